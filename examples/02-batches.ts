@@ -5,7 +5,8 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Array, Console, Effect } from "effect"
 import { TableProperties, Zerobus, ZerobusLayer } from "effect-zerobus"
 
-const batch = (n: number) => Array.makeBy(100, (m) => ({ device_name: `sensor-${m}`, temp: n, humidity: m }))
+const batch = (n: number) =>
+  Array.makeBy(100, (m) => ({ device_name: `sensor-${m}`, temp: n, humidity: m }))
 
 const program = Effect.gen(function* () {
   const zerobus = yield* Zerobus
@@ -13,7 +14,8 @@ const program = Effect.gen(function* () {
     Effect.gen(function* () {
       for (let n = 0; n < 10; n++) yield* stream.ingestRecords(batch(n))
       const last = yield* stream.ingestRecords(batch(10))
-      if (last !== undefined) yield* Console.log(`1100 records durable, the last batch at offset ${yield* last.await}`)
+      if (last !== undefined)
+        yield* Console.log(`1100 records durable, the last batch at offset ${yield* last.await}`)
     })
   )
 })

@@ -1,5 +1,6 @@
 /**
- * JSON records typed by an Effect Schema: a value that the schema refuses fails at the call, and the stream goes on.
+ * JSON records typed by an Effect Schema: a value that the schema refuses fails at the call, and
+ * the stream goes on.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Schema } from "effect"
@@ -18,7 +19,11 @@ const program = Effect.gen(function* () {
       yield* stream.ingestRecord({ device_name: "sensor-1", temp: 22, humidity: 55 })
       yield* stream
         .ingestRecord({ device_name: "sensor-2", temp: 451, humidity: 1 })
-        .pipe(Effect.catchTag("InvalidArgument", (error) => Console.log(`refused at ${error.path.join(".")}`)))
+        .pipe(
+          Effect.catchTag("InvalidArgument", (error) =>
+            Console.log(`refused at ${error.path.join(".")}`)
+          )
+        )
       yield* stream.ingestRecord({ device_name: "sensor-3", temp: 23, humidity: 54 })
     })
   )

@@ -9,15 +9,21 @@ const program = Effect.gen(function* () {
   const zerobus = yield* Zerobus
   const stream = yield* zerobus.createStream(TableProperties.json("main.default.air_quality"))
 
-  // The watermark: everything up to this offset is durable. It only rises, and ends with the stream.
-  const watermark = yield* stream.durableOffsets.pipe(Stream.runLast, Effect.forkChild({ startImmediately: true }))
+  // The watermark: everything up to this offset is durable. It only rises, and ends with the
+  // stream.
+  const watermark = yield* stream.durableOffsets.pipe(
+    Stream.runLast,
+    Effect.forkChild({ startImmediately: true })
+  )
 
   const refused = yield* Effect.callback<number>((done) => {
     let n = 0
     let refused = 0
     const timer = setInterval(() => {
-      // `undefined` means full or closed. A callback cannot wait, so it decides itself what becomes of the record.
-      if (stream.offerUnsafe({ device_name: "sensor-1", temp: n, humidity: n }) === undefined) refused++
+      // `undefined` means full or closed. A callback cannot wait, so it decides itself what becomes
+      // of the record.
+      if (stream.offerUnsafe({ device_name: "sensor-1", temp: n, humidity: n }) === undefined)
+        refused++
       if (++n < 100) return
       clearInterval(timer)
       done(Effect.succeed(refused))

@@ -1,5 +1,6 @@
 /**
- * What to do when recovery has given up: the unacknowledged records are there, and a new stream takes them over.
+ * What to do when recovery has given up: the unacknowledged records are there, and a new stream
+ * takes them over.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Schedule, Stream } from "effect"
@@ -9,7 +10,10 @@ const program = Effect.gen(function* () {
   const zerobus = yield* Zerobus
   const stream = yield* zerobus.createStream(TableProperties.json("main.default.air_quality"), {
     recoveryTimeout: "5 seconds",
-    recoverySchedule: Schedule.exponential("100 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 6 })),
+    recoverySchedule: Schedule.exponential("100 millis").pipe(
+      Schedule.jittered,
+      Schedule.upTo({ times: 6 })
+    ),
     flushTimeout: "30 seconds"
   })
   yield* stream.stateChanges.pipe(

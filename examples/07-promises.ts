@@ -8,14 +8,15 @@ const runtime = ManagedRuntime.make(ZerobusLayer)
 const scope = Scope.makeUnsafe()
 try {
   const stream = await runtime.runPromise(
-    Zerobus.use((zerobus) => zerobus.createStream(TableProperties.json("main.default.air_quality"))).pipe(
-      Scope.provide(scope)
-    )
+    Zerobus.use((zerobus) =>
+      zerobus.createStream(TableProperties.json("main.default.air_quality"))
+    ).pipe(Scope.provide(scope))
   )
   // Per record plain code; a promise only where there is no room and something to wait for.
   for (let n = 0; n < 1000; n++) {
     const record = { device_name: "sensor-1", temp: n, humidity: n }
-    if (stream.offerUnsafe(record) === undefined) await runtime.runPromise(stream.ingestRecord(record))
+    if (stream.offerUnsafe(record) === undefined)
+      await runtime.runPromise(stream.ingestRecord(record))
   }
   await runtime.runPromise(stream.close)
   console.log("1000 records durable")

@@ -1,5 +1,6 @@
 /**
- * The local server inside a program: tables in memory, the client connected to it, and what arrived. As tests use it.
+ * The local server inside a program: tables in memory, the client connected to it, and what
+ * arrived. As tests use it.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect } from "effect"
@@ -22,7 +23,9 @@ const program = Effect.gen(function* () {
     )
   )
   const audit = yield* local.audit(Orders)
-  yield* Console.log(`${audit.distinctRecords} orders arrived, ${audit.ackedButMissing} acknowledged but missing`)
+  yield* Console.log(
+    `${audit.distinctRecords} orders arrived, ${audit.ackedButMissing} acknowledged but missing`
+  )
 })
 
 program.pipe(Effect.provide(ZerobusLocal.layerMemory), NodeRuntime.runMain)

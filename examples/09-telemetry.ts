@@ -1,6 +1,7 @@
 /**
- * What the client says about itself: metrics as Prometheus text, and metrics, spans and logs over OTLP to a collector, which stands in
- * this very program here. The client names metrics and spans; exporters are the application's choice.
+ * What the client says about itself: metrics as Prometheus text, and metrics, spans and logs over
+ * OTLP to a collector, which stands in this very program here. The client names metrics and spans;
+ * exporters are the application's choice.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer } from "effect"
@@ -12,11 +13,17 @@ import type { AddressInfo } from "node:net"
 
 /** A collector that only notes which of its paths were called. */
 const collector = Effect.acquireRelease(
-  Effect.callback<{ readonly url: string; readonly paths: Set<string>; readonly close: () => void }>((done) => {
+  Effect.callback<{
+    readonly url: string
+    readonly paths: Set<string>
+    readonly close: () => void
+  }>((done) => {
     const paths = new Set<string>()
     const server = createServer((request, response) => {
       paths.add(request.url ?? "")
-      request.resume().on("end", () => response.setHeader("content-type", "application/json").end("{}"))
+      request
+        .resume()
+        .on("end", () => response.setHeader("content-type", "application/json").end("{}"))
     })
     server.listen(0, "127.0.0.1", () => {
       const { port } = server.address() as AddressInfo
@@ -53,7 +60,10 @@ const program = Effect.gen(function* () {
   const { paths, url } = yield* collector
   const telemetry = Otlp.layerJson({ baseUrl: url, resource: { serviceName: "air-quality" } })
   // The layer sends what is left when it closes.
-  yield* ingest.pipe(Effect.provide(ZerobusLayer), Effect.provide(telemetry.pipe(Layer.provide(FetchHttpClient.layer))))
+  yield* ingest.pipe(
+    Effect.provide(ZerobusLayer),
+    Effect.provide(telemetry.pipe(Layer.provide(FetchHttpClient.layer)))
+  )
   yield* Console.log(`the collector got ${[...paths].sort().join(" ")}`)
 })
 

@@ -1,6 +1,6 @@
 /**
- * A server that misbehaves on order: faults where the script says, gates instead of sleeps, an audit of what arrived, and a trace of the
- * run that makes another server do the same again.
+ * A server that misbehaves on order: faults where the script says, gates instead of sleeps, an
+ * audit of what arrived, and a trace of the run that makes another server do the same again.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Fiber } from "effect"
@@ -25,8 +25,11 @@ const firstRun = Effect.gen(function* () {
   yield* local.inject(
     orders,
     // Acknowledgements take their time, as somewhere measured.
-    Faults.ackLatency(Latency.quantiles({ 0: "1 millis", 0.9: "5 millis", 1: "30 millis" }), { seed: 7 }),
-    // The first connection is lost when record 50 is durable and nobody knows; the second is refused; the third is stopped at record 20.
+    Faults.ackLatency(Latency.quantiles({ 0: "1 millis", 0.9: "5 millis", 1: "30 millis" }), {
+      seed: 7
+    }),
+    // The first connection is lost when record 50 is durable and nobody knows; the second is
+    // refused; the third is stopped at record 20.
     Faults.disconnect({ at: "durable", offset: 50, connection: 1 }),
     Faults.reject({ status: "UNAVAILABLE", connection: 2 }),
     Faults.hold("message", 21, { connection: 3 })
@@ -41,7 +44,8 @@ const firstRun = Effect.gen(function* () {
 
   const audit = yield* local.audit(orders)
   yield* Console.log(
-    `${audit.distinctRecords} orders, ${audit.ackedButMissing} missing, ${audit.unexplainedDuplicates} unexplained duplicates`
+    `${audit.distinctRecords} orders, ${audit.ackedButMissing} missing, ` +
+      `${audit.unexplainedDuplicates} unexplained duplicates`
   )
   return yield* local.trace
 })

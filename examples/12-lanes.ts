@@ -1,5 +1,6 @@
 /**
- * One fast table over several sessions: four lanes behind one stream, the records of each device in order.
+ * One fast table over several sessions: four lanes behind one stream, the records of each device in
+ * order.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect } from "effect"
@@ -14,9 +15,16 @@ const AirQuality = Table.make("main.default.air_quality", {
 const program = Effect.gen(function* () {
   const zerobus = yield* Zerobus
   // Records of one device stay on one lane, so they arrive in the order of these calls.
-  const stream = yield* zerobus.createStream(AirQuality, { lanes: 4, laneKey: (record) => record.device_name })
+  const stream = yield* zerobus.createStream(AirQuality, {
+    lanes: 4,
+    laneKey: (record) => record.device_name
+  })
   for (let n = 0; n < 100_000; n++) {
-    yield* stream.ingestRecord({ device_name: `sensor-${n % 100}`, temp: n % 40, humidity: BigInt(n) })
+    yield* stream.ingestRecord({
+      device_name: `sensor-${n % 100}`,
+      temp: n % 40,
+      humidity: BigInt(n)
+    })
   }
   const last = yield* stream.ingestRecord({ device_name: "sensor-0", temp: 0, humidity: 0n })
   // The receipt waits for its own record, flush for all lanes.

@@ -1,6 +1,7 @@
 /**
- * The push callbacks of other SDKs, `onAck(offset)` and `onError(offset, message)`, as a program of promises has them here: one call
- * per offset, in order, and one for each offset that is left when the stream fails.
+ * The push callbacks of other SDKs, `onAck(offset)` and `onError(offset, message)`, as a program of
+ * promises has them here: one call per offset, in order, and one for each offset that is left when
+ * the stream fails.
  */
 import { Effect, Exit, ManagedRuntime, Scope, Stream } from "effect"
 import { TableProperties, Zerobus, ZerobusLayer } from "effect-zerobus"
@@ -30,7 +31,8 @@ const openStream = async (tableName: string, { onAck, onError }: Callbacks) => {
 
   /** The first offset that nobody was told of. */
   let next = 0
-  // Everything up to a durable offset is durable, or was refused. It comes whenever it has risen, so one may stand for many.
+  // Everything up to a durable offset is durable, or was refused. It comes whenever it has risen,
+  // so one may stand for many.
   const acknowledged = Stream.runForEach(stream.durableOffsets, (durable) =>
     Effect.sync(() => {
       for (; next <= durable; next++) if (!refused.delete(next)) onAck(next)
@@ -67,4 +69,7 @@ for (let n = 0; n < 1000; n++) {
 }
 await stream.close()
 const inOrder = offsets.every((offset, index) => index === 0 || offset > offsets[index - 1]!)
-console.log(`${offsets.length} acknowledged, ${inOrder ? "in order" : "not in order"}; refused: ${errors.join()}`)
+console.log(
+  `${offsets.length} acknowledged, ${inOrder ? "in order" : "not in order"}; refused: ` +
+    `${errors.join()}`
+)

@@ -1,15 +1,17 @@
 /**
  * Many tables over few streams: 20 tables, one per tenant, of which four have a session at a time.
  *
- * The tables have to exist; with a local server that is running:
- * for n in $(seq 0 19); do npx effect-zerobus table create "main.default.tenant_$n(event STRING, n INT)"; done
+ * The tables have to exist; with a local server that is running: for n in $(seq 0 19); do npx
+ * effect-zerobus table create "main.default.tenant_$n(event STRING, n INT)"; done
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect } from "effect"
 import { DeadLetters, StreamPool, TableProperties, ZerobusLayer } from "effect-zerobus"
 
 // Each table is made once: a pool knows it by its name, and refuses it in another format.
-const tables = Array.from({ length: 20 }, (_, tenant) => TableProperties.json(`main.default.tenant_${tenant}`))
+const tables = Array.from({ length: 20 }, (_, tenant) =>
+  TableProperties.json(`main.default.tenant_${tenant}`)
+)
 
 const program = Effect.gen(function* () {
   const pool = yield* StreamPool.make({

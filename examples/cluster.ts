@@ -1,8 +1,9 @@
 /**
  * A node of a cluster that takes readings of any device and keeps those of each device in order.
  *
- * Each node is a runner: it owns shards of the table, and sends readings of other shards to their owners. `HOST` (default `localhost`) and `PORT` say
- * where the other nodes reach it, `DATABASE_URL` where PostgreSQL is. `cluster.compose.yaml` has three of them.
+ * Each node is a runner: it owns shards of the table, and sends readings of other shards to their
+ * owners. `HOST` (default `localhost`) and `PORT` say where the other nodes reach it,
+ * `DATABASE_URL` where PostgreSQL is. `cluster.compose.yaml` has three of them.
  */
 import { NodeClusterSocket, NodeRuntime } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
@@ -36,4 +37,7 @@ const program = Effect.gen(function* () {
   yield* Console.log(`${count} readings durable`)
 })
 
-program.pipe(Effect.provide(Shards.pipe(Layer.provide([Cluster, ZerobusLayer]))), NodeRuntime.runMain)
+program.pipe(
+  Effect.provide(Shards.pipe(Layer.provide([Cluster, ZerobusLayer]))),
+  NodeRuntime.runMain
+)

@@ -1,11 +1,12 @@
 /**
- * Counts the acceptance scenarios by group: how many there are, how many a test title names, how many cannot apply, and which are
- * missing. Exits 1 when one is missing, named twice over, or unknown.
+ * Counts the acceptance scenarios by group: how many there are, how many a test title names, how
+ * many cannot apply, and which are missing. Exits 1 when one is missing, named twice over, or
+ * unknown.
  *
  * A test covers the scenarios whose ids its title starts with: "CR-01 CR-34 opens ...".
  *
- *   npm run acceptance:coverage
- *   node scripts/acceptanceCoverage.ts --files    the files whose tests name scenarios, for npm run test:acceptance
+ *   npm run acceptance:coverage node scripts/acceptanceCoverage.ts --files the files whose tests
+ *   name scenarios, for npm run test:acceptance
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -19,7 +20,9 @@ interface Group {
 
 const root = Path.resolve(import.meta.dirname, "..")
 const path = (file: string) => Path.join(root, file)
-const groups = JSON.parse(Fs.readFileSync(path("test/acceptance/scenarios.json"), "utf8")) as ReadonlyArray<Group>
+const groups = JSON.parse(
+  Fs.readFileSync(path("test/acceptance/scenarios.json"), "utf8")
+) as ReadonlyArray<Group>
 const files = Fs.readdirSync(path("test"), { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".test.ts"))
   .map((file) => path(`test/${file}`))
@@ -28,7 +31,9 @@ const covered = new Set<string>()
 const covering = new Set<string>()
 for (const file of files) {
   const text = Fs.readFileSync(file, "utf8")
-  for (const [, title = ""] of text.matchAll(/\bit(?:\.(?!skip|todo|fails)\w+)*\(\s*["`]([^"`]+)["`]/g)) {
+  for (const [, title = ""] of text.matchAll(
+    /\bit(?:\.(?!skip|todo|fails)\w+)*\(\s*["`]([^"`]+)["`]/g
+  )) {
     const ids = /^(?:[A-Z]{1,2}-\d\d[, ]+)+/.exec(`${title} `)?.[0] ?? ""
     for (const id of ids.match(/[A-Z]{1,2}-\d\d/g) ?? []) {
       covered.add(id)

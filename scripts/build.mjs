@@ -11,17 +11,25 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const dist = join(root, "dist")
 
 rmSync(dist, { recursive: true, force: true })
-const compiled = spawnSync("tsc", ["-p", "src"], { cwd: root, stdio: "inherit", shell: process.platform === "win32" })
+const compiled = spawnSync("tsc", ["-p", "src"], {
+  cwd: root,
+  stdio: "inherit",
+  shell: process.platform === "win32"
+})
 if (compiled.status !== 0) process.exit(compiled.status ?? 1)
 
 const page = JSON.stringify(await pageFiles())
-writeFileSync(join(dist, "local/console/page.js"), `export const pageFiles = async () => (${page})\n`)
+writeFileSync(
+  join(dist, "local/console/page.js"),
+  `export const pageFiles = async () => (${page})\n`
+)
 
 const command = join(dist, "cli", "main.js")
 if (existsSync(command)) {
   if (!readFileSync(command, "utf8").startsWith("#!/usr/bin/env node\n")) {
     console.error(
-      "dist/cli/main.js does not start with '#!/usr/bin/env node', so it cannot run as the command zerobus."
+      "dist/cli/main.js does not start with '#!/usr/bin/env node', so it cannot run as the " +
+        "command zerobus."
     )
     process.exit(1)
   }

@@ -1,8 +1,9 @@
 // `npm run demo`: real data over real gRPC into real Delta tables on this disk, then SQL over them.
 //
-// Starts the local server in a temporary folder, ingests three data sets of the npm package vega-datasets through the client (a JSON
-// array, a CSV file, a typed table with nested columns as protobuf), waits until all is durable and committed, and holds tables
-// against files with SQL. Exits with 1 when anything differs.
+// Starts the local server in a temporary folder, ingests three data sets of the npm package
+// vega-datasets through the client (a JSON array, a CSV file, a typed table with nested columns as
+// protobuf), waits until all is durable and committed, and holds tables against files with SQL.
+// Exits with 1 when anything differs.
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
@@ -15,7 +16,13 @@ import { mkdtempSync, readFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { loadDuckdb, type QueryResult, type QueryTable, runQuery, tableText } from "../src/cli/deltaQuery.ts"
+import {
+  loadDuckdb,
+  type QueryResult,
+  type QueryTable,
+  runQuery,
+  tableText
+} from "../src/cli/deltaQuery.ts"
 import { ingestFile } from "../src/cli/ingest/ingestFile.ts"
 import { Places } from "../src/cli/ingest/places.ts"
 import { count, noCounts } from "../src/cli/terminal/progress.ts"
@@ -43,7 +50,11 @@ const Earthquakes = Table.make("main.default.earthquakes", {
   magnitude: Column.nullable(Column.Double),
   place: Column.String,
   happened_at: Column.Timestamp,
-  position: Column.Struct({ longitude: Column.Double, latitude: Column.Double, depth_km: Column.Double }),
+  position: Column.Struct({
+    longitude: Column.Double,
+    latitude: Column.Double,
+    depth_km: Column.Double
+  }),
   networks: Column.Array(Column.String)
 })
 
@@ -59,7 +70,9 @@ interface Feature {
 }
 
 const quakes = (
-  JSON.parse(readFileSync(files.earthquakes, "utf8")) as { readonly features: ReadonlyArray<Feature> }
+  JSON.parse(readFileSync(files.earthquakes, "utf8")) as {
+    readonly features: ReadonlyArray<Feature>
+  }
 ).features.map(({ geometry, id, properties }): typeof Earthquakes.Type => ({
   id,
   magnitude: properties.mag,
@@ -73,7 +86,10 @@ const quakes = (
   networks: properties.sources.split(",").filter((name) => name !== "")
 }))
 
-/** A table that was filled: how many records, from what, and how long until the last one was durable. */
+/**
+ * A table that was filled: how many records, from what, and how long until the last one was
+ * durable.
+ */
 interface Filled {
   readonly name: string
   readonly records: number
@@ -81,19 +97,27 @@ interface Filled {
   readonly millis: number
 }
 
-const timed = Effect.fnUntraced(function* <E, R>(name: string, from: string, fill: Effect.Effect<number, E, R>) {
+const timed = Effect.fnUntraced(function* <E, R>(
+  name: string,
+  from: string,
+  fill: Effect.Effect<number, E, R>
+) {
   const started = yield* Clock.currentTimeMillis
   const records = yield* fill
   const millis = (yield* Clock.currentTimeMillis) - started
   const rate = Math.round((records / Math.max(millis, 1)) * 1000)
   yield* Console.log(
-    `  ${name.padEnd(12)} ${count(records).padStart(8)} records  ${from.padEnd(20)} ${(millis / 1000).toFixed(2).padStart(5)} s ` +
+    `  ${name.padEnd(12)} ${count(records).padStart(8)} records  ${from.padEnd(20)} ` +
+      `${(millis / 1000).toFixed(2).padStart(5)} s ` +
       ` ${count(rate).padStart(8)} records/s, all durable`
   )
   return { name, records, from, millis } satisfies Filled
 })
 
-/** A JSON or CSV file through a stream of JSON records; succeeds with the number of records when all are durable. */
+/**
+ * A JSON or CSV file through a stream of JSON records; succeeds with the number of records when all
+ * are durable.
+ */
 const fillFromFile = Effect.fnUntraced(function* (file: string, definition: string) {
   const local = yield* ZerobusLocal
   const zerobus = yield* Zerobus
@@ -131,15 +155,18 @@ const text = (path: string) => `'${path.replaceAll("'", "''")}'`
 const comparisons: ReadonlyArray<readonly [table: string, file: string]> = [
   [
     "SELECT count(*), sum(delay), sum(distance), round(sum(time), 3) FROM main.default.flights",
-    `SELECT count(*), sum(delay), sum(distance), round(sum(time), 3) FROM read_json(${text(files.flights)})`
+    `SELECT count(*), sum(delay), sum(distance), round(sum(time), 3) FROM ` +
+      `read_json(${text(files.flights)})`
   ],
   [
-    "SELECT count(*), sum(cost_total), min(flight_date), max(flight_date), count(DISTINCT wildlife_species) FROM main.default.birdstrikes",
+    "SELECT count(*), sum(cost_total), min(flight_date), max(flight_date), count(DISTINCT " +
+      "wildlife_species) FROM main.default.birdstrikes",
     `SELECT count(*), sum("Cost Total $"), min("Flight Date"), max("Flight Date"), count(DISTINCT "Wildlife Species")
        FROM read_csv(${text(files.birds)}, header = true, nullstr = '')`
   ],
   [
-    "SELECT count(*), round(sum(magnitude), 6), round(sum(position.depth_km), 6), sum(epoch_ms(happened_at)) FROM main.default.earthquakes",
+    "SELECT count(*), round(sum(magnitude), 6), round(sum(position.depth_km), 6), " +
+      "sum(epoch_ms(happened_at)) FROM main.default.earthquakes",
     `SELECT count(*), round(sum(f.properties.mag), 6), round(sum(f.geometry.coordinates[3]), 6), sum(f.properties.time)
        FROM (SELECT unnest(features) AS f FROM read_json(${text(files.earthquakes)}, maximum_object_size = 50000000))`
   ]
@@ -165,7 +192,8 @@ const program = Effect.gen(function* () {
     return yield* local.listTables
   }).pipe(Effect.provide(ZerobusLocal.layer({ dataDir: folder })))
 
-  // The server has stopped: what follows reads the files it left, as any other reader of Delta tables would.
+  // The server has stopped: what follows reads the files it left, as any other reader of Delta
+  // tables would.
   const queried: Array<QueryTable> = []
   for (const { definition, location } of tables) {
     const live = yield* Effect.promise(() => readLiveTable(location))
@@ -173,10 +201,13 @@ const program = Effect.gen(function* () {
     queried.push({ name: definition.name, columns: definition.columns, live })
   }
   const duckdb = yield* Effect.promise(loadDuckdb)
-  if (duckdb === undefined) return yield* Effect.die(new Error("@duckdb/node-api is not installed; run npm ci"))
-  const ask = (sql: string): Effect.Effect<QueryResult> => Effect.promise(() => runQuery(duckdb, queried, sql))
+  if (duckdb === undefined)
+    return yield* Effect.die(new Error("@duckdb/node-api is not installed; run npm ci"))
+  const ask = (sql: string): Effect.Effect<QueryResult> =>
+    Effect.promise(() => runQuery(duckdb, queried, sql))
 
-  for (const sql of shown) yield* Console.log(`\n${sql}\n\n${tableText(yield* ask(sql)).replace(/^/gm, "  ")}`)
+  for (const sql of shown)
+    yield* Console.log(`\n${sql}\n\n${tableText(yield* ask(sql)).replace(/^/gm, "  ")}`)
 
   let differing = 0
   yield* Console.log("")
@@ -187,8 +218,10 @@ const program = Effect.gen(function* () {
     const name = /FROM (\S+)$/.exec(table)?.[1] ?? ""
     yield* Console.log(
       same
-        ? `  ${name}: ${count(Number(got.rows[0]?.[0]))} rows, counts and sums equal those of the file`
-        : `  ${name} DIFFERS from its file\n    table ${JSON.stringify(got.rows)}\n    file  ${JSON.stringify(expected.rows)}`
+        ? `  ${name}: ${count(Number(got.rows[0]?.[0]))} rows, counts and sums equal those of ` +
+            `the file`
+        : `  ${name} DIFFERS from its file\n    table ${JSON.stringify(got.rows)}\n    file  ` +
+            `${JSON.stringify(expected.rows)}`
     )
   }
   yield* Console.log(`

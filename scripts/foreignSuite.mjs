@@ -1,4 +1,5 @@
-// What the suites against foreign readers share: a folder for downloads, Python environments in it, and running a suite.
+// What the suites against foreign readers share: a folder for downloads, Python environments in it,
+// and running a suite.
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -13,7 +14,8 @@ export const cache = process.env.ZEROBUS_TEST_CACHE || join(root, ".cache")
 /** Runs a command in sight. Ends this process with its exit code when it fails. */
 export const run = (command, args, { env = process.env, cwd = root, missing } = {}) => {
   const { error, status } = spawnSync(command, args, { cwd, stdio: "inherit", env })
-  if (error !== undefined) console.error(`${command} could not be started (${error.code}). ${missing ?? ""}`)
+  if (error !== undefined)
+    console.error(`${command} could not be started (${error.code}). ${missing ?? ""}`)
   if (status !== 0) process.exit(status ?? 1)
 }
 
@@ -24,14 +26,18 @@ export const output = (command, args) => {
 }
 
 /** The version of Java in the path, 0 where there is none. */
-export const javaVersion = () => Number(/version "(\d+)/.exec(output("java", ["-version"]) ?? "")?.[1] ?? 0)
+export const javaVersion = () =>
+  Number(/version "(\d+)/.exec(output("java", ["-version"]) ?? "")?.[1] ?? 0)
 
 const jarOf = (folder, { artifact, version }) => join(cache, folder, `${artifact}-${version}.jar`)
 
 /** Whether the folder of the cache has this artifact. */
 export const hasJars = (folder, artifact) => existsSync(jarOf(folder, artifact))
 
-/** Copies an artifact and what it needs from Maven Central to a folder of the cache, except some artifacts; gives the folder. */
+/**
+ * Copies an artifact and what it needs from Maven Central to a folder of the cache, except some
+ * artifacts; gives the folder.
+ */
 export const fetchJars = (folder, { group, artifact, version, without = "" }) => {
   const jars = join(cache, folder)
   if (hasJars(folder, { artifact, version })) return jars
@@ -64,34 +70,52 @@ export const pythonEnvironment = (name, packages) => {
   return python
 }
 
-/** Sees to PostgreSQL's server: root installs Debian's package of it. Says that tests are skipped where it is missing. */
+/**
+ * Sees to PostgreSQL's server: root installs Debian's package of it. Says that tests are skipped
+ * where it is missing.
+ */
 export const providePostgres = () => {
   const programs = "/usr/lib/postgresql"
-  if (!existsSync(programs) && process.getuid?.() === 0 && output("apt-get", ["--version"]) !== undefined) {
+  if (
+    !existsSync(programs) &&
+    process.getuid?.() === 0 &&
+    output("apt-get", ["--version"]) !== undefined
+  ) {
     const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" }
     run("apt-get", ["update", "-qq"], { env })
     run("apt-get", ["install", "-qq", "-y", "--no-install-recommends", "postgresql"], { env })
   }
   if (existsSync(programs)) return
   console.log(
-    "Every test of this suite is skipped: this machine lacks PostgreSQL's server (Debian's package postgresql)."
+    "Every test of this suite is skipped: this machine lacks PostgreSQL's server (Debian's " +
+      "package postgresql)."
   )
 }
 
-/** The arguments of a suite: its own options, the environment that those set, and what is left for vitest. */
+/**
+ * The arguments of a suite: its own options, the environment that those set, and what is left for
+ * vitest.
+ */
 export const suiteOptions = (name) => {
   const args = process.argv.slice(2)
   const full = args.includes("--full")
   const writesMatrix = args.includes("--write-matrix")
   return {
     full,
-    env: { ...(full && { [`${name}_FULL`]: "1" }), ...(writesMatrix && { ZEROBUS_WRITE_MATRIX: "1" }) },
+    env: {
+      ...(full && { [`${name}_FULL`]: "1" }),
+      ...(writesMatrix && { ZEROBUS_WRITE_MATRIX: "1" })
+    },
     rest: args.filter((arg) => arg !== "--full" && arg !== "--write-matrix")
   }
 }
 
 /** Runs the test files of a vitest project. */
 export const runSuite = (project, args, env) =>
-  run(process.execPath, [join(root, "node_modules/vitest/vitest.mjs"), "run", "--project", project, ...args], {
-    env: { ...process.env, ...env }
-  })
+  run(
+    process.execPath,
+    [join(root, "node_modules/vitest/vitest.mjs"), "run", "--project", project, ...args],
+    {
+      env: { ...process.env, ...env }
+    }
+  )

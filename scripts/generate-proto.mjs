@@ -1,5 +1,6 @@
-// Makes test/generated from proto/zerobus_service.proto with protobufjs-cli. With --check it generates into a temporary
-// folder instead and fails when the result differs from what is checked in.
+// Makes test/generated from proto/zerobus_service.proto with protobufjs-cli. With --check it
+// generates into a temporary folder instead and fails when the result differs from what is checked
+// in.
 import { spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -12,9 +13,11 @@ const checkedIn = join(root, "test", "generated")
 const generate = (folder) => {
   mkdirSync(folder, { recursive: true })
   const module = join(folder, "zerobus_service.js")
-  // Offsets stay below 2^53, so 64-bit fields are plain numbers and the package `long` is not needed.
+  // Offsets stay below 2^53, so 64-bit fields are plain numbers and the package `long` is not
+  // needed.
   const flags =
-    "--target static-module --wrap esm --force-number --no-delimited --no-typeurl --no-service --no-verify --no-convert --root effect-zerobus --dts"
+    "--target static-module --wrap esm --force-number --no-delimited --no-typeurl --no-service " +
+    "--no-verify --no-convert --root effect-zerobus --dts"
   const run = spawnSync(
     process.execPath,
     [
@@ -31,13 +34,15 @@ const generate = (folder) => {
   if (run.status !== 0) process.exit(run.status ?? 1)
   for (const name of readdirSync(folder)) {
     const path = join(folder, name)
-    // The runtime reads 64-bit fields as objects of the package `long` and the declarations import it: turned into numbers here.
+    // The runtime reads 64-bit fields as objects of the package `long` and the declarations import
+    // it: turned into numbers here.
     const text = readFileSync(path, "utf8")
       .replace(/^import Long = require\("long"\);\n/m, "")
       .replaceAll("reader.int64()", "Number(reader.int64())")
     writeFileSync(
       path,
-      `// Generated from proto/zerobus_service.proto by scripts/generate-proto.mjs. Do not edit.\n${text.trimEnd()}\n`
+      `// Generated from proto/zerobus_service.proto by scripts/generate-proto.mjs. Do not ` +
+        `edit.\n${text.trimEnd()}\n`
     )
   }
 }
@@ -56,7 +61,9 @@ if (process.argv.includes("--check")) {
     }
     const stale = [...names].filter((name) => read(folder, name) !== read(checkedIn, name))
     if (stale.length > 0) {
-      console.error(`test/generated is not current (${stale.join(", ")}). Run: npm run proto:generate`)
+      console.error(
+        `test/generated is not current (${stale.join(", ")}). Run: npm run proto:generate`
+      )
       process.exitCode = 1
     }
   } finally {

@@ -1,7 +1,16 @@
-// Runs the golden programs as their reader would: the packed package in an empty project, type-checked under the strictest settings,
-// unchanged, against `zerobus local`. Each program has to print what it is expected to print.
+// Runs the golden programs as their reader would: the packed package in an empty project,
+// type-checked under the strictest settings, unchanged, against `zerobus local`. Each program has
+// to print what it is expected to print.
 import { spawn } from "node:child_process"
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync
+} from "node:fs"
 import { join } from "node:path"
 import { checklist, emptyProject, manifest, pack, root, run } from "./packedProject.mjs"
 
@@ -12,7 +21,8 @@ const tables = [
   "main.default.air_quality(device_name STRING, temp INT, humidity BIGINT)",
   "main.default.air_quality_b(device_name STRING, temp INT, humidity BIGINT)",
   "main.default.air_quality_c(device_name STRING, temp INT, humidity BIGINT)",
-  "main.default.readings(device_name STRING, temp INT, humidity BIGINT, measured_at TIMESTAMP, tags ARRAY<STRING>, place STRUCT<lat: DOUBLE, lon: DOUBLE>, note STRING)",
+  "main.default.readings(device_name STRING, temp INT, humidity BIGINT, measured_at TIMESTAMP, " +
+    "tags ARRAY<STRING>, place STRUCT<lat: DOUBLE, lon: DOUBLE>, note STRING)",
   "main.default.blobs(payload BINARY)"
 ]
 
@@ -20,7 +30,10 @@ const tables = [
 const programs = [
   ["01-first-record.ts", /^durable at offset 0\n$/],
   ["02-typed-table.ts", /^10000 records durable, last offset 9999\n$/],
-  ["03-errors.ts", /^InvalidTable, retryable false: check the table name: .*main\.default\.does_not_exist.*\n$/],
+  [
+    "03-errors.ts",
+    /^InvalidTable, retryable false: check the table name: .*main\.default\.does_not_exist.*\n$/
+  ],
   ["04-recreate.ts", /^all 1000 records durable\n$/],
   ["05-headers.ts", /^flushed\n$/],
   ["06-proto-bytes.ts", /^batch at offset 10000, \d+ refused\n$/],
@@ -38,14 +51,19 @@ const listed = [...programs.map(([file]) => file), "07-local.test.ts"]
 const unlisted = readable.filter((file) => !listed.includes(file))
 check("every golden program is run", unlisted.length === 0 ? undefined : unlisted.join("\n"))
 
-// The programs are agreed on outside this repository too; where that copy is present, the two have to be the same.
+// The programs are agreed on outside this repository too; where that copy is present, the two have
+// to be the same.
 const agreed = join(root, "..", "shared", "golden")
 if (existsSync(agreed)) {
   const differing = readdirSync(agreed).filter(
     (file) =>
-      !existsSync(join(golden, file)) || !readFileSync(join(agreed, file)).equals(readFileSync(join(golden, file)))
+      !existsSync(join(golden, file)) ||
+      !readFileSync(join(agreed, file)).equals(readFileSync(join(golden, file)))
   )
-  check("the golden programs are the agreed ones", differing.length === 0 ? undefined : differing.join("\n"))
+  check(
+    "the golden programs are the agreed ones",
+    differing.length === 0 ? undefined : differing.join("\n")
+  )
 }
 
 const { tarball } = pack()
@@ -78,7 +96,10 @@ writeFileSync(
   })
 )
 const typed = run(join(modules, ".bin", "tsc"), ["-p", "."], { cwd: project, mayFail: true })
-check("type-check, declarations of the package included", typed.failure ? typed.stdout + typed.stderr : undefined)
+check(
+  "type-check, declarations of the package included",
+  typed.failure ? typed.stdout + typed.stderr : undefined
+)
 
 /** Starts `zerobus local` and waits for the line of JSON that names its endpoints. */
 const startServer = () =>
@@ -105,7 +126,9 @@ const startServer = () =>
       30_000
     )
     server.stderr.on("data", (data) => (errors += data))
-    server.on("exit", (code) => reject(new Error(`zerobus local ended with ${code}\n${output}${errors}`)))
+    server.on("exit", (code) =>
+      reject(new Error(`zerobus local ended with ${code}\n${output}${errors}`))
+    )
     server.stdout.on("data", (data) => {
       output += data
       const line = output.split("\n").find((text) => text.startsWith("{") && text.endsWith("}"))
@@ -116,7 +139,10 @@ const startServer = () =>
     })
   })
 
-/** A token for the air quality table, as somebody with an identity provider of their own would bring one. */
+/**
+ * A token for the air quality table, as somebody with an identity provider of their own would bring
+ * one.
+ */
 const mintToken = async (settings) => {
   const table = "main.default.air_quality"
   const [catalog, schema] = table.split(".")
@@ -143,14 +169,17 @@ const mintToken = async (settings) => {
     })
   })
   const answer = await response.json()
-  if (!response.ok) throw new Error(`the token endpoint answered ${response.status}: ${JSON.stringify(answer)}`)
+  if (!response.ok)
+    throw new Error(`the token endpoint answered ${response.status}: ${JSON.stringify(answer)}`)
   return answer.access_token
 }
 
 try {
   const { server, settings } = await startServer()
   server.removeAllListeners("exit")
-  const ended = new Promise((resolve) => server.on("exit", (code, signal) => resolve(signal ?? code)))
+  const ended = new Promise((resolve) =>
+    server.on("exit", (code, signal) => resolve(signal ?? code))
+  )
   const environment = { ...process.env, ...settings, MY_TOKEN: await mintToken(settings) }
   for (const [file, expected] of programs) {
     const { failure, status, stderr, stdout } = run(process.execPath, [file], {
@@ -160,14 +189,20 @@ try {
       timeout: 60_000
     })
     const asExpected = !failure && expected.test(stdout) && stderr === ""
-    check(`${file} prints ${expected.source}`, asExpected ? undefined : `exit ${status}\n${stdout}${stderr}`)
+    check(
+      `${file} prints ${expected.source}`,
+      asExpected ? undefined : `exit ${status}\n${stdout}${stderr}`
+    )
   }
   server.kill("SIGTERM")
   const code = await Promise.race([
     ended,
     new Promise((resolve) => setTimeout(resolve, 15_000, "nothing within 15 seconds"))
   ])
-  check("zerobus local stops on SIGTERM", [0, 130, 143].includes(code) ? undefined : `ended with ${code}`)
+  check(
+    "zerobus local stops on SIGTERM",
+    [0, 130, 143].includes(code) ? undefined : `ended with ${code}`
+  )
   if (server.exitCode === null && server.signalCode === null) server.kill("SIGKILL")
 } catch (error) {
   check("zerobus local serves the programs", error.message)

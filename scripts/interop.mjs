@@ -1,5 +1,6 @@
-// Drives the local server with the official native SDK, and the client's Arrow batches into a Flight server of pyarrow. Where the SDK or
-// Python cannot be had (another platform, no registry) it says so and ends with 1.
+// Drives the local server with the official native SDK, and the client's Arrow batches into a
+// Flight server of pyarrow. Where the SDK or Python cannot be had (another platform, no registry)
+// it says so and ends with 1.
 import { fetchNativeSdk } from "./nativeSdk.mjs"
 import { pythonEnvironment, runSuite } from "./foreignSuite.mjs"
 

@@ -49,7 +49,8 @@ const checkArrow = Effect.fnUntraced(function* (name: string) {
   let missing = 0
   for (let n = 0; n < total; n++) if (!found.has(n)) missing++
   yield* Console.log(
-    `${name}: ${found.size} rows in the table, ${missing} missing, ${wrong} with a wrong cell, ${rows.length - found.size} twice`
+    `${name}: ${found.size} rows in the table, ${missing} missing, ${wrong} with a wrong cell, ` +
+      `${rows.length - found.size} twice`
   )
   if (missing > 0 || wrong > 0)
     return yield* new PythonFailed({ message: `${name} lost rows or cells` })
@@ -74,7 +75,9 @@ const arrowScenario = Effect.fnUntraced(function* (
     return yield* new PythonFailed({ message: `${name} lost records` })
 })
 
-/** Kills the server once a third and once two thirds of the rows have come, while the SDK ingests. */
+/**
+ * Kills the server once a third and once two thirds of the rows have come, while the SDK ingests.
+ */
 const arrowKills = Effect.fnUntraced(function* (dataDir: string) {
   const name = "arrow_killed"
   const layer = ZerobusLocal.layerServer({ dataDir })

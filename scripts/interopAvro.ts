@@ -46,7 +46,8 @@ const check = Effect.fnUntraced(function* (name: string) {
   let missing = 0
   for (let n = 0; n < total; n++) if (!found.has(n)) missing++
   yield* Console.log(
-    `${name}: ${found.size} rows in the table, ${missing} missing, ${wrong} with a wrong cell, ${rows.length - found.size} twice`
+    `${name}: ${found.size} rows in the table, ${missing} missing, ${wrong} with a wrong cell, ` +
+      `${rows.length - found.size} twice`
   )
   if (missing > 0 || wrong > 0)
     return yield* new PythonFailed({ message: `${name} lost rows or cells` })
@@ -67,7 +68,9 @@ const scenario = Effect.fnUntraced(function* (
     return yield* new PythonFailed({ message: `${name} lost records` })
 })
 
-/** Kills the server once a third and once two thirds of the rows have come, while the SDK ingests. */
+/**
+ * Kills the server once a third and once two thirds of the rows have come, while the SDK ingests.
+ */
 const kills = Effect.fnUntraced(function* (dataDir: string) {
   const name = "avro_killed"
   const layer = ZerobusLocal.layerServer({ dataDir })

@@ -1,7 +1,8 @@
 /**
- * Drives the local server on disk with the official Python SDK, fetched from PyPI into .cache: 100,000 records per format and mode, one
- * run with a lost connection, one with a rotation, and two with the token of an identity provider in place of a secret. Ends with 1 when
- * a record is missing. Not part of the required suites, because it needs Python and PyPI.
+ * Drives the local server on disk with the official Python SDK, fetched from PyPI into .cache:
+ * 100,000 records per format and mode, one run with a lost connection, one with a rotation, and two
+ * with the token of an identity provider in place of a secret. Ends with 1 when a record is
+ * missing. Not part of the required suites, because it needs Python and PyPI.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Effect, FileSystem, Redacted } from "effect"
@@ -45,7 +46,9 @@ const scenario = Effect.fnUntraced(function* (
     Buffer.from(table.descriptor!).toString("base64")
   ])
   // The SDK logs to the same output, so the answer is its last line.
-  const { last, subject_tokens: subjectTokens } = JSON.parse(answer.trimEnd().split("\n").at(-1)!) as {
+  const { last, subject_tokens: subjectTokens } = JSON.parse(
+    answer.trimEnd().split("\n").at(-1)!
+  ) as {
     readonly last: number
     readonly subject_tokens: number
   }
@@ -54,13 +57,15 @@ const scenario = Effect.fnUntraced(function* (
   let missing = 0
   for (let n = 0; n < total; n++) if (!ids.has(n)) missing++
   yield* Console.log(
-    `${name}: last offset ${last}, ${ids.size} records in the table, ${missing} missing, ${audit.duplicates} duplicates, ` +
+    `${name}: last offset ${last}, ${ids.size} records in the table, ${missing} missing, ` +
+      `${audit.duplicates} duplicates, ` +
       `${audit.connections} connections, ${subjectTokens} subject tokens`
   )
   if (given.secret !== undefined && subjectTokens < 1) {
     return yield* new PythonFailed({ message: `${name} exchanged no token` })
   }
-  if (missing > 0 || audit.ackedButMissing > 0) return yield* new PythonFailed({ message: `${name} lost records` })
+  if (missing > 0 || audit.ackedButMissing > 0)
+    return yield* new PythonFailed({ message: `${name} lost records` })
 })
 
 const program = Effect.gen(function* () {
@@ -69,9 +74,12 @@ const program = Effect.gen(function* () {
   const dataDir = yield* files.makeTempDirectoryScoped({ prefix: "zerobus-python-" })
   yield* Effect.gen(function* () {
     for (const format of ["json", "proto"] as const) {
-      for (const mode of ["single", "batch"] as const) yield* scenario(`${format}_${mode}`, format, mode)
+      for (const mode of ["single", "batch"] as const)
+        yield* scenario(`${format}_${mode}`, format, mode)
     }
-    yield* scenario("lost_connection", "json", "single", { fault: Faults.disconnect({ afterRecords: 30_000 }) })
+    yield* scenario("lost_connection", "json", "single", {
+      fault: Faults.disconnect({ afterRecords: 30_000 })
+    })
     yield* scenario("rotation", "json", "batch", {
       fault: Faults.closeSignal({ afterRecords: 30_000, duration: "2 seconds" })
     })

@@ -1,5 +1,6 @@
-// Runs the bridge from Kafka with a real broker, whose jars come from Maven Central and which the suite starts in a temporary folder.
-// `--full` is the long form. Without Java 17 or Maven every test counts as skipped.
+// Runs the bridge from Kafka with a real broker, whose jars come from Maven Central and which the
+// suite starts in a temporary folder. `--full` is the long form. Without Java 17 or Maven every
+// test counts as skipped.
 import { fetchJars, hasJars, javaVersion, output, runSuite, suiteOptions } from "./foreignSuite.mjs"
 
 const kafka = { group: "org.apache.kafka", artifact: "kafka_2.13", version: "4.1.1" }
@@ -7,11 +8,14 @@ const kafka = { group: "org.apache.kafka", artifact: "kafka_2.13", version: "4.1
 /** What the machine lacks, undefined when the suite can run. */
 const lack = () => {
   if (javaVersion() < 17) return "Java 17 or later"
-  return hasJars("kafka-jars", kafka) || output("mvn", ["--version"]) !== undefined ? undefined : "Maven (mvn)"
+  return hasJars("kafka-jars", kafka) || output("mvn", ["--version"]) !== undefined
+    ? undefined
+    : "Maven (mvn)"
 }
 
 const { env, rest } = suiteOptions("KAFKA")
 const missing = lack()
-if (missing !== undefined) console.log(`Every test of Kafka is skipped: this machine lacks ${missing}.`)
+if (missing !== undefined)
+  console.log(`Every test of Kafka is skipped: this machine lacks ${missing}.`)
 const jars = missing === undefined ? fetchJars("kafka-jars", kafka) : ""
 runSuite("kafka", rest, { KAFKA_JARS: jars, ...env })

@@ -1,5 +1,6 @@
-// Changes the engine's mechanics in many small ways, one at a time, and has the tests find each change. What no test notices is listed
-// in reports/mutation/survivors.md; ends with 1 when less than 80 % is noticed.
+// Changes the engine's mechanics in many small ways, one at a time, and has the tests find each
+// change. What no test notices is listed in reports/mutation/survivors.md; ends with 1 when less
+// than 80 % is noticed.
 //
 //     npm run mutation                                      the rooms below, for the night
 //     npm run mutation -- src/internal/engine src/internal/grpc/grpcStatus.ts    some folders or files; results of others stay in the report
@@ -7,7 +8,8 @@
 //     npm run mutation -- --committed ...                   what is committed, not what is being edited
 //     npm run mutation -- --skip-loading ...                without constants and the like, which need the longest; they do not count then
 //
-// The tool is fetched into .cache, so that it is no dependency. It works on a copy of the sources, so that they can be edited meanwhile.
+// The tool is fetched into .cache, so that it is no dependency. It works on a copy of the sources,
+// so that they can be edited meanwhile.
 import { spawnSync } from "node:child_process"
 import {
   cpSync,
@@ -30,7 +32,10 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const tool = join(root, ".cache/mutation")
 const reports = join(root, "reports/mutation")
 
-/** The rooms whose files are changed: the engine and what it stands on. Columns and codecs have property tests instead. */
+/**
+ * The rooms whose files are changed: the engine and what it stands on. Columns and codecs have
+ * property tests instead.
+ */
 const rooms = ["engine", "landing", "protobuf", "grpc", "net"].map((room) => `src/internal/${room}`)
 
 /** The files of a folder, or the file itself. */
@@ -42,7 +47,11 @@ const filesOf = (path) =>
         .map((name) => `${path.replace(/\/$/, "")}/${name}`)
 
 /** The tests that judge: fast ones, of the engine. */
-const tests = ["test/internal/**/*.test.ts", "test/acceptance/**/*.test.ts", "test/security/**/*.test.ts"]
+const tests = [
+  "test/internal/**/*.test.ts",
+  "test/acceptance/**/*.test.ts",
+  "test/security/**/*.test.ts"
+]
 /** Of those, the ones about column types, which load nothing of the changed rooms. */
 const others = ["test/internal/columns/**"]
 
@@ -58,7 +67,11 @@ const run = (command, args, options) => {
 
 const fetchTool = () => {
   const core = join(tool, "node_modules/@stryker-mutator/core")
-  if (existsSync(core) && JSON.parse(readFileSync(join(core, "package.json"), "utf8")).version === version) return
+  if (
+    existsSync(core) &&
+    JSON.parse(readFileSync(join(core, "package.json"), "utf8")).version === version
+  )
+    return
   mkdirSync(tool, { recursive: true })
   writeFileSync(join(tool, "package.json"), JSON.stringify({ name: "mutation", private: true }))
   // The runner finds this package's own Vitest by looking upwards from .cache.
@@ -67,7 +80,10 @@ const fetchTool = () => {
   run("npm", ["install", ...flags, ...packages], { cwd: tool, timeout: 300_000 })
 }
 
-/** A copy of what is committed, or of all that git knows or would take, with the installed packages linked in. */
+/**
+ * A copy of what is committed, or of all that git knows or would take, with the installed packages
+ * linked in.
+ */
 const copySources = (committed) => {
   const copy = mkdtempSync(join(tmpdir(), "zerobus-mutation-"))
   if (committed) {
@@ -90,8 +106,9 @@ const copySources = (committed) => {
 }
 
 /**
- * Two passes. Most changes are switched on while a test runs, so that all test files share their modules. What is computed when a
- * module loads, such as its constants, needs modules of its own for each file: a pass over just these places.
+ * Two passes. Most changes are switched on while a test runs, so that all test files share their
+ * modules. What is computed when a module loads, such as its constants, needs modules of its own
+ * for each file: a pass over just these places.
  */
 const configure = (copy, { concurrency, judges, places, whileLoading }) => {
   const vitest = `
@@ -144,12 +161,18 @@ const configure = (copy, { concurrency, judges, places, whileLoading }) => {
   writeFileSync(join(copy, "stryker.config.json"), JSON.stringify(stryker))
 }
 
-/** Where the changes sit that only count while a module loads, as the tool wants it: lines from 1, columns from 0. */
+/**
+ * Where the changes sit that only count while a module loads, as the tool wants it: lines from 1,
+ * columns from 0.
+ */
 const loadingPlaces = ({ files }) =>
   Object.entries(files).flatMap(([path, { mutants }]) =>
     mutants
       .filter((mutant) => mutant.static === true)
-      .map(({ location: { end, start } }) => `${path}:${start.line}:${start.column - 1}-${end.line}:${end.column - 1}`)
+      .map(
+        ({ location: { end, start } }) =>
+          `${path}:${start.line}:${start.column - 1}-${end.line}:${end.column - 1}`
+      )
   )
 
 const keyOf = ({ location: { end, start }, mutatorName, replacement }) =>
@@ -160,12 +183,16 @@ const merge = (report, second) => {
   for (const [path, { mutants }] of Object.entries(second.files)) {
     const results = new Map(mutants.map((mutant) => [keyOf(mutant), mutant]))
     report.files[path].mutants = report.files[path].mutants.map((mutant) =>
-      mutant.static === true ? { ...mutant, status: results.get(keyOf(mutant))?.status ?? mutant.status } : mutant
+      mutant.static === true
+        ? { ...mutant, status: results.get(keyOf(mutant))?.status ?? mutant.status }
+        : mutant
     )
   }
 }
 
-/** Keeps the results of each file on its own, so that a run over some files leaves those of others. */
+/**
+ * Keeps the results of each file on its own, so that a run over some files leaves those of others.
+ */
 const keepResults = (report) => {
   const names = new Map(
     Object.entries(report.testFiles ?? {}).flatMap(([path, { tests }]) =>
@@ -175,26 +202,31 @@ const keepResults = (report) => {
   mkdirSync(reports, { recursive: true })
   for (const [path, { mutants, source }] of Object.entries(report.files)) {
     const lines = source.split("\n")
-    const results = mutants.map(({ coveredBy, killedBy, location, mutatorName, replacement, status, statusReason }) => {
-      const { end, start } = location
-      const text =
-        start.line === end.line
-          ? lines[start.line - 1].slice(start.column - 1, end.column - 1)
-          : [lines[start.line - 1].slice(start.column - 1), ...lines.slice(start.line, end.line)]
-              .join(" ")
-              .replace(/\s+/g, " ")
-      return {
-        line: start.line,
-        mutatorName,
-        status,
-        text,
-        replacement,
-        statusReason,
-        covered: coveredBy?.length ?? 0,
-        killedBy: killedBy?.map((id) => names.get(id) ?? id)
+    const results = mutants.map(
+      ({ coveredBy, killedBy, location, mutatorName, replacement, status, statusReason }) => {
+        const { end, start } = location
+        const text =
+          start.line === end.line
+            ? lines[start.line - 1].slice(start.column - 1, end.column - 1)
+            : [lines[start.line - 1].slice(start.column - 1), ...lines.slice(start.line, end.line)]
+                .join(" ")
+                .replace(/\s+/g, " ")
+        return {
+          line: start.line,
+          mutatorName,
+          status,
+          text,
+          replacement,
+          statusReason,
+          covered: coveredBy?.length ?? 0,
+          killedBy: killedBy?.map((id) => names.get(id) ?? id)
+        }
       }
-    })
-    writeFileSync(join(reports, `${path.replaceAll("/", ".")}.json`), JSON.stringify({ path, results }, null, 1))
+    )
+    writeFileSync(
+      join(reports, `${path.replaceAll("/", ".")}.json`),
+      JSON.stringify({ path, results }, null, 1)
+    )
   }
 }
 
@@ -205,12 +237,18 @@ const summarize = () => {
   const files = readdirSync(reports)
     .filter((name) => name.endsWith(".json"))
     .map((name) => JSON.parse(readFileSync(join(reports, name), "utf8")))
-  const count = (results, ...statuses) => results.filter(({ status }) => statuses.includes(status)).length
+  const count = (results, ...statuses) =>
+    results.filter(({ status }) => statuses.includes(status)).length
   const row = (path, results) => {
     const found = count(results, "Killed", "Timeout")
     const missed = count(results, "Survived", "NoCoverage")
     const score = (100 * found) / (found + missed)
-    return { score, text: `| ${path} | ${found} | ${missed} | ${count(results, "Timeout")} | ${score.toFixed(1)} |` }
+    return {
+      score,
+      text:
+        `| ${path} | ${found} | ${missed} | ${count(results, "Timeout")} | ` +
+        `${score.toFixed(1)} |`
+    }
   }
   const total = row(
     "all",
@@ -228,10 +266,14 @@ const summarize = () => {
       .filter(({ status }) => status === "Survived" || status === "NoCoverage")
       .map(
         ({ covered, line, mutatorName, replacement, text }) =>
-          `- line ${line}, ${mutatorName}, run by ${covered} tests: \`${short(text)}\` became \`${short(replacement ?? "")}\``
+          `- line ${line}, ${mutatorName}, run by ${covered} tests: \`${short(text)}\` became ` +
+          `\`${short(replacement ?? "")}\``
       )
   ])
-  writeFileSync(join(reports, "survivors.md"), `# Changes that no test noticed\n\n${table}\n${survivors.join("\n")}\n`)
+  writeFileSync(
+    join(reports, "survivors.md"),
+    `# Changes that no test noticed\n\n${table}\n${survivors.join("\n")}\n`
+  )
   console.log(`\n${table}\n\nSurvivors: reports/mutation/survivors.md`)
   return total.score
 }
@@ -249,9 +291,13 @@ try {
   const stryker = join(tool, "node_modules/@stryker-mutator/core/bin/stryker.js")
   const pass = (places, whileLoading) => {
     configure(copy, { ...settings, places, whileLoading })
-    run("nice", ["-n", "10", join(root, "node_modules/.bin/node"), stryker, "run", "stryker.config.json"], {
-      cwd: copy
-    })
+    run(
+      "nice",
+      ["-n", "10", join(root, "node_modules/.bin/node"), stryker, "run", "stryker.config.json"],
+      {
+        cwd: copy
+      }
+    )
     return JSON.parse(readFileSync(join(copy, "mutation.json"), "utf8"))
   }
   const report = pass(files, false)

@@ -1,5 +1,6 @@
-// Fetches the official native TypeScript SDK into .cache, for the interop suite and the benchmark. It is no dependency of the package and
-// ends in no lockfile. Prints the folder to `require`; ends with 1 where it cannot be had.
+// Fetches the official native TypeScript SDK into .cache, for the interop suite and the benchmark.
+// It is no dependency of the package and ends in no lockfile. Prints the folder to `require`; ends
+// with 1 where it cannot be had.
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -16,7 +17,10 @@ export const fetchNativeSdk = () => {
   const installed = join(folder, "node_modules", name)
   if (!existsSync(installed)) {
     mkdirSync(folder, { recursive: true })
-    writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "native-sdk", private: true }))
+    writeFileSync(
+      join(folder, "package.json"),
+      JSON.stringify({ name: "native-sdk", private: true })
+    )
     const { status, stderr } = spawnSync(
       "npm",
       ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", `${name}@${version}`],

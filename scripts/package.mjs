@@ -1,4 +1,5 @@
-// Looks at the packed package from outside: its list of files, publint, attw, the dependencies a user installs, and a first import.
+// Looks at the packed package from outside: its list of files, publint, attw, the dependencies a
+// user installs, and a first import.
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { join } from "node:path"
@@ -6,11 +7,19 @@ import { checklist, emptyProject, manifest, pack, root, run } from "./packedProj
 
 const { check, end } = checklist()
 const { bytes, files, tarball } = pack()
-console.log(`${manifest.name}-${manifest.version}.tgz: ${(bytes / 1024).toFixed(0)} KiB, ${files.length} files`)
+console.log(
+  `${manifest.name}-${manifest.version}.tgz: ${(bytes / 1024).toFixed(0)} KiB, ${files.length} ` +
+    `files`
+)
 
 const allowed = /^(?:dist|src|proto|docs)\/|^(?:package\.json|README\.md|CHANGELOG\.md|LICENSE)$/
-const strangers = files.filter((file) => !allowed.test(file) || /\.test\.|tsbuildinfo|tsconfig/.test(file))
-check("only listed files are packed, no tests", strangers.length === 0 ? undefined : strangers.join("\n"))
+const strangers = files.filter(
+  (file) => !allowed.test(file) || /\.test\.|tsbuildinfo|tsconfig/.test(file)
+)
+check(
+  "only listed files are packed, no tests",
+  strangers.length === 0 ? undefined : strangers.join("\n")
+)
 const needed = [
   "dist/index.js",
   "dist/index.d.ts",
@@ -30,25 +39,36 @@ check("nothing that users need is missing", missing.length === 0 ? undefined : m
 
 const bin = (name) => join(root, "node_modules", ".bin", name)
 const verdict = ({ failure, stderr, stdout }) => (failure ? stdout + stderr : undefined)
-check("publint --strict", verdict(run(bin("publint"), ["run", tarball, "--strict"], { mayFail: true })))
-check("attw --profile esm-only", verdict(run(bin("attw"), [tarball, "--profile", "esm-only"], { mayFail: true })))
+check(
+  "publint --strict",
+  verdict(run(bin("publint"), ["run", tarball, "--strict"], { mayFail: true }))
+)
+check(
+  "attw --profile esm-only",
+  verdict(run(bin("attw"), [tarball, "--profile", "esm-only"], { mayFail: true }))
+)
 
 // What somebody gets who installs nothing but the package and its peers.
 const project = emptyProject(tarball, ["effect", "@effect/platform-node"])
 const modules = join(project, "node_modules")
-const tree = Object.entries(JSON.parse(readFileSync(join(project, "package-lock.json"), "utf8")).packages).filter(
-  ([path]) => path !== ""
-)
+const tree = Object.entries(
+  JSON.parse(readFileSync(join(project, "package-lock.json"), "utf8")).packages
+).filter(([path]) => path !== "")
 const sizeOf = (folder) =>
   readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0)
 const nameOf = (path) => path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length)
-console.log(`installed with its peers: ${tree.length} packages, ${(sizeOf(modules) / 1e6).toFixed(1)} MB`)
+console.log(
+  `installed with its peers: ${tree.length} packages, ${(sizeOf(modules) / 1e6).toFixed(1)} MB`
+)
 console.log(`  ${tree.map(([path, entry]) => `${nameOf(path)}@${entry.version}`).join(" ")}`)
-console.log(`  of it ${manifest.name}: ${(sizeOf(join(modules, manifest.name)) / 1e6).toFixed(1)} MB`)
+console.log(
+  `  of it ${manifest.name}: ${(sizeOf(join(modules, manifest.name)) / 1e6).toFixed(1)} MB`
+)
 
-// The peers belong to every Effect program on Node; what the package itself brings must be JavaScript alone.
+// The peers belong to every Effect program on Node; what the package itself brings must be
+// JavaScript alone.
 const own = new Set()
 const visit = (name) => {
   const entry = tree.find(([path]) => path === `node_modules/${name}`)?.[1]
@@ -62,13 +82,24 @@ const native = [...own].filter((name) =>
     /\.node$|binding\.gyp$/.test(file)
   )
 )
-check(`no native code among the ${own.size} packages it brings`, native.length === 0 ? undefined : native.join("\n"))
+check(
+  `no native code among the ${own.size} packages it brings`,
+  native.length === 0 ? undefined : native.join("\n")
+)
 const free = /^\(?(?:MIT|ISC|0BSD|Apache-2\.0|BSD-[23]-Clause|BlueOak-1\.0\.0|Unlicense|CC0-1\.0)\b/
 const licences = tree
-  .map(([path]) => [nameOf(path), JSON.parse(readFileSync(join(project, path, "package.json"), "utf8")).license])
+  .map(([path]) => [
+    nameOf(path),
+    JSON.parse(readFileSync(join(project, path, "package.json"), "utf8")).license
+  ])
   .filter(([, licence]) => !free.test(licence ?? ""))
-check("free licences throughout", licences.length === 0 ? undefined : licences.map((one) => one.join(": ")).join("\n"))
-const scripts = tree.filter(([, entry]) => entry.hasInstallScript === true).map(([path]) => nameOf(path))
+check(
+  "free licences throughout",
+  licences.length === 0 ? undefined : licences.map((one) => one.join(": ")).join("\n")
+)
+const scripts = tree
+  .filter(([, entry]) => entry.hasInstallScript === true)
+  .map(([path]) => nameOf(path))
 if (scripts.length > 0) console.log(`  install scripts that were not run: ${scripts.join(", ")}`)
 
 writeFileSync(
@@ -106,7 +137,10 @@ const program = Effect.gen(function*() {
 await Effect.runPromise(program.pipe(Effect.provide(ZerobusLocal.layerServerMemory({ console: true }))))
 `
 )
-check("the console's page is served", verdict(run(process.execPath, ["console.js"], { cwd: project, mayFail: true })))
+check(
+  "the console's page is served",
+  verdict(run(process.execPath, ["console.js"], { cwd: project, mayFail: true }))
+)
 
 // The threads of the local server are files of their own, which nothing imports.
 writeFileSync(
@@ -145,7 +179,10 @@ if (availableParallelism() > 1) {
     verdict(run(process.execPath, ["threads.js"], { cwd: project, mayFail: true }))
   )
 }
-const version = run("npx", ["--no", "--", "effect-zerobus", "--version"], { cwd: project, mayFail: true })
+const version = run("npx", ["--no", "--", "effect-zerobus", "--version"], {
+  cwd: project,
+  mayFail: true
+})
 check(
   "npx effect-zerobus --version",
   version.stdout.includes(manifest.version) ? undefined : version.stdout + version.stderr

@@ -1,4 +1,5 @@
-// The package as a user gets it: packed, and installed into an empty project. Shared by the scripts that look at it from outside.
+// The package as a user gets it: packed, and installed into an empty project. Shared by the scripts
+// that look at it from outside.
 import { spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -9,20 +10,42 @@ export const root = fileURLToPath(new URL("..", import.meta.url))
 export const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 
 if (Number(process.versions.node.split(".")[0]) < 22) {
-  console.error(`This needs Node 22.19 or later and runs on ${process.version}. Use "npm run", which brings Node 24.`)
+  console.error(
+    `This needs Node 22.19 or later and runs on ${process.version}. Use "npm run", which brings ` +
+      `Node 24.`
+  )
   process.exit(1)
 }
 
-/** Runs a command to its end and gives its output; stops everything when it fails, unless `mayFail`. */
-export const run = (command, args, { cwd = root, env = process.env, mayFail = false, timeout = 300_000 } = {}) => {
-  const result = spawnSync(command, args, { cwd, env, encoding: "utf8", timeout, maxBuffer: 1 << 28 })
+/**
+ * Runs a command to its end and gives its output; stops everything when it fails, unless `mayFail`.
+ */
+export const run = (
+  command,
+  args,
+  { cwd = root, env = process.env, mayFail = false, timeout = 300_000 } = {}
+) => {
+  const result = spawnSync(command, args, {
+    cwd,
+    env,
+    encoding: "utf8",
+    timeout,
+    maxBuffer: 1 << 28
+  })
   const failure = result.error !== undefined || result.status !== 0
   if (failure && !mayFail) {
-    console.error(`${command} ${args.join(" ")} failed (${result.error?.message ?? `exit ${result.status}`})`)
+    console.error(
+      `${command} ${args.join(" ")} failed (${result.error?.message ?? `exit ${result.status}`})`
+    )
     console.error(`${result.stdout ?? ""}${result.stderr ?? ""}`)
     process.exit(1)
   }
-  return { failure, status: result.status, stdout: result.stdout ?? "", stderr: result.stderr ?? "" }
+  return {
+    failure,
+    status: result.status,
+    stdout: result.stdout ?? "",
+    stderr: result.stderr ?? ""
+  }
 }
 
 /** Builds and packs. Gives the tarball's path, its size and the files in it. */
@@ -31,15 +54,27 @@ export const pack = () => {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   run(process.execPath, [join(root, "scripts/build.mjs")])
-  const answer = JSON.parse(run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder]).stdout)
+  const answer = JSON.parse(
+    run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder]).stdout
+  )
   const packed = Array.isArray(answer) ? answer[0] : Object.values(answer)[0]
-  return { tarball: join(folder, packed.filename), bytes: packed.size, files: packed.files.map((file) => file.path) }
+  return {
+    tarball: join(folder, packed.filename),
+    bytes: packed.size,
+    files: packed.files.map((file) => file.path)
+  }
 }
 
-/** An empty project in a temporary folder with the tarball and `packages` in it, in the versions that this repository is developed with. */
+/**
+ * An empty project in a temporary folder with the tarball and `packages` in it, in the versions
+ * that this repository is developed with.
+ */
 export const emptyProject = (tarball, packages) => {
   const folder = mkdtempSync(join(tmpdir(), "effect-zerobus-"))
-  writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "empty", private: true, type: "module" }))
+  writeFileSync(
+    join(folder, "package.json"),
+    JSON.stringify({ name: "empty", private: true, type: "module" })
+  )
   run(
     "npm",
     [

@@ -1,6 +1,6 @@
-// Holds the local server's tables against Spark with Delta Lake, the reference among the readers of Delta tables.
-// `--full` runs the long form, `--write-matrix` writes what it finds to docs/storage.md.
-// Without Java 17, Python 3.10 or Maven every test counts as skipped.
+// Holds the local server's tables against Spark with Delta Lake, the reference among the readers of
+// Delta tables. `--full` runs the long form, `--write-matrix` writes what it finds to
+// docs/storage.md. Without Java 17, Python 3.10 or Maven every test counts as skipped.
 import {
   fetchJars,
   hasJars,
@@ -13,7 +13,12 @@ import {
 } from "./foreignSuite.mjs"
 
 /** Delta Lake. Spark brings the library of Scala. */
-const delta = { group: "io.delta", artifact: "delta-spark_2.13", version: "4.0.0", without: "scala-library" }
+const delta = {
+  group: "io.delta",
+  artifact: "delta-spark_2.13",
+  version: "4.0.0",
+  without: "scala-library"
+}
 const spark = "4.0.1"
 /** Reads the Parquet files in the long form: there is no Delta Lake for it yet. */
 const laterSpark = "4.2.0"
@@ -23,7 +28,9 @@ const lack = () => {
   if (javaVersion() < 17) return "Java 17 or later"
   const python = /Python 3\.(\d+)/.exec(output(systemPython, ["--version"]) ?? "")?.[1]
   if (python === undefined || Number(python) < 10) return "Python 3.10 or later"
-  return hasJars("spark-jars", delta) || output("mvn", ["--version"]) !== undefined ? undefined : "Maven (mvn)"
+  return hasJars("spark-jars", delta) || output("mvn", ["--version"]) !== undefined
+    ? undefined
+    : "Maven (mvn)"
 }
 
 const { env, full, rest } = suiteOptions("SPARK")
@@ -33,7 +40,9 @@ const missing = lack()
 if (missing === undefined) {
   const jars = fetchJars("spark-jars", delta)
   const python = pythonEnvironment("spark", [`pyspark==${spark}`])
-  const later = full ? { SPARK_LATER_PYTHON: pythonEnvironment("spark-later", [`pyspark==${laterSpark}`]) } : {}
+  const later = full
+    ? { SPARK_LATER_PYTHON: pythonEnvironment("spark-later", [`pyspark==${laterSpark}`]) }
+    : {}
   runSuite("spark", rest, { SPARK_PYTHON: python, SPARK_JARS: jars, ...env, ...later })
 } else {
   console.log(`Every test of Spark is skipped: this machine lacks ${missing}.`)

@@ -1,15 +1,21 @@
 /**
- * Columns of typed tables. Each constructor is an Effect Schema that also knows the column type it is stored as, so columns
- * compose with the rest of a domain model: brands, checks, transformations, optional keys.
+ * Columns of typed tables. Each constructor is an Effect Schema that also knows the column type it
+ * is stored as, so columns compose with the rest of a domain model: brands, checks,
+ * transformations, optional keys.
  *
- * The name of a constructor is the SQL type; `As...` variants take another TypeScript value for the same type. What a value of the
- * wrong type or range meets is `InvalidArgument` at the ingest call, with the path of the column.
+ * The name of a constructor is the SQL type; `As...` variants take another TypeScript value for the
+ * same type. What a value of the wrong type or range meets is `InvalidArgument` at the ingest call,
+ * with the path of the column.
  */
 import type * as BigDecimal from "effect/BigDecimal"
 import type * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
-import { columnAnnotation, positionAnnotation, requiredAnnotation } from "./internal/codec/columnSchema.ts"
+import {
+  columnAnnotation,
+  positionAnnotation,
+  requiredAnnotation
+} from "./internal/codec/columnSchema.ts"
 import { decimalProblem } from "./internal/columns/columnNames.ts"
 import { integerRange, numberRange } from "./internal/columns/scalarTypes.ts"
 import type { Leaf } from "./internal/codec/scalars.ts"
@@ -29,7 +35,9 @@ export interface Column<Tag extends string, T> extends Schema.Bottom<
 
 const column = <Tag extends string, T>(schema: Schema.Schema<T>, leaf: Leaf): Column<Tag, T> =>
   annotated(
-    schema.check(Schema.makeFilter((value: T) => leaf.toWire(value) !== undefined, { expected: leaf.expected })),
+    schema.check(
+      Schema.makeFilter((value: T) => leaf.toWire(value) !== undefined, { expected: leaf.expected })
+    ),
     leaf
   )
 
@@ -40,7 +48,8 @@ const annotated = <Tag extends string, T>(schema: Schema.Top, leaf: Leaf): Colum
 const int = <Tag extends string>(
   leaf: Leaf,
   [minimum, maximum]: readonly [minimum: number, maximum: number]
-): Column<Tag, number> => annotated(Schema.Number.check(Schema.isInt(), Schema.isBetween({ minimum, maximum })), leaf)
+): Column<Tag, number> =>
+  annotated(Schema.Number.check(Schema.isInt(), Schema.isBetween({ minimum, maximum })), leaf)
 
 /** BOOLEAN as `boolean`. */
 const boolean: Column<"Boolean", boolean> = annotated(Schema.Boolean, leaves.Boolean)
@@ -61,7 +70,10 @@ export const BigIntAsNumber: Column<"BigInt", number> = int(leaves.BigIntAsNumbe
   Number.MIN_SAFE_INTEGER,
   Number.MAX_SAFE_INTEGER
 ])
-/** FLOAT as `number`, rounded to 32 bits; finite numbers beyond their range are refused, NaN and infinities are not. */
+/**
+ * FLOAT as `number`, rounded to 32 bits; finite numbers beyond their range are refused, NaN and
+ * infinities are not.
+ */
 export const Float: Column<"Float", number> = column(Schema.Number, leaves.Float)
 /** DOUBLE as `number`, NaN and infinities included (JSON tables refuse those). */
 export const Double: Column<"Double", number> = annotated(Schema.Number, leaves.Double)
@@ -74,19 +86,46 @@ const date: Column<"Date", DateTime.Utc> = annotated(Schema.DateTimeUtc, leaves.
 /** DATE as text, `"2026-01-31"`. */
 export const DateAsString: Column<"Date", string> = column(Schema.String, leaves.DateAsString)
 /** TIMESTAMP, a point in time, as `DateTime.Utc` with milliseconds. */
-export const Timestamp: Column<"Timestamp", DateTime.Utc> = annotated(Schema.DateTimeUtc, leaves.Timestamp)
+export const Timestamp: Column<"Timestamp", DateTime.Utc> = annotated(
+  Schema.DateTimeUtc,
+  leaves.Timestamp
+)
 /** TIMESTAMP as a JavaScript `Date`. */
-export const TimestampAsDate: Column<"Timestamp", Date> = annotated(Schema.Date, leaves.TimestampAsDate)
+export const TimestampAsDate: Column<"Timestamp", Date> = annotated(
+  Schema.Date,
+  leaves.TimestampAsDate
+)
 /** TIMESTAMP as microseconds since 1970 UTC, the full precision of the type. */
-export const TimestampAsMicros: Column<"Timestamp", bigint> = column(Schema.BigInt, leaves.TimestampAsMicros)
-/** TIMESTAMP_NTZ, a wall-clock time without zone, as a `DateTime.Utc` whose UTC parts are the wall clock's. */
-export const TimestampNtz: Column<"TimestampNtz", DateTime.Utc> = annotated(Schema.DateTimeUtc, leaves.TimestampNtz)
+export const TimestampAsMicros: Column<"Timestamp", bigint> = column(
+  Schema.BigInt,
+  leaves.TimestampAsMicros
+)
+/**
+ * TIMESTAMP_NTZ, a wall-clock time without zone, as a `DateTime.Utc` whose UTC parts are the wall
+ * clock's.
+ */
+export const TimestampNtz: Column<"TimestampNtz", DateTime.Utc> = annotated(
+  Schema.DateTimeUtc,
+  leaves.TimestampNtz
+)
 /** TIMESTAMP_NTZ as a JavaScript `Date` whose UTC parts are the wall clock's. */
-export const TimestampNtzAsDate: Column<"TimestampNtz", Date> = annotated(Schema.Date, leaves.TimestampNtzAsDate)
+export const TimestampNtzAsDate: Column<"TimestampNtz", Date> = annotated(
+  Schema.Date,
+  leaves.TimestampNtzAsDate
+)
 /** TIMESTAMP_NTZ as microseconds of the wall clock since 1970. */
-export const TimestampNtzAsMicros: Column<"TimestampNtz", bigint> = column(Schema.BigInt, leaves.TimestampNtzAsMicros)
-/** VARIANT as any JSON value; travels as JSON text. Within `nullable`, `null` is the SQL null, else the JSON null. */
-export const Variant: Column<"Variant", Schema.Json> = annotated(Schema.Json as unknown as Schema.Top, leaves.Variant)
+export const TimestampNtzAsMicros: Column<"TimestampNtz", bigint> = column(
+  Schema.BigInt,
+  leaves.TimestampNtzAsMicros
+)
+/**
+ * VARIANT as any JSON value; travels as JSON text. Within `nullable`, `null` is the SQL null, else
+ * the JSON null.
+ */
+export const Variant: Column<"Variant", Schema.Json> = annotated(
+  Schema.Json as unknown as Schema.Top,
+  leaves.Variant
+)
 
 export { bigInt as BigInt, boolean as Boolean, date as Date, string as String }
 
@@ -95,8 +134,14 @@ const checkedDecimal = (precision: number, scale: number): void => {
   if (problem !== undefined) throw new RangeError(problem)
 }
 
-/** DECIMAL(precision, scale) as `BigDecimal`; values with more digits than fit are refused, never rounded. Throws on an impossible pair. */
-export const Decimal = (precision: number, scale: number): Column<"Decimal", BigDecimal.BigDecimal> => {
+/**
+ * DECIMAL(precision, scale) as `BigDecimal`; values with more digits than fit are refused, never
+ * rounded. Throws on an impossible pair.
+ */
+export const Decimal = (
+  precision: number,
+  scale: number
+): Column<"Decimal", BigDecimal.BigDecimal> => {
   checkedDecimal(precision, scale)
   return column(Schema.BigDecimal, decimal(precision, scale))
 }
@@ -107,7 +152,10 @@ export const DecimalAsString = (precision: number, scale: number): Column<"Decim
   return column(Schema.String, decimalAsString(precision, scale))
 }
 
-/** What cannot stand inside an array or be the value of a map: another collection, or null. The type is the advice. */
+/**
+ * What cannot stand inside an array or be the value of a map: another collection, or null. The type
+ * is the advice.
+ */
 type Inner<S extends Schema.Constraint> = [S["Encoded"]] extends [ReadonlyArray<any>]
   ? "Wrap the inner array in Column.Struct"
   : [S["Encoded"]] extends [ReadonlyMap<any, any>]
@@ -127,25 +175,30 @@ type Key<S extends Schema.Constraint> = S extends {
     ? unknown
     : "Map keys are integers, booleans or strings"
 
-/** ARRAY of a scalar or struct as `ReadonlyArray`. Arrays of arrays or maps do not compile: wrap the inner one in a struct. */
-const array = <S extends Schema.Constraint>(element: S & Inner<S>): Schema.$Array<S> => Schema.Array(element as S)
+/**
+ * ARRAY of a scalar or struct as `ReadonlyArray`. Arrays of arrays or maps do not compile: wrap the
+ * inner one in a struct.
+ */
+const array = <S extends Schema.Constraint>(element: S & Inner<S>): Schema.$Array<S> =>
+  Schema.Array(element as S)
 
 /** MAP as `ReadonlyMap`, with integer, boolean, text or time keys and scalar or struct values. */
 const map = <K extends Schema.Constraint, V extends Schema.Constraint>(
   key: K & Key<K>,
   value: V & Inner<V>
 ): Schema.$ReadonlyMap<K, V> =>
-  Schema.ReadonlyMap(key as K, value as V).annotate({ [columnAnnotation]: "map" }) as unknown as Schema.$ReadonlyMap<
-    K,
-    V
-  >
+  Schema.ReadonlyMap(key as K, value as V).annotate({
+    [columnAnnotation]: "map"
+  }) as unknown as Schema.$ReadonlyMap<K, V>
 
 /** MAP with STRING keys as a plain object. */
-const record = <V extends Schema.Constraint>(value: V & Inner<V>): Schema.$Record<Schema.String, V> =>
-  Schema.Record(Schema.String, value as V)
+const record = <V extends Schema.Constraint>(
+  value: V & Inner<V>
+): Schema.$Record<Schema.String, V> => Schema.Record(Schema.String, value as V)
 
 /** STRUCT with the given fields, numbered in the order written. */
-export const Struct = <const F extends Schema.Struct.Fields>(fields: F): Schema.Struct<F> => Schema.Struct(fields)
+export const Struct = <const F extends Schema.Struct.Fields>(fields: F): Schema.Struct<F> =>
+  Schema.Struct(fields)
 
 export { array as Array, map as Map, record as Record }
 
@@ -156,17 +209,24 @@ type Nullable<S extends Schema.Constraint> = [S["Encoded"]] extends [ReadonlyArr
     ? "A map cannot be null: send an empty one, or wrap it in Column.Struct"
     : unknown
 
-/** Allows `null`. The table's column must allow it too, which it does unless it is NOT NULL. Arrays and maps cannot be null. */
+/**
+ * Allows `null`. The table's column must allow it too, which it does unless it is NOT NULL. Arrays
+ * and maps cannot be null.
+ */
 export const nullable = <S extends Schema.Constraint>(column: S & Nullable<S>): Schema.NullOr<S> =>
   Schema.NullOr(column as S)
 
-/** Says that the table's column is NOT NULL, so that its field is `required` in the descriptor. The TypeScript type stays. */
+/**
+ * Says that the table's column is NOT NULL, so that its field is `required` in the descriptor. The
+ * TypeScript type stays.
+ */
 export const required = <S extends Schema.Top>(column: S): S["Rebuild"] =>
   column.annotate({ [requiredAnnotation]: true }) as S["Rebuild"]
 
 /**
- * Gives a column the 0-based position it has in the catalog, for tables with dropped columns: its field number is the position + 1.
- * Default: the place in the list. Only for the columns of a table, not for fields of structs.
+ * Gives a column the 0-based position it has in the catalog, for tables with dropped columns: its
+ * field number is the position + 1. Default: the place in the list. Only for the columns of a
+ * table, not for fields of structs.
  */
 export const positioned = <S extends Schema.Top>(column: S, position: number): S["Rebuild"] =>
   column.annotate({ [positionAnnotation]: position }) as S["Rebuild"]

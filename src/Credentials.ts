@@ -20,12 +20,22 @@ import { catalogScope, requestToken, tableScope } from "./internal/net/tokenRequ
 import { workspaceRoute } from "./internal/net/workspace.ts"
 import { Opening } from "./internal/userCode/opening.ts"
 import { defaults } from "./StreamConfigurationOptions.ts"
-import { type InvalidArgument, type InvalidEndpoint, InvalidToken, type StreamFailure } from "./ZerobusError.ts"
+import {
+  type InvalidArgument,
+  type InvalidEndpoint,
+  InvalidToken,
+  type StreamFailure
+} from "./ZerobusError.ts"
 import * as ZerobusMetrics from "./ZerobusMetrics.ts"
-import { checkZerobusOptions, type FederatedCredentials, type ZerobusOptions } from "./ZerobusOptions.ts"
+import {
+  checkZerobusOptions,
+  type FederatedCredentials,
+  type ZerobusOptions
+} from "./ZerobusOptions.ts"
 
 /** Settings whose effects for connections and tokens may need services `R`. */
-type Settings<R> = Omit<ZerobusOptions<unknown>, "credentials" | "tls"> & Pick<ZerobusOptions<R>, "credentials" | "tls">
+type Settings<R> = Omit<ZerobusOptions<unknown>, "credentials" | "tls"> &
+  Pick<ZerobusOptions<R>, "credentials" | "tls">
 
 /** Whose tokens are requested where. */
 interface Principal {
@@ -43,8 +53,8 @@ interface Principal {
  *   without one, and for a renewal. It has 30 seconds. An error of the client that it fails with is
  *   that of the stream; any other failure is `Retryable`. No failure is kept.
  * - `subjectTokenFile` is the path of a file with it, in place of `subjectToken`.
- * - `clientId` names the service principal of workload identity federation; without it the account's
- *   own federation finds the identity.
+ * - `clientId` names the service principal of workload identity federation; without it the
+ *   account's own federation finds the identity.
  *
  * A token is used until the earlier of its own end and the JWT's `exp`.
  *
@@ -60,7 +70,10 @@ interface Principal {
  */
 export const federated = <E = never, R = never>(
   options:
-    | { readonly subjectToken: Effect.Effect<Redacted.Redacted<string>, E, R>; readonly clientId?: string | undefined }
+    | {
+        readonly subjectToken: Effect.Effect<Redacted.Redacted<string>, E, R>
+        readonly clientId?: string | undefined
+      }
     | { readonly subjectTokenFile: string; readonly clientId?: string | undefined }
 ): FederatedCredentials<R> => options
 
@@ -69,22 +82,26 @@ export const federated = <E = never, R = never>(
  * tokens are its own: no other provider is given one of them. They are forgotten when the scope
  * closes. Without credentials it fails with `InvalidToken` when headers are requested.
  *
- * @example
- * const headersProvider = yield* Credentials.make({ ...settings, credentials: Credentials.federated({ subjectToken }) })
- * const stream = yield* zerobus.createStream(table, { headersProvider })
+ * @example const headersProvider = yield* Credentials.make({ ...settings, credentials:
+ * Credentials.federated({ subjectToken }) }) const stream = yield* zerobus.createStream(table, {
+ * headersProvider })
  */
 export const make = <R = never>(
   options: Settings<R>
 ): Effect.Effect<HeadersProviderShape, InvalidEndpoint | InvalidArgument, R | Scope.Scope> =>
   Effect.gen(function* () {
     yield* checkZerobusOptions(options)
-    const server = yield* Effect.fromResult(parseEndpoint(options.serverEndpoint, "The Zerobus endpoint"))
+    const server = yield* Effect.fromResult(
+      parseEndpoint(options.serverEndpoint, "The Zerobus endpoint")
+    )
     const principal = yield* principalOf(options)
     if (principal === undefined) {
       return HeadersProvider.make({
         getHeaders: Effect.fail(
           new InvalidToken({
-            message: `There are no credentials: ${missing(options)}, or give the stream a headersProvider.`
+            message:
+              `There are no credentials: ${missing(options)}, or give the stream a ` +
+              `headersProvider.`
           })
         )
       })
@@ -93,16 +110,22 @@ export const make = <R = never>(
     const cache = makeTokenCache({
       mint: (tableName) =>
         requestToken(route, grant, tableScope(workspaceId(server), tableName), tableName).pipe(
-          Effect.onExit((exit) => countMints(tableName, exit._tag === "Success" ? "minted" : "failed", 1))
+          Effect.onExit((exit) =>
+            countMints(tableName, exit._tag === "Success" ? "minted" : "failed", 1)
+          )
         ),
       enabled: options.tokenCache?.enabled ?? true,
-      lead: Duration.toMillis(Duration.fromInputUnsafe(options.tokenCache?.refreshBuffer ?? "5 minutes")),
+      lead: Duration.toMillis(
+        Duration.fromInputUnsafe(options.tokenCache?.refreshBuffer ?? "5 minutes")
+      ),
       renewalLimit: defaults.recoveryTimeout / 2
     })
     // A token of a closed layer has no business in memory any more.
     yield* Effect.addFinalizer(() => cache.close)
     const bearer = (token: Redacted.Redacted<string>) => `Bearer ${Redacted.value(token)}`
-    const waitedFor = `${federated ? "the subject token, or " : ""}the token endpoint at ${route.endpoint.origin}`
+    const waitedFor =
+      `${federated ? "the subject token, or " : ""}the token endpoint at ` +
+      `${route.endpoint.origin}`
     return {
       ...(federated ? { federated } : {}),
       getHeaders: (tableName: string) =>
@@ -130,10 +153,17 @@ export const layer = <R = never>(
   Layer.effect(HeadersProvider, make(options))
 
 /** Adds to the tokens that were requested for a table; 0 makes the counter exist. */
-const countMints = (table: string, outcome: "minted" | "failed", tokens: number): Effect.Effect<void> =>
+const countMints = (
+  table: string,
+  outcome: "minted" | "failed",
+  tokens: number
+): Effect.Effect<void> =>
   Metric.update(Metric.withAttributes(ZerobusMetrics.tokenMints, { table, outcome }), tokens)
 
-/** A token with plain scope, which the Unity Catalog's REST API accepts. Fails with `Retryable` after 30 seconds without an answer. */
+/**
+ * A token with plain scope, which the Unity Catalog's REST API accepts. Fails with `Retryable`
+ * after 30 seconds without an answer.
+ */
 export const catalogToken = <R = never>(
   options: Settings<R>
 ): Effect.Effect<Redacted.Redacted<string>, StreamFailure, R> =>
@@ -158,7 +188,9 @@ const principalOf = <R>(
       const services = yield* Effect.context<R>()
       const { subjectToken, ...rest } = credentials
       const own =
-        subjectToken === undefined ? rest : { ...rest, subjectToken: Effect.provideContext(subjectToken, services) }
+        subjectToken === undefined
+          ? rest
+          : { ...rest, subjectToken: Effect.provideContext(subjectToken, services) }
       return { route, grant: exchangeGrant(own), federated: true }
     }
     return clientId === undefined || clientSecret === undefined

@@ -1,9 +1,9 @@
 /**
- * Handlers for `onRefused` and `onUnacked` that keep records for later: in a file, or in another table.
+ * Handlers for `onRefused` and `onUnacked` that keep records for later: in a file, or in another
+ * table.
  *
- * @example
- * const letters = DeadLetters.file("dead-letters.ndjson")
- * const stream = yield* zerobus.createStream(TableProperties.json("main.default.air_quality"), { onRefused: letters })
+ * @example const letters = DeadLetters.file("dead-letters.ndjson") const stream = yield*
+ * zerobus.createStream(TableProperties.json("main.default.air_quality"), { onRefused: letters })
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -26,13 +26,19 @@ export class LetterNotWritten extends Data.TaggedError("LetterNotWritten")<{
   readonly code: string
 }> {
   override get message(): string {
-    return `The dead letters could not be written to ${this.path} (${this.code}). The record stays with the stream.`
+    return (
+      `The dead letters could not be written to ${this.path} (${this.code}). The record ` +
+      `stays with the stream.`
+    )
   }
 }
 
 /** How a file of dead letters grows. */
 export interface FileOptions {
-  /** Size in bytes from which on the file is set aside as `path.1`, `path.2`, ...; default 64 MiB. None of them is deleted. */
+  /**
+   * Size in bytes from which on the file is set aside as `path.1`, `path.2`, ...; default 64 MiB.
+   * None of them is deleted.
+   */
   readonly maxBytes?: number | undefined
 }
 
@@ -44,9 +50,11 @@ interface Kept {
 }
 
 /**
- * Appends each record to a file as a line of JSON: `{ at, table, streamId, offset, reason, record }`, or with `payloadBase64` instead of
- * `record` for what is not JSON, such as protobuf and Avro. `offset` is null for unacknowledged records. The lines are on disk when the handler succeeds; it fails with
- * `LetterNotWritten`. Only a plain file is written to; a new one is readable by its owner alone.
+ * Appends each record to a file as a line of JSON:
+ * `{ at, table, streamId, offset, reason, record }`, or with `payloadBase64` instead of `record`
+ * for what is not JSON, such as protobuf and Avro. `offset` is null for unacknowledged records. The
+ * lines are on disk when the handler succeeds; it fails with `LetterNotWritten`. Only a plain file
+ * is written to; a new one is readable by its owner alone.
  *
  * @example
  * const letters = DeadLetters.file("dead-letters.ndjson", { maxBytes: 10_000_000 })
@@ -73,25 +81,41 @@ export const file = (
     })
 }
 
-const line = ({ cause, streamId, tableName }: Letter, { content, offset }: Kept, at: string): string => {
-  const head = JSON.stringify({ at, table: tableName, streamId, offset: offset ?? null, reason: cause.message })
+const line = (
+  { cause, streamId, tableName }: Letter,
+  { content, offset }: Kept,
+  at: string
+): string => {
+  const head = JSON.stringify({
+    at,
+    table: tableName,
+    streamId,
+    offset: offset ?? null,
+    reason: cause.message
+  })
   // The record's own text, so that no number in it is rounded.
   const rest =
-    typeof content === "string" ? `"record":${content}` : `"payloadBase64":${JSON.stringify(base64(content))}`
+    typeof content === "string"
+      ? `"record":${content}`
+      : `"payloadBase64":${JSON.stringify(base64(content))}`
   return `${head.slice(0, -1)},${rest}}\n`
 }
 
 /**
- * Ingests each record as a row of another table, through a stream of its own in the current scope: `at TIMESTAMP, table STRING, stream
- * STRING, offset BIGINT, reason STRING, record STRING`, where `record` is JSON text, or base64 of another payload. The rows of a letter
- * are durable when the handler succeeds. What is refused of that table ends its stream and is not a letter again.
+ * Ingests each record as a row of another table, through a stream of its own in the current scope:
+ * `at TIMESTAMP, table STRING, stream STRING, offset BIGINT, reason STRING, record STRING`, where
+ * `record` is JSON text, or base64 of another payload. The rows of a letter are durable when the
+ * handler succeeds. What is refused of that table ends its stream and is not a letter again.
  *
  * @example
  * const letters = yield* DeadLetters.table("main.default.dead_letters")
  */
 export const table = <R = never>(
   tableName: string,
-  options: Omit<StreamConfigurationOptions<TableProperties.JsonRecord, R>, "onRefused" | "onUnacked"> = {}
+  options: Omit<
+    StreamConfigurationOptions<TableProperties.JsonRecord, R>,
+    "onRefused" | "onUnacked"
+  > = {}
 ): Effect.Effect<
   (letter: Letter) => Effect.Effect<void, IngestError | AckError>,
   StreamFailure,
@@ -104,7 +128,10 @@ export const table = <R = never>(
       // Explicit, since the client's defaults may be a handler that leads here.
       onRefused: ({ cause }) => Effect.fail(cause),
       onUnacked: ({ records }) =>
-        Effect.logWarning("Dead letters were not acknowledged", { table: tableName, records: records.length })
+        Effect.logWarning("Dead letters were not acknowledged", {
+          table: tableName,
+          records: records.length
+        })
     })
     return (letter) =>
       Effect.clockWith((clock) => {
@@ -117,20 +144,28 @@ export const table = <R = never>(
           reason: letter.cause.message,
           record: typeof content === "string" ? content : base64(content)
         }))
-        return Effect.flatMap(stream.ingestRecords(rows), (ack) => (ack === undefined ? Effect.void : ack.await)).pipe(
-          Effect.asVoid
-        )
+        return Effect.flatMap(stream.ingestRecords(rows), (ack) =>
+          ack === undefined ? Effect.void : ack.await
+        ).pipe(Effect.asVoid)
       })
   })
 
 const kept = (letter: Letter): ReadonlyArray<Kept> =>
   "payloads" in letter
-    ? letter.payloads.map((payload) => ({ offset: letter.offset, content: textOf(payload) ?? payload }))
-    : [...letter.records, ...letter.unreadable].map((record) => ({ offset: undefined, content: contentOf(record) }))
+    ? letter.payloads.map((payload) => ({
+        offset: letter.offset,
+        content: textOf(payload) ?? payload
+      }))
+    : [...letter.records, ...letter.unreadable].map((record) => ({
+        offset: undefined,
+        content: contentOf(record)
+      }))
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-/** The JSON text of a payload; `undefined` for others. Those of Avro may begin with a brace as well. */
+/**
+ * The JSON text of a payload; `undefined` for others. Those of Avro may begin with a brace as well.
+ */
 const textOf = (payload: Uint8Array): string | undefined => {
   if (payload[0] !== 0x7b) return undefined
   try {

@@ -1,5 +1,6 @@
 /**
- * The transport over gRPC. The only module of the client that touches `@grpc/grpc-js`; its objects do not leave it.
+ * The transport over gRPC. The only module of the client that touches `@grpc/grpc-js`; its objects
+ * do not leave it.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -7,7 +8,12 @@ import type * as Scope from "effect/Scope"
 import { Opening } from "./internal/userCode/opening.ts"
 import { GrpcCall } from "./internal/grpc/grpcCall.ts"
 import { type ChannelOptions, channelSettings } from "./internal/grpc/grpcChannel.ts"
-import { type Connection, OwnConnections, SharedConnections, type Wait } from "./internal/grpc/grpcConnections.ts"
+import {
+  type Connection,
+  OwnConnections,
+  SharedConnections,
+  type Wait
+} from "./internal/grpc/grpcConnections.ts"
 import { LossSpread } from "./internal/grpc/lossSpread.ts"
 import { clientClosed, Transport } from "./Transport.ts"
 import type { InvalidArgument, InvalidEndpoint } from "./ZerobusError.ts"
@@ -29,7 +35,9 @@ export const layer = <R = never>(
       const clock = yield* Effect.clockWith(Effect.succeed)
       const now = (): number => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
       const exclusive = options.connectionPerStream !== false
-      const connections = exclusive ? new OwnConnections(settings) : new SharedConnections(settings, now)
+      const connections = exclusive
+        ? new OwnConnections(settings)
+        : new SharedConnections(settings, now)
       const losses = new LossSpread(now)
       const onLost = (): void => losses.note()
       let over = false
@@ -46,7 +54,8 @@ export const layer = <R = never>(
           yield* Effect.addFinalizer(() =>
             Effect.sync(() => {
               held.call?.endUnsafe()
-              if (held.connection !== undefined) connections.giveUnsafe(held.connection, held.call !== undefined)
+              if (held.connection !== undefined)
+                connections.giveUnsafe(held.connection, held.call !== undefined)
             })
           )
           const waitFor = ({ until, waitingFor }: Wait): Effect.Effect<void> => {
@@ -64,7 +73,12 @@ export const layer = <R = never>(
             if (wait !== undefined) yield* waitFor(wait)
             if (over) return yield* clientClosed
             if (wait === undefined || connections.admitsUnsafe(connection)) {
-              return (held.call = new GrpcCall(connection, { headers, rpc, mayShare: exclusive, onLost }))
+              return (held.call = new GrpcCall(connection, {
+                headers,
+                rpc,
+                mayShare: exclusive,
+                onLost
+              }))
             }
             held.connection = undefined
             connections.giveUnsafe(connection, false)

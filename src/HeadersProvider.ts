@@ -1,6 +1,6 @@
 /**
- * Where the headers of a connection come from: the service that the OAuth client credentials implement, and the hook for
- * credentials of one's own.
+ * Where the headers of a connection come from: the service that the OAuth client credentials
+ * implement, and the hook for credentials of one's own.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -22,31 +22,40 @@ import {
 } from "./ZerobusError.ts"
 
 /**
- * Header names to values. `x-databricks-zerobus-table-name` is always the stream's own table, and a bare token gets `Bearer` in front.
- * Names that HTTP/2 or gRPC write themselves and values that are not printable ASCII are refused.
+ * Header names to values. `x-databricks-zerobus-table-name` is always the stream's own table, and a
+ * bare token gets `Bearer` in front. Names that HTTP/2 or gRPC write themselves and values that are
+ * not printable ASCII are refused.
  */
 export type HeaderRecord = Readonly<Record<string, string>>
 
-/** What {@link HeadersProvider} implementations offer. As an option of a stream, it may need services `R`. */
+/**
+ * What {@link HeadersProvider} implementations offer. As an option of a stream, it may need
+ * services `R`.
+ */
 export interface HeadersProviderShape<out R = never> {
   /**
-   * The headers for one new connection to `tableName`; asked again on every connection, so that tokens are always fresh.
-   * It runs in a fiber of its own: whoever gives up on it interrupts it and does not wait for its end.
+   * The headers for one new connection to `tableName`; asked again on every connection, so that
+   * tokens are always fresh. It runs in a fiber of its own: whoever gives up on it interrupts it
+   * and does not wait for its end.
    */
   readonly getHeaders: (tableName: string) => Effect.Effect<HeaderRecord, StreamFailure, R>
   /**
-   * Told once per rejection that these headers were refused for `tableName`, so that the next `getHeaders` brings others. A
-   * provider that has newer ones already keeps them. Without it a rejection is final at once. One that throws or dies is logged and
-   * otherwise ignored; one that hangs is given up after `recoveryTimeout`.
+   * Told once per rejection that these headers were refused for `tableName`, so that the next
+   * `getHeaders` brings others. A provider that has newer ones already keeps them. Without it a
+   * rejection is final at once. One that throws or dies is logged and otherwise ignored; one that
+   * hangs is given up after `recoveryTimeout`.
    */
-  readonly invalidate?: ((tableName: string, rejected: HeaderRecord) => Effect.Effect<void, never, R>) | undefined
+  readonly invalidate?:
+    | ((tableName: string, rejected: HeaderRecord) => Effect.Effect<void, never, R>)
+    | undefined
   /** Whether the tokens come from another identity provider, which persistent streams refuse. */
   readonly federated?: boolean | undefined
 }
 
 /**
- * Gives the headers of every connection. `ZerobusLayer` provides one made of OAuth client credentials; pass one of your own as the
- * `headersProvider` option of a stream, or provide this service to `Zerobus.layerNoDeps`.
+ * Gives the headers of every connection. `ZerobusLayer` provides one made of OAuth client
+ * credentials; pass one of your own as the `headersProvider` option of a stream, or provide this
+ * service to `Zerobus.layerNoDeps`.
  */
 export class HeadersProvider extends Context.Service<HeadersProvider, HeadersProviderShape>()(
   "effect-zerobus/HeadersProvider"
@@ -112,15 +121,21 @@ const isReason = (reason: unknown): boolean => {
   return retryAfterMillis === undefined || typeof retryAfterMillis === "number"
 }
 
-/** The failure of a provider that gives anything but an effect, which trying again does not cure. */
+/**
+ * The failure of a provider that gives anything but an effect, which trying again does not cure.
+ */
 export const notAnEffect = new InvalidToken({
-  message: "The headers provider's getHeaders must give an Effect. Wrap a promise with Effect.tryPromise."
+  message:
+    "The headers provider's getHeaders must give an Effect. Wrap a promise with Effect.tryPromise."
 })
 
 /** How deep the causes of an error are read. */
 const CAUSES = 5
 
-/** An error of the program as text, with its causes. Reading it runs code of the program, which may throw. */
+/**
+ * An error of the program as text, with its causes. Reading it runs code of the program, which may
+ * throw.
+ */
 const textOf = (error: unknown): string => {
   const texts: Array<string> = []
   try {
@@ -130,7 +145,9 @@ const textOf = (error: unknown): string => {
         break
       }
       const { _tag, cause, message, name } = current as Readonly<Record<string, unknown>>
-      const named = [_tag, name, "an object"].find((text) => typeof text === "string" && text !== "") as string
+      const named = [_tag, name, "an object"].find(
+        (text) => typeof text === "string" && text !== ""
+      ) as string
       texts.push(typeof message === "string" && message !== "" ? `${named}: ${message}` : named)
       current = cause
     }
@@ -141,9 +158,9 @@ const textOf = (error: unknown): string => {
 }
 
 /**
- * What a provider, or other code of the program that gives credentials, failed or died with, as a failure
- * of the stream. What is not one of the client's errors may be a service that is down, so it is tried
- * again; its text goes without what may be a credential. `who` names it in the message.
+ * What a provider, or other code of the program that gives credentials, failed or died with, as a
+ * failure of the stream. What is not one of the client's errors may be a service that is down, so
+ * it is tried again; its text goes without what may be a credential. `who` names it in the message.
  */
 export const toStreamFailure = (error: unknown, who = "headers provider"): StreamFailure => {
   try {
@@ -153,5 +170,8 @@ export const toStreamFailure = (error: unknown, who = "headers provider"): Strea
   }
   const text = scrubOpaque(textOf(error)).replace(/\.$/, "")
   const message = `The ${who} failed: ${text}.`
-  return new Retryable({ reason: RetryableReason.TokenServiceUnavailable({ message }), attempts: 1 })
+  return new Retryable({
+    reason: RetryableReason.TokenServiceUnavailable({ message }),
+    attempts: 1
+  })
 }

@@ -4,8 +4,9 @@
 import * as Brand from "effect/Brand"
 
 /**
- * The position of one `ingestRecord` or of one non-empty `ingestRecords` in its stream: 0, 1, 2, ... without gaps, kept over
- * reconnects. Not the offset on the wire, which starts anew with each connection.
+ * The position of one `ingestRecord` or of one non-empty `ingestRecords` in its stream: 0, 1, 2,
+ * ... without gaps, kept over reconnects. Not the offset on the wire, which starts anew with each
+ * connection.
  */
 export type Offset = number & Brand.Brand<"Offset">
 

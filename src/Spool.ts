@@ -1,9 +1,10 @@
 /**
- * A spool keeps a stream's records on disk until the server has acknowledged them, so that they survive the process.
+ * A spool keeps a stream's records on disk until the server has acknowledged them, so that they
+ * survive the process.
  *
- * With a spool `ingestRecord` succeeds once the record is in the spool's log. A stream that is opened on a spool that holds records
- * sends those first, in order. While the server cannot be reached ingest goes on, up to `maxBytes` of disk. The format is described
- * in `docs/spool.md`.
+ * With a spool `ingestRecord` succeeds once the record is in the spool's log. A stream that is
+ * opened on a spool that holds records sends those first, in order. While the server cannot be
+ * reached ingest goes on, up to `maxBytes` of disk. The format is described in `docs/spool.md`.
  *
  * @example
  * const stream = yield* zerobus.createStream(TableProperties.json("main.default.air_quality"), {
@@ -21,7 +22,12 @@ import { leftEntries, summarize, waitingEntries } from "./internal/spool/readSpo
 import { resolvePath } from "./internal/spool/spoolScan.ts"
 import { faultError, type LogFault, type Spool } from "./internal/spooledLog.ts"
 import type { RecordAck } from "./RecordAck.ts"
-import { InvalidArgument, type InvalidState, type Retryable, type StreamClosed } from "./ZerobusError.ts"
+import {
+  InvalidArgument,
+  type InvalidState,
+  type Retryable,
+  type StreamClosed
+} from "./ZerobusError.ts"
 import type { ZerobusStream } from "./ZerobusStream.ts"
 
 export type { Spool } from "./internal/spooledLog.ts"
@@ -31,8 +37,8 @@ export interface SpoolOptions {
   /** Bytes on disk above which ingest waits; default 10 GiB, at least 16 MiB. */
   readonly maxBytes?: number | undefined
   /**
-   * When a record counts as persisted. `"group"` (default): after `fdatasync` of its group, which survives a loss of power. `"os"`: after
-   * `write`, which survives the end of the process.
+   * When a record counts as persisted. `"group"` (default): after `fdatasync` of its group, which
+   * survives a loss of power. `"os"`: after `write`, which survives the end of the process.
    */
   readonly sync?: "group" | "os" | undefined
 }
@@ -53,7 +59,10 @@ export interface SpoolContent {
   readonly waitingRecords: number
   /** Bytes of the records that wait, with tags and lengths as they travel. */
   readonly waitingBytes: number
-  /** The serialized `DescriptorProto` of protobuf records, the schema's text of Avro ones; `undefined` for JSON. */
+  /**
+   * The serialized `DescriptorProto` of protobuf records, the schema's text of Avro ones;
+   * `undefined` for JSON.
+   */
   readonly descriptor: Uint8Array | undefined
   /** The opaque position of the latest entry that carries one; at most 1 KiB. */
   readonly position: Uint8Array | undefined
@@ -66,8 +75,8 @@ export interface SpoolProgress {
   /** The latest position that is on disk. */
   readonly position: Uint8Array | undefined
   /**
-   * Records and batches behind that position. A source that goes on there passes over so many, since the spool has them already.
-   * Without a position: all that the spool ever took.
+   * Records and batches behind that position. A source that goes on there passes over so many,
+   * since the spool has them already. Without a position: all that the spool ever took.
    */
   readonly behindPosition: number
 }
@@ -82,8 +91,9 @@ export interface SpooledRecord {
 const DEFAULT_MAX_BYTES = 10 * 1024 * 1024 * 1024
 
 /**
- * A spool in a folder, which is made when it is missing. One process at a time may use it. A spool belongs to one table; another one,
- * another record type, or a descriptor that does not read what waits is refused with `InvalidState`.
+ * A spool in a folder, which is made when it is missing. One process at a time may use it. A spool
+ * belongs to one table; another one, another record type, or a descriptor that does not read what
+ * waits is refused with `InvalidState`.
  *
  * @example
  * Spool.directory("spool/air_quality", { maxBytes: 1_000_000_000 })
@@ -104,8 +114,9 @@ export const directory = (path: string, options: SpoolOptions = {}): Spool => ({
 })
 
 /**
- * Looks at a spool without opening it; another process may use it meanwhile. Fails with `InvalidState` where there is no spool or it is
- * damaged, and with `Retryable` when the disk fails.
+ * Looks at a spool without opening it; another process may use it meanwhile. Fails with
+ * `InvalidState` where there is no spool or it is damaged, and with `Retryable` when the disk
+ * fails.
  *
  * @example
  * const { firstOffset, nextOffset } = yield* Spool.inspect("spool/air_quality")
@@ -125,11 +136,11 @@ export const inspect = (path: string): Effect.Effect<SpoolContent, Retryable | I
   })
 
 /**
- * Keeps where the source of a stream stands: an opaque position of at most 1 KiB, such as a file's line
- * or a Kafka offset. It belongs to the record of the receipt `ack`, or else to the record or batch that the
- * stream took last; of two positions the one that was kept later counts. Succeeds once record and position
- * are on disk. Fails with `InvalidArgument` for a position that is too large, with `InvalidState` for a stream
- * without a spool, and as `ack.persisted` does.
+ * Keeps where the source of a stream stands: an opaque position of at most 1 KiB, such as a file's
+ * line or a Kafka offset. It belongs to the record of the receipt `ack`, or else to the record or
+ * batch that the stream took last; of two positions the one that was kept later counts. Succeeds
+ * once record and position are on disk. Fails with `InvalidArgument` for a position that is too
+ * large, with `InvalidState` for a stream without a spool, and as `ack.persisted` does.
  *
  * @example
  * const ack = yield* stream.ingestRecord(record)
@@ -143,16 +154,19 @@ export const notePosition = (
   position.length > MAX_POSITION_BYTES
     ? Effect.fail(
         new InvalidArgument({
-          message: `A position has at most ${MAX_POSITION_BYTES} bytes, this one has ${position.length}.`,
+          message:
+            `A position has at most ${MAX_POSITION_BYTES} bytes, this one has ` +
+            `${position.length}.`,
           path: ["position"]
         })
       )
     : keepPosition(stream, position, ack)
 
 /**
- * Where a stream's spool stands, for a source that goes on behind what an earlier process has ingested: it
- * starts at `position` and passes over the first `behindPosition` records that the stream would take. Read it
- * before the first ingest call. Fails with `InvalidState` for a stream without a spool.
+ * Where a stream's spool stands, for a source that goes on behind what an earlier process has
+ * ingested: it starts at `position` and passes over the first `behindPosition` records that the
+ * stream would take. Read it before the first ingest call. Fails with `InvalidState` for a stream
+ * without a spool.
  *
  * @example
  * const { behindPosition, position } = yield* Spool.progress(stream)
@@ -165,15 +179,20 @@ export const progress = (stream: ZerobusStream<any>): Effect.Effect<SpoolProgres
   }))
 
 /**
- * The records that wait in a spool, in order, without opening it; batches record by record under one offset. Fails as `inspect` does.
+ * The records that wait in a spool, in order, without opening it; batches record by record under
+ * one offset. Fails as `inspect` does.
  *
- * @example
- * yield* Stream.runForEach(Spool.records("spool/air_quality"), ({ payload }) => Console.log(payload.length))
+ * @example yield* Stream.runForEach(Spool.records("spool/air_quality"), ({ payload }) =>
+ * Console.log(payload.length))
  */
 export const records = (path: string): Stream.Stream<SpooledRecord, Retryable | InvalidState> =>
-  Stream.fromAsyncIterable(waitingEntries(resolvePath(path)), (fault) => faultError(fault as LogFault)).pipe(
+  Stream.fromAsyncIterable(waitingEntries(resolvePath(path)), (fault) =>
+    faultError(fault as LogFault)
+  ).pipe(
     Stream.map((entries) =>
-      entries.flatMap(({ offset, payloads }) => payloads.map((payload) => ({ offset: Offset(offset), payload })))
+      entries.flatMap(({ offset, payloads }) =>
+        payloads.map((payload) => ({ offset: Offset(offset), payload }))
+      )
     ),
     Stream.flattenIterable
   )

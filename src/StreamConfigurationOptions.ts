@@ -24,21 +24,35 @@ import {
 } from "./internal/optionRules.ts"
 import type { Spool } from "./internal/spooledLog.ts"
 import type { LandingZoneLimits } from "./internal/landing/sizeLimits.ts"
-import { InvalidArgument, type Retryable, type StreamFailure, type ZerobusError } from "./ZerobusError.ts"
+import {
+  InvalidArgument,
+  type Retryable,
+  type StreamFailure,
+  type ZerobusError
+} from "./ZerobusError.ts"
 
-/** What the `onUnacked` handler of a stream is told when its scope closed with records not acknowledged. */
+/**
+ * What the `onUnacked` handler of a stream is told when its scope closed with records not
+ * acknowledged.
+ */
 export interface Unacked<A> {
   readonly tableName: string
   readonly streamId: string
   /** In order of ingestion. */
   readonly records: ReadonlyArray<A>
-  /** Records that the table's schema encoded but cannot decode, as the bytes that travel; empty for schemas that do both. */
+  /**
+   * Records that the table's schema encoded but cannot decode, as the bytes that travel; empty for
+   * schemas that do both.
+   */
   readonly unreadable: ReadonlyArray<Uint8Array>
   /** Why they are left: what ended the stream, or the `FlushTimeout` of its closing. */
   readonly cause: ZerobusError
 }
 
-/** What the `onRefused` handler of a stream is given: one record that the server refused, or the batch that it came in. */
+/**
+ * What the `onRefused` handler of a stream is given: one record that the server refused, or the
+ * batch that it came in.
+ */
 export interface Refused<A> {
   readonly tableName: string
   readonly streamId: string
@@ -79,16 +93,21 @@ export interface KeepaliveOptions {
 }
 
 /**
- * Options of one stream. Durations are Effect durations (`"15 seconds"`); plain numbers are milliseconds. A value out of its range,
- * or a name that is no option, fails with `InvalidArgument` that names it. The effects among them may need services `R`: they get those
- * of the place where the stream is created, or, as defaults of a client, where its layer is built.
+ * Options of one stream. Durations are Effect durations (`"15 seconds"`); plain numbers are
+ * milliseconds. A value out of its range, or a name that is no option, fails with `InvalidArgument`
+ * that names it. The effects among them may need services `R`: they get those of the place where
+ * the stream is created, or, as defaults of a client, where its layer is built.
  */
 export interface StreamConfigurationOptions<in out A = any, out R = never> {
-  /** Records (a batch counts as one) that may be queued and in flight together; default 1,000,000. Above it, ingest waits. */
+  /**
+   * Records (a batch counts as one) that may be queued and in flight together; default 1,000,000.
+   * Above it, ingest waits.
+   */
   readonly maxInflightRecords?: number | undefined
   /**
-   * Bytes that may be queued and in flight together; default 128 MiB. Includes framing and 128 bytes
-   * of overhead per message. Above it, ingest waits; each waiting call also holds its own record.
+   * Bytes that may be queued and in flight together; default 128 MiB. Includes framing and 128
+   * bytes of overhead per message. Above it, ingest waits; each waiting call also holds its own
+   * record.
    */
   readonly maxInflightBytes?: number | undefined
   /** Encoded bytes of one call; default and service limit 10,420,224. */
@@ -102,79 +121,93 @@ export interface StreamConfigurationOptions<in out A = any, out R = never> {
   /** Limit of one attempt to open a connection, credentials included; default 15 seconds. */
   readonly recoveryTimeout?: Duration.Input | undefined
   /**
-   * Pause between attempts, jittered by 20 %; default 2 seconds. At least 100 ms where a server rotates unused connections. A token
-   * endpoint that is unavailable and asks for more time (`Retry-After`) gets it, up to an hour; the log line then has
-   * `retryAfterMillis`. Like every pause it spends one attempt.
+   * Pause between attempts, jittered by 20 %; default 2 seconds. At least 100 ms where a server
+   * rotates unused connections. A token endpoint that is unavailable and asks for more time
+   * (`Retry-After`) gets it, up to an hour; the log line then has `retryAfterMillis`. Like every
+   * pause it spends one attempt.
    */
   readonly recoveryBackoff?: Duration.Input | undefined
   /**
-   * Attempts after the first one; default 4. Durable progress gives a fresh budget; 15 seconds of uptime do while nothing is
-   * unacknowledged. A connection that the server rotates before it made anything durable counts as an attempt. Once the budget is
-   * spent the stream fails; one with nothing unacknowledged is `idle` until the next record, which has a fresh budget.
+   * Attempts after the first one; default 4. Durable progress gives a fresh budget; 15 seconds of
+   * uptime do while nothing is unacknowledged. A connection that the server rotates before it made
+   * anything durable counts as an attempt. Once the budget is spent the stream fails; one with
+   * nothing unacknowledged is `idle` until the next record, which has a fresh budget.
    */
   readonly recoveryRetries?: number | undefined
-  /** Replaces `recoveryBackoff` and `recoveryRetries` by any schedule; its input is the failure of the attempt. */
+  /**
+   * Replaces `recoveryBackoff` and `recoveryRetries` by any schedule; its input is the failure of
+   * the attempt.
+   */
   readonly recoverySchedule?: Schedule.Schedule<unknown, Retryable> | undefined
   /**
-   * How long records may be in flight without any of them becoming durable, over all connections, without the time in which none was
-   * open; default 60 seconds.
+   * How long records may be in flight without any of them becoming durable, over all connections,
+   * without the time in which none was open; default 60 seconds.
    */
   readonly serverLackOfAckTimeout?: Duration.Input | undefined
   /**
-   * How long one `ingestRecord` or `ingestRecords` may wait for room; default: no limit. Beyond it the call fails with
-   * `FlushTimeout` and has taken nothing.
+   * How long one `ingestRecord` or `ingestRecords` may wait for room; default: no limit. Beyond it
+   * the call fails with `FlushTimeout` and has taken nothing.
    */
   readonly ingestTimeout?: Duration.Input | undefined
   /** Limit of `flush`, `waitForOffset` and the flush in `close`; default 300 seconds. */
   readonly flushTimeout?: Duration.Input | undefined
   /**
-   * Upper bound for the pause before the server ends a connection. Not given: the whole time that the server announces, and
-   * `serverLackOfAckTimeout` after a GOAWAY, which announces none; zero: reconnect at once.
+   * Upper bound for the pause before the server ends a connection. Not given: the whole time that
+   * the server announces, and `serverLackOfAckTimeout` after a GOAWAY, which announces none; zero:
+   * reconnect at once.
    */
   readonly streamPausedMaxWaitTime?: Duration.Input | undefined
   /** How long late acknowledgements are awaited after a half-close; default 500 milliseconds. */
   readonly drainTimeout?: Duration.Input | undefined
   /**
-   * Limit of the flush when the scope closes a stream that was not closed; default 20 seconds. Streams of one scope share it. Handlers
-   * and the drain of the connection have 5 seconds more. After a second of waiting, a second SIGINT or SIGTERM of a program of
-   * `NodeRuntime.runMain` ends the flush.
+   * Limit of the flush when the scope closes a stream that was not closed; default 20 seconds.
+   * Streams of one scope share it. Handlers and the drain of the connection have 5 seconds more.
+   * After a second of waiting, a second SIGINT or SIGTERM of a program of `NodeRuntime.runMain`
+   * ends the flush.
    */
   readonly scopeCloseTimeout?: Duration.Input | undefined
   /** Credentials of one's own for this stream, instead of the layer's. */
   readonly headersProvider?: HeadersProviderShape<R> | undefined
   /**
-   * Runs once in `createStream`, before anything else of the stream; its failure is that of `createStream`, and no connection is made.
-   * For typed tables: `Table.check(table)` with the catalog provided. It may take as long as `recoveryTimeout`; an end that its
-   * interruption needs longer for is not waited for. Default: nothing.
+   * Runs once in `createStream`, before anything else of the stream; its failure is that of
+   * `createStream`, and no connection is made. For typed tables: `Table.check(table)` with the
+   * catalog provided. It may take as long as `recoveryTimeout`; an end that its interruption needs
+   * longer for is not waited for. Default: nothing.
    */
   readonly beforeOpen?: Effect.Effect<unknown, StreamFailure, R> | undefined
   /**
-   * Receives what is left unacknowledged when the scope closes the stream; default: a warning log with the count. It has 5 seconds,
-   * less what `onRefused` and `drainTimeout` took of them, and at least one; then it is interrupted and not waited for. One that
-   * fails is logged.
+   * Receives what is left unacknowledged when the scope closes the stream; default: a warning log
+   * with the count. It has 5 seconds, less what `onRefused` and `drainTimeout` took of them, and at
+   * least one; then it is interrupted and not waited for. One that fails is logged.
    */
   readonly onUnacked?: ((unacked: Unacked<A>) => Effect.Effect<unknown, unknown, R>) | undefined
   /**
-   * Receives each record, or batch, that the server refuses, in order of offset; once it succeeds the stream goes on without it. Default:
-   * the stream ends with the server's reason and the offset, everything before it durable. A handler that fails, or takes more than 30
-   * seconds (5 while the scope closes), ends the stream as well. Inside it the stream takes records without waiting, and `flush`, `close`
-   * and waits of the same stream fail with `InvalidState`. Delivery is at least once. Needs `recovery`.
+   * Receives each record, or batch, that the server refuses, in order of offset; once it succeeds
+   * the stream goes on without it. Default: the stream ends with the server's reason and the
+   * offset, everything before it durable. A handler that fails, or takes more than 30 seconds (5
+   * while the scope closes), ends the stream as well. Inside it the stream takes records without
+   * waiting, and `flush`, `close` and waits of the same stream fail with `InvalidState`. Delivery
+   * is at least once. Needs `recovery`.
    */
   readonly onRefused?: ((refused: Refused<A>) => Effect.Effect<unknown, unknown, R>) | undefined
-  /** Refused offsets in a row, without a durable one between, that end the stream with the server's reason; default 100. */
+  /**
+   * Refused offsets in a row, without a durable one between, that end the stream with the server's
+   * reason; default 100.
+   */
   readonly maxRefusals?: number | undefined
   /**
-   * Where records are kept on disk until they are acknowledged: `Spool.directory(path)`; default: nowhere. `createStream` then succeeds
-   * when the spool is open, also while the server cannot be reached. What cannot be retried ends the stream, and the spool keeps
-   * everything. `onUnacked` is not called. Needs `recovery`.
+   * Where records are kept on disk until they are acknowledged: `Spool.directory(path)`; default:
+   * nowhere. `createStream` then succeeds when the spool is open, also while the server cannot be
+   * reached. What cannot be retried ends the stream, and the spool keeps everything. `onUnacked` is
+   * not called. Needs `recovery`.
    */
   readonly spool?: Spool | undefined
   /**
-   * What a `SchemaMismatch` of the server does; default `"fail"`: it is the stream's failure, or that of
-   * one record for `onRefused`. With `"reopen"` the stream opens another session first, once per
-   * offset. A table of `Table.fromCatalog` is read again there, and so it is when a record has a column
-   * that the table had not: added columns that may be NULL are written from then on. Needs `recovery`;
-   * not with `lanes`, `spool` or a persistent stream.
+   * What a `SchemaMismatch` of the server does; default `"fail"`: it is the stream's failure, or
+   * that of one record for `onRefused`. With `"reopen"` the stream opens another session first,
+   * once per offset. A table of `Table.fromCatalog` is read again there, and so it is when a record
+   * has a column that the table had not: added columns that may be NULL are written from then on.
+   * Needs `recovery`; not with `lanes`, `spool` or a persistent stream.
    */
   readonly onSchemaChange?: "fail" | "reopen" | undefined
   /**
@@ -200,8 +233,8 @@ export interface StreamConfigurationOptions<in out A = any, out R = never> {
 type Effectful = "beforeOpen" | "headersProvider" | "onRefused" | "onUnacked"
 
 /**
- * The options of a stream with a type parameter for the services of each effect. TypeScript does not unite what several effects of one
- * object need by itself.
+ * The options of a stream with a type parameter for the services of each effect. TypeScript does
+ * not unite what several effects of one object need by itself.
  */
 export type OptionsByEffect<A, R1, R2, R3, R4> = Omit<StreamConfigurationOptions<A>, Effectful> &
   Pick<StreamConfigurationOptions<A, R1>, "beforeOpen"> &
@@ -234,7 +267,10 @@ export interface ResolvedStreamOptions extends LandingZoneLimits {
   readonly laneKey: ((record: any) => string | number) | undefined
 }
 
-/** The defaults of every stream, those of the official SDKs where they have the option. Bytes, records, milliseconds. */
+/**
+ * The defaults of every stream, those of the official SDKs where they have the option. Bytes,
+ * records, milliseconds.
+ */
 export const defaults = {
   maxInflightRecords: 1_000_000,
   maxInflightBytes: 128 * 1024 * 1024,
@@ -257,12 +293,20 @@ export const defaults = {
 /** The most sessions of one stream. */
 const MOST_LANES = 64
 
-/** Uptime of a connection with nothing unacknowledged that gives the retry budget back, in milliseconds. */
+/**
+ * Uptime of a connection with nothing unacknowledged that gives the retry budget back, in
+ * milliseconds.
+ */
 export const STABLE_UPTIME = 15_000
 
 const provider = that("made with HeadersProvider.make", (value) => {
-  const { getHeaders, invalidate } = (value ?? {}) as Partial<Readonly<Record<keyof HeadersProviderShape, unknown>>>
-  return typeof getHeaders === "function" && (invalidate === undefined || typeof invalidate === "function")
+  const { getHeaders, invalidate } = (value ?? {}) as Partial<
+    Readonly<Record<keyof HeadersProviderShape, unknown>>
+  >
+  return (
+    typeof getHeaders === "function" &&
+    (invalidate === undefined || typeof invalidate === "function")
+  )
 })
 
 /** Room for some of the largest records. */
@@ -274,7 +318,10 @@ export const streamRules: OptionRules<StreamConfigurationOptions> = {
   maxInflightBytes: count(),
   maxPayloadBytes: count(),
   maxBatchRecords: count(),
-  batching: either(oneOf("off"), fields<BatchingOptions>({ maxBytes: count(1, CHUNK_SIZE), maxRecords: count() })),
+  batching: either(
+    oneOf("off"),
+    fields<BatchingOptions>({ maxBytes: count(1, CHUNK_SIZE), maxRecords: count() })
+  ),
   recovery: flag,
   recoveryTimeout: duration("above zero"),
   recoveryBackoff: duration("from zero"),
@@ -303,10 +350,15 @@ export const streamRules: OptionRules<StreamConfigurationOptions> = {
   },
   onSchemaChange: oneOf("fail", "reopen"),
   lanes: either(oneOf("auto"), count(1, MOST_LANES)),
-  laneKey: that("a function from records to texts or numbers", (value) => typeof value === "function")
+  laneKey: that(
+    "a function from records to texts or numbers",
+    (value) => typeof value === "function"
+  )
 }
 
-/** Why a stream with these options cannot follow the columns of its table, as the end of a sentence. */
+/**
+ * Why a stream with these options cannot follow the columns of its table, as the end of a sentence.
+ */
 const followProblem = (
   { recovery, spool }: Pick<StreamConfigurationOptions, "recovery" | "spool">,
   lanes: number
@@ -333,15 +385,21 @@ export const resolve = <A>(
   const unfit = lanes === "auto" ? unfitForAuto(options) : undefined
   if (unfit !== undefined) return Result.fail(unfit)
   const unfollowed =
-    options.onSchemaChange === "reopen" ? followProblem(options, lanes === "auto" ? MOST_LANES : lanes) : undefined
+    options.onSchemaChange === "reopen"
+      ? followProblem(options, lanes === "auto" ? MOST_LANES : lanes)
+      : undefined
   if (unfollowed !== undefined) {
     const message = `The option onSchemaChange: "reopen" ${unfollowed}`
     return Result.fail(new InvalidArgument({ message, path: ["onSchemaChange"] }))
   }
-  const batching = options.batching === "off" ? { maxBytes: CHUNK_SIZE, maxRecords: 1 } : (options.batching ?? {})
-  const millis = (name: Extract<keyof typeof defaults, `${string}Timeout` | `${string}Backoff`>): number =>
-    millisOf(options[name] ?? defaults[name])
-  const optionalMillis = (name: "ingestTimeout" | "streamPausedMaxWaitTime"): number | undefined => {
+  const batching =
+    options.batching === "off" ? { maxBytes: CHUNK_SIZE, maxRecords: 1 } : (options.batching ?? {})
+  const millis = (
+    name: Extract<keyof typeof defaults, `${string}Timeout` | `${string}Backoff`>
+  ): number => millisOf(options[name] ?? defaults[name])
+  const optionalMillis = (
+    name: "ingestTimeout" | "streamPausedMaxWaitTime"
+  ): number | undefined => {
     const duration = options[name]
     return duration === undefined ? undefined : millisOf(duration)
   }
@@ -380,7 +438,11 @@ export const resolve = <A>(
 }
 
 /** Why the number of lanes of a stream with these options cannot follow the load. */
-const unfitForAuto = ({ laneKey, recovery, spool }: StreamConfigurationOptions<any>): InvalidArgument | undefined => {
+const unfitForAuto = ({
+  laneKey,
+  recovery,
+  spool
+}: StreamConfigurationOptions<any>): InvalidArgument | undefined => {
   const why =
     laneKey !== undefined
       ? "gives up order, so it does not go with laneKey"
@@ -390,5 +452,8 @@ const unfitForAuto = ({ laneKey, recovery, spool }: StreamConfigurationOptions<a
           ? "ends sessions and opens others, so it needs recovery"
           : undefined
   if (why === undefined) return undefined
-  return new InvalidArgument({ message: `lanes: "auto" ${why}. Give a number of lanes.`, path: ["lanes"] })
+  return new InvalidArgument({
+    message: `lanes: "auto" ${why}. Give a number of lanes.`,
+    path: ["lanes"]
+  })
 }

@@ -14,7 +14,14 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { unpooled } from "./internal/engine/pooling.ts"
-import { checkOptions, count, duration, fields, type OptionRules, required } from "./internal/optionRules.ts"
+import {
+  checkOptions,
+  count,
+  duration,
+  fields,
+  type OptionRules,
+  required
+} from "./internal/optionRules.ts"
 import { openPool } from "./internal/pool/tables.ts"
 import type { AckError, RecordAck } from "./RecordAck.ts"
 import { defaults, type OptionsByEffect, streamRules } from "./StreamConfigurationOptions.ts"
@@ -81,7 +88,10 @@ export interface StreamPool {
    * const ack = yield* pool.ingest(readings, { device: "sensor-1", temp: 22 })
    * yield* ack.await
    */
-  readonly ingest: <A>(table: TableProperties<A>, record: A) => Effect.Effect<RecordAck, PoolIngestError>
+  readonly ingest: <A>(
+    table: TableProperties<A>,
+    record: A
+  ) => Effect.Effect<RecordAck, PoolIngestError>
   /**
    * Waits until everything that was ingested before is durable or accepted by `onRefused`, each
    * table for at most `flushTimeout`. When tables fail meanwhile, or have failed with records left
@@ -90,7 +100,13 @@ export interface StreamPool {
   readonly flush: Effect.Effect<void, AckError>
 }
 
-const { laneKey: _key, lanes: _lanes, maxInflightBytes: _bytes, spool: _spool, ...pooledRules } = streamRules
+const {
+  laneKey: _key,
+  lanes: _lanes,
+  maxInflightBytes: _bytes,
+  spool: _spool,
+  ...pooledRules
+} = streamRules
 
 const poolRules: OptionRules<StreamPoolOptions> = {
   maxOpen: required(count()),

@@ -1,8 +1,10 @@
 /**
- * Typed tables: a table's name and columns as one value, from which its record type, its descriptor and its encoder follow.
+ * Typed tables: a table's name and columns as one value, from which its record type, its descriptor
+ * and its encoder follow.
  *
- * A typed table is a `TableProperties`, so it goes wherever those go: `createStream`, `withStream`, `sink`. No `protoc`, no generated
- * code. Columns are in `Column.ts`; reading a table from the catalog is in `UnityCatalog.ts`.
+ * A typed table is a `TableProperties`, so it goes wherever those go: `createStream`, `withStream`,
+ * `sink`. No `protoc`, no generated code. Columns are in `Column.ts`; reading a table from the
+ * catalog is in `UnityCatalog.ts`.
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -20,9 +22,18 @@ import { diffDefinitions } from "./internal/columns/tableDiff.ts"
 import type { TableProperties } from "./TableProperties.ts"
 import { withReread } from "./internal/tableForm.ts"
 import { UnityCatalog, type UnityCatalogShape } from "./UnityCatalog.ts"
-import { InvalidArgument, InvalidTable, SchemaMismatch, type StreamFailure } from "./ZerobusError.ts"
+import {
+  InvalidArgument,
+  InvalidTable,
+  SchemaMismatch,
+  type StreamFailure
+} from "./ZerobusError.ts"
 
-export type { ColumnDefinition, ColumnType, TableDefinition } from "./internal/columns/columnType.ts"
+export type {
+  ColumnDefinition,
+  ColumnType,
+  TableDefinition
+} from "./internal/columns/columnType.ts"
 export type { TableDifference } from "./internal/columns/tableDiff.ts"
 
 /** A table whose records are values of `A`. */
@@ -39,14 +50,22 @@ export interface Table<in out A> extends TableProperties<A> {
   readonly decode: (payload: Uint8Array) => Result.Result<A, InvalidArgument>
 }
 
-/** A record of a table that is known only at run time: column names to values. It is checked at the ingest call. */
+/**
+ * A record of a table that is known only at run time: column names to values. It is checked at the
+ * ingest call.
+ */
 export type DynamicRecord = Readonly<Record<string, unknown>>
 
 /** How a typed table travels and is created. */
 export interface TableOptions {
-  /** `"proto"` sends protobuf records, `"json"` JSON records with the same checks. Default `"proto"`. */
+  /**
+   * `"proto"` sends protobuf records, `"json"` JSON records with the same checks. Default
+   * `"proto"`.
+   */
   readonly recordType?: "proto" | "json" | undefined
-  /** Columns that partition the table when it is created, in a local server for one. Default none. */
+  /**
+   * Columns that partition the table when it is created, in a local server for one. Default none.
+   */
   readonly partitionColumns?: ReadonlyArray<string> | undefined
   /** The table's comment when it is created. Default none. */
   readonly comment?: string | undefined
@@ -64,7 +83,9 @@ const build = <A>(
   // JSON tables keep the limits of protobuf, so that one table can travel either way.
   const descriptor = Result.getOrElse(toDescriptorProto(definition), invalid)
   const codec =
-    recordType === "json" ? jsonTableCodec<A>(definition.name, node) : protoTableCodec<A>(definition.name, node)
+    recordType === "json"
+      ? jsonTableCodec<A>(definition.name, node)
+      : protoTableCodec<A>(definition.name, node)
   const table: Omit<Table<A>, "Type"> = {
     tableName: definition.name,
     recordType,
@@ -93,12 +114,12 @@ const checked = <A>(tableName: string, make: () => A): A => {
 /**
  * Makes a typed table from columns by name, a `Schema.Struct` or a `Schema.Class`.
  *
- * Columns are numbered in the order written, which should be the table's. A column is NOT NULL only when marked with
- * `Column.required`. Throws `InvalidTable` for a malformed name and `InvalidArgument` for columns that cannot travel; both say what to
- * do.
+ * Columns are numbered in the order written, which should be the table's. A column is NOT NULL only
+ * when marked with `Column.required`. Throws `InvalidTable` for a malformed name and
+ * `InvalidArgument` for columns that cannot travel; both say what to do.
  *
- * @example
- * const Readings = Table.make("main.default.readings", { device: Column.String, temp: Column.Int, note: Column.nullable(Column.String) })
+ * @example const Readings = Table.make("main.default.readings", { device: Column.String, temp:
+ * Column.Int, note: Column.nullable(Column.String) })
  */
 export const make: {
   <const Fields extends Schema.Struct.Fields>(
@@ -107,7 +128,11 @@ export const make: {
     options?: TableOptions
   ): Table<Schema.Struct.Type<Fields>>
   <A, I>(tableName: string, schema: Schema.Codec<A, I>, options?: TableOptions): Table<A>
-} = (tableName: string, columns: Schema.Struct.Fields | Schema.Codec<any, any>, options?: TableOptions): Table<any> => {
+} = (
+  tableName: string,
+  columns: Schema.Struct.Fields | Schema.Codec<any, any>,
+  options?: TableOptions
+): Table<any> => {
   const name = tableName.trim()
   return checked(name, () => {
     const schema = Schema.isSchema(columns) ? columns : Schema.Struct(columns)
@@ -115,7 +140,9 @@ export const make: {
     const definition: TableDefinition = {
       name,
       columns: structOf(node).fields.map((field) => field.definition),
-      ...(options?.partitionColumns === undefined ? {} : { partitionColumns: options.partitionColumns }),
+      ...(options?.partitionColumns === undefined
+        ? {}
+        : { partitionColumns: options.partitionColumns }),
       ...(options?.comment === undefined ? {} : { comment: options.comment })
     }
     return build(definition, node, schema as Schema.Codec<any, any>, options?.recordType ?? "proto")
@@ -123,9 +150,11 @@ export const make: {
 }
 
 /**
- * Makes a table from a definition that is known only at run time, such as one read from the catalog. Records are objects whose values
- * have the default type of each column (`Column.Timestamp` and so on); nullable columns may be null or absent, arrays and maps absent
- * but not null. Columns keep their catalog positions. A rescue column (`rescue`) is no field of a record. Throws as `make` does.
+ * Makes a table from a definition that is known only at run time, such as one read from the
+ * catalog. Records are objects whose values have the default type of each column
+ * (`Column.Timestamp` and so on); nullable columns may be null or absent, arrays and maps absent
+ * but not null. Columns keep their catalog positions. A rescue column (`rescue`) is no field of a
+ * record. Throws as `make` does.
  */
 export const fromDefinition = (
   definition: TableDefinition,
@@ -149,8 +178,10 @@ export const fromDefinition = (
   })
 
 /**
- * Reads a table from the catalog: columns, nullability, positions and descriptor as they are now, records checked at the ingest call
- * (see {@link fromDefinition}). A stream with `onSchemaChange: "reopen"` follows columns that are added later. Fails as `UnityCatalog.getTable` does, and with `InvalidArgument` when a column cannot travel.
+ * Reads a table from the catalog: columns, nullability, positions and descriptor as they are now,
+ * records checked at the ingest call (see {@link fromDefinition}). A stream with
+ * `onSchemaChange: "reopen"` follows columns that are added later. Fails as `UnityCatalog.getTable`
+ * does, and with `InvalidArgument` when a column cannot travel.
  */
 export const fromCatalog = Effect.fn("Table.fromCatalog")(function* (
   tableName: string,
@@ -161,7 +192,10 @@ export const fromCatalog = Effect.fn("Table.fromCatalog")(function* (
   return yield* ofCatalog(catalog, definition, options)
 })
 
-/** The table of a definition; it knows how to read itself again, for streams that follow its columns. */
+/**
+ * The table of a definition; it knows how to read itself again, for streams that follow its
+ * columns.
+ */
 const ofCatalog = (
   catalog: UnityCatalogShape,
   definition: TableDefinition,
@@ -191,8 +225,9 @@ const reread = Effect.fnUntraced(function* (
 })
 
 /**
- * Compares a table with the catalog before a stream opens. Succeeds with the harmless differences; fails with `SchemaMismatch`, which
- * says each breaking one in words, or as `UnityCatalog.getTable` does.
+ * Compares a table with the catalog before a stream opens. Succeeds with the harmless differences;
+ * fails with `SchemaMismatch`, which says each breaking one in words, or as `UnityCatalog.getTable`
+ * does.
  */
 export const check = Effect.fn("Table.check")(function* (
   table: Table<any>
@@ -203,14 +238,23 @@ export const check = Effect.fn("Table.check")(function* (
   return error === undefined ? differences : yield* error
 })
 
-/** Says what differs between a table in code and another one, usually the catalog's. Empty when nothing does. */
+/**
+ * Says what differs between a table in code and another one, usually the catalog's. Empty when
+ * nothing does.
+ */
 export const diff = (
   code: Table<any> | TableDefinition,
   table: Table<any> | TableDefinition
 ): ReadonlyArray<TableDifference> =>
-  diffDefinitions("definition" in code ? code.definition : code, "definition" in table ? table.definition : table)
+  diffDefinitions(
+    "definition" in code ? code.definition : code,
+    "definition" in table ? table.definition : table
+  )
 
-/** The error a stream would meet for differences that the service refuses, or `undefined` when none of them is breaking. */
+/**
+ * The error a stream would meet for differences that the service refuses, or `undefined` when none
+ * of them is breaking.
+ */
 export const mismatch = (
   tableName: string,
   differences: ReadonlyArray<TableDifference>

@@ -1,8 +1,9 @@
 /**
- * What a stream writes to: a table's name, the format of its records and how a record becomes bytes.
+ * What a stream writes to: a table's name, the format of its records and how a record becomes
+ * bytes.
  *
- * The record type of a stream follows from its table properties, so that a record of the wrong kind does not compile. Names are
- * checked when the stream is created, not here.
+ * The record type of a stream follows from its table properties, so that a record of the wrong kind
+ * does not compile. Names are checked when the stream is created, not here.
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -29,24 +30,33 @@ export interface TableProperties<in out A> {
   readonly codec: RecordCodec<A>
 }
 
-/** A JSON record: a plain object, or the text of a JSON object, which is sent unchanged. Arrays and bytes are refused. */
+/**
+ * A JSON record: a plain object, or the text of a JSON object, which is sent unchanged. Arrays and
+ * bytes are refused.
+ */
 export type JsonRecord =
   | string
-  // The first form takes literals and type aliases, the second interfaces and classes, which have no
-  // index signature. It excludes promises (a `then` method); a column named `then` is still allowed.
+  // The first form takes literals and type aliases, the second interfaces and classes, which have
+  // no index signature. It excludes promises (a `then` method); a column named `then` is still
+  // allowed.
   | { readonly [key: string]: unknown }
-  | (object & { readonly [Symbol.iterator]?: never; readonly then?: string | number | boolean | null | undefined })
+  | (object & {
+      readonly [Symbol.iterator]?: never
+      readonly then?: string | number | boolean | null | undefined
+    })
 
 /**
  * A table that takes JSON records.
  *
- * Without a schema a record is an object, turned into text once, or the text of a JSON object, sent unchanged. With an Effect
- * Schema a record is a value of its type, encoded by the schema at the ingest call; a value that the schema refuses fails with
- * `InvalidArgument` and the path inside the record. So does a `Date`, `DateTime`, `Duration`, `Map` or `Option` that the schema does
- * not encode as a plain value: the service takes times as numbers of microseconds or days, and maps as objects.
+ * Without a schema a record is an object, turned into text once, or the text of a JSON object, sent
+ * unchanged. With an Effect Schema a record is a value of its type, encoded by the schema at the
+ * ingest call; a value that the schema refuses fails with `InvalidArgument` and the path inside the
+ * record. So does a `Date`, `DateTime`, `Duration`, `Map` or `Option` that the schema does not
+ * encode as a plain value: the service takes times as numbers of microseconds or days, and maps as
+ * objects.
  *
- * @example
- * const readings = TableProperties.json("main.default.readings", Schema.Struct({ device: Schema.String, temp: Schema.Int }))
+ * @example const readings = TableProperties.json("main.default.readings", Schema.Struct({ device:
+ * Schema.String, temp: Schema.Int }))
  */
 export const json: {
   (tableName: string): TableProperties<JsonRecord>
@@ -59,8 +69,9 @@ export const json: {
 })
 
 /**
- * A table that takes prepared protobuf records: bytes of the message that `descriptor` (a serialized `DescriptorProto`) describes.
- * The descriptor is copied here and the bytes of a record at the ingest call, so the caller may reuse its buffers.
+ * A table that takes prepared protobuf records: bytes of the message that `descriptor` (a
+ * serialized `DescriptorProto`) describes. The descriptor is copied here and the bytes of a record
+ * at the ingest call, so the caller may reuse its buffers.
  */
 export const proto = (tableName: string, descriptor: Uint8Array): TableProperties<Uint8Array> => ({
   tableName: trimmed(tableName),
@@ -71,10 +82,12 @@ export const proto = (tableName: string, descriptor: Uint8Array): TablePropertie
 })
 
 /** Untyped callers may have no name, such as that of a missing variable; the stream refuses it. */
-const trimmed = (tableName: string): string => (typeof tableName === "string" ? tableName.trim() : "")
+const trimmed = (tableName: string): string =>
+  typeof tableName === "string" ? tableName.trim() : ""
 
 const schemaCodec = <A, I>(schema: Schema.Codec<A, I>): RecordCodec<A> => {
-  // The schema's JSON form, so that what was encoded can be read back whatever the schema's own encoded side is.
+  // The schema's JSON form, so that what was encoded can be read back whatever the schema's own
+  // encoded side is.
   const json = Schema.toCodecJson(schema)
   const encode = Schema.encodeUnknownResult(json)
   const decode = Schema.decodeUnknownSync(json)
@@ -84,7 +97,9 @@ const schemaCodec = <A, I>(schema: Schema.Codec<A, I>): RecordCodec<A> => {
       const foreign = foreignForm?.(record)
       if (foreign !== undefined) return refuseForm(foreign)
       const encoded = encode(record)
-      return Result.isFailure(encoded) ? refusal(encoded.failure.issue) : jsonCodec.write(encoded.success, sink)
+      return Result.isFailure(encoded)
+        ? refusal(encoded.failure.issue)
+        : jsonCodec.write(encoded.success, sink)
     },
     read: (payload) => decode(jsonCodec.read(payload))
   }
@@ -113,7 +128,9 @@ const refusal = (issue: SchemaIssue.Issue): InvalidArgument => {
   }
   const place = path.length === 0 ? "The record" : `The record's field ${path.join(".")}`
   return new InvalidArgument({
-    message: `${place} does not fit the table's schema (${inner?._tag ?? "Invalid"}). Correct the value, or the schema.`,
+    message:
+      `${place} does not fit the table's schema (${inner?._tag ?? "Invalid"}). Correct ` +
+      `the value, or the schema.`,
     path
   })
 }

@@ -1,8 +1,8 @@
 /**
  * The seam between the stream engine and the network: one duplex call, requests out, responses in.
  *
- * The engine knows nothing below this service, so the same engine runs over gRPC (`GrpcTransport`) and, in tests, in memory on a
- * virtual clock (`MemoryTransport`).
+ * The engine knows nothing below this service, so the same engine runs over gRPC (`GrpcTransport`)
+ * and, in tests, in memory on a virtual clock (`MemoryTransport`).
  */
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -15,13 +15,19 @@ import { InvalidState } from "./ZerobusError.ts"
 /**
  * How a call failed, in the network's terms.
  *
- * - `Status`: the server ended the call with a gRPC status other than OK; `details` holds the raw `grpc-status-details-bin`.
+ * - `Status`: the server ended the call with a gRPC status other than OK; `details` holds the raw
+ *   `grpc-status-details-bin`.
  * - `Disconnected`: the connection could not be made or was lost; no status came from the server.
- * - `Unreadable`: the server sent something that is not read as a response: compressed, or larger than any response is.
+ * - `Unreadable`: the server sent something that is not read as a response: compressed, or larger
+ *   than any response is.
  * - `TlsRefused`: the TLS handshake failed for a reason that trying again does not cure.
  */
 export type TransportFailure = Data.TaggedEnum<{
-  Status: { readonly code: number; readonly message: string; readonly details?: Uint8Array | undefined }
+  Status: {
+    readonly code: number
+    readonly message: string
+    readonly details?: Uint8Array | undefined
+  }
   Disconnected: { readonly message: string }
   Unreadable: { readonly message: string }
   TlsRefused: { readonly message: string; readonly code: string }
@@ -30,7 +36,10 @@ export type TransportFailure = Data.TaggedEnum<{
 /** Constructors of {@link TransportFailure}. */
 export const TransportFailure = Data.taggedEnum<TransportFailure>()
 
-/** One open duplex call. It ends when its scope closes; closing the scope cancels a call that is still running. */
+/**
+ * One open duplex call. It ends when its scope closes; closing the scope cancels a call that is
+ * still running.
+ */
 export interface TransportCall {
   /**
    * Hands over one encoded request. The bytes belong to the transport until it counts the request
@@ -41,7 +50,10 @@ export interface TransportCall {
   readonly sendUnsafe: (request: Uint8Array, room?: number) => boolean
   /** Completes when the transport takes requests again, or has ended. */
   readonly writable: Effect.Effect<void>
-  /** How many requests have left for the network. An acknowledgement beyond that is not believed yet. */
+  /**
+   * How many requests have left for the network. An acknowledgement beyond that is not believed
+   * yet.
+   */
   readonly sentUnsafe: () => number
   /** Called whenever `sentUnsafe` has grown. One listener at most. */
   readonly onSentUnsafe: (listener: () => void) => void
@@ -71,9 +83,10 @@ export interface TransportCall {
   /** Says that no further request follows. */
   readonly halfClose: Effect.Effect<void>
   /**
-   * Calls the listener with each response when it arrives, which may be within a call of `sendUnsafe`, and before with those that wait
-   * in `responses`. That then gets none any more and ends as it would. The listener does not throw. One listener at most. Optional;
-   * without it, responses are taken from `responses`.
+   * Calls the listener with each response when it arrives, which may be within a call of
+   * `sendUnsafe`, and before with those that wait in `responses`. That then gets none any more and
+   * ends as it would. The listener does not throw. One listener at most. Optional; without it,
+   * responses are taken from `responses`.
    */
   readonly onResponseUnsafe?: ((listener: (response: Uint8Array) => void) => void) | undefined
   /**
@@ -81,7 +94,9 @@ export interface TransportCall {
    * with nothing when the server closed with OK. At once when it has ended already. The listener
    * does not throw. One listener at most. Optional; without it, the end is taken from `responses`.
    */
-  readonly onEndUnsafe?: ((listener: (failure: TransportFailure | undefined) => void) => void) | undefined
+  readonly onEndUnsafe?:
+    | ((listener: (failure: TransportFailure | undefined) => void) => void)
+    | undefined
   /**
    * Encoded responses in order; ends with `Done` when the server closed with OK, else with the
    * failure.
@@ -113,12 +128,15 @@ export class Transport extends Context.Service<
   }
 >()("effect-zerobus/Transport") {}
 
-/** The failure of a connection, or of a stream, that is wanted of a client whose layer was closed. */
+/**
+ * The failure of a connection, or of a stream, that is wanted of a client whose layer was closed.
+ */
 export const clientClosed: Effect.Effect<never, InvalidState> = Effect.suspend(() =>
   Effect.fail(
     new InvalidState({
       message:
-        "The client is closed: the scope of its layer has ended. Open streams in a scope that ends before the layer's."
+        "The client is closed: the scope of its layer has ended. Open streams in a scope that " +
+        "ends before the layer's."
     })
   )
 )

@@ -1,9 +1,10 @@
 /**
  * The tables of the Unity Catalog of the workspace: reads, lists, creates, extends and drops them.
  *
- * `Table.fromCatalog` makes a table of what is read and `Table.check` compares one with it. Requests
- * follow the client's TLS and proxy settings and carry a token of their own with plain scope. Each
- * ends within 30 seconds, follows no redirect and reads at most 8 MiB, or 32 MiB for a page of a list.
+ * `Table.fromCatalog` makes a table of what is read and `Table.check` compares one with it.
+ * Requests follow the client's TLS and proxy settings and carry a token of their own with plain
+ * scope. Each ends within 30 seconds, follows no redirect and reads at most 8 MiB, or 32 MiB for a
+ * page of a list.
  */
 import * as Cache from "effect/Cache"
 import * as Config from "effect/Config"
@@ -17,32 +18,66 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { catalogToken } from "./Credentials.ts"
-import { type ColumnDefinition, definitionProblem, type TableDefinition } from "./internal/columns/columnType.ts"
+import {
+  type ColumnDefinition,
+  definitionProblem,
+  type TableDefinition
+} from "./internal/columns/columnType.ts"
 import { additionProblem, hasColumn, withColumns } from "./internal/columns/columnAddition.ts"
 import type { CatalogTable, TableSummary } from "./internal/columns/tableDescription.ts"
-import { describeTable, problemOf, readCatalogTable, readTablePage } from "./internal/columns/tableDescription.ts"
+import {
+  describeTable,
+  problemOf,
+  readCatalogTable,
+  readTablePage
+} from "./internal/columns/tableDescription.ts"
 import { checkTableName } from "./internal/columns/tableName.ts"
-import { alreadyExists, catalogFailure, type CatalogRequest, sendToCatalog } from "./internal/net/catalogRequest.ts"
+import {
+  alreadyExists,
+  catalogFailure,
+  type CatalogRequest,
+  sendToCatalog
+} from "./internal/net/catalogRequest.ts"
 import { workspaceRoute } from "./internal/net/workspace.ts"
-import { checkOptions, count, fields, type OptionRules, period, required } from "./internal/optionRules.ts"
+import {
+  checkOptions,
+  count,
+  fields,
+  type OptionRules,
+  period,
+  required
+} from "./internal/optionRules.ts"
 import type { StreamFailure } from "./ZerobusError.ts"
 import { InvalidArgument, InvalidEndpoint, InvalidTable } from "./ZerobusError.ts"
-import { principalConfig, principalProblem, type ZerobusOptions, zerobusRules } from "./ZerobusOptions.ts"
+import {
+  principalConfig,
+  principalProblem,
+  type ZerobusOptions,
+  zerobusRules
+} from "./ZerobusOptions.ts"
 
-export type { CatalogStream, CatalogTable, TableSummary } from "./internal/columns/tableDescription.ts"
+export type {
+  CatalogStream,
+  CatalogTable,
+  TableSummary
+} from "./internal/columns/tableDescription.ts"
 
 /** The settings of the catalog client, a part of the client's own. */
 export interface UnityCatalogOptions<out R = never> extends Pick<
   ZerobusOptions<R>,
   "clientId" | "clientSecret" | "credentials" | "tls" | "proxy"
 > {
-  /** The workspace URL with the catalog and the token endpoint. Plain `http://` for loopback only. */
+  /**
+   * The workspace URL with the catalog and the token endpoint. Plain `http://` for loopback only.
+   */
   readonly workspaceUrl: string
   /**
-   * Keeps answers: at most `capacity` tables (default 100) for `timeToLive` each; failures are not kept. Default off: every call asks
-   * the catalog.
+   * Keeps answers: at most `capacity` tables (default 100) for `timeToLive` each; failures are not
+   * kept. Default off: every call asks the catalog.
    */
-  readonly cache?: { readonly timeToLive: Duration.Input; readonly capacity?: number | undefined } | undefined
+  readonly cache?:
+    | { readonly timeToLive: Duration.Input; readonly capacity?: number | undefined }
+    | undefined
 }
 
 /**
@@ -83,28 +118,31 @@ export interface UnityCatalogShape {
    */
   readonly createTable: (definition: TableDefinition) => Effect.Effect<boolean, StreamFailure>
   /**
-   * Adds nullable columns at the end of a table of the local server; streams that are open go on. A name
-   * may be the path of a field in a STRUCT: `a.b`, `a.element.b` in an ARRAY, `a.value.b` in a MAP. Fails
-   * with `InvalidArgument` for columns that cannot be added, and where the catalog adds none: a Databricks
-   * workspace takes `ALTER TABLE ... ADD COLUMN` as SQL only.
+   * Adds nullable columns at the end of a table of the local server; streams that are open go on. A
+   * name may be the path of a field in a STRUCT: `a.b`, `a.element.b` in an ARRAY, `a.value.b` in a
+   * MAP. Fails with `InvalidArgument` for columns that cannot be added, and where the catalog adds
+   * none: a Databricks workspace takes `ALTER TABLE ... ADD COLUMN` as SQL only.
    *
-   * @example
-   * yield* catalog.addColumns("main.default.t", [{ name: "note", type: { _tag: "String" }, nullable: true }])
+   * @example yield* catalog.addColumns("main.default.t", [{ name: "note", type: { _tag: "String" },
+   * nullable: true }])
    */
   readonly addColumns: (
     tableName: string,
     columns: ReadonlyArray<ColumnDefinition>
   ) => Effect.Effect<void, StreamFailure>
   /**
-   * Serves a Delta table that lies at `location` already and was written by another program, and returns
-   * it. The local server takes the `file://` URL of a folder `<catalog>/<schema>/<table>` below its data
-   * folder; a workspace wants a CREATE TABLE in SQL. Fails with `InvalidArgument` for a table that cannot
-   * be served, with the reason.
+   * Serves a Delta table that lies at `location` already and was written by another program, and
+   * returns it. The local server takes the `file://` URL of a folder `<catalog>/<schema>/<table>`
+   * below its data folder; a workspace wants a CREATE TABLE in SQL. Fails with `InvalidArgument`
+   * for a table that cannot be served, with the reason.
    *
    * @example
    * yield* catalog.registerTable("main.default.t", "file:///data/main/default/t")
    */
-  readonly registerTable: (tableName: string, location: string) => Effect.Effect<CatalogTable, StreamFailure>
+  readonly registerTable: (
+    tableName: string,
+    location: string
+  ) => Effect.Effect<CatalogTable, StreamFailure>
   /**
    * Drops a table with all its data. Fails with `InvalidTable` for a malformed name or an unknown
    * table.
@@ -123,7 +161,10 @@ export const catalogRules: OptionRules<UnityCatalogOptions> = {
   credentials: zerobusRules.credentials,
   tls: zerobusRules.tls,
   proxy: zerobusRules.proxy,
-  cache: fields<NonNullable<UnityCatalogOptions["cache"]>>({ timeToLive: required(period), capacity: count() })
+  cache: fields<NonNullable<UnityCatalogOptions["cache"]>>({
+    timeToLive: required(period),
+    capacity: count()
+  })
 }
 
 /** Tables of one page of a list: the most that the service gives. */
@@ -135,18 +176,21 @@ const mostTables = 100_000
 
 /**
  * The workspace settings alone: `DATABRICKS_WORKSPACE_URL`, `DATABRICKS_CLIENT_ID` and
- * `DATABRICKS_CLIENT_SECRET`, or the token of another identity provider, as `zerobusConfig` reads it.
+ * `DATABRICKS_CLIENT_SECRET`, or the token of another identity provider, as `zerobusConfig` reads
+ * it.
  */
-export const unityCatalogConfig: Config.Config<UnityCatalogOptions> = Config.flatMap(principalConfig, (principal) =>
-  Config.all({
-    workspaceUrl: Config.NonEmptyString("DATABRICKS_WORKSPACE_URL"),
-    ...(principal.credentials === undefined
-      ? {
-          clientId: Config.NonEmptyString("DATABRICKS_CLIENT_ID"),
-          clientSecret: Config.Redacted("DATABRICKS_CLIENT_SECRET")
-        }
-      : { credentials: Config.succeed(principal.credentials) })
-  })
+export const unityCatalogConfig: Config.Config<UnityCatalogOptions> = Config.flatMap(
+  principalConfig,
+  (principal) =>
+    Config.all({
+      workspaceUrl: Config.NonEmptyString("DATABRICKS_WORKSPACE_URL"),
+      ...(principal.credentials === undefined
+        ? {
+            clientId: Config.NonEmptyString("DATABRICKS_CLIENT_ID"),
+            clientSecret: Config.Redacted("DATABRICKS_CLIENT_SECRET")
+          }
+        : { credentials: Config.succeed(principal.credentials) })
+    })
 )
 
 const reading = "USE CATALOG, USE SCHEMA and SELECT"
@@ -177,9 +221,14 @@ const make = <R>(
     const services = yield* Effect.context<R>()
     const token = Effect.provideContext(catalogToken({ serverEndpoint: "", ...settings }), services)
 
-    const send = (request: CatalogRequest, once: typeof token = token): Effect.Effect<unknown, StreamFailure> =>
+    const send = (
+      request: CatalogRequest,
+      once: typeof token = token
+    ): Effect.Effect<unknown, StreamFailure> =>
       Effect.flatMap(once, (bearer) => sendToCatalog(route, bearer, request)).pipe(
-        Effect.catchTag("WorkspaceFailure", (failure) => Effect.fail(catalogFailure(request)(failure)))
+        Effect.catchTag("WorkspaceFailure", (failure) =>
+          Effect.fail(catalogFailure(request)(failure))
+        )
       )
 
     const fetch = Effect.fn("UnityCatalog.getTable")(function* (
@@ -190,7 +239,8 @@ const make = <R>(
       return yield* Effect.fromResult(
         Result.mapError(readCatalogTable(tableName, body), (why) => {
           // A local server names the table when it tells why it does not serve it.
-          const message = why === problemOf(body) ? why : `The table ${tableName} cannot be used: ${why}`
+          const message =
+            why === problemOf(body) ? why : `The table ${tableName} cannot be used: ${why}`
           return new InvalidTable({ message, tableName })
         })
       )
@@ -202,9 +252,14 @@ const make = <R>(
             capacity: cache.capacity ?? 100,
             timeToLive: (exit) => (Exit.isSuccess(exit) ? cache.timeToLive : 0)
           })
-    const changed = (tableName: string) => (kept === undefined ? Effect.void : Cache.invalidate(kept, tableName))
+    const changed = (tableName: string) =>
+      kept === undefined ? Effect.void : Cache.invalidate(kept, tableName)
 
-    const page = Effect.fn("UnityCatalog.listTables")(function* (schemaName: string, place: Place, once: typeof token) {
+    const page = Effect.fn("UnityCatalog.listTables")(function* (
+      schemaName: string,
+      place: Place,
+      once: typeof token
+    ) {
       const [catalog = "", schema = ""] = schemaName.split(".")
       const query = new URLSearchParams({
         catalog_name: catalog,
@@ -221,12 +276,16 @@ const make = <R>(
         limit: pageLimit
       }
       const body = yield* send(request, once)
-      const misread = (message: string) => new InvalidEndpoint({ message: `${message} Check the workspace URL.` })
-      const { next, tables } = yield* Effect.fromResult(Result.mapError(readTablePage(schemaName, body), misread))
+      const misread = (message: string) =>
+        new InvalidEndpoint({ message: `${message} Check the workspace URL.` })
+      const { next, tables } = yield* Effect.fromResult(
+        Result.mapError(readTablePage(schemaName, body), misread)
+      )
       const then: Place = { next, pages: place.pages + 1, tables: place.tables + tables.length }
       if (then.tables > mostTables || (next !== undefined && then.pages === mostPages)) {
         return yield* misread(
-          `The catalog at ${origin} lists ${schemaName} in more than ${mostPages} pages or ${mostTables} tables.`
+          `The catalog at ${origin} lists ${schemaName} in more than ${mostPages} pages or ` +
+            `${mostTables} tables.`
         )
       }
       return [tables, next === undefined ? Option.none() : Option.some(then)] as const
@@ -236,18 +295,25 @@ const make = <R>(
       getTable: (name, { fresh = false } = {}) => {
         const tableName = name.trim()
         const read = kept === undefined ? fetch(tableName) : Cache.get(kept, tableName)
-        return Effect.andThen(checkTableName(tableName), fresh ? Effect.andThen(changed(tableName), read) : read)
+        return Effect.andThen(
+          checkTableName(tableName),
+          fresh ? Effect.andThen(changed(tableName), read) : read
+        )
       },
       listTables: (name) => {
         const schemaName = name.trim()
         if (!schemaRule.test(schemaName)) {
-          const message = `${JSON.stringify(name.slice(0, 200))} is not catalog.schema, such as main.default.`
+          const message =
+            `${JSON.stringify(name.slice(0, 200))} is not catalog.schema, such as ` +
+            `main.default.`
           return Stream.fail(new InvalidArgument({ message, path: ["schemaName"] }))
         }
         const start: Place = { next: undefined, pages: 0, tables: 0 }
         // One token for all pages.
         return Stream.unwrap(
-          Effect.map(Effect.cached(token), (once) => Stream.paginate(start, (place) => page(schemaName, place, once)))
+          Effect.map(Effect.cached(token), (once) =>
+            Stream.paginate(start, (place) => page(schemaName, place, once))
+          )
         )
       },
       createTable: Effect.fn("UnityCatalog.createTable")(function* (definition) {
@@ -266,7 +332,9 @@ const make = <R>(
         return yield* sendToCatalog(route, yield* token, request).pipe(
           Effect.as(true),
           Effect.catchTag("WorkspaceFailure", (failure) =>
-            alreadyExists(failure) ? Effect.succeed(false) : Effect.fail(catalogFailure(request)(failure))
+            alreadyExists(failure)
+              ? Effect.succeed(false)
+              : Effect.fail(catalogFailure(request)(failure))
           ),
           Effect.ensuring(changed(name))
         )
@@ -276,7 +344,8 @@ const make = <R>(
         yield* checkTableName(tableName)
         const { definition } = yield* fetch(tableName)
         const problem = additionProblem(definition, columns)
-        if (problem !== undefined) return yield* new InvalidArgument({ message: problem, path: ["columns"] })
+        if (problem !== undefined)
+          return yield* new InvalidArgument({ message: problem, path: ["columns"] })
         const wanted = describeTable(withColumns(definition, columns)).columns
         const body = { columns: wanted.map((column, position) => ({ ...column, position })) }
         const answer = yield* Effect.ensuring(
@@ -285,7 +354,9 @@ const make = <R>(
         )
         const now = Result.getOrUndefined(readCatalogTable(tableName, answer))
         if (!columns.every(({ name }) => hasColumn(now?.definition.columns ?? [], name))) {
-          const message = `The catalog at ${origin} added no columns to ${tableName}. Use ALTER TABLE ... ADD COLUMN in SQL.`
+          const message =
+            `The catalog at ${origin} added no columns to ${tableName}. Use ALTER ` +
+            `TABLE ... ADD COLUMN in SQL.`
           return yield* new InvalidArgument({ message, path: [] })
         }
       }),
@@ -305,7 +376,10 @@ const make = <R>(
           changed(tableName)
         )
         return yield* Effect.fromResult(
-          Result.mapError(readCatalogTable(tableName, answer), (message) => new InvalidTable({ message, tableName }))
+          Result.mapError(
+            readCatalogTable(tableName, answer),
+            (message) => new InvalidTable({ message, tableName })
+          )
         )
       }),
       dropTable: Effect.fn("UnityCatalog.dropTable")(function* (name) {
@@ -329,8 +403,13 @@ interface Place {
 const schemaRule = /^[A-Za-z0-9_]{1,255}\.[A-Za-z0-9_]{1,255}$/
 
 /** The catalog of a workspace. */
-export class UnityCatalog extends Context.Service<UnityCatalog, UnityCatalogShape>()("effect-zerobus/UnityCatalog") {
-  /** The catalog client with explicit settings. Fails with `InvalidEndpoint` or `InvalidArgument` that names the setting. */
+export class UnityCatalog extends Context.Service<UnityCatalog, UnityCatalogShape>()(
+  "effect-zerobus/UnityCatalog"
+) {
+  /**
+   * The catalog client with explicit settings. Fails with `InvalidEndpoint` or `InvalidArgument`
+   * that names the setting.
+   */
   static readonly layer = <R = never>(
     options: UnityCatalogOptions<R>
   ): Layer.Layer<UnityCatalog, InvalidEndpoint | InvalidArgument, Exclude<R, Scope.Scope>> =>
@@ -344,5 +423,7 @@ export class UnityCatalog extends Context.Service<UnityCatalog, UnityCatalogShap
 }
 
 /** The ready catalog client: reads {@link unityCatalogConfig}. */
-export const UnityCatalogLayer: Layer.Layer<UnityCatalog, Config.ConfigError | InvalidEndpoint | InvalidArgument> =
-  UnityCatalog.layerConfig(unityCatalogConfig)
+export const UnityCatalogLayer: Layer.Layer<
+  UnityCatalog,
+  Config.ConfigError | InvalidEndpoint | InvalidArgument
+> = UnityCatalog.layerConfig(unityCatalogConfig)

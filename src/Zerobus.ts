@@ -45,7 +45,12 @@ import {
   RetryableReason,
   type StreamFailure
 } from "./ZerobusError.ts"
-import { checkZerobusOptions, type SettingsByEffect, type ZerobusOptions, zerobusConfig } from "./ZerobusOptions.ts"
+import {
+  checkZerobusOptions,
+  type SettingsByEffect,
+  type ZerobusOptions,
+  zerobusConfig
+} from "./ZerobusOptions.ts"
 import { checkStreamId, openPersistent } from "./internal/persistent/openPersistent.ts"
 import { retire } from "./internal/persistent/retireStream.ts"
 import type { IngestError, PersistentStream, SinkSummary, ZerobusStream } from "./ZerobusStream.ts"
@@ -53,17 +58,19 @@ import type { IngestError, PersistentStream, SinkSummary, ZerobusStream } from "
 /** What the {@link Zerobus} service offers. */
 export interface ZerobusShape {
   /**
-   * Opens a stream to a table; succeeds with its first session. It lives in the caller's scope: when that closes, the stream is
-   * flushed within `scopeCloseTimeout` and closed, and what is left goes to `onUnacked`. Fails with what kept it from opening.
+   * Opens a stream to a table; succeeds with its first session. It lives in the caller's scope:
+   * when that closes, the stream is flushed within `scopeCloseTimeout` and closed, and what is left
+   * goes to `onUnacked`. Fails with what kept it from opening.
    */
   readonly createStream: <A, R1 = never, R2 = never, R3 = never, R4 = never>(
     table: TableProperties<A>,
     options?: OptionsByEffect<A, R1, R2, R3, R4>
   ) => Effect.Effect<ZerobusStream<A>, StreamFailure, Scope.Scope | R1 | R2 | R3 | R4>
   /**
-   * Opens a stream, runs `use` with it, flushes and closes it, and fails with what closing failed with. An error of the stream is the
-   * one that ended it; its `unacknowledged` is the number of records that were left and went to `onUnacked`. When `use` has given the
-   * stream to `recreateStream`, that one has the records, and this one's failure is not told again.
+   * Opens a stream, runs `use` with it, flushes and closes it, and fails with what closing failed
+   * with. An error of the stream is the one that ended it; its `unacknowledged` is the number of
+   * records that were left and went to `onUnacked`. When `use` has given the stream to
+   * `recreateStream`, that one has the records, and this one's failure is not told again.
    */
   readonly withStream: {
     <A, B, E, R>(
@@ -77,27 +84,36 @@ export interface ZerobusShape {
     ): Effect.Effect<B, E | StreamFailure | AckError, Exclude<R | R1 | R2 | R3 | R4, Scope.Scope>>
   }
   /**
-   * Opens a new stream like an ended one and ingests, once, what that had not acknowledged: in order, batches as batches. Fails with
-   * `InvalidState` for an active stream and the second time; a recreate that fails to open can be tried again. It takes records that
-   * `getUnackedRecords` or `onUnacked` gave as well: use one of the ways. It has the options of the ended stream, with their services.
+   * Opens a new stream like an ended one and ingests, once, what that had not acknowledged: in
+   * order, batches as batches. Fails with `InvalidState` for an active stream and the second time;
+   * a recreate that fails to open can be tried again. It takes records that `getUnackedRecords` or
+   * `onUnacked` gave as well: use one of the ways. It has the options of the ended stream, with
+   * their services.
    */
   readonly recreateStream: <A>(
     ended: ZerobusStream<A>
   ) => Effect.Effect<ZerobusStream<A>, StreamFailure | InvalidState, Scope.Scope>
   /**
-   * A sink with a stream of its own: opens it, ingests, closes it, and ends with a summary when all is durable. Fails as `withStream`
-   * does; what is left then goes to `onUnacked`.
+   * A sink with a stream of its own: opens it, ingests, closes it, and ends with a summary when all
+   * is durable. Fails as `withStream` does; what is left then goes to `onUnacked`.
    */
   readonly sink: <A, R1 = never, R2 = never, R3 = never, R4 = never>(
     table: TableProperties<A>,
     options?: OptionsByEffect<A, R1, R2, R3, R4>
-  ) => Sink.Sink<SinkSummary, A, never, StreamFailure | IngestError | AckError, Exclude<R1 | R2 | R3 | R4, Scope.Scope>>
+  ) => Sink.Sink<
+    SinkSummary,
+    A,
+    never,
+    StreamFailure | IngestError | AckError,
+    Exclude<R1 | R2 | R3 | R4, Scope.Scope>
+  >
   /**
    * Experimental: creates a {@link PersistentStream}, which can be resumed by its `streamId`. With
    * a spool that belongs to a persistent stream already it resumes that one, so that a program does
    * the same at each start. Fails with `Unsupported` where the server has no persistent streams,
-   * and with `InvalidArgument` for `onRefused`, `lanes`, `laneKey` and federated credentials. `batching` has no effect. An
-   * answer that is lost leaves a stream on the server that nobody knows the id of.
+   * and with `InvalidArgument` for `onRefused`, `lanes`, `laneKey` and federated credentials.
+   * `batching` has no effect. An answer that is lost leaves a stream on the server that nobody
+   * knows the id of.
    *
    * @example
    * const spool = Spool.directory("spool/orders")
@@ -134,8 +150,8 @@ export interface ZerobusShape {
 }
 
 /**
- * The options of one stream, checked, with the services of the current context. An option that is `undefined` is not given, so the
- * client's default holds.
+ * The options of one stream, checked, with the services of the current context. An option that is
+ * `undefined` is not given, so the client's default holds.
  */
 const withDefaults = <A, R>(
   defaults: StreamConfigurationOptions<A>,
@@ -151,7 +167,10 @@ const withDefaults = <A, R>(
       const value = options[name as keyof StreamConfigurationOptions]
       if (value !== undefined) given[name] = value
     }
-    return Effect.succeed({ ...defaults, ...capture(given as StreamConfigurationOptions<A, R>, context) })
+    return Effect.succeed({
+      ...defaults,
+      ...capture(given as StreamConfigurationOptions<A, R>, context)
+    })
   })
 
 /** Runs what comes before the first attempt within the limit of one. */
@@ -163,8 +182,11 @@ const withinAttempt = (
     Effect.timeoutOrElse(apart(beforeOpen), {
       duration: recoveryTimeout,
       orElse: () => {
-        const message = `The option beforeOpen took longer than ${recoveryTimeout} ms (recoveryTimeout).`
-        return Effect.fail(new Retryable({ reason: RetryableReason.ConnectTimeout({ message }), attempts: 1 }))
+        const message =
+          `The option beforeOpen took longer than ${recoveryTimeout} ms ` + `(recoveryTimeout).`
+        return Effect.fail(
+          new Retryable({ reason: RetryableReason.ConnectTimeout({ message }), attempts: 1 })
+        )
       }
     })
   )
@@ -186,7 +208,9 @@ const make = <R>(
       span: string,
       table: TableProperties<A>,
       options: StreamConfigurationOptions<A, R> | undefined,
-      open: (options: StreamConfigurationOptions<A>) => Effect.Effect<S, StreamFailure, Transport | Scope.Scope>,
+      open: (
+        options: StreamConfigurationOptions<A>
+      ) => Effect.Effect<S, StreamFailure, Transport | Scope.Scope>,
       check: Effect.Effect<void, InvalidArgument> = Effect.void
     ): Effect.Effect<S, StreamFailure, Scope.Scope | R> =>
       // Without the span, so that what handlers keep of it is the same for all streams.
@@ -208,16 +232,22 @@ const make = <R>(
       table: TableProperties<A>,
       options?: OptionsByEffect<A, R1, R2, R3, R4>
     ) =>
-      opening<A, R1 | R2 | R3 | R4, ZerobusStream<A>>("Zerobus.createStream", table, options, (all) =>
-        openStream(table, all, client)
+      opening<A, R1 | R2 | R3 | R4, ZerobusStream<A>>(
+        "Zerobus.createStream",
+        table,
+        options,
+        (all) => openStream(table, all, client)
       )
 
     const createPersistentStream: ZerobusShape["createPersistentStream"] = <A, R1, R2, R3, R4>(
       table: TableProperties<A>,
       options?: OptionsByEffect<A, R1, R2, R3, R4>
     ) =>
-      opening<A, R1 | R2 | R3 | R4, PersistentStream<A>>("Zerobus.createPersistentStream", table, options, (all) =>
-        openPersistent(table, all, client, undefined)
+      opening<A, R1 | R2 | R3 | R4, PersistentStream<A>>(
+        "Zerobus.createPersistentStream",
+        table,
+        options,
+        (all) => openPersistent(table, all, client, undefined)
       )
     const resumePersistentStream: ZerobusShape["resumePersistentStream"] = <A, R1, R2, R3, R4>(
       table: TableProperties<A>,
@@ -237,7 +267,9 @@ const make = <R>(
         const { headersProvider, recoveryTimeout } = yield* Effect.fromResult(resolve(defaults))
         yield* retire(headersProvider ?? client.provider, tableName, streamId, recoveryTimeout)
       })
-      return traced(Effect.provideService(retired, Transport, transport), "Zerobus.retireStream", { table: tableName })
+      return traced(Effect.provideService(retired, Transport, transport), "Zerobus.retireStream", {
+        table: tableName
+      })
     }
 
     const withStream = <A, B, E, R, R2 = never>(
@@ -259,9 +291,13 @@ const make = <R>(
     }
 
     const recreateStream: ZerobusShape["recreateStream"] = (ended) =>
-      traced(Effect.andThen(client.whileOpen, reopenStream(ended, client)), "Zerobus.recreateStream", {
-        table: ended?.table?.tableName
-      }).pipe(Effect.provideService(Transport, transport))
+      traced(
+        Effect.andThen(client.whileOpen, reopenStream(ended, client)),
+        "Zerobus.recreateStream",
+        {
+          table: ended?.table?.tableName
+        }
+      ).pipe(Effect.provideService(Transport, transport))
 
     const sink: ZerobusShape["sink"] = (table, options) =>
       Sink.fromTransform((upstream, scope) => {
@@ -288,10 +324,17 @@ const make = <R>(
 
 /** The client: opens streams to tables. */
 export class Zerobus extends Context.Service<Zerobus, ZerobusShape>()("effect-zerobus/Zerobus") {
-  /** The client over a transport and credentials of one's own; every stream has the options it is given, or their defaults. */
-  static readonly layerNoDeps: Layer.Layer<Zerobus, never, Transport | HeadersProvider> = Layer.effect(this, make({}))
+  /**
+   * The client over a transport and credentials of one's own; every stream has the options it is
+   * given, or their defaults.
+   */
+  static readonly layerNoDeps: Layer.Layer<Zerobus, never, Transport | HeadersProvider> =
+    Layer.effect(this, make({}))
 
-  /** The client with explicit settings. Fails with `InvalidEndpoint` or `InvalidArgument` that names the setting. */
+  /**
+   * The client with explicit settings. Fails with `InvalidEndpoint` or `InvalidArgument` that names
+   * the setting.
+   */
   static readonly layer = <R1 = never, R2 = never, R3 = never>(
     options: SettingsByEffect<R1, R2, R3>
   ): Layer.Layer<Zerobus, InvalidEndpoint | InvalidArgument, Exclude<R1 | R2 | R3, Scope.Scope>> =>
@@ -306,13 +349,19 @@ export class Zerobus extends Context.Service<Zerobus, ZerobusShape>()("effect-ze
   /** The client with settings that are read through `Config`. */
   static readonly layerConfig = <R = never>(
     config: Config.Wrap<ZerobusOptions<R>>
-  ): Layer.Layer<Zerobus, Config.ConfigError | InvalidEndpoint | InvalidArgument, Exclude<R, Scope.Scope>> =>
-    Layer.unwrap(Effect.map(Config.unwrap(config), (options) => Zerobus.layer(options)))
+  ): Layer.Layer<
+    Zerobus,
+    Config.ConfigError | InvalidEndpoint | InvalidArgument,
+    Exclude<R, Scope.Scope>
+  > => Layer.unwrap(Effect.map(Config.unwrap(config), (options) => Zerobus.layer(options)))
 }
 
 /**
- * The ready client. It reads `ZEROBUS_SERVER_ENDPOINT`, `DATABRICKS_WORKSPACE_URL`, `DATABRICKS_CLIENT_ID`,
- * `DATABRICKS_CLIENT_SECRET` or the token of another identity provider, and the optional settings of {@link zerobusConfig} through `Config`.
+ * The ready client. It reads `ZEROBUS_SERVER_ENDPOINT`, `DATABRICKS_WORKSPACE_URL`,
+ * `DATABRICKS_CLIENT_ID`, `DATABRICKS_CLIENT_SECRET` or the token of another identity provider, and
+ * the optional settings of {@link zerobusConfig} through `Config`.
  */
-export const ZerobusLayer: Layer.Layer<Zerobus, Config.ConfigError | InvalidEndpoint | InvalidArgument> =
-  Zerobus.layerConfig(zerobusConfig)
+export const ZerobusLayer: Layer.Layer<
+  Zerobus,
+  Config.ConfigError | InvalidEndpoint | InvalidArgument
+> = Zerobus.layerConfig(zerobusConfig)

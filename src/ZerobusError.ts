@@ -1,21 +1,23 @@
 /**
  * Every failure of the client as one tagged union, `ZerobusError`.
  *
- * Each member says in a full sentence what happened and what to do, and whether trying again can help. No member carries a
- * secret, a token, a header or the payload of a record: messages name offsets, sizes, columns and counts.
+ * Each member says in a full sentence what happened and what to do, and whether trying again can
+ * help. No member carries a secret, a token, a header or the payload of a record: messages name
+ * offsets, sizes, columns and counts.
  */
 import * as Data from "effect/Data"
 
 /**
- * Why a transient failure happened. `message` is a full sentence; none of them carries server headers or payloads.
+ * Why a transient failure happened. `message` is a full sentence; none of them carries server
+ * headers or payloads.
  *
  * - `ConnectionLost`: an open connection ended or broke.
- * - `ConnectTimeout`: opening a stream took longer than `recoveryTimeout`. The message names what it waited for: headers, name
- *   resolution, TCP, proxy, TLS, HTTP/2 or the server's answer.
+ * - `ConnectTimeout`: opening a stream took longer than `recoveryTimeout`. The message names what
+ *   it waited for: headers, name resolution, TCP, proxy, TLS, HTTP/2 or the server's answer.
  * - `ServerUnavailable`: the server answered with a temporary status.
  * - `AckTimeout`: records were in flight and none became durable for `serverLackOfAckTimeout`.
- * - `TokenServiceUnavailable`: the OAuth endpoint could not be reached, answered 408, 429 or 5xx, or its answer was cut off; or a
- *   headers provider failed with an error of its own.
+ * - `TokenServiceUnavailable`: the OAuth endpoint could not be reached, answered 408, 429 or 5xx,
+ *   or its answer was cut off; or a headers provider failed with an error of its own.
  * - `SpoolUnavailable`: the disk or the folder of a spool failed; the record was not taken.
  * - `CatalogUnavailable`: the Unity Catalog could not be reached, or answered 408, 429 or 5xx.
  */
@@ -24,7 +26,10 @@ export type RetryableReason = Data.TaggedEnum<{
   ConnectTimeout: { readonly message: string }
   ServerUnavailable: { readonly message: string; readonly status: string }
   AckTimeout: { readonly message: string }
-  TokenServiceUnavailable: { readonly message: string; readonly retryAfterMillis?: number | undefined }
+  TokenServiceUnavailable: {
+    readonly message: string
+    readonly retryAfterMillis?: number | undefined
+  }
   CatalogUnavailable: { readonly message: string }
   SpoolUnavailable: { readonly message: string }
 }>
@@ -32,13 +37,22 @@ export type RetryableReason = Data.TaggedEnum<{
 /** Constructors of {@link RetryableReason}. */
 export const RetryableReason = Data.taggedEnum<RetryableReason>()
 
-/** What the errors of `withStream` and `sink` hold besides, whose stream has ended when they are seen. */
+/**
+ * What the errors of `withStream` and `sink` hold besides, whose stream has ended when they are
+ * seen.
+ */
 export interface OfStream {
-  /** How many records were not acknowledged when the stream had ended. The message says where they went. */
+  /**
+   * How many records were not acknowledged when the stream had ended. The message says where they
+   * went.
+   */
   readonly unacknowledged?: number | undefined
 }
 
-/** A transient failure that recovery could not absorb: the retry budget is spent, or recovery is off. Try again later. */
+/**
+ * A transient failure that recovery could not absorb: the retry budget is spent, or recovery is
+ * off. Try again later.
+ */
 export class Retryable extends Data.TaggedError("Retryable")<
   {
     readonly reason: RetryableReason
@@ -48,17 +62,23 @@ export class Retryable extends Data.TaggedError("Retryable")<
 > {
   readonly isRetryable = true
   override get message(): string {
-    return this.attempts > 1 ? `${this.reason.message} Gave up after ${this.attempts} attempts.` : this.reason.message
+    return this.attempts > 1
+      ? `${this.reason.message} Gave up after ${this.attempts} attempts.`
+      : this.reason.message
   }
 }
 
 /** The credentials were refused, or the token cannot travel in a header. */
-export class InvalidToken extends Data.TaggedError("InvalidToken")<{ readonly message: string } & OfStream> {
+export class InvalidToken extends Data.TaggedError("InvalidToken")<
+  { readonly message: string } & OfStream
+> {
   readonly isRetryable = false
 }
 
 /** The credentials are valid, but the service principal lacks a privilege on the table. */
-export class PermissionDenied extends Data.TaggedError("PermissionDenied")<{ readonly message: string } & OfStream> {
+export class PermissionDenied extends Data.TaggedError("PermissionDenied")<
+  { readonly message: string } & OfStream
+> {
   readonly isRetryable = false
 }
 
@@ -75,7 +95,9 @@ export class InvalidTable extends Data.TaggedError("InvalidTable")<
 }
 
 /** The Zerobus endpoint or the workspace URL is malformed or not allowed. */
-export class InvalidEndpoint extends Data.TaggedError("InvalidEndpoint")<{ readonly message: string } & OfStream> {
+export class InvalidEndpoint extends Data.TaggedError("InvalidEndpoint")<
+  { readonly message: string } & OfStream
+> {
   readonly isRetryable = false
 }
 
@@ -94,7 +116,10 @@ export class TlsFailure extends Data.TaggedError("TlsFailure")<
 export class InvalidArgument extends Data.TaggedError("InvalidArgument")<
   {
     readonly message: string
-    /** Where the value sits: an option name, or a column path such as `["place", "lat"]`. Empty when the server said it. */
+    /**
+     * Where the value sits: an option name, or a column path such as `["place", "lat"]`. Empty when
+     * the server said it.
+     */
     readonly path: ReadonlyArray<string | number>
     /** The offset of the record, or batch, that the server refused; not given for anything else. */
     readonly offset?: number | undefined
@@ -113,8 +138,9 @@ export type SchemaMismatchCause =
   | (string & {})
 
 /**
- * The descriptor or the typed table does not fit the table in the catalog; or, without `causes`, the table takes no records as it is: another
- * program gave it a constraint, say, or its folder is gone. The message says why.
+ * The descriptor or the typed table does not fit the table in the catalog; or, without `causes`,
+ * the table takes no records as it is: another program gave it a constraint, say, or its folder is
+ * gone. The message says why.
  */
 export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<
   {
@@ -128,8 +154,8 @@ export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<
 }
 
 /**
- * A record or batch is larger than one call may carry. Sizes in bytes, measured on the encoded request, or records; of a batch, up to where
- * encoding gave it up.
+ * A record or batch is larger than one call may carry. Sizes in bytes, measured on the encoded
+ * request, or records; of a batch, up to where encoding gave it up.
  */
 export class PayloadTooLarge extends Data.TaggedError("PayloadTooLarge")<
   {
@@ -142,12 +168,17 @@ export class PayloadTooLarge extends Data.TaggedError("PayloadTooLarge")<
   readonly isRetryable = false
   override get message(): string {
     const unit = this.option === "maxBatchRecords" ? "records" : "bytes"
-    return `The call needs at least ${this.size} ${unit}, above the limit of ${this.limit} (${this.option}). Split it into smaller calls.`
+    return (
+      `The call needs at least ${this.size} ${unit}, above the limit of ${this.limit} ` +
+      `(${this.option}). Split it into smaller calls.`
+    )
   }
 }
 
 /** The server does not implement what was asked of it. */
-export class Unsupported extends Data.TaggedError("Unsupported")<{ readonly message: string } & OfStream> {
+export class Unsupported extends Data.TaggedError("Unsupported")<
+  { readonly message: string } & OfStream
+> {
   readonly isRetryable = false
 }
 
@@ -155,14 +186,16 @@ const NO_ROOM = "The stream had no room and took nothing; call it again, or rais
 
 /** What to do after a `FlushTimeout`, by operation. */
 const TIMEOUT_ADVICE: { readonly [operation: string]: string } = {
-  close: "The stream has ended; nothing was dropped: read getUnackedRecords, or pass the stream to recreateStream.",
+  close:
+    "The stream has ended; nothing was dropped: read getUnackedRecords, or pass the stream to " +
+    "recreateStream.",
   ingestRecord: NO_ROOM,
   ingestRecords: NO_ROOM
 }
 
 /**
- * A flush, wait or close reached its limit: the records stay queued or in flight. Or an ingest call did, while the stream had no room:
- * it accepted nothing. Nothing was dropped.
+ * A flush, wait or close reached its limit: the records stay queued or in flight. Or an ingest call
+ * did, while the stream had no room: it accepted nothing. Nothing was dropped.
  */
 export class FlushTimeout extends Data.TaggedError("FlushTimeout")<
   {
@@ -177,10 +210,16 @@ export class FlushTimeout extends Data.TaggedError("FlushTimeout")<
 > {
   readonly isRetryable = true
   override get message(): string {
-    const reason = this.lastFailure === undefined ? "" : ` The stream last recovered from: ${this.lastFailure.message}`
-    const what = `${this.operation} reached its limit of ${this.timeoutMillis} ms with ${this.pending} offsets not yet durable.`
+    const reason =
+      this.lastFailure === undefined
+        ? ""
+        : ` The stream last recovered from: ${this.lastFailure.message}`
+    const what =
+      `${this.operation} reached its limit of ${this.timeoutMillis} ms with ` +
+      `${this.pending} offsets not yet durable.`
     if (this.unacknowledged !== undefined) return what + reason
-    const advice = TIMEOUT_ADVICE[this.operation] ?? "Nothing was dropped; call it again, or raise flushTimeout."
+    const advice =
+      TIMEOUT_ADVICE[this.operation] ?? "Nothing was dropped; call it again, or raise flushTimeout."
     return `${what} ${advice}${reason}`
   }
 }
@@ -197,22 +236,31 @@ export class StreamClosed extends Data.TaggedError("StreamClosed")<
   }
   override get message(): string {
     return this.cause === undefined
-      ? `The stream is closed, which ended or refused ${this.operation}. Open a new stream with createStream.`
-      : `${this.operation} was called on a stream that ended with ${this.cause._tag}: ${this.cause.message} ` +
+      ? `The stream is closed, which ended or refused ${this.operation}. Open a new stream with ` +
+          `createStream.`
+      : `${this.operation} was called on a stream that ended with ${this.cause._tag}: ` +
+          `${this.cause.message} ` +
           `Read getUnackedRecords, or pass the stream to recreateStream.`
   }
 }
 
 /**
- * The operation does not fit the state of the stream or of the client: unacknowledged records asked of an active stream, a second
- * recreate, a connection wanted of a client whose layer was closed.
+ * The operation does not fit the state of the stream or of the client: unacknowledged records asked
+ * of an active stream, a second recreate, a connection wanted of a client whose layer was closed.
  */
-export class InvalidState extends Data.TaggedError("InvalidState")<{ readonly message: string } & OfStream> {
+export class InvalidState extends Data.TaggedError("InvalidState")<
+  { readonly message: string } & OfStream
+> {
   readonly isRetryable = false
 }
 
-/** The server broke the Zerobus protocol, so nothing it says about durability can be trusted any more. */
-export class ProtocolViolation extends Data.TaggedError("ProtocolViolation")<{ readonly message: string } & OfStream> {
+/**
+ * The server broke the Zerobus protocol, so nothing it says about durability can be trusted any
+ * more.
+ */
+export class ProtocolViolation extends Data.TaggedError("ProtocolViolation")<
+  { readonly message: string } & OfStream
+> {
   readonly isRetryable = false
 }
 

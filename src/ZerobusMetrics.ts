@@ -1,18 +1,21 @@
 /**
- * Every metric of the client, by name and unit. The client updates them per message, per acknowledgement and per connection, never
- * per record, and the gauges give what is true when they are read; exporters are the application's business (`effect/observability`).
+ * Every metric of the client, by name and unit. The client updates them per message, per
+ * acknowledgement and per connection, never per record, and the gauges give what is true when they
+ * are read; exporters are the application's business (`effect/observability`).
  *
- * All carry the attributes `table` and `unit`, which exporters take as the metric's unit: `records`,
- * `bytes`, `milliseconds` and the like. The counters and the histogram of a table exist from its first
- * `createStream` on, with 0; `zerobus_token_mints` from the first token that is needed. The gauges carry
- * `stream` as well and disappear with their stream; counters do not, so that opening many streams does
- * not grow the registry. Those of a stream with several lanes carry `lane` too, from `"0"`.
+ * All carry the attributes `table` and `unit`, which exporters take as the metric's unit:
+ * `records`, `bytes`, `milliseconds` and the like. The counters and the histogram of a table exist
+ * from its first `createStream` on, with 0; `zerobus_token_mints` from the first token that is
+ * needed. The gauges carry `stream` as well and disappear with their stream; counters do not, so
+ * that opening many streams does not grow the registry. Those of a stream with several lanes carry
+ * `lane` too, from `"0"`.
  */
 import * as Metric from "effect/Metric"
 
 /**
- * Records accepted by `ingestRecord`, `ingestRecords` and `offerUnsafe`, or taken over by `recreateStream`. Brought up to date when a
- * connection takes a message or is lost, and when the stream ends.
+ * Records accepted by `ingestRecord`, `ingestRecords` and `offerUnsafe`, or taken over by
+ * `recreateStream`. Brought up to date when a connection takes a message or is lost, and when the
+ * stream ends.
  */
 export const recordsIngested = Metric.counter("zerobus_records_ingested", {
   description: "Records accepted",
@@ -41,14 +44,20 @@ export const bytesDurable = Metric.counter("zerobus_bytes_durable", {
   incremental: true
 })
 
-/** Records sent again on a new connection, also on that of a recreated stream: each may be a duplicate in the table. */
+/**
+ * Records sent again on a new connection, also on that of a recreated stream: each may be a
+ * duplicate in the table.
+ */
 export const recordsResent = Metric.counter("zerobus_records_resent", {
   description: "Records sent again on a new connection",
   attributes: { unit: "records" },
   incremental: true
 })
 
-/** Records that a stream ended with, not acknowledged; they stay readable and are what `onUnacked` is given. */
+/**
+ * Records that a stream ended with, not acknowledged; they stay readable and are what `onUnacked`
+ * is given.
+ */
 export const recordsReturned = Metric.counter("zerobus_records_returned", {
   description: "Records a stream ended with, not acknowledged",
   attributes: { unit: "records" },
@@ -74,9 +83,13 @@ export const bytesInFlight = Metric.gauge("zerobus_bytes_in_flight", {
   attributes: { unit: "bytes" }
 })
 
-/** Milliseconds from the ingest of a message's first record to its acknowledgement, of the oldest message of each acknowledgement. */
+/**
+ * Milliseconds from the ingest of a message's first record to its acknowledgement, of the oldest
+ * message of each acknowledgement.
+ */
 export const ackLatency = Metric.histogram("zerobus_ack_latency_ms", {
-  description: "Milliseconds from ingest to acknowledgement, of the oldest message of each acknowledgement",
+  description:
+    "Milliseconds from ingest to acknowledgement, of the oldest message of each acknowledgement",
   attributes: { unit: "milliseconds" },
   boundaries: Metric.exponentialBoundaries({ start: 1, factor: 2, count: 18 })
 })
@@ -95,7 +108,10 @@ export const sessionsOpened = Metric.counter("zerobus_sessions_opened", {
   incremental: true
 })
 
-/** Connections lost or refused and tried again, with the attribute `cause`: the tag of the error or of its reason. */
+/**
+ * Connections lost or refused and tried again, with the attribute `cause`: the tag of the error or
+ * of its reason.
+ */
 export const reconnects = Metric.counter("zerobus_reconnects", {
   description: "Connections lost or refused and tried again",
   attributes: { unit: "connections" },
@@ -109,7 +125,10 @@ export const pauses = Metric.counter("zerobus_pauses", {
   incremental: true
 })
 
-/** Tokens for streams asked of the token endpoint, with the attribute `outcome`: `minted` or `failed`. The catalog's are not counted. */
+/**
+ * Tokens for streams asked of the token endpoint, with the attribute `outcome`: `minted` or
+ * `failed`. The catalog's are not counted.
+ */
 export const tokenMints = Metric.counter("zerobus_token_mints", {
   description: "Tokens asked of the token endpoint",
   attributes: { unit: "tokens" },

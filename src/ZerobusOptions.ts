@@ -20,12 +20,19 @@ import {
   texts,
   that
 } from "./internal/optionRules.ts"
-import { type KeepaliveOptions, type StreamConfigurationOptions, streamRules } from "./StreamConfigurationOptions.ts"
+import {
+  type KeepaliveOptions,
+  type StreamConfigurationOptions,
+  streamRules
+} from "./StreamConfigurationOptions.ts"
 import { InvalidArgument } from "./ZerobusError.ts"
 
 /** TLS settings; they hold for gRPC, the token endpoint and the catalog alike. */
 export interface TlsOptions {
-  /** Certificates (PEM) of further authorities to trust, beside the operating system's store and the bundled roots. */
+  /**
+   * Certificates (PEM) of further authorities to trust, beside the operating system's store and the
+   * bundled roots.
+   */
   readonly ca?: string | ReadonlyArray<string> | undefined
   /** The client's certificate chain (PEM) for mutual TLS. */
   readonly cert?: string | undefined
@@ -34,30 +41,38 @@ export interface TlsOptions {
   /** Lowest protocol version; default `"TLSv1.2"`. */
   readonly minVersion?: "TLSv1.2" | "TLSv1.3" | undefined
   /**
-   * The name that servers are asked for (SNI) and that their certificates are checked against; default:
-   * the host of the URL. For an endpoint that is reached under another name or address.
+   * The name that servers are asked for (SNI) and that their certificates are checked against;
+   * default: the host of the URL. For an endpoint that is reached under another name or address.
    */
   readonly serverName?: string | undefined
 }
 
 /**
- * Credentials of another identity provider in place of a secret, made with `Credentials.federated`. The
- * effect may need services `R`.
+ * Credentials of another identity provider in place of a secret, made with `Credentials.federated`.
+ * The effect may need services `R`.
  */
 export interface FederatedCredentials<out R = never> {
   /** The provider's current JWT; runs when a token is requested. Give it or `subjectTokenFile`. */
   readonly subjectToken?: Effect.Effect<Redacted.Redacted<string>, unknown, R> | undefined
   /** The path of a file with the JWT, read when a token is requested. */
   readonly subjectTokenFile?: string | undefined
-  /** The service principal of workload identity federation; none for the account's own federation. */
+  /**
+   * The service principal of workload identity federation; none for the account's own federation.
+   */
   readonly clientId?: string | undefined
 }
 
 /** Settings of one client. The effects among them may need services `R`. */
 export interface ZerobusOptions<out R = never> {
-  /** The Zerobus endpoint: `https://<workspace-id>.zerobus.<region>.cloud.databricks.com`. Plain `http://` for loopback only. */
+  /**
+   * The Zerobus endpoint: `https://<workspace-id>.zerobus.<region>.cloud.databricks.com`. Plain
+   * `http://` for loopback only.
+   */
   readonly serverEndpoint: string
-  /** The workspace URL with the Unity Catalog and the token endpoint. Not needed when every stream has its own headers provider. */
+  /**
+   * The workspace URL with the Unity Catalog and the token endpoint. Not needed when every stream
+   * has its own headers provider.
+   */
   readonly workspaceUrl?: string | undefined
   /** The service principal's application id. */
   readonly clientId?: string | undefined
@@ -78,22 +93,28 @@ export interface ZerobusOptions<out R = never> {
    */
   readonly connectionPerStream?: boolean | undefined
   /**
-   * TLS settings, or an effect of them that runs for each new connection, so that certificates can be
-   * replaced while the program runs. It has 30 seconds; its failure, and settings that cannot be used, make
-   * that connection fail, which is tried again within the retry budget.
+   * TLS settings, or an effect of them that runs for each new connection, so that certificates can
+   * be replaced while the program runs. It has 30 seconds; its failure, and settings that cannot be
+   * used, make that connection fail, which is tried again within the retry budget.
    */
   readonly tls?: TlsOptions | Effect.Effect<TlsOptions, unknown, R> | undefined
   /**
-   * An HTTP proxy, `http://[user:password@]host:port`, reached by CONNECT; `false` for none. Default:
-   * the proxy of the environment, for other hosts than loopback. Streams take the first of `grpc_proxy`,
-   * `https_proxy` and `http_proxy`, unless `no_grpc_proxy` or else `no_proxy` lists the host; requests
-   * for tokens and tables leave the variables of gRPC out. A list has names, addresses, ranges such as
-   * `10.0.0.0/8`, each with a port or without, and `*`.
+   * An HTTP proxy, `http://[user:password@]host:port`, reached by CONNECT; `false` for none.
+   * Default: the proxy of the environment, for other hosts than loopback. Streams take the first of
+   * `grpc_proxy`, `https_proxy` and `http_proxy`, unless `no_grpc_proxy` or else `no_proxy` lists
+   * the host; requests for tokens and tables leave the variables of gRPC out. A list has names,
+   * addresses, ranges such as `10.0.0.0/8`, each with a port or without, and `*`.
    */
   readonly proxy?: Redacted.Redacted<string> | false | undefined
-  /** The token cache: on by default, tokens are renewed `refreshBuffer` (default 5 minutes) before they expire. */
+  /**
+   * The token cache: on by default, tokens are renewed `refreshBuffer` (default 5 minutes) before
+   * they expire.
+   */
   readonly tokenCache?:
-    | { readonly enabled?: boolean | undefined; readonly refreshBuffer?: Duration.Input | undefined }
+    | {
+        readonly enabled?: boolean | undefined
+        readonly refreshBuffer?: Duration.Input | undefined
+      }
     | undefined
   /** Pings that find dead connections; `"off"` for none. */
   readonly keepalive?: KeepaliveOptions | "off" | undefined
@@ -102,8 +123,8 @@ export interface ZerobusOptions<out R = never> {
 }
 
 /**
- * The settings with a type parameter for the services of each effect. TypeScript does not unite what
- * several effects of one object need by itself.
+ * The settings with a type parameter for the services of each effect. TypeScript does not unite
+ * what several effects of one object need by itself.
  */
 export type SettingsByEffect<R1, R2, R3> = Omit<ZerobusOptions, "credentials" | "stream" | "tls"> &
   Pick<ZerobusOptions<R1>, "stream"> &
@@ -115,16 +136,23 @@ const tlsRules: OptionRules<TlsOptions> = {
   cert: text("a certificate chain as PEM text"),
   key: secret,
   minVersion: oneOf("TLSv1.2", "TLSv1.3"),
-  serverName: text("a host name, or an address", /^[A-Za-z0-9_](?:[A-Za-z0-9._:-]{0,251}[A-Za-z0-9_])?$/)
+  serverName: text(
+    "a host name, or an address",
+    /^[A-Za-z0-9_](?:[A-Za-z0-9._:-]{0,251}[A-Za-z0-9_])?$/
+  )
 }
 
 /** Why a value is no TLS settings. */
-export const tlsProblem = (tls: unknown): InvalidArgument | undefined => checkOptions(tlsRules, tls, ["tls"])
+export const tlsProblem = (tls: unknown): InvalidArgument | undefined =>
+  checkOptions(tlsRules, tls, ["tls"])
 
 // A colon would end it in the header that carries it.
 const clientIdRule = text("text without colons, and not empty", /^[^:]+$/)
 
-/** What each setting of a client may be. What a URL, a proxy or a certificate holds is checked where it is used. */
+/**
+ * What each setting of a client may be. What a URL, a proxy or a certificate holds is checked where
+ * it is used.
+ */
 export const zerobusRules: OptionRules<ZerobusOptions> = {
   serverEndpoint: required(text("the URL of the Zerobus endpoint")),
   workspaceUrl: text("the URL of the workspace"),
@@ -162,12 +190,15 @@ export const principalProblem = ({
   clientId,
   clientSecret,
   credentials
-}: Pick<ZerobusOptions<unknown>, "clientId" | "clientSecret" | "credentials">): InvalidArgument | undefined => {
+}: Pick<ZerobusOptions<unknown>, "clientId" | "clientSecret" | "credentials">):
+  | InvalidArgument
+  | undefined => {
   if (credentials === undefined) return undefined
   const refuse = (message: string) => new InvalidArgument({ message, path: ["credentials"] })
   if (clientId !== undefined || clientSecret !== undefined) {
     return refuse(
-      "The option credentials takes the place of clientId and clientSecret: leave them out. The client id of a " +
+      "The option credentials takes the place of clientId and clientSecret: leave them out. The " +
+        "client id of a " +
         "workload is an option of Credentials.federated."
     )
   }
@@ -178,15 +209,21 @@ export const principalProblem = ({
 }
 
 /** Fails for the first setting that breaks its rule. */
-export const checkZerobusOptions = (options: ZerobusOptions<unknown>): Effect.Effect<void, InvalidArgument> =>
+export const checkZerobusOptions = (
+  options: ZerobusOptions<unknown>
+): Effect.Effect<void, InvalidArgument> =>
   Effect.suspend(() => {
     const refused = checkOptions(zerobusRules, options) ?? principalProblem(options)
     return refused === undefined ? Effect.void : Effect.fail(refused)
   })
 
-const optional = <A>(config: Config.Config<A>): Config.Config<A | undefined> => Config.withDefault(config, undefined)
+const optional = <A>(config: Config.Config<A>): Config.Config<A | undefined> =>
+  Config.withDefault(config, undefined)
 
-/** An option of a stream as a variable, whose full name is the key: its text is read and then held to the option's own rule. */
+/**
+ * An option of a stream as a variable, whose full name is the key: its text is read and then held
+ * to the option's own rule.
+ */
 const variable = <A>(
   name: `ZEROBUS_${string}`,
   option: keyof StreamConfigurationOptions,
@@ -209,19 +246,26 @@ const flags: ReadonlyMap<string, boolean> = new Map([
 /** The words that `Config.Boolean` takes, in any case. */
 const readFlag = (text: string): boolean | undefined => flags.get(text.trim().toLowerCase())
 
-/** A plain number is milliseconds, as in the options; the option's rule refuses what is no duration. */
+/**
+ * A plain number is milliseconds, as in the options; the option's rule refuses what is no duration.
+ */
 const readDuration = (text: string): Duration.Input =>
   numeric.test(text.trim()) ? Number(text) : (text.trim() as Duration.Input)
 
 const endpoint = Schema.String.annotate({
   message:
-    "ZEROBUS_SERVER_ENDPOINT is not set. Set it to the Zerobus endpoint of the workspace; `zerobus local` prints the one of a local server."
-}).check(Schema.isNonEmpty({ message: "ZEROBUS_SERVER_ENDPOINT is empty. Set it to the Zerobus endpoint." }))
+    "ZEROBUS_SERVER_ENDPOINT is not set. Set it to the Zerobus endpoint of the workspace; " +
+    "`zerobus local` prints the one of a local server."
+}).check(
+  Schema.isNonEmpty({
+    message: "ZEROBUS_SERVER_ENDPOINT is empty. Set it to the Zerobus endpoint."
+  })
+)
 
 /**
- * The principal that the environment has: `DATABRICKS_CLIENT_ID` with `DATABRICKS_CLIENT_SECRET`, or a
- * token of another identity provider. The secret comes first, then the file, as in other clients of
- * Databricks.
+ * The principal that the environment has: `DATABRICKS_CLIENT_ID` with `DATABRICKS_CLIENT_SECRET`,
+ * or a token of another identity provider. The secret comes first, then the file, as in other
+ * clients of Databricks.
  */
 export const principalConfig: Config.Config<
   Pick<ZerobusOptions, "clientId" | "clientSecret"> & Pick<ZerobusOptions, "credentials">
@@ -242,14 +286,17 @@ export const principalConfig: Config.Config<
 )
 
 /**
- * Reads the settings: `ZEROBUS_SERVER_ENDPOINT`, `DATABRICKS_WORKSPACE_URL`, `DATABRICKS_CLIENT_ID`, `DATABRICKS_CLIENT_SECRET`, and
- * optionally `ZEROBUS_MAX_INFLIGHT_RECORDS`, `ZEROBUS_MAX_INFLIGHT_BYTES`, `ZEROBUS_RECOVERY`, `ZEROBUS_RECOVERY_TIMEOUT`,
- * `ZEROBUS_RECOVERY_BACKOFF`, `ZEROBUS_RECOVERY_RETRIES`, `ZEROBUS_FLUSH_TIMEOUT`, `ZEROBUS_SERVER_LACK_OF_ACK_TIMEOUT`.
- * Durations as `"15 seconds"`; plain numbers are milliseconds. A value that the option does not take fails with `ConfigError`. The workspace and the credentials may be missing where every stream has its own headers provider.
+ * Reads the settings: `ZEROBUS_SERVER_ENDPOINT`, `DATABRICKS_WORKSPACE_URL`,
+ * `DATABRICKS_CLIENT_ID`, `DATABRICKS_CLIENT_SECRET`, and optionally
+ * `ZEROBUS_MAX_INFLIGHT_RECORDS`, `ZEROBUS_MAX_INFLIGHT_BYTES`, `ZEROBUS_RECOVERY`,
+ * `ZEROBUS_RECOVERY_TIMEOUT`, `ZEROBUS_RECOVERY_BACKOFF`, `ZEROBUS_RECOVERY_RETRIES`,
+ * `ZEROBUS_FLUSH_TIMEOUT`, `ZEROBUS_SERVER_LACK_OF_ACK_TIMEOUT`. Durations as `"15 seconds"`; plain
+ * numbers are milliseconds. A value that the option does not take fails with `ConfigError`. The
+ * workspace and the credentials may be missing where every stream has its own headers provider.
  *
  * Without `DATABRICKS_CLIENT_SECRET` the token of another identity provider is taken
- * (`Credentials.federated`): that of the file `DATABRICKS_OIDC_TOKEN_FILEPATH`, read for each exchange,
- * or `DATABRICKS_OIDC_TOKEN` itself, which no one replaces once the program runs.
+ * (`Credentials.federated`): that of the file `DATABRICKS_OIDC_TOKEN_FILEPATH`, read for each
+ * exchange, or `DATABRICKS_OIDC_TOKEN` itself, which no one replaces once the program runs.
  * `DATABRICKS_CLIENT_ID` then names the service principal of workload identity federation.
  */
 export const zerobusConfig: Config.Config<ZerobusOptions> = Config.map(
@@ -265,7 +312,11 @@ export const zerobusConfig: Config.Config<ZerobusOptions> = Config.map(
       recoveryBackoff: variable("ZEROBUS_RECOVERY_BACKOFF", "recoveryBackoff", readDuration),
       recoveryRetries: variable("ZEROBUS_RECOVERY_RETRIES", "recoveryRetries", readCount),
       flushTimeout: variable("ZEROBUS_FLUSH_TIMEOUT", "flushTimeout", readDuration),
-      serverLackOfAckTimeout: variable("ZEROBUS_SERVER_LACK_OF_ACK_TIMEOUT", "serverLackOfAckTimeout", readDuration)
+      serverLackOfAckTimeout: variable(
+        "ZEROBUS_SERVER_LACK_OF_ACK_TIMEOUT",
+        "serverLackOfAckTimeout",
+        readDuration
+      )
     })
   }),
   ({ principal, ...settings }) => ({ ...settings, ...principal })

@@ -53,5 +53,10 @@ export {
   type ZerobusError
 } from "./ZerobusError.ts"
 export * as ZerobusMetrics from "./ZerobusMetrics.ts"
-export { type FederatedCredentials, type TlsOptions, zerobusConfig, type ZerobusOptions } from "./ZerobusOptions.ts"
+export {
+  type FederatedCredentials,
+  type TlsOptions,
+  zerobusConfig,
+  type ZerobusOptions
+} from "./ZerobusOptions.ts"
 export type { IngestError, PersistentStream, SinkSummary, ZerobusStream } from "./ZerobusStream.ts"

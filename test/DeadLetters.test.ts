@@ -1,12 +1,20 @@
 /**
- * Dead letters: what is written for refused and for unacknowledged records, to a file and to a table.
+ * Dead letters: what is written for refused and for unacknowledged records, to a file and to a
+ * table.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { Context, Effect, Layer } from "effect"
-import { DeadLetters, HeadersProvider, InvalidArgument, Offset, type Refused, Zerobus } from "effect-zerobus"
+import {
+  DeadLetters,
+  HeadersProvider,
+  InvalidArgument,
+  Offset,
+  type Refused,
+  Zerobus
+} from "effect-zerobus"
 import * as MemoryTransport from "../src/testing/MemoryTransport.ts"
 import * as A from "./support/acceptance.ts"
 import { code, type Script, ScriptedServer } from "./support/scriptedServer.ts"
@@ -43,7 +51,10 @@ describe("a file of dead letters", () => {
       yield* write(letter(5, Uint8Array.of(10, 1, 65)))
       // An Avro record of the long -62 and a text.
       yield* write(letter(6, Uint8Array.of(0x7b, 2, 0x61), Uint8Array.of(0x7b, 0xff)))
-      assert.include(Fs.readFileSync(path, "utf8"), '"record":{"n":12345678901234567890, "s":"a\\nb"}}\n')
+      assert.include(
+        Fs.readFileSync(path, "utf8"),
+        '"record":{"n":12345678901234567890, "s":"a\\nb"}}\n'
+      )
       const lines = linesOf(path)
       assert.deepStrictEqual(
         lines.map(({ offset, payloadBase64, reason, record, streamId, table }) => [
@@ -89,17 +100,26 @@ describe("a file of dead letters", () => {
     })
   )
 
-  it.effect("is set aside when it is large, is never overwritten, and goes on after a torn line", () =>
-    Effect.gen(function* () {
-      const path = Path.join(yield* folder, "letters.ndjson")
-      Fs.writeFileSync(path, '{"torn":')
-      const write = DeadLetters.file(path, { maxBytes: 50 })
-      yield* Effect.forEach([0, 1, 2], (n) => write(letter(n, bytes(`{"n":${n}}`))), { concurrency: 3 })
-      assert.deepStrictEqual(Fs.readFileSync(`${path}.1`, "utf8").split("\n").slice(0, 1), ['{"torn":'])
-      assert.strictEqual(JSON.parse(Fs.readFileSync(`${path}.1`, "utf8").split("\n")[1]!).record.n, 0)
-      assert.strictEqual(linesOf(`${path}.2`)[0].record.n, 1)
-      assert.strictEqual(linesOf(path)[0].record.n, 2)
-    })
+  it.effect(
+    "is set aside when it is large, is never overwritten, and goes on after a torn line",
+    () =>
+      Effect.gen(function* () {
+        const path = Path.join(yield* folder, "letters.ndjson")
+        Fs.writeFileSync(path, '{"torn":')
+        const write = DeadLetters.file(path, { maxBytes: 50 })
+        yield* Effect.forEach([0, 1, 2], (n) => write(letter(n, bytes(`{"n":${n}}`))), {
+          concurrency: 3
+        })
+        assert.deepStrictEqual(Fs.readFileSync(`${path}.1`, "utf8").split("\n").slice(0, 1), [
+          '{"torn":'
+        ])
+        assert.strictEqual(
+          JSON.parse(Fs.readFileSync(`${path}.1`, "utf8").split("\n")[1]!).record.n,
+          0
+        )
+        assert.strictEqual(linesOf(`${path}.2`)[0].record.n, 1)
+        assert.strictEqual(linesOf(path)[0].record.n, 2)
+      })
   )
 
   it.effect("fails typed for a link, a folder, and a folder that is missing", () =>
@@ -113,7 +133,10 @@ describe("a file of dead letters", () => {
         [Path.join(inside, "no", "letters"), "ENOENT"]
       ] as const) {
         const error = yield* Effect.flip(DeadLetters.file(path)(letter(0, bytes("{}"))))
-        assert.deepStrictEqual([error._tag, error.path, error.code], ["LetterNotWritten", path, expected])
+        assert.deepStrictEqual(
+          [error._tag, error.path, error.code],
+          ["LetterNotWritten", path, expected]
+        )
       }
       assert.strictEqual(Fs.readFileSync(Path.join(inside, "other"), "utf8"), "")
     })
@@ -144,7 +167,13 @@ describe("a table of dead letters", () => {
       const { server, write } = yield* letters(A.silent)
       const writing = yield* A.started(write(letter(7, bytes('{"n":1}'), Uint8Array.of(10, 1, 65))))
       assert.isFalse(writing.done())
-      const common = { at: 0, table: "main.default.readings", stream: "session-0", offset: 7, reason: "No 7." }
+      const common = {
+        at: 0,
+        table: "main.default.readings",
+        stream: "session-0",
+        offset: 7,
+        reason: "No 7."
+      }
       assert.deepStrictEqual(
         server.records.map((text) => JSON.parse(text)),
         [
@@ -160,7 +189,9 @@ describe("a table of dead letters", () => {
 
   it.effect("does not feed itself", () =>
     Effect.gen(function* () {
-      const { server, write } = yield* letters({ onMessage: (connection) => connection.fail(code.INVALID_ARGUMENT) })
+      const { server, write } = yield* letters({
+        onMessage: (connection) => connection.fail(code.INVALID_ARGUMENT)
+      })
       const writing = yield* A.started(write(letter(7, bytes('{"n":1}'))))
       A.tagged(writing.error(), "InvalidArgument")
       assert.isAtMost(server.connections.length, 2)

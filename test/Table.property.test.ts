@@ -12,7 +12,9 @@ import { encode } from "./support/byteSink.ts"
 import { sampleRecord } from "./support/sampleRecords.ts"
 import { randomTable, seeded } from "./support/randomTables.ts"
 
-/** What protobufjs decodes, in the form of the samples: absent empty collections, map keys as text. */
+/**
+ * What protobufjs decodes, in the form of the samples: absent empty collections, map keys as text.
+ */
 const comparable = (
   columns: ReadonlyArray<ColumnDefinition>,
   object: Record<string, unknown>
@@ -21,7 +23,8 @@ const comparable = (
   for (const { name, type } of columns) {
     const value = object[name]
     if (value === undefined) continue
-    if (type._tag === "Struct") out[name] = comparable(type.fields, value as Record<string, unknown>)
+    if (type._tag === "Struct")
+      out[name] = comparable(type.fields, value as Record<string, unknown>)
     else if (type._tag === "Array") {
       const element = type.element
       const items = value as Array<unknown>
@@ -37,7 +40,9 @@ const comparable = (
       if (entries.length === 0) continue
       out[name] = Object.fromEntries(
         entries.map(([key, item]) => [
-          long && key.length === 8 && !/^-?\d+$/.test(key) ? protobuf.util.longFromHash(key, false).toString() : key,
+          long && key.length === 8 && !/^-?\d+$/.test(key)
+            ? protobuf.util.longFromHash(key, false).toString()
+            : key,
           inner._tag === "Struct" ? comparable(inner.fields, item as Record<string, unknown>) : item
         ])
       )
@@ -46,10 +51,18 @@ const comparable = (
   return out
 }
 
-const reader = (definition: Table.TableDefinition): ((bytes: Uint8Array) => Record<string, unknown>) => {
+const reader = (
+  definition: Table.TableDefinition
+): ((bytes: Uint8Array) => Record<string, unknown>) => {
   const plan = Result.getOrThrow(planTable(definition))
-  const type = protobuf.Root.fromDescriptor(planToDescriptorSet(plan, "t.proto", "t")).lookupType(`t.${plan.name}`)
-  return (bytes) => comparable(definition.columns, type.toObject(type.decode(bytes), { longs: String, bytes: String }))
+  const type = protobuf.Root.fromDescriptor(planToDescriptorSet(plan, "t.proto", "t")).lookupType(
+    `t.${plan.name}`
+  )
+  return (bytes) =>
+    comparable(
+      definition.columns,
+      type.toObject(type.decode(bytes), { longs: String, bytes: String })
+    )
 }
 
 /** The schema of a column type, built by the public constructors. */
@@ -69,7 +82,9 @@ const schemaOf = (type: ColumnType): Schema.Codec<any> => {
   }
 }
 
-/** Columns as a definition has them: nullable ones may be null or absent, the others are required. */
+/**
+ * Columns as a definition has them: nullable ones may be null or absent, the others are required.
+ */
 const fieldsOf = (columns: ReadonlyArray<ColumnDefinition>): Record<string, any> =>
   Object.fromEntries(
     columns.map(({ name, nullable, type }) => {
@@ -84,27 +99,32 @@ const cases = 10_000
 const perTable = 20
 
 describe("typed tables over arbitrary schemas", () => {
-  it(`an independent decoder reads what the encoder wrote, ${cases} records of ${cases / perTable} tables`, () => {
-    let bytesSeen = 0
-    for (let seed = 0; seed < cases / perTable; seed++) {
-      const definition = randomTable(seed)
-      const table = Table.fromDefinition(definition)
-      const read = reader(definition)
-      const random = seeded(seed + 1_000_000)
-      for (let n = 0; n < perTable; n++) {
-        const sample = sampleRecord(random, definition.columns)
-        const bytes = encode(table.codec, sample.value as Table.DynamicRecord)
-        if (!(bytes instanceof Uint8Array)) return assert.fail(`seed ${seed}: ${bytes.message}`)
-        bytesSeen += bytes.length
-        assert.deepStrictEqual(
-          read(bytes),
-          comparable(definition.columns, sample.wire as Record<string, unknown>),
-          `seed ${seed}`
-        )
+  it(
+    `an independent decoder reads what the encoder wrote, ${cases} records of ` +
+      `${cases / perTable} tables`,
+    () => {
+      let bytesSeen = 0
+      for (let seed = 0; seed < cases / perTable; seed++) {
+        const definition = randomTable(seed)
+        const table = Table.fromDefinition(definition)
+        const read = reader(definition)
+        const random = seeded(seed + 1_000_000)
+        for (let n = 0; n < perTable; n++) {
+          const sample = sampleRecord(random, definition.columns)
+          const bytes = encode(table.codec, sample.value as Table.DynamicRecord)
+          if (!(bytes instanceof Uint8Array)) return assert.fail(`seed ${seed}: ${bytes.message}`)
+          bytesSeen += bytes.length
+          assert.deepStrictEqual(
+            read(bytes),
+            comparable(definition.columns, sample.wire as Record<string, unknown>),
+            `seed ${seed}`
+          )
+        }
       }
-    }
-    assert.isAbove(bytesSeen, cases)
-  }, 120_000)
+      assert.isAbove(bytesSeen, cases)
+    },
+    120_000
+  )
 
   it("tables made of columns write what tables made of definitions write", () => {
     for (let seed = 0; seed < 300; seed++) {
@@ -158,7 +178,8 @@ describe("typed tables over arbitrary schemas", () => {
       ) as Uint8Array
       for (let n = 0; n < 50; n++) {
         const bytes = good.slice(0, Math.floor(random() * (good.length + 1)))
-        if (bytes.length > 0) bytes[Math.floor(random() * bytes.length)] = Math.floor(random() * 256)
+        if (bytes.length > 0)
+          bytes[Math.floor(random() * bytes.length)] = Math.floor(random() * 256)
         const result = table.decode(bytes)
         if (Result.isFailure(result)) refused++
       }

@@ -11,7 +11,9 @@ const definition = (text: string): Table.TableDefinition =>
   Result.getOrThrowWith(parseTableDefinition(text), (message) => new Error(message))
 const taken = <A>(table: Table.Table<A>, record: A): A => {
   const bytes = encode(table.codec, record)
-  return bytes instanceof Uint8Array ? Result.getOrThrow(table.decode(bytes)) : assert.fail(bytes.message)
+  return bytes instanceof Uint8Array
+    ? Result.getOrThrow(table.decode(bytes))
+    : assert.fail(bytes.message)
 }
 const refused = <A>(table: Table.Table<A>, record: unknown): InvalidArgument => {
   const result = encode(table.codec, record as A)
@@ -44,7 +46,10 @@ const every = {
   n: Column.Variant,
   o: Column.Array(Column.Int),
   p: Column.Map(Column.BigInt, Column.Struct({ x: Column.Int })),
-  q: Column.Struct({ lat: Column.Double, inner: Column.nullable(Column.Struct({ y: Column.String })) }),
+  q: Column.Struct({
+    lat: Column.Double,
+    inner: Column.nullable(Column.Struct({ y: Column.String }))
+  }),
   r: Column.Record(Column.Double),
   s: Column.BigIntAsNumber,
   t: Column.DateAsString,
@@ -94,7 +99,13 @@ describe("Table", () => {
       const plain = (value: unknown): unknown =>
         JSON.parse(
           JSON.stringify(value, (_, v) =>
-            typeof v === "bigint" ? `${v}n` : v instanceof Map ? [...v] : v instanceof Uint8Array ? [...v] : v
+            typeof v === "bigint"
+              ? `${v}n`
+              : v instanceof Map
+                ? [...v]
+                : v instanceof Uint8Array
+                  ? [...v]
+                  : v
           )
         )
       assert.deepStrictEqual(plain(back), plain(record()))
@@ -104,7 +115,10 @@ describe("Table", () => {
   }
 
   it("writes JSON by the service's conventions", () => {
-    const bytes = encode(Table.make("main.default.every", every, { recordType: "json" }).codec, record())
+    const bytes = encode(
+      Table.make("main.default.every", every, { recordType: "json" }).codec,
+      record()
+    )
     assert.deepStrictEqual(JSON.parse(Buffer.from(bytes as Uint8Array).toString()), {
       a: true,
       b: -128,
@@ -146,13 +160,21 @@ describe("Table", () => {
       ["e", 2n ** 63n, /got a bigint out of range/],
       ["f", 1e300, /FLOAT .* got a number out of range/],
       ["g", "1", /DOUBLE \(a number\), got a string/],
-      ["h", BigDecimal.fromStringUnsafe("1.005"), /DECIMAL\(10,2\) .* got a BigDecimal with too many digits/],
+      [
+        "h",
+        BigDecimal.fromStringUnsafe("1.005"),
+        /DECIMAL\(10,2\) .* got a BigDecimal with too many digits/
+      ],
       ["h", BigDecimal.fromStringUnsafe("123456789"), /too many digits/],
       ["i", "\ud800", /STRING .* got text with a lone surrogate/],
       ["i", "x".repeat(100) + "\udc00", /lone surrogate/],
       ["i", null, /STRING .* got null/],
       ["j", [1], /BINARY \(a Uint8Array\), got an array/],
-      ["k", DateTime.makeUnsafe("2026-01-31T00:00:01Z"), /DATE .* got a DateTime with a time of day/],
+      [
+        "k",
+        DateTime.makeUnsafe("2026-01-31T00:00:01Z"),
+        /DATE .* got a DateTime with a time of day/
+      ],
       ["l", new Date(Number.NaN), /TIMESTAMP \(a DateTime .* got an invalid Date/],
       ["l", DateTime.makeUnsafe(8.64e15), /got a time out of range/],
       ["n", () => 1, /VARIANT \(a JSON value\), got a function/],
@@ -179,7 +201,10 @@ describe("Table", () => {
 
   it("gives the path of values inside structs, arrays and maps", () => {
     const table = Table.make("main.default.every", every)
-    assert.deepStrictEqual(refused(table, { ...record(), q: { lat: "x", inner: null } }).path, ["q", "lat"])
+    assert.deepStrictEqual(refused(table, { ...record(), q: { lat: "x", inner: null } }).path, [
+      "q",
+      "lat"
+    ])
     assert.deepStrictEqual(refused(table, { ...record(), o: [1, 2, "x"] }).path, ["o", 2])
     assert.deepStrictEqual(refused(table, { ...record(), p: new Map([[1n, { x: "no" }]]) }).path, [
       "p",
@@ -187,7 +212,11 @@ describe("Table", () => {
       "value",
       "x"
     ])
-    assert.deepStrictEqual(refused(table, { ...record(), p: new Map([["1", { x: 1 }]]) }).path, ["p", 0, "key"])
+    assert.deepStrictEqual(refused(table, { ...record(), p: new Map([["1", { x: 1 }]]) }).path, [
+      "p",
+      0,
+      "key"
+    ])
   })
 
   for (const recordType of ["proto", "json"] as const) {
@@ -203,21 +232,29 @@ describe("Table", () => {
       )
       assert.match(refused(table, { a: 1, n: 1 }).message, /Column constructor .* missing/)
       assert.match(refused(table, { a: 1, constructor: 1 }).message, /Column n .* missing/)
-      assert.deepStrictEqual(refused(table, { a: 1, constructor: 1, n: null, extra: 1 }).path, ["extra"])
-      assert.deepStrictEqual(refused(table, { "a": 1, "constructor": 1, "n": null, "4111 1111": 1 }).path, [
-        "(a key that is no column name)"
+      assert.deepStrictEqual(refused(table, { a: 1, constructor: 1, n: null, extra: 1 }).path, [
+        "extra"
       ])
+      assert.deepStrictEqual(
+        refused(table, { "a": 1, "constructor": 1, "n": null, "4111 1111": 1 }).path,
+        ["(a key that is no column name)"]
+      )
       for (const value of [null, undefined, 1, "x", [], new Map(), new Uint8Array(1)]) {
         assert.match(refused(table, value).message, /^A record of main.default.t expects STRUCT/)
       }
-      assert.deepStrictEqual(taken(table, { a: 1, constructor: 2, n: null }), { a: 1, constructor: 2, n: null })
+      assert.deepStrictEqual(taken(table, { a: 1, constructor: 2, n: null }), {
+        a: 1,
+        constructor: 2,
+        n: null
+      })
     })
   }
 
   it("refuses NaN and infinities in JSON, and takes them in protobuf", () => {
     const columns = { g: Column.Double }
     assert.match(
-      refused(Table.make("main.default.t", columns, { recordType: "json" }), { g: Number.NaN }).message,
+      refused(Table.make("main.default.t", columns, { recordType: "json" }), { g: Number.NaN })
+        .message,
       /a finite number.*got NaN/
     )
     assert.isNaN(taken(Table.make("main.default.t", columns), { g: Number.NaN }).g)
@@ -229,7 +266,10 @@ describe("Table", () => {
       percent: Column.Int.check(Schema.isBetween({ minimum: 0, maximum: 100 })),
       kind: Schema.Literals(["hot", "cold"]),
       seconds: Column.BigInt.pipe(
-        Schema.decodeTo(Schema.Number, SchemaTransformation.transform({ decode: Number, encode: BigInt }))
+        Schema.decodeTo(
+          Schema.Number,
+          SchemaTransformation.transform({ decode: Number, encode: BigInt })
+        )
       ),
       maybe: Schema.OptionFromNullOr(Column.Int),
       level: Schema.optionalKey(Column.Int)
@@ -289,33 +329,39 @@ describe("Table", () => {
     )
     assert.strictEqual(shape.fields[3]?.message?.fields[0]?.label, "required")
     assert.match(
-      thrown(() => Table.make("main.default.t", { a: Column.required(Column.nullable(Column.Int)) })).message,
+      thrown(() =>
+        Table.make("main.default.t", { a: Column.required(Column.nullable(Column.Int)) })
+      ).message,
       /required and may be null/
     )
   })
 
-  it("columns are schemas: they decode, encode to JSON and refuse by themselves, and bring no comment of their own", () => {
-    const table = Table.make("main.default.every", every)
-    assert.deepStrictEqual(
-      table.columns.filter((column) => column.comment !== undefined),
-      []
-    )
-    const schema = table.schema ?? assert.fail("no schema")
-    const json = Schema.toCodecJson(schema)
-    const text = JSON.stringify(Schema.encodeUnknownSync(json)(record()))
-    const back = Schema.decodeUnknownSync(json)(JSON.parse(text))
-    assert.deepStrictEqual(encode(table.codec, back), encode(table.codec, record()))
-    const refusals: ReadonlyArray<readonly [Schema.Top, unknown]> = [
-      [Column.TinyInt, 128],
-      [Column.Float, 1e300],
-      [Column.DateAsString, "2026-02-30"],
-      [Column.Decimal(3, 1), BigDecimal.fromStringUnsafe("1.25")],
-      [Column.DecimalAsString(3, 1), "1e1"],
-      [Column.TimestampAsMicros, 2n ** 63n],
-      [Column.Variant, undefined]
-    ]
-    for (const [column, value] of refusals) assert.isFalse(Schema.is(column)(value))
-  })
+  it(
+    "columns are schemas: they decode, encode to JSON and refuse by themselves, and bring no " +
+      "comment of their own",
+    () => {
+      const table = Table.make("main.default.every", every)
+      assert.deepStrictEqual(
+        table.columns.filter((column) => column.comment !== undefined),
+        []
+      )
+      const schema = table.schema ?? assert.fail("no schema")
+      const json = Schema.toCodecJson(schema)
+      const text = JSON.stringify(Schema.encodeUnknownSync(json)(record()))
+      const back = Schema.decodeUnknownSync(json)(JSON.parse(text))
+      assert.deepStrictEqual(encode(table.codec, back), encode(table.codec, record()))
+      const refusals: ReadonlyArray<readonly [Schema.Top, unknown]> = [
+        [Column.TinyInt, 128],
+        [Column.Float, 1e300],
+        [Column.DateAsString, "2026-02-30"],
+        [Column.Decimal(3, 1), BigDecimal.fromStringUnsafe("1.25")],
+        [Column.DecimalAsString(3, 1), "1e1"],
+        [Column.TimestampAsMicros, 2n ** 63n],
+        [Column.Variant, undefined]
+      ]
+      for (const [column, value] of refusals) assert.isFalse(Schema.is(column)(value))
+    }
+  )
 
   it("takes descriptions as column comments", () => {
     const table = Table.make("main.default.t", {
@@ -330,8 +376,12 @@ describe("Table", () => {
 
   it("refuses columns that cannot travel when the table is made, with the way out", () => {
     const loose = (column: unknown) => ({ a: column as typeof Column.Int })
-    const message = (column: unknown): string => thrown(() => Table.make("main.default.t", loose(column))).message
-    assert.match(message(Schema.Array(Schema.Array(Column.Int))), /array of arrays.*Wrap the inner array in a struct/)
+    const message = (column: unknown): string =>
+      thrown(() => Table.make("main.default.t", loose(column))).message
+    assert.match(
+      message(Schema.Array(Schema.Array(Column.Int))),
+      /array of arrays.*Wrap the inner array in a struct/
+    )
     assert.match(message(Schema.Array(Schema.NullOr(Column.Int))), /elements that may be null/)
     assert.match(message(Schema.NullOr(Schema.Array(Column.Int))), /cannot tell from an empty one/)
     assert.match(message(Schema.Number), /plain number. Say which one/)
@@ -345,7 +395,10 @@ describe("Table", () => {
       children: Schema.Array(Schema.suspend((): Schema.Codec<Tree> => Tree))
     })
     assert.match(message(Tree), /recursive.*Column.Variant/)
-    assert.match(thrown(() => Table.make("main.default.t", { "bad-name": Column.Int })).message, /not allowed/)
+    assert.match(
+      thrown(() => Table.make("main.default.t", { "bad-name": Column.Int })).message,
+      /not allowed/
+    )
     assert.match(
       thrown(() => Table.make("main.default.t", { a: Column.Int, A: Column.Int })).message,
       /differ in more than case/
@@ -361,11 +414,17 @@ describe("Table", () => {
     const wide = Table.make("main.default.wide", columns(2_000))
     const row = Object.fromEntries(Array.from({ length: 2_000 }, (_, n) => [`c${n}`, n]))
     assert.deepStrictEqual(taken(wide, row), row)
-    assert.match(thrown(() => Table.make("main.default.wide", columns(2_001))).message, /limit of 2000/)
+    assert.match(
+      thrown(() => Table.make("main.default.wide", columns(2_001))).message,
+      /limit of 2000/
+    )
     const nested = (depth: number): Schema.Codec<any> =>
       depth === 0 ? Column.Int : Schema.Struct({ x: nested(depth - 1) })
     Table.make("main.default.deep", { a: nested(100) })
-    assert.match(thrown(() => Table.make("main.default.deep", { a: nested(101) })).message, /deeper than 100/)
+    assert.match(
+      thrown(() => Table.make("main.default.deep", { a: nested(101) })).message,
+      /deeper than 100/
+    )
   })
 
   it("makes a dynamic table of a definition, with catalog positions and checked records", () => {
@@ -406,7 +465,8 @@ describe("Table", () => {
     const differences = Table.diff(
       code,
       definition(
-        "main.default.t(id BIGINT NOT NULL, temp STRING, extra STRING, place STRUCT<lat: DOUBLE, lon: DOUBLE NOT NULL>, tags MAP<INT, INT>, note STRING)"
+        "main.default.t(id BIGINT NOT NULL, temp STRING, extra STRING, place STRUCT<lat: " +
+          "DOUBLE, lon: DOUBLE NOT NULL>, tags MAP<INT, INT>, note STRING)"
       )
     )
     assert.deepStrictEqual(

@@ -3,7 +3,12 @@ import { Context, DateTime, Effect, Fiber, Layer, Redacted, Result, Stream } fro
 import { Faults, ZerobusLocal } from "effect-zerobus/testing"
 import { TestClock } from "effect/testing"
 import * as Column from "../src/Column.ts"
-import { parseTableDefinition, toTypeJson, typeName, typeText } from "../src/internal/columns/columnType.ts"
+import {
+  parseTableDefinition,
+  toTypeJson,
+  typeName,
+  typeText
+} from "../src/internal/columns/columnType.ts"
 import { parseDescriptorProto } from "../src/internal/protobuf/descriptor.ts"
 import * as Table from "../src/Table.ts"
 import { UnityCatalog, type UnityCatalogOptions } from "../src/UnityCatalog.ts"
@@ -51,7 +56,8 @@ const connected = (server: CatalogServer, options: Partial<UnityCatalogOptions> 
   )
 const name = "main.default.readings"
 const readings = definition(
-  `${name}(id BIGINT NOT NULL COMMENT 'the key', at TIMESTAMP, tags ARRAY<STRING>, place STRUCT<lat: DOUBLE NOT NULL, v: VARIANT>)`
+  `${name}(id BIGINT NOT NULL COMMENT 'the key', at TIMESTAMP, tags ARRAY<STRING>, place ` +
+    `STRUCT<lat: DOUBLE NOT NULL, v: VARIANT>)`
 )
 const note = [{ name: "note", type: { _tag: "String" }, nullable: true }] as const
 const failing = (effect: Effect.Effect<unknown, StreamFailure>): Effect.Effect<StreamFailure> =>
@@ -72,12 +78,18 @@ describe("UnityCatalog", () => {
         ...readings,
         columns: readings.columns.map((column, position) => ({ ...column, position }))
       })
-      assert.deepStrictEqual([table.tableId, table.tableType, table.dataSourceFormat], ["f0a1", "MANAGED", "DELTA"])
+      assert.deepStrictEqual(
+        [table.tableId, table.tableType, table.dataSourceFormat],
+        ["f0a1", "MANAGED", "DELTA"]
+      )
       assert.deepStrictEqual(
         server.requests.map(({ method, url }) => `${method} ${url}`),
         ["POST /oidc/v1/token", `GET /api/2.1/unity-catalog/tables/${name}`]
       )
-      assert.strictEqual(server.requests[0]?.authorization, `Basic ${Buffer.from(`app:${secret}`).toString("base64")}`)
+      assert.strictEqual(
+        server.requests[0]?.authorization,
+        `Basic ${Buffer.from(`app:${secret}`).toString("base64")}`
+      )
       assert.strictEqual(server.requests[0]?.body, "grant_type=client_credentials&scope=all-apis")
       assert.strictEqual(server.requests[1]?.authorization, "Bearer plain-token")
       yield* catalog.getTable(name)
@@ -95,7 +107,10 @@ describe("UnityCatalog", () => {
       for (const status of [408, 429, 500, 503]) {
         server.tables.set(name, { status, body: "overloaded" })
         const failure = yield* failing(catalog.getTable(name))
-        assert.strictEqual(failure._tag === "Retryable" && failure.reason._tag, "CatalogUnavailable")
+        assert.strictEqual(
+          failure._tag === "Retryable" && failure.reason._tag,
+          "CatalogUnavailable"
+        )
         assert.include(failure.message, "overloaded")
       }
       const tags: Record<number, string> = {
@@ -130,7 +145,10 @@ describe("UnityCatalog", () => {
         assert.strictEqual((yield* failing(catalog.getTable(bad)))._tag, "InvalidTable")
       }
       assert.strictEqual(server.requests.length, 0)
-      server.tables.set(name, { status: 200, body: catalogBody(readings, { comment: "x".repeat(8 * 1024 * 1024) }) })
+      server.tables.set(name, {
+        status: 200,
+        body: catalogBody(readings, { comment: "x".repeat(8 * 1024 * 1024) })
+      })
       assert.include((yield* failing(catalog.getTable(name))).message, "larger than")
       for (const body of [JSON.stringify({ columns: [] }), "{}", "[]", "<html>"]) {
         server.tables.set(name, { status: 200, body })
@@ -157,7 +175,9 @@ describe("UnityCatalog", () => {
       const server = yield* catalogServer
       server.tables.set(name, "never")
       const catalog = yield* connected(server)
-      const fiber = yield* Effect.forkChild(failing(catalog.getTable(name)), { startImmediately: true })
+      const fiber = yield* Effect.forkChild(failing(catalog.getTable(name)), {
+        startImmediately: true
+      })
       while (server.requests.length < 2) {
         yield* Effect.callback<void>((resume) => {
           setImmediate(() => resume(Effect.void))
@@ -197,7 +217,14 @@ describe("UnityCatalog", () => {
         name,
         columnsBody([
           ...names.map(([type_name], n) => ({ name: `c${n}`, type_name, position: 40 - n })),
-          { name: "d", type_name: "DECIMAL", type_precision: 9, type_scale: 3, position: 0, nullable: false },
+          {
+            name: "d",
+            type_name: "DECIMAL",
+            type_precision: 9,
+            type_scale: 3,
+            position: 0,
+            nullable: false
+          },
           {
             name: "v",
             type_name: "STRING",
@@ -225,29 +252,31 @@ describe("UnityCatalog", () => {
     })
   )
 
-  it.live("US-19 US-20 CG-06 US-27 refuses unknown types and illegal names as final, naming the column", () =>
-    Effect.gen(function* () {
-      const server = yield* catalogServer
-      const catalog = yield* connected(server)
-      const rows: ReadonlyArray<readonly [Record<string, unknown>, RegExp]> = [
-        [
-          { name: "i", type_name: "INTERVAL", type_text: "interval day" },
-          /Column "i": INTERVAL is not supported. Use BIGINT/
-        ],
-        [{ name: "g", type_name: "GEOGRAPHY" }, /Column "g": GEOGRAPHY is not a supported/],
-        [{ name: "bad-name", type_name: "INT" }, /"bad-name" is not allowed/],
-        [{ name: "x" }, /Column "x": The column has no type/],
-        [{ type_name: "INT" }, /Column 0 has no name/],
-        [{ name: "s", type_name: "STRUCT", type_json: "{" }, /Column "s"/]
-      ]
-      for (const [column, message] of rows) {
-        server.tables.set(name, columnsBody([column]))
-        const failure = yield* failing(catalog.getTable(name))
-        assert.strictEqual(failure._tag, "InvalidTable")
-        assert.match(failure.message, message)
-        assert.isFalse(failure.isRetryable)
-      }
-    })
+  it.live(
+    "US-19 US-20 CG-06 US-27 refuses unknown types and illegal names as final, naming the column",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* catalogServer
+        const catalog = yield* connected(server)
+        const rows: ReadonlyArray<readonly [Record<string, unknown>, RegExp]> = [
+          [
+            { name: "i", type_name: "INTERVAL", type_text: "interval day" },
+            /Column "i": INTERVAL is not supported. Use BIGINT/
+          ],
+          [{ name: "g", type_name: "GEOGRAPHY" }, /Column "g": GEOGRAPHY is not a supported/],
+          [{ name: "bad-name", type_name: "INT" }, /"bad-name" is not allowed/],
+          [{ name: "x" }, /Column "x": The column has no type/],
+          [{ type_name: "INT" }, /Column 0 has no name/],
+          [{ name: "s", type_name: "STRUCT", type_json: "{" }, /Column "s"/]
+        ]
+        for (const [column, message] of rows) {
+          server.tables.set(name, columnsBody([column]))
+          const failure = yield* failing(catalog.getTable(name))
+          assert.strictEqual(failure._tag, "InvalidTable")
+          assert.match(failure.message, message)
+          assert.isFalse(failure.isRetryable)
+        }
+      })
   )
 
   it.live("US-23 US-24 US-25 keeps answers per client when asked to, bounded, failures never", () =>
@@ -259,7 +288,9 @@ describe("UnityCatalog", () => {
       server.tables.set(name, { status: 200, body: catalogBody(readings) })
       const before = server.requests.length
       const first = yield* catalog.getTable(name)
-      const again = yield* Effect.all([catalog.getTable(name), catalog.getTable(name)], { concurrency: "unbounded" })
+      const again = yield* Effect.all([catalog.getTable(name), catalog.getTable(name)], {
+        concurrency: "unbounded"
+      })
       assert.strictEqual(again[0], first)
       assert.strictEqual(server.requests.length, before + 2)
       yield* (yield* connected(server, { cache, clientId: "other" })).getTable(name)
@@ -313,14 +344,19 @@ describe("UnityCatalog", () => {
         place: Column.Struct({ lat: Column.required(Column.Double), v: Column.Variant })
       })
       assert.deepStrictEqual(yield* use(Table.check(good)), [])
-      const failure = yield* failing(use(Table.check(Table.make(name, { at: Column.String, extra: Column.Int }))))
+      const failure = yield* failing(
+        use(Table.check(Table.make(name, { at: Column.String, extra: Column.Int })))
+      )
       assert.strictEqual(failure._tag, "SchemaMismatch")
       assert.match(
         failure.message,
         /at is string here and timestamp in the table.*extra is not in the table.*id of the table is NOT NULL/
       )
 
-      server.tables.set(name, columnsBody([{ name: "m", type_name: "ARRAY", type_text: "array<array<int>>" }]))
+      server.tables.set(
+        name,
+        columnsBody([{ name: "m", type_name: "ARRAY", type_text: "array<array<int>>" }])
+      )
       const nested = yield* failing(use(Table.fromCatalog(name)))
       assert.strictEqual(nested._tag, "InvalidArgument")
       assert.match(nested.message, /array of arrays/)
@@ -332,11 +368,14 @@ describe("UnityCatalog", () => {
 const localCatalog = (options: Partial<UnityCatalogOptions> = {}) =>
   Effect.flatMap(ZerobusLocal, ({ clientId, clientSecret, workspaceUrl }) =>
     Effect.map(
-      Layer.build(UnityCatalog.layer({ workspaceUrl, clientId, clientSecret, proxy: false, ...options })),
+      Layer.build(
+        UnityCatalog.layer({ workspaceUrl, clientId, clientSecret, proxy: false, ...options })
+      ),
       (context) => Context.get(context, UnityCatalog)
     )
   )
-const names = (tables: ReadonlyArray<{ readonly name: string }>) => tables.map((table) => table.name).toSorted()
+const names = (tables: ReadonlyArray<{ readonly name: string }>) =>
+  tables.map((table) => table.name).toSorted()
 
 describe("UnityCatalog over a server that keeps tables", () => {
   it.live("creates a table once, as it is defined, lists it and drops it", () =>
@@ -349,7 +388,13 @@ describe("UnityCatalog over a server that keeps tables", () => {
       const columns = table.columns.map((column, position) => ({ ...column, position }))
       assert.deepStrictEqual([read, tableType], [{ ...table, columns }, "MANAGED"])
       assert.deepStrictEqual(yield* Stream.runCollect(catalog.listTables(" main.default ")), [
-        { name, tableType: "MANAGED", columnCount: 4, location: `memory:${name}`, problem: undefined }
+        {
+          name,
+          tableType: "MANAGED",
+          columnCount: 4,
+          location: `memory:${name}`,
+          problem: undefined
+        }
       ])
       yield* catalog.dropTable(name)
       assert.strictEqual((yield* failing(catalog.dropTable(name)))._tag, "InvalidTable")
@@ -373,7 +418,9 @@ describe("UnityCatalog over a server that keeps tables", () => {
           ["note", undefined]
         ]
       )
-      const refused = yield* failing(catalog.addColumns(name, [{ ...note[0]!, name: "must", nullable: false }]))
+      const refused = yield* failing(
+        catalog.addColumns(name, [{ ...note[0]!, name: "must", nullable: false }])
+      )
       assert.deepStrictEqual(
         [refused._tag, refused._tag === "InvalidArgument" && refused.path],
         ["InvalidArgument", ["columns"]]
@@ -404,7 +451,10 @@ describe("UnityCatalog over a server that keeps tables", () => {
       const listed = yield* Stream.runCollect(catalog.listTables("main.many"))
       assert.deepStrictEqual(names(listed), made.toSorted())
       assert.isTrue(listed.every(({ columnCount }) => columnCount === 2))
-      assert.deepStrictEqual([yield* local.httpRequests("token"), yield* local.httpRequests("catalog")], [1, 3])
+      assert.deepStrictEqual(
+        [yield* local.httpRequests("token"), yield* local.httpRequests("catalog")],
+        [1, 3]
+      )
     }).pipe(Effect.provide(ZerobusLocal.layerServerMemory()))
   )
 
@@ -423,7 +473,17 @@ describe("UnityCatalog over a server that keeps tables", () => {
   it.live("refuses malformed names and definitions before any request", () =>
     Effect.gen(function* () {
       const catalog = yield* localCatalog()
-      for (const bad of ["main", "main.", ".default", "a.b.c", "a/b.c", "a.b?x", "a.b c", "\u00e4.b", ""]) {
+      for (const bad of [
+        "main",
+        "main.",
+        ".default",
+        "a.b.c",
+        "a/b.c",
+        "a.b?x",
+        "a.b c",
+        "\u00e4.b",
+        ""
+      ]) {
         const failure = yield* failing(Stream.runCollect(catalog.listTables(bad)))
         assert.deepStrictEqual(
           [failure._tag, failure._tag === "InvalidArgument" && failure.path],
@@ -431,9 +491,15 @@ describe("UnityCatalog over a server that keeps tables", () => {
         )
       }
       assert.strictEqual((yield* failing(catalog.dropTable("main.default")))._tag, "InvalidTable")
-      assert.strictEqual((yield* failing(catalog.createTable({ ...readings, name: "a.b/c.d" })))._tag, "InvalidTable")
+      assert.strictEqual(
+        (yield* failing(catalog.createTable({ ...readings, name: "a.b/c.d" })))._tag,
+        "InvalidTable"
+      )
       const twice = { ...readings, columns: [...readings.columns, ...readings.columns] }
-      assert.match((yield* failing(catalog.createTable(twice))).message, /must differ in more than case/)
+      assert.match(
+        (yield* failing(catalog.createTable(twice))).message,
+        /must differ in more than case/
+      )
       assert.strictEqual(yield* (yield* ZerobusLocal).httpRequests("token"), 0)
     }).pipe(Effect.provide(ZerobusLocal.layerServerMemory()))
   )
@@ -449,8 +515,16 @@ describe("UnityCatalog over a server that keeps tables", () => {
           /Grant USE CATALOG and USE SCHEMA to/,
           "InvalidArgument"
         ],
-        [catalog.createTable(readings), /Grant USE CATALOG, USE SCHEMA and CREATE TABLE to/, "InvalidTable"],
-        [catalog.addColumns(name, note), /Grant USE CATALOG, USE SCHEMA and SELECT to/, "InvalidTable"],
+        [
+          catalog.createTable(readings),
+          /Grant USE CATALOG, USE SCHEMA and CREATE TABLE to/,
+          "InvalidTable"
+        ],
+        [
+          catalog.addColumns(name, note),
+          /Grant USE CATALOG, USE SCHEMA and SELECT to/,
+          "InvalidTable"
+        ],
         [catalog.dropTable(name), /Grant MANAGE, or ownership of the table, to/, "InvalidTable"]
       ] as const
       for (const [operation, advice, unknown] of operations) {
@@ -480,7 +554,11 @@ describe("UnityCatalog over a server that keeps tables", () => {
         '{"tables": [null]}'
       ]) {
         yield* local.injectHttp(Faults.httpStatus("catalog", 200, { body }))
-        assert.strictEqual((yield* failing(Stream.runCollect(catalog.listTables("a.b"))))._tag, "InvalidEndpoint", body)
+        assert.strictEqual(
+          (yield* failing(Stream.runCollect(catalog.listTables("a.b"))))._tag,
+          "InvalidEndpoint",
+          body
+        )
       }
       yield* local.injectHttp(Faults.httpStatus("catalog", 200))
       assert.deepStrictEqual(yield* Stream.runCollect(catalog.listTables("a.b")), [])

@@ -1,16 +1,24 @@
 /**
- * A Kafka consumer group into a Delta table: offsets are committed once their messages are durable in the table.
+ * A Kafka consumer group into a Delta table: offsets are committed once their messages are durable
+ * in the table.
  *
- * Delivery is at least once. Every message is in the table, in the order of its partition among first appearances. After a kill or a
- * rebalance the messages behind the committed offset come again: about a second's worth of them. `kafka_partition`
- * and `kafka_offset` identify a message, so readers can drop the second copy. Start as many as there are partitions.
+ * Delivery is at least once. Every message is in the table, in the order of its partition among
+ * first appearances. After a kill or a rebalance the messages behind the committed offset come
+ * again: about a second's worth of them. `kafka_partition` and `kafka_offset` identify a message,
+ * so readers can drop the second copy. Start as many as there are partitions.
  *
- * npx effect-zerobus local --table 'main.default.events(kafka_partition INT, kafka_offset BIGINT, event_key STRING, event STRING,
- *   published_at TIMESTAMP, ingested_at TIMESTAMP)'
- * KAFKA_BROKERS=localhost:9092 KAFKA_TOPIC=events KAFKA_GROUP=to-delta node examples/bridges/kafka.ts
+ * npx effect-zerobus local --table 'main.default.events(kafka_partition INT, kafka_offset BIGINT,
+ * event_key STRING, event STRING, published_at TIMESTAMP, ingested_at TIMESTAMP)'
+ * KAFKA_BROKERS=localhost:9092 KAFKA_TOPIC=events KAFKA_GROUP=to-delta node
+ * examples/bridges/kafka.ts
  */
 import { NodeRuntime } from "@effect/platform-node"
-import { Consumer, type Message, type MessageConsumerMetadata, stringDeserializers } from "@platformatic/kafka"
+import {
+  Consumer,
+  type Message,
+  type MessageConsumerMetadata,
+  stringDeserializers
+} from "@platformatic/kafka"
 import { Config, Data, DateTime, Effect, Schedule, Stream } from "effect"
 import { Column, Table, Zerobus, ZerobusLayer } from "effect-zerobus"
 
@@ -36,7 +44,8 @@ const toRecord = ({ key, offset, partition, timestamp, value }: Event): typeof E
 
 class KafkaError extends Data.TaggedError("KafkaError")<{ readonly cause: unknown }> {}
 
-const kafka = <A>(run: () => Promise<A>) => Effect.tryPromise({ try: run, catch: (cause) => new KafkaError({ cause }) })
+const kafka = <A>(run: () => Promise<A>) =>
+  Effect.tryPromise({ try: run, catch: (cause) => new KafkaError({ cause }) })
 
 /** A member of the group; it leaves the group when the scope closes. */
 const joinGroup = Effect.gen(function* () {
@@ -45,7 +54,12 @@ const joinGroup = Effect.gen(function* () {
   const timing = { sessionTimeout: 10_000, rebalanceTimeout: 20_000, heartbeatInterval: 1_000 }
   return yield* Effect.acquireRelease(
     Effect.sync(() => {
-      const options = { clientId: "zerobus-bridge", bootstrapBrokers: brokers.split(","), groupId, ...timing }
+      const options = {
+        clientId: "zerobus-bridge",
+        bootstrapBrokers: brokers.split(","),
+        groupId,
+        ...timing
+      }
       return new Consumer({ ...options, deserializers: stringDeserializers })
     }),
     (consumer) => Effect.ignore(kafka(() => consumer.close(true)))
@@ -53,44 +67,65 @@ const joinGroup = Effect.gen(function* () {
 })
 
 /** The generation of the group in which a message was read. */
-const generationOf = ({ metadata }: Event): number => (metadata["consumer"] as MessageConsumerMetadata).generationId
+const generationOf = ({ metadata }: Event): number =>
+  (metadata["consumer"] as MessageConsumerMetadata).generationId
 
 const program = Effect.gen(function* () {
   const zerobus = yield* Zerobus
   const topic = yield* Config.String("KAFKA_TOPIC")
   const consumer = yield* joinGroup
   // An outage of the server is waited out: Kafka keeps the messages.
-  const patient = { recoverySchedule: Schedule.spaced("2 seconds"), flushTimeout: "1 hour" } as const
+  const patient = {
+    recoverySchedule: Schedule.spaced("2 seconds"),
+    flushTimeout: "1 hour"
+  } as const
   const stream = yield* zerobus.createStream(Events, patient)
   /** The last message of each partition that the stream took and that is not committed. */
   const taken = new Map<number, Event>()
 
-  // What was taken before the flush is durable after it, so everything up to these messages may be committed.
+  // What was taken before the flush is durable after it, so everything up to these messages may be
+  // committed.
   const commit = Effect.gen(function* () {
     const last = [...taken.values()]
     if (last.length === 0) return
     yield* stream.flush
-    // A message of an earlier generation may belong to another member now, which commits for itself. The consumer
-    // reads again from the committed offsets after each rebalance, so what is left out here comes again.
+    // A message of an earlier generation may belong to another member now, which commits for
+    // itself. The consumer reads again from the committed offsets after each rebalance, so what is
+    // left out here comes again.
     const offsets = last
       .filter((message) => generationOf(message) === consumer.generationId)
-      .map(({ leaderEpoch, offset, partition }) => ({ topic, partition, offset: offset + 1n, leaderEpoch }))
+      .map(({ leaderEpoch, offset, partition }) => ({
+        topic,
+        partition,
+        offset: offset + 1n,
+        leaderEpoch
+      }))
     if (offsets.length > 0) yield* kafka(() => consumer.commit({ offsets }))
-    for (const message of last) if (taken.get(message.partition) === message) taken.delete(message.partition)
+    for (const message of last)
+      if (taken.get(message.partition) === message) taken.delete(message.partition)
   })
   // Runs before the stream closes and the member leaves its group.
   yield* Effect.addFinalizer(() => Effect.ignore(commit))
 
   const messages = yield* kafka(() =>
-    consumer.consume({ topics: [topic], mode: "committed", fallbackMode: "earliest", autocommit: false })
+    consumer.consume({
+      topics: [topic],
+      mode: "committed",
+      fallbackMode: "earliest",
+      autocommit: false
+    })
   )
   const ingesting = Stream.fromAsyncIterable(messages, (cause) => new KafkaError({ cause })).pipe(
     Stream.runForEach((message) =>
-      Effect.map(stream.ingestRecord(toRecord(message)), () => taken.set(message.partition, message))
+      Effect.map(stream.ingestRecord(toRecord(message)), () =>
+        taken.set(message.partition, message)
+      )
     )
   )
   const committing = commit.pipe(
-    Effect.catchTag("KafkaError", (error) => Effect.logWarning("offsets were not committed; trying again", error)),
+    Effect.catchTag("KafkaError", (error) =>
+      Effect.logWarning("offsets were not committed; trying again", error)
+    ),
     Effect.repeat(Schedule.spaced("1 second"))
   )
   yield* Effect.raceFirst(ingesting, committing)

@@ -1,18 +1,19 @@
 /**
- * Rows of a PostgreSQL table into a Delta table, each exactly once, however often this program is killed.
+ * Rows of a PostgreSQL table into a Delta table, each exactly once, however often this program is
+ * killed.
  *
- * It needs no state of its own beyond the id of its persistent stream: offset n of the stream is row n of the
- * table, in an order that never changes. So the program goes on at the row `resumedAt`.
+ * It needs no state of its own beyond the id of its persistent stream: offset n of the stream is
+ * row n of the table, in an order that never changes. So the program goes on at the row
+ * `resumedAt`.
  *
- * The database:
- * CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY, added xid8 NOT NULL DEFAULT pg_current_xact_id(),
- *   item text NOT NULL, quantity int NOT NULL);
- * CREATE INDEX ON orders (added, id);
- * CREATE TABLE bridges (name text PRIMARY KEY, stream_id text NOT NULL);
+ * The database: CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY, added xid8 NOT NULL
+ * DEFAULT pg_current_xact_id(), item text NOT NULL, quantity int NOT NULL); CREATE INDEX ON orders
+ * (added, id); CREATE TABLE bridges (name text PRIMARY KEY, stream_id text NOT NULL);
  *
- * The order by `id` alone would change: a transaction with a lower id may commit after one with a higher id.
- * `added` is the transaction's number. Rows of transactions below `pg_snapshot_xmin` are all visible, and none
- * is added among them later. Rows must not be changed or deleted. Read the primary, not a replica.
+ * The order by `id` alone would change: a transaction with a lower id may commit after one with a
+ * higher id. `added` is the transaction's number. Rows of transactions below `pg_snapshot_xmin` are
+ * all visible, and none is added among them later. Rows must not be changed or deleted. Read the
+ * primary, not a replica.
  *
  * npx effect-zerobus local --table 'main.default.orders(id BIGINT, item STRING, quantity INT)'
  * DATABASE_URL=postgres://app:secret@localhost/shop node examples/bridges/postgres.ts
@@ -41,11 +42,16 @@ type Place = Pick<Row, "added" | "id">
 
 const beginning: Place = { added: "0", id: "0" }
 
-/** The stream of this bridge. Its id is stored before the first row is sent; a kill before that leaves an empty stream. */
+/**
+ * The stream of this bridge. Its id is stored before the first row is sent; a kill before that
+ * leaves an empty stream.
+ */
 const openStream = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const zerobus = yield* Zerobus
-  const known = sql<{ readonly stream_id: string }>`SELECT stream_id FROM bridges WHERE name = 'orders'`
+  const known = sql<{
+    readonly stream_id: string
+  }>`SELECT stream_id FROM bridges WHERE name = 'orders'`
   if ((yield* known).length === 0) {
     const created = yield* Effect.scoped(zerobus.createPersistentStream(Orders))
     yield* sql`INSERT INTO bridges VALUES ('orders', ${created.streamId}) ON CONFLICT DO NOTHING`
@@ -61,7 +67,10 @@ const placeBefore = Effect.fn(function* (count: number) {
   const [place] = yield* sql<Place>`
     SELECT added::text, id::text FROM orders WHERE added < pg_snapshot_xmin(pg_current_snapshot())
     ORDER BY orders.added, orders.id OFFSET ${count - 1} LIMIT 1`
-  return place ?? (yield* Effect.die(`The stream holds ${count} rows and the table fewer: rows were deleted.`))
+  return (
+    place ??
+    (yield* Effect.die(`The stream holds ${count} rows and the table fewer: rows were deleted.`))
+  )
 })
 
 /** The rows behind a place, and the place to go on from; waits a little when there are none. */

@@ -1,13 +1,17 @@
 /**
- * The client of the sustained run: offers rows at a steady rate through the public client, and measures when each 5 ms portion is
- * acknowledged.
+ * The client of the sustained run: offers rows at a steady rate through the public client, and
+ * measures when each 5 ms portion is acknowledged.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Clock, Console, Effect, Redacted } from "effect"
 import { Zerobus } from "effect-zerobus"
 import { row, Rows } from "./row.ts"
 
-const [settings, rate, seconds] = [JSON.parse(process.argv[2]!), Number(process.argv[3]), Number(process.argv[4])]
+const [settings, rate, seconds] = [
+  JSON.parse(process.argv[2]!),
+  Number(process.argv[3]),
+  Number(process.argv[4])
+]
 
 const program = Effect.gen(function* () {
   const zerobus = yield* Zerobus
@@ -24,7 +28,9 @@ const program = Effect.gen(function* () {
         if (sent < due) {
           const ack = yield* stream.ingestRecord(row(sent++))
           yield* Effect.forkChild(
-            Effect.flatMap(ack.await, () => Effect.map(Clock.currentTimeMillis, (at) => latencies.push(at - now)))
+            Effect.flatMap(ack.await, () =>
+              Effect.map(Clock.currentTimeMillis, (at) => latencies.push(at - now))
+            )
           )
         }
         yield* Effect.sleep(5)
@@ -34,7 +40,8 @@ const program = Effect.gen(function* () {
   )
   const took = ((yield* Clock.currentTimeMillis) - start) / 1000
   latencies.sort((a, b) => a - b)
-  const quantile = (q: number) => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * q))]
+  const quantile = (q: number) =>
+    latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * q))]
   const { system, user } = process.cpuUsage()
   yield* Console.log(
     JSON.stringify({
@@ -50,6 +57,8 @@ const program = Effect.gen(function* () {
 })
 
 program.pipe(
-  Effect.provide(Zerobus.layer({ ...settings, clientSecret: Redacted.make(settings.clientSecret), proxy: false })),
+  Effect.provide(
+    Zerobus.layer({ ...settings, clientSecret: Redacted.make(settings.clientSecret), proxy: false })
+  ),
   NodeRuntime.runMain
 )

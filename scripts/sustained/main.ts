@@ -1,6 +1,7 @@
 /**
- * A sustained run: a client in one process offers rows of eleven columns at a steady rate (`--rate`, default 100,000 a second) for a time
- * (`--seconds`, default 60) to a local server on disk in another. Prints what both measured, and the load of the machine, without which the
+ * A sustained run: a client in one process offers rows of eleven columns at a steady rate
+ * (`--rate`, default 100,000 a second) for a time (`--seconds`, default 60) to a local server on
+ * disk in another. Prints what both measured, and the load of the machine, without which the
  * figures say little. Ends with 1 when a row is missing in the table.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
@@ -48,7 +49,8 @@ const sustained = Command.make(
     yield* Console.log(`client  ${sent}\nserver  ${stored}`)
     const cores = Os.availableParallelism()
     yield* Console.log(
-      `machine ${cores} cores, load ${load.toFixed(1)} before and ${Os.loadavg()[0]!.toFixed(1)} after the run`
+      `machine ${cores} cores, load ${load.toFixed(1)} before and ` +
+        `${Os.loadavg()[0]!.toFixed(1)} after the run`
     )
     if (JSON.parse(sent).sent !== JSON.parse(stored).rows) {
       yield* Console.error("Rows are missing in the table.")
@@ -57,4 +59,8 @@ const sustained = Command.make(
   }, Effect.scoped)
 )
 
-sustained.pipe(Command.run({ version: "0" }), Effect.provide(NodeServices.layer), NodeRuntime.runMain)
+sustained.pipe(
+  Command.run({ version: "0" }),
+  Effect.provide(NodeServices.layer),
+  NodeRuntime.runMain
+)

@@ -1,9 +1,9 @@
 /**
- * How long the local server's store takes to open after a kill with so many acknowledged rows that are in the log alone.
- * `npm run bench:recovery -- --rows 1000000`
+ * How long the local server's store takes to open after a kill with so many acknowledged rows that
+ * are in the log alone. `npm run bench:recovery -- --rows 1000000`
  *
- * A process of its own fills the log, with the flushes put off, and is killed; then the store is opened here and everything in it
- * committed. The rows are those of `row.ts`, as protobuf.
+ * A process of its own fills the log, with the flushes put off, and is killed; then the store is
+ * opened here and everything in it committed. The rows are those of `row.ts`, as protobuf.
  */
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
@@ -28,16 +28,28 @@ const fill = (folder: string) =>
     const store = yield* makeDurableTableStore({
       folder,
       flushIntervalMillis: 3_600_000,
-      limits: { maxBatchRows: rows * 2, maxBatchBytes: 2 ** 40, maxPendingRows: rows * 2, maxPendingBytes: 2 ** 40 }
+      limits: {
+        maxBatchRows: rows * 2,
+        maxBatchBytes: 2 ** 40,
+        maxPendingRows: rows * 2,
+        maxPendingBytes: 2 ** 40
+      }
     })
     yield* store.create(Rows.definition)
-    const writer = yield* store.openWriter(Rows.tableName, { _tag: "Proto", descriptor: Rows.descriptor! })
+    const writer = yield* store.openWriter(Rows.tableName, {
+      _tag: "Proto",
+      descriptor: Rows.descriptor!
+    })
     for (let first = 0; first < rows; first += MESSAGE) {
-      const message = Array.from({ length: Math.min(MESSAGE, rows - first) }, (_, n) => encodedRow(first + n))
+      const message = Array.from({ length: Math.min(MESSAGE, rows - first) }, (_, n) =>
+        encodedRow(first + n)
+      )
       yield* Effect.callback<void>((resume) => {
         const ticket = writer.appendUnsafe(message)
         if (ticket instanceof RecordRejected) throw new Error(ticket.message)
-        writer.onDurable(ticket, (failure) => resume(failure === undefined ? Effect.void : Effect.die(failure)))
+        writer.onDurable(ticket, (failure) =>
+          resume(failure === undefined ? Effect.void : Effect.die(failure))
+        )
       })
     }
     console.log("filled")
@@ -58,7 +70,9 @@ const measure = Effect.gen(function* () {
     )
     child.stdout.once("data", () => child.kill("SIGKILL"))
     child.once("exit", (_, signal) =>
-      resume(signal === "SIGKILL" ? Effect.void : Effect.die(new Error("the log could not be filled")))
+      resume(
+        signal === "SIGKILL" ? Effect.void : Effect.die(new Error("the log could not be filled"))
+      )
     )
   })
   const before = performance.now()
@@ -67,7 +81,8 @@ const measure = Effect.gen(function* () {
   const seconds = (performance.now() - before) / 1000
   const { bytes, files, rows: found } = yield* store.stats(Rows.tableName)
   console.log(
-    `${found.toLocaleString("en-US")} rows from the log into ${files} files of ${(bytes / 1e6).toFixed(1)} MB in ${seconds.toFixed(2)} s, ` +
+    `${found.toLocaleString("en-US")} rows from the log into ${files} files of ` +
+      `${(bytes / 1e6).toFixed(1)} MB in ${seconds.toFixed(2)} s, ` +
       `load ${loadavg()[0]!.toFixed(1)}`
   )
   console.log(found === rows ? "1 passed, 0 failed" : "0 passed, 1 failed")

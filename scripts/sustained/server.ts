@@ -1,6 +1,7 @@
 /**
- * The server of the sustained run and of the benchmark's end to end case: a local server on disk in a process of its own. It says where it
- * is; each line of its input, and its end, has it commit all rows and report what it measured of itself so far. Each is a line of JSON.
+ * The server of the sustained run and of the benchmark's end to end case: a local server on disk in
+ * a process of its own. It says where it is; each line of its input, and its end, has it commit all
+ * rows and report what it measured of itself so far. Each is a line of JSON.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Redacted, Stream } from "effect"
@@ -9,7 +10,10 @@ import { monitorEventLoopDelay } from "node:perf_hooks"
 import { createInterface } from "node:readline"
 import { Rows } from "./row.ts"
 
-/** What the server reports. `rows` are those committed to the table; CPU time is that of the process since it serves. */
+/**
+ * What the server reports. `rows` are those committed to the table; CPU time is that of the process
+ * since it serves.
+ */
 export interface ServerReport {
   readonly rows: number
   readonly files: number
@@ -53,4 +57,7 @@ const program = Effect.gen(function* () {
   clearInterval(sampler)
 })
 
-program.pipe(Effect.provide(ZerobusLocal.layerServer({ dataDir: process.argv[2]! })), NodeRuntime.runMain)
+program.pipe(
+  Effect.provide(ZerobusLocal.layerServer({ dataDir: process.argv[2]! })),
+  NodeRuntime.runMain
+)

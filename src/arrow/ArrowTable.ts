@@ -23,8 +23,9 @@ import { arrowCodec, schemaMessage } from "./arrowCodec.ts"
 import { fieldFrom, travelling } from "./fieldTypes.ts"
 
 /**
- * One record: a `Table` or a `RecordBatch` of `apache-arrow`, or the bytes of an IPC stream or
- * file with one batch, from any library. It has one offset, however many rows, and needs at least one row.
+ * One record: a `Table` or a `RecordBatch` of `apache-arrow`, or the bytes of an IPC stream or file
+ * with one batch, from any library. It has one offset, however many rows, and needs at least one
+ * row.
  *
  * Columns are found by name. A column that may be null can be left out. Types are cast where
  * nothing is lost: dictionaries to their values, texts and bytes to other offsets, integers and

@@ -152,7 +152,8 @@ const givenBatches = (record: unknown): ReadonlyArray<RecordBatch> | InvalidArgu
   if (record instanceof RecordBatch) return [record]
   if (!(record instanceof Uint8Array)) {
     return refused(
-      "A record must be a Table or a RecordBatch of apache-arrow, or the bytes of an IPC stream or file."
+      "A record must be a Table or a RecordBatch of apache-arrow, or the bytes of an IPC stream " +
+        "or file."
     )
   }
   let batches: ReadonlyArray<RecordBatch>
@@ -160,7 +161,8 @@ const givenBatches = (record: unknown): ReadonlyArray<RecordBatch> | InvalidArgu
     batches = tableFromIPC(record).batches
   } catch {
     const why =
-      "The bytes cannot be read as a stream of Arrow's IPC format: it is damaged, or of another format"
+      "The bytes cannot be read as a stream of Arrow's IPC format: it is damaged, or of another " +
+      "format"
     if (compressionRegistry.get(LZ4) !== null) return refused(`${why}.`)
     return refused(`${why}, or is compressed with LZ4. Write it with ZSTD or without compression.`)
   }

@@ -12,13 +12,18 @@ import { table } from "./table.ts"
 
 /** The root command. */
 export const zerobus = Command.make("zerobus").pipe(
-  Command.withDescription("Ingest records into Delta tables over Zerobus, and run a local server to develop against"),
+  Command.withDescription(
+    "Ingest records into Delta tables over Zerobus, and run a local server to develop against"
+  ),
   Command.withExamples([
     {
       command: "zerobus local --table 'main.default.orders(id BIGINT, note STRING)'",
       description: "A local server; it prints the variables for the other commands"
     },
-    { command: "zerobus ingest orders.csv --table main.default.orders", description: "A file into the table" }
+    {
+      command: "zerobus ingest orders.csv --table main.default.orders",
+      description: "A file into the table"
+    }
   ]),
   Command.withSubcommands([local, doctor, table, ingest, query, generate, spool])
 )

@@ -1,6 +1,7 @@
 /**
- * Copies of data files that keep parts of their VARIANTs in columns of their own ("shredded") without the annotation VARIANT, as
- * Spark 4.0 writes them: with the annotation, DuckDB puts the values together.
+ * Copies of data files that keep parts of their VARIANTs in columns of their own ("shredded")
+ * without the annotation VARIANT, as Spark 4.0 writes them: with the annotation, DuckDB puts the
+ * values together.
  */
 import * as Fs from "node:fs/promises"
 import * as Os from "node:os"
@@ -16,15 +17,16 @@ interface Table {
 }
 
 /**
- * Runs `use` with tables that have copies in the place of the files that need one. They lie in a folder for this user alone, and
- * are deleted afterwards.
+ * Runs `use` with tables that have copies in the place of the files that need one. They lie in a
+ * folder for this user alone, and are deleted afterwards.
  */
 export const withAnnotatedCopies = async <T extends Table, A>(
   tables: ReadonlyArray<T>,
   needsCopy: (table: T, file: LiveFile) => boolean,
   use: (tables: ReadonlyArray<T>) => Promise<A>
 ): Promise<A> => {
-  if (!tables.some((table) => table.live.live.some((file) => needsCopy(table, file)))) return use(tables)
+  if (!tables.some((table) => table.live.live.some((file) => needsCopy(table, file))))
+    return use(tables)
   const folder = await Fs.mkdtemp(Path.join(Os.tmpdir(), "zerobus-query-"))
   try {
     const readable: Array<T> = []
@@ -47,7 +49,11 @@ export const withAnnotatedCopies = async <T extends Table, A>(
 }
 
 /** The pages stay where they are in the file, so that only its end is written anew. */
-const copyAnnotated = async (from: string, to: string, columns: ReadonlyArray<ColumnDefinition>): Promise<void> => {
+const copyAnnotated = async (
+  from: string,
+  to: string,
+  columns: ReadonlyArray<ColumnDefinition>
+): Promise<void> => {
   // A copy that shares its blocks with the file where the file system can.
   await Fs.copyFile(from, to, Fs.constants.COPYFILE_FICLONE)
   await Fs.chmod(to, 0o600)

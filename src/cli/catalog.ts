@@ -1,10 +1,16 @@
 /**
- * The catalog that the environment names, as the commands use it. A failure is a sentence for users.
+ * The catalog that the environment names, as the commands use it. A failure is a sentence for
+ * users.
  */
 import * as Effect from "effect/Effect"
 import type { TableDefinition } from "../internal/columns/columnType.ts"
 import { toTypeJson } from "../internal/columns/columnType.ts"
-import { type CatalogTable, UnityCatalog, UnityCatalogLayer, type UnityCatalogShape } from "../UnityCatalog.ts"
+import {
+  type CatalogTable,
+  UnityCatalog,
+  UnityCatalogLayer,
+  type UnityCatalogShape
+} from "../UnityCatalog.ts"
 import type { StreamFailure } from "../ZerobusError.ts"
 import { because, type CommandFailed, failed } from "./terminal/CommandFailed.ts"
 import { missingSetting } from "./terminal/missingSetting.ts"
@@ -15,14 +21,18 @@ export const withCatalog = <A>(
 ): Effect.Effect<A, CommandFailed> =>
   UnityCatalog.use(use).pipe(
     Effect.provide(UnityCatalogLayer),
-    Effect.mapError((error) => (error._tag === "ConfigError" ? missingSetting(error) : because(error)))
+    Effect.mapError((error) =>
+      error._tag === "ConfigError" ? missingSetting(error) : because(error)
+    )
   )
 
 /** Reads a table that is there to be used. */
 export const readTable = (name: string): Effect.Effect<CatalogTable, CommandFailed> =>
   withCatalog((catalog) =>
     Effect.catchTag(catalog.getTable(name), "InvalidTable", ({ isMissing, message }) =>
-      Effect.fail(failed(isMissing === true ? `${message} zerobus table create makes a table.` : message))
+      Effect.fail(
+        failed(isMissing === true ? `${message} zerobus table create makes a table.` : message)
+      )
     )
   )
 

@@ -1,9 +1,10 @@
 /**
  * SQL over local Delta tables with DuckDB, where `@duckdb/node-api` is installed.
  *
- * Each table becomes a view over its live data files, so a query sees one committed version of each. DuckDB's own reader for Delta is
- * a download; the list of files is all that is needed here. DuckDB lets no database be called `main`, so the view's name is the
- * table's whole name, and full names in a query are put in quotes.
+ * Each table becomes a view over its live data files, so a query sees one committed version of
+ * each. DuckDB's own reader for Delta is a download; the list of files is all that is needed here.
+ * DuckDB lets no database be called `main`, so the view's name is the table's whole name, and full
+ * names in a query are put in quotes.
  */
 import type { ColumnDefinition, ColumnType } from "../internal/columns/columnType.ts"
 import { isSimple, sqlName } from "../internal/columns/scalarTypes.ts"
@@ -76,7 +77,7 @@ const sqlType = (type: ColumnType): string => {
     case "Map":
       return `MAP(${sqlType(type.key)}, ${sqlType(type.value)})`
     case "Struct":
-      return `STRUCT(${type.fields.map((field) => `${identifier(field.name)} ${sqlType(field.type)}`).join(", ")})`
+      return `STRUCT(${type.fields.map((field) => `${identifier(field.name)} ` + `${sqlType(field.type)}`).join(", ")})`
     case "Variant":
       return "VARIANT"
     case "String":
@@ -84,10 +85,15 @@ const sqlType = (type: ColumnType): string => {
   }
 }
 
-/** An expression that makes VARIANTs of the two parts that our files hold, undefined for a type without VARIANT. */
+/**
+ * An expression that makes VARIANTs of the two parts that our files hold, undefined for a type
+ * without VARIANT.
+ */
 const variantsFromParts = (type: ColumnType, value: string): string | undefined => {
   if (isSimple(type)) {
-    return type._tag === "Variant" ? `variant_bytes_to_variant(${value}.metadata || ${value}.value)` : undefined
+    return type._tag === "Variant"
+      ? `variant_bytes_to_variant(${value}.metadata || ${value}.value)`
+      : undefined
   }
   switch (type._tag) {
     case "Array": {
@@ -96,46 +102,65 @@ const variantsFromParts = (type: ColumnType, value: string): string | undefined 
     }
     case "Map": {
       const item = variantsFromParts(type.value, "x.value")
-      const entries = `list_transform(map_entries(${value}), lambda x: {'key': x.key, 'value': ${item}})`
+      const entries =
+        `list_transform(map_entries(${value}), lambda x: {'key': x.key, 'value': ` + `${item}})`
       return item && `map_from_entries(${entries})`
     }
     case "Struct": {
-      const made = type.fields.map(({ name, type }) => [name, variantsFromParts(type, `${value}.${identifier(name)}`)])
+      const made = type.fields.map(({ name, type }) => [
+        name,
+        variantsFromParts(type, `${value}.${identifier(name)}`)
+      ])
       if (made.every(([, field]) => field === undefined)) return undefined
-      const fields = made.map(([name, field]) => `${identifier(name!)} := ${field ?? `${value}.${identifier(name!)}`}`)
+      const fields = made.map(
+        ([name, field]) => `${identifier(name!)} := ${field ?? `${value}.${identifier(name!)}`}`
+      )
       return `CASE WHEN ${value} IS NULL THEN NULL ELSE struct_pack(${fields.join(", ")}) END`
     }
   }
 }
 
-const holds = (names: ReadonlyArray<string>, name: string): boolean => names.some((each) => sameName(each, name))
+const holds = (names: ReadonlyArray<string>, name: string): boolean =>
+  names.some((each) => sameName(each, name))
 
 /**
- * The first column whose VARIANTs a file keeps in parts without the annotation VARIANT: the two parts alone would show it wrong.
- * Undefined when there is none.
+ * The first column whose VARIANTs a file keeps in parts without the annotation VARIANT: the two
+ * parts alone would show it wrong. Undefined when there is none.
  */
 const shreddedColumn = (
   { columns }: Pick<QueryTable, "columns">,
   { annotatedVariants, shreddedVariants }: Pick<LiveFile, "annotatedVariants" | "shreddedVariants">
 ): string | undefined => {
   if (shreddedVariants.length === 0) return undefined
-  const variants = columns.filter(({ name, type }) => variantsFromParts(type, identifier(name)) !== undefined)
-  return variants.find(({ name }) => holds(shreddedVariants, name) && !holds(annotatedVariants, name))?.name
+  const variants = columns.filter(
+    ({ name, type }) => variantsFromParts(type, identifier(name)) !== undefined
+  )
+  return variants.find(
+    ({ name }) => holds(shreddedVariants, name) && !holds(annotatedVariants, name)
+  )?.name
 }
 
-/** Runs `use` with tables whose files DuckDB reads right: of those that it would show wrong they have copies, which are deleted afterwards. */
+/**
+ * Runs `use` with tables whose files DuckDB reads right: of those that it would show wrong they
+ * have copies, which are deleted afterwards.
+ */
 export const withReadableFiles = <A>(
   tables: ReadonlyArray<QueryTable>,
   use: (tables: ReadonlyArray<QueryTable>) => Promise<A>
-): Promise<A> => withAnnotatedCopies(tables, (table, file) => shreddedColumn(table, file) !== undefined, use)
+): Promise<A> =>
+  withAnnotatedCopies(tables, (table, file) => shreddedColumn(table, file) !== undefined, use)
 
-/** Why other engines than Spark show the files of a table wrong as they are, undefined when they do not. */
+/**
+ * Why other engines than Spark show the files of a table wrong as they are, undefined when they do
+ * not.
+ */
 export const filesProblem = ({ columns, live, name }: QueryTable): string | undefined => {
   for (const file of live.live) {
     const column = shreddedColumn({ columns }, file)
     if (column === undefined) continue
     return (
-      `The file ${file.path} of ${name} keeps parts of the VARIANT column ${column} in columns of their own (shredded), ` +
+      `The file ${file.path} of ${name} keeps parts of the VARIANT column ${column} in columns ` +
+      `of their own (shredded), ` +
       "which only Spark puts together. Use zerobus query, or zerobus table snippet --for spark."
     )
   }
@@ -149,18 +174,22 @@ const reversed = Uint8Array.from({ length: 256 }, (_, byte) => {
   return turned
 })
 
-/** The condition for the rows of one file that are not deleted. The bits take one eighth of a byte for each row. */
+/**
+ * The condition for the rows of one file that are not deleted. The bits take one eighth of a byte
+ * for each row.
+ */
 const keptRows = ({ bits }: RowSet): string => {
   const base64 = base64OfBytes(bits.map((byte) => reversed[byte]!))
   return `get_bit(from_base64('${base64}')::BIT, file_row_number::INTEGER) = 0`
 }
 
 /**
- * The query that reads a table: one `read_parquet` over the live files that are read alike, and one for each file with
- * deleted rows. Files differ in the values of partition columns, which are not in the files, and in how they hold VARIANT.
+ * The query that reads a table: one `read_parquet` over the live files that are read alike, and one
+ * for each file with deleted rows. Files differ in the values of partition columns, which are not
+ * in the files, and in how they hold VARIANT.
  */
 export const tableSelect = ({ columns, live }: Pick<QueryTable, "columns" | "live">): string => {
-  const empty = `SELECT ${columns.map((column) => `NULL::${sqlType(column.type)} AS ${identifier(column.name)}`).join(", ")} WHERE false`
+  const empty = `SELECT ${columns.map((column) => `NULL::${sqlType(column.type)} AS ` + `${identifier(column.name)}`).join(", ")} WHERE false`
   const variants = columns.flatMap(({ name, type }) => {
     const value = variantsFromParts(type, identifier(name))
     return value === undefined ? [] : [{ name, value }]
@@ -173,7 +202,9 @@ export const tableSelect = ({ columns, live }: Pick<QueryTable, "columns" | "liv
       .map(({ name, value }) => `${value} AS ${identifier(name)}`)
     const values = live.partitionColumns
       .map((name) => {
-        const type = columns.find((column) => sameName(column.name, name))?.type ?? { _tag: "String" as const }
+        const type = columns.find((column) => sameName(column.name, name))?.type ?? {
+          _tag: "String" as const
+        }
         const value = partitionText(file.partitionValues, name)
         return `, ${value === null ? "NULL" : text(value)}::${sqlType(type)} AS ${identifier(name)}`
       })
@@ -181,7 +212,8 @@ export const tableSelect = ({ columns, live }: Pick<QueryTable, "columns" | "liv
     const rowNumber = file.deletedRows === undefined ? "" : " EXCLUDE (file_row_number)"
     const select = `*${rowNumber}${replaced.length === 0 ? "" : ` REPLACE (${replaced.join(", ")})`}${values}`
     if (file.deletedRows !== undefined) {
-      const read = `read_parquet([${text(file.path)}], hive_partitioning = false, file_row_number = true)`
+      const read =
+        `read_parquet([${text(file.path)}], hive_partitioning = false, ` + `file_row_number = true)`
       reads.push(`SELECT ${select} FROM ${read} WHERE ${keptRows(file.deletedRows)}`)
       continue
     }
@@ -190,28 +222,42 @@ export const tableSelect = ({ columns, live }: Pick<QueryTable, "columns" | "liv
     else paths.push(file.path)
   }
   for (const [select, paths] of alike) {
-    reads.push(`SELECT ${select} FROM read_parquet([${paths.map(text).join(", ")}], hive_partitioning = false)`)
+    reads.push(
+      `SELECT ${select} FROM read_parquet([${paths.map(text).join(", ")}], hive_partitioning = ` +
+        `false)`
+    )
   }
   const order = columns.map((column) => identifier(column.name)).join(", ")
   return `SELECT ${order} FROM (${[...reads, empty].join(" UNION ALL BY NAME ")})`
 }
 
-const literalOrName = /'(?:[^']|'')*'|("?)([A-Za-z_]\w*)\1\.("?)([A-Za-z_]\w*)\3\.("?)([A-Za-z_]\w*)\5/g
+const literalOrName =
+  /'(?:[^']|'')*'|("?)([A-Za-z_]\w*)\1\.("?)([A-Za-z_]\w*)\3\.("?)([A-Za-z_]\w*)\5/g
 
-/** The three-part names in a query, with and without quotes. Fields of structs may be among them. */
+/**
+ * The three-part names in a query, with and without quotes. Fields of structs may be among them.
+ */
 export const namesIn = (sql: string): ReadonlyArray<string> => [
   ...new Set(
-    [...sql.matchAll(literalOrName)].flatMap(([, , a, , b, , c]) => (a === undefined ? [] : [`${a}.${b}.${c}`]))
+    [...sql.matchAll(literalOrName)].flatMap(([, , a, , b, , c]) =>
+      a === undefined ? [] : [`${a}.${b}.${c}`]
+    )
   )
 ]
 
-/** The query with the full names of these tables as single quoted names. Text in quotes stays as it is. */
+/**
+ * The query with the full names of these tables as single quoted names. Text in quotes stays as it
+ * is.
+ */
 export const withTableNames = (sql: string, names: ReadonlyArray<string>): string => {
   const known = new Map(names.map((name) => [name.toLowerCase(), name]))
-  return sql.replace(literalOrName, (whole, _1, a?: string, _2?: string, b?: string, _3?: string, c?: string) => {
-    const name = a === undefined ? undefined : known.get(`${a}.${b}.${c}`.toLowerCase())
-    return name === undefined ? whole : identifier(name)
-  })
+  return sql.replace(
+    literalOrName,
+    (whole, _1, a?: string, _2?: string, b?: string, _3?: string, c?: string) => {
+      const name = a === undefined ? undefined : known.get(`${a}.${b}.${c}`.toLowerCase())
+      return name === undefined ? whole : identifier(name)
+    }
+  )
 }
 
 /**
@@ -229,7 +275,8 @@ export const runQuery = async (
   try {
     // Text of timestamps must not depend on where the program runs.
     await connection.run("SET TimeZone = 'UTC'")
-    for (const table of tables) await connection.run(`CREATE VIEW ${identifier(table.name)} AS ${tableSelect(table)}`)
+    for (const table of tables)
+      await connection.run(`CREATE VIEW ${identifier(table.name)} AS ${tableSelect(table)}`)
     const named = withTableNames(
       sql,
       tables.map((table) => table.name)
@@ -242,7 +289,9 @@ export const runQuery = async (
     const rows = reader.getRows().slice(0, limit)
     return {
       columns,
-      rows: rows.map((row) => row.map((value) => (value === null || value === undefined ? null : String(value)))),
+      rows: rows.map((row) =>
+        row.map((value) => (value === null || value === undefined ? null : String(value)))
+      ),
       json: rows.map((row) => rowJson(duckdb, columns, row))
     }
   } finally {
@@ -257,15 +306,21 @@ export const tableText = ({ columns, rows }: QueryResult): string => {
     const shown = visible((value ?? "NULL").replace(/\s+/g, " "))
     return shown.length > 60 ? `${shown.slice(0, 59)}…` : shown
   }
-  const numeric = columns.map((_, index) => rows.every((row) => row[index] === null || /^-?[\d.]+$/.test(row[index]!)))
+  const numeric = columns.map((_, index) =>
+    rows.every((row) => row[index] === null || /^-?[\d.]+$/.test(row[index]!))
+  )
   const lines = [columns, ...rows].map((row) => row.map(cell))
   const widths = columns.map((_, index) => Math.max(...lines.map((line) => line[index]!.length)))
   const print = (line: ReadonlyArray<string>) =>
     line
-      .map((value, index) => (numeric[index] ? value.padStart(widths[index]!) : value.padEnd(widths[index]!)))
+      .map((value, index) =>
+        numeric[index] ? value.padStart(widths[index]!) : value.padEnd(widths[index]!)
+      )
       .join("  ")
       .trimEnd()
-  return [print(lines[0]!), widths.map((width) => "-".repeat(width)).join("  "), ...lines.slice(1).map(print)].join(
-    "\n"
-  )
+  return [
+    print(lines[0]!),
+    widths.map((width) => "-".repeat(width)).join("  "),
+    ...lines.slice(1).map(print)
+  ].join("\n")
 }

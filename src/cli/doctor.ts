@@ -1,6 +1,6 @@
 /**
- * `zerobus doctor`: looks at all that a stream needs, one thing after another, and says what to do about what
- * fails. What it looks at stands in `doctor/checks.ts`, which is loaded when it runs.
+ * `zerobus doctor`: looks at all that a stream needs, one thing after another, and says what to do
+ * about what fails. What it looks at stands in `doctor/checks.ts`, which is loaded when it runs.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -17,7 +17,8 @@ export const doctor = Command.make(
     table: Flag.String("table").pipe(
       Flag.withAlias("t"),
       Flag.withDescription(
-        "Look at this table too: catalog.schema.table. A stream is opened and closed, no record is sent"
+        "Look at this table too: catalog.schema.table. A stream is opened and closed, no record " +
+          "is sent"
       ),
       Flag.optional
     ),
@@ -39,6 +40,9 @@ export const doctor = Command.make(
   ),
   Command.withExamples([
     { command: "zerobus doctor", description: "Settings, network and credentials" },
-    { command: "zerobus doctor --table main.default.air_quality", description: "The table too, up to an open stream" }
+    {
+      command: "zerobus doctor --table main.default.air_quality",
+      description: "The table too, up to an open stream"
+    }
   ])
 )

@@ -1,8 +1,10 @@
 /**
- * `zerobus generate`: writes the `.proto` file, the descriptor and the TypeScript module of a table, from the catalog or from a file.
+ * `zerobus generate`: writes the `.proto` file, the descriptor and the TypeScript module of a
+ * table, from the catalog or from a file.
  *
- * The flags are those of the official generator, but for the secret: it comes from the environment or a prompt, never from an argument,
- * which every process on the machine could read. What is written is decided in `cli/generate/generateTable.ts`.
+ * The flags are those of the official generator, but for the secret: it comes from the environment
+ * or a prompt, never from an argument, which every process on the machine could read. What is
+ * written is decided in `cli/generate/generateTable.ts`.
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -20,7 +22,11 @@ import { because, type CommandFailed, failed } from "./terminal/CommandFailed.ts
 import { pathFlag } from "./terminal/pathParam.ts"
 import { print } from "./terminal/print.ts"
 
-const setting = (flag: Option.Option<string>, name: string, flagName: string): Effect.Effect<string, CommandFailed> =>
+const setting = (
+  flag: Option.Option<string>,
+  name: string,
+  flagName: string
+): Effect.Effect<string, CommandFailed> =>
   Option.match(flag, {
     onSome: Effect.succeed,
     onNone: () =>
@@ -29,14 +35,20 @@ const setting = (flag: Option.Option<string>, name: string, flagName: string): E
       )
   })
 
-const secret: Effect.Effect<Redacted.Redacted<string>, CommandFailed, Prompt.Environment> = Config.Redacted(
-  "DATABRICKS_CLIENT_SECRET"
-).pipe(
+const secret: Effect.Effect<
+  Redacted.Redacted<string>,
+  CommandFailed,
+  Prompt.Environment
+> = Config.Redacted("DATABRICKS_CLIENT_SECRET").pipe(
   Effect.catch(() =>
-    process.stdin.isTTY ? Prompt.Password({ message: "OAuth secret of the service principal" }) : Effect.fail(undefined)
+    process.stdin.isTTY
+      ? Prompt.Password({ message: "OAuth secret of the service principal" })
+      : Effect.fail(undefined)
   ),
   Effect.mapError(() =>
-    failed("DATABRICKS_CLIENT_SECRET is not set. Set it, or run the command in a terminal to be asked.")
+    failed(
+      "DATABRICKS_CLIENT_SECRET is not set. Set it, or run the command in a terminal to be asked."
+    )
   )
 )
 
@@ -49,7 +61,9 @@ const fromCatalog = Effect.fnUntraced(function* (
   const workspaceUrl = yield* setting(endpoint, "DATABRICKS_WORKSPACE_URL", "--uc-endpoint")
   const clientId = yield* setting(client, "DATABRICKS_CLIENT_ID", "--client-id")
   const clientSecret = yield* secret
-  const { definition } = yield* Effect.flatMap(UnityCatalog, (catalog) => catalog.getTable(table)).pipe(
+  const { definition } = yield* Effect.flatMap(UnityCatalog, (catalog) =>
+    catalog.getTable(table)
+  ).pipe(
     Effect.provide(UnityCatalog.layer({ workspaceUrl, clientId, clientSecret })),
     Effect.mapError(because)
   )
@@ -66,16 +80,22 @@ const fromFile = Effect.fnUntraced(function* (
   file: string,
   table: Option.Option<string>
 ): Effect.fn.Return<TableDefinition, CommandFailed, FileSystem.FileSystem> {
-  const { maxSource, readTableSource } = yield* Effect.promise(() => import("./generate/tableSource.ts"))
+  const { maxSource, readTableSource } = yield* Effect.promise(
+    () => import("./generate/tableSource.ts")
+  )
   const files = yield* FileSystem.FileSystem
   const { size, type } = yield* Effect.mapError(files.stat(file), unreadable(file))
   // A pipe or a device could go on for ever.
-  if (type !== "File") return yield* failed(`${file} is not a plain file. Write the definition to one.`)
+  if (type !== "File")
+    return yield* failed(`${file} is not a plain file. Write the definition to one.`)
   if (Number(size) > maxSource)
-    return yield* failed(`The file ${file} is larger than ${maxSource} bytes, which no table definition is.`)
+    return yield* failed(
+      `The file ${file} is larger than ${maxSource} bytes, which no table definition is.`
+    )
   const text = yield* Effect.mapError(files.readFileString(file), unreadable(file))
-  return yield* Effect.mapError(readTableSource(formatOf(file), text, Option.getOrUndefined(table)), (message) =>
-    failed(`No table can be made of ${file}: ${message}`)
+  return yield* Effect.mapError(
+    readTableSource(formatOf(file), text, Option.getOrUndefined(table)),
+    (message) => failed(`No table can be made of ${file}: ${message}`)
   )
 })
 
@@ -112,10 +132,14 @@ const write = Effect.fnUntraced(function* (path: string, file: GeneratedFile) {
 export const generate = Command.make(
   "generate",
   {
-    table: Flag.String("table").pipe(Flag.withDescription("The table: catalog.schema.table"), Flag.optional),
+    table: Flag.String("table").pipe(
+      Flag.withDescription("The table: catalog.schema.table"),
+      Flag.optional
+    ),
     from: pathFlag("from").pipe(
       Flag.withDescription(
-        "Read the definition from a .proto, .json (table or Spark schema) or .sql file instead of the catalog"
+        "Read the definition from a .proto, .json (table or Spark schema) or .sql file instead " +
+          "of the catalog"
       ),
       Flag.optional
     ),
@@ -125,7 +149,8 @@ export const generate = Command.make(
     ),
     clientId: Flag.String("client-id").pipe(
       Flag.withDescription(
-        "The service principal; default DATABRICKS_CLIENT_ID. Its secret comes from DATABRICKS_CLIENT_SECRET or a prompt"
+        "The service principal; default DATABRICKS_CLIENT_ID. Its secret comes from " +
+          "DATABRICKS_CLIENT_SECRET or a prompt"
       ),
       Flag.optional
     ),
@@ -141,7 +166,10 @@ export const generate = Command.make(
       Flag.withDescription("The folder to write to; default output"),
       Flag.withDefault("output")
     ),
-    force: Flag.Boolean("force").pipe(Flag.withDescription("Overwrite files that differ"), Flag.withDefault(false)),
+    force: Flag.Boolean("force").pipe(
+      Flag.withDescription("Overwrite files that differ"),
+      Flag.withDefault(false)
+    ),
     check: Flag.Boolean("check").pipe(
       Flag.withDescription("Write nothing; exit 2 when the files differ from the table, for CI"),
       Flag.withDefault(false)
@@ -182,17 +210,25 @@ export const generate = Command.make(
     if (input.check) {
       const drift = list(["missing", "different"])
       if (drift !== "") {
-        const how = list(["different"]) === "" ? "without --check" : "with --force instead of --check"
-        return yield* failed(`Not in step with ${definition.name}: ${drift}. Run zerobus generate ${how}.`)
+        const how =
+          list(["different"]) === "" ? "without --check" : "with --force instead of --check"
+        return yield* failed(
+          `Not in step with ${definition.name}: ${drift}. Run zerobus generate ${how}.`
+        )
       }
       return yield* print(`The files are in step with ${definition.name}.`)
     }
     const different = list(["different"])
     if (different !== "" && !input.force) {
-      return yield* failed(`Nothing was written, for files would be overwritten: ${different}. Pass --force to do so.`)
+      return yield* failed(
+        `Nothing was written, for files would be overwritten: ${different}. Pass --force to do so.`
+      )
     }
     const files = yield* FileSystem.FileSystem
-    yield* Effect.mapError(files.makeDirectory(input.outputDir, { recursive: true }), unwritable(input.outputDir))
+    yield* Effect.mapError(
+      files.makeDirectory(input.outputDir, { recursive: true }),
+      unwritable(input.outputDir)
+    )
     for (const { file, path, state } of targets) {
       if (state !== "same") yield* write(path, file)
       yield* print(state === "same" ? `${path} is unchanged` : `${path} written`)
@@ -205,6 +241,9 @@ export const generate = Command.make(
       command: "zerobus generate --table main.default.orders --output-dir src/generated",
       description: "From the catalog"
     },
-    { command: "zerobus generate --from orders.sql --check", description: "Fail when the files are out of step" }
+    {
+      command: "zerobus generate --from orders.sql --check",
+      description: "Fail when the files are out of step"
+    }
   ])
 )

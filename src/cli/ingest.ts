@@ -1,5 +1,6 @@
 /**
- * `zerobus ingest`: files, or standard input, into a table. What it does stands in `ingestRun.ts`, which is loaded when it runs.
+ * `zerobus ingest`: files, or standard input, into a table. What it does stands in `ingestRun.ts`,
+ * which is loaded when it runs.
  */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -9,10 +10,18 @@ import { loaded } from "./terminal/sharedFlags.ts"
 import { formats } from "./records/fileKind.ts"
 
 const text = (name: string, metavar: string, description: string) =>
-  Flag.String(name).pipe(Flag.withDescription(description), Flag.withMetavar(metavar), Flag.optional)
+  Flag.String(name).pipe(
+    Flag.withDescription(description),
+    Flag.withMetavar(metavar),
+    Flag.optional
+  )
 
 const off = (name: string, description: string) =>
-  Flag.Boolean(name).pipe(Flag.withDescription(description), Flag.withoutNegation, Flag.withDefault(false))
+  Flag.Boolean(name).pipe(
+    Flag.withDescription(description),
+    Flag.withoutNegation,
+    Flag.withDefault(false)
+  )
 
 const flags = {
   files: pathArgument("file").pipe(
@@ -28,13 +37,15 @@ const flags = {
   format: Flag.Literals("format", formats).pipe(
     Flag.withAlias("f"),
     Flag.withDescription(
-      "Format of the files; default: by their names, ndjson for standard input. json is an array, or objects one after another"
+      "Format of the files; default: by their names, ndjson for standard input. json is an " +
+        "array, or objects one after another"
     ),
     Flag.optional
   ),
   gzip: off(
     "gzip",
-    "The input is gzip; default: what its first bytes say (gzip, zstd, UTF-16), or a name that ends in .gz"
+    "The input is gzip; default: what its first bytes say (gzip, zstd, UTF-16), or a name that " +
+      "ends in .gz"
   ),
   delimiter: text(
     "delimiter",
@@ -43,15 +54,22 @@ const flags = {
   ),
   noHeader: off(
     "no-header",
-    "The first row of a CSV file is a record; its fields are the table's columns in order, or --columns"
+    "The first row of a CSV file is a record; its fields are the table's columns in order, or " +
+      "--columns"
   ),
   columns: text("columns", "names", "Columns of the fields of a CSV file without a header: a,b,c"),
   nullWords: Flag.String("null").pipe(
-    Flag.withDescription("Text that means NULL, such as NA; repeatable. An empty CSV field is NULL anyway"),
+    Flag.withDescription(
+      "Text that means NULL, such as NA; repeatable. An empty CSV field is NULL anyway"
+    ),
     Flag.withMetavar("text"),
     Flag.atLeast(0)
   ),
-  dateFormat: text("date-format", "format", "Form of dates: DD/MM/YYYY or %d/%m/%Y; default: 2026-11-22 or 2026/11/22"),
+  dateFormat: text(
+    "date-format",
+    "format",
+    "Form of dates: DD/MM/YYYY or %d/%m/%Y; default: 2026-11-22 or 2026/11/22"
+  ),
   timestampFormat: text(
     "timestamp-format",
     "format",
@@ -63,13 +81,15 @@ const flags = {
   ),
   rowLines: Flag.Int("row-lines").pipe(
     Flag.withDescription(
-      "Lines that a CSV row may go on for within quotes; beyond them its quote counts as open; default 1000"
+      "Lines that a CSV row may go on for within quotes; beyond them its quote counts as open; " +
+        "default 1000"
     ),
     Flag.withDefault(1000)
   ),
   rejects: pathFlag("rejects").pipe(
     Flag.withDescription(
-      "File to append records to that are not valid, with line and reason (NDJSON); without it the first one stops the ingest"
+      "File to append records to that are not valid, with line and reason (NDJSON); without it " +
+        "the first one stops the ingest"
     ),
     Flag.optional
   ),
@@ -79,12 +99,15 @@ const flags = {
   ),
   strict: off("strict", "End with exit code 3 where records were rejected, instead of 0"),
   skip: Flag.Int("skip").pipe(
-    Flag.withDescription("Records to pass over at the start, to go on where an earlier ingest stopped; default 0"),
+    Flag.withDescription(
+      "Records to pass over at the start, to go on where an earlier ingest stopped; default 0"
+    ),
     Flag.withDefault(0)
   ),
   follow: off(
     "follow",
-    "Go on with what is appended to the file, like tail -F, until it is stopped; needs --state or --spool"
+    "Go on with what is appended to the file, like tail -F, until it is stopped; needs --state " +
+      "or --spool"
   ),
   state: pathFlag("state").pipe(
     Flag.withDescription("File that keeps how far --follow got, to go on there at the next start"),
@@ -92,14 +115,21 @@ const flags = {
   ),
   spool: pathFlag("spool", "directory").pipe(
     Flag.withDescription(
-      "Folder to keep records in until the server has acknowledged them: they survive a kill and outages; see zerobus spool"
+      "Folder to keep records in until the server has acknowledged them: they survive a kill " +
+        "and outages; see zerobus spool"
     ),
     Flag.optional
   ),
-  resume: off("resume", "With --spool: go on behind the last record that the folder got from these files"),
+  resume: off(
+    "resume",
+    "With --spool: go on behind the last record that the folder got from these files"
+  ),
   create: off("create", "Create the table with the columns of the first file, unless it exists"),
   dryRun: off("dry-run", "With --create: print the definition of the table, and do nothing"),
-  ignoreUnknown: off("ignore-unknown", "Leave out names the table has no column for, instead of rejecting the record"),
+  ignoreUnknown: off(
+    "ignore-unknown",
+    "Leave out names the table has no column for, instead of rejecting the record"
+  ),
   json: off("json", "Print the summary as one line of JSON")
 }
 
@@ -116,7 +146,8 @@ export const ingest = Command.make(
   )
 ).pipe(
   Command.withDescription(
-    "Ingest files of records into a table. Each record is checked against the table's columns first; dates and timestamps may be in ISO form."
+    "Ingest files of records into a table. Each record is checked against the table's columns " +
+      "first; dates and timestamps may be in ISO form."
   ),
   Command.withExamples([
     {
@@ -124,7 +155,9 @@ export const ingest = Command.make(
       description: "A compressed CSV file; bad rows go to a file"
     },
     {
-      command: "zerobus ingest app.log.ndjson -t main.default.log --follow --spool spool/log --rejects bad.ndjson",
+      command:
+        "zerobus ingest app.log.ndjson -t main.default.log --follow --spool spool/log --rejects " +
+        "bad.ndjson",
       description: "A file that grows, from where the last run stopped, also through outages"
     }
   ])

@@ -4,7 +4,11 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { fullTypeText, parseTableDefinition, type TableDefinition } from "../internal/columns/columnType.ts"
+import {
+  fullTypeText,
+  parseTableDefinition,
+  type TableDefinition
+} from "../internal/columns/columnType.ts"
 import { withCatalog } from "./catalog.ts"
 import { inferColumns } from "./ingest/inferTable.ts"
 import type { RecordInput } from "./ingest/inputs.ts"
@@ -35,12 +39,15 @@ const definitionFor = Effect.fnUntraced(function* (
   forms: ValueForms
 ): Effect.fn.Return<readonly [TableDefinition, RecordInput], CommandFailed, Scope.Scope> {
   if (input.csv.names?.length === 0) {
-    return yield* failed("--create needs the names of the columns. Add --columns, or leave --no-header out.")
+    return yield* failed(
+      "--create needs the names of the columns. Add --columns, or leave --no-header out."
+    )
   }
   const one = reader(input.format, input.csv)
   const records: Array<SourceRecord> = []
   let bytes = 0
-  const isEnough = () => bytes >= mostBytes || records.length >= mostRecords || one.problem() !== undefined
+  const isEnough = () =>
+    bytes >= mostBytes || records.length >= mostRecords || one.problem() !== undefined
   const take = (chunk: Uint8Array): boolean => {
     if (isEnough()) return false
     bytes += chunk.length
@@ -48,7 +55,8 @@ const definitionFor = Effect.fnUntraced(function* (
     return !isEnough()
   }
   const source = recordBytes(input.file, { gzip: input.gzip })
-  // A file is read anew afterwards, so that what was read shows in the progress. Standard input cannot be.
+  // A file is read anew afterwards, so that what was read shows in the progress. Standard input
+  // cannot be.
   const read =
     input.file === "-"
       ? Effect.map(startOfBytes(source, take), (whole) => ({ ...input, bytes: whole }))
@@ -56,9 +64,11 @@ const definitionFor = Effect.fnUntraced(function* (
   const then = yield* Effect.mapError(read, because)
   if (bytes < mostBytes && records.length < mostRecords) records.push(...one.end())
   const problem = one.problem()
-  if (problem !== undefined) return yield* failed(`The columns of ${input.name} cannot be told: ${problem}.`)
+  if (problem !== undefined)
+    return yield* failed(`The columns of ${input.name} cannot be told: ${problem}.`)
   const found = inferColumns(records.slice(0, mostRecords), one.header(), forms)
-  if ("problem" in found) return yield* failed(`The columns of ${input.name} cannot be told: ${found.problem}.`)
+  if ("problem" in found)
+    return yield* failed(`The columns of ${input.name} cannot be told: ${found.problem}.`)
   const text = definitionText({ name: table, columns: found.columns })
   const definition = yield* Effect.mapError(Effect.fromResult(parseTableDefinition(text)), (why) =>
     failed(`The columns of ${input.name} make no table. ${why}`)
@@ -67,10 +77,21 @@ const definitionFor = Effect.fnUntraced(function* (
 })
 
 /** Prints the definition of a table for the file. */
-export const printTable = (table: string, input: RecordInput, forms: ValueForms): Effect.Effect<void, CommandFailed> =>
-  Effect.scoped(Effect.flatMap(definitionFor(table, input, forms), ([definition]) => print(definitionText(definition))))
+export const printTable = (
+  table: string,
+  input: RecordInput,
+  forms: ValueForms
+): Effect.Effect<void, CommandFailed> =>
+  Effect.scoped(
+    Effect.flatMap(definitionFor(table, input, forms), ([definition]) =>
+      print(definitionText(definition))
+    )
+  )
 
-/** Creates a table for the file, unless there is one of this name. Returns the file as it is to be read from now on. */
+/**
+ * Creates a table for the file, unless there is one of this name. Returns the file as it is to be
+ * read from now on.
+ */
 export const createTable = Effect.fnUntraced(function* (
   table: string,
   input: RecordInput,
@@ -85,6 +106,8 @@ export const createTable = Effect.fnUntraced(function* (
   if (exists) return input
   const [definition, then] = yield* definitionFor(table, input, forms)
   yield* withCatalog((catalog) => catalog.createTable(definition))
-  yield* remark(`Created ${definitionText(definition)} with ${counted(definition.columns.length, "column")}.`)
+  yield* remark(
+    `Created ${definitionText(definition)} with ${counted(definition.columns.length, "column")}.`
+  )
   return then
 })

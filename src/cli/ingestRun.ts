@@ -1,5 +1,6 @@
 /**
- * What `zerobus ingest` does: composes reading, checking, the client and what is shown; each has a module of its own.
+ * What `zerobus ingest` does: composes reading, checking, the client and what is shown; each has a
+ * module of its own.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -31,7 +32,13 @@ import { stateKeeper } from "./ingest/stateKeeper.ts"
 import { FileRecords } from "./records/fileRecords.ts"
 import type { SourceRecord } from "./records/sourceRecord.ts"
 import { unreachable } from "./spool/unreachable.ts"
-import { because, type CommandFailed, exitRejects, exitTryAgain, failed } from "./terminal/CommandFailed.ts"
+import {
+  because,
+  type CommandFailed,
+  exitRejects,
+  exitTryAgain,
+  failed
+} from "./terminal/CommandFailed.ts"
 import { missingSetting } from "./terminal/missingSetting.ts"
 import { print, printJson, remark } from "./terminal/print.ts"
 import {
@@ -47,30 +54,37 @@ import {
 /** How long an interrupted ingest waits for what is queued. */
 const interruptedLimit = "10 seconds"
 
-/** Bytes queued and in flight: enough to keep a connection busy, little enough for a small machine. */
+/**
+ * Bytes queued and in flight: enough to keep a connection busy, little enough for a small machine.
+ */
 const inflightBytes = 32 * 1024 * 1024
 
 /** What is wrong with the flags together. */
 const flagProblem = (input: IngestInput): string | undefined => {
   if (input.skip < 0) return "--skip must not be negative."
-  if (Option.exists(input.maxRejects, (most) => most < 0)) return "--max-rejects must not be negative."
+  if (Option.exists(input.maxRejects, (most) => most < 0))
+    return "--max-rejects must not be negative."
   if (Option.isSome(input.maxRejects) && Option.isNone(input.rejects)) {
     return "--max-rejects needs --rejects: without it the first bad record ends the ingest."
   }
   if (input.dryRun && !input.create) return "--dry-run goes with --create."
   if (input.resume) {
     if (Option.isNone(input.spool)) return "--resume goes with --spool."
-    if (input.skip > 0) return "--resume goes on where the spool says, so --skip does not go with it."
-    if (input.files.includes("-")) return "--resume reads the files again, which standard input does not allow."
+    if (input.skip > 0)
+      return "--resume goes on where the spool says, so --skip does not go with it."
+    if (input.files.includes("-"))
+      return "--resume reads the files again, which standard input does not allow."
   }
   if (Option.isSome(input.state)) {
     if (!input.follow) return "--state goes with --follow."
-    if (Option.isSome(input.spool)) return "--spool keeps how far --follow got, so --state does not go with it."
+    if (Option.isSome(input.spool))
+      return "--spool keeps how far --follow got, so --state does not go with it."
   }
   if (input.follow && Option.isNone(input.state) && Option.isNone(input.spool)) {
     return "--follow needs --state or --spool, to keep how far it got."
   }
-  if (input.follow && (input.files.length > 1 || input.files[0] === "-")) return "--follow takes one file."
+  if (input.follow && (input.files.length > 1 || input.files[0] === "-"))
+    return "--follow takes one file."
   return input.follow && input.skip > 0
     ? "--follow goes on where the run before got, so --skip does not go with it."
     : undefined
@@ -99,10 +113,15 @@ const refusedHandler =
       reason: `refused by the server: ${cause.message}`,
       record: Buffer.from(payload).toString("utf8")
     }))
-    return Effect.andThen(write(rejects), tooMany === undefined ? Effect.void : Effect.fail(tooMany))
+    return Effect.andThen(
+      write(rejects),
+      tooMany === undefined ? Effect.void : Effect.fail(tooMany)
+    )
   }
 
-const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<void, CommandFailed, Scope.Scope> {
+const run = Effect.fnUntraced(function* (
+  input: IngestInput
+): Effect.fn.Return<void, CommandFailed, Scope.Scope> {
   const problem = flagProblem(input)
   if (problem !== undefined) return yield* failed(problem)
   const forms = yield* formsOf(input)
@@ -116,10 +135,14 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
   const inputs = withColumns(files, definition.columns)
   const rejectsFile = Option.getOrUndefined(input.rejects)
   const onRejects =
-    rejectsFile === undefined ? undefined : yield* Effect.mapError(openRejects(rejectsFile, input.files), because)
+    rejectsFile === undefined
+      ? undefined
+      : yield* Effect.mapError(openRejects(rejectsFile, input.files), because)
   const zerobus = yield* Layer.build(ZerobusLayer).pipe(
     Effect.map(Context.get(Zerobus)),
-    Effect.mapError((error) => (error._tag === "ConfigError" ? missingSetting(error) : because(error)))
+    Effect.mapError((error) =>
+      error._tag === "ConfigError" ? missingSetting(error) : because(error)
+    )
   )
   const records = new FileRecords(definition.columns, forms)
   const counts = noCounts()
@@ -141,7 +164,14 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
         ...(onRejects === undefined
           ? {}
           : {
-              onRefused: refusedHandler(onRejects, places, counts, limit, several, (offset) => offset - firstOffset),
+              onRefused: refusedHandler(
+                onRejects,
+                places,
+                counts,
+                limit,
+                several,
+                (offset) => offset - firstOffset
+              ),
               maxRefusals: Number.MAX_SAFE_INTEGER
             })
       }
@@ -163,8 +193,15 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
         })
   if (place !== undefined) firstOffset = place.firstOffset
   const before = place?.before
-  if (before !== undefined && !input.resume && !input.follow && (yield* isSameFile(inputs, before))) {
-    yield* remark(`${spool} holds how far an earlier run got with these files; --resume goes on there.`)
+  if (
+    before !== undefined &&
+    !input.resume &&
+    !input.follow &&
+    (yield* isSameFile(inputs, before))
+  ) {
+    yield* remark(
+      `${spool} holds how far an earlier run got with these files; --resume goes on there.`
+    )
   }
   const begin =
     input.resume && !input.follow && before !== undefined
@@ -172,13 +209,26 @@ const run = Effect.fnUntraced(function* (input: IngestInput): Effect.fn.Return<v
       : atStart(inputs[0]!.csv, input.skip)
   counts.skipped = begin.skipped
   counts.stored = begin.stored
-  const source = { records, stream, onRejects, skip: begin.skip, counts, places, maxRejects: limit.maxRejects }
+  const source = {
+    records,
+    stream,
+    onRejects,
+    skip: begin.skip,
+    counts,
+    places,
+    maxRejects: limit.maxRejects
+  }
   const following = input.follow
     ? yield* followed({
         input: inputs[0]!,
         keeper:
           place === undefined
-            ? yield* stateKeeper(Option.getOrThrow(input.state), inputs[0]!.file, input.table, counts)
+            ? yield* stateKeeper(
+                Option.getOrThrow(input.state),
+                inputs[0]!.file,
+                input.table,
+                counts
+              )
             : yield* spoolKeeper(place, spool!),
         source: { ...source, header: inputs[0]!.format === "csv" }
       })
@@ -291,4 +341,5 @@ const totalOf = (inputs: ReadonlyArray<RecordInput>): number | undefined =>
   )
 
 /** Runs the command. */
-export const runIngest = (input: IngestInput): Effect.Effect<void, CommandFailed> => Effect.scoped(run(input))
+export const runIngest = (input: IngestInput): Effect.Effect<void, CommandFailed> =>
+  Effect.scoped(run(input))

@@ -1,5 +1,6 @@
 /**
- * What `zerobus local` does: the local server until it is stopped, and the environment that a client needs to reach it.
+ * What `zerobus local` does: the local server until it is stopped, and the environment that a
+ * client needs to reach it.
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -33,19 +34,25 @@ const durationOf = (
   Option.isNone(text)
     ? Effect.succeed(undefined)
     : Option.match(
-        Option.filter(Duration.fromInput(text.value as Duration.Input), (one) => fits(Duration.toMillis(one))),
+        Option.filter(Duration.fromInput(text.value as Duration.Input), (one) =>
+          fits(Duration.toMillis(one))
+        ),
         {
           onNone: () =>
             Effect.fail(
               failed(
-                `--${flag} must be a duration such as "15 minutes" or "5 millis", ${fits(0) ? "not negative" : "above 0"}.`
+                `--${flag} must be a duration such as "15 minutes" or "5 millis", ` +
+                  `${fits(0) ? "not negative" : "above 0"}.`
               )
             ),
           onSome: Effect.succeed
         }
       )
 
-/** What is wrong with the flags, apart from what the server itself checks, in the words of the command line. */
+/**
+ * What is wrong with the flags, apart from what the server itself checks, in the words of the
+ * command line.
+ */
 const flagProblem = (input: LocalInput): string | undefined => {
   if (Option.isSome(input.dataDir) && input.memory) {
     return "--memory keeps no tables, so it does not go with --data-dir. Leave one of them out."
@@ -55,21 +62,34 @@ const flagProblem = (input: LocalInput): string | undefined => {
     return "--tls needs a data folder, from which clients read the certificate. Leave --memory out."
   }
   if (!input.allowRemote && !isLoopback(input.host)) {
-    return `The local server listens on loopback only. To let others reach it on ${input.host}, add --allow-remote, and leave --no-auth out.`
+    return (
+      `The local server listens on loopback only. To let others reach it on ${input.host}, ` +
+      `add --allow-remote, and leave --no-auth out.`
+    )
   }
   const misnamed = input.hostNames.find((name) => !isHostName(name))
   if (misnamed !== undefined) {
-    return `--allow-host takes names and addresses such as zerobus.test or 10.0.0.5, without port, and not ${JSON.stringify(misnamed)}.`
+    return (
+      `--allow-host takes names and addresses such as zerobus.test or 10.0.0.5, without ` +
+      `port, and not ${JSON.stringify(misnamed)}.`
+    )
   }
-  if (input.watch && Option.isNone(input.tablesFile)) return "--watch follows the file of --tables. Name one."
+  if (input.watch && Option.isNone(input.tablesFile))
+    return "--watch follows the file of --tables. Name one."
   if (input.principals.length > 0 && !input.auth) {
     return "--no-auth lets everybody in, so --principal does not go with it. Leave one of them out."
   }
   if (input.trustIssuers.length + input.subjects.length > 0 && !input.auth) {
-    return "--no-auth lets everybody in, so --trust-issuer and --subject do not go with it. Leave one of them out."
+    return (
+      "--no-auth lets everybody in, so --trust-issuer and --subject do not go with it. " +
+      "Leave one of them out."
+    )
   }
-  if (input.sharedFiles && input.memory) return "--memory keeps no files, so it does not go with --shared-files."
-  return Option.exists(input.rateLimit, (limit) => limit < 1) ? "--rate-limit must be at least 1." : undefined
+  if (input.sharedFiles && input.memory)
+    return "--memory keeps no files, so it does not go with --shared-files."
+  return Option.exists(input.rateLimit, (limit) => limit < 1)
+    ? "--rate-limit must be at least 1."
+    : undefined
 }
 
 /** The variables that `ZerobusLayer` and the commands read. */
@@ -99,7 +119,9 @@ const ensureTable = Effect.fnUntraced(function* (
   if (difference !== undefined) yield* Effect.logWarning(difference)
 })
 
-const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<never, CommandFailed, Scope.Scope> {
+const serve = Effect.fnUntraced(function* (
+  input: LocalInput
+): Effect.fn.Return<never, CommandFailed, Scope.Scope> {
   const problem = flagProblem(input)
   if (problem !== undefined) return yield* failed(problem)
   yield* boundHeap
@@ -109,7 +131,10 @@ const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<
   const stateOfTables = file === undefined ? "" : yield* stateOfFile(file)
   const tablesOfFile = file === undefined ? [] : yield* readTablesFile(file)
   const named = yield* principalsOf(input.principals)
-  const subjects = yield* subjectsOf(input.subjects, ["local-client", ...named.map(({ clientId }) => clientId)])
+  const subjects = yield* subjectsOf(input.subjects, [
+    "local-client",
+    ...named.map(({ clientId }) => clientId)
+  ])
   const principals = yield* Effect.forEach(named, (principal) =>
     Effect.map(secretFromEnvironment(principal.clientId), (clientSecret) => ({
       ...principal,
@@ -144,16 +169,22 @@ const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<
         sharedFiles: input.sharedFiles,
         visibleOnceAcked: input.visibleOnceAcked
       })
-  const local = yield* Layer.build(layer).pipe(Effect.map(Context.get(ZerobusLocal)), Effect.mapError(because))
-  yield* Effect.forEach(definitions, (definition) => ensureTable(local, definition), { discard: true })
+  const local = yield* Layer.build(layer).pipe(
+    Effect.map(Context.get(ZerobusLocal)),
+    Effect.mapError(because)
+  )
+  yield* Effect.forEach(definitions, (definition) => ensureTable(local, definition), {
+    discard: true
+  })
   if (file !== undefined) yield* ensureTables(local, file, tablesOfFile, input.watch)
   const tables = (yield* local.listTables).map((table) => table.definition.name)
   const environment = environmentOf(local)
   const consoleUrl = local.consoleUrl && Redacted.value(local.consoleUrl)
   if (input.json) {
-    const others = local.principals
-      .slice(1)
-      .map(({ clientId, clientSecret }) => ({ clientId, clientSecret: Redacted.value(clientSecret) }))
+    const others = local.principals.slice(1).map(({ clientId, clientSecret }) => ({
+      clientId,
+      clientSecret: Redacted.value(clientSecret)
+    }))
     const printed = {
       environment,
       principals: others,
@@ -165,7 +196,8 @@ const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<
   } else {
     yield* print(
       [
-        `Local Zerobus server for development, ${input.memory ? "in memory" : `tables in ${dataDir}`}.`,
+        `Local Zerobus server for development, ` +
+          `${input.memory ? "in memory" : `tables in ${dataDir}`}.`,
         tables.length === 0
           ? "No tables yet: zerobus table create 'main.default.t(id BIGINT, name STRING)'"
           : `${counted(tables.length, "table")}: ${tables.join(", ")}`,
@@ -177,7 +209,8 @@ const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<
           .flatMap(({ clientId, clientSecret, grants }) => [
             "",
             `# Instead as ${clientId}, which ${grantsText(grants)}:`,
-            `# export DATABRICKS_CLIENT_ID=${clientId} DATABRICKS_CLIENT_SECRET=${shellText(Redacted.value(clientSecret))}`
+            `# export DATABRICKS_CLIENT_ID=${clientId} ` +
+              `DATABRICKS_CLIENT_SECRET=${shellText(Redacted.value(clientSecret))}`
           ]),
         "",
         ...(consoleUrl === undefined ? [] : [`Console: ${consoleUrl}`, ""]),
@@ -185,7 +218,9 @@ const serve = Effect.fnUntraced(function* (input: LocalInput): Effect.fn.Return<
       ].join("\n")
     )
   }
-  return yield* file !== undefined && input.watch ? watchTables(file, stateOfTables, local) : Effect.never
+  return yield* file !== undefined && input.watch
+    ? watchTables(file, stateOfTables, local)
+    : Effect.never
 })
 
 /** The log as JSON, one object a line, for programs that read it. */

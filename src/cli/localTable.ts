@@ -8,7 +8,11 @@ import type { CatalogTable } from "../UnityCatalog.ts"
 import { type CommandFailed, failed } from "./terminal/CommandFailed.ts"
 
 /** The folder of a table on this machine; undefined for tables elsewhere. */
-export const localFolder = ({ location }: { readonly location: string | undefined }): string | undefined => {
+export const localFolder = ({
+  location
+}: {
+  readonly location: string | undefined
+}): string | undefined => {
   if (location === undefined || !location.startsWith("file://")) return undefined
   try {
     return fileURLToPath(location)
@@ -19,10 +23,15 @@ export const localFolder = ({ location }: { readonly location: string | undefine
 }
 
 /** Why a table has no folder on this machine, and the way out. */
-export const notHere = (name: string, location: string | undefined, otherwise: string): CommandFailed =>
+export const notHere = (
+  name: string,
+  location: string | undefined,
+  otherwise: string
+): CommandFailed =>
   failed(
     location?.startsWith("memory:") === true
-      ? `The table ${name} is in the memory of the local server, and has no files. Start the server without --memory to have them.`
+      ? `The table ${name} is in the memory of the local server, and has no files. Start the ` +
+          `server without --memory to have them.`
       : `The table ${name} is not on this machine. ${otherwise}`
   )
 
@@ -39,7 +48,8 @@ export const liveTable = Effect.fnUntraced(function* (
   if (live === undefined) {
     return yield* failed(
       table.problem ??
-        `The folder ${folder} holds no Delta table: it was moved or deleted, or the server is on another machine.`
+        `The folder ${folder} holds no Delta table: it was moved or deleted, or the server is ` +
+          `on another machine.`
     )
   }
   return { folder, live }

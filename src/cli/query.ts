@@ -1,8 +1,8 @@
 /**
  * `zerobus query`: SQL over tables that lie on this machine, with DuckDB where it is installed.
  *
- * The tables are those whose full names the SQL mentions. What was acknowledged within the last second may not be committed yet
- * and is not seen.
+ * The tables are those whose full names the SQL mentions. What was acknowledged within the last
+ * second may not be committed yet and is not seen.
  */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -18,7 +18,9 @@ const mostRows = 1000
 
 const deltaQuery = Effect.promise(() => import("./deltaQuery.ts"))
 
-const queryTable = Effect.fnUntraced(function* (name: string): Effect.fn.Return<QueryTable, CommandFailed> {
+const queryTable = Effect.fnUntraced(function* (
+  name: string
+): Effect.fn.Return<QueryTable, CommandFailed> {
   const { readTable } = yield* Effect.promise(() => import("./catalog.ts"))
   const { liveTable } = yield* Effect.promise(() => import("./localTable.ts"))
   const table = yield* readTable(name)
@@ -44,13 +46,16 @@ export const query = Command.make(
     ),
     json: jsonFlag("Print one JSON object per row"),
     allowWrites: Flag.Boolean("allow-writes").pipe(
-      Flag.withDescription("Run any statements, also those that write files; without it one that reads"),
+      Flag.withDescription(
+        "Run any statements, also those that write files; without it one that reads"
+      ),
       Flag.withoutNegation,
       Flag.withDefault(false)
     )
   },
   Effect.fn(function* ({ allowWrites, json, sql }) {
-    const { installDuckdb, loadDuckdb, namesIn, runQuery, tableText, withReadableFiles } = yield* deltaQuery
+    const { installDuckdb, loadDuckdb, namesIn, runQuery, tableText, withReadableFiles } =
+      yield* deltaQuery
     const duckdb = yield* Effect.promise(loadDuckdb)
     if (duckdb === undefined)
       return yield* failed(`Queries need DuckDB, which is not installed. Type: ${installDuckdb}`)
@@ -77,10 +82,14 @@ export const query = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Query tables of the local server with SQL (DuckDB). The SQL can read every file that you can: run only what you trust"
+    "Query tables of the local server with SQL (DuckDB). The SQL can read every file that you " +
+      "can: run only what you trust"
   ),
   Command.withExamples([
-    { command: "zerobus query 'SELECT count(*) FROM main.default.flights'", description: "Rows of a table" },
+    {
+      command: "zerobus query 'SELECT count(*) FROM main.default.flights'",
+      description: "Rows of a table"
+    },
     {
       command: "zerobus query 'SELECT * FROM main.default.flights LIMIT 5' --json",
       description: "Rows as JSON, which zerobus ingest reads"

@@ -1,6 +1,7 @@
 /**
- * Rows of a query as JSON, in the forms that `zerobus ingest` reads: numbers with all their digits, arrays, structs and maps as arrays and
- * objects, bytes in base64. Dates, times and whatever else JSON has no form for are text, as DuckDB writes them.
+ * Rows of a query as JSON, in the forms that `zerobus ingest` reads: numbers with all their digits,
+ * arrays, structs and maps as arrays and objects, bytes in base64. Dates, times and whatever else
+ * JSON has no form for are text, as DuckDB writes them.
  */
 import type { DuckDBValue } from "@duckdb/node-api"
 import { base64OfBytes } from "../internal/columns/base64Text.ts"
@@ -17,10 +18,14 @@ const plain = (duckdb: Duckdb, value: DuckDBValue | undefined, within = false): 
     if (Object.is(value, -0)) return new ExactNumber("-0.0")
     return Number.isFinite(value) ? value : String(value)
   }
-  if (typeof value === "bigint" || value instanceof duckdb.DuckDBDecimalValue) return new ExactNumber(String(value))
-  if (value instanceof duckdb.DuckDBListValue || value instanceof duckdb.DuckDBArrayValue) return value.items.map(inner)
+  if (typeof value === "bigint" || value instanceof duckdb.DuckDBDecimalValue)
+    return new ExactNumber(String(value))
+  if (value instanceof duckdb.DuckDBListValue || value instanceof duckdb.DuckDBArrayValue)
+    return value.items.map(inner)
   if (value instanceof duckdb.DuckDBStructValue) {
-    return Object.fromEntries(Object.entries(value.entries).map(([name, one]) => [name, inner(one)]))
+    return Object.fromEntries(
+      Object.entries(value.entries).map(([name, one]) => [name, inner(one)])
+    )
   }
   if (value instanceof duckdb.DuckDBMapValue) {
     return Object.fromEntries(value.entries.map(({ key, value }) => [String(key), inner(value)]))
@@ -35,8 +40,8 @@ const plain = (duckdb: Duckdb, value: DuckDBValue | undefined, within = false): 
 }
 
 /**
- * `ingest` takes text in a VARIANT that is JSON as that JSON. A VARIANT that is such a text itself is written as the JSON of a text,
- * so that it comes back as the text.
+ * `ingest` takes text in a VARIANT that is JSON as that JSON. A VARIANT that is such a text itself
+ * is written as the JSON of a text, so that it comes back as the text.
  */
 const variantJson = (value: unknown): unknown => {
   if (typeof value !== "string") return value
@@ -49,5 +54,9 @@ const variantJson = (value: unknown): unknown => {
 }
 
 /** A row as one JSON object; of columns with the same name the last one is in it. */
-export const rowJson = (duckdb: Duckdb, columns: ReadonlyArray<string>, row: ReadonlyArray<DuckDBValue>): string =>
+export const rowJson = (
+  duckdb: Duckdb,
+  columns: ReadonlyArray<string>,
+  row: ReadonlyArray<DuckDBValue>
+): string =>
   stringify(Object.fromEntries(columns.map((column, index) => [column, plain(duckdb, row[index])])))

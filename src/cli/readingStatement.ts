@@ -51,7 +51,8 @@ export const prepareReading = async (
   const found = await statementsOf(connection, sql)
   if (found.count > 1) {
     throw new NotReading(
-      `The SQL holds ${found.count} statements, and zerobus query runs one. Run them one by one; a PIVOT becomes one ` +
+      `The SQL holds ${found.count} statements, and zerobus query runs one. Run them one by ` +
+        `one; a PIVOT becomes one ` +
         "with an IN list of its values. To run several at once, add --allow-writes."
     )
   }
@@ -62,7 +63,8 @@ export const prepareReading = async (
     if (statement.statementType === (explained === undefined ? SELECT : EXPLAIN)) return statement
   }
   throw new NotReading(
-    "The SQL is no statement that reads: SELECT, VALUES, FROM, DESCRIBE, SUMMARIZE, SHOW, or EXPLAIN of one of them. " +
+    "The SQL is no statement that reads: SELECT, VALUES, FROM, DESCRIBE, SUMMARIZE, SHOW, or " +
+      "EXPLAIN of one of them. " +
       "To run it, add --allow-writes."
   )
 }

@@ -35,7 +35,8 @@ const drain = Command.make(
     folder,
     deadLetters: pathFlag("dead-letters").pipe(
       Flag.withDescription(
-        "File to append records to that the server refuses (NDJSON); without it the first one stops the drain"
+        "File to append records to that the server refuses (NDJSON); without it the first one " +
+          "stops the drain"
       ),
       Flag.optional
     ),
@@ -46,9 +47,14 @@ const drain = Command.make(
     ({ drainSpool }) => drainSpool
   )
 ).pipe(
-  Command.withDescription("Send what waits in a spool to its table; the program that uses the spool must be stopped"),
+  Command.withDescription(
+    "Send what waits in a spool to its table; the program that uses the spool must be stopped"
+  ),
   Command.withExamples([
-    { command: "zerobus spool drain spool/air_quality", description: "To the endpoint of the usual settings" },
+    {
+      command: "zerobus spool drain spool/air_quality",
+      description: "To the endpoint of the usual settings"
+    },
     {
       command: "zerobus spool drain spool/air_quality --dead-letters refused.ndjson",
       description: "Records that the server refuses go to a file"
@@ -75,10 +81,18 @@ const exportRecords = Command.make(
     ({ exportSpool }) => exportSpool
   )
 ).pipe(
-  Command.withDescription("Write the records that wait in a spool as lines of JSON; changes nothing"),
+  Command.withDescription(
+    "Write the records that wait in a spool as lines of JSON; changes nothing"
+  ),
   Command.withExamples([
-    { command: "zerobus spool export spool/air_quality --to air.ndjson", description: "To a new file" },
-    { command: "zerobus spool export spool/air_quality | head -1", description: "The oldest record" }
+    {
+      command: "zerobus spool export spool/air_quality --to air.ndjson",
+      description: "To a new file"
+    },
+    {
+      command: "zerobus spool export spool/air_quality | head -1",
+      description: "The oldest record"
+    }
   ])
 )
 
@@ -94,16 +108,23 @@ const repair = Command.make(
     ({ repairSpool }) => repairSpool
   )
 ).pipe(
-  Command.withDescription("Set damaged files of a spool aside, keep the records that can be read, and delete nothing"),
+  Command.withDescription(
+    "Set damaged files of a spool aside, keep the records that can be read, and delete nothing"
+  ),
   Command.withExamples([
-    { command: "zerobus spool repair spool/air_quality", description: "What is damaged, and what a repair would do" },
+    {
+      command: "zerobus spool repair spool/air_quality",
+      description: "What is damaged, and what a repair would do"
+    },
     { command: "zerobus spool repair spool/air_quality --yes", description: "Repair it" }
   ])
 )
 
 /** The command. */
 export const spool = Command.make("spool").pipe(
-  Command.withDescription("Look after a spool, where a stream keeps records on disk until they are acknowledged"),
+  Command.withDescription(
+    "Look after a spool, where a stream keeps records on disk until they are acknowledged"
+  ),
   Command.withExamples([
     { command: "zerobus spool show spool/air_quality", description: "What waits in a spool" },
     { command: "zerobus spool drain spool/air_quality", description: "Send what waits" }

@@ -1,5 +1,6 @@
 /**
- * `zerobus table create|list|show|snippet|alter|rewrite|register|salvage|drop`: tables of the catalog that the environment names.
+ * `zerobus table create|list|show|snippet|alter|rewrite|register|salvage|drop`: tables of the
+ * catalog that the environment names.
  */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -27,7 +28,10 @@ const localTable = Effect.promise(() => import("./localTable.ts"))
 const json = jsonFlag()
 
 /** Creates a table and returns true, or false when an equal one exists. */
-const createOrKeep = Effect.fnUntraced(function* (catalog: UnityCatalogShape, definition: TableDefinition) {
+const createOrKeep = Effect.fnUntraced(function* (
+  catalog: UnityCatalogShape,
+  definition: TableDefinition
+) {
   if (yield* catalog.createTable(definition)) return true
   const { name } = definition
   const { sameColumns } = yield* catalogUse
@@ -35,7 +39,8 @@ const createOrKeep = Effect.fnUntraced(function* (catalog: UnityCatalogShape, de
   if (existing.problem !== undefined) return yield* failed(existing.problem)
   if (sameColumns(existing.definition, definition)) return false
   return yield* failed(
-    `The table ${name} exists already with other columns. Choose another name, or drop that table and its data with: ` +
+    `The table ${name} exists already with other columns. Choose another name, or drop that ` +
+      `table and its data with: ` +
       `zerobus table drop ${name} --yes`
   )
 })
@@ -45,7 +50,8 @@ const create = Command.make(
   {
     definition: Argument.String("definition").pipe(
       Argument.withDescription(
-        "catalog.schema.table(column TYPE [NOT NULL] [COMMENT '...'] [TAGS ('zerobus-rescue')], ...) [PARTITIONED BY (column, ...)]"
+        "catalog.schema.table(column TYPE [NOT NULL] [COMMENT '...'] [TAGS ('zerobus-rescue')], " +
+          "...) [PARTITIONED BY (column, ...)]"
       )
     )
   },
@@ -64,11 +70,15 @@ const create = Command.make(
   Command.withDescription("Create a table, unless an equal one exists"),
   Command.withExamples([
     {
-      command: "zerobus table create 'main.default.air_quality(device_name STRING, temp INT, humidity BIGINT)'",
+      command:
+        "zerobus table create 'main.default.air_quality(device_name STRING, temp INT, humidity " +
+        "BIGINT)'",
       description: "A table of three columns"
     },
     {
-      command: "zerobus table create 'main.default.sales(day DATE NOT NULL, total DECIMAL(18,2)) PARTITIONED BY (day)'",
+      command:
+        "zerobus table create 'main.default.sales(day DATE NOT NULL, total DECIMAL(18,2)) " +
+        "PARTITIONED BY (day)'",
       description: "A table with a folder for each day"
     }
   ])
@@ -85,12 +95,15 @@ const list = Command.make(
   },
   Effect.fn(function* (input) {
     const { withCatalog } = yield* catalogUse
-    const tables = yield* withCatalog((catalog) => Stream.runCollect(catalog.listTables(input.schema)))
+    const tables = yield* withCatalog((catalog) =>
+      Stream.runCollect(catalog.listTables(input.schema))
+    )
     if (input.json) return yield* printJson(JSON.stringify(tables.map((table) => table.name)))
     if (tables.length === 0) return yield* print(`No tables in ${input.schema}.`)
     const width = tables.reduce((most, { name }) => Math.max(most, visible(name).length), 0)
     for (const { columnCount, name, problem } of tables) {
-      const shown = problem === undefined ? counted(columnCount, "column") : `not served: ${problem}`
+      const shown =
+        problem === undefined ? counted(columnCount, "column") : `not served: ${problem}`
       yield* print(`${visible(name).padEnd(width)}  ${visible(shown)}`)
     }
   })
@@ -98,7 +111,10 @@ const list = Command.make(
   Command.withDescription("List the tables of a schema"),
   Command.withExamples([
     { command: "zerobus table list", description: "Tables of main.default" },
-    { command: "zerobus table list sales.raw --json", description: "Names of the tables of another schema" }
+    {
+      command: "zerobus table list sales.raw --json",
+      description: "Names of the tables of another schema"
+    }
   ])
 )
 
@@ -108,7 +124,9 @@ const show = Command.make(
   Effect.fn(function* (input) {
     const { readTable } = yield* catalogUse
     const { localFolder, readLog } = yield* localTable
-    const { shownTypeText } = yield* Effect.promise(() => import("../internal/columns/columnType.ts"))
+    const { shownTypeText } = yield* Effect.promise(
+      () => import("../internal/columns/columnType.ts")
+    )
     const { rescueTag } = yield* Effect.promise(() => import("../internal/columns/rescueTag.ts"))
     const table = yield* readTable(input.table)
     const folder = localFolder(table)
@@ -116,7 +134,9 @@ const show = Command.make(
     const { columns, comment, name, partitionColumns = [] } = table.definition
     if (input.json) {
       const size =
-        live === undefined ? {} : { version: live.version, files: live.files, rows: live.rows, bytes: live.bytes }
+        live === undefined
+          ? {}
+          : { version: live.version, files: live.files, rows: live.rows, bytes: live.bytes }
       return yield* printJson(
         JSON.stringify({
           name,
@@ -130,7 +150,9 @@ const show = Command.make(
           partitionColumns,
           location: table.location ?? "",
           ...(table.problem === undefined ? {} : { problem: table.problem }),
-          ...(table.persistentStreams.length === 0 ? {} : { persistentStreams: table.persistentStreams }),
+          ...(table.persistentStreams.length === 0
+            ? {}
+            : { persistentStreams: table.persistentStreams }),
           ...size
         })
       )
@@ -141,7 +163,8 @@ const show = Command.make(
       ...(table.problem === undefined ? [] : [`not served: ${table.problem}`]),
       ...columns.map(
         (column) =>
-          `  ${column.name.padEnd(width)}  ${shownTypeText(column.type)}${column.nullable ? "" : " NOT NULL"}` +
+          `  ${column.name.padEnd(width)}  ` +
+          `${shownTypeText(column.type)}${column.nullable ? "" : " NOT NULL"}` +
           (column.defaultSql === undefined ? "" : ` DEFAULT ${column.defaultSql}`) +
           (column.rescue === true ? ` TAGS ('${rescueTag}')` : "") +
           (column.comment === undefined ? "" : `  -- ${column.comment}`)
@@ -151,19 +174,24 @@ const show = Command.make(
       ...table.persistentStreams.map(
         ({ committedOffset, recordType, retiredAt, streamId }) =>
           `persistent stream ${streamId}: ${recordType === "json" ? "JSON" : "protobuf"}, ` +
-          (committedOffset < 0 ? "nothing committed" : `committed up to offset ${committedOffset}`) +
+          (committedOffset < 0
+            ? "nothing committed"
+            : `committed up to offset ${committedOffset}`) +
           (retiredAt === undefined ? "" : ", retired")
       ),
       ...(live === undefined
         ? []
         : [
-            `version ${live.version}, ${counted(live.files, "file")}, ${counted(live.rows, "row")}, ${count(live.bytes)} bytes`
+            `version ${live.version}, ${counted(live.files, "file")}, ` +
+              `${counted(live.rows, "row")}, ${count(live.bytes)} bytes`
           ])
     ]
     yield* print(lines.map(visible).join("\n"))
   })
 ).pipe(
-  Command.withDescription("Show a table: columns, place, and for local tables version, files and rows"),
+  Command.withDescription(
+    "Show a table: columns, place, and for local tables version, files and rows"
+  ),
   Command.withExamples([
     { command: "zerobus table show main.default.orders", description: "For people" },
     { command: "zerobus table show main.default.orders --json", description: "For programs" }
@@ -192,10 +220,15 @@ const snippetOf = Command.make(
     yield* print(snippet(input.engine, { name, columns, live }, folder))
   })
 ).pipe(
-  Command.withDescription("Print code that reads a table of the local server: DuckDB, pandas (delta-rs) or Spark"),
+  Command.withDescription(
+    "Print code that reads a table of the local server: DuckDB, pandas (delta-rs) or Spark"
+  ),
   Command.withExamples([
     { command: "zerobus table snippet main.default.orders", description: "SQL of DuckDB" },
-    { command: "zerobus table snippet main.default.orders --for spark", description: "Code for Spark" }
+    {
+      command: "zerobus table snippet main.default.orders --for spark",
+      description: "Code for Spark"
+    }
   ])
 )
 
@@ -209,7 +242,9 @@ const drop = Command.make(
     const { withCatalog } = yield* catalogUse
     if (!input.yes) {
       const { definition } = yield* withCatalog((catalog) => catalog.getTable(input.table))
-      return yield* failed(`This drops ${definition.name} and all its data. If you mean it, add --yes.`)
+      return yield* failed(
+        `This drops ${definition.name} and all its data. If you mean it, add --yes.`
+      )
     }
     yield* withCatalog((catalog) => catalog.dropTable(input.table))
     yield* print(`Dropped ${input.table}.`)
@@ -217,7 +252,10 @@ const drop = Command.make(
 ).pipe(
   Command.withDescription("Drop a table with all its data"),
   Command.withExamples([
-    { command: "zerobus table drop main.default.orders", description: "Says what would be dropped" },
+    {
+      command: "zerobus table drop main.default.orders",
+      description: "Says what would be dropped"
+    },
     { command: "zerobus table drop main.default.orders --yes", description: "Drops it" }
   ])
 )
@@ -225,11 +263,28 @@ const drop = Command.make(
 /** The command. */
 export const table = Command.make("table").pipe(
   Command.withDescription(
-    "Create, list, show, alter, rewrite, register, salvage and drop tables of the catalog at DATABRICKS_WORKSPACE_URL"
+    "Create, list, show, alter, rewrite, register, salvage and drop tables of the catalog at " +
+      "DATABRICKS_WORKSPACE_URL"
   ),
   Command.withExamples([
-    { command: "zerobus table create 'main.default.orders(id BIGINT, note STRING)'", description: "Creates a table" },
-    { command: "zerobus table show main.default.orders", description: "Its columns, files and rows" }
+    {
+      command: "zerobus table create 'main.default.orders(id BIGINT, note STRING)'",
+      description: "Creates a table"
+    },
+    {
+      command: "zerobus table show main.default.orders",
+      description: "Its columns, files and rows"
+    }
   ]),
-  Command.withSubcommands([create, list, show, snippetOf, alter, rewrite, tableRegister, tableSalvage, drop])
+  Command.withSubcommands([
+    create,
+    list,
+    show,
+    snippetOf,
+    alter,
+    rewrite,
+    tableRegister,
+    tableSalvage,
+    drop
+  ])
 )

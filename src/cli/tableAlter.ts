@@ -9,7 +9,8 @@ import { print } from "./terminal/print.ts"
 import { counted } from "./terminal/progress.ts"
 import { tableArgument } from "./terminal/sharedFlags.ts"
 
-const word = (text: string) => Argument.Literals(text, [text]).pipe(Argument.withDescription(`The word ${text}`))
+const word = (text: string) =>
+  Argument.Literals(text, [text]).pipe(Argument.withDescription(`The word ${text}`))
 
 /** The command. */
 export const alter = Command.make(
@@ -20,14 +21,21 @@ export const alter = Command.make(
     column: word("column"),
     columns: Argument.String("columns").pipe(
       Argument.withDescription(
-        "column TYPE [COMMENT '...'], ...; a.b is a field of the STRUCT a. Columns that are added may be NULL"
+        "column TYPE [COMMENT '...'], ...; a.b is a field of the STRUCT a. Columns that are " +
+          "added may be NULL"
       )
     )
   },
   Effect.fn(function* (input) {
-    const { parseColumns } = yield* Effect.promise(() => import("../internal/columns/columnType.ts"))
-    const columns = yield* Effect.mapError(Effect.fromResult(parseColumns(input.columns)), (problem) =>
-      failed(`The columns ${JSON.stringify(input.columns.slice(0, 80))} cannot be read. ${problem}`)
+    const { parseColumns } = yield* Effect.promise(
+      () => import("../internal/columns/columnType.ts")
+    )
+    const columns = yield* Effect.mapError(
+      Effect.fromResult(parseColumns(input.columns)),
+      (problem) =>
+        failed(
+          `The columns ${JSON.stringify(input.columns.slice(0, 80))} cannot be read. ${problem}`
+        )
     )
     const { withCatalog } = yield* Effect.promise(() => import("./catalog.ts"))
     yield* withCatalog((catalog) => catalog.addColumns(input.table, columns))
@@ -35,14 +43,18 @@ export const alter = Command.make(
     yield* print(`Added ${counted(columns.length, "column")} to ${input.table}: ${names}.`)
   })
 ).pipe(
-  Command.withDescription("Add columns to a table of the local server; streams that are open go on"),
+  Command.withDescription(
+    "Add columns to a table of the local server; streams that are open go on"
+  ),
   Command.withExamples([
     {
       command: "zerobus table alter main.default.air_quality add column 'note STRING'",
       description: "A further column, NULL in the rows that exist"
     },
     {
-      command: "zerobus table alter main.default.trips add column 'place.height DOUBLE, stops.element.note STRING'",
+      command:
+        "zerobus table alter main.default.trips add column 'place.height DOUBLE, " +
+        "stops.element.note STRING'",
       description: "Further fields of a STRUCT, and of the STRUCTs in an ARRAY"
     }
   ])

@@ -15,20 +15,34 @@ export const tableRegister = Command.make(
   "register",
   {
     path: pathArgument("path", "directory").pipe(
-      Argument.withDescription("Folder of the table: catalog/schema/table below the server's data folder")
+      Argument.withDescription(
+        "Folder of the table: catalog/schema/table below the server's data folder"
+      )
     )
   },
   Effect.fn(function* (input) {
     const path = Path.resolve(input.path)
     const name = path.split(Path.sep).slice(-3).join(".")
     const { withCatalog } = yield* Effect.promise(() => import("./catalog.ts"))
-    const { definition } = yield* withCatalog((catalog) => catalog.registerTable(name, pathToFileURL(path).href))
-    yield* print(`Registered ${definition.name} with ${counted(definition.columns.length, "column")}.`)
+    const { definition } = yield* withCatalog((catalog) =>
+      catalog.registerTable(name, pathToFileURL(path).href)
+    )
+    yield* print(
+      `Registered ${definition.name} with ${counted(definition.columns.length, "column")}.`
+    )
   })
 ).pipe(
-  Command.withDescription("Serve a Delta table that another program put below the server's data folder"),
+  Command.withDescription(
+    "Serve a Delta table that another program put below the server's data folder"
+  ),
   Command.withExamples([
-    { command: "zerobus table register zerobus-data/main/default/orders", description: "As the next start would" },
-    { command: "zerobus table register /srv/zerobus-data/sales/raw/events", description: "With an absolute path" }
+    {
+      command: "zerobus table register zerobus-data/main/default/orders",
+      description: "As the next start would"
+    },
+    {
+      command: "zerobus table register /srv/zerobus-data/sales/raw/events",
+      description: "With an absolute path"
+    }
   ])
 )

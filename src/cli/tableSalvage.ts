@@ -1,7 +1,8 @@
 /**
  * `zerobus table salvage`: acknowledged records that are not in their table, as lines of JSON.
  *
- * It reads the log in the data folder itself, so it works with a running server and with a folder whose server has stopped.
+ * It reads the log in the data folder itself, so it works with a running server and with a folder
+ * whose server has stopped.
  */
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -25,7 +26,10 @@ const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, CommandFailed> =>
     catch: (error) => failed(error instanceof Error ? error.message : String(error))
   })
 
-/** Where a table's log lies, and whether a running server takes the records into the table by itself. */
+/**
+ * Where a table's log lies, and whether a running server takes the records into the table by
+ * itself.
+ */
 interface Place {
   readonly dataFolder: string
   readonly served: boolean
@@ -38,7 +42,9 @@ const placeOfServer = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Place, CommandFailed> {
   const { withCatalog } = yield* Effect.promise(() => import("./catalog.ts"))
   const { localFolder, notHere } = yield* Effect.promise(() => import("./localTable.ts"))
-  const listed = yield* withCatalog((catalog) => Stream.runCollect(catalog.listTables(schema))).pipe(
+  const listed = yield* withCatalog((catalog) =>
+    Stream.runCollect(catalog.listTables(schema))
+  ).pipe(
     Effect.mapError(({ exitCode, message }) =>
       failed(`${message} Where no server runs, name its data folder: --data-dir DIR`, exitCode)
     )
@@ -47,7 +53,8 @@ const placeOfServer = Effect.fnUntraced(function* (
   const place = found.find((table) => table.problem !== undefined) ?? found[0]
   if (place === undefined) {
     return yield* failed(
-      `The server has neither a table nor a log ${name}. zerobus table list ${schema} shows what there is.`
+      `The server has neither a table nor a log ${name}. zerobus table list ${schema} shows ` +
+        `what there is.`
     )
   }
   const folder = localFolder(place)
@@ -71,18 +78,25 @@ const logOf = Effect.fnUntraced(function* (
   })
   if (chosen.length > 1) {
     const ids = chosen.map(({ bytes, tableId }) => `${tableId} (${bytes} bytes)`).join(", ")
-    return yield* failed(`${name} has several logs, since it was made anew. Choose one with --log: ${ids}`)
+    return yield* failed(
+      `${name} has several logs, since it was made anew. Choose one with --log: ${ids}`
+    )
   }
-  if (chosen.length === 0 && Option.isSome(id)) return yield* failed(`${name} has no log ${id.value}.`)
+  if (chosen.length === 0 && Option.isSome(id))
+    return yield* failed(`${name} has no log ${id.value}.`)
   return chosen[0]
 })
 
-/** Writes the records to a new file, which is deleted when nothing is in it or when writing fails. */
+/**
+ * Writes the records to a new file, which is deleted when nothing is in it or when writing fails.
+ */
 const writeTo = async (path: string, dataFolder: string, log: FoundLog): Promise<Salvaged> => {
   const { salvage } = await salvageOf()
   const file = await Fs.open(path, "wx", 0o600).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "EEXIST") throw error
-    throw new Error(`${path} exists already, and is not overwritten. Choose another file with --to.`)
+    throw new Error(
+      `${path} exists already, and is not overwritten. Choose another file with --to.`
+    )
   })
   let kept = false
   try {
@@ -104,14 +118,21 @@ export const tableSalvage = Command.make(
   {
     table: tableArgument(),
     to: pathFlag("to").pipe(
-      Flag.withDescription("New file for the records, one JSON object a line, as zerobus ingest reads them"),
+      Flag.withDescription(
+        "New file for the records, one JSON object a line, as zerobus ingest reads them"
+      ),
       Flag.withMetavar("file")
     ),
     dataDir: pathFlag("data-dir", "directory").pipe(
-      Flag.withDescription("Data folder of a server that has stopped; without it the running server is asked"),
+      Flag.withDescription(
+        "Data folder of a server that has stopped; without it the running server is asked"
+      ),
       Flag.optional
     ),
-    log: Flag.String("log").pipe(Flag.withDescription("Id of the log, where a table has several"), Flag.optional),
+    log: Flag.String("log").pipe(
+      Flag.withDescription("Id of the log, where a table has several"),
+      Flag.optional
+    ),
     discard: Flag.Boolean("discard").pipe(
       Flag.withDescription("Drop the records from the log once the file is on disk"),
       Flag.withDefault(false)
@@ -122,7 +143,9 @@ export const tableSalvage = Command.make(
     const [catalog, schema, ...rest] = name.split(".")
     // The parts themselves may be such as no client can use.
     if (rest.length !== 1) {
-      return yield* failed(`${JSON.stringify(name)} is not catalog.schema.table, such as main.default.orders.`)
+      return yield* failed(
+        `${JSON.stringify(name)} is not catalog.schema.table, such as main.default.orders.`
+      )
     }
     const place = yield* Option.match(input.dataDir, {
       onNone: () => placeOfServer(name, `${catalog}.${schema}`),
@@ -130,25 +153,30 @@ export const tableSalvage = Command.make(
     })
     if (input.discard && place.served) {
       return yield* failed(
-        `The server serves ${name} and writes its records into the table by itself. Nothing is salvaged or dropped.`
+        `The server serves ${name} and writes its records into the table by itself. Nothing is ` +
+          `salvaged or dropped.`
       )
     }
     const { dataFolder } = place
     const log = yield* logOf(dataFolder, name, input.log)
     const nothing = `All acknowledged records of ${name} are in the table. No file is written.`
     if (log === undefined) return yield* print(nothing)
-    const { damage, ordered, records, segments } = yield* attempt(() => writeTo(input.to, dataFolder, log))
+    const { damage, ordered, records, segments } = yield* attempt(() =>
+      writeTo(input.to, dataFolder, log)
+    )
     yield* Effect.forEach(damage, (sentence) => remark(sentence), { discard: true })
     if (damage.length > 0) {
       return yield* failed(
         `${counted(records, "record")} of ${name} could be read` +
-          `${records === 0 ? "" : ` and ${records === 1 ? "is" : "are"} in ${input.to}`}. The log is kept: restore its files from a backup.`
+          `${records === 0 ? "" : ` and ${records === 1 ? "is" : "are"} in ${input.to}`}. The ` +
+          `log is kept: restore its files from a backup.`
       )
     }
     if (records === 0) {
       return yield* print(
         ordered
-          ? `The acknowledged records of ${name} were salvaged before, and are being dropped from the log. No file is written.`
+          ? `The acknowledged records of ${name} were salvaged before, and are being dropped ` +
+              `from the log. No file is written.`
           : nothing
       )
     }
@@ -156,14 +184,24 @@ export const tableSalvage = Command.make(
     if (!input.discard) return
     const { discard } = yield* Effect.promise(salvageOf)
     const done = yield* attempt(() => discard(dataFolder, log, segments))
-    yield* print(done ? "They are dropped from the log." : "The server drops them from the log within half a minute.")
+    yield* print(
+      done
+        ? "They are dropped from the log."
+        : "The server drops them from the log within half a minute."
+    )
   })
 ).pipe(
-  Command.withDescription("Write acknowledged records that are not in their table to a file, and drop them if asked"),
+  Command.withDescription(
+    "Write acknowledged records that are not in their table to a file, and drop them if asked"
+  ),
   Command.withExamples([
-    { command: "zerobus table salvage main.default.orders --to orders.ndjson", description: "Changes nothing" },
     {
-      command: "zerobus table salvage main.default.orders --to orders.ndjson --data-dir zerobus-data",
+      command: "zerobus table salvage main.default.orders --to orders.ndjson",
+      description: "Changes nothing"
+    },
+    {
+      command:
+        "zerobus table salvage main.default.orders --to orders.ndjson --data-dir zerobus-data",
       description: "From the folder of a server that has stopped"
     }
   ])

@@ -9,10 +9,9 @@
  * fence that would stop a runner that has lost its lease without noticing. The cluster itself
  * (`NodeClusterSocket`, its SQL storage) is the program's.
  *
- * @example
- * const Shards = ZerobusShards.layer({ table: readings, shards: 64, key: (reading: Reading) => reading.device })
- * const program = ZerobusShards.ingest({ device: "sensor-1", temp: 22 })
- * const Cluster = NodeClusterSocket.layer().pipe(Layer.provide(SqlLayer))
+ * @example const Shards = ZerobusShards.layer({ table: readings, shards: 64, key: (reading:
+ * Reading) => reading.device }) const program = ZerobusShards.ingest({ device: "sensor-1", temp: 22
+ * }) const Cluster = NodeClusterSocket.layer().pipe(Layer.provide(SqlLayer))
  * program.pipe(Effect.provide(Shards), Effect.provide([Cluster, ZerobusLayer]))
  */
 import * as Context from "effect/Context"
@@ -27,8 +26,20 @@ import type * as Sharding from "effect/cluster/Sharding"
 import { checkTableName } from "../internal/columns/tableName.ts"
 import { ScratchWriter } from "../internal/landing/scratchWriter.ts"
 import { SizeLimits } from "../internal/landing/sizeLimits.ts"
-import { checkOptions, count, duration, fields, type OptionRules, required, that } from "../internal/optionRules.ts"
-import { resolve, type StreamConfigurationOptions, streamRules } from "../StreamConfigurationOptions.ts"
+import {
+  checkOptions,
+  count,
+  duration,
+  fields,
+  type OptionRules,
+  required,
+  that
+} from "../internal/optionRules.ts"
+import {
+  resolve,
+  type StreamConfigurationOptions,
+  streamRules
+} from "../StreamConfigurationOptions.ts"
 import type { TableProperties } from "../TableProperties.ts"
 import { Zerobus } from "../Zerobus.ts"
 import {
@@ -38,7 +49,14 @@ import {
   StreamClosed,
   type ZerobusError
 } from "../ZerobusError.ts"
-import { type Outcome, payloadsOf, type Replier, shardEntity, shardOf, type ShardRequest } from "./shardProtocol.ts"
+import {
+  type Outcome,
+  payloadsOf,
+  type Replier,
+  shardEntity,
+  shardOf,
+  type ShardRequest
+} from "./shardProtocol.ts"
 import { makeSender } from "./shardSender.ts"
 import { feedStreams, type ShardBatch } from "./shardStream.ts"
 
@@ -59,7 +77,10 @@ export interface ShardBatchOptions {
  * Options of a shard's stream: those of any stream, except that its records are kept by their
  * senders or by the message storage.
  */
-export type ShardStreamOptions<A, R = never> = Omit<StreamConfigurationOptions<A, R>, "spool" | "onUnacked">
+export type ShardStreamOptions<A, R = never> = Omit<
+  StreamConfigurationOptions<A, R>,
+  "spool" | "onUnacked"
+>
 
 /** Options of {@link layer}. All runners must have the same `table`, `shards` and `key`. */
 export interface ShardsOptions<in out A, out R = never> {
@@ -103,17 +124,21 @@ interface Service<in A> {
 }
 
 const tag = <A>() =>
-  Context.Service<ZerobusShards<A>, Service<A>>("effect-zerobus/cluster/ZerobusShards") as Context.Key<
-    ZerobusShards<A>,
-    Service<A>
-  >
+  Context.Service<ZerobusShards<A>, Service<A>>(
+    "effect-zerobus/cluster/ZerobusShards"
+  ) as Context.Key<ZerobusShards<A>, Service<A>>
 
 const { onUnacked: _, spool: __, ...shardStreamRules } = streamRules
 
 const isFunction = (value: unknown): boolean => typeof value === "function"
 
 const rules: OptionRules<ShardsOptions<any>> = {
-  table: required(that("made with TableProperties or Table", (value) => typeof value === "object" && value !== null)),
+  table: required(
+    that(
+      "made with TableProperties or Table",
+      (value) => typeof value === "object" && value !== null
+    )
+  ),
   shards: required(count(1, 10_000)),
   key: required(that("a function that gives a string or a number", isFunction)),
   stream: fields<ShardStreamOptions<any>>(shardStreamRules),
@@ -207,7 +232,8 @@ const makeEncoder = <A>({ key, shards, stream, table }: ShardsOptions<A, any>) =
 
 const unreadable = new ProtocolViolation({
   message:
-    "The owner of the record's shard cannot read its batch. Run the same version of effect-zerobus on all runners."
+    "The owner of the record's shard cannot read its batch. Run the same version of " +
+    "effect-zerobus on all runners."
 })
 
 const noRefusals = new InvalidArgument({
@@ -238,14 +264,18 @@ const make = <A, R>(options: ShardsOptions<A, R>) =>
         closeTimeout: CLOSE_TIMEOUT
       }
     ).pipe(Effect.annotateLogs({ table: options.table.tableName }))
-    const ingest = (record: A, { persisted = false }: ShardIngestOptions): Effect.Effect<void, ZerobusError> =>
+    const ingest = (
+      record: A,
+      { persisted = false }: ShardIngestOptions
+    ): Effect.Effect<void, ZerobusError> =>
       Effect.suspend(() => {
         if (persisted && options.stream?.onRefused === undefined) return Effect.fail(noRefusals)
         const encoded = encode(record)
         if ("_tag" in encoded) return Effect.fail(encoded)
         return Effect.callback<void, ZerobusError>((resume) => {
           const waiting = { content: encoded.content, stored: persisted, done: resume }
-          if (!accept(encoded.shard, waiting)) resume(Exit.fail(new StreamClosed({ operation: "ingest" })))
+          if (!accept(encoded.shard, waiting))
+            resume(Exit.fail(new StreamClosed({ operation: "ingest" })))
         })
       })
     return { ingest }

@@ -10,13 +10,20 @@ const message = { message: Schema.String }
 const ofStream = { unacknowledged: Schema.optional(Schema.Number) }
 
 /** An instance of an error class, which travels as its tag and its fields. */
-const errorOf = <Tag extends string, Type extends { readonly _tag: Tag }, const Fields extends Schema.Struct.Fields>(
+const errorOf = <
+  Tag extends string,
+  Type extends { readonly _tag: Tag },
+  const Fields extends Schema.Struct.Fields
+>(
   tag: Tag,
   Class: new (fields: any) => Type,
   fields: Fields
 ): Schema.Codec<Type, unknown> => {
   const names = Object.keys({ ...fields, ...ofStream })
-  const encoded = Schema.TaggedStruct(tag, { ...fields, ...ofStream }) as unknown as Schema.Codec<object, unknown>
+  const encoded = Schema.TaggedStruct(tag, { ...fields, ...ofStream }) as unknown as Schema.Codec<
+    object,
+    unknown
+  >
   return encoded.pipe(
     Schema.decodeTo(
       Schema.instanceOf(Class),
@@ -26,8 +33,13 @@ const errorOf = <Tag extends string, Type extends { readonly _tag: Tag }, const 
           return new Class(given)
         },
         encode: (error: Type): object => {
-          const given = names.map((name) => [name, (error as Readonly<Record<string, unknown>>)[name]] as const)
-          return { _tag: tag, ...Object.fromEntries(given.filter(([, value]) => value !== undefined)) }
+          const given = names.map(
+            (name) => [name, (error as Readonly<Record<string, unknown>>)[name]] as const
+          )
+          return {
+            _tag: tag,
+            ...Object.fromEntries(given.filter(([, value]) => value !== undefined))
+          }
         }
       })
     )
@@ -39,7 +51,10 @@ const reason = Schema.Union([
   Schema.TaggedStruct("ConnectTimeout", message),
   Schema.TaggedStruct("ServerUnavailable", { ...message, status: Schema.String }),
   Schema.TaggedStruct("AckTimeout", message),
-  Schema.TaggedStruct("TokenServiceUnavailable", { ...message, retryAfterMillis: Schema.optional(Schema.Number) }),
+  Schema.TaggedStruct("TokenServiceUnavailable", {
+    ...message,
+    retryAfterMillis: Schema.optional(Schema.Number)
+  }),
   Schema.TaggedStruct("CatalogUnavailable", message),
   Schema.TaggedStruct("SpoolUnavailable", message)
 ])
@@ -73,14 +88,24 @@ export const zerobusError: Schema.Codec<Errors.ZerobusError, unknown> = Schema.U
   }),
   errorOf("Unsupported", Errors.Unsupported, message),
   errorOf("FlushTimeout", Errors.FlushTimeout, {
-    operation: Schema.Literals(["flush", "close", "waitForOffset", "ingestRecord", "ingestRecords"]),
+    operation: Schema.Literals([
+      "flush",
+      "close",
+      "waitForOffset",
+      "ingestRecord",
+      "ingestRecords"
+    ]),
     timeoutMillis: Schema.Number,
     pending: Schema.Number,
-    lastFailure: Schema.optional(Schema.suspend((): Schema.Codec<Errors.ZerobusError, unknown> => zerobusError))
+    lastFailure: Schema.optional(
+      Schema.suspend((): Schema.Codec<Errors.ZerobusError, unknown> => zerobusError)
+    )
   }),
   errorOf("StreamClosed", Errors.StreamClosed, {
     operation: Schema.String,
-    cause: Schema.optional(Schema.suspend((): Schema.Codec<Errors.ZerobusError, unknown> => zerobusError))
+    cause: Schema.optional(
+      Schema.suspend((): Schema.Codec<Errors.ZerobusError, unknown> => zerobusError)
+    )
   }),
   errorOf("InvalidState", Errors.InvalidState, message),
   errorOf("ProtocolViolation", Errors.ProtocolViolation, message)

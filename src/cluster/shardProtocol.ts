@@ -88,4 +88,5 @@ const hashOf = (text: string): number => {
 }
 
 /** The shard of a key, the same in every process. A number and its text are one key. */
-export const shardOf = (key: string | number, shards: number): number => hashOf(String(key)) % shards
+export const shardOf = (key: string | number, shards: number): number =>
+  hashOf(String(key)) % shards

@@ -90,13 +90,18 @@ const lateReply = (timeout: number): Retryable => {
 }
 
 /** Why the records of a batch are returned: what the cluster answered. */
-const failureOf = (cause: Cause.Cause<SendError | Retryable | Unprocessed>): Exit.Exit<void, ZerobusError> => {
+const failureOf = (
+  cause: Cause.Cause<SendError | Retryable | Unprocessed>
+): Exit.Exit<void, ZerobusError> => {
   const reason = cause.reasons.find(Cause.isFailReason)?.error
   if (reason === undefined) return Exit.failCause(cause as Cause.Cause<never>)
   if (reason._tag === "Retryable") return Exit.fail(reason)
   if (reason._tag !== "PersistenceError") return closed
-  const message = "The cluster's message storage failed, so the record may not be stored. Ingest it again."
-  return Exit.fail(new Retryable({ reason: RetryableReason.SpoolUnavailable({ message }), attempts: 1 }))
+  const message =
+    "The cluster's message storage failed, so the record may not be stored. Ingest it again."
+  return Exit.fail(
+    new Retryable({ reason: RetryableReason.SpoolUnavailable({ message }), attempts: 1 })
+  )
 }
 
 /** Calls back for each record of a batch. */
@@ -105,7 +110,9 @@ const settle = (
   exit: Exit.Exit<Outcome | undefined, SendError | Retryable | Unprocessed>
 ): void => {
   const failed = Exit.isFailure(exit) ? failureOf(exit.cause) : closed
-  const outcome = Exit.isSuccess(exit) ? (exit.value ?? { settled: batch.length, refused: [] }) : undefined
+  const outcome = Exit.isSuccess(exit)
+    ? (exit.value ?? { settled: batch.length, refused: [] })
+    : undefined
   const rest = outcome?.failure === undefined ? failed : Exit.fail(outcome.failure)
   const refused = new Map(outcome?.refused.map(({ error, index }) => [index, error]))
   batch.forEach((record, index) => {
@@ -135,7 +142,11 @@ export const makeSender = Effect.fnUntraced(function* (send: SendBatch, options:
         Cause.hasInterrupts(cause) ? Effect.fail(new Unprocessed()) : Effect.failCause(cause)
       ),
       Effect.tapError(({ _tag: reason }) =>
-        Effect.logDebug("The owner of a shard did not take a batch", { shard, records: batch.length, reason })
+        Effect.logDebug("The owner of a shard did not take a batch", {
+          shard,
+          records: batch.length,
+          reason
+        })
       ),
       Effect.retry({
         schedule: pause,
@@ -184,7 +195,8 @@ export const makeSender = Effect.fnUntraced(function* (send: SendBatch, options:
       isClosed = true
       yield* Effect.timeoutOption(idle.await, options.closeTimeout)
       yield* Scope.close(workers, Exit.void)
-      for (const { waiting } of lines.values()) waiting.splice(0).forEach(({ done }) => done(closed))
+      for (const { waiting } of lines.values())
+        waiting.splice(0).forEach(({ done }) => done(closed))
     })
   )
   return accept

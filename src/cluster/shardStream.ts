@@ -13,7 +13,12 @@ import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { RecordAck } from "../RecordAck.ts"
-import type { InvalidArgument, PayloadTooLarge, StreamFailure, ZerobusError } from "../ZerobusError.ts"
+import type {
+  InvalidArgument,
+  PayloadTooLarge,
+  StreamFailure,
+  ZerobusError
+} from "../ZerobusError.ts"
 import type { ZerobusStream } from "../ZerobusStream.ts"
 import type { Outcome } from "./shardProtocol.ts"
 
@@ -37,14 +42,17 @@ interface Taken {
 export type OpenShardStream = Effect.Effect<ZerobusStream<Uint8Array>, StreamFailure, Scope.Scope>
 
 /** Pause before what is stored is tried again, after the stream has given up its own attempts. */
-const pause = Schedule.jittered(Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("30 seconds")]))
+const pause = Schedule.jittered(
+  Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("30 seconds")])
+)
 
 const pauses = Schedule.toStepWithSleep(pause)
 
 const isReceipt = (receipt: Taken["receipts"][number]): receipt is RecordAck => "poll" in receipt
 
 /** What ended a stream, rather than that it has ended. */
-const reasonOf = (error: ZerobusError): ZerobusError => (error._tag === "StreamClosed" && error.cause) || error
+const reasonOf = (error: ZerobusError): ZerobusError =>
+  (error._tag === "StreamClosed" && error.cause) || error
 
 /** Hands a batch to the stream. Fails when the stream has ended. */
 const take = (stream: ZerobusStream<Uint8Array>, batch: ShardBatch) =>
@@ -54,7 +62,10 @@ const take = (stream: ZerobusStream<Uint8Array>, batch: ShardBatch) =>
     while (receipts.length < batch.payloads.length && failure === undefined) {
       const taken = yield* Effect.result(stream.ingestRecord(batch.payloads[receipts.length]!))
       if (taken._tag === "Success") receipts.push(taken.success)
-      else if (taken.failure._tag === "InvalidArgument" || taken.failure._tag === "PayloadTooLarge") {
+      else if (
+        taken.failure._tag === "InvalidArgument" ||
+        taken.failure._tag === "PayloadTooLarge"
+      ) {
         receipts.push(taken.failure)
       } else if (taken.failure._tag !== "FlushTimeout") return yield* taken.failure
       else if (!batch.stored) failure = taken.failure
@@ -92,7 +103,10 @@ const finish = (stream: ZerobusStream<Uint8Array>, { batch, failure, receipts }:
   })
 
 /** Feeds streams with the batches of the queue, one stream after the other, for ever. */
-export const feedStreams = (batches: Queue.Dequeue<ShardBatch>, open: OpenShardStream): Effect.Effect<never> =>
+export const feedStreams = (
+  batches: Queue.Dequeue<ShardBatch>,
+  open: OpenShardStream
+): Effect.Effect<never> =>
   Effect.gen(function* () {
     /** Waits before what is stored is tried again, longer each time; made anew after a reply. */
     let wait: Effect.Success<typeof pauses> | undefined
@@ -131,7 +145,10 @@ export const feedStreams = (batches: Queue.Dequeue<ShardBatch>, open: OpenShardS
       }
       unfinished = stored
       if (stored.length === 0) continue
-      yield* Effect.logWarning("The stream of a shard has ended; its stored batches are tried again", ended)
+      yield* Effect.logWarning(
+        "The stream of a shard has ended; its stored batches are tried again",
+        ended
+      )
       wait ??= yield* pauses
       yield* Effect.ignore(wait(undefined))
     }

@@ -1,6 +1,7 @@
 /**
- * One mechanism for all options of the client: a rule per option says what it may be, in code and in words, and a table of rules checks a
- * whole object, refuses names that it does not know, and names the path of what is wrong. Values are never quoted: they may be secrets.
+ * One mechanism for all options of the client: a rule per option says what it may be, in code and
+ * in words, and a table of rules checks a whole object, refuses names that it does not know, and
+ * names the path of what is wrong. Values are never quoted: they may be secrets.
  */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
@@ -29,10 +30,13 @@ const LONGEST_WAIT = 2 ** 31 - 1
 /** A whole number. */
 export const count = (min = 1, max = Number.MAX_SAFE_INTEGER): OptionRule => ({
   words: `a whole number from ${min} to ${max}`,
-  accepts: (value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max
+  accepts: (value) =>
+    Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max
 })
 
-/** A duration that a timer can wait for: above zero unless `from` says otherwise, in milliseconds. */
+/**
+ * A duration that a timer can wait for: above zero unless `from` says otherwise, in milliseconds.
+ */
 export const duration = (from: "above zero" | "from zero" | "from 1 millisecond"): OptionRule => ({
   words: `a duration ${from}, such as "15 seconds", at most ${LONGEST_WAIT} milliseconds (24 days)`,
   accepts: (value) => {
@@ -48,17 +52,32 @@ export const period: OptionRule = {
   accepts: (value) => millisOf(value) > 0
 }
 
-const units = ["weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds", "nanoseconds"] as const
+const units = [
+  "weeks",
+  "days",
+  "hours",
+  "minutes",
+  "seconds",
+  "milliseconds",
+  "microseconds",
+  "nanoseconds"
+] as const
 
-/** The milliseconds of a duration; `NaN` for anything else, also for what Effect takes for no time at all: NaN, `{}`, a Date. */
+/**
+ * The milliseconds of a duration; `NaN` for anything else, also for what Effect takes for no time
+ * at all: NaN, `{}`, a Date.
+ */
 const millisOf = (value: unknown): number => {
   if (typeof value === "number") return value
   if (typeof value === "object" && !Duration.isDuration(value)) {
     if (value === null) return Number.NaN
     const parts = Array.isArray(value)
       ? value
-      : units.map((unit) => (value as Readonly<Record<string, unknown>>)[unit]).filter((part) => part !== undefined)
-    if (parts.length === 0 || parts.some((part) => typeof part !== "number" || Number.isNaN(part))) return Number.NaN
+      : units
+          .map((unit) => (value as Readonly<Record<string, unknown>>)[unit])
+          .filter((part) => part !== undefined)
+    if (parts.length === 0 || parts.some((part) => typeof part !== "number" || Number.isNaN(part)))
+      return Number.NaN
   }
   return Option.match(Duration.fromInput(value as Duration.Input), {
     onNone: () => Number.NaN,
@@ -67,7 +86,10 @@ const millisOf = (value: unknown): number => {
 }
 
 /** `true` or `false`. */
-export const flag: OptionRule = { words: "true or false", accepts: (value) => typeof value === "boolean" }
+export const flag: OptionRule = {
+  words: "true or false",
+  accepts: (value) => typeof value === "boolean"
+}
 
 /** Text that matches the pattern without blanks around it. */
 export const text = (words: string, pattern = /^[^]*$/): OptionRule => ({
@@ -79,7 +101,8 @@ export const text = (words: string, pattern = /^[^]*$/): OptionRule => ({
 export const texts = (words: string): OptionRule => ({
   words,
   accepts: (value) =>
-    typeof value === "string" || (Array.isArray(value) && value.every((item) => typeof item === "string"))
+    typeof value === "string" ||
+    (Array.isArray(value) && value.every((item) => typeof item === "string"))
 })
 
 /** One of a few values. */
@@ -103,7 +126,10 @@ export const secret: OptionRule = {
 }
 
 /** Anything that a predicate tells. */
-export const that = (words: string, accepts: (value: unknown) => boolean): OptionRule => ({ words, accepts })
+export const that = (words: string, accepts: (value: unknown) => boolean): OptionRule => ({
+  words,
+  accepts
+})
 
 /** What either rule accepts. */
 export const either = (one: OptionRule, other: OptionRule): OptionRule => ({
@@ -126,7 +152,10 @@ export const required = (rule: OptionRule): OptionRule => ({ ...rule, required: 
 const inWords = (names: ReadonlyArray<string>): string =>
   names.length < 2 ? names.join() : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`
 
-/** Whether the value is an object for options: a literal, or an instance that has at least one of them. A Redacted, say, has none. */
+/**
+ * Whether the value is an object for options: a literal, or an instance that has at least one of
+ * them. A Redacted, say, has none.
+ */
 const isOptions = (value: unknown, rules: object): value is Readonly<Record<string, unknown>> => {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false
   const prototype: object | null = Object.getPrototypeOf(value)
@@ -136,13 +165,15 @@ const isOptions = (value: unknown, rules: object): value is Readonly<Record<stri
 
 const refuse = (path: ReadonlyArray<string | number>, words: string): InvalidArgument =>
   new InvalidArgument({
-    message: `${path.length === 0 ? "The options" : `The option ${path.join(".")}`} must be ${words}.`,
+    message:
+      `${path.length === 0 ? "The options" : `The option ${path.join(".")}`} must be ` +
+      `${words}.`,
     path
   })
 
 /**
- * The first option that breaks its rule, or has none. An option that is `undefined` is not given. `within` is the path of the options
- * themselves.
+ * The first option that breaks its rule, or has none. An option that is `undefined` is not given.
+ * `within` is the path of the options themselves.
  */
 export const checkOptions = <Options>(
   rules: OptionRules<Options>,
@@ -163,7 +194,9 @@ export const checkOptions = <Options>(
     if (options[name] === undefined || Object.hasOwn(rules, name)) continue
     const shown = /^\w{1,64}$/.test(name) ? name : "(no plain name)"
     const path = [...within, shown]
-    const message = `There is no option ${path.join(".")}. The options here are ${inWords(Object.keys(rules))}.`
+    const message =
+      `There is no option ${path.join(".")}. The options here are ` +
+      `${inWords(Object.keys(rules))}.`
     return new InvalidArgument({ message, path })
   }
   return undefined

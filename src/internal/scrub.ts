@@ -1,16 +1,23 @@
 /**
- * Makes text of others fit for an error message: nothing that looks like a credential, no control characters, bounded.
+ * Makes text of others fit for an error message: nothing that looks like a credential, no control
+ * characters, bounded.
  */
 
 const LIMIT = 2048
 /** Characters of a text that are looked at. */
 const READ = 64 * 1024
 
-/** Names whose values are secrets whatever they look like, in JSON (also inside a JSON text) and in forms. */
+/**
+ * Names whose values are secrets whatever they look like, in JSON (also inside a JSON text) and in
+ * forms.
+ */
 const named =
   /((?:access|refresh|id|subject)[_-]?token|client[_-]?(?:secret|assertion)|password)(\\*["']?\s*[:=]\s*)(\\+"(?:[^"\\]|\\+[^"\\])*|"(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s"'&,;})\]<]+)/gi
 
-/** The part of a long text that is looked at. It ends between words: half a token would not be known for one. */
+/**
+ * The part of a long text that is looked at. It ends between words: half a token would not be known
+ * for one.
+ */
 const wholeWords = (text: string): string => {
   if (text.length <= READ) return text
   let end = READ
@@ -18,7 +25,10 @@ const wholeWords = (text: string): string => {
   return text.slice(0, end)
 }
 
-/** A run of what tokens are made of, cut where a signed token begins; some text goes with it that only looks like one. */
+/**
+ * A run of what tokens are made of, cut where a signed token begins; some text goes with it that
+ * only looks like one.
+ */
 const withoutToken = (run: string): string => {
   const at = run.search(/\beyJ/)
   return at >= 0 && run.indexOf(".", at) > 0 ? `${run.slice(0, at)}<redacted>` : run
@@ -53,13 +63,16 @@ export const scrub = (text: string, secrets: ReadonlyArray<string> = []): string
   return clean.length > LIMIT ? `${clean.slice(0, LIMIT)}...` : clean
 }
 
-/** Whether letters and digits stand together in a row of 12 at least, which words of a sentence have not. */
+/**
+ * Whether letters and digits stand together in a row of 12 at least, which words of a sentence have
+ * not.
+ */
 const isOpaque = (run: string): boolean =>
   (run.match(/[a-z\d]{12,}/gi) ?? []).some((row) => /\d/.test(row) && /[a-z]/i.test(row))
 
 /**
- * Does what `scrub` does, and removes words that may be a token of any shape. For texts of code that handles secrets which are not
- * known here.
+ * Does what `scrub` does, and removes words that may be a token of any shape. For texts of code
+ * that handles secrets which are not known here.
  */
 export const scrubOpaque = (text: string): string =>
   scrub(text).replace(/[\w~+/-]{12,}=*/g, (run) => (isOpaque(run) ? "<redacted>" : run))

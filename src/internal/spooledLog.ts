@@ -1,6 +1,7 @@
 /**
- * What the engine needs of a log that records wait in on disk: the seam between streams and spools. Records are bytes here, with tags and
- * lengths as they travel, and every call but opening, loading and closing is synchronous.
+ * What the engine needs of a log that records wait in on disk: the seam between streams and spools.
+ * Records are bytes here, with tags and lengths as they travel, and every call but opening, loading
+ * and closing is synchronous.
  */
 import { InvalidState, Retryable, RetryableReason } from "../ZerobusError.ts"
 
@@ -58,7 +59,10 @@ export interface LogReader {
   readonly hasMore: boolean
   /** Goes on at an offset instead. Only before anything was read. */
   readonly startAt: (offset: number) => void
-  /** The next entry, or what is left of it; `undefined` when there is none, or when it has to be loaded. */
+  /**
+   * The next entry, or what is left of it; `undefined` when there is none, or when it has to be
+   * loaded.
+   */
   readonly peekUnsafe: () => LogEntry | undefined
   /** Takes records of that entry; `bytes` is what they take with tags and lengths. */
   readonly takeUnsafe: (records: number, bytes: number) => void
@@ -76,7 +80,10 @@ export interface SpooledLog {
   readonly lastPosition: { readonly offset: number; readonly bytes: Uint8Array } | undefined
   /** Why it takes nothing more. */
   readonly failure: LogFault | undefined
-  /** The group that is filled or written, whichever is newer. After `offer`, the one that the entry is in. */
+  /**
+   * The group that is filled or written, whichever is newer. After `offer`, the one that the entry
+   * is in.
+   */
   readonly latestGroup: LogGroup | undefined
   readonly reader: LogReader
   /**
@@ -92,7 +99,9 @@ export interface SpooledLog {
     force: boolean,
     key?: number
   ) => number
-  /** Keeps a position that belongs to an offset, in `latestGroup` afterwards; at most 1,024 bytes. */
+  /**
+   * Keeps a position that belongs to an offset, in `latestGroup` afterwards; at most 1,024 bytes.
+   */
   readonly notePosition: (offset: number, bytes: Uint8Array) => void
   /**
    * The persistent stream that it belongs to; undefined for the log of ephemeral streams, and while
@@ -106,7 +115,10 @@ export interface SpooledLog {
   readonly bind: (streamId: string, acknowledged: number) => void
   readonly acknowledge: (offset: number) => void
   readonly close: () => Promise<void>
-  /** Called when callers that wait may find room, when there is more to read, and when the log takes nothing more. */
+  /**
+   * Called when callers that wait may find room, when there is more to read, and when the log takes
+   * nothing more.
+   */
   onRoom: () => void
   onPersisted: () => void
   onFailed: (failure: LogFault) => void
@@ -137,8 +149,8 @@ export interface Spool {
   /** Bytes on disk above which ingest waits; default 10 GiB, at least 16 MiB. */
   readonly maxBytes?: number | undefined
   /**
-   * When a record counts as persisted: `"group"` (default) after its group was synchronised, which survives a loss of power; `"os"` after
-   * it was written, which survives the end of the process.
+   * When a record counts as persisted: `"group"` (default) after its group was synchronised, which
+   * survives a loss of power; `"os"` after it was written, which survives the end of the process.
    */
   readonly sync?: "group" | "os" | undefined
   /** Opens the log. Rejects with a `LogFault`. */

@@ -1,6 +1,6 @@
 /**
- * What of a table changes when it gets further columns, and how a table that came from the catalog is read there again: the seam
- * between tables and the engine.
+ * What of a table changes when it gets further columns, and how a table that came from the catalog
+ * is read there again: the seam between tables and the engine.
  */
 import type * as Effect from "effect/Effect"
 import type { InvalidArgument, StreamFailure } from "../ZerobusError.ts"
@@ -12,7 +12,10 @@ export interface TableForm<in out A> {
   readonly descriptor: Uint8Array | undefined
 }
 
-/** Reads the table again: its new form, or `undefined` when there is none that the records of the old one fit. */
+/**
+ * Reads the table again: its new form, or `undefined` when there is none that the records of the
+ * old one fit.
+ */
 export type RereadTable<A> = Effect.Effect<TableForm<A> | undefined, StreamFailure>
 
 const reread = Symbol.for("effect-zerobus/rereadTable")

@@ -16,7 +16,10 @@ export interface Timers {
   readonly after: (millis: number, callback: () => void) => () => void
 }
 
-/** Timers of a given clock. `run` starts their fibers, for a program that has a scheduler of its own. */
+/**
+ * Timers of a given clock. `run` starts their fibers, for a program that has a scheduler of its
+ * own.
+ */
 export const makeTimers = (
   clock: Clock.Clock,
   run: (effect: Effect.Effect<void>) => Fiber.Fiber<void> = Effect.runFork
@@ -28,9 +31,13 @@ export const makeTimers = (
   }
 })
 
-/** Timers of the surrounding program: its clock, and its scheduler, so that a test clock knows when they are done. */
-export const timersOfProgram: Effect.Effect<Timers> = Effect.map(Effect.context<never>(), (context) =>
-  makeTimers(Context.get(context, Clock.Clock), Effect.runForkWith(context))
+/**
+ * Timers of the surrounding program: its clock, and its scheduler, so that a test clock knows when
+ * they are done.
+ */
+export const timersOfProgram: Effect.Effect<Timers> = Effect.map(
+  Effect.context<never>(),
+  (context) => makeTimers(Context.get(context, Clock.Clock), Effect.runForkWith(context))
 )
 
 /** Timers with an owner that ends: afterwards none of their callbacks runs. */

@@ -1,6 +1,6 @@
 /**
- * An HTTP proxy on loopback that knows CONNECT and nothing else, and that can be told to misbehave: for tests of programs that reach their
- * server through one.
+ * An HTTP proxy on loopback that knows CONNECT and nothing else, and that can be told to misbehave:
+ * for tests of programs that reach their server through one.
  *
  * @example
  * const proxy = yield* ConnectProxy.make("tunnel")
@@ -13,10 +13,16 @@ import * as Net from "node:net"
 import { PortUnavailable } from "../local/endpoints/listener.ts"
 
 /**
- * What the proxy does with a request for a tunnel: makes it, never answers, answers with something that is not HTTP, refuses with a
- * status, or makes it for these credentials (`user:password`) only.
+ * What the proxy does with a request for a tunnel: makes it, never answers, answers with something
+ * that is not HTTP, refuses with a status, or makes it for these credentials (`user:password`)
+ * only.
  */
-export type Behaviour = "tunnel" | "silent" | "garbage" | { readonly refuse: number } | { readonly credentials: string }
+export type Behaviour =
+  | "tunnel"
+  | "silent"
+  | "garbage"
+  | { readonly refuse: number }
+  | { readonly credentials: string }
 
 /** A running proxy. */
 export interface ConnectProxy {
@@ -48,29 +54,35 @@ export const make = Effect.fnUntraced(function* (
     response.writeHead(405).end()
   })
   server.on("connection", keep)
-  server.on("connect", ({ headers, url = "" }: Http.IncomingMessage, socket: Net.Socket, head: Buffer) => {
-    requests.push(url)
-    const refuse = (status: number) =>
-      socket.end(`HTTP/1.1 ${status} ${Http.STATUS_CODES[status] ?? "Refused"}\r\n\r\n`)
-    if (current === "silent") return
-    if (current === "garbage") return void socket.end("not HTTP at all\r\n\r\n")
-    if (typeof current === "object") {
-      if ("refuse" in current) return void refuse(current.refuse)
-      const expected = `Basic ${Buffer.from(current.credentials).toString("base64")}`
-      if (headers["proxy-authorization"] !== expected) return void refuse(407)
+  server.on(
+    "connect",
+    ({ headers, url = "" }: Http.IncomingMessage, socket: Net.Socket, head: Buffer) => {
+      requests.push(url)
+      const refuse = (status: number) =>
+        socket.end(`HTTP/1.1 ${status} ${Http.STATUS_CODES[status] ?? "Refused"}\r\n\r\n`)
+      if (current === "silent") return
+      if (current === "garbage") return void socket.end("not HTTP at all\r\n\r\n")
+      if (typeof current === "object") {
+        if ("refuse" in current) return void refuse(current.refuse)
+        const expected = `Basic ${Buffer.from(current.credentials).toString("base64")}`
+        if (headers["proxy-authorization"] !== expected) return void refuse(407)
+      }
+      const colon = url.lastIndexOf(":")
+      const upstream = Net.connect(
+        Number(url.slice(colon + 1)),
+        url.slice(0, colon).replace(/^\[|\]$/g, "")
+      )
+      keep(upstream)
+      upstream.once("connect", () => {
+        socket.write("HTTP/1.1 200 Connection established\r\n\r\n")
+        upstream.write(head)
+        upstream.pipe(socket)
+        socket.pipe(upstream)
+      })
+      upstream.once("close", () => socket.destroy())
+      socket.once("close", () => upstream.destroy())
     }
-    const colon = url.lastIndexOf(":")
-    const upstream = Net.connect(Number(url.slice(colon + 1)), url.slice(0, colon).replace(/^\[|\]$/g, ""))
-    keep(upstream)
-    upstream.once("connect", () => {
-      socket.write("HTTP/1.1 200 Connection established\r\n\r\n")
-      upstream.write(head)
-      upstream.pipe(socket)
-      socket.pipe(upstream)
-    })
-    upstream.once("close", () => socket.destroy())
-    socket.once("close", () => upstream.destroy())
-  })
+  )
   const cut = () => {
     for (const socket of sockets) socket.destroy()
   }

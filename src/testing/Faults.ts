@@ -1,15 +1,18 @@
 /**
- * Scripted faults for tests against the local server: plain data, injected per table with `ZerobusLocal.inject`.
+ * Scripted faults for tests against the local server: plain data, injected per table with
+ * `ZerobusLocal.inject`.
  *
- * A fault strikes at a point of a stream's life, counted from when it was injected: at the n-th time, after so many records, or at a wire
- * offset, on any connection or a certain one, once or several times. Tests wait for what happens with `ZerobusLocal.waitFor` and let held
- * streams go on with `ZerobusLocal.release`, so they need no sleeps. `inject` fails for what could not strike.
+ * A fault strikes at a point of a stream's life, counted from when it was injected: at the n-th
+ * time, after so many records, or at a wire offset, on any connection or a certain one, once or
+ * several times. Tests wait for what happens with `ZerobusLocal.waitFor` and let held streams go on
+ * with `ZerobusLocal.release`, so they need no sleeps. `inject` fails for what could not strike.
  *
- * Two further kinds: faults of the token endpoint and the catalog (`http...`, for `ZerobusLocal.injectHttp`), and faults of a
- * connection below gRPC (`cutAfterBytes`, `throttle`, `goAway`, ..., for `ZerobusLocal.injectConnection`). `docs/testing.md` lists them all.
+ * Two further kinds: faults of the token endpoint and the catalog (`http...`, for
+ * `ZerobusLocal.injectHttp`), and faults of a connection below gRPC (`cutAfterBytes`, `throttle`,
+ * `goAway`, ..., for `ZerobusLocal.injectConnection`). `docs/testing.md` lists them all.
  *
- * @example
- * yield* local.inject(orders, Faults.disconnect({ afterRecords: 300 }), Faults.reject({ status: "UNAVAILABLE", connection: 2 }))
+ * @example yield* local.inject(orders, Faults.disconnect({ afterRecords: 300 }), Faults.reject({
+ * status: "UNAVAILABLE", connection: 2 }))
  */
 import * as Duration from "effect/Duration"
 import type { Fault, FaultPoint } from "../local/faults/faultScript.ts"
@@ -23,14 +26,19 @@ export type { HttpFault, HttpPart } from "../local/faults/httpScript.ts"
 
 /** When a fault strikes. */
 export interface When {
-  /** Once this many records have arrived since the injection. Not together with `nth` or `offset`. */
+  /**
+   * Once this many records have arrived since the injection. Not together with `nth` or `offset`.
+   */
   readonly afterRecords?: number | undefined
   /**
    * Once this wire offset (0, 1, 2, ... per connection; those of a persistent stream go on)
    * arrives, is durable or is to be acknowledged; only at these points. Not together with `nth`.
    */
   readonly offset?: number | undefined
-  /** At the n-th occurrence of the point, from 1; default 1. It counts messages, of which each may carry, or acknowledge, many records. */
+  /**
+   * At the n-th occurrence of the point, from 1; default 1. It counts messages, of which each may
+   * carry, or acknowledge, many records.
+   */
   readonly nth?: number | undefined
   /** Only on this connection of the table, from 1; default any. */
   readonly connection?: number | undefined
@@ -71,12 +79,15 @@ const fault = (at: FaultPoint, when: When, action: Fault["action"]): Fault => ({
 })
 
 /**
- * Breaks the connection below gRPC. By default when a message arrives, which is then not stored; `at: "durable"` breaks it when records
- * are durable but not acknowledged, so that they are sent again; `at: "connect"` before anything is read. `how` is `"reset"` (RST, the
- * default) or `"fin"`.
+ * Breaks the connection below gRPC. By default when a message arrives, which is then not stored;
+ * `at: "durable"` breaks it when records are durable but not acknowledged, so that they are sent
+ * again; `at: "connect"` before anything is read. `how` is `"reset"` (RST, the default) or `"fin"`.
  */
 export const disconnect = (
-  options: When & { readonly at?: FaultPoint | undefined; readonly how?: "reset" | "fin" | undefined }
+  options: When & {
+    readonly at?: FaultPoint | undefined
+    readonly how?: "reset" | "fin" | undefined
+  }
 ): Fault => fault(options.at ?? "message", options, { _tag: "Cut", how: options.how ?? "reset" })
 
 /** Refuses the stream instead of answering the create request. */
@@ -89,8 +100,8 @@ export const reject = (
 ): Fault => fault("create", options, status(options))
 
 /**
- * Ends a stream with a status; by default when a message arrives, which is then not stored. `at: "connect"` ends it before anything else
- * is said, with trailers only.
+ * Ends a stream with a status; by default when a message arrives, which is then not stored.
+ * `at: "connect"` ends it before anything else is said, with trailers only.
  */
 export const fail = (
   options: When & {
@@ -113,8 +124,9 @@ const status = (options: {
 })
 
 /**
- * Refuses the `nth` message (from 1) of a connection with INVALID_ARGUMENT, and acknowledges none of those before it: they are durable all
- * the same, or lost with `earlier: "lost"`. To be injected before the connection opens; by default the next one.
+ * Refuses the `nth` message (from 1) of a connection with INVALID_ARGUMENT, and acknowledges none
+ * of those before it: they are durable all the same, or lost with `earlier: "lost"`. To be injected
+ * before the connection opens; by default the next one.
  *
  * @example
  * yield* local.inject(orders, ...Faults.refuse({ nth: 5, earlier: "lost" }))
@@ -128,7 +140,9 @@ export const refuse = (options: {
   const { connection, nth } = options
   return [
     ackAt([], { connection, afterwards: "silence" }),
-    ...(options.earlier === "lost" && nth > 1 ? [loseMessages({ connection, times: nth - 1 })] : []),
+    ...(options.earlier === "lost" && nth > 1
+      ? [loseMessages({ connection, times: nth - 1 })]
+      : []),
     fail({ status: "INVALID_ARGUMENT", nth, connection, message: options.message })
   ]
 }
@@ -154,7 +168,8 @@ export const rejectResume = (
  * @example
  * yield* local.inject(orders, Faults.committedOffset(-1))
  */
-export const committedOffset = (by: number, when: When = {}): Fault => fault("resume", when, { _tag: "Committed", by })
+export const committedOffset = (by: number, when: When = {}): Fault =>
+  fault("resume", when, { _tag: "Committed", by })
 
 /**
  * Breaks the connection instead of answering the create request. A persistent stream exists by
@@ -173,16 +188,23 @@ export const endStream = (options: When & { readonly at?: FaultPoint | undefined
 export const rejectTokens = (options?: When): Fault =>
   fault("connect", options ?? {}, status({ status: "UNAUTHENTICATED" }))
 
-/** Ends an open stream with UNAUTHENTICATED, as when its token expires, and refuses that token from then on; a fresh one is good. */
+/**
+ * Ends an open stream with UNAUTHENTICATED, as when its token expires, and refuses that token from
+ * then on; a fresh one is good.
+ */
 export const expireToken = (options: When & { readonly at?: FaultPoint | undefined } = {}): Fault =>
   fault(options.at ?? "message", options, { _tag: "ExpireToken" })
 
 /**
- * Announces the end of the stream, and ends it after `duration` (default 0) unless the client half-closes before. By default when a message
- * arrives; `withAck` says it in the same message as the next acknowledgement.
+ * Announces the end of the stream, and ends it after `duration` (default 0) unless the client
+ * half-closes before. By default when a message arrives; `withAck` says it in the same message as
+ * the next acknowledgement.
  */
 export const closeSignal = (
-  options: When & { readonly duration?: Duration.Input | undefined; readonly withAck?: boolean | undefined }
+  options: When & {
+    readonly duration?: Duration.Input | undefined
+    readonly withAck?: boolean | undefined
+  }
 ): Fault => {
   const afterMillis = Duration.toMillis(Duration.fromInputUnsafe(options.duration ?? 0))
   return options.withAck === true
@@ -190,7 +212,10 @@ export const closeSignal = (
     : fault("message", options, { _tag: "CloseSignal", afterMillis })
 }
 
-/** Stops the stream at a point until `ZerobusLocal.release`. `"ack"` and `"durable"` stop acknowledgements, the others what comes in. */
+/**
+ * Stops the stream at a point until `ZerobusLocal.release`. `"ack"` and `"durable"` stop
+ * acknowledgements, the others what comes in.
+ */
 export const hold = (at: FaultPoint, nth?: number, when: Omit<When, "nth"> = {}): Fault =>
   fault(at, { ...when, nth }, { _tag: "Hold" })
 
@@ -198,14 +223,17 @@ export const hold = (at: FaultPoint, nth?: number, when: Omit<When, "nth"> = {})
 export const delay = (at: FaultPoint, duration: Duration.Input, when: When = {}): Fault =>
   fault(at, when, { _tag: "Delay", millis: Duration.toMillis(Duration.fromInputUnsafe(duration)) })
 
-/** Sends no acknowledgement from here on, until `ZerobusLocal.clearFaults`. Records stay durable. */
+/**
+ * Sends no acknowledgement from here on, until `ZerobusLocal.clearFaults`. Records stay durable.
+ */
 export const stallAcks = (options?: Omit<When, "times">): Fault =>
   fault("ack", { ...options, times: Infinity }, { _tag: "Skip" })
 
 /**
- * Acknowledges exactly these wire offsets of a connection, each as soon as it is durable, whatever the acknowledgement interval. Then goes on
- * as usual, acknowledges nothing more (`"silence"`), or only once the client half-closes (`"halfClose"`). By default the next connection;
- * `times` is for how many.
+ * Acknowledges exactly these wire offsets of a connection, each as soon as it is durable, whatever
+ * the acknowledgement interval. Then goes on as usual, acknowledges nothing more (`"silence"`), or
+ * only once the client half-closes (`"halfClose"`). By default the next connection; `times` is for
+ * how many.
  */
 export const ackAt = (
   offsets: ReadonlyArray<number>,
@@ -220,8 +248,9 @@ export const ackAt = (
   })
 
 /**
- * Lets each acknowledgement take as long as a distribution of `Latency` says, without one overtaking another. The same seed (default 1) gives
- * the n-th acknowledgement of a connection the same latency in every run. By default on every connection; `times` is on how many.
+ * Lets each acknowledgement take as long as a distribution of `Latency` says, without one
+ * overtaking another. The same seed (default 1) gives the n-th acknowledgement of a connection the
+ * same latency in every run. By default on every connection; `times` is on how many.
  */
 export const ackLatency = (
   latency: Latency,
@@ -238,27 +267,39 @@ export const ackLatency = (
   )
 
 /**
- * Lies: throws messages away and acknowledges them with the others, as if they were durable. The audit shows it as `lostRecords` and
- * `ackedButMissing`. For tests that a check notices a loss.
+ * Lies: throws messages away and acknowledges them with the others, as if they were durable. The
+ * audit shows it as `lostRecords` and `ackedButMissing`. For tests that a check notices a loss.
  */
-export const loseMessages = (options?: When): Fault => fault("message", options ?? {}, { _tag: "Lose" })
-
-/** Treats messages as if they never arrived: the server answers the next one as out of order, and acknowledges nothing of them. */
-export const dropMessages = (options?: When): Fault => fault("message", options ?? {}, { _tag: "Skip" })
-
-/** Never answers the create request. */
-export const ignoreCreate = (options?: When): Fault => fault("create", options ?? {}, { _tag: "Skip" })
+export const loseMessages = (options?: When): Fault =>
+  fault("message", options ?? {}, { _tag: "Lose" })
 
 /**
- * Sends an acknowledgement that breaks the protocol before the next real one, or at another point: beyond what was sent (`future`), below
- * the last (`lower`), the same again (`repeated`), negative, or without its offset (`missing`). `at: "create"` sends it before the stream is
- * open. For one after the end see `ackAfterEnd`.
+ * Treats messages as if they never arrived: the server answers the next one as out of order, and
+ * acknowledges nothing of them.
+ */
+export const dropMessages = (options?: When): Fault =>
+  fault("message", options ?? {}, { _tag: "Skip" })
+
+/** Never answers the create request. */
+export const ignoreCreate = (options?: When): Fault =>
+  fault("create", options ?? {}, { _tag: "Skip" })
+
+/**
+ * Sends an acknowledgement that breaks the protocol before the next real one, or at another point:
+ * beyond what was sent (`future`), below the last (`lower`), the same again (`repeated`), negative,
+ * or without its offset (`missing`). `at: "create"` sends it before the stream is open. For one
+ * after the end see `ackAfterEnd`.
  */
 export const badAck = (
   kind: "future" | "lower" | "repeated" | "negative" | "missing",
   when: When & { readonly at?: FaultPoint | undefined } = {}
 ): Fault => fault(when.at ?? "ack", when, { _tag: "BadAck", kind })
 
-/** Sends these bytes as a response: an unknown kind, a truncated message, whatever a test wants to see refused. */
-export const rawResponse = (bytes: Uint8Array, when: When & { readonly at?: FaultPoint | undefined } = {}): Fault =>
-  fault(when.at ?? "message", when, { _tag: "Raw", bytes })
+/**
+ * Sends these bytes as a response: an unknown kind, a truncated message, whatever a test wants to
+ * see refused.
+ */
+export const rawResponse = (
+  bytes: Uint8Array,
+  when: When & { readonly at?: FaultPoint | undefined } = {}
+): Fault => fault(when.at ?? "message", when, { _tag: "Raw", bytes })

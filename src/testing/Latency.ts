@@ -1,5 +1,6 @@
 /**
- * Latencies for `Faults.ackLatency` and `ZerobusVirtual`: constant, uniform, exponential, or as quantiles say.
+ * Latencies for `Faults.ackLatency` and `ZerobusVirtual`: constant, uniform, exponential, or as
+ * quantiles say.
  *
  * They are plain data; what they draw is decided by a seed.
  *
@@ -14,10 +15,15 @@ export type { Latency } from "../local/faults/latency.ts"
 const millis = (input: Duration.Input, what: string): number => {
   const value = Duration.toMillis(Duration.fromInputUnsafe(input))
   if (value >= 0 && value < Infinity) return value
-  throw new RangeError(`A latency's ${what} must be a finite duration that is not negative, such as "5 millis".`)
+  throw new RangeError(
+    `A latency's ${what} must be a finite duration that is not negative, such as "5 millis".`
+  )
 }
 
-/** Always the same. Throws a `RangeError` for a duration that is negative or infinite, as the others do. */
+/**
+ * Always the same. Throws a `RangeError` for a duration that is negative or infinite, as the others
+ * do.
+ */
 export const constant = (duration: Duration.Input): Latency => ({
   _tag: "Constant",
   millis: millis(duration, "duration")
@@ -25,25 +31,39 @@ export const constant = (duration: Duration.Input): Latency => ({
 
 /** From `from` to `to`, all equally likely. */
 export const uniform = (from: Duration.Input, to: Duration.Input): Latency => {
-  const latency = { _tag: "Uniform", from: millis(from, "lower bound"), to: millis(to, "upper bound") } as const
+  const latency = {
+    _tag: "Uniform",
+    from: millis(from, "lower bound"),
+    to: millis(to, "upper bound")
+  } as const
   if (latency.from <= latency.to) return latency
   throw new RangeError("A latency's lower bound must not be above its upper bound.")
 }
 
 /** Mostly short and sometimes long, with this mean: 5 % take more than three times as long. */
-export const exponential = (mean: Duration.Input): Latency => ({ _tag: "Exponential", mean: millis(mean, "mean") })
+export const exponential = (mean: Duration.Input): Latency => ({
+  _tag: "Exponential",
+  mean: millis(mean, "mean")
+})
 
 /**
- * As measured somewhere: so much at each quantile, in proportion between them. Below the lowest and above the highest quantile it is
- * what these say. The keys are numbers from 0 to 1, and a higher one must not have a shorter duration.
+ * As measured somewhere: so much at each quantile, in proportion between them. Below the lowest and
+ * above the highest quantile it is what these say. The keys are numbers from 0 to 1, and a higher
+ * one must not have a shorter duration.
  */
 export const quantiles = (points: Readonly<Record<number, Duration.Input>>): Latency => {
   const sorted = Object.entries(points)
-    .map(([quantile, duration]) => [Number(quantile), millis(duration, `quantile ${quantile}`)] as const)
+    .map(
+      ([quantile, duration]) =>
+        [Number(quantile), millis(duration, `quantile ${quantile}`)] as const
+    )
     .sort(([one], [other]) => one - other)
   const fits = sorted.every(
-    ([quantile, value], index) => quantile >= 0 && quantile <= 1 && value >= (sorted[index - 1]?.[1] ?? 0)
+    ([quantile, value], index) =>
+      quantile >= 0 && quantile <= 1 && value >= (sorted[index - 1]?.[1] ?? 0)
   )
   if (sorted.length > 0 && fits) return { _tag: "Quantiles", points: sorted }
-  throw new RangeError("Quantiles need at least one key, keys from 0 to 1, and durations that grow with them.")
+  throw new RangeError(
+    "Quantiles need at least one key, keys from 0 to 1, and durations that grow with them."
+  )
 }

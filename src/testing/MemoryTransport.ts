@@ -1,8 +1,9 @@
 /**
- * A transport without sockets: the client's calls meet a server in the same process, over a network that can be told how to behave.
+ * A transport without sockets: the client's calls meet a server in the same process, over a network
+ * that can be told how to behave.
  *
- * `ZerobusVirtual` runs on it, and the client's own tests. It is not public: a server behind it speaks encoded messages, whose encoders
- * are internal.
+ * `ZerobusVirtual` runs on it, and the client's own tests. It is not public: a server behind it
+ * speaks encoded messages, whose encoders are internal.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -41,9 +42,16 @@ export interface MemoryCall {
 }
 
 /** Accepts calls; the answer handles what the client sends. */
-export type MemoryServer = (headers: Readonly<Record<string, string>>, peer: MemoryPeer, rpc?: Rpc) => MemoryCall
+export type MemoryServer = (
+  headers: Readonly<Record<string, string>>,
+  peer: MemoryPeer,
+  rpc?: Rpc
+) => MemoryCall
 
-/** Carries what is sent. Deliveries of one direction of one call arrive in order, whatever the network does. */
+/**
+ * Carries what is sent. Deliveries of one direction of one call arrive in order, whatever the
+ * network does.
+ */
 export interface MemoryNetwork {
   /** Runs `arrive` later, or never for a black hole. `call` numbers the calls from 0. */
   readonly carry: (direction: "up" | "down", call: number, arrive: () => void) => void
@@ -59,8 +67,9 @@ export const immediate: MemoryNetwork = {
 }
 
 /**
- * A network whose deliveries take as long as a distribution says, on the clock of the program that makes it. The same seed (default 1) gives
- * the n-th delivery of a call the same latency in every run.
+ * A network whose deliveries take as long as a distribution says, on the clock of the program that
+ * makes it. The same seed (default 1) gives the n-th delivery of a call the same latency in every
+ * run.
  */
 export const seeded = (options: {
   readonly latency: Latency
@@ -83,10 +92,15 @@ export const seeded = (options: {
   })
 
 /** A transport to the server over the network. */
-export const layer = (server: MemoryServer, network: MemoryNetwork = immediate): Layer.Layer<Transport> =>
+export const layer = (
+  server: MemoryServer,
+  network: MemoryNetwork = immediate
+): Layer.Layer<Transport> =>
   Layer.sync(Transport, () => {
     let calls = 0
-    return { open: (headers, rpc = "EphemeralStream") => openCall(server, network, calls++, headers, rpc) }
+    return {
+      open: (headers, rpc = "EphemeralStream") => openCall(server, network, calls++, headers, rpc)
+    }
   })
 
 /** One direction: carried in order, however the network shuffles the deliveries. */
@@ -185,7 +199,8 @@ const openCall = Effect.fnUntraced(function* (
   const opened: TransportCall = {
     sendUnsafe: (request) => {
       if (over) return true
-      // Copied now, as gRPC does: the client may stamp the same bytes anew for its next session. A Buffer's own slice would not copy.
+      // Copied now, as gRPC does: the client may stamp the same bytes anew for its next session. A
+      // Buffer's own slice would not copy.
       const copy = new Uint8Array(request)
       underWay++
       up.push(() => {
@@ -210,7 +225,11 @@ const openCall = Effect.fnUntraced(function* (
       })
     }),
     onResponseUnsafe: (listener) => {
-      for (let next = Queue.takeUnsafe(responses); next?._tag === "Success"; next = Queue.takeUnsafe(responses)) {
+      for (
+        let next = Queue.takeUnsafe(responses);
+        next?._tag === "Success";
+        next = Queue.takeUnsafe(responses)
+      ) {
         listener(next.value)
       }
       onResponse = listener

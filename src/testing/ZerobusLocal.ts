@@ -1,9 +1,11 @@
 /**
- * A Zerobus server on the own machine, as layers: for tests in memory, and on disk with real Delta tables.
+ * A Zerobus server on the own machine, as layers: for tests in memory, and on disk with real Delta
+ * tables.
  *
- * Three faces on loopback: the gRPC service with the protocol's strict checks, the OAuth token endpoint and the Unity Catalog tables
- * API. Faults are scripted with `Faults`, and `audit` tells what was received, durable and acknowledged. The server runs on real time
- * and real sockets also where a test has a virtual clock. It is made for development, not for production.
+ * Three faces on loopback: the gRPC service with the protocol's strict checks, the OAuth token
+ * endpoint and the Unity Catalog tables API. Faults are scripted with `Faults`, and `audit` tells
+ * what was received, durable and acknowledged. The server runs on real time and real sockets also
+ * where a test has a virtual clock. It is made for development, not for production.
  *
  * @example
  * layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("orders", (it) => {
@@ -23,7 +25,11 @@ import { observedStore } from "../local/activity/observedStore.ts"
 import { type Listeners, makeListeners } from "../local/activity/listeners.ts"
 import { observedStreams, observedTwice } from "../local/activity/observedStreams.ts"
 import { makeRequestLog } from "../local/activity/requestLog.ts"
-import { folderCertificates, makeCertificates, type ServerCertificates } from "../local/endpoints/certificates.ts"
+import {
+  folderCertificates,
+  makeCertificates,
+  type ServerCertificates
+} from "../local/endpoints/certificates.ts"
 import { makeDurableTableStore } from "../local/store/durableTableStore.ts"
 import type { ConnectionFault } from "../local/faults/faultySocket.ts"
 import { serveGrpc } from "../local/endpoints/grpcService.ts"
@@ -35,7 +41,12 @@ import { makeMemoryTableStore } from "../local/store/memoryTableStore.ts"
 import { makePrincipals, type Principal } from "../local/auth/principals.ts"
 import { makeSubjectTokens } from "../local/auth/subjectTokens.ts"
 import { makeServerCounters } from "../local/endpoints/serverCounters.ts"
-import { folderIdentity, newIdentity, secretOf, type ServerIdentity } from "../local/auth/serverIdentity.ts"
+import {
+  folderIdentity,
+  newIdentity,
+  secretOf,
+  type ServerIdentity
+} from "../local/auth/serverIdentity.ts"
 import type { StorageFailure } from "../local/log/storageErrors.ts"
 import { makeStreamHub } from "../local/stream/streamHost.ts"
 import type { ObserveStream } from "../local/stream/streamContract.ts"
@@ -81,7 +92,10 @@ export interface ZerobusLocalShape extends ZerobusScript {
   readonly injectHttp: (...faults: ReadonlyArray<HttpFault>) => Effect.Effect<void>
   /** Removes the faults of the token endpoint and the catalog. */
   readonly clearHttpFaults: Effect.Effect<void>
-  /** How many requests a part of the HTTP face got; for `token` that is how often tokens were asked for. */
+  /**
+   * How many requests a part of the HTTP face got; for `token` that is how often tokens were asked
+   * for.
+   */
   readonly httpRequests: (part: HttpPart) => Effect.Effect<number>
 }
 
@@ -93,7 +107,8 @@ const listenersOf = Effect.fnUntraced(function* ({
   requestLog
 }: ZerobusLocalOptions): Effect.fn.Return<Listeners, never, Scope.Scope> {
   const listeners = makeListeners()
-  if (requestLog === true) listeners.add(yield* Effect.clockWith((clock) => makeRequestLog(makeTimers(clock))))
+  if (requestLog === true)
+    listeners.add(yield* Effect.clockWith((clock) => makeRequestLog(makeTimers(clock))))
   return listeners
 })
 
@@ -155,7 +170,10 @@ const start = Effect.fnUntraced(function* (
     ...principal,
     clientSecret: principal.clientSecret ?? secretOf(identity, principal.clientId)
   }))
-  const principals = makePrincipals([{ clientId, clientSecret, subjects: options.subjects }, ...further])
+  const principals = makePrincipals([
+    { clientId, clientSecret, subjects: options.subjects },
+    ...further
+  ])
   const issuers = options.trustedIssuers ?? []
   const subjects = makeSubjectTokens(
     issuers,
@@ -200,16 +218,19 @@ const start = Effect.fnUntraced(function* (
     connectionFaults: () => {
       const faults = connectionFaults.shift() ?? []
       trace.add({ event: "socket", faults })
-      if (faults.length > 0) tell({ _tag: "ConnectionFaultsStruck", actions: faults.map(({ _tag }) => _tag) })
+      if (faults.length > 0)
+        tell({ _tag: "ConnectionFaultsStruck", actions: faults.map(({ _tag }) => _tag) })
       return faults
     },
     streams: hub,
     auth: auth ? { mint, principals } : undefined
   })
-  // Before the ports close: what is stored is acknowledged, so that clients send as little as possible again.
+  // Before the ports close: what is stored is acknowledged, so that clients send as little as
+  // possible again.
   yield* Effect.addFinalizer(() => hub.shutdown(shutdownMillis))
   // A wildcard address is for listening, not for calling.
-  const called = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host
+  const called =
+    host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host
   const reached = (): Reached => ({
     serverEndpoint: `${scheme}://${called}:${grpc.port}`,
     workspaceUrl: `${scheme}://${called}:${http.port}`,
@@ -231,7 +252,9 @@ const start = Effect.fnUntraced(function* (
     }),
     clientSecret,
     principals: principals.all,
-    consoleUrl: ownConsole && Redacted.make(`${reached().workspaceUrl}/${Redacted.value(ownConsole.fragment)}`),
+    consoleUrl:
+      ownConsole &&
+      Redacted.make(`${reached().workspaceUrl}/${Redacted.value(ownConsole.fragment)}`),
     injectConnection: (...faults) => Effect.sync(() => void connectionFaults.push(faults)),
     injectHttp: (...faults) => Effect.sync(() => faults.forEach(script.inject)),
     clearHttpFaults: Effect.sync(script.clear),
@@ -240,7 +263,10 @@ const start = Effect.fnUntraced(function* (
 })
 
 /** The names and addresses a made certificate is for. */
-const certifiedHosts = ({ host = "127.0.0.1", hostNames = [] }: ZerobusLocalOptions): ReadonlyArray<string> => {
+const certifiedHosts = ({
+  host = "127.0.0.1",
+  hostNames = []
+}: ZerobusLocalOptions): ReadonlyArray<string> => {
   const own = ["localhost", "127.0.0.1", "::1"]
   const listened = host === "0.0.0.0" || host === "::" ? [] : [host]
   return [...new Set([...own, ...listened, ...hostNames])]
@@ -259,10 +285,17 @@ export type StartFailure = PortUnavailable | UnsafeServer | InvalidArgument | St
 const onRealTime = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.provideService(effect, Clock.Clock, Clock.Clock.defaultValue())
 
-/** The local server. Its layers provide it together with a {@link Zerobus} client that is connected to it. */
-export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShape>()("effect-zerobus/ZerobusLocal") {
+/**
+ * The local server. Its layers provide it together with a {@link Zerobus} client that is connected
+ * to it.
+ */
+export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShape>()(
+  "effect-zerobus/ZerobusLocal"
+) {
   /** Only the server, on disk. */
-  static readonly layerServer = (options: ZerobusLocalDiskOptions): Layer.Layer<ZerobusLocal, StartFailure> =>
+  static readonly layerServer = (
+    options: ZerobusLocalDiskOptions
+  ): Layer.Layer<ZerobusLocal, StartFailure> =>
     Layer.effect(
       this,
       Effect.gen(function* () {
@@ -283,12 +316,17 @@ export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShap
             ? yield* folderCertificates(options.dataDir, certifiedHosts(options), now)
             : options.tls || undefined
         const bounds = boundsOf(options, 0, 0)
-        return yield* start({ store, listeners, identity, tls, dataDir: options.dataDir, bounds }, options)
+        return yield* start(
+          { store, listeners, identity, tls, dataDir: options.dataDir, bounds },
+          options
+        )
       }).pipe(onRealTime)
     )
 
   /** Only the server, in memory. */
-  static readonly layerServerMemory = (options: ZerobusLocalOptions = {}): Layer.Layer<ZerobusLocal, StartFailure> =>
+  static readonly layerServerMemory = (
+    options: ZerobusLocalOptions = {}
+  ): Layer.Layer<ZerobusLocal, StartFailure> =>
     Layer.effect(
       this,
       Effect.gen(function* () {
@@ -296,10 +334,16 @@ export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShap
         const listeners = yield* listenersOf(options)
         const store = yield* makeMemoryTableStore
         const now = yield* Clock.currentTimeMillis
-        const tls = options.tls === true ? makeCertificates(certifiedHosts(options), now) : options.tls || undefined
+        const tls =
+          options.tls === true
+            ? makeCertificates(certifiedHosts(options), now)
+            : options.tls || undefined
         const identity = yield* newIdentity
         const bounds = boundsOf(options, 256 * 1024 * 1024, 10_000)
-        return yield* start({ store, listeners, identity, tls, dataDir: undefined, bounds }, options)
+        return yield* start(
+          { store, listeners, identity, tls, dataDir: undefined, bounds },
+          options
+        )
       }).pipe(onRealTime)
     )
 
@@ -320,13 +364,21 @@ export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShap
   )
 
   /** Server and client; the server keeps real Delta tables below `dataDir`. */
-  static readonly layer = (options: ZerobusLocalDiskOptions): Layer.Layer<ZerobusLocal | Zerobus, StartFailure> =>
+  static readonly layer = (
+    options: ZerobusLocalDiskOptions
+  ): Layer.Layer<ZerobusLocal | Zerobus, StartFailure> =>
     Layer.provideMerge(Layer.fresh(ZerobusLocal.layerClient), ZerobusLocal.layerServer(options))
 
   /** Server and client in memory, with options. */
-  static readonly layerMemoryWith = (options: ZerobusLocalOptions): Layer.Layer<ZerobusLocal | Zerobus, StartFailure> =>
-    Layer.provideMerge(Layer.fresh(ZerobusLocal.layerClient), ZerobusLocal.layerServerMemory(options))
+  static readonly layerMemoryWith = (
+    options: ZerobusLocalOptions
+  ): Layer.Layer<ZerobusLocal | Zerobus, StartFailure> =>
+    Layer.provideMerge(
+      Layer.fresh(ZerobusLocal.layerClient),
+      ZerobusLocal.layerServerMemory(options)
+    )
 
   /** Server and client in memory, on free ports of loopback. */
-  static readonly layerMemory: Layer.Layer<ZerobusLocal | Zerobus, StartFailure> = ZerobusLocal.layerMemoryWith({})
+  static readonly layerMemory: Layer.Layer<ZerobusLocal | Zerobus, StartFailure> =
+    ZerobusLocal.layerMemoryWith({})
 }

@@ -1,18 +1,16 @@
 /**
- * The local server without sockets, in the process of the test and on its clock: with a `TestClock` no test waits, and the same seed and
- * the same program give the same trace.
+ * The local server without sockets, in the process of the test and on its clock: with a `TestClock`
+ * no test waits, and the same seed and the same program give the same trace.
  *
- * Protocol, checks, tables, faults, gates and audit are those of `ZerobusLocal`. The token endpoint, the catalog, TLS and everything
- * below gRPC are not there: tokens are made up, and `Faults.disconnect` ends the call.
+ * Protocol, checks, tables, faults, gates and audit are those of `ZerobusLocal`. The token
+ * endpoint, the catalog, TLS and everything below gRPC are not there: tokens are made up, and
+ * `Faults.disconnect` ends the call.
  *
- * @example
- * it.effect("arrive", () => Effect.gen(function*() {
- *   const virtual = yield* ZerobusVirtual
- *   yield* virtual.createTable("main.default.orders(id BIGINT)")
- *   const ingesting = yield* Effect.forkChild(program)
- *   yield* TestClock.adjust("1 minute")
- *   yield* Fiber.join(ingesting)
- * }).pipe(Effect.provide(ZerobusVirtual.layer({ seed: 7, latency: Latency.uniform("1 millis", "20 millis") }))))
+ * @example it.effect("arrive", () => Effect.gen(function*() { const virtual = yield* ZerobusVirtual
+ * yield* virtual.createTable("main.default.orders(id BIGINT)") const ingesting = yield*
+ * Effect.forkChild(program) yield* TestClock.adjust("1 minute") yield* Fiber.join(ingesting)
+ * }).pipe(Effect.provide(ZerobusVirtual.layer({ seed: 7, latency: Latency.uniform("1 millis", "20
+ * millis") }))))
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -35,8 +33,13 @@ import { serverScript, type ZerobusScript } from "./serverScript.ts"
 
 const shortly: Latency = { _tag: "Constant", millis: 1 }
 
-/** A server without sockets. Its layer provides it together with a {@link Zerobus} client that is connected to it. */
-export class ZerobusVirtual extends Context.Service<ZerobusVirtual, ZerobusScript>()("effect-zerobus/ZerobusVirtual") {
+/**
+ * A server without sockets. Its layer provides it together with a {@link Zerobus} client that is
+ * connected to it.
+ */
+export class ZerobusVirtual extends Context.Service<ZerobusVirtual, ZerobusScript>()(
+  "effect-zerobus/ZerobusVirtual"
+) {
   /** Server and client. Fails with `InvalidArgument` that names the option. */
   static readonly layer = (
     options: ZerobusVirtualOptions = {}

@@ -12,7 +12,10 @@ export const clientVariables = ({
   serverEndpoint,
   tls,
   workspaceUrl
-}: Pick<ZerobusLocalShape, "clientId" | "serverEndpoint" | "tls" | "workspaceUrl">): Record<string, string> => ({
+}: Pick<ZerobusLocalShape, "clientId" | "serverEndpoint" | "tls" | "workspaceUrl">): Record<
+  string,
+  string
+> => ({
   ZEROBUS_SERVER_ENDPOINT: serverEndpoint,
   DATABRICKS_WORKSPACE_URL: workspaceUrl,
   DATABRICKS_CLIENT_ID: clientId,

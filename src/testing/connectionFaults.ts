@@ -1,6 +1,7 @@
 /**
- * Faults of a connection below gRPC, for `ZerobusLocal.injectConnection`: of its bytes, and of its HTTP/2 frames. Those of frames need a server
- * without TLS, since they cannot look inside. Part of `Faults`.
+ * Faults of a connection below gRPC, for `ZerobusLocal.injectConnection`: of its bytes, and of its
+ * HTTP/2 frames. Those of frames need a server without TLS, since they cannot look inside. Part of
+ * `Faults`.
  */
 import type { ConnectionFault } from "../local/faults/faultySocket.ts"
 import { type Http2Settings, settingsOf } from "../local/faults/frameSettings.ts"
@@ -11,8 +12,9 @@ export type { ConnectionFault } from "../local/faults/faultySocket.ts"
 export type { Http2Settings } from "../local/faults/frameSettings.ts"
 
 /**
- * Ends a connection after so many bytes in a direction (`up` is to the server): by RST (default), by FIN, by silence in both directions with
- * the connection left open (`"blackHole"`), or by silence in this direction alone (`"halfOpen"`).
+ * Ends a connection after so many bytes in a direction (`up` is to the server): by RST (default),
+ * by FIN, by silence in both directions with the connection left open (`"blackHole"`), or by
+ * silence in this direction alone (`"halfOpen"`).
  */
 export const cutAfterBytes = (
   direction: "up" | "down",
@@ -28,22 +30,33 @@ export const throttle = (direction: "up" | "down", bytesPerSecond: number): Conn
 })
 
 /** Passes the bytes in pieces of `size`, so that frames and messages arrive in parts. */
-export const pieces = (direction: "up" | "down", size: number): ConnectionFault => ({ _tag: "Pieces", direction, size })
+export const pieces = (direction: "up" | "down", size: number): ConnectionFault => ({
+  _tag: "Pieces",
+  direction,
+  size
+})
 
 /**
- * Sends every frame to the client in two parts: divided in the middle of its header (`"header"`), or in the middle of the five bytes in
- * front of a gRPC message (`"prefix"`).
+ * Sends every frame to the client in two parts: divided in the middle of its header (`"header"`),
+ * or in the middle of the five bytes in front of a gRPC message (`"prefix"`).
  */
-export const splitFrames = (where: "header" | "prefix"): ConnectionFault => ({ _tag: "SplitFrames", where })
+export const splitFrames = (where: "header" | "prefix"): ConnectionFault => ({
+  _tag: "SplitFrames",
+  where
+})
 
 /** Leaves the client's HTTP/2 pings unanswered. */
 export const ignorePings: ConnectionFault = { _tag: "IgnorePings" }
 
 /**
- * Sends GOAWAY with an HTTP/2 error code (0 is NO_ERROR) in front of the n-th DATA frame to the client. `lastStreamId` 0 says that the
- * client's call was not processed; by default it is the highest there is. Give two for a double one.
+ * Sends GOAWAY with an HTTP/2 error code (0 is NO_ERROR) in front of the n-th DATA frame to the
+ * client. `lastStreamId` 0 says that the client's call was not processed; by default it is the
+ * highest there is. Give two for a double one.
  */
-export const goAway = (code: number, options: { readonly nthData?: number; readonly lastStreamId?: number } = {}) => {
+export const goAway = (
+  code: number,
+  options: { readonly nthData?: number; readonly lastStreamId?: number } = {}
+) => {
   const payload = Buffer.alloc(8)
   payload.writeUInt32BE(options.lastStreamId ?? 0x7fffffff, 0)
   payload.writeUInt32BE(code, 4)
@@ -51,21 +64,31 @@ export const goAway = (code: number, options: { readonly nthData?: number; reado
 }
 
 /** Sends RST_STREAM with an HTTP/2 error code in front of the n-th DATA frame. */
-export const rstStream = (code: number, options: { readonly nthData?: number; readonly streamId?: number } = {}) => {
+export const rstStream = (
+  code: number,
+  options: { readonly nthData?: number; readonly streamId?: number } = {}
+) => {
   const payload = Buffer.alloc(4)
   payload.writeUInt32BE(code)
   return insertFrames(http2Frame(3, 0, options.streamId ?? 1, payload), options.nthData)
 }
 
 /**
- * Changes the connection's settings in front of the n-th DATA frame, in the middle of a call. The server goes on under its old ones, and the
- * connection translates: with a small `initialWindowSize` the client may have no more than so many bytes of a call under way (0 stops
- * it, as a reader that takes nothing does, until later settings raise it), with a large `maxFrameSize` its frames are divided again.
- * Throws a `RangeError` for a window above the server's own, 65,535 bytes. Values that HTTP/2 forbids are sent as they are.
+ * Changes the connection's settings in front of the n-th DATA frame, in the middle of a call. The
+ * server goes on under its old ones, and the connection translates: with a small
+ * `initialWindowSize` the client may have no more than so many bytes of a call under way (0 stops
+ * it, as a reader that takes nothing does, until later settings raise it), with a large
+ * `maxFrameSize` its frames are divided again. Throws a `RangeError` for a window above the
+ * server's own, 65,535 bytes. Values that HTTP/2 forbids are sent as they are.
  */
-export const settings = (values: Http2Settings, options: { readonly nthData?: number } = {}): ConnectionFault => {
+export const settings = (
+  values: Http2Settings,
+  options: { readonly nthData?: number } = {}
+): ConnectionFault => {
   if ((values.initialWindowSize ?? 0) > 65_535) {
-    throw new RangeError("The initialWindowSize of scripted settings must be at most 65535, the window of the server.")
+    throw new RangeError(
+      "The initialWindowSize of scripted settings must be at most 65535, the window of the server."
+    )
   }
   return { _tag: "Settings", nthData: options.nthData ?? 1, values: settingsOf(values) }
 }
@@ -78,7 +101,10 @@ export const insertFrames = (bytes: Uint8Array, nthData = 1): ConnectionFault =>
 })
 
 /** Ends the call with the n-th DATA frame, without trailers. */
-export const endWithoutTrailers = (nthData = 1): ConnectionFault => ({ _tag: "EndWithoutTrailers", nthData })
+export const endWithoutTrailers = (nthData = 1): ConnectionFault => ({
+  _tag: "EndWithoutTrailers",
+  nthData
+})
 
 /** Sends an acknowledgement of `upTo` behind the frame that ends a call. */
 export const ackAfterEnd = (upTo: number): ConnectionFault => ({
@@ -86,17 +112,25 @@ export const ackAfterEnd = (upTo: number): ConnectionFault => ({
   bytes: grpcMessage(ackResponse(upTo))
 })
 
-/** Ends the call with trailers that hold one header of so many bytes, in front of the n-th DATA frame. */
+/**
+ * Ends the call with trailers that hold one header of so many bytes, in front of the n-th DATA
+ * frame.
+ */
 export const largeHeader = (
   bytes: number,
   options: { readonly nthData?: number; readonly streamId?: number } = {}
 ): ConnectionFault => {
-  const block = Buffer.concat([headerField("grpc-status", "14"), headerField("x-large", "x".repeat(bytes))])
+  const block = Buffer.concat([
+    headerField("grpc-status", "14"),
+    headerField("x-large", "x".repeat(bytes))
+  ])
   const frames: Array<Buffer> = []
   for (let from = 0; from < block.length; from += 16_384) {
     const part = block.subarray(from, from + 16_384)
     const last = from + part.length === block.length ? 4 : 0
-    frames.push(http2Frame(from === 0 ? 1 : 9, (from === 0 ? 1 : 0) | last, options.streamId ?? 1, part))
+    frames.push(
+      http2Frame(from === 0 ? 1 : 9, (from === 0 ? 1 : 0) | last, options.streamId ?? 1, part)
+    )
   }
   return insertFrames(Buffer.concat(frames), options.nthData)
 }

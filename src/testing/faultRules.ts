@@ -1,5 +1,6 @@
 /**
- * What a scripted fault may be. One that could never strike is refused when it is injected: else the test that needs it passes without it.
+ * What a scripted fault may be. One that could never strike is refused when it is injected: else
+ * the test that needs it passes without it.
  */
 import {
   checkOptions,
@@ -26,7 +27,8 @@ const offsets = that(
 )
 const latency = that(
   "a Latency",
-  (value) => typeof value === "object" && value !== null && "_tag" in value && typeof value._tag === "string"
+  (value) =>
+    typeof value === "object" && value !== null && "_tag" in value && typeof value._tag === "string"
 )
 
 type Member<Tag> = Extract<FaultAction, { readonly _tag: Tag }>
@@ -46,14 +48,20 @@ const actions: { readonly [Tag in FaultAction["_tag"]]: OptionRules<Omit<Member<
   AckAndClose: { afterMillis: required(millis) },
   Committed: { by: required(that("a whole number", Number.isSafeInteger)) },
   ExpireToken: {},
-  AckAt: { acks: required(offsets), afterwards: required(oneOf("automatic", "silence", "halfClose")) },
+  AckAt: {
+    acks: required(offsets),
+    afterwards: required(oneOf("automatic", "silence", "halfClose"))
+  },
   AckLatency: { latency: required(latency), seed: required(that("a number", Number.isFinite)) }
 }
 
 const action: OptionRule = {
   words: `an object whose _tag is one of ${Object.keys(actions).join(", ")}`,
   accepts: (value) =>
-    typeof value === "object" && value !== null && "_tag" in value && Object.hasOwn(actions, String(value._tag))
+    typeof value === "object" &&
+    value !== null &&
+    "_tag" in value &&
+    Object.hasOwn(actions, String(value._tag))
 }
 
 const rules: OptionRules<Fault> = {
@@ -69,12 +77,21 @@ const rules: OptionRules<Fault> = {
   action: required(action)
 }
 
-/** Why a fault cannot strike as it says, with where that stands in it. `within` is the path of the fault itself. */
-export const faultProblem = (fault: Fault, within: ReadonlyArray<string | number>): InvalidArgument | undefined => {
+/**
+ * Why a fault cannot strike as it says, with where that stands in it. `within` is the path of the
+ * fault itself.
+ */
+export const faultProblem = (
+  fault: Fault,
+  within: ReadonlyArray<string | number>
+): InvalidArgument | undefined => {
   const wrong = checkOptions(rules, fault, within)
   if (wrong !== undefined) return wrong
   const { _tag, ...rest } = fault.action
-  return checkOptions(actions[_tag] as OptionRules, rest, [...within, "action"]) ?? contradiction(fault, within)
+  return (
+    checkOptions(actions[_tag] as OptionRules, rest, [...within, "action"]) ??
+    contradiction(fault, within)
+  )
 }
 
 const contradiction = (
@@ -82,13 +99,20 @@ const contradiction = (
   within: ReadonlyArray<string | number>
 ): InvalidArgument | undefined => {
   const refuse = (field: string, why: string) =>
-    new InvalidArgument({ message: `The option ${[...within, field].join(".")} ${why}.`, path: [...within, field] })
-  const given = (["offset", "afterRecords", "nth"] as const).filter((field) => when[field] !== undefined)
+    new InvalidArgument({
+      message: `The option ${[...within, field].join(".")} ${why}.`,
+      path: [...within, field]
+    })
+  const given = (["offset", "afterRecords", "nth"] as const).filter(
+    (field) => when[field] !== undefined
+  )
   if (_tag === "AckAt" || _tag === "AckLatency") {
     if (at !== "ack") return refuse("at", `must be "ack" for ${_tag}`)
-    if (given[0] !== undefined) return refuse(given[0], `is not for ${_tag}, which holds for a whole connection`)
+    if (given[0] !== undefined)
+      return refuse(given[0], `is not for ${_tag}, which holds for a whole connection`)
   }
-  if (given.length > 1) return refuse(given.at(-1)!, `cannot be given together with ${given[0]}; leave one of them out`)
+  if (given.length > 1)
+    return refuse(given.at(-1)!, `cannot be given together with ${given[0]}; leave one of them out`)
   if (when.offset !== undefined && !["message", "durable", "ack"].includes(at)) {
     return refuse("offset", `is not for the point "${at}", which has no wire offset; give nth`)
   }

@@ -1,6 +1,6 @@
 /**
- * Faults of the token endpoint and the catalog, for `ZerobusLocal.injectHttp`. They strike the next requests in the order in which they were
- * injected. Part of `Faults`.
+ * Faults of the token endpoint and the catalog, for `ZerobusLocal.injectHttp`. They strike the next
+ * requests in the order in which they were injected. Part of `Faults`.
  */
 import * as Duration from "effect/Duration"
 import type { HttpFault, HttpPart } from "../local/faults/httpScript.ts"
@@ -8,8 +8,8 @@ import type { HttpFault, HttpPart } from "../local/faults/httpScript.ts"
 export type { HttpFault, HttpPart } from "../local/faults/httpScript.ts"
 
 /**
- * The next requests to the token endpoint or the catalog get this status. `body` is the text of the answer, an empty JSON object by
- * default.
+ * The next requests to the token endpoint or the catalog get this status. `body` is the text of the
+ * answer, an empty JSON object by default.
  */
 export const httpStatus = (
   at: HttpPart,
@@ -33,10 +33,21 @@ export const httpDelay = (at: HttpPart, duration: Duration.Input, times?: number
 })
 
 /** The next requests to the token endpoint or the catalog are never answered. */
-export const httpHang = (at: HttpPart, times?: number): HttpFault => ({ at, times, action: { _tag: "Hang" } })
+export const httpHang = (at: HttpPart, times?: number): HttpFault => ({
+  at,
+  times,
+  action: { _tag: "Hang" }
+})
 
-/** The next requests to the token endpoint or the catalog are answered well, so that the faults injected after this one strike later. */
-export const httpOk = (at: HttpPart, times?: number): HttpFault => ({ at, times, action: { _tag: "Pass" } })
+/**
+ * The next requests to the token endpoint or the catalog are answered well, so that the faults
+ * injected after this one strike later.
+ */
+export const httpOk = (at: HttpPart, times?: number): HttpFault => ({
+  at,
+  times,
+  action: { _tag: "Pass" }
+})
 
 /** The next tokens are good for so long, instead of the server's `tokenLife`. */
 export const tokenLife = (duration: Duration.Input, times?: number): HttpFault => ({

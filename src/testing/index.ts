@@ -1,5 +1,6 @@
 /**
- * The local Zerobus server for tests and development, and scripted faults for it; `ZerobusVirtual` needs no sockets.
+ * The local Zerobus server for tests and development, and scripted faults for it; `ZerobusVirtual`
+ * needs no sockets.
  */
 export * as ConnectProxy from "./ConnectProxy.ts"
 export * as Faults from "./Faults.ts"

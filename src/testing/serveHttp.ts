@@ -17,7 +17,9 @@ import { PortUnavailable } from "../local/endpoints/listener.ts"
 
 /** How long connections may take, in milliseconds. */
 interface Limits {
-  /** Until all headers of a request are there, counted from the connection or the answer before it. */
+  /**
+   * Until all headers of a request are there, counted from the connection or the answer before it.
+   */
   readonly headersTimeout: number
   /** Until a request is there with its body. */
   readonly requestTimeout: number
@@ -25,7 +27,11 @@ interface Limits {
   readonly connectionsCheckingInterval: number
 }
 
-const usualLimits: Limits = { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 5000 }
+const usualLimits: Limits = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 5000
+}
 
 /** Serves until the scope closes; returns the port. Fails with `PortUnavailable`. */
 export const serveHttp = Effect.fnUntraced(function* (options: {
@@ -34,18 +40,38 @@ export const serveHttp = Effect.fnUntraced(function* (options: {
   /** Key and certificate, both PEM; plaintext when left out. */
   readonly tls?: ServerCertificates | undefined
   readonly limits?: Limits | undefined
-  readonly app: Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest>
+  readonly app: Effect.Effect<
+    HttpServerResponse.HttpServerResponse,
+    never,
+    HttpServerRequest.HttpServerRequest
+  >
 }): Effect.fn.Return<{ readonly port: number }, PortUnavailable, Scope.Scope> {
   const { app, host, port, tls } = options
-  const limits = { maxHeaderSize: 16 * 1024, keepAliveTimeout: 5000, ...(options.limits ?? usualLimits) }
+  const limits = {
+    maxHeaderSize: 16 * 1024,
+    keepAliveTimeout: 5000,
+    ...(options.limits ?? usualLimits)
+  }
   const node: Http.Server =
     tls === undefined
       ? Http.createServer(limits)
-      : Https.createServer({ ...limits, key: Redacted.value(tls.key), cert: tls.cert, minVersion: "TLSv1.2" })
+      : Https.createServer({
+          ...limits,
+          key: Redacted.value(tls.key),
+          cert: tls.cert,
+          minVersion: "TLSv1.2"
+        })
   node.maxConnections = 512
-  const server = yield* NodeHttpServer.make(() => node, { host, port, disablePreemptiveShutdown: true }).pipe(
+  const server = yield* NodeHttpServer.make(() => node, {
+    host,
+    port,
+    disablePreemptiveShutdown: true
+  }).pipe(
     Effect.mapError(({ cause }) => {
-      const code = typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : "unknown"
+      const code =
+        typeof cause === "object" && cause !== null && "code" in cause
+          ? String(cause.code)
+          : "unknown"
       return new PortUnavailable({ host, port, code })
     })
   )
@@ -62,9 +88,13 @@ export const serveHttp = Effect.fnUntraced(function* (options: {
       return answered
     })
   ).pipe(Effect.provideService(HttpServer.HttpServer, server))
-  // First of all when the scope closes: requests under way are told so, also those that would never have been answered.
+  // First of all when the scope closes: requests under way are told so, also those that would never
+  // have been answered.
   yield* Effect.addFinalizer(() =>
-    Deferred.succeed(closing, HttpServerResponse.empty({ status: 503, headers: { connection: "close" } })).pipe(
+    Deferred.succeed(
+      closing,
+      HttpServerResponse.empty({ status: 503, headers: { connection: "close" } })
+    ).pipe(
       Effect.andThen(Effect.yieldNow),
       Effect.repeat({ until: () => running === 0, times: 100 })
     )

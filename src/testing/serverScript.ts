@@ -1,12 +1,17 @@
 /**
- * What tests can ask of a local server and script on it, whether it has sockets (`ZerobusLocal`) or not (`ZerobusVirtual`).
+ * What tests can ask of a local server and script on it, whether it has sockets (`ZerobusLocal`) or
+ * not (`ZerobusVirtual`).
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { tableNameProblem } from "../internal/columns/columnNames.ts"
-import { type ColumnDefinition, parseTableDefinition, type TableDefinition } from "../internal/columns/columnType.ts"
+import {
+  type ColumnDefinition,
+  parseTableDefinition,
+  type TableDefinition
+} from "../internal/columns/columnType.ts"
 import type { Fault, LocalEvent } from "../local/faults/faultScript.ts"
 import type { makeServerCounters, ServerCounters } from "../local/endpoints/serverCounters.ts"
 import {
@@ -31,7 +36,10 @@ export type { Audit, ConnectionAudit } from "../local/stream/streamAudit.ts"
 /** A table's name: as text, or of anything that has one. */
 export type TableName = string | { readonly tableName: string } | { readonly name: string }
 
-/** A table to create: SQL-like text `c.s.t(col TYPE [NOT NULL], ...)`, a definition, or a typed table. */
+/**
+ * A table to create: SQL-like text `c.s.t(col TYPE [NOT NULL], ...)`, a definition, or a typed
+ * table.
+ */
 export type NewTable = string | TableDefinition | { readonly definition: TableDefinition }
 
 /** The text is no trace that can be replayed. `message` says why. */
@@ -42,34 +50,50 @@ export interface ZerobusScript {
   /** Creates a table; fails when it exists, or has a column this server cannot write. */
   readonly createTable: (
     table: NewTable
-  ) => Effect.Effect<TableRecord, TableExists | UnsupportedColumn | InvalidDefinition | StorageFailure>
+  ) => Effect.Effect<
+    TableRecord,
+    TableExists | UnsupportedColumn | InvalidDefinition | StorageFailure
+  >
   /** The table's definition, when it exists. */
   readonly getTable: (table: TableName) => Effect.Effect<Option.Option<TableRecord>>
   /**
-   * Adds nullable columns at the end of a table, and fields to its STRUCTs, named by their paths (`place.height`).
-   * Streams that are open go on. Fails when there is no such table, or a column cannot be added.
+   * Adds nullable columns at the end of a table, and fields to its STRUCTs, named by their paths
+   * (`place.height`). Streams that are open go on. Fails when there is no such table, or a column
+   * cannot be added.
    */
   readonly addColumns: (
     table: TableName,
     columns: ReadonlyArray<ColumnDefinition>
-  ) => Effect.Effect<TableRecord, TableNotFound | UnsupportedColumn | InvalidDefinition | StorageFailure>
+  ) => Effect.Effect<
+    TableRecord,
+    TableNotFound | UnsupportedColumn | InvalidDefinition | StorageFailure
+  >
   /** All tables. */
   readonly listTables: Effect.Effect<ReadonlyArray<TableRecord>>
   /** Deletes a table with its data; false when there is none. */
   readonly dropTable: (table: TableName) => Effect.Effect<boolean, StorageFailure>
-  /** The rows of a small table, everything acknowledged included. BIGINT and timestamps (microseconds) are bigint, DATE is days. */
-  readonly records: (table: TableName) => Effect.Effect<ReadonlyArray<Record<string, unknown>>, StorageFailure>
+  /**
+   * The rows of a small table, everything acknowledged included. BIGINT and timestamps
+   * (microseconds) are bigint, DATE is days.
+   */
+  readonly records: (
+    table: TableName
+  ) => Effect.Effect<ReadonlyArray<Record<string, unknown>>, StorageFailure>
   /** The persistent streams of a table, oldest first, retired ones among them. */
   readonly streams: (table: TableName) => Effect.Effect<ReadonlyArray<PersistentStreamRecord>>
   /** Commits everything acknowledged, of one table or of all. */
   readonly flush: (table?: TableName) => Effect.Effect<void, StorageFailure>
   /** Version, files, rows and bytes of the committed table. */
   readonly stats: TableStoreShape["stats"]
-  /** What was received, durable and acknowledged per connection, and what that amounts to. The table must exist. */
+  /**
+   * What was received, durable and acknowledged per connection, and what that amounts to. The table
+   * must exist.
+   */
   readonly audit: (table: TableName) => Effect.Effect<Audit, StorageFailure | InvalidTable>
   /**
-   * Adds faults to a table's script, all or none. Fails with `InvalidTable` when there is no such table, and with `InvalidArgument` for a
-   * fault that could not strike as it says; its path starts with `"faults"` and the fault's index.
+   * Adds faults to a table's script, all or none. Fails with `InvalidTable` when there is no such
+   * table, and with `InvalidArgument` for a fault that could not strike as it says; its path starts
+   * with `"faults"` and the fault's index.
    */
   readonly inject: (
     table: TableName,
@@ -79,20 +103,25 @@ export interface ZerobusScript {
   readonly clearFaults: (table: TableName) => Effect.Effect<void>
   /** Lets everything of a table go on that a `hold` stopped; succeeds with how much that was. */
   readonly release: (table: TableName) => Effect.Effect<number>
-  /** Waits until an event has happened on a table `count` times (default 1) since the server started. */
+  /**
+   * Waits until an event has happened on a table `count` times (default 1) since the server
+   * started.
+   */
   readonly waitFor: (table: TableName, event: LocalEvent, count?: number) => Effect.Effect<void>
   /** How often an event has happened on a table. */
   readonly count: (table: TableName, event: LocalEvent) => Effect.Effect<number>
   /** Live counters over all tables. */
   readonly counters: Effect.Effect<ServerCounters>
   /**
-   * What happened since the server started, as JSON lines: connections, messages with their offsets, acknowledgements, faults and times, but
-   * no payloads and no values of headers. Up to `traceEvents` lines.
+   * What happened since the server started, as JSON lines: connections, messages with their
+   * offsets, acknowledgements, faults and times, but no payloads and no values of headers. Up to
+   * `traceEvents` lines.
    */
   readonly trace: Effect.Effect<string>
   /**
-   * Lets the faults and acknowledgements of a trace happen again, in its order on each connection. For the connections from now on, under a
-   * program that sends the same messages as then; times are not replayed, and what was held needs its `release` again.
+   * Lets the faults and acknowledgements of a trace happen again, in its order on each connection.
+   * For the connections from now on, under a program that sends the same messages as then; times
+   * are not replayed, and what was held needs its `release` again.
    */
   readonly replay: (trace: string) => Effect.Effect<void, InvalidTrace>
 }
@@ -109,13 +138,17 @@ const noTable = (tableName: string): InvalidTable =>
   })
 
 const definitionOf = (table: NewTable): Effect.Effect<TableDefinition, InvalidDefinition> => {
-  if (typeof table !== "string") return Effect.succeed("definition" in table ? table.definition : table)
+  if (typeof table !== "string")
+    return Effect.succeed("definition" in table ? table.definition : table)
   return Effect.fromResult(
     Result.mapError(parseTableDefinition(table), (message) => new InvalidDefinition({ message }))
   )
 }
 
-/** What tests can ask of a server. `onReplay` gets what a replay wants of other parts than the tables. */
+/**
+ * What tests can ask of a server. `onReplay` gets what a replay wants of other parts than the
+ * tables.
+ */
 export const serverScript = (server: {
   readonly store: TableStoreShape
   readonly hub: StreamHub
@@ -170,15 +203,21 @@ export const serverScript = (server: {
       Effect.suspend(() => {
         const events = decodeTrace(text)
         if (typeof events === "string") {
-          return Effect.fail(new InvalidTrace({ message: `The text is no trace of a local server: ${events}.` }))
+          return Effect.fail(
+            new InvalidTrace({ message: `The text is no trace of a local server: ${events}.` })
+          )
         }
         if (events.some(({ event }) => event === "truncated")) {
-          const message = "The trace is not whole, so it cannot be replayed. Record it with a higher traceEvents."
+          const message =
+            "The trace is not whole, so it cannot be replayed. Record it with a higher traceEvents."
           return Effect.fail(new InvalidTrace({ message }))
         }
         const replay = replayOf(events)
-        // The numbers of connections count from the server's start; those of the trace come after the ones there were.
-        const shifts = new Map(replay.faults.map(({ table }) => [table, hub.script(table).count("connect")]))
+        // The numbers of connections count from the server's start; those of the trace come after
+        // the ones there were.
+        const shifts = new Map(
+          replay.faults.map(({ table }) => [table, hub.script(table).count("connect")])
+        )
         for (const { fault, table } of replay.faults) {
           const connection = (fault.connection ?? 0) + (shifts.get(table) ?? 0)
           hub.script(table).inject({ ...fault, connection })

@@ -16,7 +16,10 @@ const answering = (...parts: ReadonlyArray<ReadonlyArray<number>>): Script => ({
   }
 })
 
-/** A record that is answered with these bytes ends the stream as a protocol violation, and stays unacknowledged. */
+/**
+ * A record that is answered with these bytes ends the stream as a protocol violation, and stays
+ * unacknowledged.
+ */
 const violates = (...parts: ReadonlyArray<ReadonlyArray<number>>) =>
   Effect.gen(function* () {
     const { server, stream } = yield* A.open(single, answering(...parts), {})
@@ -43,20 +46,25 @@ describe("acknowledgements", () => {
     })
   )
 
-  // Decision: final with a typed error and the records returned; one of the official SDKs reconnects instead.
-  it.effect("AK-02 H-02 takes an acknowledgement without its field as a violation, never as offset 0", () =>
-    Effect.asVoid(violates(response.ackWithoutOffset()))
+  // Decision: final with a typed error and the records returned; one of the official SDKs
+  // reconnects instead.
+  it.effect(
+    "AK-02 H-02 takes an acknowledgement without its field as a violation, never as offset 0",
+    () => Effect.asVoid(violates(response.ackWithoutOffset()))
   )
 
-  it.effect("AK-03 H-04 takes an acknowledgement beyond what was sent as a violation that names both numbers", () =>
-    Effect.gen(function* () {
-      const error = yield* violates(response.ack(101))
-      assert.include(error.message, "101")
-      assert.include(error.message, "1 message")
-      // One beyond would acknowledge the next record before it exists.
-      yield* violates(response.ack(1))
-      yield* violates(response.ack(2n ** 63n - 1n))
-    })
+  it.effect(
+    "AK-03 H-04 takes an acknowledgement beyond what was sent as a violation that names both " +
+      "numbers",
+    () =>
+      Effect.gen(function* () {
+        const error = yield* violates(response.ack(101))
+        assert.include(error.message, "101")
+        assert.include(error.message, "1 message")
+        // One beyond would acknowledge the next record before it exists.
+        yield* violates(response.ack(1))
+        yield* violates(response.ack(2n ** 63n - 1n))
+      })
   )
 
   it.effect("AK-04 H-03 takes a negative acknowledgement as a violation", () =>
@@ -113,7 +121,10 @@ describe("acknowledgements", () => {
 
   it.effect("AK-09 ends with an acknowledgement timeout when the server stays silent", () =>
     Effect.gen(function* () {
-      const { stream } = yield* A.open({ ...single, serverLackOfAckTimeout: 200, recovery: false }, A.silent)
+      const { stream } = yield* A.open(
+        { ...single, serverLackOfAckTimeout: 200, recovery: false },
+        A.silent
+      )
       const ack = yield* stream.ingestRecord(A.record(0))
       const waiting = yield* A.started(ack.await)
       yield* A.advance(199)
@@ -125,7 +136,11 @@ describe("acknowledgements", () => {
 
   it.effect("AK-10 sends exactly what is unacknowledged again after a silent connection", () =>
     Effect.gen(function* () {
-      const { server, stream } = yield* A.open({ ...single, serverLackOfAckTimeout: 100 }, A.silent, {})
+      const { server, stream } = yield* A.open(
+        { ...single, serverLackOfAckTimeout: 100 },
+        A.silent,
+        {}
+      )
       for (const text of A.recordsFrom(0, 3)) yield* stream.ingestRecord(text)
       const flush = yield* A.started(stream.flush)
       yield* A.advance(110)
@@ -138,14 +153,17 @@ describe("acknowledgements", () => {
     })
   )
 
-  it.effect("AK-11 H-07 takes an empty response, one of an unknown kind and one that is no message as violations", () =>
-    Effect.gen(function* () {
-      yield* violates(response.empty())
-      yield* violates(response.unknown())
-      yield* violates(response.garbage())
-      yield* violates(response.created("again"))
-      yield* violates(response.created("again"), response.closing(0))
-    })
+  it.effect(
+    "AK-11 H-07 takes an empty response, one of an unknown kind and one that is no message as " +
+      "violations",
+    () =>
+      Effect.gen(function* () {
+        yield* violates(response.empty())
+        yield* violates(response.unknown())
+        yield* violates(response.garbage())
+        yield* violates(response.created("again"))
+        yield* violates(response.created("again"), response.closing(0))
+      })
   )
 
   it.effect("AK-12 H-08 does not believe an acknowledgement before its request has left", () =>
@@ -178,28 +196,30 @@ describe("acknowledgements", () => {
     })
   )
 
-  it.effect("AK-14 AK-21 H-01 H-05 maps the wire offsets of a new connection to the right records", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* A.open(single, answering(response.ack(0)), {
-        ...A.silent,
-        onCreate: (connection) => (connection.pause(), connection.accept())
+  it.effect(
+    "AK-14 AK-21 H-01 H-05 maps the wire offsets of a new connection to the right records",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* A.open(single, answering(response.ack(0)), {
+          ...A.silent,
+          onCreate: (connection) => (connection.pause(), connection.accept())
+        })
+        const acks = yield* Effect.forEach(A.recordsFrom(0, 3), stream.ingestRecord)
+        yield* acks[0]!.await
+        server.last.cut()
+        yield* A.advance(10)
+        const second = server.connection(1)
+        second.ack(0)
+        yield* A.settle
+        assert.isTrue(Option.isNone(yield* acks[1]!.poll), "the replay has not left yet")
+        second.resume()
+        yield* A.settle
+        assert.isTrue(Option.isSome(yield* acks[1]!.poll))
+        assert.isTrue(Option.isNone(yield* acks[2]!.poll))
+        second.ack(1)
+        assert.strictEqual(yield* acks[2]!.await, 2)
+        assert.deepStrictEqual(second.records, A.recordsFrom(1, 2))
       })
-      const acks = yield* Effect.forEach(A.recordsFrom(0, 3), stream.ingestRecord)
-      yield* acks[0]!.await
-      server.last.cut()
-      yield* A.advance(10)
-      const second = server.connection(1)
-      second.ack(0)
-      yield* A.settle
-      assert.isTrue(Option.isNone(yield* acks[1]!.poll), "the replay has not left yet")
-      second.resume()
-      yield* A.settle
-      assert.isTrue(Option.isSome(yield* acks[1]!.poll))
-      assert.isTrue(Option.isNone(yield* acks[2]!.poll))
-      second.ack(1)
-      assert.strictEqual(yield* acks[2]!.await, 2)
-      assert.deepStrictEqual(second.records, A.recordsFrom(1, 2))
-    })
   )
 
   it.effect("AK-15 counts an acknowledgement that the end of the stream follows at once", () =>
@@ -229,12 +249,16 @@ describe("acknowledgements", () => {
   )
 
   it.effect(
-    "AK-17 AK-18 H-31 reports the server's status while the sender is blocked, and invalidates credentials once",
+    "AK-17 AK-18 H-31 reports the server's status while the sender is blocked, and invalidates " +
+      "credentials once",
     () =>
       Effect.gen(function* () {
         const blocked = (end: (connection: Connection) => void) =>
           Effect.gen(function* () {
-            const { provider, server, stream } = yield* A.open({ ...single, recovery: false }, A.silent)
+            const { provider, server, stream } = yield* A.open(
+              { ...single, recovery: false },
+              A.silent
+            )
             server.last.pause()
             const acks = yield* Effect.forEach(A.recordsFrom(0, 100), stream.ingestRecord)
             yield* A.settle
@@ -243,74 +267,105 @@ describe("acknowledgements", () => {
             assert.strictEqual(server.connections.length, 1)
             return { error: yield* Effect.flip(acks[99]!.await), provider }
           })
-        const rejected = yield* blocked((connection) => connection.fail(code.UNAUTHENTICATED, "token expired"))
+        const rejected = yield* blocked((connection) =>
+          connection.fail(code.UNAUTHENTICATED, "token expired")
+        )
         assert.include(A.tagged(rejected.error, "InvalidToken").message, "token expired")
         assert.strictEqual(rejected.provider.invalidated, 1)
-        A.tagged((yield* blocked((connection) => connection.send(response.garbage()))).error, "ProtocolViolation")
-        A.tagged((yield* blocked((connection) => connection.fail(code.NOT_FOUND))).error, "InvalidTable")
+        A.tagged(
+          (yield* blocked((connection) => connection.send(response.garbage()))).error,
+          "ProtocolViolation"
+        )
+        A.tagged(
+          (yield* blocked((connection) => connection.fail(code.NOT_FOUND))).error,
+          "InvalidTable"
+        )
       })
   )
 
   it.effect("AK-19 H-22 takes a clean end with records pending as a disconnect", () =>
     Effect.gen(function* () {
-      const { server, stream } = yield* A.open(single, { onMessage: (connection) => connection.end() }, {})
+      const { server, stream } = yield* A.open(
+        single,
+        { onMessage: (connection) => connection.end() },
+        {}
+      )
       const ack = yield* stream.ingestRecord(A.record(0))
       yield* A.advance(20)
       assert.strictEqual(yield* ack.await, 0)
       assert.strictEqual(server.connections.length, 2)
 
-      const off = yield* A.open({ ...single, recovery: false }, { onMessage: (connection) => connection.end() })
+      const off = yield* A.open(
+        { ...single, recovery: false },
+        { onMessage: (connection) => connection.end() }
+      )
       const lost = yield* off.stream.ingestRecord(A.record(0))
       yield* A.settle
-      assert.strictEqual(A.tagged(yield* Effect.flip(lost.await), "Retryable").reason._tag, "ConnectionLost")
+      assert.strictEqual(
+        A.tagged(yield* Effect.flip(lost.await), "Retryable").reason._tag,
+        "ConnectionLost"
+      )
     })
   )
 
-  it.effect("AK-20 applies the acknowledgement of a message that is a close signal too, then rotates", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* A.open(
-        single,
-        {
-          onMessage: (connection) => {
-            if (connection.messages.length === 2) connection.send(response.ack(1), response.closing(1000))
-          }
-        },
-        {}
-      )
-      const acks = yield* Effect.forEach(A.recordsFrom(0, 2), stream.ingestRecord)
-      yield* acks[1]!.await
-      yield* A.settle
-      assert.strictEqual(server.connection(0).halfCloses, 1)
-      assert.strictEqual(server.connections.length, 2)
-      assert.deepStrictEqual(server.connection(1).records, [])
-    })
+  it.effect(
+    "AK-20 applies the acknowledgement of a message that is a close signal too, then rotates",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* A.open(
+          single,
+          {
+            onMessage: (connection) => {
+              if (connection.messages.length === 2)
+                connection.send(response.ack(1), response.closing(1000))
+            }
+          },
+          {}
+        )
+        const acks = yield* Effect.forEach(A.recordsFrom(0, 2), stream.ingestRecord)
+        yield* acks[1]!.await
+        yield* A.settle
+        assert.strictEqual(server.connection(0).halfCloses, 1)
+        assert.strictEqual(server.connections.length, 2)
+        assert.deepStrictEqual(server.connection(1).records, [])
+      })
   )
 
-  it.effect("H-27 lets a request that is under way finish during a pause, and counts its acknowledgement", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* A.open(single, { onMessage: (c, message) => c.ack(message.wireOffset) }, {})
-      server.last.pause()
-      const ack = yield* stream.ingestRecord(A.record(0))
-      yield* A.settle
-      server.last.closing(1000)
-      yield* A.settle
-      assert.isTrue(Option.isNone(yield* ack.poll))
-      server.last.resume()
-      yield* A.settle
-      assert.isTrue(Option.isSome(yield* ack.poll))
-      assert.deepStrictEqual(
-        server.connections.map((connection) => connection.records),
-        [[A.record(0)], []]
-      )
-    })
+  it.effect(
+    "H-27 lets a request that is under way finish during a pause, and counts its acknowledgement",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* A.open(
+          single,
+          { onMessage: (c, message) => c.ack(message.wireOffset) },
+          {}
+        )
+        server.last.pause()
+        const ack = yield* stream.ingestRecord(A.record(0))
+        yield* A.settle
+        server.last.closing(1000)
+        yield* A.settle
+        assert.isTrue(Option.isNone(yield* ack.poll))
+        server.last.resume()
+        yield* A.settle
+        assert.isTrue(Option.isSome(yield* ack.poll))
+        assert.deepStrictEqual(
+          server.connections.map((connection) => connection.records),
+          [[A.record(0)], []]
+        )
+      })
   )
 
   it.effect("AK-22 counts the time of a replay in the acknowledgement limit", () =>
     Effect.gen(function* () {
-      const { server, stream } = yield* A.open({ ...single, serverLackOfAckTimeout: 100 }, A.silent, {
-        ...A.silent,
-        onCreate: (connection) => (connection.pause(), connection.accept())
-      })
+      const { server, stream } = yield* A.open(
+        { ...single, serverLackOfAckTimeout: 100 },
+        A.silent,
+        {
+          ...A.silent,
+          onCreate: (connection) => (connection.pause(), connection.accept())
+        }
+      )
       for (const text of A.recordsFrom(0, 40)) yield* stream.ingestRecord(text)
       yield* A.settle
       yield* A.advance(20)
@@ -318,7 +373,8 @@ describe("acknowledgements", () => {
       // No connection is open for 10 ms, which do not count.
       yield* A.advance(10)
       const second = server.connection(1)
-      // More than the transport's window is to be sent again, and the server takes nothing for a while.
+      // More than the transport's window is to be sent again, and the server takes nothing for a
+      // while.
       yield* A.advance(60)
       second.resume()
       yield* A.settle

@@ -1,4 +1,6 @@
-/** Scripted faults of Arrow streams, and the end of their life, as a call made by hand sees them. */
+/**
+ * Scripted faults of Arrow streams, and the end of their life, as a call made by hand sees them.
+ */
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { Faults, ZerobusLocal } from "effect-zerobus/testing"
@@ -9,7 +11,8 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })(
   "faults of Arrow streams",
   (it) => {
     it.effect(
-      "AS-13 a close signal tells how long, alone or with an acknowledgement, and the half-close ends the call well",
+      "AS-13 a close signal tells how long, alone or with an acknowledgement, and the " +
+        "half-close ends the call well",
       () =>
         Effect.gen(function* () {
           const { local, table } = yield* freshTable()
@@ -32,7 +35,8 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })(
     )
 
     it.effect(
-      "AS-15 acknowledgements as a script has them: at these frames, and the rest at the half-close",
+      "AS-15 acknowledgements as a script has them: at these frames, and the rest at the " +
+        "half-close",
       () =>
         Effect.gen(function* () {
           const { local, table } = yield* freshTable()
@@ -78,7 +82,8 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })(
     )
 
     it.effect(
-      "AS-17 setup and streams that a script fails: at the connect, instead of the answer, later, and at the half-close",
+      "AS-17 setup and streams that a script fails: at the connect, instead of the answer, " +
+        "later, and at the half-close",
       () =>
         Effect.gen(function* () {
           const { local, table } = yield* freshTable()
@@ -118,7 +123,8 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })(
     )
 
     it.effect(
-      "AS-18 a response that stays open behind the half-close, and messages that are lost or never came",
+      "AS-18 a response that stays open behind the half-close, and messages that are lost or " +
+        "never came",
       () =>
         Effect.gen(function* () {
           const { local, table } = yield* freshTable()

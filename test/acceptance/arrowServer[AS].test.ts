@@ -59,7 +59,8 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })(
     )
 
     it.effect(
-      "AS-03 a frame with another offset than the next one ends the stream, and what came before is acknowledged",
+      "AS-03 a frame with another offset than the next one ends the stream, and what came " +
+        "before is acknowledged",
       () =>
         Effect.gen(function* () {
           const { local, table } = yield* freshTable()
@@ -147,7 +148,8 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })(
     )
 
     it.effect(
-      "AS-09 NULL in a NOT NULL column is refused by offset, row and column, with nothing of its batch",
+      "AS-09 NULL in a NOT NULL column is refused by offset, row and column, with nothing of " +
+        "its batch",
       () =>
         Effect.gen(function* () {
           const { local, table } = yield* freshTable()

@@ -38,7 +38,8 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })(
       Effect.gen(function* () {
         const { local, name } = yield* freshTable(
           "id BIGINT NOT NULL, name STRING, amount DECIMAL(8, 2), blob BINARY, at TIMESTAMP, " +
-            "tags ARRAY<STRING>, place STRUCT<lat: DOUBLE, label: STRING>, counts MAP<STRING, INT>, v VARIANT"
+            "tags ARRAY<STRING>, place STRUCT<lat: DOUBLE, label: STRING>, counts MAP<STRING, " +
+            "INT>, v VARIANT"
         )
         const place = {
           type: "record",
@@ -89,7 +90,8 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })(
     it.effect("AV-16 take the logical types in the units of the columns", () =>
       Effect.gen(function* () {
         const { local, name } = yield* freshTable(
-          "d DATE, t1 INT, t2 BIGINT, a TIMESTAMP, b TIMESTAMP, c TIMESTAMP, e TIMESTAMP_NTZ, u STRING, w STRING, " +
+          "d DATE, t1 INT, t2 BIGINT, a TIMESTAMP, b TIMESTAMP, c TIMESTAMP, e TIMESTAMP_NTZ, u " +
+            "STRING, w STRING, " +
             "du BINARY, x DECIMAL(10, 3), en STRING, f DOUBLE"
         )
         const table = AvroTable.make(

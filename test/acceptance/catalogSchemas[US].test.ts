@@ -1,5 +1,6 @@
 /**
- * Schema fetch and dynamic descriptors, as far as they meet the stream: what is wrong is found before a connection is made.
+ * Schema fetch and dynamic descriptors, as far as they meet the stream: what is wrong is found
+ * before a connection is made.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted } from "effect"
@@ -21,7 +22,9 @@ const catalog = Effect.gen(function* () {
 })
 const columns = (...types: ReadonlyArray<string>) => ({
   status: 200,
-  body: JSON.stringify({ columns: types.map((type_text, position) => ({ name: `c${position}`, type_text, position })) })
+  body: JSON.stringify({
+    columns: types.map((type_text, position) => ({ name: `c${position}`, type_text, position }))
+  })
 })
 
 describe("schemas of the catalog", () => {
@@ -29,7 +32,9 @@ describe("schemas of the catalog", () => {
     Effect.gen(function* () {
       const { server, use } = yield* catalog
       const { provider, server: zerobusServer, zerobus } = yield* A.client()
-      const open = Effect.flatMap(use(Table.fromCatalog(name)), (table) => zerobus.createStream(table))
+      const open = Effect.flatMap(use(Table.fromCatalog(name)), (table) =>
+        zerobus.createStream(table)
+      )
       assert.strictEqual((yield* Effect.flip(open))._tag, "InvalidTable")
       server.tables.set(name, columns("array<array<int>>"))
       assert.strictEqual((yield* Effect.flip(open))._tag, "InvalidArgument")
@@ -75,12 +80,17 @@ describe("schemas of the catalog", () => {
       const table = Table.make(name, { id: Column.BigInt, item: Column.String })
       const stream = yield* zerobus.createStream(table, { maxPayloadBytes: 1000 })
       const first = yield* stream.ingestRecord({ id: 1n, item: "a" })
-      const bad = yield* Effect.flip(stream.ingestRecord({ id: 1, item: "b" } as unknown as typeof table.Type))
+      const bad = yield* Effect.flip(
+        stream.ingestRecord({ id: 1, item: "b" } as unknown as typeof table.Type)
+      )
       assert.strictEqual(bad._tag === "InvalidArgument" && bad.path.join("."), "id")
       const large = yield* Effect.flip(stream.ingestRecord({ id: 2n, item: "x".repeat(2000) }))
       assert.strictEqual(large._tag, "PayloadTooLarge")
       const batch = yield* Effect.flip(
-        stream.ingestRecords([{ id: 3n, item: "c" }, { id: 4n, item: null } as unknown as typeof table.Type])
+        stream.ingestRecords([
+          { id: 3n, item: "c" },
+          { id: 4n, item: null } as unknown as typeof table.Type
+        ])
       )
       assert.strictEqual(batch._tag, "InvalidArgument")
       const next = yield* stream.ingestRecord({ id: 5n, item: "d" })

@@ -1,19 +1,28 @@
 /**
  * The server's close signal: parking, late acknowledgements, rotation.
  *
- * Decision: a connection with nothing in flight rotates at once, since waiting there helps nobody. The other rows keep a record in
- * flight where they are about how long the pause lasts.
+ * Decision: a connection with nothing in flight rotates at once, since waiting there helps nobody.
+ * The other rows keep a record in flight where they are about how long the pause lasts.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Schedule } from "effect"
 import * as A from "../support/acceptance.ts"
 import { code, type Connection, response, type Script } from "../support/scriptedServer.ts"
 
-const single = { batching: "off", recoverySchedule: Schedule.spaced(10), recoveryBackoff: 10 } as const
+const single = {
+  batching: "off",
+  recoverySchedule: Schedule.spaced(10),
+  recoveryBackoff: 10
+} as const
 type Options = Parameters<typeof A.open>[0]
 
 /** A stream with `count` records in flight; then the server signals the end of the connection. */
-const signalled = (options: Options, graceMillis: number | undefined, count = 2, first: Script = A.silent) =>
+const signalled = (
+  options: Options,
+  graceMillis: number | undefined,
+  count = 2,
+  first: Script = A.silent
+) =>
   Effect.gen(function* () {
     const parts = yield* A.open({ ...single, ...options }, first, {})
     const acks = yield* Effect.forEach(A.recordsFrom(0, count), parts.stream.ingestRecord)
@@ -38,7 +47,9 @@ const lasts = (millis: number, options: Options, graceMillis: number | undefined
   })
 
 describe("the close signal", () => {
-  it.effect("PS-01 pauses for the server's whole time without a bound of one's own", () => lasts(1000, {}, 1000))
+  it.effect("PS-01 pauses for the server's whole time without a bound of one's own", () =>
+    lasts(1000, {}, 1000)
+  )
 
   it.effect("PS-02 pauses for the server's time when the bound is above it", () =>
     lasts(1000, { streamPausedMaxWaitTime: 5000 }, 1000)
@@ -61,7 +72,10 @@ describe("the close signal", () => {
 
   it.effect("PS-07 keeps the options that it was created with", () =>
     Effect.gen(function* () {
-      const options: { -readonly [K in keyof Options]: Options[K] } = { ...single, streamPausedMaxWaitTime: 0 }
+      const options: { -readonly [K in keyof Options]: Options[K] } = {
+        ...single,
+        streamPausedMaxWaitTime: 0
+      }
       const { server, zerobus } = yield* A.client(A.silent, {})
       const stream = yield* zerobus.createStream(A.table, options)
       options.streamPausedMaxWaitTime = 10_000
@@ -98,17 +112,19 @@ describe("the close signal", () => {
     })
   )
 
-  it.effect("PS-10 PS-13 H-23 accepts records during the pause and sends them on the new connection only", () =>
-    Effect.gen(function* () {
-      const { old, server, stream } = yield* signalled({}, 1000)
-      const during = yield* stream.ingestRecord(A.record(2))
-      yield* A.advance(999)
-      assert.strictEqual(during.offset, 2)
-      assert.deepStrictEqual(old.records, A.recordsFrom(0, 2))
-      yield* A.advance(1)
-      yield* stream.flush
-      assert.deepStrictEqual(server.connection(1).records, A.recordsFrom(0, 3))
-    })
+  it.effect(
+    "PS-10 PS-13 H-23 accepts records during the pause and sends them on the new connection only",
+    () =>
+      Effect.gen(function* () {
+        const { old, server, stream } = yield* signalled({}, 1000)
+        const during = yield* stream.ingestRecord(A.record(2))
+        yield* A.advance(999)
+        assert.strictEqual(during.offset, 2)
+        assert.deepStrictEqual(old.records, A.recordsFrom(0, 2))
+        yield* A.advance(1)
+        yield* stream.flush
+        assert.deepStrictEqual(server.connection(1).records, A.recordsFrom(0, 3))
+      })
   )
 
   it.effect("PS-11 keeps the limit in flight during the pause", () =>
@@ -133,20 +149,23 @@ describe("the close signal", () => {
     })
   )
 
-  it.effect("PS-14 applies an acknowledgement during the pause and does not send that record again", () =>
-    Effect.gen(function* () {
-      const { acks, old, server, stream } = yield* signalled({}, 1000)
-      old.ack(0)
-      yield* A.settle
-      assert.isTrue(Option.isSome(yield* acks[0]!.poll))
-      yield* A.advance(1000)
-      yield* stream.flush
-      assert.deepStrictEqual(server.connection(1).records, [A.record(1)])
-    })
+  it.effect(
+    "PS-14 applies an acknowledgement during the pause and does not send that record again",
+    () =>
+      Effect.gen(function* () {
+        const { acks, old, server, stream } = yield* signalled({}, 1000)
+        old.ack(0)
+        yield* A.settle
+        assert.isTrue(Option.isSome(yield* acks[0]!.poll))
+        yield* A.advance(1000)
+        yield* stream.flush
+        assert.deepStrictEqual(server.connection(1).records, [A.record(1)])
+      })
   )
 
   it.effect(
-    "PS-15 PS-28 PS-32 H-26 applies an acknowledgement after the half-close, also when the server gave no time",
+    "PS-15 PS-28 PS-32 H-26 applies an acknowledgement after the half-close, also when the " +
+      "server gave no time",
     () =>
       Effect.gen(function* () {
         const atOnce: Script = {
@@ -203,7 +222,8 @@ describe("the close signal", () => {
   )
 
   it.effect(
-    "PS-18 PS-19 PS-20 sends again what one message with acknowledgement and signal left: some, nothing, all",
+    "PS-18 PS-19 PS-20 sends again what one message with acknowledgement and signal left: some, " +
+      "nothing, all",
     () =>
       Effect.gen(function* () {
         const rotate = (upTo: number | undefined) =>
@@ -211,7 +231,10 @@ describe("the close signal", () => {
             const { server, stream } = yield* A.open(single, A.silent, {})
             for (const text of A.recordsFrom(0, 5)) yield* stream.ingestRecord(text)
             yield* A.settle
-            server.last.send(...(upTo === undefined ? [] : [response.ack(upTo)]), response.closing(0))
+            server.last.send(
+              ...(upTo === undefined ? [] : [response.ack(upTo)]),
+              response.closing(0)
+            )
             yield* A.settle
             yield* stream.flush
             return server.connection(1).records
@@ -241,7 +264,8 @@ describe("the close signal", () => {
     Effect.gen(function* () {
       const { acks, old, server, stream } = yield* signalled({}, 1000, 3)
       const resolved: Array<number> = []
-      for (const ack of acks) yield* A.started(Effect.map(ack.await, (offset) => resolved.push(offset)))
+      for (const ack of acks)
+        yield* A.started(Effect.map(ack.await, (offset) => resolved.push(offset)))
       old.ack(0)
       yield* A.advance(1000)
       yield* stream.flush
@@ -255,7 +279,8 @@ describe("the close signal", () => {
   )
 
   it.effect(
-    "PS-22 PS-23 H-25 ends with the rotation as its reason when recovery is off, also when the server ends at once",
+    "PS-22 PS-23 H-25 ends with the rotation as its reason when recovery is off, also when the " +
+      "server ends at once",
     () =>
       Effect.gen(function* () {
         const ending = (end: (connection: Connection) => void) =>
@@ -305,7 +330,10 @@ describe("the close signal", () => {
       )
       old.cut()
       yield* A.settle
-      assert.strictEqual(A.tagged(yield* Effect.flip(acks[0]!.await), "Retryable").reason._tag, "ConnectionLost")
+      assert.strictEqual(
+        A.tagged(yield* Effect.flip(acks[0]!.await), "Retryable").reason._tag,
+        "ConnectionLost"
+      )
       assert.strictEqual(server.connections.length, 1)
     })
   )
@@ -316,13 +344,17 @@ describe("the close signal", () => {
       old.fail(code.UNAUTHENTICATED)
       yield* A.settle
       yield* stream.flush
-      assert.deepStrictEqual([provider.invalidated, provider.asked, server.connections.length], [1, 2, 2])
+      assert.deepStrictEqual(
+        [provider.invalidated, provider.asked, server.connections.length],
+        [1, 2, 2]
+      )
     })
   )
 
   // One refusal is answered with fresh credentials; the official SDKs take it as final here.
   it.effect(
-    "PS-26 tries fresh credentials once when they are refused after a rotation, and ends at the second refusal",
+    "PS-26 tries fresh credentials once when they are refused after a rotation, and ends at the " +
+      "second refusal",
     () =>
       Effect.gen(function* () {
         const once = yield* A.open(single, A.silent, A.refusing(code.UNAUTHENTICATED), {})
@@ -336,7 +368,10 @@ describe("the close signal", () => {
         twice.server.last.closing(0)
         yield* A.settle
         A.tagged(yield* Effect.flip(twice.stream.flush), "InvalidToken")
-        assert.deepStrictEqual([twice.provider.invalidated, twice.server.connections.length], [2, 3])
+        assert.deepStrictEqual(
+          [twice.provider.invalidated, twice.server.connections.length],
+          [2, 3]
+        )
       })
   )
 
@@ -347,7 +382,10 @@ describe("the close signal", () => {
         onHalfClose: (connection) => connection.fail(code.FAILED_PRECONDITION, "last word")
       }
       const { acks, server } = yield* signalled({}, 0, 2, refusing)
-      assert.include(A.tagged(yield* Effect.flip(acks[0]!.await), "InvalidArgument").message, "last word")
+      assert.include(
+        A.tagged(yield* Effect.flip(acks[0]!.await), "InvalidArgument").message,
+        "last word"
+      )
       assert.strictEqual(server.connections.length, 1)
     })
   )
@@ -357,7 +395,8 @@ describe("the close signal", () => {
       const { server, stream } = yield* A.open(
         { ...single, recoverySchedule: Schedule.spaced(10).pipe(Schedule.upTo({ times: 0 })) },
         {
-          onMessage: (connection, message) => connection.send(response.ack(message.wireOffset), response.closing(0))
+          onMessage: (connection, message) =>
+            connection.send(response.ack(message.wireOffset), response.closing(0))
         }
       )
       for (let n = 0; n < 20; n++) {

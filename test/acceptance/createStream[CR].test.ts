@@ -53,7 +53,10 @@ describe("creating a stream", () => {
 
       // Without invalidate there are no other credentials to try.
       const fixed = providerOf(Effect.succeed({ authorization: "Bearer fixed" }))
-      const denied = yield* creating({ headersProvider: fixed }, A.refusing(code.UNAUTHENTICATED, "who are you"))
+      const denied = yield* creating(
+        { headersProvider: fixed },
+        A.refusing(code.UNAUTHENTICATED, "who are you")
+      )
       assert.include(A.tagged(denied.running.error(), "InvalidToken").message, "who are you")
       assert.strictEqual(denied.server.connections.length, 1)
     })
@@ -107,47 +110,63 @@ describe("creating a stream", () => {
     })
   )
 
-  it.effect("CR-07 refuses a limit that no timer can hold and takes the largest one that it can", () =>
-    Effect.gen(function* () {
-      const { running, server } = yield* creating({ recoveryTimeout: Number.MAX_SAFE_INTEGER })
-      assert.deepStrictEqual(A.tagged(running.error(), "InvalidArgument").path, ["recoveryTimeout"])
-      assert.strictEqual(server.connections.length, 0)
-      yield* A.open({ recoveryTimeout: 2 ** 31 - 1 })
-    })
+  it.effect(
+    "CR-07 refuses a limit that no timer can hold and takes the largest one that it can",
+    () =>
+      Effect.gen(function* () {
+        const { running, server } = yield* creating({ recoveryTimeout: Number.MAX_SAFE_INTEGER })
+        assert.deepStrictEqual(A.tagged(running.error(), "InvalidArgument").path, [
+          "recoveryTimeout"
+        ])
+        assert.strictEqual(server.connections.length, 0)
+        yield* A.open({ recoveryTimeout: 2 ** 31 - 1 })
+      })
   )
 
   it.effect("CR-11 keeps a fallback name when the server gives no id", () =>
     Effect.gen(function* () {
-      const { stream } = yield* A.open({}, { onCreate: (connection) => connection.send(response.created()) })
+      const { stream } = yield* A.open(
+        {},
+        { onCreate: (connection) => connection.send(response.created()) }
+      )
       assert.include(stream.streamId, A.table.tableName)
       yield* stream.ingestRecord(A.record(0))
       yield* stream.flush
     })
   )
 
-  it.effect("CR-12 is a protocol violation when the first response is not the create response", () =>
-    Effect.gen(function* () {
-      const { running, server } = yield* creating({}, { onCreate: (connection) => connection.ack(0) })
-      A.tagged(running.error(), "ProtocolViolation")
-      assert.strictEqual(server.connections.length, 1)
-    })
+  it.effect(
+    "CR-12 is a protocol violation when the first response is not the create response",
+    () =>
+      Effect.gen(function* () {
+        const { running, server } = yield* creating(
+          {},
+          { onCreate: (connection) => connection.ack(0) }
+        )
+        A.tagged(running.error(), "ProtocolViolation")
+        assert.strictEqual(server.connections.length, 1)
+      })
   )
 
-  it.effect("CR-13 CR-14 CR-15 refuses locally: unknown record type, missing descriptor, blank table name", () =>
-    Effect.gen(function* () {
-      const { server, zerobus } = yield* A.client()
-      const unknown = { ...A.table, recordType: "xml" } as unknown as typeof A.table
-      assert.deepStrictEqual(A.tagged(yield* Effect.flip(zerobus.createStream(unknown)), "InvalidArgument").path, [
-        "recordType"
-      ])
-      const bare = TableProperties.proto("main.default.blobs", new Uint8Array())
-      assert.deepStrictEqual(A.tagged(yield* Effect.flip(zerobus.createStream(bare)), "InvalidArgument").path, [
-        "descriptor"
-      ])
-      const blank = TableProperties.json("   ")
-      A.tagged(yield* Effect.flip(zerobus.createStream(blank)), "InvalidTable")
-      assert.strictEqual(server.connections.length, 0)
-    })
+  it.effect(
+    "CR-13 CR-14 CR-15 refuses locally: unknown record type, missing descriptor, blank table name",
+    () =>
+      Effect.gen(function* () {
+        const { server, zerobus } = yield* A.client()
+        const unknown = { ...A.table, recordType: "xml" } as unknown as typeof A.table
+        assert.deepStrictEqual(
+          A.tagged(yield* Effect.flip(zerobus.createStream(unknown)), "InvalidArgument").path,
+          ["recordType"]
+        )
+        const bare = TableProperties.proto("main.default.blobs", new Uint8Array())
+        assert.deepStrictEqual(
+          A.tagged(yield* Effect.flip(zerobus.createStream(bare)), "InvalidArgument").path,
+          ["descriptor"]
+        )
+        const blank = TableProperties.json("   ")
+        A.tagged(yield* Effect.flip(zerobus.createStream(blank)), "InvalidTable")
+        assert.strictEqual(server.connections.length, 0)
+      })
   )
 
   it.effect("CR-16 CR-17 sends the trimmed table name, the record type and the descriptor", () =>
@@ -159,39 +178,57 @@ describe("creating a stream", () => {
         recordType: 1,
         descriptor: Buffer.from(A.descriptor)
       })
-      assert.strictEqual(server.last.headers["x-databricks-zerobus-table-name"], "main.default.blobs")
+      assert.strictEqual(
+        server.last.headers["x-databricks-zerobus-table-name"],
+        "main.default.blobs"
+      )
       yield* zerobus.createStream(A.table)
-      assert.deepStrictEqual(server.last.create, { tableName: A.table.tableName, recordType: 2, descriptor: undefined })
+      assert.deepStrictEqual(server.last.create, {
+        tableName: A.table.tableName,
+        recordType: 2,
+        descriptor: undefined
+      })
     })
   )
 
-  it.effect("CR-18 CR-19 lets go of a provider that never answers, on interruption and at the limit", () =>
-    Effect.gen(function* () {
-      let asked = 0
-      let released = 0
-      const hanging = HeadersProvider.make({
-        getHeaders: Effect.suspend(() => {
-          asked++
-          return Effect.onInterrupt(Effect.never, () => Effect.sync(() => released++))
+  it.effect(
+    "CR-18 CR-19 lets go of a provider that never answers, on interruption and at the limit",
+    () =>
+      Effect.gen(function* () {
+        let asked = 0
+        let released = 0
+        const hanging = HeadersProvider.make({
+          getHeaders: Effect.suspend(() => {
+            asked++
+            return Effect.onInterrupt(Effect.never, () => Effect.sync(() => released++))
+          })
         })
-      })
-      const interrupted = yield* Effect.flatMap(Scope.make(), (scope) =>
-        Scope.provide(creating({ headersProvider: hanging }), scope).pipe(Effect.map((parts) => ({ ...parts, scope })))
-      )
-      assert.strictEqual(asked, 1)
-      // The caller's scope may live on for long, so nothing may be left in it.
-      yield* interrupted.running.interrupt
-      yield* A.settle
-      assert.strictEqual(released, 1)
-      yield* Scope.close(interrupted.scope, Exit.void)
-      assert.strictEqual(interrupted.server.connections.length, 0)
+        const interrupted = yield* Effect.flatMap(Scope.make(), (scope) =>
+          Scope.provide(creating({ headersProvider: hanging }), scope).pipe(
+            Effect.map((parts) => ({ ...parts, scope }))
+          )
+        )
+        assert.strictEqual(asked, 1)
+        // The caller's scope may live on for long, so nothing may be left in it.
+        yield* interrupted.running.interrupt
+        yield* A.settle
+        assert.strictEqual(released, 1)
+        yield* Scope.close(interrupted.scope, Exit.void)
+        assert.strictEqual(interrupted.server.connections.length, 0)
 
-      const timed = yield* creating({ headersProvider: hanging, recovery: false, recoveryTimeout: 200 })
-      yield* A.advance(200)
-      assert.strictEqual(A.tagged(timed.running.error(), "Retryable").reason._tag, "ConnectTimeout")
-      assert.strictEqual(released, 2)
-      assert.strictEqual(timed.server.connections.length, 0)
-    })
+        const timed = yield* creating({
+          headersProvider: hanging,
+          recovery: false,
+          recoveryTimeout: 200
+        })
+        yield* A.advance(200)
+        assert.strictEqual(
+          A.tagged(timed.running.error(), "Retryable").reason._tag,
+          "ConnectTimeout"
+        )
+        assert.strictEqual(released, 2)
+        assert.strictEqual(timed.server.connections.length, 0)
+      })
   )
 
   it.effect("CR-20 tears the call down when the handshake takes too long", () =>
@@ -218,31 +255,35 @@ describe("creating a stream", () => {
     })
   )
 
-  it.effect("CR-22 CR-29 H-47 lets a real rejection win over the limit that passes at the same moment", () =>
-    Effect.gen(function* () {
-      const { running, server } = yield* creating({ recoveryTimeout: 200 }, mute)
-      yield* A.advance(199)
-      server.last.fail(code.INVALID_ARGUMENT, "bad descriptor")
-      yield* A.turn
-      yield* TestClock.adjust(1)
-      yield* A.settle
-      assert.include(A.tagged(running.error(), "InvalidArgument").message, "bad descriptor")
-      assert.strictEqual(server.connections.length, 1)
-    })
+  it.effect(
+    "CR-22 CR-29 H-47 lets a real rejection win over the limit that passes at the same moment",
+    () =>
+      Effect.gen(function* () {
+        const { running, server } = yield* creating({ recoveryTimeout: 200 }, mute)
+        yield* A.advance(199)
+        server.last.fail(code.INVALID_ARGUMENT, "bad descriptor")
+        yield* A.turn
+        yield* TestClock.adjust(1)
+        yield* A.settle
+        assert.include(A.tagged(running.error(), "InvalidArgument").message, "bad descriptor")
+        assert.strictEqual(server.connections.length, 1)
+      })
   )
 
-  it.effect("CR-23 reports the status of a server that refuses before the create request arrives", () =>
-    Effect.gen(function* () {
-      const { running, server } = yield* creating(
-        {},
-        {
-          onConnect: (connection) => connection.fail(code.NOT_FOUND, "table is gone"),
-          onCreate: () => {}
-        }
-      )
-      assert.include(A.tagged(running.error(), "InvalidTable").message, "table is gone")
-      assert.strictEqual(server.connections.length, 1)
-    })
+  it.effect(
+    "CR-23 reports the status of a server that refuses before the create request arrives",
+    () =>
+      Effect.gen(function* () {
+        const { running, server } = yield* creating(
+          {},
+          {
+            onConnect: (connection) => connection.fail(code.NOT_FOUND, "table is gone"),
+            onCreate: () => {}
+          }
+        )
+        assert.include(A.tagged(running.error(), "InvalidTable").message, "table is gone")
+        assert.strictEqual(server.connections.length, 1)
+      })
   )
 
   it.effect("CR-24 H-50 keeps the stream alive after the limit of its creation has passed", () =>
@@ -270,7 +311,10 @@ describe("creating a stream", () => {
   it.effect("CR-28 retries an attempt that exceeded its limit, within the budget", () =>
     Effect.gen(function* () {
       const { running, server } = yield* creating(
-        { recoveryTimeout: 100, recoverySchedule: Schedule.spaced(10).pipe(Schedule.upTo({ times: 2 })) },
+        {
+          recoveryTimeout: 100,
+          recoverySchedule: Schedule.spaced(10).pipe(Schedule.upTo({ times: 2 }))
+        },
         mute
       )
       yield* A.advance(320, 10)
@@ -287,7 +331,10 @@ describe("creating a stream", () => {
       const late = HeadersProvider.make({
         getHeaders: Effect.suspend(() => {
           asked++
-          return Effect.andThen(Effect.sleep(200), Effect.fail(new InvalidToken({ message: "token refused" })))
+          return Effect.andThen(
+            Effect.sleep(200),
+            Effect.fail(new InvalidToken({ message: "token refused" }))
+          )
         })
       })
       const { running } = yield* creating({ headersProvider: late, recoveryTimeout: 200 })
@@ -301,7 +348,9 @@ describe("creating a stream", () => {
     Effect.gen(function* () {
       let asked = 0
       const slowOnce = HeadersProvider.make({
-        getHeaders: Effect.suspend(() => (asked++ === 0 ? Effect.never : Effect.succeed({ authorization: "Bearer t" })))
+        getHeaders: Effect.suspend(() =>
+          asked++ === 0 ? Effect.never : Effect.succeed({ authorization: "Bearer t" })
+        )
       })
       const { running, server } = yield* creating({
         headersProvider: slowOnce,
@@ -319,7 +368,9 @@ describe("creating a stream", () => {
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client()
       const scope = yield* Scope.make()
-      const streams = yield* Effect.forEach([1, 2, 3], () => Scope.provide(zerobus.createStream(A.table), scope))
+      const streams = yield* Effect.forEach([1, 2, 3], () =>
+        Scope.provide(zerobus.createStream(A.table), scope)
+      )
       yield* streams[0]!.close
       yield* Scope.close(scope, Exit.void)
       yield* Scope.close(scope, Exit.void)
@@ -327,7 +378,8 @@ describe("creating a stream", () => {
         server.connections.map((connection) => connection.halfCloses),
         [1, 1, 1]
       )
-      for (const stream of streams) A.tagged(yield* Effect.flip(stream.ingestRecord(A.record(0))), "StreamClosed")
+      for (const stream of streams)
+        A.tagged(yield* Effect.flip(stream.ingestRecord(A.record(0))), "StreamClosed")
     })
   )
 

@@ -49,7 +49,10 @@ const over = (pair: Pair, tls: ZerobusOptions["tls"], clientAuthority?: string) 
 const refusedWith = (codes: RegExp, pair: Pair, tls: ZerobusOptions["tls"]) =>
   Effect.gen(function* () {
     const { exit, server } = yield* over(pair, tls)
-    const error = A.tagged(A.failureOf(exit) as { readonly _tag: string }, "TlsFailure") as unknown as {
+    const error = A.tagged(
+      A.failureOf(exit) as { readonly _tag: string },
+      "TlsFailure"
+    ) as unknown as {
       readonly code: string
       readonly isRetryable: boolean
     }
@@ -71,7 +74,9 @@ const rawTls = (settings: Tls.TlsOptions) =>
     server.on("tlsClientError", () => {})
     const port = yield* Effect.acquireRelease(
       Effect.callback<number>((resume) => {
-        server.listen(0, "127.0.0.1", () => resume(Effect.succeed((server.address() as Net.AddressInfo).port)))
+        server.listen(0, "127.0.0.1", () =>
+          resume(Effect.succeed((server.address() as Net.AddressInfo).port))
+        )
       }),
       () =>
         Effect.callback<void>((resume) => {
@@ -82,14 +87,30 @@ const rawTls = (settings: Tls.TlsOptions) =>
     return { port, connections: () => connections }
   })
 
-/** A certificate for a client, made by openssl, since the local server's maker makes only those for servers. */
+/**
+ * A certificate for a client, made by openssl, since the local server's maker makes only those for
+ * servers.
+ */
 const clientCertificate = Effect.sync(() => {
   const folder = Fs.mkdtempSync(Path.join(Os.tmpdir(), "zerobus-client-"))
   try {
-    const [cert, key] = ["cert.pem", "key.pem"].map((file) => Path.join(folder, file)) as [string, string]
+    const [cert, key] = ["cert.pem", "key.pem"].map((file) => Path.join(folder, file)) as [
+      string,
+      string
+    ]
     const subject = ["-subj", "/CN=client", "-addext", "extendedKeyUsage=clientAuth", "-days", "2"]
-    const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key]
-    execFileSync("openssl", ["req", "-x509", ...newKey, "-out", cert, ...subject], { stdio: "ignore" })
+    const newKey = [
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:prime256v1",
+      "-nodes",
+      "-keyout",
+      key
+    ]
+    execFileSync("openssl", ["req", "-x509", ...newKey, "-out", cert, ...subject], {
+      stdio: "ignore"
+    })
     return { cert: Fs.readFileSync(cert, "utf8"), key: Redacted.make(Fs.readFileSync(key, "utf8")) }
   } finally {
     Fs.rmSync(folder, { recursive: true })
@@ -115,12 +136,21 @@ describe("endpoints", () => {
     ]
     for (const [text, host, port] of forms) {
       const endpoint = Result.getOrThrow(parseEndpoint(text, "The endpoint"))
-      assert.deepStrictEqual([endpoint.host, endpoint.port, endpoint.secure], [host, port, true], text)
+      assert.deepStrictEqual(
+        [endpoint.host, endpoint.port, endpoint.secure],
+        [host, port, true],
+        text
+      )
     }
   })
 
   it("S-04 TL-02 TL-09 may be plain http on loopback only", () => {
-    for (const text of ["http://localhost:8080", "http://127.0.0.1", "http://127.8.8.8:1", "http://[::1]:2"]) {
+    for (const text of [
+      "http://localhost:8080",
+      "http://127.0.0.1",
+      "http://127.8.8.8:1",
+      "http://[::1]:2"
+    ]) {
       assert.isFalse(Result.getOrThrow(parseEndpoint(text, "The endpoint")).secure)
     }
     for (const text of [
@@ -134,20 +164,46 @@ describe("endpoints", () => {
   })
 
   // Differs from the Go SDK, which hands such targets to its resolver.
-  it("S-08 TL-03 TL-04 are refused when they are empty, resolver targets or anything but a host with a port", () => {
-    const bad = [
-      ["", " ", "https://", "https:///", ":443", "https://:443"],
-      ["dns:///host.example", "passthrough:///host:443", "unix:///run/socket", "ftp://host"],
-      ["host:0", "host:65536", "host:port", "host:-1", "host:443:443", "[::1", "::1]", "[::g]", ":::1"],
-      ["https://user:password@host", "https://host/path", "https://host?q", "https://host#f"],
-      ["ho st", "h\u00f6st", "host%2e", "host\\evil", "-host.example", "host..example", "256.1.1.1", "0x7f.1"]
-    ].flat()
-    for (const text of bad) assert.isTrue(refusedEndpoint(text), JSON.stringify(text))
-  })
+  it(
+    "S-08 TL-03 TL-04 are refused when they are empty, resolver targets or anything but a host " +
+      "with a port",
+    () => {
+      const bad = [
+        ["", " ", "https://", "https:///", ":443", "https://:443"],
+        ["dns:///host.example", "passthrough:///host:443", "unix:///run/socket", "ftp://host"],
+        [
+          "host:0",
+          "host:65536",
+          "host:port",
+          "host:-1",
+          "host:443:443",
+          "[::1",
+          "::1]",
+          "[::g]",
+          ":::1"
+        ],
+        ["https://user:password@host", "https://host/path", "https://host?q", "https://host#f"],
+        [
+          "ho st",
+          "h\u00f6st",
+          "host%2e",
+          "host\\evil",
+          "-host.example",
+          "host..example",
+          "256.1.1.1",
+          "0x7f.1"
+        ]
+      ].flat()
+      for (const text of bad) assert.isTrue(refusedEndpoint(text), JSON.stringify(text))
+    }
+  )
 
   it("TL-06 tell the workspace by their first label", () => {
     const id = (text: string) => workspaceId(Result.getOrThrow(parseEndpoint(text, "The endpoint")))
-    assert.strictEqual(id("https://1234567890.zerobus.us-west-2.cloud.databricks.com"), "1234567890")
+    assert.strictEqual(
+      id("https://1234567890.zerobus.us-west-2.cloud.databricks.com"),
+      "1234567890"
+    )
     assert.strictEqual(id("1234.zerobus.eastus.azuredatabricks.net:443"), "1234")
     assert.strictEqual(id("http://[::1]:80"), "local")
   })
@@ -155,7 +211,9 @@ describe("endpoints", () => {
   it.live("TL-03 TL-08 CV-03 stop the client's layer with a typed error", () =>
     Effect.gen(function* () {
       for (const endpoint of ["", "https://", "http://host.example"]) {
-        const exit = yield* Effect.exit(Effect.scoped(Layer.build(Zerobus.layer(realOptions(endpoint)))))
+        const exit = yield* Effect.exit(
+          Effect.scoped(Layer.build(Zerobus.layer(realOptions(endpoint))))
+        )
         A.tagged(A.failureOf(exit), "InvalidEndpoint")
       }
     })
@@ -164,7 +222,8 @@ describe("endpoints", () => {
 
 describe("TLS", () => {
   it.live(
-    "TL-07 TL-09 TL-10 TL-14 is not needed on loopback, nor are a workspace and credentials; the server sees who calls",
+    "TL-07 TL-09 TL-10 TL-14 is not needed on loopback, nor are a workspace and credentials; " +
+      "the server sees who calls",
     () =>
       Effect.gen(function* () {
         const server = new ScriptedServer([])
@@ -174,12 +233,16 @@ describe("TLS", () => {
         assert.notProperty(server.last.headers, "authorization")
         assert.match(server.last.headers["user-agent"] ?? "", /^effect-zerobus/)
         yield* sendOne(`http://127.0.0.1:${port}`, { applicationName: " orders-service/1.2 (eu) " })
-        assert.match(server.last.headers["user-agent"] ?? "", /^effect-zerobus orders-service\/1\.2 \(eu\)/)
+        assert.match(
+          server.last.headers["user-agent"] ?? "",
+          /^effect-zerobus orders-service\/1\.2 \(eu\)/
+        )
       })
   )
 
   it.live(
-    "S-05 TL-11 TL-12 H-52 trusts an authority that it is given, and refuses to connect without it, for good",
+    "S-05 TL-11 TL-12 H-52 trusts an authority that it is given, and refuses to connect without " +
+      "it, for good",
     () =>
       Effect.gen(function* () {
         const { exit, server } = yield* over(good, { ca: good.ca })
@@ -188,7 +251,9 @@ describe("TLS", () => {
         const several = yield* over(good, { ca: [makeCertificates(hosts, now).ca, good.ca] })
         assert.isTrue(Exit.isSuccess(several.exit))
         yield* refusedWith(/UNABLE_TO|SELF_SIGNED|DEPTH_ZERO/, good, undefined)
-        yield* refusedWith(/UNABLE_TO|SELF_SIGNED|CERT_SIGNATURE/, good, { ca: makeCertificates(hosts, now).ca })
+        yield* refusedWith(/UNABLE_TO|SELF_SIGNED|CERT_SIGNATURE/, good, {
+          ca: makeCertificates(hosts, now).ca
+        })
       })
   )
 
@@ -201,7 +266,10 @@ describe("TLS", () => {
         () => Effect.sync(() => Reflect.deleteProperty(process.env, "NODE_TLS_REJECT_UNAUTHORIZED"))
       )
       yield* refusedWith(/UNABLE_TO|SELF_SIGNED|DEPTH_ZERO/, good, undefined)
-      const server = yield* secureTokenServer({ cert: good.cert, key: Redacted.value(good.key) }, minted("t0"))
+      const server = yield* secureTokenServer(
+        { cert: good.cert, key: Redacted.value(good.key) },
+        minted("t0")
+      )
       const layer = Credentials.layer({
         serverEndpoint: "https://1.example",
         workspaceUrl: server.url,
@@ -209,21 +277,25 @@ describe("TLS", () => {
         clientSecret: Redacted.make("secret"),
         proxy: false
       })
-      const token = HeadersProvider.use((provider) => provider.getHeaders("a.b.c")).pipe(Effect.provide(layer))
+      const token = HeadersProvider.use((provider) => provider.getHeaders("a.b.c")).pipe(
+        Effect.provide(layer)
+      )
       A.tagged(yield* Effect.flip(token), "TlsFailure")
       assert.strictEqual(server.requests.length, 0)
     })
   )
 
-  it.live("S-05 TL-12 refuses a certificate that has ended, is not valid yet, or is for another host", () =>
-    Effect.gen(function* () {
-      const ended = makeCertificates(hosts, now - 800 * day)
-      yield* refusedWith(/CERT_HAS_EXPIRED/, ended, { ca: ended.ca })
-      const early = makeCertificates(hosts, now + 30 * day)
-      yield* refusedWith(/CERT_NOT_YET_VALID/, early, { ca: early.ca })
-      const other = makeCertificates(["other.example", "10.0.0.1"], now)
-      yield* refusedWith(/ERR_TLS_CERT_ALTNAME_INVALID/, other, { ca: other.ca })
-    })
+  it.live(
+    "S-05 TL-12 refuses a certificate that has ended, is not valid yet, or is for another host",
+    () =>
+      Effect.gen(function* () {
+        const ended = makeCertificates(hosts, now - 800 * day)
+        yield* refusedWith(/CERT_HAS_EXPIRED/, ended, { ca: ended.ca })
+        const early = makeCertificates(hosts, now + 30 * day)
+        yield* refusedWith(/CERT_NOT_YET_VALID/, early, { ca: early.ca })
+        const other = makeCertificates(["other.example", "10.0.0.1"], now)
+        yield* refusedWith(/ERR_TLS_CERT_ALTNAME_INVALID/, other, { ca: other.ca })
+      })
   )
 
   it.live("S-05 TL-12 holds to its lowest version and to HTTP/2, over one attempt", () =>
@@ -238,9 +310,15 @@ describe("TLS", () => {
       A.tagged(refused, "TlsFailure")
       assert.strictEqual(old.connections(), 1)
       const plain = yield* rawTls({ ALPNProtocols: ["http/1.1"] })
-      A.tagged(yield* Effect.flip(sendOne(`https://127.0.0.1:${plain.port}`, { tls: { ca: good.ca } })), "TlsFailure")
+      A.tagged(
+        yield* Effect.flip(sendOne(`https://127.0.0.1:${plain.port}`, { tls: { ca: good.ca } })),
+        "TlsFailure"
+      )
       const silent = yield* rawTls({})
-      A.tagged(yield* Effect.flip(sendOne(`https://127.0.0.1:${silent.port}`, { tls: { ca: good.ca } })), "TlsFailure")
+      A.tagged(
+        yield* Effect.flip(sendOne(`https://127.0.0.1:${silent.port}`, { tls: { ca: good.ca } })),
+        "TlsFailure"
+      )
     })
   )
 
@@ -257,7 +335,8 @@ describe("TLS", () => {
   )
 
   it.live(
-    "TL-12 refuses certificates and keys that cannot be read, when the layer is built and without quoting them",
+    "TL-12 refuses certificates and keys that cannot be read, when the layer is built and " +
+      "without quoting them",
     () =>
       Effect.gen(function* () {
         const bad: ReadonlyArray<readonly [ZerobusOptions["tls"], option: string]> = [
@@ -280,7 +359,10 @@ describe("TLS", () => {
     Effect.gen(function* () {
       const token = (pair: Pair, tls: ZerobusOptions["tls"]) =>
         Effect.gen(function* () {
-          const server = yield* secureTokenServer({ cert: pair.cert, key: Redacted.value(pair.key) }, minted("t0"))
+          const server = yield* secureTokenServer(
+            { cert: pair.cert, key: Redacted.value(pair.key) },
+            minted("t0")
+          )
           const layer = Credentials.layer({
             serverEndpoint: "https://1.example",
             workspaceUrl: server.url,
@@ -289,7 +371,9 @@ describe("TLS", () => {
             proxy: false,
             tls
           })
-          return yield* HeadersProvider.use((provider) => provider.getHeaders("a.b.c")).pipe(Effect.provide(layer))
+          return yield* HeadersProvider.use((provider) => provider.getHeaders("a.b.c")).pipe(
+            Effect.provide(layer)
+          )
         })
       assert.deepStrictEqual(yield* token(good, { ca: good.ca }), { authorization: "Bearer t0" })
       A.tagged(yield* Effect.flip(token(good, undefined)), "TlsFailure")
@@ -300,7 +384,15 @@ describe("TLS", () => {
 
   it.live("TL-13 H-53 refuses an application name that is not printable ASCII", () =>
     Effect.gen(function* () {
-      for (const applicationName of ["a\0b", "a\nb", "a\u007fb", "caf\u00e9", "a\ud800", "a\u2028b", "a\tb"]) {
+      for (const applicationName of [
+        "a\0b",
+        "a\nb",
+        "a\u007fb",
+        "caf\u00e9",
+        "a\ud800",
+        "a\u2028b",
+        "a\tb"
+      ]) {
         const error = A.tagged(
           yield* Effect.flip(Effect.scoped(realClient("https://localhost", { applicationName }))),
           "InvalidArgument"
@@ -318,7 +410,10 @@ describe("connections", () => {
       const server = new ScriptedServer([])
       const { peers, port } = yield* scriptedGrpc(server)
       const zerobus = yield* realClient(`http://127.0.0.1:${port}`, options)
-      const [one, two] = yield* Effect.all([zerobus.createStream(A.table), zerobus.createStream(A.table)])
+      const [one, two] = yield* Effect.all([
+        zerobus.createStream(A.table),
+        zerobus.createStream(A.table)
+      ])
       yield* one.close
       const ack = yield* two.ingestRecord(A.record(0))
       yield* ack.await
@@ -331,6 +426,8 @@ describe("connections", () => {
   )
 
   it.live("CR-09 CR-10 are shared by option, and closing one stream leaves the other alive", () =>
-    Effect.map(peersOf({ connectionPerStream: false }), (connections) => assert.strictEqual(connections, 1))
+    Effect.map(peersOf({ connectionPerStream: false }), (connections) =>
+      assert.strictEqual(connections, 1)
+    )
   )
 })

@@ -29,12 +29,19 @@ const tableName = "main.default.readings"
 const exchange = "urn:ietf:params:oauth:grant-type:token-exchange"
 
 class VaultSealed extends Data.TaggedError("VaultSealed")<{ readonly message: string }> {}
-class Vault extends Context.Service<Vault, { readonly jwt: Effect.Effect<string> }>()("test/Vault") {}
+class Vault extends Context.Service<Vault, { readonly jwt: Effect.Effect<string> }>()(
+  "test/Vault"
+) {}
 
-/** A supplier of these tokens in turn, of which the last one stays. `state` is not part of the credentials. */
+/**
+ * A supplier of these tokens in turn, of which the last one stays. `state` is not part of the
+ * credentials.
+ */
 const supplier = (...tokens: ReadonlyArray<string>) => {
   const state = { calls: 0 }
-  const subjectToken = Effect.sync(() => Redacted.make(tokens[Math.min(state.calls++, tokens.length - 1)]!))
+  const subjectToken = Effect.sync(() =>
+    Redacted.make(tokens[Math.min(state.calls++, tokens.length - 1)]!)
+  )
   return { state, subjectToken }
 }
 
@@ -59,53 +66,69 @@ const federated = (
   })
 
 describe("federated credentials", () => {
-  it.live("HA-61 FE-01 FE-02 FE-03 exchange the subject token, with a client_id for a workload alone", () =>
-    Effect.gen(function* () {
-      const { subjectToken } = supplier("idp.jwt.token")
-      const account = yield* federated(Credentials.federated({ subjectToken }), [minted("t0")])
-      assert.strictEqual(yield* account.token, "Bearer t0")
-      const workload = yield* federated(Credentials.federated({ subjectToken, clientId: "sp-7" }), [minted("t1")])
-      assert.strictEqual(yield* workload.token, "Bearer t1")
+  it.live(
+    "HA-61 FE-01 FE-02 FE-03 exchange the subject token, with a client_id for a workload alone",
+    () =>
+      Effect.gen(function* () {
+        const { subjectToken } = supplier("idp.jwt.token")
+        const account = yield* federated(Credentials.federated({ subjectToken }), [minted("t0")])
+        assert.strictEqual(yield* account.token, "Bearer t0")
+        const workload = yield* federated(
+          Credentials.federated({ subjectToken, clientId: "sp-7" }),
+          [minted("t1")]
+        )
+        assert.strictEqual(yield* workload.token, "Bearer t1")
 
-      const { credentials: _, ...plain } = settings("", {})
-      const clientSecret = Redacted.make("secret")
-      const oauth = yield* tokenServer(minted("t2"))
-      const client = { ...plain, workspaceUrl: oauth.url, clientId: "c", clientSecret }
-      yield* Effect.flatMap(Credentials.make(client), (provider) => provider.getHeaders(tableName))
-      const { grant_type: __, ...scope } = Object.fromEntries(oauth.requests[0]!.form)
-      assert.sameMembers(Object.keys(scope), ["scope", "resource", "authorization_details"])
+        const { credentials: _, ...plain } = settings("", {})
+        const clientSecret = Redacted.make("secret")
+        const oauth = yield* tokenServer(minted("t2"))
+        const client = { ...plain, workspaceUrl: oauth.url, clientId: "c", clientSecret }
+        yield* Effect.flatMap(Credentials.make(client), (provider) =>
+          provider.getHeaders(tableName)
+        )
+        const { grant_type: __, ...scope } = Object.fromEntries(oauth.requests[0]!.form)
+        assert.sameMembers(Object.keys(scope), ["scope", "resource", "authorization_details"])
 
-      const form = {
-        ...scope,
-        grant_type: exchange,
-        subject_token: "idp.jwt.token",
-        subject_token_type: "urn:ietf:params:oauth:token-type:jwt"
-      }
-      assert.deepStrictEqual(Object.fromEntries(account.tokens.requests[0]!.form), form)
-      assert.deepStrictEqual(Object.fromEntries(workload.tokens.requests[0]!.form), { ...form, client_id: "sp-7" })
-      for (const { tokens } of [account, workload]) assert.isUndefined(tokens.requests[0]!.headers.authorization)
-    })
+        const form = {
+          ...scope,
+          grant_type: exchange,
+          subject_token: "idp.jwt.token",
+          subject_token_type: "urn:ietf:params:oauth:token-type:jwt"
+        }
+        assert.deepStrictEqual(Object.fromEntries(account.tokens.requests[0]!.form), form)
+        assert.deepStrictEqual(Object.fromEntries(workload.tokens.requests[0]!.form), {
+          ...form,
+          client_id: "sp-7"
+        })
+        for (const { tokens } of [account, workload])
+          assert.isUndefined(tokens.requests[0]!.headers.authorization)
+      })
   )
 
-  it.live("FE-04 FE-05 run the supplier on a miss alone, and again once the token was rejected", () =>
-    Effect.gen(function* () {
-      const { state, subjectToken } = supplier("a.b.c", "d.e.f")
-      const { provider, token, tokens } = yield* federated({ subjectToken }, [minted("t0"), minted("t1")])
-      const all = yield* Effect.all(
-        Array.from({ length: 16 }, () => token),
-        { concurrency: "unbounded" }
-      )
-      assert.deepStrictEqual([...new Set(all), yield* token], ["Bearer t0", "Bearer t0"])
-      assert.deepStrictEqual([state.calls, tokens.requests.length], [1, 1])
-      yield* provider.invalidate!(tableName, { authorization: "Bearer other" })
-      assert.strictEqual(yield* token, "Bearer t0")
-      yield* provider.invalidate!(tableName, { authorization: "Bearer t0" })
-      assert.strictEqual(yield* token, "Bearer t1")
-      assert.deepStrictEqual(
-        tokens.requests.map(({ form }) => form.get("subject_token")),
-        ["a.b.c", "d.e.f"]
-      )
-    })
+  it.live(
+    "FE-04 FE-05 run the supplier on a miss alone, and again once the token was rejected",
+    () =>
+      Effect.gen(function* () {
+        const { state, subjectToken } = supplier("a.b.c", "d.e.f")
+        const { provider, token, tokens } = yield* federated({ subjectToken }, [
+          minted("t0"),
+          minted("t1")
+        ])
+        const all = yield* Effect.all(
+          Array.from({ length: 16 }, () => token),
+          { concurrency: "unbounded" }
+        )
+        assert.deepStrictEqual([...new Set(all), yield* token], ["Bearer t0", "Bearer t0"])
+        assert.deepStrictEqual([state.calls, tokens.requests.length], [1, 1])
+        yield* provider.invalidate!(tableName, { authorization: "Bearer other" })
+        assert.strictEqual(yield* token, "Bearer t0")
+        yield* provider.invalidate!(tableName, { authorization: "Bearer t0" })
+        assert.strictEqual(yield* token, "Bearer t1")
+        assert.deepStrictEqual(
+          tokens.requests.map(({ form }) => form.get("subject_token")),
+          ["a.b.c", "d.e.f"]
+        )
+      })
   )
 
   it.live("FE-06 share no token between two suppliers or two modes, also on one client", () =>
@@ -150,8 +173,12 @@ describe("federated credentials", () => {
         Effect.succeed(Redacted.make("two\nlines")),
         Effect.succeed(Redacted.make("x".repeat(16 * 1024 + 1)))
       ]
-      const subjectToken = Effect.suspend(() => failures[calls++] ?? Effect.succeed(Redacted.make("a.b.c\n")))
-      const { token, tokens } = yield* federated(Credentials.federated({ subjectToken }), [minted("t0")])
+      const subjectToken = Effect.suspend(
+        () => failures[calls++] ?? Effect.succeed(Redacted.make("a.b.c\n"))
+      )
+      const { token, tokens } = yield* federated(Credentials.federated({ subjectToken }), [
+        minted("t0")
+      ])
       const texts: Array<string> = []
       for (let n = 0; n < failures.length; n++) {
         const { _tag, message } = yield* Effect.flip(token)
@@ -159,32 +186,37 @@ describe("federated credentials", () => {
       }
       assert.deepStrictEqual(texts, [
         "InvalidToken: The identity provider is not set up.",
-        "Retryable: The supplier of the subject token failed: VaultSealed: sealed, token <redacted>.",
+        "Retryable: The supplier of the subject token failed: VaultSealed: sealed, token " +
+          "<redacted>.",
         "Retryable: The supplier of the subject token failed: Error: no such file.",
         "InvalidToken: The subject token must be a text that is wrapped with Redacted.make.",
         "InvalidToken: The subject token is empty.",
-        "InvalidToken: The subject token must be printable ASCII without blanks, at most 16384 characters.",
-        "InvalidToken: The subject token must be printable ASCII without blanks, at most 16384 characters."
+        "InvalidToken: The subject token must be printable ASCII without blanks, at most 16384 " +
+          "characters.",
+        "InvalidToken: The subject token must be printable ASCII without blanks, at most 16384 " +
+          "characters."
       ])
       assert.strictEqual(yield* token, "Bearer t0")
       assert.deepStrictEqual([calls, tokens.requests.length], [failures.length + 1, 1])
     })
   )
 
-  it.effect("FE-17 give a supplier that hangs 30 seconds, also one that cannot be interrupted", () =>
-    Effect.gen(function* () {
-      for (const subjectToken of [Effect.never, Effect.uninterruptible(Effect.never)]) {
-        const { token } = yield* federated({ subjectToken }, [minted("t0")])
-        const asked = yield* A.started(Effect.flip(token))
-        yield* A.advance(29_999)
-        assert.isFalse(asked.done())
-        yield* A.advance(1)
-        assert.strictEqual(
-          A.tagged(asked.value(), "Retryable").message,
-          "The supplier of the subject token took longer than 30000 ms."
-        )
-      }
-    })
+  it.effect(
+    "FE-17 give a supplier that hangs 30 seconds, also one that cannot be interrupted",
+    () =>
+      Effect.gen(function* () {
+        for (const subjectToken of [Effect.never, Effect.uninterruptible(Effect.never)]) {
+          const { token } = yield* federated({ subjectToken }, [minted("t0")])
+          const asked = yield* A.started(Effect.flip(token))
+          yield* A.advance(29_999)
+          assert.isFalse(asked.done())
+          yield* A.advance(1)
+          assert.strictEqual(
+            A.tagged(asked.value(), "Retryable").message,
+            "The supplier of the subject token took longer than 30000 ms."
+          )
+        }
+      })
   )
 
   /** How long the exchanged token is used, in seconds; a renewal takes it up to its end. */
@@ -192,7 +224,9 @@ describe("federated credentials", () => {
     Effect.gen(function* () {
       const { subjectToken } = supplier(subject)
       const answers = [minted("t0", { expires_in }), minted("t1", { expires_in })]
-      const { token } = yield* federated({ subjectToken }, answers, { tokenCache: { refreshBuffer: 0 } })
+      const { token } = yield* federated({ subjectToken }, answers, {
+        tokenCache: { refreshBuffer: 0 }
+      })
       assert.strictEqual(yield* token, "Bearer t0")
       for (let seconds = 0; seconds <= upTo; seconds += 0.5) {
         // The subject may have ended by then, so that there is no next token.
@@ -202,22 +236,29 @@ describe("federated credentials", () => {
       return Infinity
     })
 
-  it.effect("FE-08 FE-09 FE-10 FE-11 FE-13 FE-14 use a token until the earlier of its own end and the subject's", () =>
-    Effect.gen(function* () {
-      // The virtual clock begins at the epoch.
-      assert.strictEqual(yield* life(unsignedJwt({ exp: 120 }), 3600, 130), 120)
-      const later = (seconds: number) => Effect.map(Clock.currentTimeMillis, (now) => now / 1000 + seconds)
-      assert.strictEqual(yield* life(unsignedJwt({ exp: yield* later(7200) }), 60, 70), 60)
-      assert.strictEqual(yield* life("opaque-not-a-jwt", 60, 70), 60)
-      assert.strictEqual(yield* life("a.b.c", 60, 70), 60)
-      assert.strictEqual(yield* life(unsignedJwt({ exp: "120" }), 60, 70), 60)
-      assert.strictEqual(yield* life(unsignedJwt({ sub: "s" }), 60, 70), 60)
-      assert.strictEqual(yield* life(unsignedJwt({ exp: yield* later(120) }), undefined, 10), 0)
-      const padded = paddedJwt({ exp: yield* later(120), iss: "z", a: "" })
-      assert.include(padded, "=")
-      assert.strictEqual(yield* life(padded, 3600, 130), 120)
-      assert.strictEqual(yield* life(unsignedJwt({ exp: (yield* later(120)) + 0.5 }), 3600, 130), 120.5)
-    })
+  it.effect(
+    "FE-08 FE-09 FE-10 FE-11 FE-13 FE-14 use a token until the earlier of its own end and the " +
+      "subject's",
+    () =>
+      Effect.gen(function* () {
+        // The virtual clock begins at the epoch.
+        assert.strictEqual(yield* life(unsignedJwt({ exp: 120 }), 3600, 130), 120)
+        const later = (seconds: number) =>
+          Effect.map(Clock.currentTimeMillis, (now) => now / 1000 + seconds)
+        assert.strictEqual(yield* life(unsignedJwt({ exp: yield* later(7200) }), 60, 70), 60)
+        assert.strictEqual(yield* life("opaque-not-a-jwt", 60, 70), 60)
+        assert.strictEqual(yield* life("a.b.c", 60, 70), 60)
+        assert.strictEqual(yield* life(unsignedJwt({ exp: "120" }), 60, 70), 60)
+        assert.strictEqual(yield* life(unsignedJwt({ sub: "s" }), 60, 70), 60)
+        assert.strictEqual(yield* life(unsignedJwt({ exp: yield* later(120) }), undefined, 10), 0)
+        const padded = paddedJwt({ exp: yield* later(120), iss: "z", a: "" })
+        assert.include(padded, "=")
+        assert.strictEqual(yield* life(padded, 3600, 130), 120)
+        assert.strictEqual(
+          yield* life(unsignedJwt({ exp: (yield* later(120)) + 0.5 }), 3600, 130),
+          120.5
+        )
+      })
   )
 
   it.effect("FE-12 fail retryably for a subject token past its end, and take the next one", () =>
@@ -274,7 +315,10 @@ describe("federated credentials", () => {
         Effect.map(
           Layer.build(
             Zerobus.layerNoDeps.pipe(
-              Layer.provide([MemoryTransport.layer(server.serve), Layer.succeed(HeadersProvider, own)])
+              Layer.provide([
+                MemoryTransport.layer(server.serve),
+                Layer.succeed(HeadersProvider, own)
+              ])
             )
           ),
           Context.get(Zerobus)
@@ -286,7 +330,9 @@ describe("federated credentials", () => {
         ofClient.resumePersistentStream(A.table, "id"),
         ofStream.createPersistentStream(A.table, { headersProvider: provider })
       ]) {
-        assert.deepStrictEqual(A.tagged(yield* Effect.flip(refused), "InvalidArgument").path, ["headersProvider"])
+        assert.deepStrictEqual(A.tagged(yield* Effect.flip(refused), "InvalidArgument").path, [
+          "headersProvider"
+        ])
       }
       assert.deepStrictEqual([state.calls, server.connections.length], [0, 0])
     })
@@ -302,7 +348,10 @@ describe("federated credentials", () => {
       }
       const { token, tokens } = yield* federated({ subjectToken }, [{ status: 400, body }])
       const { message } = A.tagged(yield* Effect.flip(token), "InvalidToken")
-      assert.match(message, /400.*invalid_grant.*Check the federation policy: issuer, audience and subject/)
+      assert.match(
+        message,
+        /400.*invalid_grant.*Check the federation policy: issuer, audience and subject/
+      )
       assert.notInclude(message, "canary")
       assert.strictEqual(tokens.requests.length, 1)
     })
@@ -315,13 +364,20 @@ describe("federated credentials", () => {
           Effect.all([zerobusConfig, Effect.result(unityCatalogConfig)]),
           ConfigProvider.ConfigProvider,
           ConfigProvider.fromEnv({
-            env: { ZEROBUS_SERVER_ENDPOINT: "https://1.example.com", DATABRICKS_WORKSPACE_URL: "https://w", ...env }
+            env: {
+              ZEROBUS_SERVER_ENDPOINT: "https://1.example.com",
+              DATABRICKS_WORKSPACE_URL: "https://w",
+              ...env
+            }
           })
         )
       const file = { DATABRICKS_OIDC_TOKEN_FILEPATH: "/var/run/secrets/token" }
       const id = { DATABRICKS_CLIENT_ID: "sp-7" }
       const [ofFile, catalog] = yield* read({ ...file, DATABRICKS_OIDC_TOKEN: "a.b.c" })
-      assert.deepStrictEqual(ofFile.credentials, { subjectTokenFile: "/var/run/secrets/token", clientId: undefined })
+      assert.deepStrictEqual(ofFile.credentials, {
+        subjectTokenFile: "/var/run/secrets/token",
+        clientId: undefined
+      })
       assert.isUndefined(ofFile.clientId)
       assert.deepStrictEqual(Result.getOrThrow(catalog).credentials, ofFile.credentials)
       const [ofToken] = yield* read({ ...id, DATABRICKS_OIDC_TOKEN: "a.b.c" })
@@ -342,11 +398,14 @@ describe("federated credentials", () => {
         (path) => Effect.promise(() => Fs.rm(path, { recursive: true }))
       )
       const subjectTokenFile = Path.join(folder, "token")
-      const { provider, token, tokens } = yield* federated(Credentials.federated({ subjectTokenFile }), [
-        minted("t0"),
-        minted("t1")
-      ])
-      assert.match(A.tagged(yield* Effect.flip(token), "Retryable").message, /cannot be read: ENOENT/)
+      const { provider, token, tokens } = yield* federated(
+        Credentials.federated({ subjectTokenFile }),
+        [minted("t0"), minted("t1")]
+      )
+      assert.match(
+        A.tagged(yield* Effect.flip(token), "Retryable").message,
+        /cannot be read: ENOENT/
+      )
       yield* Effect.promise(() => Fs.writeFile(subjectTokenFile, "a.b.c\n"))
       assert.strictEqual(yield* token, "Bearer t0")
       yield* Effect.promise(() => Fs.writeFile(subjectTokenFile, "d.e.f"))
@@ -362,9 +421,14 @@ describe("federated credentials", () => {
   it.live("FE-04 take the services of the supplier where the client is built", () =>
     Effect.gen(function* () {
       const tokens = yield* tokenServer(minted("t0"))
-      const subjectToken = Effect.flatMap(Vault, ({ jwt }) => Effect.map(jwt, (text) => Redacted.make(text)))
+      const subjectToken = Effect.flatMap(Vault, ({ jwt }) =>
+        Effect.map(jwt, (text) => Redacted.make(text))
+      )
       const { credentials: _, ...rest } = settings(tokens.url, {})
-      const layer = Credentials.layer({ ...rest, credentials: Credentials.federated({ subjectToken }) })
+      const layer = Credentials.layer({
+        ...rest,
+        credentials: Credentials.federated({ subjectToken })
+      })
       const vault = Layer.succeed(Vault, { jwt: Effect.succeed("vault.jwt.x") })
       const context = yield* Layer.build(Layer.provide(layer, vault))
       yield* Context.get(context, HeadersProvider).getHeaders(tableName)

@@ -3,7 +3,13 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Option, Redacted, Schedule } from "effect"
-import { Credentials, HeadersProvider, PermissionDenied, Retryable, RetryableReason } from "effect-zerobus"
+import {
+  Credentials,
+  HeadersProvider,
+  PermissionDenied,
+  Retryable,
+  RetryableReason
+} from "effect-zerobus"
 import * as A from "../support/acceptance.ts"
 import { code } from "../support/scriptedServer.ts"
 import { minted, tokenServer } from "../support/tokenServer.ts"
@@ -14,7 +20,8 @@ const field = (number: number, content: Uint8Array | string): Uint8Array => {
   const bytes = typeof content === "string" ? Buffer.from(content) : content
   return Buffer.concat([Uint8Array.of((number << 3) | 2, bytes.length), bytes])
 }
-const entry = (key: string, value: string) => field(3, Buffer.concat([field(1, key), field(2, value)]))
+const entry = (key: string, value: string) =>
+  field(3, Buffer.concat([field(1, key), field(2, value)]))
 /** A `google.rpc.Status` with the service's structured schema error, each part below 128 bytes. */
 const schemaError = Buffer.concat([
   Uint8Array.of(0x08, 3),
@@ -26,7 +33,10 @@ const schemaError = Buffer.concat([
       entry("error_code", "8001")
     ])
     const long = (number: number, bytes: Uint8Array) =>
-      Buffer.concat([Uint8Array.of((number << 3) | 2, (bytes.length & 0x7f) | 0x80, bytes.length >> 7), bytes])
+      Buffer.concat([
+        Uint8Array.of((number << 3) | 2, (bytes.length & 0x7f) | 0x80, bytes.length >> 7),
+        bytes
+      ])
     const any = Buffer.concat([
       field(1, "type.googleapis.com/google.rpc.ErrorInfo"),
       info.length > 127 ? long(2, info) : field(2, info)
@@ -37,24 +47,34 @@ const schemaError = Buffer.concat([
 
 describe("final failures", () => {
   // INTERNAL is temporary here, as in the official SDKs, so recovery is off.
-  it.effect("NR-01 CB-02 keeps what was acknowledged, fails the next, and refuses the one after", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* A.open({ ...single, recovery: false }, A.silent)
-      const [first, second] = yield* Effect.forEach(A.recordsFrom(0, 2), stream.ingestRecord)
-      yield* A.settle
-      server.last.ack(0)
-      server.last.fail(code.INTERNAL, "disk on fire")
-      yield* A.settle
-      assert.strictEqual(yield* first!.await, 0)
-      assert.include(A.tagged(yield* Effect.flip(second!.await), "Retryable").message, "INTERNAL: disk on fire")
-      const closed = A.tagged(yield* Effect.flip(stream.ingestRecord(A.record(2))), "StreamClosed")
-      assert.include(closed.message, "disk on fire")
-    })
+  it.effect(
+    "NR-01 CB-02 keeps what was acknowledged, fails the next, and refuses the one after",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* A.open({ ...single, recovery: false }, A.silent)
+        const [first, second] = yield* Effect.forEach(A.recordsFrom(0, 2), stream.ingestRecord)
+        yield* A.settle
+        server.last.ack(0)
+        server.last.fail(code.INTERNAL, "disk on fire")
+        yield* A.settle
+        assert.strictEqual(yield* first!.await, 0)
+        assert.include(
+          A.tagged(yield* Effect.flip(second!.await), "Retryable").message,
+          "INTERNAL: disk on fire"
+        )
+        const closed = A.tagged(
+          yield* Effect.flip(stream.ingestRecord(A.record(2))),
+          "StreamClosed"
+        )
+        assert.include(closed.message, "disk on fire")
+      })
   )
 
   it.effect("NR-02 H-44 fails everything pending with the refusal", () =>
     Effect.gen(function* () {
-      const fixed = HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer fixed" }) })
+      const fixed = HeadersProvider.make({
+        getHeaders: Effect.succeed({ authorization: "Bearer fixed" })
+      })
       const { server, stream } = yield* A.open({ ...single, headersProvider: fixed }, A.silent)
       const acks = yield* Effect.forEach(A.recordsFrom(0, 5), stream.ingestRecord)
       yield* A.settle
@@ -105,40 +125,48 @@ describe("final failures", () => {
     })
   )
 
-  it.effect("NR-03 believes a refusal once a fresh connection repeats it, and fails with its offset", () =>
-    Effect.gen(function* () {
-      for (const status of ["INVALID_ARGUMENT", "OUT_OF_RANGE"] as const) {
-        const { server, stream } = yield* A.open({ batching: "off", recoveryRetries: 0 }, A.silent, A.silent)
-        const ack = yield* stream.ingestRecord(A.record(0))
-        yield* A.settle
-        server.last.fail(code[status], "too hot")
-        yield* A.settle
-        assert.isTrue(Option.isNone(yield* ack.poll))
-        assert.strictEqual(server.connections.length, 2)
-        server.last.fail(code[status], "too hot")
-        yield* A.settle
-        const refused = A.tagged(yield* Effect.flip(ack.await), "InvalidArgument")
-        assert.strictEqual(refused.offset, 0)
-        assert.include(refused.message, "too hot")
-        assert.strictEqual(server.connections.length, 2)
-        assert.deepStrictEqual(yield* stream.getUnackedRecords, [A.record(0)])
-      }
-    })
+  it.effect(
+    "NR-03 believes a refusal once a fresh connection repeats it, and fails with its offset",
+    () =>
+      Effect.gen(function* () {
+        for (const status of ["INVALID_ARGUMENT", "OUT_OF_RANGE"] as const) {
+          const { server, stream } = yield* A.open(
+            { batching: "off", recoveryRetries: 0 },
+            A.silent,
+            A.silent
+          )
+          const ack = yield* stream.ingestRecord(A.record(0))
+          yield* A.settle
+          server.last.fail(code[status], "too hot")
+          yield* A.settle
+          assert.isTrue(Option.isNone(yield* ack.poll))
+          assert.strictEqual(server.connections.length, 2)
+          server.last.fail(code[status], "too hot")
+          yield* A.settle
+          const refused = A.tagged(yield* Effect.flip(ack.await), "InvalidArgument")
+          assert.strictEqual(refused.offset, 0)
+          assert.include(refused.message, "too hot")
+          assert.strictEqual(server.connections.length, 2)
+          assert.deepStrictEqual(yield* stream.getUnackedRecords, [A.record(0)])
+        }
+      })
   )
 
-  it.effect("NR-04 does not turn the caller's own interruption or limit into an error of the stream", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* A.open(single, A.silent)
-      const ack = yield* stream.ingestRecord(A.record(0))
-      const waiting = yield* A.started(ack.await)
-      yield* waiting.interrupt
-      const limited = yield* A.started(Effect.timeout(ack.await, 10))
-      yield* A.advance(10)
-      assert.strictEqual(limited.error()._tag, "TimeoutError")
-      server.last.ack(0)
-      yield* ack.await
-      assert.strictEqual(server.connections.length, 1)
-    })
+  it.effect(
+    "NR-04 does not turn the caller's own interruption or limit into an error of the stream",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* A.open(single, A.silent)
+        const ack = yield* stream.ingestRecord(A.record(0))
+        const waiting = yield* A.started(ack.await)
+        yield* waiting.interrupt
+        const limited = yield* A.started(Effect.timeout(ack.await, 10))
+        yield* A.advance(10)
+        assert.strictEqual(limited.error()._tag, "TimeoutError")
+        server.last.ack(0)
+        yield* ack.await
+        assert.strictEqual(server.connections.length, 1)
+      })
   )
 
   it.effect("NR-05 takes a provider's own classification over any other", () =>
@@ -165,7 +193,8 @@ describe("final failures", () => {
   )
 
   it.effect(
-    "NR-06 NR-07 NR-08 gives the structured schema error, at creation and on a reconnect, over one attempt",
+    "NR-06 NR-07 NR-08 gives the structured schema error, at creation and on a reconnect, over " +
+      "one attempt",
     () =>
       Effect.gen(function* () {
         const refusing = {
@@ -173,7 +202,10 @@ describe("final failures", () => {
             c.fail(code.INVALID_ARGUMENT, "bad schema", schemaError)
         }
         const { server, zerobus } = yield* A.client(refusing)
-        const error = A.tagged(yield* Effect.flip(zerobus.createStream(A.protoTable)), "SchemaMismatch")
+        const error = A.tagged(
+          yield* Effect.flip(zerobus.createStream(A.protoTable)),
+          "SchemaMismatch"
+        )
         assert.deepStrictEqual(error.causes, ["FIELD_NOT_IN_TABLE", "SOMETHING_NEW"])
         assert.strictEqual(error.errorCode, "8001")
         assert.strictEqual(server.connections.length, 1)
@@ -188,21 +220,26 @@ describe("final failures", () => {
       })
   )
 
-  it.effect("NR-09 NR-10 keeps cause, server text and retryability through the error that a late call gets", () =>
-    Effect.gen(function* () {
-      for (const [status, retryable] of [
-        ["NOT_FOUND", false],
-        ["UNAVAILABLE", true]
-      ] as const) {
-        const { server, stream } = yield* A.open({ ...single, recovery: false }, A.silent)
-        server.last.fail(code[status], "a text of the server's own")
-        yield* A.settle
-        const error = A.tagged(yield* Effect.flip(stream.ingestRecord(A.record(0))), "StreamClosed")
-        assert.strictEqual(error.isRetryable, retryable)
-        assert.include(error.cause?.message, "a text of the server's own")
-        assert.instanceOf(error, Error)
-      }
-    })
+  it.effect(
+    "NR-09 NR-10 keeps cause, server text and retryability through the error that a late call gets",
+    () =>
+      Effect.gen(function* () {
+        for (const [status, retryable] of [
+          ["NOT_FOUND", false],
+          ["UNAVAILABLE", true]
+        ] as const) {
+          const { server, stream } = yield* A.open({ ...single, recovery: false }, A.silent)
+          server.last.fail(code[status], "a text of the server's own")
+          yield* A.settle
+          const error = A.tagged(
+            yield* Effect.flip(stream.ingestRecord(A.record(0))),
+            "StreamClosed"
+          )
+          assert.strictEqual(error.isRetryable, retryable)
+          assert.include(error.cause?.message, "a text of the server's own")
+          assert.instanceOf(error, Error)
+        }
+      })
   )
 
   it.live("H-48 takes a refusal by the token endpoint as final, over one request", () =>
@@ -219,7 +256,10 @@ describe("final failures", () => {
       )
       const { server, zerobus } = yield* A.client()
       const headersProvider = Context.get(credentials, HeadersProvider)
-      const creating = zerobus.createStream(A.table, { headersProvider, recoverySchedule: Schedule.spaced(1) })
+      const creating = zerobus.createStream(A.table, {
+        headersProvider,
+        recoverySchedule: Schedule.spaced(1)
+      })
       A.tagged(yield* Effect.flip(creating), "InvalidToken")
       assert.deepStrictEqual([tokens.requests.length, server.connections.length], [1, 0])
     })

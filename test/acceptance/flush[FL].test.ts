@@ -23,21 +23,26 @@ describe("flush", () => {
     })
   )
 
-  it.effect("FL-02 FL-13 H-19 ends at its limit with the count of what is left, and can be called again", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* A.open({ ...single, flushTimeout: 100 }, A.silent)
-      for (const text of A.recordsFrom(0, 3)) yield* stream.ingestRecord(text)
-      yield* A.settle
-      server.last.ack(0)
-      const flush = yield* A.started(stream.flush)
-      yield* A.advance(99)
-      assert.isFalse(flush.done())
-      yield* A.advance(1)
-      const error = A.tagged(flush.error(), "FlushTimeout")
-      assert.deepStrictEqual([error.operation, error.timeoutMillis, error.pending], ["flush", 100, 2])
-      server.last.ack(2)
-      yield* stream.flush
-    })
+  it.effect(
+    "FL-02 FL-13 H-19 ends at its limit with the count of what is left, and can be called again",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* A.open({ ...single, flushTimeout: 100 }, A.silent)
+        for (const text of A.recordsFrom(0, 3)) yield* stream.ingestRecord(text)
+        yield* A.settle
+        server.last.ack(0)
+        const flush = yield* A.started(stream.flush)
+        yield* A.advance(99)
+        assert.isFalse(flush.done())
+        yield* A.advance(1)
+        const error = A.tagged(flush.error(), "FlushTimeout")
+        assert.deepStrictEqual(
+          [error.operation, error.timeoutMillis, error.pending],
+          ["flush", 100, 2]
+        )
+        server.last.ack(2)
+        yield* stream.flush
+      })
   )
 
   it.effect("FL-03 ends at the caller's own limit and leaves the stream as it was", () =>
@@ -80,24 +85,33 @@ describe("flush", () => {
       const used = yield* A.open({})
       yield* used.stream.ingestRecord(A.record(0))
       yield* used.stream.close
-      assert.strictEqual(A.tagged(yield* Effect.flip(used.stream.flush), "StreamClosed").operation, "flush")
+      assert.strictEqual(
+        A.tagged(yield* Effect.flip(used.stream.flush), "StreamClosed").operation,
+        "flush"
+      )
     })
   )
 
-  it.effect("FL-08 FL-09 FL-14 gives the deciding error itself, as often as it is asked, with records or without", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* A.open({})
-      server.last.fail(code.NOT_FOUND, "dropped table")
-      yield* A.settle
-      for (let again = 0; again < 2; again++) {
-        const error = A.tagged(yield* Effect.flip(stream.flush), "InvalidTable")
-        assert.include(error.message, "dropped table")
-        assert.isFalse(error.isRetryable)
-      }
-      const closed = A.tagged(yield* Effect.flip(stream.ingestRecord(A.record(0))), "StreamClosed")
-      assert.strictEqual(closed.operation, "ingestRecord")
-      assert.strictEqual(closed.cause?._tag, "InvalidTable")
-    })
+  it.effect(
+    "FL-08 FL-09 FL-14 gives the deciding error itself, as often as it is asked, with records " +
+      "or without",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* A.open({})
+        server.last.fail(code.NOT_FOUND, "dropped table")
+        yield* A.settle
+        for (let again = 0; again < 2; again++) {
+          const error = A.tagged(yield* Effect.flip(stream.flush), "InvalidTable")
+          assert.include(error.message, "dropped table")
+          assert.isFalse(error.isRetryable)
+        }
+        const closed = A.tagged(
+          yield* Effect.flip(stream.ingestRecord(A.record(0))),
+          "StreamClosed"
+        )
+        assert.strictEqual(closed.operation, "ingestRecord")
+        assert.strictEqual(closed.cause?._tag, "InvalidTable")
+      })
   )
 
   it.effect("FL-10 reports the outcome of a stream that is ending", () =>
@@ -149,17 +163,20 @@ describe("flush", () => {
     })
   )
 
-  it.effect("H-10 knows the last queued offset as soon as it is given out, so that a flush never returns early", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* A.open(single, A.silent)
-      for (let n = 0; n < 5; n++) {
-        const offered = stream.offerUnsafe(A.record(n))
-        const flush = yield* A.started(stream.flush)
-        assert.isFalse(flush.done())
-        server.last.ack(offered!.offset)
-        yield* A.settle
-        flush.value()
-      }
-    })
+  it.effect(
+    "H-10 knows the last queued offset as soon as it is given out, so that a flush never " +
+      "returns early",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* A.open(single, A.silent)
+        for (let n = 0; n < 5; n++) {
+          const offered = stream.offerUnsafe(A.record(n))
+          const flush = yield* A.started(stream.flush)
+          assert.isFalse(flush.done())
+          server.last.ack(offered!.offset)
+          yield* A.settle
+          flush.value()
+        }
+      })
   )
 })

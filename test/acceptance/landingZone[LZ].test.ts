@@ -77,7 +77,8 @@ describe("the landing zone", () => {
   )
 
   it.effect(
-    "LZ-07 LZ-11 H-36 tells those who wait when it closes, takes nothing any more, and charges nothing for them",
+    "LZ-07 LZ-11 H-36 tells those who wait when it closes, takes nothing any more, and charges " +
+      "nothing for them",
     () =>
       Effect.gen(function* () {
         const zone = yield* makeZone({ ...off, maxInflightRecords: 1 })
@@ -97,70 +98,79 @@ describe("the landing zone", () => {
       })
   )
 
-  it.effect("LZ-08 is empty after a hundred concurrent records were acknowledged as they came", () =>
-    Effect.gen(function* () {
-      const zone = yield* makeZone({ ...off, maxInflightRecords: 7 })
-      const offsets: Array<number> = []
-      const consumer = yield* Effect.forkScoped(
-        Effect.gen(function* () {
-          for (let n = 0; n < 100; n++) {
-            yield* zone.awaitNext
-            zone.nextUnsafe()
-            yield* Effect.yieldNow
-            zone.acknowledgeUnsafe(1)
-            zone.admitUnsafe()
-          }
-        }),
-        { startImmediately: true }
-      )
-      const producer = (n: number) =>
-        Effect.callback<void>((resume) => {
-          zone.waitUnsafe([one(n)], false, (offset) => {
-            offsets.push(offset!)
-            resume(Effect.void)
+  it.effect(
+    "LZ-08 is empty after a hundred concurrent records were acknowledged as they came",
+    () =>
+      Effect.gen(function* () {
+        const zone = yield* makeZone({ ...off, maxInflightRecords: 7 })
+        const offsets: Array<number> = []
+        const consumer = yield* Effect.forkScoped(
+          Effect.gen(function* () {
+            for (let n = 0; n < 100; n++) {
+              yield* zone.awaitNext
+              zone.nextUnsafe()
+              yield* Effect.yieldNow
+              zone.acknowledgeUnsafe(1)
+              zone.admitUnsafe()
+            }
+          }),
+          { startImmediately: true }
+        )
+        const producer = (n: number) =>
+          Effect.callback<void>((resume) => {
+            zone.waitUnsafe([one(n)], false, (offset) => {
+              offsets.push(offset!)
+              resume(Effect.void)
+            })
           })
-        })
-      yield* Effect.forEach([...Array(100).keys()], producer, { concurrency: "unbounded" })
-      yield* Fiber.join(consumer)
-      assert.deepStrictEqual(offsets, [...Array(100).keys()])
-      assert.isTrue(zone.isEmpty)
-      assert.deepStrictEqual([zone.usedBytes, zone.usedRecords, zone.window.inFlight], [0, 0, 0])
-    })
+        yield* Effect.forEach([...Array(100).keys()], producer, { concurrency: "unbounded" })
+        yield* Fiber.join(consumer)
+        assert.deepStrictEqual(offsets, [...Array(100).keys()])
+        assert.isTrue(zone.isEmpty)
+        assert.deepStrictEqual([zone.usedBytes, zone.usedRecords, zone.window.inFlight], [0, 0, 0])
+      })
   )
 
-  it.effect("LZ-09 LZ-10 H-41 leaves a record where it is when one who waits for it is interrupted", () =>
-    Effect.gen(function* () {
-      const zone = yield* makeZone(off)
-      const parked = yield* A.started(zone.awaitNext)
-      assert.isFalse(parked.done())
-      yield* parked.interrupt
-      assert.isTrue(parked.done())
-      zone.offerUnsafe(one(7))
-      const woken = yield* A.started(zone.awaitNext)
-      assert.isTrue(woken.done())
-      yield* woken.interrupt
-      assert.deepStrictEqual(payloads([zone.nextUnsafe()!]), [7])
-    })
+  it.effect(
+    "LZ-09 LZ-10 H-41 leaves a record where it is when one who waits for it is interrupted",
+    () =>
+      Effect.gen(function* () {
+        const zone = yield* makeZone(off)
+        const parked = yield* A.started(zone.awaitNext)
+        assert.isFalse(parked.done())
+        yield* parked.interrupt
+        assert.isTrue(parked.done())
+        zone.offerUnsafe(one(7))
+        const woken = yield* A.started(zone.awaitNext)
+        assert.isTrue(woken.done())
+        yield* woken.interrupt
+        assert.deepStrictEqual(payloads([zone.nextUnsafe()!]), [7])
+      })
   )
 
-  it.effect("IN-34 H-12 gives out the last offset there is, then says that they are exhausted", () =>
-    Effect.gen(function* () {
-      const zone = yield* makeZone(off)
-      zone.nextOffset = Number.MAX_SAFE_INTEGER
-      assert.strictEqual(zone.offerUnsafe(one(0)), Number.MAX_SAFE_INTEGER)
-      for (const result of [zone.offerUnsafe(one(1)), zone.offerBatchUnsafe([one(1)])]) {
-        if (typeof result === "number") return assert.fail("an offset beyond the last")
-        assert.include(result.message, "exhausted")
-      }
-      zone.nextUnsafe()
-      assert.strictEqual(zone.acknowledgeUnsafe(1), Number.MAX_SAFE_INTEGER)
-      assert.isTrue(zone.isEmpty)
-    })
+  it.effect(
+    "IN-34 H-12 gives out the last offset there is, then says that they are exhausted",
+    () =>
+      Effect.gen(function* () {
+        const zone = yield* makeZone(off)
+        zone.nextOffset = Number.MAX_SAFE_INTEGER
+        assert.strictEqual(zone.offerUnsafe(one(0)), Number.MAX_SAFE_INTEGER)
+        for (const result of [zone.offerUnsafe(one(1)), zone.offerBatchUnsafe([one(1)])]) {
+          if (typeof result === "number") return assert.fail("an offset beyond the last")
+          assert.include(result.message, "exhausted")
+        }
+        zone.nextUnsafe()
+        assert.strictEqual(zone.acknowledgeUnsafe(1), Number.MAX_SAFE_INTEGER)
+        assert.isTrue(zone.isEmpty)
+      })
   )
 
   it.effect("H-34 bounds by count and by bytes over what is queued and in flight together", () =>
     Effect.gen(function* () {
-      for (const limits of [{ maxInflightRecords: 4 }, { maxInflightBytes: 4 * (41 + MESSAGE_OVERHEAD) }]) {
+      for (const limits of [
+        { maxInflightRecords: 4 },
+        { maxInflightBytes: 4 * (41 + MESSAGE_OVERHEAD) }
+      ]) {
         const { server, stream } = yield* A.open({ batching: "off", ...limits }, A.silent)
         // Two are in flight, two cannot leave.
         for (const text of A.recordsFrom(0, 2)) assert.isDefined(stream.offerUnsafe(text))

@@ -1,5 +1,6 @@
 /**
- * Streams with several lanes: order by key, what is settled, and lanes that are lost, refused or fail.
+ * Streams with several lanes: order by key, what is settled, and lanes that are lost, refused or
+ * fail.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Metric, Option, Schedule, Scope, Stream } from "effect"
@@ -75,31 +76,35 @@ const isDurable = (ack: RecordAck) =>
   Effect.map(ack.poll, (polled) => Option.isSome(polled) && Exit.isSuccess(polled.value))
 
 describe("a stream with several lanes", () => {
-  it.effect("MX-11 keeps the records of one key on one lane and in order, and closes every lane", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* opened()
-      assert.lengthOf(server.connections, LANES)
-      for (let n = 0; n < 500; n++) yield* stream.ingestRecord(record(n % 20, n))
-      yield* stream.flush
-      const found = byKey(server)
-      assert.lengthOf([...found.keys()], 20)
-      for (const [key, numbers] of found) {
-        assert.deepStrictEqual(
-          numbers,
-          Array.from({ length: 25 }, (_, i) => key + 20 * i)
+  it.effect(
+    "MX-11 keeps the records of one key on one lane and in order, and closes every lane",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* opened()
+        assert.lengthOf(server.connections, LANES)
+        for (let n = 0; n < 500; n++) yield* stream.ingestRecord(record(n % 20, n))
+        yield* stream.flush
+        const found = byKey(server)
+        assert.lengthOf([...found.keys()], 20)
+        for (const [key, numbers] of found) {
+          assert.deepStrictEqual(
+            numbers,
+            Array.from({ length: 25 }, (_, i) => key + 20 * i)
+          )
+        }
+        const lanes = server.connections.map(
+          (connection) => new Set(parsed(connection).map(({ key }) => key))
         )
-      }
-      const lanes = server.connections.map((connection) => new Set(parsed(connection).map(({ key }) => key)))
-      assert.strictEqual(
-        lanes.reduce((sum, { size }) => sum + size, 0),
-        20
-      )
-      yield* stream.close
-      assert.deepStrictEqual(
-        server.connections.map(({ halfCloses }) => halfCloses),
-        [1, 1, 1, 1]
-      )
-    })
+        assert.strictEqual(
+          lanes.reduce((sum, { size }) => sum + size, 0),
+          20
+        )
+        yield* stream.close
+        assert.deepStrictEqual(
+          server.connections.map(({ halfCloses }) => halfCloses),
+          [1, 1, 1, 1]
+        )
+      })
   )
 
   it.effect("MX-03 spreads records without a key over all lanes", () =>
@@ -126,7 +131,16 @@ describe("a stream with several lanes", () => {
         [0, 1, 2, 3, 4, 5, 6, 7]
       )
       yield* A.settle
-      assert.deepStrictEqual(yield* Effect.forEach(acks, isDurable), [true, false, true, true, true, false, true, true])
+      assert.deepStrictEqual(yield* Effect.forEach(acks, isDurable), [
+        true,
+        false,
+        true,
+        true,
+        true,
+        false,
+        true,
+        true
+      ])
       const first = yield* A.started(stream.waitForOffset(0 as Offset))
       assert.strictEqual(first.value(), 0)
       const third = yield* A.started(stream.waitForOffset(2 as Offset))
@@ -144,12 +158,14 @@ describe("a stream with several lanes", () => {
   )
 
   it.effect(
-    "MX-08 MX-12 UN-17 ends once with the cause of the lane that failed, and hands back exactly what was not settled",
+    "MX-08 MX-12 UN-17 ends once with the cause of the lane that failed, and hands back exactly " +
+      "what was not settled",
     () =>
       Effect.gen(function* () {
         const { server, stream, zerobus } = yield* opened({}, {}, silent, lingering, {}, {})
         const acks: Array<RecordAck> = []
-        for (let n = 0; n < 12; n++) acks.push(yield* stream.ingestRecord(record(keys[n % LANES]!, n)))
+        for (let n = 0; n < 12; n++)
+          acks.push(yield* stream.ingestRecord(record(keys[n % LANES]!, n)))
         yield* A.settle
         const waiting = yield* A.started(stream.flush)
         server.connection(1).fail(code.NOT_FOUND)
@@ -185,51 +201,57 @@ describe("a stream with several lanes", () => {
       })
   )
 
-  it.effect("gives what is left of all lanes in the order of offsets, and sends it again per key in order", () =>
-    Effect.gen(function* () {
-      const { server, stream, zerobus } = yield* opened(
-        { drainTimeout: 0, recovery: false },
-        silent,
-        silent,
-        silent,
-        silent,
-        {}
-      )
-      for (let n = 0; n < 50; n++) yield* stream.ingestRecord(record(n % 7, n))
-      yield* stream.ingestRecords([record(3, 50), record(3, 51)])
-      for (let n = 52; n < 60; n++) yield* stream.ingestRecord(record(n % 7, n))
-      yield* A.settle
-      server.connection(0).cut()
-      yield* A.advance(1000)
-      const batches = yield* stream.getUnackedBatches
-      assert.deepStrictEqual(
-        batches.map((batch) => batch.map(numberOf)),
-        [...Array.from({ length: 50 }, (_, n) => [n]), [50, 51], ...Array.from({ length: 8 }, (_, n) => [52 + n])]
-      )
-      const again = yield* A.started(zerobus.recreateStream(stream))
-      yield* A.advance(1000)
-      const next = yield* again.join
-      const ack = yield* next.ingestRecord(record(0, 60))
-      assert.strictEqual(ack.offset as number, 59)
-      yield* next.flush
-      const resent = server.connections.slice(LANES)
-      assert.strictEqual(
-        resent.reduce((sum, { records }) => sum + records.length, 0),
-        61
-      )
-      for (const connection of resent) {
-        for (const key of new Set(parsed(connection).map((one) => one.key))) {
-          const numbers = parsed(connection)
-            .filter((one) => one.key === key)
-            .map(({ n }) => n)
-          assert.deepStrictEqual(
-            numbers,
-            [...numbers].sort((a, b) => a - b)
-          )
+  it.effect(
+    "gives what is left of all lanes in the order of offsets, and sends it again per key in order",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream, zerobus } = yield* opened(
+          { drainTimeout: 0, recovery: false },
+          silent,
+          silent,
+          silent,
+          silent,
+          {}
+        )
+        for (let n = 0; n < 50; n++) yield* stream.ingestRecord(record(n % 7, n))
+        yield* stream.ingestRecords([record(3, 50), record(3, 51)])
+        for (let n = 52; n < 60; n++) yield* stream.ingestRecord(record(n % 7, n))
+        yield* A.settle
+        server.connection(0).cut()
+        yield* A.advance(1000)
+        const batches = yield* stream.getUnackedBatches
+        assert.deepStrictEqual(
+          batches.map((batch) => batch.map(numberOf)),
+          [
+            ...Array.from({ length: 50 }, (_, n) => [n]),
+            [50, 51],
+            ...Array.from({ length: 8 }, (_, n) => [52 + n])
+          ]
+        )
+        const again = yield* A.started(zerobus.recreateStream(stream))
+        yield* A.advance(1000)
+        const next = yield* again.join
+        const ack = yield* next.ingestRecord(record(0, 60))
+        assert.strictEqual(ack.offset as number, 59)
+        yield* next.flush
+        const resent = server.connections.slice(LANES)
+        assert.strictEqual(
+          resent.reduce((sum, { records }) => sum + records.length, 0),
+          61
+        )
+        for (const connection of resent) {
+          for (const key of new Set(parsed(connection).map((one) => one.key))) {
+            const numbers = parsed(connection)
+              .filter((one) => one.key === key)
+              .map(({ n }) => n)
+            assert.deepStrictEqual(
+              numbers,
+              [...numbers].sort((a, b) => a - b)
+            )
+          }
         }
-      }
-      yield* next.close
-    })
+        yield* next.close
+      })
   )
 
   it.effect("MX-09 recovers a lane by itself while the others go on", () =>
@@ -254,20 +276,22 @@ describe("a stream with several lanes", () => {
     })
   )
 
-  it.effect("rotates a lane that the server announces the end of, without a record sent twice", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* opened()
-      for (const key of keys) yield* stream.ingestRecord(record(key, 0))
-      yield* stream.flush
-      server.connection(2).closing(200)
-      yield* A.settle
-      for (const key of keys) yield* stream.ingestRecord(record(key, 1))
-      yield* A.advance(2000)
-      yield* stream.flush
-      assert.lengthOf(server.connections, LANES + 1)
-      assert.lengthOf(server.records, 2 * LANES)
-      yield* stream.close
-    })
+  it.effect(
+    "rotates a lane that the server announces the end of, without a record sent twice",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* opened()
+        for (const key of keys) yield* stream.ingestRecord(record(key, 0))
+        yield* stream.flush
+        server.connection(2).closing(200)
+        yield* A.settle
+        for (const key of keys) yield* stream.ingestRecord(record(key, 1))
+        yield* A.advance(2000)
+        yield* stream.flush
+        assert.lengthOf(server.connections, LANES + 1)
+        assert.lengthOf(server.records, 2 * LANES)
+        yield* stream.close
+      })
   )
 
   it.effect("MX-04 leaves at least half of the room to the others when a lane has no session", () =>
@@ -278,7 +302,9 @@ describe("a stream with several lanes", () => {
       yield* A.settle
       server.connection(1).cut()
       yield* A.settle
-      const calls = yield* Effect.forEach([2, 3, 4, 5], (n) => A.started(stream.ingestRecord(record(keys[1]!, n))))
+      const calls = yield* Effect.forEach([2, 3, 4, 5], (n) =>
+        A.started(stream.ingestRecord(record(keys[1]!, n)))
+      )
       assert.deepStrictEqual(
         calls.map((call) => call.done()),
         [true, true, true, false]
@@ -301,32 +327,41 @@ describe("a stream with several lanes", () => {
     })
   )
 
-  it.effect("MX-05 MX-07 admits callers in the order of their arrival, whatever their lane is", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* opened({ maxInflightRecords: 1 }, silent)
-      yield* stream.ingestRecord(record(keys[0]!, 0))
-      yield* A.settle
-      const order: Array<number> = []
-      const calls = yield* Effect.forEach([3, 1, 0, 2], (lane) =>
-        A.started(Effect.tap(stream.ingestRecord(record(keys[lane]!, 0)), () => Effect.sync(() => order.push(lane))))
-      )
-      yield* calls[1]!.interrupt
-      server.connection(0).ack(0)
-      yield* A.settle
-      server.connection(3).ack(0)
-      yield* A.settle
-      server.connection(0).ack(1)
-      yield* A.settle
-      assert.deepStrictEqual(order, [3, 0, 2])
-      assert.strictEqual(calls[3]!.value().offset as number, 3)
-      server.connection(2).ack(0)
-      yield* stream.close
-    })
+  it.effect(
+    "MX-05 MX-07 admits callers in the order of their arrival, whatever their lane is",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* opened({ maxInflightRecords: 1 }, silent)
+        yield* stream.ingestRecord(record(keys[0]!, 0))
+        yield* A.settle
+        const order: Array<number> = []
+        const calls = yield* Effect.forEach([3, 1, 0, 2], (lane) =>
+          A.started(
+            Effect.tap(stream.ingestRecord(record(keys[lane]!, 0)), () =>
+              Effect.sync(() => order.push(lane))
+            )
+          )
+        )
+        yield* calls[1]!.interrupt
+        server.connection(0).ack(0)
+        yield* A.settle
+        server.connection(3).ack(0)
+        yield* A.settle
+        server.connection(0).ack(1)
+        yield* A.settle
+        assert.deepStrictEqual(order, [3, 0, 2])
+        assert.strictEqual(calls[3]!.value().offset as number, 3)
+        server.connection(2).ack(0)
+        yield* stream.close
+      })
   )
 
   it.effect("MX-06 tells a call that waited too long for room, and goes on", () =>
     Effect.gen(function* () {
-      const { server, stream } = yield* opened({ maxInflightRecords: 1, ingestTimeout: 1000 }, silent)
+      const { server, stream } = yield* opened(
+        { maxInflightRecords: 1, ingestTimeout: 1000 },
+        silent
+      )
       yield* stream.ingestRecord(record(keys[0]!, 0))
       const late = yield* A.started(stream.ingestRecord(record(keys[1]!, 1)))
       yield* A.advance(1000)
@@ -347,11 +382,14 @@ describe("a stream with several lanes", () => {
     Effect.gen(function* () {
       const { server, stream } = yield* opened({ maxInflightRecords: 1 }, silent)
       yield* stream.ingestRecord(record(keys[0]!, 0))
-      const calls = yield* Effect.forEach(keys, (key) => A.started(stream.ingestRecord(record(key, 1))))
+      const calls = yield* Effect.forEach(keys, (key) =>
+        A.started(stream.ingestRecord(record(key, 1)))
+      )
       yield* A.settle
       server.connection(2).fail(code.NOT_FOUND)
       yield* A.advance(1000)
-      for (const call of calls) A.tagged(A.tagged(call.error(), "StreamClosed").cause!, "InvalidTable")
+      for (const call of calls)
+        A.tagged(A.tagged(call.error(), "StreamClosed").cause!, "InvalidTable")
       assert.lengthOf(yield* stream.getUnackedRecords, 1)
     })
   )
@@ -371,7 +409,9 @@ describe("a stream with several lanes", () => {
       )
       const acks: Array<RecordAck> = []
       for (let n = 0; n < 20; n++) {
-        acks.push(yield* stream.ingestRecord(record(keys[n % LANES]!, n === 9 || n === 14 ? -1 : n)))
+        acks.push(
+          yield* stream.ingestRecord(record(keys[n % LANES]!, n === 9 || n === 14 ? -1 : n))
+        )
       }
       yield* A.advance(20_000)
       yield* stream.flush
@@ -405,7 +445,10 @@ describe("a stream with several lanes", () => {
           onRefused: () =>
             Effect.gen(function* () {
               instead = yield* own.stream!.ingestRecord(record(keys[2]!, 7))
-              told.push((yield* Effect.flip(own.stream!.flush))._tag, (yield* Effect.flip(instead.await))._tag)
+              told.push(
+                (yield* Effect.flip(own.stream!.flush))._tag,
+                (yield* Effect.flip(instead.await))._tag
+              )
             })
         },
         refusing
@@ -445,22 +488,24 @@ describe("a stream with several lanes", () => {
     })
   )
 
-  it.effect("MX-02 opens 64 lanes within a second, and leaves nothing when that is interrupted", () =>
-    Effect.gen(function* () {
-      const { server, zerobus } = yield* A.client({})
-      const opening = yield* A.started(zerobus.createStream(A.table, { lanes: 64 }))
-      yield* A.advance(500)
-      assert.isAbove(server.connections.length, 16)
-      assert.isBelow(server.connections.length, 48)
-      yield* opening.interrupt
-      yield* A.advance(1000)
-      assert.isTrue(server.connections.every(({ over }) => over))
-      const count = server.connections.length
-      const whole = yield* A.started(zerobus.createStream(A.table, { lanes: 64 }))
-      yield* A.advance(1000)
-      assert.strictEqual(server.connections.length - count, 64)
-      yield* (yield* whole.join).close
-    })
+  it.effect(
+    "MX-02 opens 64 lanes within a second, and leaves nothing when that is interrupted",
+    () =>
+      Effect.gen(function* () {
+        const { server, zerobus } = yield* A.client({})
+        const opening = yield* A.started(zerobus.createStream(A.table, { lanes: 64 }))
+        yield* A.advance(500)
+        assert.isAbove(server.connections.length, 16)
+        assert.isBelow(server.connections.length, 48)
+        yield* opening.interrupt
+        yield* A.advance(1000)
+        assert.isTrue(server.connections.every(({ over }) => over))
+        const count = server.connections.length
+        const whole = yield* A.started(zerobus.createStream(A.table, { lanes: 64 }))
+        yield* A.advance(1000)
+        assert.strictEqual(server.connections.length - count, 64)
+        yield* (yield* whole.join).close
+      })
   )
 
   it.effect("is idle when all lanes are, and wakes the lane of the next record alone", () =>
@@ -493,7 +538,10 @@ describe("a stream with several lanes", () => {
       )
       assert.deepStrictEqual(mixed.path, [2])
       for (const key of [98, 99]) {
-        const error = A.tagged(yield* Effect.flip(stream.ingestRecord(record(key, 0))), "InvalidArgument")
+        const error = A.tagged(
+          yield* Effect.flip(stream.ingestRecord(record(key, 0))),
+          "InvalidArgument"
+        )
         assert.notInclude(error.message, "secret")
       }
       const ack = yield* stream.ingestRecord(record(1, 3))
@@ -516,7 +564,8 @@ describe("a stream with several lanes", () => {
           .sort(([, a], [, b]) => Number(a) - Number(b))
           .map(
             ([, , state]) =>
-              (state as { readonly count?: number; readonly value?: number }).count ?? (state as any).value
+              (state as { readonly count?: number; readonly value?: number }).count ??
+              (state as any).value
           )
       assert.deepStrictEqual(of("zerobus_records_durable"), [2, 0, 2, 2])
       assert.deepStrictEqual(of("zerobus_records_in_flight"), [0, 2, 0, 0])
@@ -530,7 +579,10 @@ describe("a stream with several lanes", () => {
       const left: Array<number> = []
       const scope = yield* Scope.make()
       const { stream } = yield* opened(
-        { onUnacked: ({ records }) => Effect.sync(() => left.push(...records.map(numberOf))), scopeCloseTimeout: 100 },
+        {
+          onUnacked: ({ records }) => Effect.sync(() => left.push(...records.map(numberOf))),
+          scopeCloseTimeout: 100
+        },
         {},
         silent,
         silent,
@@ -572,15 +624,22 @@ describe("the connections of lanes", () => {
 describe("the options of lanes", () => {
   const refusedPath = Effect.fnUntraced(function* (options: unknown) {
     const { zerobus } = yield* A.client({})
-    const error = yield* Effect.flip(zerobus.createStream(A.table, options as StreamConfigurationOptions<JsonRecord>))
+    const error = yield* Effect.flip(
+      zerobus.createStream(A.table, options as StreamConfigurationOptions<JsonRecord>)
+    )
     return A.tagged(error, "InvalidArgument").path
   })
 
   it.effect("CV-11 are refused out of their range, and where they are not available", () =>
     Effect.gen(function* () {
-      for (const lanes of [0, 65, 1.5, "two"]) assert.deepStrictEqual(yield* refusedPath({ lanes }), ["lanes"])
+      for (const lanes of [0, 65, 1.5, "two"])
+        assert.deepStrictEqual(yield* refusedPath({ lanes }), ["lanes"])
       assert.deepStrictEqual(yield* refusedPath({ laneKey: "device" }), ["laneKey"])
-      for (const other of [{ laneKey: keyOfRecord }, { spool: Spool.directory("spool") }, { recovery: false }]) {
+      for (const other of [
+        { laneKey: keyOfRecord },
+        { spool: Spool.directory("spool") },
+        { recovery: false }
+      ]) {
         assert.deepStrictEqual(yield* refusedPath({ lanes: "auto", ...other }), ["lanes"])
       }
     })

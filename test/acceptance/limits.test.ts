@@ -1,9 +1,20 @@
 /**
- * Every public call that can wait ends within its own limit and 250 ms, with its typed error, and not before: on the virtual clock,
- * against servers that never answer.
+ * Every public call that can wait ends within its own limit and 250 ms, with its typed error, and
+ * not before: on the virtual clock, against servers that never answer.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Context, Effect, Exit, Layer, Option, Redacted, Schedule, Scope, Stream } from "effect"
+import {
+  Clock,
+  Context,
+  Effect,
+  Exit,
+  Layer,
+  Option,
+  Redacted,
+  Schedule,
+  Scope,
+  Stream
+} from "effect"
 import {
   Column,
   Credentials,
@@ -88,10 +99,14 @@ const unanswered: Script = { onCreate: () => {} }
 /** Acknowledges nothing and does not end the call when the client half-closes it. */
 const dumb: Script = { onMessage: () => {}, onHalfClose: () => {} }
 /** Takes no bytes beyond the create request. */
-const stalled: Script = { ...dumb, onCreate: (connection) => (connection.pause(), connection.accept()) }
+const stalled: Script = {
+  ...dumb,
+  onCreate: (connection) => (connection.pause(), connection.accept())
+}
 /** Announces its end in an hour when the first record comes, and acknowledges none. */
 const leaving: Script = {
-  onMessage: (connection, { wireOffset }) => (wireOffset === 0 ? connection.closing(60 * minute) : undefined),
+  onMessage: (connection, { wireOffset }) =>
+    wireOffset === 0 ? connection.closing(60 * minute) : undefined,
   onHalfClose: () => {}
 }
 /** Breaks off when the first record comes. */
@@ -111,9 +126,14 @@ const options = {
 
 /** Opening a stream in ways that come to nothing. */
 const opening = (script: Script, more: StreamConfigurationOptions<any> = {}): Case["call"] =>
-  Effect.map(A.client(script), ({ zerobus }) => zerobus.createStream(A.table, { ...options, ...more }))
+  Effect.map(A.client(script), ({ zerobus }) =>
+    zerobus.createStream(A.table, { ...options, ...more })
+  )
 
-/** A call on a stream with one record that is never acknowledged, in the phase that the scripts bring about. */
+/**
+ * A call on a stream with one record that is never acknowledged, in the phase that the scripts
+ * bring about.
+ */
 const onStream = (
   scripts: ReadonlyArray<Script>,
   call: (stream: ZerobusStream<any>) => Effect.Effect<unknown, unknown, Scope.Scope>,
@@ -142,7 +162,9 @@ describe("opening", () => {
       name: "createStream at a server that does not answer, by default",
       limit: 15_000,
       ends: "Retryable/ConnectTimeout",
-      call: Effect.map(A.client(unanswered), ({ zerobus }) => zerobus.createStream(A.table, { recovery: false }))
+      call: Effect.map(A.client(unanswered), ({ zerobus }) =>
+        zerobus.createStream(A.table, { recovery: false })
+      )
     },
     {
       name: "createStream at a server that does not answer",
@@ -168,7 +190,10 @@ describe("opening", () => {
       ends: "InvalidToken",
       call: opening(A.refusing(code.UNAUTHENTICATED), {
         recovery: false,
-        headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({}), invalidate: Effect.never })
+        headersProvider: HeadersProvider.make({
+          getHeaders: Effect.succeed({}),
+          invalidate: Effect.never
+        })
       })
     },
     {
@@ -187,7 +212,9 @@ describe("opening", () => {
       name: "createStream with three attempts and a pause between",
       limit: 7_000,
       ends: "Retryable/ConnectTimeout",
-      call: opening(unanswered, { recoverySchedule: Schedule.upTo(Schedule.spaced(500), { times: 2 }) })
+      call: opening(unanswered, {
+        recoverySchedule: Schedule.upTo(Schedule.spaced(500), { times: 2 })
+      })
     },
     {
       name: "withStream at a server that does not answer",
@@ -210,7 +237,11 @@ describe("opening", () => {
       limit: 2_000,
       ends: "Retryable/ConnectTimeout",
       call: Effect.gen(function* () {
-        const { server, stream, zerobus } = yield* A.open({ ...options, recovery: false }, dumb, unanswered)
+        const { server, stream, zerobus } = yield* A.open(
+          { ...options, recovery: false },
+          dumb,
+          unanswered
+        )
         yield* stream.ingestRecord(A.record(0))
         yield* A.settle
         server.last.cut()
@@ -223,15 +254,22 @@ describe("opening", () => {
 })
 
 describe("waiting for durability", () => {
-  const calls: ReadonlyArray<readonly [name: string, ends: string, call: Parameters<typeof onStream>[1]]> = [
+  const calls: ReadonlyArray<
+    readonly [name: string, ends: string, call: Parameters<typeof onStream>[1]]
+  > = [
     ["flush", "FlushTimeout/flush", (stream) => stream.flush],
     ["waitForOffset", "FlushTimeout/waitForOffset", (stream) => stream.waitForOffset(0 as never)],
     [
       "ack.await",
       "FlushTimeout/waitForOffset",
-      (stream) => Effect.sync(() => stream.offerUnsafe(A.record(1))!).pipe(Effect.flatMap((ack) => ack.await))
+      (stream) =>
+        Effect.sync(() => stream.offerUnsafe(A.record(1))!).pipe(Effect.flatMap((ack) => ack.await))
     ],
-    ["toSink", "FlushTimeout/flush", (stream) => Stream.run(Stream.make(A.record(1)), stream.toSink)]
+    [
+      "toSink",
+      "FlushTimeout/flush",
+      (stream) => Stream.run(Stream.make(A.record(1)), stream.toSink)
+    ]
   ]
   for (const [name, ends, call] of calls) {
     holds({
@@ -283,7 +321,10 @@ describe("closing", () => {
       name: "close by default",
       limit: 5 * minute + 500,
       ends: "FlushTimeout/close",
-      call: onStream([dumb], (stream) => stream.close, { flushTimeout: undefined, drainTimeout: undefined })
+      call: onStream([dumb], (stream) => stream.close, {
+        flushTimeout: undefined,
+        drainTimeout: undefined
+      })
     },
     {
       name: "close with nothing left, at a server that does not end",
@@ -295,7 +336,9 @@ describe("closing", () => {
       name: "a second close while the first one waits",
       limit: 3_400,
       ends: "FlushTimeout/close",
-      call: onStream([dumb], (stream) => Effect.all([stream.close, stream.close], { concurrency: "unbounded" }))
+      call: onStream([dumb], (stream) =>
+        Effect.all([stream.close, stream.close], { concurrency: "unbounded" })
+      )
     },
     {
       name: "withStream",
@@ -310,7 +353,10 @@ describe("closing", () => {
       limit: 3_000 + 1_000 + 400,
       ends: "FlushTimeout/flush",
       call: Effect.map(A.client(dumb), ({ zerobus }) =>
-        Stream.run(Stream.make(A.record(0)), zerobus.sink(A.table, { ...options, scopeCloseTimeout: 1_000 }))
+        Stream.run(
+          Stream.make(A.record(0)),
+          zerobus.sink(A.table, { ...options, scopeCloseTimeout: 1_000 })
+        )
       )
     },
     {
@@ -335,7 +381,9 @@ describe("closing", () => {
 
 describe("waiting for room", () => {
   const full = { maxInflightRecords: 1, recovery: false } as const
-  const calls: ReadonlyArray<readonly [string, (stream: ZerobusStream<any>) => Effect.Effect<unknown, unknown>]> = [
+  const calls: ReadonlyArray<
+    readonly [string, (stream: ZerobusStream<any>) => Effect.Effect<unknown, unknown>]
+  > = [
     ["ingestRecord", (stream) => stream.ingestRecord(A.record(1))],
     [
       "ingestRecord in a generator",
@@ -383,7 +431,11 @@ describe("waiting for room", () => {
     name: "offerUnsafe does not wait",
     limit: 0,
     ends: undefined,
-    call: onStream([dumb], (stream) => Effect.sync(() => assert.isUndefined(stream.offerUnsafe(A.record(1)))), full)
+    call: onStream(
+      [dumb],
+      (stream) => Effect.sync(() => assert.isUndefined(stream.offerUnsafe(A.record(1)))),
+      full
+    )
   })
 })
 
@@ -418,7 +470,9 @@ describe("reading", () => {
       name: "recreateStream of an open stream does not wait",
       limit: 0,
       ends: "InvalidState",
-      call: Effect.map(A.open(options, dumb), ({ stream, zerobus }) => zerobus.recreateStream(stream))
+      call: Effect.map(A.open(options, dumb), ({ stream, zerobus }) =>
+        zerobus.recreateStream(stream)
+      )
     },
     {
       name: "poll does not wait",
@@ -436,7 +490,11 @@ describe("reading", () => {
 })
 
 describe("the workspace", () => {
-  const principal = { clientId: "client", clientSecret: Redacted.make("secret"), proxy: false } as const
+  const principal = {
+    clientId: "client",
+    clientSecret: Redacted.make("secret"),
+    proxy: false
+  } as const
   /** How often the one who never answers was asked in the case that runs. */
   let asked: () => number = () => 0
   /** A call that asks a token endpoint which never answers. */
@@ -449,7 +507,10 @@ describe("the workspace", () => {
     Effect.gen(function* () {
       const server = yield* tokenServer("hang")
       asked = () => server.requests.length
-      return yield* call({ serverEndpoint: "https://1.zerobus.example.com", workspaceUrl: server.url })
+      return yield* call({
+        serverEndpoint: "https://1.zerobus.example.com",
+        workspaceUrl: server.url
+      })
     })
   const provider = (settings: { readonly serverEndpoint: string; readonly workspaceUrl: string }) =>
     Effect.map(Layer.build(Credentials.layer({ ...settings, ...principal })), (context) =>
@@ -472,14 +533,18 @@ describe("the workspace", () => {
       name: "getHeaders",
       limit: 30_000,
       ends: "Retryable/TokenServiceUnavailable",
-      call: tokens((settings) => Effect.map(provider(settings), ({ getHeaders }) => getHeaders(name))),
+      call: tokens((settings) =>
+        Effect.map(provider(settings), ({ getHeaders }) => getHeaders(name))
+      ),
       underWay
     },
     {
       name: "catalogToken",
       limit: 30_000,
       ends: "Retryable/TokenServiceUnavailable",
-      call: tokens((settings) => Effect.succeed(Credentials.catalogToken({ ...settings, ...principal }))),
+      call: tokens((settings) =>
+        Effect.succeed(Credentials.catalogToken({ ...settings, ...principal }))
+      ),
       underWay
     },
     {
@@ -487,7 +552,9 @@ describe("the workspace", () => {
       limit: 2_000,
       ends: "Retryable/ConnectTimeout",
       call: tokens((settings) =>
-        Effect.flatMap(provider(settings), (headersProvider) => opening({}, { recovery: false, headersProvider }))
+        Effect.flatMap(provider(settings), (headersProvider) =>
+          opening({}, { recovery: false, headersProvider })
+        )
       ),
       underWay
     },

@@ -12,7 +12,10 @@ const single = { batching: "off", recoverySchedule: Schedule.spaced(10) } as con
 
 type Opened = Effect.Success<ReturnType<typeof A.open>>
 
-/** Ingests so many records and notes what becomes of each receipt, in the order in which they are told. */
+/**
+ * Ingests so many records and notes what becomes of each receipt, in the order in which they are
+ * told.
+ */
 const watched = ({ stream }: Opened, count: number) =>
   Effect.gen(function* () {
     const told: Array<string> = []
@@ -29,16 +32,19 @@ const watched = ({ stream }: Opened, count: number) =>
   })
 
 describe("receipts", () => {
-  it.effect("CB-01 CB-05 tell each record once, in ascending order, also from one cumulative acknowledgement", () =>
-    Effect.gen(function* () {
-      const each = yield* A.open(single)
-      assert.deepStrictEqual(yield* watched(each, 3), ["durable 0", "durable 1", "durable 2"])
-      const fanned = yield* A.open(single, A.silent)
-      const told = yield* watched(fanned, 5)
-      fanned.server.last.ack(3)
-      yield* A.settle
-      assert.deepStrictEqual(told, ["durable 0", "durable 1", "durable 2", "durable 3"])
-    })
+  it.effect(
+    "CB-01 CB-05 tell each record once, in ascending order, also from one cumulative " +
+      "acknowledgement",
+    () =>
+      Effect.gen(function* () {
+        const each = yield* A.open(single)
+        assert.deepStrictEqual(yield* watched(each, 3), ["durable 0", "durable 1", "durable 2"])
+        const fanned = yield* A.open(single, A.silent)
+        const told = yield* watched(fanned, 5)
+        fanned.server.last.ack(3)
+        yield* A.settle
+        assert.deepStrictEqual(told, ["durable 0", "durable 1", "durable 2", "durable 3"])
+      })
   )
 
   it.effect("CB-03 tell what was acknowledged first, then the failure for the rest", () =>
@@ -48,14 +54,21 @@ describe("receipts", () => {
       parts.server.last.ack(1)
       parts.server.last.send(response.garbage())
       yield* A.settle
-      assert.deepStrictEqual(told, ["durable 0", "durable 1", "ProtocolViolation 2", "ProtocolViolation 3"])
+      assert.deepStrictEqual(told, [
+        "durable 0",
+        "durable 1",
+        "ProtocolViolation 2",
+        "ProtocolViolation 3"
+      ])
     })
   )
 
   it.effect("CB-04 are one per batch", () =>
     Effect.gen(function* () {
       const { stream } = yield* A.open(single)
-      const acks = yield* Effect.forEach([3, 1, 2], (count) => stream.ingestRecords(A.recordsFrom(0, count)))
+      const acks = yield* Effect.forEach([3, 1, 2], (count) =>
+        stream.ingestRecords(A.recordsFrom(0, count))
+      )
       assert.deepStrictEqual(
         yield* Effect.forEach(acks, (ack) => ack!.await),
         [0, 1, 2].map((n) => Offset(n))
@@ -67,7 +80,9 @@ describe("receipts", () => {
     Effect.gen(function* () {
       const { server, stream } = yield* A.open(single, A.silent)
       const acks = yield* Effect.forEach(A.recordsFrom(0, 2048), stream.ingestRecord)
-      const fibers = yield* Effect.forEach(acks, (ack) => Effect.forkScoped(ack.await, { startImmediately: true }))
+      const fibers = yield* Effect.forEach(acks, (ack) =>
+        Effect.forkScoped(ack.await, { startImmediately: true })
+      )
       yield* A.until("all records arrive", () => server.writes === 2048)
       server.last.ack(2047)
       assert.deepStrictEqual(
@@ -112,7 +127,8 @@ describe("receipts", () => {
   )
 
   it.effect(
-    "CB-09 H-42 may be answered by closing the stream: from a receipt, from durableOffsets, from onUnacked",
+    "CB-09 H-42 may be answered by closing the stream: from a receipt, from durableOffsets, " +
+      "from onUnacked",
     () =>
       Effect.gen(function* () {
         const receipt = yield* A.open(single)
@@ -169,23 +185,26 @@ describe("receipts", () => {
     })
   )
 
-  it.effect("CB-11 do not keep a scope from ending: an onUnacked that never returns is interrupted", () =>
-    Effect.gen(function* () {
-      const { zerobus } = yield* A.client(A.silent)
-      const scope = yield* Scope.make()
-      let interrupted = false
-      const stream = yield* zerobus
-        .createStream(A.table, {
-          scopeCloseTimeout: 0,
-          onUnacked: () => Effect.onInterrupt(Effect.never, () => Effect.sync(() => (interrupted = true)))
-        })
-        .pipe(Scope.provide(scope))
-      yield* stream.ingestRecord(A.record(0))
-      const ending = yield* A.started(Scope.close(scope, Exit.void))
-      yield* A.advance(4999, 1000)
-      assert.isFalse(ending.done())
-      yield* A.advance(1)
-      assert.deepStrictEqual([ending.done(), interrupted], [true, true])
-    })
+  it.effect(
+    "CB-11 do not keep a scope from ending: an onUnacked that never returns is interrupted",
+    () =>
+      Effect.gen(function* () {
+        const { zerobus } = yield* A.client(A.silent)
+        const scope = yield* Scope.make()
+        let interrupted = false
+        const stream = yield* zerobus
+          .createStream(A.table, {
+            scopeCloseTimeout: 0,
+            onUnacked: () =>
+              Effect.onInterrupt(Effect.never, () => Effect.sync(() => (interrupted = true)))
+          })
+          .pipe(Scope.provide(scope))
+        yield* stream.ingestRecord(A.record(0))
+        const ending = yield* A.started(Scope.close(scope, Exit.void))
+        yield* A.advance(4999, 1000)
+        assert.isFalse(ending.done())
+        yield* A.advance(1)
+        assert.deepStrictEqual([ending.done(), interrupted], [true, true])
+      })
   )
 })

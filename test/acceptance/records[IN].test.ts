@@ -38,36 +38,40 @@ const nested: typeof Nested.Type = {
 }
 
 describe("ingesting records", () => {
-  it.effect("IN-01 IN-37 gives the first record offset 0, one write, and a receipt that resolves", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* A.open({}, A.silent)
-      const ack = yield* stream.ingestRecord(A.record(0))
-      assert.strictEqual(ack.offset, 0)
-      const waiting = yield* A.started(ack.await)
-      assert.isFalse(waiting.done())
-      assert.isTrue(Option.isNone(yield* ack.poll))
-      server.last.ack(0)
-      yield* A.settle
-      assert.strictEqual(waiting.value(), 0)
-      assert.isTrue(Option.isSome(yield* ack.poll))
-      assert.strictEqual(server.writes, 1)
-    })
+  it.effect(
+    "IN-01 IN-37 gives the first record offset 0, one write, and a receipt that resolves",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* A.open({}, A.silent)
+        const ack = yield* stream.ingestRecord(A.record(0))
+        assert.strictEqual(ack.offset, 0)
+        const waiting = yield* A.started(ack.await)
+        assert.isFalse(waiting.done())
+        assert.isTrue(Option.isNone(yield* ack.poll))
+        server.last.ack(0)
+        yield* A.settle
+        assert.strictEqual(waiting.value(), 0)
+        assert.isTrue(Option.isSome(yield* ack.poll))
+        assert.strictEqual(server.writes, 1)
+      })
   )
 
-  it.effect("IN-02 IN-03 IN-31 counts up from 0 and resolves all by one cumulative acknowledgement", () =>
-    Effect.gen(function* () {
-      for (const count of [3, 10, 100]) {
-        const { server, stream } = yield* A.open({ batching: "off" }, ackAt(count))
-        const acks = yield* Effect.forEach(A.recordsFrom(0, count), stream.ingestRecord)
-        assert.deepStrictEqual(
-          acks.map((ack) => Number(ack.offset)),
-          Array.from({ length: count }, (_, n) => n)
-        )
-        yield* acks[count - 1]!.await
-        for (const ack of acks) assert.isTrue(Option.isSome(yield* ack.poll))
-        assert.deepStrictEqual(server.records, A.recordsFrom(0, count))
-      }
-    })
+  it.effect(
+    "IN-02 IN-03 IN-31 counts up from 0 and resolves all by one cumulative acknowledgement",
+    () =>
+      Effect.gen(function* () {
+        for (const count of [3, 10, 100]) {
+          const { server, stream } = yield* A.open({ batching: "off" }, ackAt(count))
+          const acks = yield* Effect.forEach(A.recordsFrom(0, count), stream.ingestRecord)
+          assert.deepStrictEqual(
+            acks.map((ack) => Number(ack.offset)),
+            Array.from({ length: count }, (_, n) => n)
+          )
+          yield* acks[count - 1]!.await
+          for (const ack of acks) assert.isTrue(Option.isSome(yield* ack.poll))
+          assert.deepStrictEqual(server.records, A.recordsFrom(0, count))
+        }
+      })
   )
 
   it.effect("IN-04 IN-05 sends JSON text unchanged and turns an object into text once", () =>
@@ -86,7 +90,10 @@ describe("ingesting records", () => {
   it.effect("IN-06 encodes a typed object by its schema", () =>
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client()
-      const readings = TableProperties.json("main.default.readings", Schema.Struct({ at: Schema.DateFromString }))
+      const readings = TableProperties.json(
+        "main.default.readings",
+        Schema.Struct({ at: Schema.DateFromString })
+      )
       const stream = yield* zerobus.createStream(readings)
       yield* stream.ingestRecord({ at: new Date("2026-01-31T00:00:00Z") })
       yield* stream.flush
@@ -96,42 +103,51 @@ describe("ingesting records", () => {
     })
   )
 
-  it.effect("IN-07 IN-09 IN-10 sends prepared bytes and typed objects as the same protobuf bytes", () =>
-    Effect.gen(function* () {
-      const Blobs = Table.make("main.default.blobs", { payload: Column.String })
-      const message = bytesOf("\u000a\u0002hi")
-      const { server, zerobus } = yield* A.client()
-      const bytes = yield* zerobus.createStream(TableProperties.proto(Blobs.tableName, Blobs.descriptor!))
-      const objects = yield* zerobus.createStream(Blobs)
-      yield* bytes.ingestRecord(message)
-      yield* objects.ingestRecord({ payload: "hi" })
-      yield* Effect.andThen(bytes.flush, objects.flush)
-      for (const connection of server.connections) assert.deepStrictEqual(bytesOf(connection.records[0]!), message)
-    })
+  it.effect(
+    "IN-07 IN-09 IN-10 sends prepared bytes and typed objects as the same protobuf bytes",
+    () =>
+      Effect.gen(function* () {
+        const Blobs = Table.make("main.default.blobs", { payload: Column.String })
+        const message = bytesOf("\u000a\u0002hi")
+        const { server, zerobus } = yield* A.client()
+        const bytes = yield* zerobus.createStream(
+          TableProperties.proto(Blobs.tableName, Blobs.descriptor!)
+        )
+        const objects = yield* zerobus.createStream(Blobs)
+        yield* bytes.ingestRecord(message)
+        yield* objects.ingestRecord({ payload: "hi" })
+        yield* Effect.andThen(bytes.flush, objects.flush)
+        for (const connection of server.connections)
+          assert.deepStrictEqual(bytesOf(connection.records[0]!), message)
+      })
   )
 
-  it.effect("IN-11 IN-12 refuses a record without a field, at every depth, by the field's path", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* typed(Nested)
-      const bad: ReadonlyArray<readonly [record: unknown, path: ReadonlyArray<string | number>]> = [
-        [{ ...nested, id: undefined }, ["id"]],
-        [{ ...nested, place: { at: { lat: 1 } } }, ["place", "city"]],
-        [{ ...nested, place: { city: "Split", at: {} } }, ["place", "at", "lat"]],
-        [{ ...nested, items: [{ sku: "a" }, {}] }, ["items", 1, "sku"]],
-        [{ ...nested, tags: new Map([["k", {}]]) }, ["tags", 0, "value", "value"]]
-      ]
-      for (const [record, path] of bad) {
-        const error = yield* Effect.flip(stream.ingestRecord(record as typeof nested))
-        assert.deepStrictEqual(A.tagged(error, "InvalidArgument").path, path)
-      }
-      const ack = yield* stream.ingestRecord(nested)
-      assert.strictEqual(ack.offset, 0)
-      yield* stream.flush
-      assert.strictEqual(server.writes, 1)
-    })
+  it.effect(
+    "IN-11 IN-12 refuses a record without a field, at every depth, by the field's path",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* typed(Nested)
+        const bad: ReadonlyArray<readonly [record: unknown, path: ReadonlyArray<string | number>]> =
+          [
+            [{ ...nested, id: undefined }, ["id"]],
+            [{ ...nested, place: { at: { lat: 1 } } }, ["place", "city"]],
+            [{ ...nested, place: { city: "Split", at: {} } }, ["place", "at", "lat"]],
+            [{ ...nested, items: [{ sku: "a" }, {}] }, ["items", 1, "sku"]],
+            [{ ...nested, tags: new Map([["k", {}]]) }, ["tags", 0, "value", "value"]]
+          ]
+        for (const [record, path] of bad) {
+          const error = yield* Effect.flip(stream.ingestRecord(record as typeof nested))
+          assert.deepStrictEqual(A.tagged(error, "InvalidArgument").path, path)
+        }
+        const ack = yield* stream.ingestRecord(nested)
+        assert.strictEqual(ack.offset, 0)
+        yield* stream.flush
+        assert.strictEqual(server.writes, 1)
+      })
   )
 
-  // Differs: a BIGINT is a bigint here, exact over its whole range; text is refused rather than guessed at.
+  // Differs: a BIGINT is a bigint here, exact over its whole range; text is refused rather than
+  // guessed at.
   it.effect("IN-13 carries 64-bit integers exactly as bigint, and refuses them as text", () =>
     Effect.gen(function* () {
       const Big = Table.make("main.default.big", { n: Column.BigInt })
@@ -183,26 +199,30 @@ describe("ingesting records", () => {
     })
   )
 
-  it.effect("IN-17 IN-18 IN-08 IN-38 H-13 refuses records of the wrong kind and leaves the stream usable", () =>
-    Effect.gen(function* () {
-      const { server, zerobus } = yield* A.client()
-      const proto = yield* zerobus.createStream(A.protoTable)
-      const json = yield* zerobus.createStream(A.table)
-      const refused = (effect: Effect.Effect<unknown, { readonly _tag: string }>) =>
-        Effect.map(Effect.flip(effect), (error) => assert.strictEqual(error._tag, "InvalidArgument"))
-      for (const wrong of ['{"a":1}', { a: 1 }, null, undefined, 5, [1]]) {
-        yield* refused(proto.ingestRecord(wrong as never))
-        yield* refused(proto.ingestRecords([Uint8Array.of(), wrong as never]))
-      }
-      for (const wrong of [Uint8Array.of(1), null, undefined, 5, [1], "[]", "text", () => {}]) {
-        yield* refused(json.ingestRecord(wrong as never))
-        yield* refused(json.ingestRecords([A.record(0), wrong as never]))
-      }
-      assert.strictEqual((yield* proto.ingestRecord(Uint8Array.of(0x0a, 0x00))).offset, 0)
-      assert.strictEqual((yield* json.ingestRecord(A.record(0))).offset, 0)
-      yield* Effect.andThen(proto.flush, json.flush)
-      assert.strictEqual(server.writes, 2)
-    })
+  it.effect(
+    "IN-17 IN-18 IN-08 IN-38 H-13 refuses records of the wrong kind and leaves the stream usable",
+    () =>
+      Effect.gen(function* () {
+        const { server, zerobus } = yield* A.client()
+        const proto = yield* zerobus.createStream(A.protoTable)
+        const json = yield* zerobus.createStream(A.table)
+        const refused = (effect: Effect.Effect<unknown, { readonly _tag: string }>) =>
+          Effect.map(Effect.flip(effect), (error) =>
+            assert.strictEqual(error._tag, "InvalidArgument")
+          )
+        for (const wrong of ['{"a":1}', { a: 1 }, null, undefined, 5, [1]]) {
+          yield* refused(proto.ingestRecord(wrong as never))
+          yield* refused(proto.ingestRecords([Uint8Array.of(), wrong as never]))
+        }
+        for (const wrong of [Uint8Array.of(1), null, undefined, 5, [1], "[]", "text", () => {}]) {
+          yield* refused(json.ingestRecord(wrong as never))
+          yield* refused(json.ingestRecords([A.record(0), wrong as never]))
+        }
+        assert.strictEqual((yield* proto.ingestRecord(Uint8Array.of(0x0a, 0x00))).offset, 0)
+        assert.strictEqual((yield* json.ingestRecord(A.record(0))).offset, 0)
+        yield* Effect.andThen(proto.flush, json.flush)
+        assert.strictEqual(server.writes, 2)
+      })
   )
 
   it.effect("IN-19 takes a protobuf record of zero bytes and refuses an empty JSON text", () =>
@@ -217,30 +237,33 @@ describe("ingesting records", () => {
     })
   )
 
-  it.effect("IN-20 gives 50 concurrent producers offsets 0 to n-1, and the wire has each record at its offset", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* A.open({ batching: "off", maxInflightRecords: 64 })
-      const sent = new Map<number, string>()
-      yield* Effect.forEach(
-        Array.from({ length: 50 }, (_, producer) => producer),
-        (producer) =>
-          Effect.forEach(A.recordsFrom(producer * 100, 20), (text) =>
-            Effect.gen(function* () {
-              const { offset } = yield* stream.ingestRecord(text)
-              assert.isFalse(sent.has(offset))
-              sent.set(offset, text)
-              yield* Effect.yieldNow
-            })
-          ),
-        { concurrency: "unbounded" }
-      )
-      yield* stream.flush
-      assert.strictEqual(sent.size, 1000)
-      assert.deepStrictEqual(
-        server.records,
-        Array.from({ length: 1000 }, (_, offset) => sent.get(offset) ?? "nothing sent")
-      )
-    })
+  it.effect(
+    "IN-20 gives 50 concurrent producers offsets 0 to n-1, and the wire has each record at its " +
+      "offset",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* A.open({ batching: "off", maxInflightRecords: 64 })
+        const sent = new Map<number, string>()
+        yield* Effect.forEach(
+          Array.from({ length: 50 }, (_, producer) => producer),
+          (producer) =>
+            Effect.forEach(A.recordsFrom(producer * 100, 20), (text) =>
+              Effect.gen(function* () {
+                const { offset } = yield* stream.ingestRecord(text)
+                assert.isFalse(sent.has(offset))
+                sent.set(offset, text)
+                yield* Effect.yieldNow
+              })
+            ),
+          { concurrency: "unbounded" }
+        )
+        yield* stream.flush
+        assert.strictEqual(sent.size, 1000)
+        assert.deepStrictEqual(
+          server.records,
+          Array.from({ length: 1000 }, (_, offset) => sent.get(offset) ?? "nothing sent")
+        )
+      })
   )
 
   it.effect("IN-22 IN-11 H-11 gives room and offset back when encoding fails", () =>
@@ -258,8 +281,14 @@ describe("ingesting records", () => {
           throw new Error("secret value")
         }
       }
-      for (const call of [small.stream.ingestRecord(getter), small.stream.ingestRecords([{ n: 1 }, getter])]) {
-        assert.notInclude(A.tagged(yield* Effect.flip(call), "InvalidArgument").message, "secret value")
+      for (const call of [
+        small.stream.ingestRecord(getter),
+        small.stream.ingestRecords([{ n: 1 }, getter])
+      ]) {
+        assert.notInclude(
+          A.tagged(yield* Effect.flip(call), "InvalidArgument").message,
+          "secret value"
+        )
       }
       assert.strictEqual((yield* small.stream.ingestRecord({ n: 1 })).offset, 0)
       const error = A.tagged(yield* Effect.flip(stream.ingestRecord(throwing)), "InvalidArgument")
@@ -271,7 +300,10 @@ describe("ingesting records", () => {
 
   it.effect("IN-23 makes the record above the limit wait until an acknowledgement frees room", () =>
     Effect.gen(function* () {
-      const { server, stream } = yield* A.open({ maxInflightRecords: 10, batching: "off" }, A.silent)
+      const { server, stream } = yield* A.open(
+        { maxInflightRecords: 10, batching: "off" },
+        A.silent
+      )
       for (const text of A.recordsFrom(0, 10)) yield* stream.ingestRecord(text)
       assert.isUndefined(stream.offerUnsafe(A.record(10)))
       const waiting = yield* A.started(stream.ingestRecord(A.record(10)))
@@ -285,7 +317,10 @@ describe("ingesting records", () => {
 
   it.effect("IN-24 makes a record wait that does not fit the byte budget", () =>
     Effect.gen(function* () {
-      const { server, stream } = yield* A.open({ maxInflightBytes: 60 + MESSAGE_OVERHEAD, batching: "off" }, A.silent)
+      const { server, stream } = yield* A.open(
+        { maxInflightBytes: 60 + MESSAGE_OVERHEAD, batching: "off" },
+        A.silent
+      )
       yield* stream.ingestRecord(A.record(0))
       const waiting = yield* A.started(stream.ingestRecord(A.record(1)))
       yield* A.advance(500)
@@ -299,34 +334,39 @@ describe("ingesting records", () => {
   it.effect("IN-25 refuses what can never fit the byte budget", () =>
     Effect.gen(function* () {
       const { stream } = yield* A.open({ maxInflightBytes: 1 })
-      const error = A.tagged(yield* Effect.flip(stream.ingestRecord(A.record(0))), "PayloadTooLarge")
+      const error = A.tagged(
+        yield* Effect.flip(stream.ingestRecord(A.record(0))),
+        "PayloadTooLarge"
+      )
       assert.strictEqual(error.option, "maxInflightBytes")
     })
   )
 
-  it.effect("IN-26 H-33 admits those who wait in order of arrival, small ones behind a large one too", () =>
-    Effect.gen(function* () {
-      const large = JSON.stringify({ text: "x".repeat(60) })
-      const { server, stream } = yield* A.open(
-        { maxInflightBytes: 120 + 2 * MESSAGE_OVERHEAD, batching: "off" },
-        A.silent
-      )
-      yield* stream.ingestRecord(A.record(0))
-      yield* stream.ingestRecord(A.record(1))
-      const first = yield* A.started(stream.ingestRecord(large))
-      const second = yield* A.started(stream.ingestRecord(A.record(2)))
-      assert.isUndefined(stream.offerUnsafe(A.record(3)))
-      server.last.ack(0)
-      yield* A.settle
-      // Room for the small one, but it does not overtake.
-      assert.deepStrictEqual([first.done(), second.done()], [false, false])
-      server.last.ack(1)
-      yield* A.settle
-      assert.strictEqual(first.value().offset, 2)
-      server.last.ack(2)
-      yield* A.settle
-      assert.strictEqual(second.value().offset, 3)
-    })
+  it.effect(
+    "IN-26 H-33 admits those who wait in order of arrival, small ones behind a large one too",
+    () =>
+      Effect.gen(function* () {
+        const large = JSON.stringify({ text: "x".repeat(60) })
+        const { server, stream } = yield* A.open(
+          { maxInflightBytes: 120 + 2 * MESSAGE_OVERHEAD, batching: "off" },
+          A.silent
+        )
+        yield* stream.ingestRecord(A.record(0))
+        yield* stream.ingestRecord(A.record(1))
+        const first = yield* A.started(stream.ingestRecord(large))
+        const second = yield* A.started(stream.ingestRecord(A.record(2)))
+        assert.isUndefined(stream.offerUnsafe(A.record(3)))
+        server.last.ack(0)
+        yield* A.settle
+        // Room for the small one, but it does not overtake.
+        assert.deepStrictEqual([first.done(), second.done()], [false, false])
+        server.last.ack(1)
+        yield* A.settle
+        assert.strictEqual(first.value().offset, 2)
+        server.last.ack(2)
+        yield* A.settle
+        assert.strictEqual(second.value().offset, 3)
+      })
   )
 
   it.effect("IN-27 IN-28 takes no offset and no room when a waiting call is interrupted", () =>
@@ -387,12 +427,19 @@ describe("ingesting records", () => {
 
   it.effect("IN-33 shows the refusal of an offered record at the next flush and at close", () =>
     Effect.gen(function* () {
-      const refuse = (connection: Connection) => connection.fail(code.INVALID_ARGUMENT, "bad record")
+      const refuse = (connection: Connection) =>
+        connection.fail(code.INVALID_ARGUMENT, "bad record")
       const { stream } = yield* A.open({}, { onMessage: refuse })
       const ack = stream.offerUnsafe(A.record(0))
       yield* A.settle
-      assert.include(A.tagged(yield* Effect.flip(stream.flush), "InvalidArgument").message, "bad record")
-      assert.include(A.tagged(yield* Effect.flip(stream.close), "InvalidArgument").message, "bad record")
+      assert.include(
+        A.tagged(yield* Effect.flip(stream.flush), "InvalidArgument").message,
+        "bad record"
+      )
+      assert.include(
+        A.tagged(yield* Effect.flip(stream.close), "InvalidArgument").message,
+        "bad record"
+      )
       A.tagged(yield* Effect.flip(ack!.await), "InvalidArgument")
     })
   )
@@ -402,7 +449,9 @@ describe("ingesting records", () => {
       const { server, zerobus } = yield* A.client()
       const one = yield* zerobus.createStream(A.table)
       const two = yield* zerobus.createStream(A.table)
-      const acks = yield* Effect.forEach([one, two, one, two], (stream, n) => stream.ingestRecord(A.record(n)))
+      const acks = yield* Effect.forEach([one, two, one, two], (stream, n) =>
+        stream.ingestRecord(A.record(n))
+      )
       yield* Effect.forEach(acks, (ack) => ack.await)
       assert.deepStrictEqual(
         acks.map((ack) => Number(ack.offset)),
@@ -421,7 +470,9 @@ describe("ingesting records", () => {
   it.effect("IN-02 ends a sink with its summary when everything is durable", () =>
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client()
-      const summary = yield* Stream.fromIterable(A.recordsFrom(0, 250)).pipe(Stream.run(zerobus.sink(A.table)))
+      const summary = yield* Stream.fromIterable(A.recordsFrom(0, 250)).pipe(
+        Stream.run(zerobus.sink(A.table))
+      )
       assert.strictEqual(summary.records, 250)
       assert.strictEqual(summary.lastOffset, 249)
       assert.deepStrictEqual(server.records, A.recordsFrom(0, 250))

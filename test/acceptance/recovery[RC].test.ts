@@ -21,21 +21,32 @@ const after = (count: number, act: (connection: Connection) => void): Script => 
 })
 
 /** A client over a transport that tells lies about what it has sent. */
-const overTransport = (lie: (call: TransportCall) => TransportCall, ...scripts: ReadonlyArray<Script>) =>
+const overTransport = (
+  lie: (call: TransportCall) => TransportCall,
+  ...scripts: ReadonlyArray<Script>
+) =>
   Effect.gen(function* () {
     const server = new ScriptedServer(scripts)
     const lying = Layer.effect(
       Transport,
       Effect.map(Transport, (transport) => ({
-        open: (headers: Readonly<Record<string, string>>) => Effect.map(transport.open(headers), lie)
+        open: (headers: Readonly<Record<string, string>>) =>
+          Effect.map(transport.open(headers), lie)
       }))
     ).pipe(Layer.provide(MemoryTransport.layer(server.serve)))
-    const provider = HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer t" }) })
+    const provider = HeadersProvider.make({
+      getHeaders: Effect.succeed({ authorization: "Bearer t" })
+    })
     const context = yield* Layer.build(
       Zerobus.layerNoDeps.pipe(Layer.provide([lying, Layer.succeed(HeadersProvider, provider)]))
     )
     const stream = yield* Effect.flatMap(Zerobus, (zerobus) =>
-      zerobus.createStream(A.table, { ...single, flushTimeout: 100, drainTimeout: 50, scopeCloseTimeout: 0 })
+      zerobus.createStream(A.table, {
+        ...single,
+        flushTimeout: 100,
+        drainTimeout: 50,
+        scopeCloseTimeout: 0
+      })
     ).pipe(Effect.provideContext(context))
     return { server, stream }
   })
@@ -80,7 +91,11 @@ describe("recovery", () => {
 
   it.effect("RC-02 sends exactly the five records to the server behind a silent one", () =>
     Effect.gen(function* () {
-      const { server, stream } = yield* A.open({ ...single, serverLackOfAckTimeout: 100 }, A.silent, {})
+      const { server, stream } = yield* A.open(
+        { ...single, serverLackOfAckTimeout: 100 },
+        A.silent,
+        {}
+      )
       const acks = yield* Effect.forEach(A.recordsFrom(0, 5), stream.ingestRecord)
       yield* A.advance(110)
       assert.strictEqual(yield* acks[4]!.await, 4)
@@ -93,14 +108,19 @@ describe("recovery", () => {
     Effect.gen(function* () {
       const { server, stream } = yield* A.open(
         { recoverySchedule: Schedule.spaced(10) },
-        { onMessage: (connection) => connection.messages.length === 2 && connection.fail(code.UNAVAILABLE) },
+        {
+          onMessage: (connection) =>
+            connection.messages.length === 2 && connection.fail(code.UNAVAILABLE)
+        },
         {}
       )
       yield* stream.ingestRecords(A.recordsFrom(0, 3))
       yield* stream.ingestRecords(A.recordsFrom(3, 4))
       yield* A.advance(10)
       yield* stream.flush
-      const shapes = server.connections.map((c) => c.messages.map(({ kind, records }) => [kind, records.length]))
+      const shapes = server.connections.map((c) =>
+        c.messages.map(({ kind, records }) => [kind, records.length])
+      )
       assert.deepStrictEqual(shapes[1], [
         ["batch", 3],
         ["batch", 4]
@@ -109,27 +129,35 @@ describe("recovery", () => {
     })
   )
 
-  it.effect("RC-04 RC-08 fails with the last real error when the budget is spent, still marked retryable", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* A.open(
-        { ...single, recoverySchedule: Schedule.spaced(10).pipe(Schedule.upTo({ times: 3 })) },
-        A.silent,
-        { onCreate: (connection) => connection.fail(code.UNAVAILABLE, `down, attempt ${connection.index}`) }
-      )
-      const ack = yield* stream.ingestRecord(A.record(0))
-      yield* A.settle
-      server.last.cut()
-      yield* A.advance(100)
-      for (const call of [ack.await, stream.flush, stream.close]) {
-        const error = A.tagged(yield* Effect.flip(call), "Retryable")
-        assert.isTrue(error.isRetryable)
-        assert.include(error.message, "down, attempt 3")
-        assert.include(error.message, "Gave up after 4 attempts")
-      }
-      const refused = A.tagged(yield* Effect.flip(stream.ingestRecord(A.record(1))), "StreamClosed")
-      assert.isTrue(refused.isRetryable)
-      assert.strictEqual(server.connections.length, 4)
-    })
+  it.effect(
+    "RC-04 RC-08 fails with the last real error when the budget is spent, still marked retryable",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* A.open(
+          { ...single, recoverySchedule: Schedule.spaced(10).pipe(Schedule.upTo({ times: 3 })) },
+          A.silent,
+          {
+            onCreate: (connection) =>
+              connection.fail(code.UNAVAILABLE, `down, attempt ${connection.index}`)
+          }
+        )
+        const ack = yield* stream.ingestRecord(A.record(0))
+        yield* A.settle
+        server.last.cut()
+        yield* A.advance(100)
+        for (const call of [ack.await, stream.flush, stream.close]) {
+          const error = A.tagged(yield* Effect.flip(call), "Retryable")
+          assert.isTrue(error.isRetryable)
+          assert.include(error.message, "down, attempt 3")
+          assert.include(error.message, "Gave up after 4 attempts")
+        }
+        const refused = A.tagged(
+          yield* Effect.flip(stream.ingestRecord(A.record(1))),
+          "StreamClosed"
+        )
+        assert.isTrue(refused.isRetryable)
+        assert.strictEqual(server.connections.length, 4)
+      })
   )
 
   it.effect("S-18 RC-05 H-21 spends the budget on a server that opens and ends in a loop", () =>
@@ -145,42 +173,51 @@ describe("recovery", () => {
     })
   )
 
-  it.effect("RC-06 H-20 gives the budget back after a connection that stayed up, even when idle", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* A.open({
-        ...single,
-        recoverySchedule: Schedule.spaced(10).pipe(Schedule.upTo({ times: 1 }))
+  it.effect(
+    "RC-06 H-20 gives the budget back after a connection that stayed up, even when idle",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* A.open({
+          ...single,
+          recoverySchedule: Schedule.spaced(10).pipe(Schedule.upTo({ times: 1 }))
+        })
+        for (let loss = 1; loss <= 5; loss++) {
+          yield* A.advance(15_000, 5_000)
+          server.last.cut()
+          yield* A.advance(10)
+          assert.strictEqual(server.connections.length, loss + 1)
+        }
+        yield* stream.ingestRecord(A.record(0))
+        yield* stream.flush
+        const { length } = server.connections
+        // Short-lived connections without progress do spend it.
+        for (let cuts = 0; cuts < 5; cuts++) {
+          server.last.cut()
+          yield* A.advance(20)
+        }
+        // Nothing is unacknowledged, so that is no failure: no connection until the next record.
+        assert.strictEqual(server.connections.length, length + 2)
+        yield* stream.ingestRecord(A.record(1))
+        yield* stream.flush
+        assert.strictEqual(server.connections.length, length + 3)
       })
-      for (let loss = 1; loss <= 5; loss++) {
-        yield* A.advance(15_000, 5_000)
-        server.last.cut()
-        yield* A.advance(10)
-        assert.strictEqual(server.connections.length, loss + 1)
-      }
-      yield* stream.ingestRecord(A.record(0))
-      yield* stream.flush
-      const { length } = server.connections
-      // Short-lived connections without progress do spend it.
-      for (let cuts = 0; cuts < 5; cuts++) {
-        server.last.cut()
-        yield* A.advance(20)
-      }
-      // Nothing is unacknowledged, so that is no failure: no connection until the next record.
-      assert.strictEqual(server.connections.length, length + 2)
-      yield* stream.ingestRecord(A.record(1))
-      yield* stream.flush
-      assert.strictEqual(server.connections.length, length + 3)
-    })
   )
 
   it.effect("RC-07 ends at once when the reconnect meets a final status", () =>
     Effect.gen(function* () {
-      const { server, stream } = yield* A.open(single, A.silent, A.refusing(code.NOT_FOUND, "dropped meanwhile"))
+      const { server, stream } = yield* A.open(
+        single,
+        A.silent,
+        A.refusing(code.NOT_FOUND, "dropped meanwhile")
+      )
       const ack = yield* stream.ingestRecord(A.record(0))
       yield* A.settle
       server.last.cut()
       yield* A.advance(20)
-      assert.include(A.tagged(yield* Effect.flip(ack.await), "InvalidTable").message, "dropped meanwhile")
+      assert.include(
+        A.tagged(yield* Effect.flip(ack.await), "InvalidTable").message,
+        "dropped meanwhile"
+      )
       assert.strictEqual(server.connections.length, 2)
     })
   )
@@ -221,26 +258,29 @@ describe("recovery", () => {
   it.effect("RC-11 misses nothing of ten producers while connections break under them", () =>
     tenProducers((connection) => connection.cut())
   )
-  it.effect("RC-12 misses nothing of ten producers while the server rotates connections under them", () =>
-    tenProducers((connection) => connection.closing(0))
+  it.effect(
+    "RC-12 misses nothing of ten producers while the server rotates connections under them",
+    () => tenProducers((connection) => connection.closing(0))
   )
 
-  it.effect("RC-13 keeps what is ingested while there is no connection, and sends it after the replay", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* A.open(single, A.silent, A.refusing(code.UNAVAILABLE), {})
-      yield* stream.ingestRecord(A.record(0))
-      yield* A.settle
-      server.last.cut()
-      yield* A.settle
-      const later = yield* Effect.forEach(A.recordsFrom(1, 2), stream.ingestRecord)
-      yield* A.advance(20)
-      assert.deepStrictEqual(
-        later.map((ack) => Number(ack.offset)),
-        [1, 2]
-      )
-      yield* stream.flush
-      assert.deepStrictEqual(server.last.records, A.recordsFrom(0, 3))
-    })
+  it.effect(
+    "RC-13 keeps what is ingested while there is no connection, and sends it after the replay",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* A.open(single, A.silent, A.refusing(code.UNAVAILABLE), {})
+        yield* stream.ingestRecord(A.record(0))
+        yield* A.settle
+        server.last.cut()
+        yield* A.settle
+        const later = yield* Effect.forEach(A.recordsFrom(1, 2), stream.ingestRecord)
+        yield* A.advance(20)
+        assert.deepStrictEqual(
+          later.map((ack) => Number(ack.offset)),
+          [1, 2]
+        )
+        yield* stream.flush
+        assert.deepStrictEqual(server.last.records, A.recordsFrom(0, 3))
+      })
   )
 
   it.effect("RC-15 RC-16 notices a lost connection without waiting for acknowledgements", () =>
@@ -266,7 +306,9 @@ describe("recovery", () => {
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client({}, A.refusing(code.UNAVAILABLE))
       const scope = yield* Scope.make()
-      yield* zerobus.createStream(A.table, { recoverySchedule: Schedule.spaced(10) }).pipe(Scope.provide(scope))
+      yield* zerobus
+        .createStream(A.table, { recoverySchedule: Schedule.spaced(10) })
+        .pipe(Scope.provide(scope))
       server.last.cut()
       yield* A.advance(50)
       yield* Scope.close(scope, Exit.void)
@@ -281,7 +323,9 @@ describe("recovery", () => {
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client()
       for (const option of ["recoveryTimeout", "recoveryBackoff"]) {
-        const error = yield* Effect.flip(zerobus.createStream(A.table, { [option]: Number.MAX_VALUE }))
+        const error = yield* Effect.flip(
+          zerobus.createStream(A.table, { [option]: Number.MAX_VALUE })
+        )
         assert.deepStrictEqual(A.tagged(error, "InvalidArgument").path, [option])
       }
       assert.strictEqual(server.connections.length, 0)
@@ -327,10 +371,14 @@ describe("recovery", () => {
   )
 
   it.effect(
-    "RC-22 H-16 does not believe an acknowledgement because a transport claims to have sent more than it was given",
+    "RC-22 H-16 does not believe an acknowledgement because a transport claims to have sent " +
+      "more than it was given",
     () =>
       Effect.gen(function* () {
-        const { server, stream } = yield* overTransport((call) => ({ ...call, sentUnsafe: () => 1000 }), A.silent)
+        const { server, stream } = yield* overTransport(
+          (call) => ({ ...call, sentUnsafe: () => 1000 }),
+          A.silent
+        )
         const ack = yield* stream.ingestRecord(A.record(0))
         yield* A.settle
         server.last.ack(5)
@@ -343,7 +391,11 @@ describe("recovery", () => {
 
   it.effect("RC-23 does not hang on a transport that never counts anything as sent", () =>
     Effect.gen(function* () {
-      const { stream } = yield* overTransport((call) => ({ ...call, sentUnsafe: () => 0, onSentUnsafe: () => {} }))
+      const { stream } = yield* overTransport((call) => ({
+        ...call,
+        sentUnsafe: () => 0,
+        onSentUnsafe: () => {}
+      }))
       yield* stream.ingestRecord(A.record(0))
       const closing = yield* A.started(stream.close)
       yield* A.advance(150)

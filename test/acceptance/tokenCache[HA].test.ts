@@ -47,19 +47,22 @@ const down = new Retryable({
 })
 const refusedForGood = new InvalidToken({ message: "The secret was revoked." })
 const get = (cache: TokenCache, key = "a.b.c") => Effect.map(cache.get(key), Redacted.value)
-const is = (token: string) => (candidate: Redacted.Redacted<string>) => Redacted.value(candidate) === token
+const is = (token: string) => (candidate: Redacted.Redacted<string>) =>
+  Redacted.value(candidate) === token
 
 describe("the token cache", () => {
-  it.effect("HA-24 HA-25 HA-50 mints once for all who ask, and again when the token has ended", () =>
-    Effect.gen(function* () {
-      const issuer = new Issuer()
-      const cache = issuer.cache({ lead: 0 })
-      assert.deepStrictEqual([yield* get(cache), yield* get(cache)], ["token-0", "token-0"])
-      yield* A.advance(hour - 1, hour)
-      assert.strictEqual(yield* get(cache), "token-0")
-      yield* A.advance(1)
-      assert.strictEqual(yield* get(cache), "token-1")
-    })
+  it.effect(
+    "HA-24 HA-25 HA-50 mints once for all who ask, and again when the token has ended",
+    () =>
+      Effect.gen(function* () {
+        const issuer = new Issuer()
+        const cache = issuer.cache({ lead: 0 })
+        assert.deepStrictEqual([yield* get(cache), yield* get(cache)], ["token-0", "token-0"])
+        yield* A.advance(hour - 1, hour)
+        assert.strictEqual(yield* get(cache), "token-0")
+        yield* A.advance(1)
+        assert.strictEqual(yield* get(cache), "token-1")
+      })
   )
 
   it.effect("HA-27 uses a token of unknown life once and keeps the good one that it has", () =>
@@ -97,7 +100,10 @@ describe("the token cache", () => {
       yield* get(cache, "b")
       yield* cache.invalidate("unknown", () => true)
       yield* cache.invalidate("a", is("token-0"))
-      assert.deepStrictEqual([yield* get(cache, "a"), yield* get(cache, "b")], ["token-2", "token-1"])
+      assert.deepStrictEqual(
+        [yield* get(cache, "a"), yield* get(cache, "b")],
+        ["token-2", "token-1"]
+      )
       // A late refusal of the old one leaves the newer one alone.
       yield* cache.invalidate("a", is("token-0"))
       assert.strictEqual(yield* get(cache, "a"), "token-2")
@@ -105,132 +111,151 @@ describe("the token cache", () => {
     })
   )
 
-  it.effect("HA-35 HA-36 renews ahead of the end: by the lead, or by half a life that is shorter", () =>
-    Effect.gen(function* () {
-      for (const [lead, life, renewsAt] of [
-        [5 * minute, hour, 55 * minute],
-        [20 * minute, hour, 40 * minute],
-        [5 * minute, 4 * minute, 2 * minute],
-        [5 * hour, hour, 30 * minute]
-      ] as const) {
-        const issuer = new Issuer()
-        issuer.life = life
-        const cache = issuer.cache({ lead })
-        yield* get(cache)
-        yield* A.advance(renewsAt - 1, hour)
-        assert.strictEqual(yield* get(cache), "token-0")
-        yield* A.advance(1)
-        assert.strictEqual(yield* get(cache), "token-1")
-      }
-    })
+  it.effect(
+    "HA-35 HA-36 renews ahead of the end: by the lead, or by half a life that is shorter",
+    () =>
+      Effect.gen(function* () {
+        for (const [lead, life, renewsAt] of [
+          [5 * minute, hour, 55 * minute],
+          [20 * minute, hour, 40 * minute],
+          [5 * minute, 4 * minute, 2 * minute],
+          [5 * hour, hour, 30 * minute]
+        ] as const) {
+          const issuer = new Issuer()
+          issuer.life = life
+          const cache = issuer.cache({ lead })
+          yield* get(cache)
+          yield* A.advance(renewsAt - 1, hour)
+          assert.strictEqual(yield* get(cache), "token-0")
+          yield* A.advance(1)
+          assert.strictEqual(yield* get(cache), "token-1")
+        }
+      })
   )
 
-  it.effect("HA-37 HA-38 uses the token that is still valid when its renewal fails, for a while or for good", () =>
-    Effect.gen(function* () {
-      for (const failure of [down, refusedForGood]) {
+  it.effect(
+    "HA-37 HA-38 uses the token that is still valid when its renewal fails, for a while or for " +
+      "good",
+    () =>
+      Effect.gen(function* () {
+        for (const failure of [down, refusedForGood]) {
+          const issuer = new Issuer()
+          const cache = issuer.cache()
+          yield* get(cache)
+          yield* A.advance(56 * minute, hour)
+          issuer.failure = failure
+          assert.strictEqual(yield* get(cache), "token-0")
+          yield* A.advance(4 * minute, hour)
+          assert.strictEqual(yield* Effect.flip(get(cache)), failure)
+        }
+      })
+  )
+
+  it.effect(
+    "HA-39 does not wait for a hanging renewal beyond its limit while the token at hand " +
+      "outlasts that",
+    () =>
+      Effect.gen(function* () {
         const issuer = new Issuer()
         const cache = issuer.cache()
         yield* get(cache)
         yield* A.advance(56 * minute, hour)
-        issuer.failure = failure
-        assert.strictEqual(yield* get(cache), "token-0")
-        yield* A.advance(4 * minute, hour)
-        assert.strictEqual(yield* Effect.flip(get(cache)), failure)
-      }
-    })
-  )
-
-  it.effect("HA-39 does not wait for a hanging renewal beyond its limit while the token at hand outlasts that", () =>
-    Effect.gen(function* () {
-      const issuer = new Issuer()
-      const cache = issuer.cache()
-      yield* get(cache)
-      yield* A.advance(56 * minute, hour)
-      issuer.takes = undefined
-      const asking = yield* A.started(get(cache))
-      yield* A.advance(7_499, 500)
-      assert.isFalse(asking.done())
-      yield* A.advance(1)
-      assert.strictEqual(asking.value(), "token-0")
-    })
-  )
-
-  it.effect("HA-39 takes the limit of who asks, and does not make the same caller wait for the same again", () =>
-    Effect.gen(function* () {
-      const issuer = new Issuer()
-      const cache = issuer.cache()
-      yield* get(cache)
-      yield* A.advance(56 * minute, hour)
-      issuer.takes = undefined
-      const asking = yield* A.started(Effect.map(cache.get("a.b.c", 1_000), Redacted.value))
-      yield* A.advance(999)
-      assert.isFalse(asking.done())
-      yield* A.advance(1)
-      assert.strictEqual(asking.value(), "token-0")
-      assert.strictEqual(issuer.mints, 2)
-      // Given up by its caller before that limit: the renewal counts as failed, so the next one waits for a while.
-      yield* A.advance(5_000)
-      const impatient = yield* A.started(get(cache))
-      assert.strictEqual(issuer.mints, 3)
-      yield* A.advance(500)
-      yield* impatient.interrupt
-      assert.strictEqual(yield* get(cache), "token-0")
-      assert.strictEqual(issuer.mints, 3)
-      yield* A.advance(5_000)
-      yield* A.started(get(cache))
-      assert.strictEqual(issuer.mints, 4)
-    })
-  )
-
-  it.effect("S-11 counts a token's life on the monotonic clock, whatever the wall clock is set to", () =>
-    Effect.gen(function* () {
-      const clock = yield* Clock.clockWith(Effect.succeed)
-      let skew = 0
-      const skewed: Clock.Clock = {
-        currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + skew,
-        currentTimeMillis: Effect.sync(() => clock.currentTimeMillisUnsafe() + skew),
-        currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe() + BigInt(skew) * 1_000_000n,
-        currentTimeNanos: Effect.sync(() => clock.currentTimeNanosUnsafe() + BigInt(skew) * 1_000_000n),
-        monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
-        monotonicTimeNanos: clock.monotonicTimeNanos,
-        sleep: (duration) => clock.sleep(duration)
-      }
-      const issuer = new Issuer()
-      const cache = issuer.cache({ lead: 0 })
-      const ask = Effect.provideService(get(cache), Clock.Clock, skewed)
-      yield* ask
-      skew = 2 * hour
-      assert.strictEqual(yield* ask, "token-0")
-      skew = -2 * hour
-      yield* A.advance(hour, hour)
-      assert.strictEqual(yield* ask, "token-1")
-    })
-  )
-
-  it.effect("S-13 S-18 ends a mint that nobody waits for any more, and keeps no token once it is closed", () =>
-    Effect.gen(function* () {
-      const issuer = new Issuer()
-      let ended = 0
-      const mint = (key: string) => Effect.onInterrupt(issuer.mint(key), () => Effect.sync(() => ended++))
-      const cache = issuer.cache({ mint })
-      issuer.takes = undefined
-      const first = yield* A.started(get(cache))
-      const second = yield* A.started(get(cache))
-      yield* first.interrupt
-      assert.strictEqual(ended, 0)
-      yield* second.interrupt
-      assert.deepStrictEqual([issuer.mints, ended], [1, 1])
-      // Nobody joins the one that was ended.
-      issuer.takes = 0
-      assert.strictEqual(yield* get(cache), "token-1")
-      assert.strictEqual(yield* get(cache), "token-1")
-      yield* cache.close
-      assert.deepStrictEqual([yield* get(cache), yield* get(cache)], ["token-2", "token-3"])
-    })
+        issuer.takes = undefined
+        const asking = yield* A.started(get(cache))
+        yield* A.advance(7_499, 500)
+        assert.isFalse(asking.done())
+        yield* A.advance(1)
+        assert.strictEqual(asking.value(), "token-0")
+      })
   )
 
   it.effect(
-    "HA-40 counts a token's life from the start of its request: one dead on arrival is an error, cache or not",
+    "HA-39 takes the limit of who asks, and does not make the same caller wait for the same again",
+    () =>
+      Effect.gen(function* () {
+        const issuer = new Issuer()
+        const cache = issuer.cache()
+        yield* get(cache)
+        yield* A.advance(56 * minute, hour)
+        issuer.takes = undefined
+        const asking = yield* A.started(Effect.map(cache.get("a.b.c", 1_000), Redacted.value))
+        yield* A.advance(999)
+        assert.isFalse(asking.done())
+        yield* A.advance(1)
+        assert.strictEqual(asking.value(), "token-0")
+        assert.strictEqual(issuer.mints, 2)
+        // Given up by its caller before that limit: the renewal counts as failed, so the next one
+        // waits for a while.
+        yield* A.advance(5_000)
+        const impatient = yield* A.started(get(cache))
+        assert.strictEqual(issuer.mints, 3)
+        yield* A.advance(500)
+        yield* impatient.interrupt
+        assert.strictEqual(yield* get(cache), "token-0")
+        assert.strictEqual(issuer.mints, 3)
+        yield* A.advance(5_000)
+        yield* A.started(get(cache))
+        assert.strictEqual(issuer.mints, 4)
+      })
+  )
+
+  it.effect(
+    "S-11 counts a token's life on the monotonic clock, whatever the wall clock is set to",
+    () =>
+      Effect.gen(function* () {
+        const clock = yield* Clock.clockWith(Effect.succeed)
+        let skew = 0
+        const skewed: Clock.Clock = {
+          currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + skew,
+          currentTimeMillis: Effect.sync(() => clock.currentTimeMillisUnsafe() + skew),
+          currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe() + BigInt(skew) * 1_000_000n,
+          currentTimeNanos: Effect.sync(
+            () => clock.currentTimeNanosUnsafe() + BigInt(skew) * 1_000_000n
+          ),
+          monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
+          monotonicTimeNanos: clock.monotonicTimeNanos,
+          sleep: (duration) => clock.sleep(duration)
+        }
+        const issuer = new Issuer()
+        const cache = issuer.cache({ lead: 0 })
+        const ask = Effect.provideService(get(cache), Clock.Clock, skewed)
+        yield* ask
+        skew = 2 * hour
+        assert.strictEqual(yield* ask, "token-0")
+        skew = -2 * hour
+        yield* A.advance(hour, hour)
+        assert.strictEqual(yield* ask, "token-1")
+      })
+  )
+
+  it.effect(
+    "S-13 S-18 ends a mint that nobody waits for any more, and keeps no token once it is closed",
+    () =>
+      Effect.gen(function* () {
+        const issuer = new Issuer()
+        let ended = 0
+        const mint = (key: string) =>
+          Effect.onInterrupt(issuer.mint(key), () => Effect.sync(() => ended++))
+        const cache = issuer.cache({ mint })
+        issuer.takes = undefined
+        const first = yield* A.started(get(cache))
+        const second = yield* A.started(get(cache))
+        yield* first.interrupt
+        assert.strictEqual(ended, 0)
+        yield* second.interrupt
+        assert.deepStrictEqual([issuer.mints, ended], [1, 1])
+        // Nobody joins the one that was ended.
+        issuer.takes = 0
+        assert.strictEqual(yield* get(cache), "token-1")
+        assert.strictEqual(yield* get(cache), "token-1")
+        yield* cache.close
+        assert.deepStrictEqual([yield* get(cache), yield* get(cache)], ["token-2", "token-3"])
+      })
+  )
+
+  it.effect(
+    "HA-40 counts a token's life from the start of its request: one dead on arrival is an " +
+      "error, cache or not",
     () =>
       Effect.gen(function* () {
         for (const enabled of [true, false]) {
@@ -239,7 +264,10 @@ describe("the token cache", () => {
           issuer.takes = 2000
           const asking = yield* A.started(get(issuer.cache({ enabled })))
           yield* A.advance(2000)
-          assert.strictEqual(A.tagged(asking.error(), "Retryable").reason._tag, "TokenServiceUnavailable")
+          assert.strictEqual(
+            A.tagged(asking.error(), "Retryable").reason._tag,
+            "TokenServiceUnavailable"
+          )
         }
         const issuer = new Issuer()
         const cache = issuer.cache()
@@ -312,29 +340,36 @@ describe("the token cache", () => {
     })
   )
 
-  it.effect("S-18 HA-44 HA-45 HA-46 mints once for many at a time, and they share its failure and its timeout", () =>
-    Effect.gen(function* () {
-      const together = (issuer: Issuer, count: number, millis: number) =>
-        Effect.gen(function* () {
-          const cache = issuer.cache()
-          const asking = yield* Effect.forEach([...Array(count).keys()], () => A.started(get(cache)))
-          yield* A.advance(millis)
-          assert.strictEqual(issuer.mints, 1)
-          return asking
-        })
-      for (const count of [3, 15, 16]) {
-        const issuer = new Issuer()
-        issuer.takes = 100
-        for (const one of yield* together(issuer, count, 100)) assert.strictEqual(one.value(), "token-0")
-      }
-      const failing = new Issuer()
-      failing.takes = 100
-      failing.failure = refusedForGood
-      for (const one of yield* together(failing, 4, 100)) assert.strictEqual(one.error(), refusedForGood)
-      const hanging = new Issuer()
-      hanging.takes = undefined
-      for (const one of yield* together(hanging, 4, 30_000)) A.tagged(one.error(), "Retryable")
-    })
+  it.effect(
+    "S-18 HA-44 HA-45 HA-46 mints once for many at a time, and they share its failure and its " +
+      "timeout",
+    () =>
+      Effect.gen(function* () {
+        const together = (issuer: Issuer, count: number, millis: number) =>
+          Effect.gen(function* () {
+            const cache = issuer.cache()
+            const asking = yield* Effect.forEach([...Array(count).keys()], () =>
+              A.started(get(cache))
+            )
+            yield* A.advance(millis)
+            assert.strictEqual(issuer.mints, 1)
+            return asking
+          })
+        for (const count of [3, 15, 16]) {
+          const issuer = new Issuer()
+          issuer.takes = 100
+          for (const one of yield* together(issuer, count, 100))
+            assert.strictEqual(one.value(), "token-0")
+        }
+        const failing = new Issuer()
+        failing.takes = 100
+        failing.failure = refusedForGood
+        for (const one of yield* together(failing, 4, 100))
+          assert.strictEqual(one.error(), refusedForGood)
+        const hanging = new Issuer()
+        hanging.takes = undefined
+        for (const one of yield* together(hanging, 4, 30_000)) A.tagged(one.error(), "Retryable")
+      })
   )
 
   it.effect("HA-47 HA-48 goes on minting for the others when one gives up waiting", () =>
@@ -391,16 +426,18 @@ describe("the token cache", () => {
     })
   )
 
-  it.effect("S-12 HA-55 stays bounded with many tables: it forgets the oldest, and those that have ended", () =>
-    Effect.gen(function* () {
-      const issuer = new Issuer()
-      const cache = issuer.cache()
-      for (let n = 0; n < 1500; n++) yield* get(cache, `table-${n}`)
-      yield* get(cache, "table-1499")
-      assert.strictEqual(issuer.mints, 1500)
-      yield* get(cache, "table-0")
-      assert.strictEqual(issuer.mints, 1501)
-    })
+  it.effect(
+    "S-12 HA-55 stays bounded with many tables: it forgets the oldest, and those that have ended",
+    () =>
+      Effect.gen(function* () {
+        const issuer = new Issuer()
+        const cache = issuer.cache()
+        for (let n = 0; n < 1500; n++) yield* get(cache, `table-${n}`)
+        yield* get(cache, "table-1499")
+        assert.strictEqual(issuer.mints, 1500)
+        yield* get(cache, "table-0")
+        assert.strictEqual(issuer.mints, 1501)
+      })
   )
 
   it.effect("HA-56 mints every time when it is off", () =>

@@ -11,7 +11,9 @@ const single = { batching: "off", recoverySchedule: Schedule.spaced(10) } as con
 
 /** A stream that failed after the server acknowledged `acked` messages of what `ingest` sent. */
 const failedStream = (
-  ingest: (stream: Effect.Success<ReturnType<typeof A.open>>["stream"]) => Effect.Effect<unknown, unknown>,
+  ingest: (
+    stream: Effect.Success<ReturnType<typeof A.open>>["stream"]
+  ) => Effect.Effect<unknown, unknown>,
   acked = 0
 ) =>
   Effect.gen(function* () {
@@ -27,7 +29,10 @@ const failedStream = (
 describe("unacknowledged records", () => {
   it.effect("UN-01 UN-04 gives the exact records that were not acknowledged, in order", () =>
     Effect.gen(function* () {
-      const { stream } = yield* failedStream((stream) => Effect.forEach(A.recordsFrom(0, 10), stream.ingestRecord), 5)
+      const { stream } = yield* failedStream(
+        (stream) => Effect.forEach(A.recordsFrom(0, 10), stream.ingestRecord),
+        5
+      )
       assert.deepStrictEqual(yield* stream.getUnackedRecords, A.recordsFrom(5, 5))
       const all = yield* A.open({})
       yield* all.stream.ingestRecord(A.record(0))
@@ -37,18 +42,24 @@ describe("unacknowledged records", () => {
     })
   )
 
-  it.effect("UN-02 UN-03 H-46 flattens singles and batches, or groups them as they were ingested", () =>
-    Effect.gen(function* () {
-      const { stream } = yield* failedStream((stream) =>
-        Effect.gen(function* () {
-          yield* stream.ingestRecord(A.record(0))
-          yield* stream.ingestRecords(A.recordsFrom(1, 3))
-          yield* stream.ingestRecords(A.recordsFrom(4, 2))
-        })
-      )
-      assert.deepStrictEqual(yield* stream.getUnackedRecords, A.recordsFrom(0, 6))
-      assert.deepStrictEqual(yield* stream.getUnackedBatches, [[A.record(0)], A.recordsFrom(1, 3), A.recordsFrom(4, 2)])
-    })
+  it.effect(
+    "UN-02 UN-03 H-46 flattens singles and batches, or groups them as they were ingested",
+    () =>
+      Effect.gen(function* () {
+        const { stream } = yield* failedStream((stream) =>
+          Effect.gen(function* () {
+            yield* stream.ingestRecord(A.record(0))
+            yield* stream.ingestRecords(A.recordsFrom(1, 3))
+            yield* stream.ingestRecords(A.recordsFrom(4, 2))
+          })
+        )
+        assert.deepStrictEqual(yield* stream.getUnackedRecords, A.recordsFrom(0, 6))
+        assert.deepStrictEqual(yield* stream.getUnackedBatches, [
+          [A.record(0)],
+          A.recordsFrom(1, 3),
+          A.recordsFrom(4, 2)
+        ])
+      })
   )
 
   it.effect("UN-03 groups single records one by one, also when they travelled together", () =>
@@ -71,7 +82,10 @@ describe("unacknowledged records", () => {
       const { stream, zerobus } = yield* A.open({})
       A.tagged(yield* Effect.flip(stream.getUnackedRecords), "InvalidState")
       A.tagged(yield* Effect.flip(stream.getUnackedBatches), "InvalidState")
-      assert.include(A.tagged(yield* Effect.flip(zerobus.recreateStream(stream)), "InvalidState").message, "active")
+      assert.include(
+        A.tagged(yield* Effect.flip(zerobus.recreateStream(stream)), "InvalidState").message,
+        "active"
+      )
     })
   )
 
@@ -100,7 +114,9 @@ describe("unacknowledged records", () => {
         Effect.gen(function* () {
           for (const text of A.recordsFrom(0, 3)) {
             const ack = yield* stream.ingestRecord(text)
-            yield* Effect.forkDetach(Effect.catch(ack.await, (error) => Effect.sync(() => failures.push(error._tag))))
+            yield* Effect.forkDetach(
+              Effect.catch(ack.await, (error) => Effect.sync(() => failures.push(error._tag)))
+            )
           }
         })
       )
@@ -109,26 +125,31 @@ describe("unacknowledged records", () => {
     })
   )
 
-  it.effect("UN-09 sends single records and batches again on the recreated stream, and makes them durable", () =>
-    Effect.gen(function* () {
-      const { server, stream, zerobus } = yield* failedStream((stream) =>
-        Effect.andThen(stream.ingestRecord(A.record(0)), stream.ingestRecords(A.recordsFrom(1, 3)))
-      )
-      const next = yield* zerobus.recreateStream(stream)
-      const more = yield* next.ingestRecord(A.record(4))
-      assert.strictEqual(more.offset, 2)
-      yield* next.flush
-      assert.deepStrictEqual(
-        server.connection(1).messages.map(({ kind, records }) => [kind, records.length]),
-        [
-          ["single", 1],
-          ["batch", 3],
-          ["single", 1]
-        ]
-      )
-      assert.deepStrictEqual(server.connection(1).records, A.recordsFrom(0, 5))
-      A.tagged(yield* Effect.flip(zerobus.recreateStream(stream)), "InvalidState")
-    })
+  it.effect(
+    "UN-09 sends single records and batches again on the recreated stream, and makes them durable",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream, zerobus } = yield* failedStream((stream) =>
+          Effect.andThen(
+            stream.ingestRecord(A.record(0)),
+            stream.ingestRecords(A.recordsFrom(1, 3))
+          )
+        )
+        const next = yield* zerobus.recreateStream(stream)
+        const more = yield* next.ingestRecord(A.record(4))
+        assert.strictEqual(more.offset, 2)
+        yield* next.flush
+        assert.deepStrictEqual(
+          server.connection(1).messages.map(({ kind, records }) => [kind, records.length]),
+          [
+            ["single", 1],
+            ["batch", 3],
+            ["single", 1]
+          ]
+        )
+        assert.deepStrictEqual(server.connection(1).records, A.recordsFrom(0, 5))
+        A.tagged(yield* Effect.flip(zerobus.recreateStream(stream)), "InvalidState")
+      })
   )
 
   it.effect("UN-11 recreates a stream that closed in order as a new, empty one", () =>
@@ -145,7 +166,12 @@ describe("unacknowledged records", () => {
 
   it.effect("UN-12 can be tried again when the server is down, and sends everything once", () =>
     Effect.gen(function* () {
-      const { server, stream, zerobus } = yield* A.open({ recovery: false }, A.silent, A.refusing(code.UNAVAILABLE), {})
+      const { server, stream, zerobus } = yield* A.open(
+        { recovery: false },
+        A.silent,
+        A.refusing(code.UNAVAILABLE),
+        {}
+      )
       yield* stream.ingestRecord(A.record(0))
       yield* A.settle
       server.last.cut()
@@ -161,7 +187,10 @@ describe("unacknowledged records", () => {
 
   it.effect("UN-15 has the records after a close that failed", () =>
     Effect.gen(function* () {
-      const { stream } = yield* A.open({ flushTimeout: 50, maxInflightRecords: 2, batching: "off" }, A.silent)
+      const { stream } = yield* A.open(
+        { flushTimeout: 50, maxInflightRecords: 2, batching: "off" },
+        A.silent
+      )
       for (const text of A.recordsFrom(0, 2)) yield* stream.ingestRecord(text)
       const closing = yield* A.started(stream.close)
       yield* A.advance(50)
@@ -194,41 +223,53 @@ describe("unacknowledged records", () => {
     })
   )
 
-  it.effect("UN-16 gives records of the stream's own type: text, decoded by schema, typed, bytes", () =>
-    Effect.gen(function* () {
-      const left = <R>(table: TableProperties.TableProperties<R>, record: R) =>
-        Effect.gen(function* () {
-          const { server, zerobus } = yield* A.client(A.silent)
-          const stream = yield* zerobus.createStream(table, { recovery: false, onUnacked: () => Effect.void })
-          yield* stream.ingestRecord(record)
-          yield* A.settle
-          server.last.cut()
-          yield* A.settle
-          assert.deepStrictEqual(yield* stream.getUnackedRecords, [record])
+  it.effect(
+    "UN-16 gives records of the stream's own type: text, decoded by schema, typed, bytes",
+    () =>
+      Effect.gen(function* () {
+        const left = <R>(table: TableProperties.TableProperties<R>, record: R) =>
+          Effect.gen(function* () {
+            const { server, zerobus } = yield* A.client(A.silent)
+            const stream = yield* zerobus.createStream(table, {
+              recovery: false,
+              onUnacked: () => Effect.void
+            })
+            yield* stream.ingestRecord(record)
+            yield* A.settle
+            server.last.cut()
+            yield* A.settle
+            assert.deepStrictEqual(yield* stream.getUnackedRecords, [record])
+          })
+        yield* left(A.table, A.record(0))
+        const at = new Date("2026-01-31T00:00:00Z")
+        yield* left(TableProperties.json("a.b.c", Schema.Struct({ at: Schema.DateFromString })), {
+          at
         })
-      yield* left(A.table, A.record(0))
-      const at = new Date("2026-01-31T00:00:00Z")
-      yield* left(TableProperties.json("a.b.c", Schema.Struct({ at: Schema.DateFromString })), { at })
-      yield* left(Table.make("a.b.c", { n: Column.BigInt, tags: Column.Array(Column.String) }), { n: 5n, tags: ["x"] })
-      yield* left(A.protoTable, Uint8Array.of(0x0a, 1, 65))
-    })
+        yield* left(Table.make("a.b.c", { n: Column.BigInt, tags: Column.Array(Column.String) }), {
+          n: 5n,
+          tags: ["x"]
+        })
+        yield* left(A.protoTable, Uint8Array.of(0x0a, 1, 65))
+      })
   )
 
-  it.effect("H-43 has ended before onUnacked is called: the records can be read and the end is known there", () =>
-    Effect.gen(function* () {
-      const { zerobus } = yield* A.client(A.silent)
-      const scope = yield* Scope.make()
-      const seen: Array<unknown> = []
-      let look: Effect.Effect<void> = Effect.void
-      const stream = yield* zerobus
-        .createStream(A.table, { scopeCloseTimeout: 0, onUnacked: () => look })
-        .pipe(Scope.provide(scope))
-      const ack = yield* stream.ingestRecord(A.record(0))
-      look = Effect.gen(function* () {
-        seen.push(yield* stream.getUnackedRecords, (yield* Effect.flip(ack.await))._tag)
-      }).pipe(Effect.orDie)
-      yield* Scope.close(scope, Exit.void)
-      assert.deepStrictEqual(seen, [[A.record(0)], "StreamClosed"])
-    })
+  it.effect(
+    "H-43 has ended before onUnacked is called: the records can be read and the end is known there",
+    () =>
+      Effect.gen(function* () {
+        const { zerobus } = yield* A.client(A.silent)
+        const scope = yield* Scope.make()
+        const seen: Array<unknown> = []
+        let look: Effect.Effect<void> = Effect.void
+        const stream = yield* zerobus
+          .createStream(A.table, { scopeCloseTimeout: 0, onUnacked: () => look })
+          .pipe(Scope.provide(scope))
+        const ack = yield* stream.ingestRecord(A.record(0))
+        look = Effect.gen(function* () {
+          seen.push(yield* stream.getUnackedRecords, (yield* Effect.flip(ack.await))._tag)
+        }).pipe(Effect.orDie)
+        yield* Scope.close(scope, Exit.void)
+        assert.deepStrictEqual(seen, [[A.record(0)], "StreamClosed"])
+      })
   )
 })

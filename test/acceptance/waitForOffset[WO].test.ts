@@ -24,35 +24,39 @@ describe("waitForOffset", () => {
     })
   )
 
-  it.effect("WO-02 WO-05 gives the server's error at once, not the limit of the wait nor 'closed'", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* A.open({ ...single, flushTimeout: 10_000 }, A.silent)
-      yield* stream.ingestRecord(A.record(0))
-      const waiting = yield* A.started(stream.waitForOffset(offset(0)))
-      yield* A.advance(100)
-      server.last.fail(code.FAILED_PRECONDITION, "column is gone")
-      yield* A.settle
-      assert.include(A.tagged(waiting.error(), "InvalidArgument").message, "column is gone")
-      A.tagged(yield* Effect.flip(stream.waitForOffset(offset(0))), "InvalidArgument")
-    })
+  it.effect(
+    "WO-02 WO-05 gives the server's error at once, not the limit of the wait nor 'closed'",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* A.open({ ...single, flushTimeout: 10_000 }, A.silent)
+        yield* stream.ingestRecord(A.record(0))
+        const waiting = yield* A.started(stream.waitForOffset(offset(0)))
+        yield* A.advance(100)
+        server.last.fail(code.FAILED_PRECONDITION, "column is gone")
+        yield* A.settle
+        assert.include(A.tagged(waiting.error(), "InvalidArgument").message, "column is gone")
+        A.tagged(yield* Effect.flip(stream.waitForOffset(offset(0))), "InvalidArgument")
+      })
   )
 
-  it.effect("WO-03 WO-04 gives durable offsets also after the end, and the real error for the others", () =>
-    Effect.gen(function* () {
-      const closed = yield* A.open({})
-      yield* closed.stream.ingestRecord(A.record(0))
-      yield* closed.stream.close
-      assert.strictEqual(yield* closed.stream.waitForOffset(offset(0)), 0)
+  it.effect(
+    "WO-03 WO-04 gives durable offsets also after the end, and the real error for the others",
+    () =>
+      Effect.gen(function* () {
+        const closed = yield* A.open({})
+        yield* closed.stream.ingestRecord(A.record(0))
+        yield* closed.stream.close
+        assert.strictEqual(yield* closed.stream.waitForOffset(offset(0)), 0)
 
-      const { server, stream } = yield* A.open(single, A.silent)
-      for (const text of A.recordsFrom(0, 2)) yield* stream.ingestRecord(text)
-      yield* A.settle
-      server.last.ack(0)
-      server.last.fail(code.NOT_FOUND)
-      yield* A.settle
-      assert.strictEqual(yield* stream.waitForOffset(offset(0)), 0)
-      A.tagged(yield* Effect.flip(stream.waitForOffset(offset(1))), "InvalidTable")
-    })
+        const { server, stream } = yield* A.open(single, A.silent)
+        for (const text of A.recordsFrom(0, 2)) yield* stream.ingestRecord(text)
+        yield* A.settle
+        server.last.ack(0)
+        server.last.fail(code.NOT_FOUND)
+        yield* A.settle
+        assert.strictEqual(yield* stream.waitForOffset(offset(0)), 0)
+        A.tagged(yield* Effect.flip(stream.waitForOffset(offset(1))), "InvalidTable")
+      })
   )
 
   it.effect("WO-06 reports a lost connection when the server ends and recovery is off", () =>
@@ -66,30 +70,34 @@ describe("waitForOffset", () => {
     })
   )
 
-  it.effect("WO-07 WO-11 ends at the flush limit and leaves the stream open for a second wait", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* A.open({ flushTimeout: 25 }, A.silent)
-      yield* stream.ingestRecord(A.record(0))
-      const waiting = yield* A.started(stream.waitForOffset(offset(0)))
-      yield* A.advance(25)
-      assert.strictEqual(A.tagged(waiting.error(), "FlushTimeout").operation, "waitForOffset")
-      const second = yield* A.started(stream.waitForOffset(offset(0)))
-      server.last.ack(0)
-      yield* A.settle
-      assert.strictEqual(second.value(), 0)
-    })
+  it.effect(
+    "WO-07 WO-11 ends at the flush limit and leaves the stream open for a second wait",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* A.open({ flushTimeout: 25 }, A.silent)
+        yield* stream.ingestRecord(A.record(0))
+        const waiting = yield* A.started(stream.waitForOffset(offset(0)))
+        yield* A.advance(25)
+        assert.strictEqual(A.tagged(waiting.error(), "FlushTimeout").operation, "waitForOffset")
+        const second = yield* A.started(stream.waitForOffset(offset(0)))
+        server.last.ack(0)
+        yield* A.settle
+        assert.strictEqual(second.value(), 0)
+      })
   )
 
-  it.effect("WO-08 ends at once for a caller that is interrupted already, and leaves no waiter", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* A.open({}, A.silent)
-      yield* stream.ingestRecord(A.record(0))
-      const waiting = yield* A.started(stream.waitForOffset(offset(0)))
-      yield* waiting.interrupt
-      assert.isTrue(waiting.done())
-      server.last.ack(0)
-      yield* stream.flush
-    })
+  it.effect(
+    "WO-08 ends at once for a caller that is interrupted already, and leaves no waiter",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* A.open({}, A.silent)
+        yield* stream.ingestRecord(A.record(0))
+        const waiting = yield* A.started(stream.waitForOffset(offset(0)))
+        yield* waiting.interrupt
+        assert.isTrue(waiting.done())
+        server.last.ack(0)
+        yield* stream.flush
+      })
   )
 
   it.effect("WO-09 H-29 wakes who waits for what cannot come any more when the stream closes", () =>

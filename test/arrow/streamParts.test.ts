@@ -1,6 +1,6 @@
 /**
- * What a stream offers besides receipts, with Arrow batches: sinks, durable offsets, metrics, pools,
- * letters and the bounds of memory.
+ * What a stream offers besides receipts, with Arrow batches: sinks, durable offsets, metrics,
+ * pools, letters and the bounds of memory.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Arrow from "apache-arrow"

@@ -1,6 +1,6 @@
 /**
- * The stored ratios and the check against them. Ratios move less between machines than rates do; what is left is allowed for by a
- * tolerance.
+ * The stored ratios and the check against them. Ratios move less between machines than rates do;
+ * what is left is allowed for by a tolerance.
  */
 import { readFileSync, writeFileSync } from "node:fs"
 import type { ThroughputResult } from "./throughput.ts"
@@ -67,7 +67,8 @@ export const compareWithBaseline = (
   throughput: ReadonlyArray<ThroughputResult>
 ): { readonly lines: ReadonlyArray<string>; readonly regressions: number } => {
   const baseline = readBaseline()
-  if (baseline === undefined) return { lines: ["There is no baseline yet: npm run bench -- --save"], regressions: 1 }
+  if (baseline === undefined)
+    return { lines: ["There is no baseline yet: npm run bench -- --save"], regressions: 1 }
   const lines: Array<string> = [`Against the baseline of ${baseline.date} (${baseline.machine}):`]
   let regressions = 0
   for (const result of throughput) {
@@ -76,10 +77,12 @@ export const compareWithBaseline = (
     for (const { better, key, text } of kinds) {
       const [before, after] = [stored?.[key], now[key]]
       if (before === undefined || after === undefined) continue
-      const worse = better === "more" ? after < before * (1 - TOLERANCE) : after > before / (1 - TOLERANCE)
+      const worse =
+        better === "more" ? after < before * (1 - TOLERANCE) : after > before / (1 - TOLERANCE)
       if (worse) regressions++
       lines.push(
-        `${worse ? "REGRESSION" : "ok        "} ${result.id}, ${text}: ${after.toFixed(2)}, was ${before.toFixed(2)}`
+        `${worse ? "REGRESSION" : "ok        "} ${result.id}, ${text}: ${after.toFixed(2)}, was ` +
+          `${before.toFixed(2)}`
       )
     }
   }

@@ -8,11 +8,11 @@
  * - `--noise`: compares the base with itself, which shows how far ratios move on this machine.
  *
  * Both clients of a pair are fresh processes, since V8 may inline a hot path differently from one
- * process to the next. They take short runs in turns, since a shared machine is faster at one second
- * than at the next; a pair's ratio is the median over its turns. The table shows the median over the
- * pairs with the smallest and largest ratio. A case counts as slower when
- * the median of its processor time per record is more than 3 % worse and no pair was better than the
- * base. Ends with 1 when a case is slower.
+ * process to the next. They take short runs in turns, since a shared machine is faster at one
+ * second than at the next; a pair's ratio is the median over its turns. The table shows the median
+ * over the pairs with the smallest and largest ratio. A case counts as slower when the median of
+ * its processor time per record is more than 3 % worse and no pair was better than the base. Ends
+ * with 1 when a case is slower.
  */
 import { execFileSync } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs"
@@ -26,7 +26,10 @@ import { type ClientProcess, type Sink, startClient, startSink } from "./process
 import type { RunResult } from "./runner.ts"
 import { warmUp } from "./throughput.ts"
 
-/** The cases that are compared when none is named: those with a budget, two encoders, and many streams. */
+/**
+ * The cases that are compared when none is named: those with a budget, two encoders, and many
+ * streams.
+ */
 const defaults = new Set([
   ...budgeted.map(({ id }) => id),
   "JSON objects 200 B",
@@ -34,7 +37,9 @@ const defaults = new Set([
   "16 streams, single 1 KB"
 ])
 
-/** Median of the processor time per record, new over old, above which a case may count as slower. */
+/**
+ * Median of the processor time per record, new over old, above which a case may count as slower.
+ */
 const TOLERANCE = 1.03
 const WARM_UP = 1000
 /** Runs of each process of a pair. */
@@ -74,7 +79,8 @@ const checkout = (revision: string): string => {
   return folder
 }
 
-const runnerOf = (folder: string): URL => pathToFileURL(Path.join(folder, "test/benchmark/runner.ts"))
+const runnerOf = (folder: string): URL =>
+  pathToFileURL(Path.join(folder, "test/benchmark/runner.ts"))
 
 interface Sample {
   /** Records per second. */
@@ -93,8 +99,16 @@ interface Ratios {
   readonly rate: number
 }
 
-/** New over old of one pair of processes: the median over short runs that take turns, first one then the other. */
-const measurePair = async (one: ThroughputCase, sink: Sink, old: URL, now: URL): Promise<Ratios> => {
+/**
+ * New over old of one pair of processes: the median over short runs that take turns, first one then
+ * the other.
+ */
+const measurePair = async (
+  one: ThroughputCase,
+  sink: Sink,
+  old: URL,
+  now: URL
+): Promise<Ratios> => {
   const clients: Array<ClientProcess> = []
   try {
     for (const module of [old, now]) {
@@ -106,10 +120,17 @@ const measurePair = async (one: ThroughputCase, sink: Sink, old: URL, now: URL):
     for (let turn = 0; turn < TURNS; turn++) {
       const samples: Array<Sample> = []
       const order = turn % 2 === 0 ? [0, 1] : [1, 0]
-      for (const index of order) samples[index] = await run(clients[index]!, Number(flags.run) / TURNS)
-      ratios.push({ cpu: samples[1]!.cpu / samples[0]!.cpu, rate: samples[1]!.rate / samples[0]!.rate })
+      for (const index of order)
+        samples[index] = await run(clients[index]!, Number(flags.run) / TURNS)
+      ratios.push({
+        cpu: samples[1]!.cpu / samples[0]!.cpu,
+        rate: samples[1]!.rate / samples[0]!.rate
+      })
     }
-    return { cpu: spreadOf(ratios.map(({ cpu }) => cpu)).median, rate: spreadOf(ratios.map(({ rate }) => rate)).median }
+    return {
+      cpu: spreadOf(ratios.map(({ cpu }) => cpu)).median,
+      rate: spreadOf(ratios.map(({ rate }) => rate)).median
+    }
   } finally {
     for (const client of clients) await client.stop()
   }
@@ -126,7 +147,8 @@ const cases = [...budgeted, ...further].filter(({ id, tls }) =>
 )
 const cpus = Os.cpus()
 console.log(
-  `${cpus.length} cores (${cpus[0]?.model.trim()}), Node ${process.version}, load ${Os.loadavg()[0]?.toFixed(1)}, ` +
+  `${cpus.length} cores (${cpus[0]?.model.trim()}), Node ${process.version}, load ` +
+    `${Os.loadavg()[0]?.toFixed(1)}, ` +
     `${flags.pairs} pairs, new over old: median (min to max)\n`
 )
 const sink = await startSink()
@@ -135,7 +157,8 @@ let slower = 0
 try {
   for (const one of cases) {
     const pairs: Array<Ratios> = []
-    for (let pair = 0; pair < Number(flags.pairs); pair++) pairs.push(await measurePair(one, sink, base, current))
+    for (let pair = 0; pair < Number(flags.pairs); pair++)
+      pairs.push(await measurePair(one, sink, base, current))
     const cpu = spreadOf(pairs.map((ratios) => ratios.cpu))
     const rate = spreadOf(pairs.map((ratios) => ratios.rate))
     const isSlower = cpu.median > TOLERANCE && cpu.min > 1

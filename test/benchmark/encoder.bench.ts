@@ -1,10 +1,14 @@
 /**
- * Encoding of typed records against the static code that protobufjs generates for the same messages.
+ * Encoding of typed records against the static code that protobufjs generates for the same
+ * messages.
  *
- * Run with `node --conditions=effect-zerobus-source --expose-gc test/benchmark/encoder.bench.ts [--check]`. Three shapes: 3 columns, 20
- * columns, and 105 columns with nesting. Each shape runs in a process of its own; both encoders run in turns over the same 1,000 records,
- * ours with all its checks, protobufjs without `verify`, whose integers of 64 bits are plain numbers, its fastest form. Medians of the
- * rounds, and the median of the ratios within each round. `--check` ends with 1 when a ratio is below 1.
+ * Run with
+ * `node --conditions=effect-zerobus-source --expose-gc test/benchmark/encoder.bench.ts [--check]`.
+ * Three shapes: 3 columns, 20 columns, and 105 columns with nesting. Each shape runs in a process
+ * of its own; both encoders run in turns over the same 1,000 records, ours with all its checks,
+ * protobufjs without `verify`, whose integers of 64 bits are plain numbers, its fastest form.
+ * Medians of the rounds, and the median of the ratios within each round. `--check` ends with 1 when
+ * a ratio is below 1.
  */
 import { DateTime, Result } from "effect"
 import { Column, Table } from "effect-zerobus"
@@ -29,11 +33,20 @@ interface Shape {
 }
 
 const at = 1_767_225_600_000
-const text = (n: number, column: number): string => `value-${column}-${(n * 7919 + column * 104_729) % 100_000}`
+const text = (n: number, column: number): string =>
+  `value-${column}-${(n * 7919 + column * 104_729) % 100_000}`
 
 const small: Shape = {
-  table: Table.make("main.bench.small", { device_name: Column.String, temp: Column.Int, humidity: Column.BigInt }),
-  ours: (n) => ({ device_name: `sensor-${n % 100}`, temp: 20 + (n % 15), humidity: BigInt(50 + (n % 40)) }),
+  table: Table.make("main.bench.small", {
+    device_name: Column.String,
+    temp: Column.Int,
+    humidity: Column.BigInt
+  }),
+  ours: (n) => ({
+    device_name: `sensor-${n % 100}`,
+    temp: 20 + (n % 15),
+    humidity: BigInt(50 + (n % 40))
+  }),
   plain: (n) => ({ device_name: `sensor-${n % 100}`, temp: 20 + (n % 15), humidity: 50 + (n % 40) })
 }
 
@@ -56,7 +69,9 @@ const scalarValue = (n: number, index: number, plain: boolean): unknown => {
   }
 }
 const flat = <A>(count: number, from: number, value: (index: number) => A): Record<string, A> =>
-  Object.fromEntries(Array.from({ length: count }, (_, index) => [`column_${from + index}`, value(from + index)]))
+  Object.fromEntries(
+    Array.from({ length: count }, (_, index) => [`column_${from + index}`, value(from + index)])
+  )
 
 const medium: Shape = {
   table: Table.make("main.bench.medium", flat(20, 0, scalarColumn)),
@@ -78,7 +93,10 @@ const largeRecord = (n: number, plain: boolean): unknown => ({
 const large: Shape = {
   table: Table.make("main.bench.large", {
     ...flat(100, 0, scalarColumn),
-    place: Column.Struct({ ...flat(5, 0, scalarColumn), inner: Column.Struct(flat(5, 5, scalarColumn)) }),
+    place: Column.Struct({
+      ...flat(5, 0, scalarColumn),
+      inner: Column.Struct(flat(5, 5, scalarColumn))
+    }),
     tags: Column.Array(Column.String),
     points: Column.Array(Column.Struct({ lat: Column.Double, lon: Column.Double })),
     counts: Column.Array(Column.Int),
@@ -116,7 +134,9 @@ const generateStatic = (shape: Shape): StaticType => {
       "-o",
       join(folder, "table.cjs")
     ]
-    execFileSync(process.execPath, [pbjs, ...options, join(folder, "table.proto")], { stdio: "inherit" })
+    execFileSync(process.execPath, [pbjs, ...options, join(folder, "table.proto")], {
+      stdio: "inherit"
+    })
     return createRequire(import.meta.url)(join(folder, "table.cjs")).bench[plan.name] as StaticType
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -131,7 +151,8 @@ const measure = (shape: Shape) => {
   const type = generateStatic(shape)
   const ours = Array.from({ length: records }, (_, n) => shape.ours(n))
   const plain = Array.from({ length: records }, (_, n) => shape.plain(n))
-  // As large as the engine's chunk; it starts over when a record might not fit, as the engine takes the next chunk.
+  // As large as the engine's chunk; it starts over when a record might not fit, as the engine takes
+  // the next chunk.
   const sink: ByteSink = {
     buffer: Buffer.allocUnsafeSlow(256 * 1024),
     position: 0,
@@ -147,7 +168,8 @@ const measure = (shape: Shape) => {
     const refused = write(ours[n], sink)
     if (refused !== undefined) throw refused
     const expected = type.encode(plain[n]).finish()
-    if (Buffer.compare(sink.buffer.subarray(0, sink.position), expected) !== 0) throw new Error(`record ${n} differs`)
+    if (Buffer.compare(sink.buffer.subarray(0, sink.position), expected) !== 0)
+      throw new Error(`record ${n} differs`)
     size += expected.length
   }
   const runOurs = (): void => {

@@ -1,8 +1,10 @@
 /**
- * End to end: the clients in turns into one real Delta table of a local server that writes to disk in a process of its own. Both send the
- * same rows of eleven columns as protobuf bytes, each with a token of its own. Afterwards DuckDB counts the rows in the table's files.
+ * End to end: the clients in turns into one real Delta table of a local server that writes to disk
+ * in a process of its own. Both send the same rows of eleven columns as protobuf bytes, each with a
+ * token of its own. Afterwards DuckDB counts the rows in the table's files.
  *
- * A run's processor time of the server contains what it does for those rows after they are acknowledged: between runs it commits all.
+ * A run's processor time of the server contains what it does for those rows after they are
+ * acknowledged: between runs it commits all.
  */
 import { execFileSync, spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
@@ -32,9 +34,13 @@ interface Server {
 }
 
 const startServer = async (folder: string): Promise<Server> => {
-  const child = spawn(process.execPath, [...nodeArguments, from("../../scripts/sustained/server.ts"), folder], {
-    stdio: ["pipe", "pipe", "inherit"]
-  })
+  const child = spawn(
+    process.execPath,
+    [...nodeArguments, from("../../scripts/sustained/server.ts"), folder],
+    {
+      stdio: ["pipe", "pipe", "inherit"]
+    }
+  )
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
   const line = async <A>(): Promise<A> => {
     const { done, value } = await lines.next()
@@ -56,19 +62,30 @@ const startServer = async (folder: string): Promise<Server> => {
   }
 }
 
-/** Rows in the table's files, counted by DuckDB. The running server's catalog says where they are. */
-const countRows = ({ clientId, clientSecret, serverEndpoint, workspaceUrl }: LocalServer): number => {
+/**
+ * Rows in the table's files, counted by DuckDB. The running server's catalog says where they are.
+ */
+const countRows = ({
+  clientId,
+  clientSecret,
+  serverEndpoint,
+  workspaceUrl
+}: LocalServer): number => {
   const query = ["query", "--json", `SELECT count(*) AS n FROM ${rowsTable.name}`]
-  const text = execFileSync(process.execPath, [...nodeArguments, from("../../src/cli/main.ts"), ...query], {
-    encoding: "utf8",
-    env: {
-      ...process.env,
-      ZEROBUS_SERVER_ENDPOINT: serverEndpoint,
-      DATABRICKS_WORKSPACE_URL: workspaceUrl,
-      DATABRICKS_CLIENT_ID: clientId,
-      DATABRICKS_CLIENT_SECRET: clientSecret
+  const text = execFileSync(
+    process.execPath,
+    [...nodeArguments, from("../../src/cli/main.ts"), ...query],
+    {
+      encoding: "utf8",
+      env: {
+        ...process.env,
+        ZEROBUS_SERVER_ENDPOINT: serverEndpoint,
+        DATABRICKS_WORKSPACE_URL: workspaceUrl,
+        DATABRICKS_CLIENT_ID: clientId,
+        DATABRICKS_CLIENT_SECRET: clientSecret
+      }
     }
-  })
+  )
   return Number((JSON.parse(text) as { readonly n: string }).n)
 }
 
@@ -79,7 +96,11 @@ interface Round {
 }
 
 /** Measures one way of ingesting. Fails when the table does not hold every row that was sent. */
-const measureOne = async (api: Api, names: ReadonlyArray<ClientName>, pace: Pace): Promise<Array<ScenarioResult>> => {
+const measureOne = async (
+  api: Api,
+  names: ReadonlyArray<ClientName>,
+  pace: Pace
+): Promise<Array<ScenarioResult>> => {
   const folder = mkdtempSync(Path.join(tmpdir(), "benchmark-tables-"))
   const server = await startServer(folder)
   const clients = new Map<ClientName, ClientProcess>()
@@ -87,7 +108,15 @@ const measureOne = async (api: Api, names: ReadonlyArray<ClientName>, pace: Pace
   let sent = 0
   try {
     for (const name of names) {
-      const spec = { client: name, api, size: 0, format: "rows", streams: 1, port: 0, window: WINDOW } as const
+      const spec = {
+        client: name,
+        api,
+        size: 0,
+        format: "rows",
+        streams: 1,
+        port: 0,
+        window: WINDOW
+      } as const
       const client = await startClient({ ...spec, local: server.place })
       clients.set(name, client)
       sent += (await client.ask<RunResult>({ do: "run", for: pace.warmUp })).records
@@ -103,7 +132,8 @@ const measureOne = async (api: Api, names: ReadonlyArray<ClientName>, pace: Pace
       }
     }
     const found = countRows(server.place)
-    if (found !== sent) throw new Error(`end to end: ${sent} rows were acknowledged, the table holds ${found}.`)
+    if (found !== sent)
+      throw new Error(`end to end: ${sent} rows were acknowledged, the table holds ${found}.`)
   } finally {
     for (const client of clients.values()) await client.stop()
     await server.stop()
@@ -121,7 +151,9 @@ const measureOne = async (api: Api, names: ReadonlyArray<ClientName>, pace: Pace
         "thousand records/s": rate,
         "MB/s": (rate.median * size) / 1e3,
         "client CPU us/record": spreadOf(own.map(({ run }) => (run.cpu / run.records) * 1e6)),
-        "server CPU us/record": spreadOf(own.map(({ run, server }) => (server / run.records) * 1e6)),
+        "server CPU us/record": spreadOf(
+          own.map(({ run, server }) => (server / run.records) * 1e6)
+        ),
         "rows in the table": sent
       },
       budget: { text: "every row in the table", met: true }

@@ -32,8 +32,13 @@ export const spreadText = ({ max, median, min }: Spread, scale = 1): string =>
   `${digits(median * scale)} (${digits(min * scale)} to ${digits(max * scale)})`
 
 /** A Markdown table with aligned columns. */
-export const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const widths = head.map((title, n) => Math.max(title.length, ...rows.map((row) => row[n]?.length ?? 0)))
+export const table = (
+  head: ReadonlyArray<string>,
+  rows: ReadonlyArray<ReadonlyArray<string>>
+): string => {
+  const widths = head.map((title, n) =>
+    Math.max(title.length, ...rows.map((row) => row[n]?.length ?? 0))
+  )
   const line = (cells: ReadonlyArray<string>) =>
     `| ${widths.map((width, n) => (cells[n] ?? "").padEnd(width)).join(" | ")} |`
   return [line(head), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n")

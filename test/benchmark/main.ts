@@ -1,12 +1,15 @@
 /**
- * The benchmark: `npm run bench -- [options]`. All clients run side by side against one neutral sink, in turns; read the ratios.
+ * The benchmark: `npm run bench -- [options]`. All clients run side by side against one neutral
+ * sink, in turns; read the ratios.
  *
  * - `--quick`: the rows that have a budget, in short runs; under three minutes on two cores.
- * - `--only TEXT`: the cases whose name contains the text; of the other measurements `memory`, `latency`, `recovery`, `streams`,
- *   `allocations`, `scale`, `telemetry` and `end to end` are the names. `native variants` runs only when asked for.
+ * - `--only TEXT`: the cases whose name contains the text; of the other measurements `memory`,
+ *   `latency`, `recovery`, `streams`, `allocations`, `scale`, `telemetry` and `end to end` are the
+ *   names. `native variants` runs only when asked for.
  * - `--rounds N`, `--run MILLIS`: how many measured runs of a case, and how long each ingests.
  * - `--json FILE`: writes all figures.
- * - `--save`: stores the ratios as the baseline. `--check`: compares with it and ends with 1 after a regression.
+ * - `--save`: stores the ratios as the baseline. `--check`: compares with it and ends with 1 after
+ *   a regression.
  */
 import { execFileSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -20,7 +23,13 @@ import { fetchNative } from "./nativeSdk.ts"
 import { measureVariants, type VariantResult, variantTable } from "./nativeVariants.ts"
 import { startSink } from "./processes.ts"
 import { measureScale } from "./scale.ts"
-import { budgetSummary, figuresText, scenarioBudgets, scenarioTable, type ScenarioResult } from "./scenario.ts"
+import {
+  budgetSummary,
+  figuresText,
+  scenarioBudgets,
+  scenarioTable,
+  type ScenarioResult
+} from "./scenario.ts"
 import { measureScenarios } from "./scenarios.ts"
 import { measureTelemetry } from "./telemetryCost.ts"
 import { measureThroughput, type Pace, type ThroughputResult } from "./throughput.ts"
@@ -45,20 +54,39 @@ const pace: Pace = {
 }
 
 /**
- * A key and a certificate for 127.0.0.1, and the authority that signed it, made for this run; `undefined` where there is no openssl. One
- * certificate for both would not do: Rust's TLS refuses an authority as a server.
+ * A key and a certificate for 127.0.0.1, and the authority that signed it, made for this run;
+ * `undefined` where there is no openssl. One certificate for both would not do: Rust's TLS refuses
+ * an authority as a server.
  */
-const makeCertificate = (): { readonly key: string; readonly cert: string; readonly ca: string } | undefined => {
+const makeCertificate = ():
+  | { readonly key: string; readonly cert: string; readonly ca: string }
+  | undefined => {
   const folder = mkdtempSync(Path.join(Os.tmpdir(), "benchmark-"))
   try {
     const at = (name: string): string => Path.join(folder, name)
-    const openssl = (...args: ReadonlyArray<string>) => execFileSync("openssl", args, { stdio: "ignore" })
-    const make = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
+    const openssl = (...args: ReadonlyArray<string>) =>
+      execFileSync("openssl", args, { stdio: "ignore" })
+    const make = [
+      "req",
+      "-x509",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:prime256v1",
+      "-nodes",
+      "-days",
+      "1"
+    ]
     const into = (name: string) => ["-keyout", at(`${name}.key`), "-out", at(`${name}.pem`)]
     openssl(...make, ...into("ca"), "-subj", "/CN=benchmark authority")
     const extensions = ["subjectAltName=IP:127.0.0.1", "basicConstraints=critical,CA:FALSE"]
     const signed = ["-CA", at("ca.pem"), "-CAkey", at("ca.key"), "-subj", "/CN=127.0.0.1"]
-    openssl(...make, ...into("leaf"), ...signed, ...extensions.flatMap((extension) => ["-addext", extension]))
+    openssl(
+      ...make,
+      ...into("leaf"),
+      ...signed,
+      ...extensions.flatMap((extension) => ["-addext", extension])
+    )
     const read = (name: string): string => readFileSync(at(name), "utf8")
     return { key: read("leaf.key"), cert: read("leaf.pem"), ca: read("ca.pem") }
   } catch {
@@ -77,9 +105,15 @@ else say(`Without the native SDK: ${native.problem}`)
 if (certificate === undefined) say("Without TLS: openssl is not there to make a certificate.")
 
 const cpus = Os.cpus()
-const machine = `${cpus.length} cores (${cpus[0]?.model.trim()}), ${Os.platform()} ${Os.arch()}, Node ${process.version}`
+const machine =
+  `${cpus.length} cores (${cpus[0]?.model.trim()}), ${Os.platform()} ` +
+  `${Os.arch()}, Node ${process.version}`
 const load = Os.loadavg()[0] ?? 0
-if (load > 0.5) say(`The machine is not idle (load ${load.toFixed(1)}): the figures below are those of a busy machine.`)
+if (load > 0.5)
+  say(
+    `The machine is not idle (load ${load.toFixed(1)}): the figures below are those of a busy ` +
+      `machine.`
+  )
 say(`${machine}, load ${load.toFixed(1)}, ${pace.rounds} rounds, median (min to max)\n`)
 
 const wanted = (id: string): boolean => flags.only === undefined || id.includes(flags.only)
@@ -93,7 +127,10 @@ const scenarios: Array<ScenarioResult> = []
 let variants: ReadonlyArray<VariantResult> = []
 const progress = (line: string): void => console.error(line)
 /** Measures a group of scenarios, unless others were asked for. */
-const measureGroup = async (group: string, measure: () => Promise<ReadonlyArray<ScenarioResult>>): Promise<void> => {
+const measureGroup = async (
+  group: string,
+  measure: () => Promise<ReadonlyArray<ScenarioResult>>
+): Promise<void> => {
   if (!wanted(group)) return
   for (const result of await measure()) {
     scenarios.push(result)
@@ -102,19 +139,28 @@ const measureGroup = async (group: string, measure: () => Promise<ReadonlyArray<
 }
 try {
   for (const one of cases) {
-    const result = await measureThroughput(one, sink, pace, { native: "folder" in native, ca: certificate?.ca })
+    const result = await measureThroughput(one, sink, pace, {
+      native: "folder" in native,
+      ca: certificate?.ca
+    })
     throughput.push(result)
     const { native: n, raw } = result.ratios
-    progress(`${one.id}: ${n?.median.toFixed(2) ?? "-"} x native, ${raw?.median.toFixed(2) ?? "-"} x grpc-js`)
+    progress(
+      `${one.id}: ${n?.median.toFixed(2) ?? "-"} x native, ${raw?.median.toFixed(2) ?? "-"} x ` +
+        `grpc-js`
+    )
   }
   const withNative = { quick: flags.quick, native: "folder" in native }
   scenarios.push(...(await measureScenarios(sink, { ...withNative, wanted, progress })))
   await measureGroup("scale", () => measureScale(sink, flags.quick ? 3 : pace.rounds))
-  await measureGroup("telemetry", () => measureTelemetry(sink, flags.quick ? 7 : 4 * pace.rounds, flags.quick))
+  await measureGroup("telemetry", () =>
+    measureTelemetry(sink, flags.quick ? 7 : 4 * pace.rounds, flags.quick)
+  )
   await measureGroup("end to end", () =>
     measureEndToEnd({ ...withNative, pace: flags.quick ? { ...pace, rounds: 2 } : pace })
   )
-  if (flags.only === "native variants" && withNative.native) variants = await measureVariants(sink, pace, progress)
+  if (flags.only === "native variants" && withNative.native)
+    variants = await measureVariants(sink, pace, progress)
 } catch (error) {
   // What was measured before is shown all the same.
   progress(error instanceof Error ? (error.stack ?? error.message) : String(error))
@@ -122,7 +168,8 @@ try {
 } finally {
   await sink.stop()
 }
-if (throughput.length > 0) say(`${throughputTable(throughput)}\n\n${ratioTable(throughput, cases)}\n`)
+if (throughput.length > 0)
+  say(`${throughputTable(throughput)}\n\n${ratioTable(throughput, cases)}\n`)
 if (scenarios.length > 0) say(scenarioTable(scenarios))
 const budgets = [...throughputBudgets(throughput), ...scenarioBudgets(scenarios)]
 if (budgets.length > 0) say(`\n${budgetSummary(budgets)}`)
@@ -135,7 +182,8 @@ if (flags.json !== undefined) {
     `${JSON.stringify({ date, machine, pace, throughput, scenarios, variants }, undefined, 2)}\n`
   )
 }
-if (flags.save) saveBaseline({ date, machine: `${machine}, load ${load.toFixed(1)} at the start`, throughput })
+if (flags.save)
+  saveBaseline({ date, machine: `${machine}, load ${load.toFixed(1)} at the start`, throughput })
 if (flags.check) {
   const { lines, regressions } = compareWithBaseline(throughput)
   say()

@@ -1,6 +1,6 @@
 /**
- * Where the official native SDK lies, and what the benchmark uses of it. `scripts/nativeSdk.mjs` fetches it into `.cache/`; it is no
- * dependency of the package.
+ * Where the official native SDK lies, and what the benchmark uses of it. `scripts/nativeSdk.mjs`
+ * fetches it into `.cache/`; it is no dependency of the package.
  */
 import { spawnSync } from "node:child_process"
 import { createRequire } from "node:module"
@@ -11,14 +11,19 @@ export type NativeSdk = { readonly folder: string } | { readonly problem: string
 /** Fetches the SDK unless it is there; gives its folder, or why it cannot be had. */
 export const fetchNative = (): NativeSdk => {
   const script = fileURLToPath(new URL("../../scripts/nativeSdk.mjs", import.meta.url))
-  const { status, stderr, stdout } = spawnSync(process.execPath, [script], { encoding: "utf8", timeout: 180_000 })
+  const { status, stderr, stdout } = spawnSync(process.execPath, [script], {
+    encoding: "utf8",
+    timeout: 180_000
+  })
   if (status !== 0) return { problem: stderr.trim().split("\n")[0] ?? "unknown" }
   const folder = stdout.trim()
   try {
     createRequire(import.meta.url)(folder)
     return { folder }
   } catch (error) {
-    return { problem: `it does not load here: ${error instanceof Error ? error.message : String(error)}` }
+    return {
+      problem: `it does not load here: ${error instanceof Error ? error.message : String(error)}`
+    }
   }
 }
 
@@ -50,4 +55,5 @@ interface NativeModule {
 }
 
 /** Loads the SDK from its folder. */
-export const loadNative = (folder: string): NativeModule => createRequire(import.meta.url)(folder) as NativeModule
+export const loadNative = (folder: string): NativeModule =>
+  createRequire(import.meta.url)(folder) as NativeModule

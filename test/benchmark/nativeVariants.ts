@@ -1,7 +1,9 @@
 /**
- * The native SDK used in every way we could think of, so that the comparison takes the one that suits it best: windows of promises, calls
- * that resolve at the acknowledgement, threads, kinds of records, bounds. Each runs alone, with no other client's process alive, and in
- * turns with the others over several rounds. `npm run bench -- --only "native variants"`; no part of a run without `--only`.
+ * The native SDK used in every way we could think of, so that the comparison takes the one that
+ * suits it best: windows of promises, calls that resolve at the acknowledgement, threads, kinds of
+ * records, bounds. Each runs alone, with no other client's process alive, and in turns with the
+ * others over several rounds. `npm run bench -- --only "native variants"`; no part of a run without
+ * `--only`.
  */
 import { specOf, WINDOW } from "./cases.ts"
 import type { Api, NativeUse } from "./clients/client.ts"
@@ -17,10 +19,18 @@ interface Variant {
   readonly use: NativeUse
 }
 
-const single = (name: string, use: NativeUse, streams = 1): Variant => ({ name, api: "single", streams, use })
+const single = (name: string, use: NativeUse, streams = 1): Variant => ({
+  name,
+  api: "single",
+  streams,
+  use
+})
 const batch = (name: string, use: NativeUse): Variant => ({ name, api: "batch", streams: 1, use })
 
-/** Without further words: one thread in the SDK's runtime, 100 promises at a time, `Buffer`s, up to 200,000 requests in flight. */
+/**
+ * Without further words: one thread in the SDK's runtime, 100 promises at a time, `Buffer`s, up to
+ * 200,000 requests in flight.
+ */
 const variants: ReadonlyArray<Variant> = [
   single("100 promises at a time", {}),
   single("20 promises at a time", { window: 20 }),
@@ -48,7 +58,9 @@ const variants: ReadonlyArray<Variant> = [
   batch("batches of 100, 4 threads", { threads: 4 })
 ]
 
-/** Figures of one variant. Rates in records per second, processor time in microseconds per record. */
+/**
+ * Figures of one variant. Rates in records per second, processor time in microseconds per record.
+ */
 export interface VariantResult {
   readonly name: string
   readonly size: number
@@ -67,7 +79,9 @@ export const measureVariants = async (
     const runs = new Map<Variant, Array<RunResult>>(variants.map((variant) => [variant, []]))
     for (let round = 0; round < pace.rounds; round++) {
       for (const variant of variants) {
-        const spec = specOf({ ...variant, size, format: "bytes" }, "native", sink.port, { window: WINDOW })
+        const spec = specOf({ ...variant, size, format: "bytes" }, "native", sink.port, {
+          window: WINDOW
+        })
         const client = await startClient({ ...spec, nativeUse: variant.use })
         try {
           await client.ask<RunResult>({ do: "run", for: pace.warmUp })
@@ -94,5 +108,10 @@ export const measureVariants = async (
 export const variantTable = (results: ReadonlyArray<VariantResult>): string =>
   table(
     ["native SDK, records of", "variant", "thousand records/s", "CPU us/record"],
-    results.map(({ cpu, name, rate, size }) => [`${digits(size)} B`, name, spreadText(rate, 1e-3), spreadText(cpu)])
+    results.map(({ cpu, name, rate, size }) => [
+      `${digits(size)} B`,
+      name,
+      spreadText(rate, 1e-3),
+      spreadText(cpu)
+    ])
   )

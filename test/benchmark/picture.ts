@@ -1,5 +1,6 @@
 /**
- * Draws figures with Vega, which is fetched into `.cache/` for this and is no dependency of the package.
+ * Draws figures with Vega, which is fetched into `.cache/` for this and is no dependency of the
+ * package.
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, writeFileSync } from "node:fs"
@@ -45,8 +46,19 @@ const loadVega = async (): Promise<{ readonly vega: Vega; readonly lite: VegaLit
   if (!existsSync(`${folder}node_modules/vega-lite`)) {
     mkdirSync(folder, { recursive: true })
     writeFileSync(`${folder}package.json`, JSON.stringify({ name: "plot", private: true }))
-    const install = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", ...packages]
-    const { status, stderr } = spawnSync("npm", install, { cwd: folder, encoding: "utf8", timeout: 180_000 })
+    const install = [
+      "install",
+      "--ignore-scripts",
+      "--no-audit",
+      "--no-fund",
+      "--no-save",
+      ...packages
+    ]
+    const { status, stderr } = spawnSync("npm", install, {
+      cwd: folder,
+      encoding: "utf8",
+      timeout: 180_000
+    })
     if (status !== 0) throw new Error(`npm could not install ${packages.join(" and ")}: ${stderr}`)
   }
   const { resolve } = createRequire(`${folder}package.json`)
@@ -54,11 +66,17 @@ const loadVega = async (): Promise<{ readonly vega: Vega; readonly lite: VegaLit
   return { vega: await load<Vega>("vega"), lite: await load<VegaLite>("vega-lite") }
 }
 
-/** Colours that differ in brightness too, and a shape each, so that no one needs to tell the colours apart. */
+/**
+ * Colours that differ in brightness too, and a shape each, so that no one needs to tell the colours
+ * apart.
+ */
 const colours = ["#d62728", "#9ecae1", "#4292c6", "#2171b5", "#08306b"]
 const shapes = ["circle", "square", "triangle-up", "diamond", "cross"]
 
-/** Median and 99th percentile side by side, both axes logarithmic, on white, so that it can be read on any page. */
+/**
+ * Median and 99th percentile side by side, both axes logarithmic, on white, so that it can be read
+ * on any page.
+ */
 const specOf = (figures: LatencyFigures, names: ReadonlyArray<string>): unknown => {
   const values = figures.points.flatMap(({ p50, p99, reached, series }) => [
     { series, reached, percentile: "median", millis: p50 },
@@ -75,9 +93,12 @@ const specOf = (figures: LatencyFigures, names: ReadonlyArray<string>): unknown 
     title: {
       text: "Time to acknowledgement against records per second",
       subtitle: [
-        `one stream, records of ${figures.recordBytes.toLocaleString("en-US")} B, loopback, a server that acknowledges at once`,
+        `one stream, records of ${figures.recordBytes.toLocaleString("en-US")} B, loopback, a ` +
+          `server that acknowledges at once`,
         `${figures.date}, ${figures.machine}`,
-        ...(figures.load > 0.5 ? [`measured while the machine did other things too (load ${figures.load})`] : [])
+        ...(figures.load > 0.5
+          ? [`measured while the machine did other things too (load ${figures.load})`]
+          : [])
       ],
       anchor: "start",
       fontSize: 16,
@@ -99,7 +120,8 @@ const specOf = (figures: LatencyFigures, names: ReadonlyArray<string>): unknown 
           scale: { type: "log", nice: false, padding: 12 },
           axis: {
             values: ticks,
-            labelExpr: "datum.value >= 1e6 ? format(datum.value / 1e6, ',') + 'M' : format(datum.value, ',')"
+            labelExpr:
+              "datum.value >= 1e6 ? format(datum.value / 1e6, ',') + 'M' : format(datum.value, ',')"
           }
         },
         y: {
@@ -132,8 +154,13 @@ const specOf = (figures: LatencyFigures, names: ReadonlyArray<string>): unknown 
 }
 
 /** The picture as SVG. */
-export const latencyPicture = async (figures: LatencyFigures, names: ReadonlyArray<string>): Promise<string> => {
+export const latencyPicture = async (
+  figures: LatencyFigures,
+  names: ReadonlyArray<string>
+): Promise<string> => {
   const { lite, vega } = await loadVega()
-  const view = new vega.View(vega.parse(lite.compile(specOf(figures, names)).spec), { renderer: "none" })
+  const view = new vega.View(vega.parse(lite.compile(specOf(figures, names)).spec), {
+    renderer: "none"
+  })
   return `${await view.toSVG()}\n`
 }

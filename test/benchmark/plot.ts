@@ -1,10 +1,12 @@
 /**
- * Records per second against the time to acknowledgement: `npm run bench:plot`. Single records with adaptive batching, and explicit batches of
- * 1, 10, 100 and 1,000 records, each at several offered rates up to 95 % of what it reaches. Writes the figures to
- * `docs/performance/latency.json` and the picture to `docs/performance/latency.svg`.
+ * Records per second against the time to acknowledgement: `npm run bench:plot`. Single records with
+ * adaptive batching, and explicit batches of 1, 10, 100 and 1,000 records, each at several offered
+ * rates up to 95 % of what it reaches. Writes the figures to `docs/performance/latency.json` and
+ * the picture to `docs/performance/latency.svg`.
  *
  * - `--draw`: draws the stored figures again without measuring.
- * - `--millis N`: how long each rate is kept up, three times over; default 2,000. A point is the median of the three.
+ * - `--millis N`: how long each rate is kept up, three times over; default 2,000. A point is the
+ *   median of the three.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import * as Os from "node:os"
@@ -17,7 +19,10 @@ import { type Sink, startClient, startSink } from "./processes.ts"
 import type { RunResult } from "./runner.ts"
 
 const { values: flags } = parseArgs({
-  options: { draw: { type: "boolean", default: false }, millis: { type: "string", default: "2000" } }
+  options: {
+    draw: { type: "boolean", default: false },
+    millis: { type: "string", default: "2000" }
+  }
 })
 const millis = Number(flags.millis)
 const folder = new URL("../../docs/performance/", import.meta.url)
@@ -39,14 +44,28 @@ const series: ReadonlyArray<Pick<ClientSpec, "api" | "batch"> & { readonly name:
 
 /** Steps of about 3, and three close to the peak. */
 const ratesUpTo = (peak: number): ReadonlyArray<number> => {
-  const steps = [1e2, 3e2, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6, 3e6].filter((rate) => rate < 0.45 * peak)
+  const steps = [1e2, 3e2, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6, 3e6].filter(
+    (rate) => rate < 0.45 * peak
+  )
   return [...steps, 0.5 * peak, 0.8 * peak, 0.95 * peak]
 }
 
-const measureSeries = async (sink: Sink, one: (typeof series)[number]): Promise<ReadonlyArray<LatencyPoint>> => {
+const measureSeries = async (
+  sink: Sink,
+  one: (typeof series)[number]
+): Promise<ReadonlyArray<LatencyPoint>> => {
   const { api, batch } = one
   const [format, port] = ["bytes", sink.port] as const
-  const client = await startClient({ client: "ours", api, batch, size: SIZE, format, streams: 1, port, window: WINDOW })
+  const client = await startClient({
+    client: "ours",
+    api,
+    batch,
+    size: SIZE,
+    format,
+    streams: 1,
+    port,
+    window: WINDOW
+  })
   try {
     const runs: Array<number> = []
     for (let n = 0; n < 4; n++) {
@@ -94,7 +113,9 @@ const measure = async (): Promise<LatencyFigures> => {
   const [cpu] = Os.cpus()
   return {
     date: new Date().toISOString().slice(0, 10),
-    machine: `${Os.cpus().length} cores (${cpu?.model.trim()}), ${Os.platform()} ${Os.arch()}, Node ${process.version}`,
+    machine:
+      `${Os.cpus().length} cores (${cpu?.model.trim()}), ${Os.platform()} ${Os.arch()}, ` +
+      `Node ${process.version}`,
     load: Number(load.toFixed(1)),
     recordBytes: SIZE,
     points
@@ -102,7 +123,9 @@ const measure = async (): Promise<LatencyFigures> => {
 }
 
 mkdirSync(folder, { recursive: true })
-const figures = flags.draw ? (JSON.parse(readFileSync(json, "utf8")) as LatencyFigures) : await measure()
+const figures = flags.draw
+  ? (JSON.parse(readFileSync(json, "utf8")) as LatencyFigures)
+  : await measure()
 if (!flags.draw) writeFileSync(json, `${JSON.stringify(figures, undefined, 2)}\n`)
 writeFileSync(
   new URL("latency.svg", folder),

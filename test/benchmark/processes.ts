@@ -1,6 +1,6 @@
 /**
- * The processes of the benchmark as the parent sees them: the sink, and one process per client and case. Each answers every message
- * with one message.
+ * The processes of the benchmark as the parent sees them: the sink, and one process per client and
+ * case. Each answers every message with one message.
  */
 import { type ChildProcess, fork } from "node:child_process"
 import type { ClientSpec } from "./clients/client.ts"
@@ -11,7 +11,11 @@ import type { SinkOrder, SinkReport } from "./sink.ts"
 const STEP_LIMIT = 300_000
 
 /** Forks a module of the sources; it answers with messages. */
-export const start = (file: URL, args: ReadonlyArray<string>, flags: ReadonlyArray<string> = []): ChildProcess =>
+export const start = (
+  file: URL,
+  args: ReadonlyArray<string>,
+  flags: ReadonlyArray<string> = []
+): ChildProcess =>
   fork(file, args, {
     execArgv: ["--conditions=effect-zerobus-source", "--expose-gc", "--no-warnings", ...flags],
     serialization: "advanced"
@@ -63,15 +67,19 @@ export interface Sink {
 }
 
 /**
- * Starts the sink; with a key and certificate (PEM) it listens on a TLS port too. A connection may have
- * so many `calls`; `port` is a free one by default.
+ * Starts the sink; with a key and certificate (PEM) it listens on a TLS port too. A connection may
+ * have so many `calls`; `port` is a free one by default.
  */
 export const startSink = async (
   tls?: { readonly key: string; readonly cert: string },
   { calls = 10_000, port: wanted = 0 }: { readonly calls?: number; readonly port?: number } = {}
 ): Promise<Sink> => {
   const args = tls === undefined ? [] : [tls.key, tls.cert]
-  const child = start(new URL("./sink.ts", import.meta.url), [String(calls), String(wanted), ...args])
+  const child = start(new URL("./sink.ts", import.meta.url), [
+    String(calls),
+    String(wanted),
+    ...args
+  ])
   const { port, securePort } = await nextMessage<SinkReport>(child, "The sink")
   return {
     port,
@@ -96,8 +104,8 @@ export interface ClientProcess {
 const runner = new URL("./runner.ts", import.meta.url)
 
 /**
- * Starts one client in a process of its own and waits until its streams are open. `flags` go to Node; `module` is the `runner.ts` of
- * another checkout.
+ * Starts one client in a process of its own and waits until its streams are open. `flags` go to
+ * Node; `module` is the `runner.ts` of another checkout.
  */
 export const startClient = async (
   spec: ClientSpec,

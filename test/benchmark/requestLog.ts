@@ -1,9 +1,9 @@
 /**
- * `npm run bench:log -- [messages] [rounds]`: what the request log of the local server costs for each
- * message of one record. Client and servers share this process; a round sends to a server without the
- * log, to one with it, and to one at the level debug, in turn. Printed is the processor time of a message
- * in the median round, and the median ratio to the same round without the log, which holds on a machine
- * that does other work.
+ * `npm run bench:log -- [messages] [rounds]`: what the request log of the local server costs for
+ * each message of one record. Client and servers share this process; a round sends to a server
+ * without the log, to one with it, and to one at the level debug, in turn. Printed is the processor
+ * time of a message in the median round, and the median ratio to the same round without the log,
+ * which holds on a machine that does other work.
  */
 import { Context, Effect, Layer, Logger, References } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
@@ -14,7 +14,9 @@ const messages = Number(process.argv[2] ?? 5000)
 const rounds = Number(process.argv[3] ?? 31)
 const table = "main.default.t"
 
-/** Lines that were formatted, as the command writes them; where they go costs the same with any log. */
+/**
+ * Lines that were formatted, as the command writes them; where they go costs the same with any log.
+ */
 let lines = 0
 const counting = Logger.layer([Logger.map(logLine, () => void lines++)])
 
@@ -30,9 +32,13 @@ const median = (values: ReadonlyArray<number>): number =>
 const program = Effect.gen(function* () {
   const streams = yield* Effect.forEach(cases, ({ level, requestLog }) =>
     Effect.gen(function* () {
-      const services = yield* Layer.build(Layer.fresh(ZerobusLocal.layerMemoryWith({ requestLog, auditBytes: 0 })))
+      const services = yield* Layer.build(
+        Layer.fresh(ZerobusLocal.layerMemoryWith({ requestLog, auditBytes: 0 }))
+      )
       yield* Context.get(services, ZerobusLocal).createTable(`${table}(id BIGINT, note STRING)`)
-      return yield* Context.get(services, Zerobus).createStream(TableProperties.json(table), { batching: "off" })
+      return yield* Context.get(services, Zerobus).createStream(TableProperties.json(table), {
+        batching: "off"
+      })
     }).pipe(Effect.provideService(References.MinimumLogLevel, level))
   )
   const send = (index: number, count: number) =>

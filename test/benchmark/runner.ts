@@ -1,5 +1,6 @@
 /**
- * The process of one measured client: opens it, carries out the parent's orders one after another, and measures each from inside.
+ * The process of one measured client: opens it, carries out the parent's orders one after another,
+ * and measures each from inside.
  */
 import { constants, monitorEventLoopDelay, PerformanceObserver } from "node:perf_hooks"
 import type { Client, ClientSpec } from "./clients/client.ts"
@@ -48,7 +49,10 @@ let collections = 0
 new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) {
     gcMillis += entry.duration
-    const { kind } = entry as unknown as { readonly detail?: { readonly kind?: number }; readonly kind?: number }
+    const { kind } = entry as unknown as {
+      readonly detail?: { readonly kind?: number }
+      readonly kind?: number
+    }
     if (kind !== constants.NODE_PERFORMANCE_GC_INCREMENTAL) collections++
   }
 }).observe({ entryTypes: ["gc"] })
@@ -86,8 +90,14 @@ const measured = async (work: () => Promise<number>): Promise<RunResult> => {
   }
 }
 
-/** Heap bytes that one record leaves behind. Needs a young generation large enough that nothing is collected meanwhile. */
-const allocations = async (client: Client, records: number): Promise<{ readonly bytes: number | undefined }> => {
+/**
+ * Heap bytes that one record leaves behind. Needs a young generation large enough that nothing is
+ * collected meanwhile.
+ */
+const allocations = async (
+  client: Client,
+  records: number
+): Promise<{ readonly bytes: number | undefined }> => {
   await client.fill(records, 60_000)
   await client.flush()
   globalThis.gc?.()
@@ -120,7 +130,8 @@ const carryOut = async (client: Client, order: ClientOrder): Promise<unknown> =>
         return 0
       })
     case "telemetry":
-      if (!telemetrySwitch.found) throw new Error("The reports to the metrics are not behind the switch.")
+      if (!telemetrySwitch.found)
+        throw new Error("The reports to the metrics are not behind the switch.")
       telemetrySwitch.on = order.on
       return {}
     case "latency":
@@ -130,7 +141,8 @@ const carryOut = async (client: Client, order: ClientOrder): Promise<unknown> =>
   }
 }
 
-const textOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error))
+const textOf = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error)
 
 try {
   const spec = JSON.parse(process.argv[2] ?? "{}") as ClientSpec
@@ -152,7 +164,8 @@ try {
     )
   })
   process.on("disconnect", () => {
-    // What is in flight is of no interest any more, and a stalled server would hold an orderly close up.
+    // What is in flight is of no interest any more, and a stalled server would hold an orderly
+    // close up.
     process.exit(0)
   })
   process.send?.(opened)

@@ -1,12 +1,15 @@
 /**
- * Whether a record costs the same however many there are: 10^5, 10^6 and 10^7 records over one stream within the same window, and 1 to 16
- * streams that share one. Records of 100 B by the single-record API, since there the client itself weighs most.
+ * Whether a record costs the same however many there are: 10^5, 10^6 and 10^7 records over one
+ * stream within the same window, and 1 to 16 streams that share one. Records of 100 B by the
+ * single-record API, since there the client itself weighs most.
  *
- * The measure is processor time per record: how many records pass in a second also depends on what else the machine does, and the time of
- * 10^5 records is for a good part the wait for the last acknowledgement. They are sent and waited for ten times in one measurement, which itself
- * takes two milliseconds of processor time. All counts are taken
- * in turns within a round, each is compared with 10^6 records (or one stream) of the same round, and the median of those ratios is what has
- * to be flat. Each process sends three million records first, so that neither the compiler's work nor the first growth of the heap is measured.
+ * The measure is processor time per record: how many records pass in a second also depends on what
+ * else the machine does, and the time of 10^5 records is for a good part the wait for the last
+ * acknowledgement. They are sent and waited for ten times in one measurement, which itself takes
+ * two milliseconds of processor time. All counts are taken in turns within a round, each is
+ * compared with 10^6 records (or one stream) of the same round, and the median of those ratios is
+ * what has to be flat. Each process sends three million records first, so that neither the
+ * compiler's work nor the first growth of the heap is measured.
  */
 import { WINDOW as SHARED } from "./cases.ts"
 import { digits, type Spread, spreadOf } from "./figures.ts"
@@ -50,7 +53,8 @@ const row = (
   against: string,
   memory: boolean
 ): ScenarioResult => {
-  const ratio = (of: (sample: Sample) => number) => spreadOf(samples.map((sample, n) => of(sample) / of(base[n]!)))
+  const ratio = (of: (sample: Sample) => number) =>
+    spreadOf(samples.map((sample, n) => of(sample) / of(base[n]!)))
   const cost = ratio(costOf)
   const rss = ratio((sample) => sample.rss)
   return {
@@ -63,7 +67,9 @@ const row = (
       [`CPU / ${against}`]: cost
     },
     ...budgetsOf(
-      samples === base ? [] : [flatBudget("CPU per record", cost), ...(memory ? [flatBudget("memory", rss)] : [])]
+      samples === base
+        ? []
+        : [flatBudget("CPU per record", cost), ...(memory ? [flatBudget("memory", rss)] : [])]
     )
   }
 }
@@ -74,14 +80,21 @@ const byCount = async (sink: Sink, rounds: number): Promise<ReadonlyArray<Scenar
   try {
     await send(client, WARM_UP)
     for (let round = 0; round < rounds; round++) {
-      for (const count of COUNTS) samples.get(count)!.push(await send(client, count, Math.max(1, 1_000_000 / count)))
+      for (const count of COUNTS)
+        samples.get(count)!.push(await send(client, count, Math.max(1, 1_000_000 / count)))
     }
   } finally {
     await client.stop()
   }
   const base = samples.get(1_000_000)!
   return COUNTS.map((count) =>
-    row(`scale: ${count.toLocaleString("en-US")} records, 1 stream`, samples.get(count)!, base, "1,000,000", true)
+    row(
+      `scale: ${count.toLocaleString("en-US")} records, 1 stream`,
+      samples.get(count)!,
+      base,
+      "1,000,000",
+      true
+    )
   )
 }
 
@@ -94,7 +107,8 @@ const byStreams = async (sink: Sink, rounds: number): Promise<ReadonlyArray<Scen
       await send(clients.get(streams)!, WARM_UP)
     }
     for (let round = 0; round < rounds; round++) {
-      for (const [streams, client] of clients) samples.get(streams)!.push(await send(client, 2_000_000))
+      for (const [streams, client] of clients)
+        samples.get(streams)!.push(await send(client, 2_000_000))
     }
   } finally {
     for (const client of clients.values()) await client.stop()
@@ -102,7 +116,8 @@ const byStreams = async (sink: Sink, rounds: number): Promise<ReadonlyArray<Scen
   // A stream has buffers of its own, so memory grows with their number.
   return STREAMS.map((streams) =>
     row(
-      `scale: ${streams === 1 ? "one stream" : `${streams} streams`} in a window of ${SHARED.toLocaleString("en-US")}`,
+      `scale: ${streams === 1 ? "one stream" : `${streams} streams`} in a window of ` +
+        `${SHARED.toLocaleString("en-US")}`,
       samples.get(streams)!,
       samples.get(1)!,
       "1 stream",
@@ -112,7 +127,10 @@ const byStreams = async (sink: Sink, rounds: number): Promise<ReadonlyArray<Scen
 }
 
 /** Measures both; `rounds` of each. */
-export const measureScale = async (sink: Sink, rounds: number): Promise<ReadonlyArray<ScenarioResult>> => [
+export const measureScale = async (
+  sink: Sink,
+  rounds: number
+): Promise<ReadonlyArray<ScenarioResult>> => [
   ...(await byCount(sink, rounds)),
   ...(await byStreams(sink, rounds))
 ]

@@ -26,7 +26,12 @@ export interface Budget {
 export const budgetsOf = (budgets: ReadonlyArray<Budget>): { readonly budget?: Budget } =>
   budgets.length === 0
     ? {}
-    : { budget: { text: budgets.map(({ text }) => text).join(", "), met: budgets.every(({ met }) => met) } }
+    : {
+        budget: {
+          text: budgets.map(({ text }) => text).join(", "),
+          met: budgets.every(({ met }) => met)
+        }
+      }
 
 /** A client of single records over so many streams. `flags` go to Node. */
 export interface ScenarioClient {
@@ -54,7 +59,11 @@ export const withClient = async <A>(
 }
 
 /** Starts a client of single records in a process of its own. */
-export const startScenarioClient = (sink: Sink, name: ClientName, options: ScenarioClient): Promise<ClientProcess> => {
+export const startScenarioClient = (
+  sink: Sink,
+  name: ClientName,
+  options: ScenarioClient
+): Promise<ClientProcess> => {
   const { flags, nativeUse, size, streams = 1, window } = options
   const one = { api: "single", size, format: "bytes", streams } as const
   const spec = specOf(one, name, sink.port, window === undefined ? {} : { window })
@@ -91,7 +100,9 @@ export const scenarioTable = (results: ReadonlyArray<ScenarioResult>): string =>
 export const budgetSummary = (budgets: ReadonlyArray<Budget>): string => {
   const missed = budgets.filter(({ met }) => !met)
   const count = `${budgets.length - missed.length} of ${budgets.length} budgets met`
-  return missed.length === 0 ? count : [`${count}; not met:`, ...missed.map(({ text }) => `- ${text}`)].join("\n")
+  return missed.length === 0
+    ? count
+    : [`${count}; not met:`, ...missed.map(({ text }) => `- ${text}`)].join("\n")
 }
 
 /** The budgets of the scenarios, each with the scenario's name. */

@@ -1,18 +1,27 @@
 /**
- * What is measured beside throughput: memory behind a server that does not answer, time to acknowledgement, recovery after a cut,
- * many streams, and the garbage of one record.
+ * What is measured beside throughput: memory behind a server that does not answer, time to
+ * acknowledgement, recovery after a cut, many streams, and the garbage of one record.
  */
 import type { ClientName, Latencies } from "./clients/client.ts"
 import { digits, percentile } from "./figures.ts"
 import type { ClientProcess, Sink } from "./processes.ts"
 import type { Opened, RunResult } from "./runner.ts"
-import { budgetsOf, figuresText, type ScenarioResult, startScenarioClient, withClient } from "./scenario.ts"
+import {
+  budgetsOf,
+  figuresText,
+  type ScenarioResult,
+  startScenarioClient,
+  withClient
+} from "./scenario.ts"
 
 const MIB = 1024 * 1024
 /** The default of `maxInflightBytes`. */
 const MAX_INFLIGHT_BYTES = 128 * MIB
 
-/** Fills a client whose server reads but never acknowledges, or does not even read; up to a million records of 1 KB. */
+/**
+ * Fills a client whose server reads but never acknowledges, or does not even read; up to a million
+ * records of 1 KB.
+ */
 const stalled = async (
   sink: Sink,
   name: ClientName,
@@ -21,18 +30,26 @@ const stalled = async (
 ): Promise<ScenarioResult> =>
   withClient(sink, name, { size: 1024, window: 1_000_000 }, async (client) => {
     await sink.order({ mode })
-    const { records, rss, rssBefore } = await client.ask<RunResult>({ do: "fill", records: 1_000_000, within })
+    const { records, rss, rssBefore } = await client.ask<RunResult>({
+      do: "fill",
+      records: 1_000_000,
+      within
+    })
     const grown = (rss - rssBefore) / MIB
     const limit = (1.2 * MAX_INFLIGHT_BYTES) / MIB + 32
     return {
       id: `server ${mode === "silent" ? "does not acknowledge" : "does not read"}`,
       client: name,
       figures: { "records taken": records, "RSS grown, MiB": grown },
-      ...(name === "ours" ? { budget: { text: `<= ${digits(limit)} MiB`, met: grown <= limit } } : {})
+      ...(name === "ours"
+        ? { budget: { text: `<= ${digits(limit)} MiB`, met: grown <= limit } }
+        : {})
     }
   })
 
-/** The most a client ingests with a sink that acknowledges each read at once. Records per second. */
+/**
+ * The most a client ingests with a sink that acknowledges each read at once. Records per second.
+ */
 const peakOf = async (client: ClientProcess): Promise<number> => {
   const rates: Array<number> = []
   for (let n = 0; n < 4; n++) {
@@ -55,10 +72,11 @@ const latencyFigures = (rate: number, times: ReadonlyArray<number>): Record<stri
 const QUIET_RATE = 100
 
 /**
- * Times to acknowledgement of records of 1 KB at a steady rate, all clients at once or a second each in turn, so that all meet the same
- * disturbances: a few late ones decide the 99th percentile. The sink acknowledges each read at once, so that the client is what is measured.
- * Each client first sends two seconds at a higher rate, since at 100 records a second code would not be compiled for minutes. At low rates the
- * native SDK answers sooner with all its threads.
+ * Times to acknowledgement of records of 1 KB at a steady rate, all clients at once or a second
+ * each in turn, so that all meet the same disturbances: a few late ones decide the 99th percentile.
+ * The sink acknowledges each read at once, so that the client is what is measured. Each client
+ * first sends two seconds at a higher rate, since at 100 records a second code would not be
+ * compiled for minutes. At low rates the native SDK answers sooner with all its threads.
  */
 const latencies = async (
   sink: Sink,
@@ -67,11 +85,17 @@ const latencies = async (
   seconds: number,
   id: string
 ): Promise<ReadonlyArray<ScenarioResult>> => {
-  const clients: Array<{ readonly name: ClientName; readonly process: ClientProcess; readonly times: Array<number> }> =
-    []
+  const clients: Array<{
+    readonly name: ClientName
+    readonly process: ClientProcess
+    readonly times: Array<number>
+  }> = []
   try {
     for (const name of names) {
-      const process = await startScenarioClient(sink, name, { size: 1024, nativeUse: { threads: 0 } })
+      const process = await startScenarioClient(sink, name, {
+        size: 1024,
+        nativeUse: { threads: 0 }
+      })
       clients.push({ name, process, times: [] })
     }
     await sink.order({ ackInterval: 0 })
@@ -81,17 +105,26 @@ const latencies = async (
     const measure = async ({ process, times }: (typeof clients)[number], millis: number) => {
       times.push(...(await slice(process, rate, millis)).times)
     }
-    if (rate <= QUIET_RATE) await Promise.all(clients.map((client) => measure(client, seconds * 1000)))
+    if (rate <= QUIET_RATE)
+      await Promise.all(clients.map((client) => measure(client, seconds * 1000)))
     else for (let n = 0; n < seconds; n++) for (const client of clients) await measure(client, 1000)
   } finally {
     for (const { process } of clients) await process.stop()
     await sink.order({ ackInterval: 5 })
   }
-  return clients.map(({ name, times }) => ({ id, client: name, figures: latencyFigures(rate, times) }))
+  return clients.map(({ name, times }) => ({
+    id,
+    client: name,
+    figures: latencyFigures(rate, times)
+  }))
 }
 
 /** The same at four fifths of what each client reaches by itself. */
-const latencyNearPeak = async (sink: Sink, name: ClientName, millis: number): Promise<ScenarioResult> =>
+const latencyNearPeak = async (
+  sink: Sink,
+  name: ClientName,
+  millis: number
+): Promise<ScenarioResult> =>
   withClient(sink, name, { size: 1024 }, async (client) => {
     await sink.order({ ackInterval: 0 })
     const rate = 0.8 * (await peakOf(client))
@@ -104,12 +137,16 @@ const latencyNearPeak = async (sink: Sink, name: ClientName, millis: number): Pr
     }
   })
 
-/** Above so many records the queue itself has a budget: what is handed to the next connection, and how long that blocks the loop. */
+/**
+ * Above so many records the queue itself has a budget: what is handed to the next connection, and
+ * how long that blocks the loop.
+ */
 const REQUEUE = { records: 1_000_000, millis: 200, blocked: 50 }
 
 /**
- * Cuts the connection with so many records of 100 B in flight. "requeued" is the time from the cut until the first of them came in on the
- * next connection, that is connecting and requeueing; "recovered" until all of them are acknowledged, that is sending them again as well.
+ * Cuts the connection with so many records of 100 B in flight. "requeued" is the time from the cut
+ * until the first of them came in on the next connection, that is connecting and requeueing;
+ * "recovered" until all of them are acknowledged, that is sending them again as well.
  */
 const recovery = async (sink: Sink, name: ClientName, records: number): Promise<ScenarioResult> =>
   withClient(sink, name, { size: 100, window: REQUEUE.records }, async (client) => {
@@ -128,7 +165,10 @@ const recovery = async (sink: Sink, name: ClientName, records: number): Promise<
     const budgets =
       name === "ours" && records === REQUEUE.records
         ? [
-            { text: `requeued <= ${REQUEUE.millis} ms`, met: requeued <= REQUEUE.millis && filled >= records },
+            {
+              text: `requeued <= ${REQUEUE.millis} ms`,
+              met: requeued <= REQUEUE.millis && filled >= records
+            },
             { text: `loop blocked <= ${REQUEUE.blocked} ms`, met: loopDelayMax <= REQUEUE.blocked }
           ]
         : []
@@ -146,7 +186,11 @@ const recovery = async (sink: Sink, name: ClientName, records: number): Promise<
   })
 
 /** Opens many streams, each with a connection of its own. */
-const manyStreams = async (sink: Sink, name: ClientName, streams: number): Promise<ScenarioResult> =>
+const manyStreams = async (
+  sink: Sink,
+  name: ClientName,
+  streams: number
+): Promise<ScenarioResult> =>
   withClient(sink, name, { size: 100, streams, window: 1_000_000 }, (client) => {
     const { millis, rss, rssBefore }: Opened = client.opened
     return Promise.resolve({
@@ -160,7 +204,9 @@ const manyStreams = async (sink: Sink, name: ClientName, streams: number): Promi
     })
   })
 
-/** Heap bytes that one record leaves behind, in a heap so large that nothing is collected meanwhile. */
+/**
+ * Heap bytes that one record leaves behind, in a heap so large that nothing is collected meanwhile.
+ */
 const allocations = async (sink: Sink, size: number): Promise<ScenarioResult> =>
   withClient(
     sink,
@@ -168,7 +214,10 @@ const allocations = async (sink: Sink, size: number): Promise<ScenarioResult> =>
     { size, flags: ["--min-semi-space-size=256", "--max-semi-space-size=256"] },
     async (client) => {
       const records = Math.min(200_000, Math.floor((20 * MIB) / size))
-      const { bytes } = await client.ask<{ readonly bytes: number | undefined }>({ do: "allocations", records })
+      const { bytes } = await client.ask<{ readonly bytes: number | undefined }>({
+        do: "allocations",
+        records
+      })
       const limit = 1.5 * size + 64
       return {
         id: `heap of one record of ${size} B`,
@@ -197,7 +246,10 @@ export const measureScenarios = async (
   const { native, progress, quick, wanted } = options
   const results: Array<ScenarioResult> = []
   const names: ReadonlyArray<ClientName> = native ? ["ours", "native"] : ["ours"]
-  const measureAll = async (group: string, all: () => Promise<ReadonlyArray<ScenarioResult>>): Promise<void> => {
+  const measureAll = async (
+    group: string,
+    all: () => Promise<ReadonlyArray<ScenarioResult>>
+  ): Promise<void> => {
     if (!wanted(group)) return
     for (const result of await all()) {
       results.push(result)
@@ -214,21 +266,32 @@ export const measureScenarios = async (
   await measureAll("latency", () =>
     latencies(sink, names, 10_000, quick ? 2 : 5, "acknowledgement at 10,000 records/s")
   )
-  if (!quick) for (const name of names) await measure("latency", () => latencyNearPeak(sink, name, 5000))
+  if (!quick)
+    for (const name of names) await measure("latency", () => latencyNearPeak(sink, name, 5000))
   for (const name of names) {
     await measure("recovery", () => recovery(sink, name, 100_000))
-    if (!quick || name === "ours") await measure("recovery", () => recovery(sink, name, REQUEUE.records))
+    if (!quick || name === "ours")
+      await measure("recovery", () => recovery(sink, name, REQUEUE.records))
   }
-  for (const name of names) await measure("streams", () => manyStreams(sink, name, quick ? 100 : 1000))
+  for (const name of names)
+    await measure("streams", () => manyStreams(sink, name, quick ? 100 : 1000))
   for (const size of [100, 1024]) await measure("allocations", () => allocations(sink, size))
   return results.map((result) => withLatencyBudget(result, results))
 }
 
 /** The budget of the low rate is that of the native SDK and a millisecond. */
-const withLatencyBudget = (result: ScenarioResult, all: ReadonlyArray<ScenarioResult>): ScenarioResult => {
+const withLatencyBudget = (
+  result: ScenarioResult,
+  all: ReadonlyArray<ScenarioResult>
+): ScenarioResult => {
   if (result.client !== "ours" || result.id !== lowRate) return result
-  const theirs = all.find(({ client, id }) => client === "native" && id === lowRate)?.figures["p99 ms"]
+  const theirs = all.find(({ client, id }) => client === "native" && id === lowRate)?.figures[
+    "p99 ms"
+  ]
   const ours = result.figures["p99 ms"]
   if (typeof theirs !== "number" || typeof ours !== "number") return result
-  return { ...result, budget: { text: `p99 <= native + 1 ms (${digits(theirs + 1)} ms)`, met: ours <= theirs + 1 } }
+  return {
+    ...result,
+    budget: { text: `p99 <= native + 1 ms (${digits(theirs + 1)} ms)`, met: ours <= theirs + 1 }
+  }
 }

@@ -1,7 +1,8 @@
 /**
- * The neutral server of the benchmark, in a process of its own. It follows the frames of each call by their length, acknowledges
- * cumulatively by count every few milliseconds, stores nothing and decodes nothing, so that the clients are what is measured. While
- * `verify` is on it also reads every message: offsets must rise by one, and the records are counted.
+ * The neutral server of the benchmark, in a process of its own. It follows the frames of each call
+ * by their length, acknowledges cumulatively by count every few milliseconds, stores nothing and
+ * decodes nothing, so that the clients are what is measured. While `verify` is on it also reads
+ * every message: offsets must rise by one, and the records are counted.
  *
  * Its parent drives it by messages: `SinkOrder` in, one `SinkReport` back for each.
  */
@@ -16,13 +17,16 @@ export interface SinkOrder {
   readonly mode?: SinkMode
   readonly verify?: boolean
   /**
-   * Whether `verify` also reads what records begin with, a key and its count in 32 bits each: those of a key must arrive on one call,
-   * in order and without gaps.
+   * Whether `verify` also reads what records begin with, a key and its count in 32 bits each: those
+   * of a key must arrive on one call, in order and without gaps.
    */
   readonly keyed?: boolean
   /** Rows of each batch of an Arrow Flight call, by which its acknowledgements count. */
   readonly flightRows?: number
-  /** Bytes that each call is read at most in a second; `Infinity` for no limit. Sent as text, since JSON has no infinity. */
+  /**
+   * Bytes that each call is read at most in a second; `Infinity` for no limit. Sent as text, since
+   * JSON has no infinity.
+   */
   readonly bytesPerSecond?: string
   /** Destroys all connections. */
   readonly cut?: boolean
@@ -45,7 +49,9 @@ export interface SinkReport {
   readonly mostCalls: number
   /** CPU time in seconds. */
   readonly cpu: number
-  /** Milliseconds from the last cut until the first message of a connection that was made after it. */
+  /**
+   * Milliseconds from the last cut until the first message of a connection that was made after it.
+   */
   readonly resumedAfter: number | undefined
   /** What broke the protocol, if anything did. */
   readonly violation: string | undefined
@@ -75,7 +81,10 @@ let cpuBefore = process.cpuUsage()
 const sessions = new Set<Http2.ServerHttp2Session>()
 const calls = new Set<Call>()
 
-const varint = (buffer: Buffer, position: number): { readonly value: number; readonly next: number } => {
+const varint = (
+  buffer: Buffer,
+  position: number
+): { readonly value: number; readonly next: number } => {
   let value = 0
   for (let scale = 1; ; scale *= 128) {
     const byte = buffer[position++] ?? 0
@@ -139,7 +148,10 @@ class Call {
   private allowed = 0
   private allowedAt = performance.now()
   private held = false
-  /** Its connection was destroyed by order; what is still read of it says nothing about the next one. */
+  /**
+   * Its connection was destroyed by order; what is still read of it says nothing about the next
+   * one.
+   */
   cut = false
 
   private readonly flight: boolean
@@ -213,7 +225,8 @@ class Call {
     counts.set(key, known)
     if (known.call !== this) violation ??= `key ${key} came on two calls`
     const count = record.readUInt32LE(4)
-    if (count !== known.count) violation ??= `record ${count} of key ${key} came as its record ${known.count}`
+    if (count !== known.count)
+      violation ??= `record ${count} of key ${key} came as its record ${known.count}`
     known.count++
   }
 
@@ -229,9 +242,13 @@ class Call {
       cutAt = undefined
     }
     if (this.body !== undefined) {
-      const read = inspect(Buffer.concat(this.body), keyed ? (record) => this.count(record) : undefined)
+      const read = inspect(
+        Buffer.concat(this.body),
+        keyed ? (record) => this.count(record) : undefined
+      )
       records += read.records
-      if (read.offset !== this.received) violation ??= `offset ${read.offset} came as message ${this.received}`
+      if (read.offset !== this.received)
+        violation ??= `offset ${read.offset} came as message ${this.received}`
     }
     this.received++
   }
@@ -249,7 +266,10 @@ const serve = (server: Http2.Http2Server | Http2.Http2SecureServer, at = 0): Pro
     calls.add(call)
     opened++
     mostCalls = Math.max(mostCalls, calls.size)
-    stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true })
+    stream.respond(
+      { ":status": 200, "content-type": "application/grpc" },
+      { waitForTrailers: true }
+    )
     stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }))
     stream.on("data", (chunk: Buffer) => call.read(chunk))
     stream.on("end", () => {
@@ -260,14 +280,18 @@ const serve = (server: Http2.Http2Server | Http2.Http2SecureServer, at = 0): Pro
     stream.on("close", () => calls.delete(call))
     if (mode === "frozen") call.freeze(true)
   })
-  return new Promise((resolve) => server.listen(at, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)))
+  return new Promise((resolve) =>
+    server.listen(at, "127.0.0.1", () => resolve((server.address() as AddressInfo).port))
+  )
 }
 
 const [most, wanted, key, cert] = process.argv.slice(2)
 const settings = { initialWindowSize: STREAM_WINDOW, maxConcurrentStreams: Number(most) }
 const port = await serve(Http2.createServer({ settings }), Number(wanted))
 const securePort =
-  key === undefined || cert === undefined ? undefined : await serve(Http2.createSecureServer({ key, cert, settings }))
+  key === undefined || cert === undefined
+    ? undefined
+    : await serve(Http2.createSecureServer({ key, cert, settings }))
 
 const acknowledgeAll = (): void => {
   const now = performance.now()

@@ -1,6 +1,7 @@
 /**
- * Stands in for `src/internal/engine/telemetry.ts` where its cost is measured: the same reports behind a switch, so that one process, with the same
- * compiled code and the same heap, runs with and without them.
+ * Stands in for `src/internal/engine/telemetry.ts` where its cost is measured: the same reports
+ * behind a switch, so that one process, with the same compiled code and the same heap, runs with
+ * and without them.
  */
 import { makeTelemetry as makeReal } from "../../src/internal/engine/telemetry.ts"
 import { telemetrySwitch } from "./telemetrySwitch.ts"
@@ -12,7 +13,8 @@ export const makeTelemetry: typeof makeReal = (...options) => {
     get: (real, name) => {
       const report: unknown = Reflect.get(real, name)
       if (typeof report !== "function") return report
-      return (...input: ReadonlyArray<unknown>) => (telemetrySwitch.on ? Reflect.apply(report, real, input) : undefined)
+      return (...input: ReadonlyArray<unknown>) =>
+        telemetrySwitch.on ? Reflect.apply(report, real, input) : undefined
     }
   })
 }

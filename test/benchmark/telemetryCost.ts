@@ -1,8 +1,9 @@
 /**
- * What the metrics cost on the hot path: the client with its reports to the metrics switched on and off in turns, in one process, so that both
- * have the same compiled code and the same heap. The ratio of processor time per record is taken within each round; its smallest and largest
- * value, and the same ratio between two runs that are both switched on, say how much of it is noise. What remains without them are the sums
- * that the landing zone keeps anyway for its bounds.
+ * What the metrics cost on the hot path: the client with its reports to the metrics switched on and
+ * off in turns, in one process, so that both have the same compiled code and the same heap. The
+ * ratio of processor time per record is taken within each round; its smallest and largest value,
+ * and the same ratio between two runs that are both switched on, say how much of it is noise. What
+ * remains without them are the sums that the landing zone keeps anyway for its bounds.
  */
 import { fileURLToPath } from "node:url"
 import { digits, type Spread, spreadOf } from "./figures.ts"
@@ -12,13 +13,24 @@ import { type ScenarioResult, withClient } from "./scenario.ts"
 
 /** The metrics may cost so much of what a record costs. */
 const LIMIT = 0.03
-/** One round tells the cost to ten per cent or so; the median of fewer than this many says nothing about three. */
+/**
+ * One round tells the cost to ten per cent or so; the median of fewer than this many says nothing
+ * about three.
+ */
 const MIN_ROUNDS = 41
 
 const flags = ["--import", fileURLToPath(new URL("./telemetryHook.ts", import.meta.url))]
 
-/** In each round: on, off, on again, or the other way round, since a run finds the heap that the one before left. */
-const measureSize = (sink: Sink, size: number, rounds: number, records: number): Promise<ScenarioResult> =>
+/**
+ * In each round: on, off, on again, or the other way round, since a run finds the heap that the one
+ * before left.
+ */
+const measureSize = (
+  sink: Sink,
+  size: number,
+  rounds: number,
+  records: number
+): Promise<ScenarioResult> =>
   withClient(sink, "ours", { size, flags }, async (client) => {
     const cost = async (on: boolean): Promise<number> => {
       await client.ask({ do: "telemetry", on })

@@ -1,5 +1,6 @@
 /**
- * Given to Node by `--import`: puts `switchedTelemetry.ts` in the place of the client's module that reports to the metrics.
+ * Given to Node by `--import`: puts `switchedTelemetry.ts` in the place of the client's module that
+ * reports to the metrics.
  */
 import { registerHooks } from "node:module"
 
@@ -9,6 +10,8 @@ const switched = new URL("./switchedTelemetry.ts", import.meta.url).href
 registerHooks({
   resolve: (specifier, context, next) => {
     const result = next(specifier, context)
-    return telemetry.test(result.url) && context.parentURL !== switched ? { ...result, url: switched } : result
+    return telemetry.test(result.url) && context.parentURL !== switched
+      ? { ...result, url: switched }
+      : result
   }
 })

@@ -31,7 +31,10 @@ export interface ClientFigures {
 export interface ThroughputResult {
   readonly id: string
   readonly figures: ReadonlyArray<ClientFigures>
-  /** Of this package. Medians of the ratios within each round, which share whatever else the machine did. */
+  /**
+   * Of this package. Medians of the ratios within each round, which share whatever else the machine
+   * did.
+   */
   readonly ratios: {
     readonly native?: Spread
     readonly raw?: Spread
@@ -72,7 +75,9 @@ export const warmUp = async (
   if (!checked) return
   if (report.violation !== undefined) throw new Error(`${one.id}, ${name}: ${report.violation}`)
   if (report.records !== records) {
-    throw new Error(`${one.id}, ${name}: the sink counted ${report.records} records, the client sent ${records}.`)
+    throw new Error(
+      `${one.id}, ${name}: the sink counted ${report.records} records, the client sent ${records}.`
+    )
   }
 }
 
@@ -86,7 +91,12 @@ interface Started {
 }
 
 /** Starts the native SDK with each number of threads, and keeps the one that ingests most. */
-const startNative = async (one: ThroughputCase, sink: Sink, spec: ClientSpec, pace: Pace): Promise<Started> => {
+const startNative = async (
+  one: ThroughputCase,
+  sink: Sink,
+  spec: ClientSpec,
+  pace: Pace
+): Promise<Started> => {
   const tried = new Map<Started, number>()
   try {
     for (const threads of THREADS) {
@@ -96,7 +106,10 @@ const startNative = async (one: ThroughputCase, sink: Sink, spec: ClientSpec, pa
     }
     for (let n = 0; n < TRIES; n++) {
       for (const [started, rate] of tried) {
-        const { records, seconds } = await started.client.ask<RunResult>({ do: "run", for: pace.run / 2 })
+        const { records, seconds } = await started.client.ask<RunResult>({
+          do: "run",
+          for: pace.run / 2
+        })
         tried.set(started, Math.max(rate, records / seconds))
       }
     }
@@ -109,7 +122,12 @@ const startNative = async (one: ThroughputCase, sink: Sink, spec: ClientSpec, pa
   return best!
 }
 
-const startOne = async (one: ThroughputCase, sink: Sink, spec: ClientSpec, pace: Pace): Promise<Started> => {
+const startOne = async (
+  one: ThroughputCase,
+  sink: Sink,
+  spec: ClientSpec,
+  pace: Pace
+): Promise<Started> => {
   if (spec.client === "native") return startNative(one, sink, spec, pace)
   const client = await startClient(spec)
   try {
@@ -143,7 +161,9 @@ export const measureThroughput = async (
         const started = performance.now()
         const run = await clients.get(name)!.client.ask<RunResult>({ do: "run", for: pace.run })
         const { bytes, cpu } = await sink.order({})
-        rounds.get(name)!.push({ run, bytes, sinkBusy: (cpu * 1000) / (performance.now() - started) })
+        rounds
+          .get(name)!
+          .push({ run, bytes, sinkBusy: (cpu * 1000) / (performance.now() - started) })
       }
     }
   } finally {

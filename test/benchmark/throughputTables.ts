@@ -14,19 +14,27 @@ const titles: Readonly<Record<ClientName, string>> = {
   rawHttp2: "node:http2, prepared"
 }
 
-/** A timer of 10 ms is to come within 30 ms at full load, in 99 of 100 cases of the worst round: 20 ms late. */
+/**
+ * A timer of 10 ms is to come within 30 ms at full load, in 99 of 100 cases of the worst round: 20
+ * ms late.
+ */
 const LATE = 20
 
 const loopBudget = (client: ClientName, loopDelay: number): string =>
   client !== "ours" ? "" : loopDelay <= LATE ? "yes" : "no"
 
 /** The budgets of the throughput cases in words, each with whether it was met. */
-export const throughputBudgets = (results: ReadonlyArray<ThroughputResult>): ReadonlyArray<Budget> =>
+export const throughputBudgets = (
+  results: ReadonlyArray<ThroughputResult>
+): ReadonlyArray<Budget> =>
   results.flatMap(({ figures, id, met }) => [
     ...(met === undefined ? [] : [{ text: id, met }]),
     ...figures
       .filter(({ client }) => client === "ours")
-      .map(({ loopDelay }) => ({ text: `${id}: a 10 ms timer within 30 ms`, met: loopDelay <= LATE }))
+      .map(({ loopDelay }) => ({
+        text: `${id}: a 10 ms timer within 30 ms`,
+        met: loopDelay <= LATE
+      }))
   ])
 
 /** All figures, a row per client and case. */
@@ -61,9 +69,21 @@ export const throughputTable = (results: ReadonlyArray<ThroughputResult>): strin
   )
 
 /** The ratios of this package, with the budgets. */
-export const ratioTable = (results: ReadonlyArray<ThroughputResult>, cases: ReadonlyArray<ThroughputCase>): string =>
+export const ratioTable = (
+  results: ReadonlyArray<ThroughputResult>,
+  cases: ReadonlyArray<ThroughputCase>
+): string =>
   table(
-    ["case", "rate / native", "rate / grpc-js", "rate / node:http2", "CPU / native", "CPU / grpc-js", "budget", "met"],
+    [
+      "case",
+      "rate / native",
+      "rate / grpc-js",
+      "rate / node:http2",
+      "CPU / native",
+      "CPU / grpc-js",
+      "budget",
+      "met"
+    ],
     results.map(({ id, met, ratios }) => {
       const budget = cases.find((one) => one.id === id)?.budget
       const text = (spread: Spread | undefined) => (spread === undefined ? "-" : spreadText(spread))

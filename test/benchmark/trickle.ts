@@ -50,7 +50,10 @@ const clock: Clock.Clock = {
 }
 type Store = Effect.Success<ReturnType<typeof makeDurableTableStore>>
 
-const withStore = <A>(folder: string, use: (store: Store) => Effect.Effect<A, unknown>): Promise<A> =>
+const withStore = <A>(
+  folder: string,
+  use: (store: Store) => Effect.Effect<A, unknown>
+): Promise<A> =>
   Effect.runPromise(
     makeDurableTableStore({ folder }).pipe(
       Effect.flatMap(use),
@@ -162,20 +165,24 @@ const measure = async (): Promise<void> => {
     const tenths = await goOn(folder, commits - EARLY)
     const late = restarts(folder)
     const { files, rows, version } = await withStore(folder, (store) => store.stats(Rows.tableName))
-    if (rows !== commits * ROWS) throw new Error(`The table has ${rows} rows where ${commits * ROWS} were committed.`)
+    if (rows !== commits * ROWS)
+      throw new Error(`The table has ${rows} rows where ${commits * ROWS} were committed.`)
     const { added, flushed, sizes } = bytesIn(folder)
     const all = sizes.data + sizes.commits + sizes.checkpoints + sizes.other
     const first = tenths[0]!
     const last = tenths[tenths.length - 1]!
-    const spread = (starts: ReadonlyArray<Start>, part: keyof Start) => spreadOf(starts.map((start) => start[part]))
+    const spread = (starts: ReadonlyArray<Start>, part: keyof Start) =>
+      spreadOf(starts.map((start) => start[part]))
     const restart = spread(late, "whole").median / spread(early, "whole").median
     const mega = (bytes: number) => `${digits(bytes / 1e6)} MB`
     console.log(
-      `${commits} commits of ${ROWS} rows, seed ${values.seed}, version ${version}, load ${loadavg()[0]!.toFixed(1)}`
+      `${commits} commits of ${ROWS} rows, seed ${values.seed}, version ${version}, load ` +
+        `${loadavg()[0]!.toFixed(1)}`
     )
     console.log(`Processor time per commit by tenths, ms: ${tenths.map(digits).join(", ")}`)
     console.log(
-      `Data files ${mega(sizes.data)}, commits ${mega(sizes.commits)}, checkpoints ${mega(sizes.checkpoints)}, ` +
+      `Data files ${mega(sizes.data)}, commits ${mega(sizes.commits)}, checkpoints ` +
+        `${mega(sizes.checkpoints)}, ` +
         `others ${mega(sizes.other)}; Parquet bytes ever written, merges included: ${mega(added)}`
     )
     console.log(
@@ -183,7 +190,12 @@ const measure = async (): Promise<void> => {
         `${spreadText(spread(late, "opening"))} at the end`
     )
     const figures: ReadonlyArray<readonly [string, number, number, string]> = [
-      ["bytes of all files / Parquet bytes of flushes", all / flushed, GOALS.bytes, `${mega(all)} / ${mega(flushed)}`],
+      [
+        "bytes of all files / Parquet bytes of flushes",
+        all / flushed,
+        GOALS.bytes,
+        `${mega(all)} / ${mega(flushed)}`
+      ],
       [
         "processor time per commit, last / first tenth",
         last / first,
@@ -198,7 +210,12 @@ const measure = async (): Promise<void> => {
         `${spreadText(spread(late, "whole"))} / ${spreadText(spread(early, "whole"))} ms`
       ]
     ]
-    const lines = figures.map(([name, value, goal, how]) => [name, digits(value), `<= ${goal}`, how])
+    const lines = figures.map(([name, value, goal, how]) => [
+      name,
+      digits(value),
+      `<= ${goal}`,
+      how
+    ])
     console.log(table(["figure", "value", "goal", "of"], lines))
     if (figures.some(([, value, goal]) => value > goal)) process.exitCode = 1
   } finally {

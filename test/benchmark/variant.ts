@@ -1,8 +1,8 @@
 /**
- * `npm run bench:variant -- [rounds]`: what a VARIANT value costs the local server, by its size. Encodes texts of 1 MB and
- * of 8 MB in turn and prints the processor time of both and their ratio, which is 8 where the work is linear. A ratio is
- * taken within a round, and the table shows the median of the rounds with the smallest and the largest. Ends with 1 when a
- * median is above 10.
+ * `npm run bench:variant -- [rounds]`: what a VARIANT value costs the local server, by its size.
+ * Encodes texts of 1 MB and of 8 MB in turn and prints the processor time of both and their ratio,
+ * which is 8 where the work is linear. A ratio is taken within a round, and the table shows the
+ * median of the rounds with the smallest and the largest. Ends with 1 when a median is above 10.
  */
 import { encodeVariant } from "../../src/local/parquet/variantEncoder.ts"
 import { spreadOf, spreadText, table } from "./figures.ts"
@@ -12,7 +12,12 @@ const MEGABYTE = 1024 * 1024
 const LIMIT = 10
 
 /** As many items as fit into so many bytes, as one array or object. */
-const filled = (bytes: number, open: string, close: string, item: (index: number) => string): string => {
+const filled = (
+  bytes: number,
+  open: string,
+  close: string,
+  item: (index: number) => string
+): string => {
   const items: Array<string> = []
   let size = 2
   for (let index = 0; ; index++) {
@@ -23,16 +28,22 @@ const filled = (bytes: number, open: string, close: string, item: (index: number
   }
 }
 
-/** A text 400 levels deep, where 500 are allowed. It is long, since a value of more than 16 MiB is refused. */
-const nested = (open: string, close: string): string => `${open.repeat(400)}"${"x".repeat(1500)}"${close.repeat(400)}`
+/**
+ * A text 400 levels deep, where 500 are allowed. It is long, since a value of more than 16 MiB is
+ * refused.
+ */
+const nested = (open: string, close: string): string =>
+  `${open.repeat(400)}"${"x".repeat(1500)}"${close.repeat(400)}`
 
 const texts: Readonly<Record<string, (bytes: number) => string>> = {
   "one text of digits": (bytes) => `"${"7".repeat(bytes - 2)}"`,
   "integers": (bytes) => filled(bytes, "[", "]", (index) => String(100_000_000_000 + index * 7919)),
-  "decimals": (bytes) => filled(bytes, "[", "]", (index) => `${index}.${String(index).padStart(9, "0")}1`),
+  "decimals": (bytes) =>
+    filled(bytes, "[", "]", (index) => `${index}.${String(index).padStart(9, "0")}1`),
   "nested arrays": (bytes) => filled(bytes, "[", "]", () => nested("[", "]")),
   "nested objects": (bytes) => filled(bytes, "[", "]", () => nested('{"a":', "}")),
-  "objects of three fields": (bytes) => filled(bytes, "[", "]", (index) => `{"a":${index},"b":"x","c":null}`),
+  "objects of three fields": (bytes) =>
+    filled(bytes, "[", "]", (index) => `{"a":${index},"b":"x","c":null}`),
   "different keys": (bytes) => filled(bytes, "{", "}", (index) => `"key ${index}":${index}`)
 }
 
@@ -51,11 +62,19 @@ for (const [name, make] of Object.entries(texts)) {
   const small = make(MEGABYTE)
   const large = make(8 * MEGABYTE)
   timeOf(small)
-  const pairs = Array.from({ length: rounds }, () => ({ small: timeOf(small), large: timeOf(large) }))
+  const pairs = Array.from({ length: rounds }, () => ({
+    small: timeOf(small),
+    large: timeOf(large)
+  }))
   const ratio = spreadOf(pairs.map((pair) => pair.large / pair.small))
   const middle = (values: ReadonlyArray<number>) => spreadOf(values).median.toFixed(0)
   if (ratio.median > LIMIT) slower++
-  rows.push([name, middle(pairs.map((pair) => pair.small)), middle(pairs.map((pair) => pair.large)), spreadText(ratio)])
+  rows.push([
+    name,
+    middle(pairs.map((pair) => pair.small)),
+    middle(pairs.map((pair) => pair.large)),
+    spreadText(ratio)
+  ])
 }
 console.log(table(["value", "1 MB, ms", "8 MB, ms", "ratio"], rows))
 if (slower > 0) process.exitCode = 1

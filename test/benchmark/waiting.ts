@@ -1,8 +1,9 @@
 /**
- * `npm run bench:waiting -- [receipts]`: what waiting costs. Prints how much processor time it takes until so many
- * receipts are awaited, and answered or interrupted, and how much of it passed at most without a turn of the event loop;
- * the latter also for a fiber that hands in records without a pause, which cannot be interrupted meanwhile. It is the time
- * of this thread, so that other work on the machine does not count.
+ * `npm run bench:waiting -- [receipts]`: what waiting costs. Prints how much processor time it
+ * takes until so many receipts are awaited, and answered or interrupted, and how much of it passed
+ * at most without a turn of the event loop; the latter also for a fiber that hands in records
+ * without a pause, which cannot be interrupted meanwhile. It is the time of this thread, so that
+ * other work on the machine does not count.
  */
 import { Effect, Fiber, Scheduler } from "effect"
 import { Zerobus, type RecordAck } from "effect-zerobus"
@@ -20,7 +21,10 @@ const used = (): number => {
   return (system + user) / 1000
 }
 
-/** The most processor time without a turn of the event loop since it was last reset, in milliseconds. */
+/**
+ * The most processor time without a turn of the event loop since it was last reset, in
+ * milliseconds.
+ */
 const loop = { last: used(), longest: 0 }
 const turn = () => {
   const now = used()
@@ -38,7 +42,9 @@ const measured = <A, E, R>(what: string, effect: Effect.Effect<A, E, R>): Effect
     const result = yield* effect
     yield* A.turn
     const millis = (used() - begun).toFixed(0)
-    console.log(`${what}: ${millis} ms, of them ${loop.longest.toFixed(1)} ms at most without a turn`)
+    console.log(
+      `${what}: ${millis} ms, of them ${loop.longest.toFixed(1)} ms at most without a turn`
+    )
     return result
   })
 
@@ -60,7 +66,10 @@ const receipts = Effect.gen(function* () {
   const zerobus = yield* Zerobus
   for (const [order, arrange] of Object.entries(orders)) {
     for (const end of ["answered", "interrupted"] as const) {
-      const stream = yield* zerobus.createStream(A.table, { scopeCloseTimeout: 0, onUnacked: () => Effect.void })
+      const stream = yield* zerobus.createStream(A.table, {
+        scopeCloseTimeout: 0,
+        onUnacked: () => Effect.void
+      })
       const acks: Array<RecordAck> = []
       for (let n = 0; n < count; n++) acks.push(yield* stream.ingestRecord({ n }))
       const fibers: Array<Fiber.Fiber<unknown, unknown>> = []
@@ -95,13 +104,18 @@ const loops = Effect.gen(function* () {
   const zerobus = yield* Zerobus
   for (const [name, scheduler] of Object.entries(schedulers)) {
     for (const size of [1, 100, 10_000]) {
-      const stream = yield* zerobus.createStream(A.table, { scopeCloseTimeout: 0, onUnacked: () => Effect.void })
+      const stream = yield* zerobus.createStream(A.table, {
+        scopeCloseTimeout: 0,
+        onUnacked: () => Effect.void
+      })
       const text = "x".repeat(size)
       const tight = Effect.gen(function* () {
         for (;;) yield* stream.ingestRecord({ text })
       })
       const interrupted = Effect.gen(function* () {
-        const fiber = yield* Effect.forkChild(Effect.provideService(tight, Scheduler.Scheduler, scheduler))
+        const fiber = yield* Effect.forkChild(
+          Effect.provideService(tight, Scheduler.Scheduler, scheduler)
+        )
         setTimeout(() => fiber.interruptUnsafe(), 1000)
         yield* Fiber.await(fiber)
       })

@@ -11,8 +11,8 @@ import { readParquet } from "../../src/local/parquet/parquetRows.ts"
 export type Row = Readonly<Record<string, unknown>>
 
 /**
- * Everything acknowledged, version by version. A reader of the latest version gets the files in any order, since the server merges small
- * ones; a commit of a merge has no new rows.
+ * Everything acknowledged, version by version. A reader of the latest version gets the files in any
+ * order, since the server merges small ones; a commit of a merge has no new rows.
  */
 export const arrivals = Effect.fn(function* (table: string) {
   const local = yield* ZerobusLocal
@@ -23,7 +23,9 @@ export const arrivals = Effect.fn(function* (table: string) {
   const rows: Array<Row> = []
   for (const name of versions.sort()) {
     for (const line of readFileSync(join(log, name), "utf8").trim().split("\n")) {
-      const { add } = JSON.parse(line) as { readonly add?: { readonly path: string; readonly dataChange: boolean } }
+      const { add } = JSON.parse(line) as {
+        readonly add?: { readonly path: string; readonly dataChange: boolean }
+      }
       if (add?.dataChange !== true) continue
       const bytes = readFileSync(filePath(location, add.path))
       rows.push(...(yield* Effect.promise(() => readParquet(bytes, definition.columns))))

@@ -25,8 +25,14 @@ export interface Bridge {
   readonly output: () => string
 }
 
-/** Starts a program of the folder; the scope kills it when it still runs. Fails the test when it ends by itself. */
-export const startBridge = (program: string, environment: Environment): Effect.Effect<Bridge, never, Scope.Scope> =>
+/**
+ * Starts a program of the folder; the scope kills it when it still runs. Fails the test when it
+ * ends by itself.
+ */
+export const startBridge = (
+  program: string,
+  environment: Environment
+): Effect.Effect<Bridge, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync((): Bridge => {
       const file = `${root}/examples/bridges/${program}`
@@ -35,8 +41,11 @@ export const startBridge = (program: string, environment: Environment): Effect.E
         stdio: ["ignore", "pipe", "pipe"]
       })
       let output = ""
-      for (const from of [child.stdout, child.stderr]) from.on("data", (chunk: Buffer) => (output += chunk.toString()))
-      const ended = once(child, "close").then(([code, signal]) => (code ?? signal) as number | string)
+      for (const from of [child.stdout, child.stderr])
+        from.on("data", (chunk: Buffer) => (output += chunk.toString()))
+      const ended = once(child, "close").then(
+        ([code, signal]) => (code ?? signal) as number | string
+      )
       return {
         end: (signal) =>
           Effect.promise(() => {

@@ -1,7 +1,8 @@
 /**
- * `examples/bridges/kafka.ts` against a real broker and the local server: a second member joins and is killed, the
- * server is killed, hangs and is killed, all while messages arrive. `npm run test:kafka` runs it, `-- --full` more often and with
- * more messages, `KAFKA_SEED` with another seed.
+ * `examples/bridges/kafka.ts` against a real broker and the local server: a second member joins and
+ * is killed, the server is killed, hangs and is killed, all while messages arrive.
+ * `npm run test:kafka` runs it, `-- --full` more often and with more messages, `KAFKA_SEED` with
+ * another seed.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Schedule } from "effect"
@@ -35,10 +36,15 @@ const partitionOf = (row: Row): number => Number(row["kafka_partition"])
 const offsetOf = (row: Row): number => Number(row["kafka_offset"])
 
 /** Offsets below those committed that the rows lack, as `partition:offset`. */
-const missing = (rows: ReadonlyArray<Row>, committed: ReadonlyArray<number>): ReadonlyArray<string> => {
+const missing = (
+  rows: ReadonlyArray<Row>,
+  committed: ReadonlyArray<number>
+): ReadonlyArray<string> => {
   const found = new Set(rows.map((row) => `${partitionOf(row)}:${offsetOf(row)}`))
   return committed.flatMap((end, partition) =>
-    Array.from({ length: end }, (_, offset) => `${partition}:${offset}`).filter((name) => !found.has(name))
+    Array.from({ length: end }, (_, offset) => `${partition}:${offset}`).filter(
+      (name) => !found.has(name)
+    )
   )
 }
 
@@ -55,22 +61,33 @@ const run = Effect.fn(function* (folder: string) {
   const ahead: Array<string> = []
 
   const send = topic.send(perBatch, random)
-  /** Lets something happen at a random moment while messages arrive, and waits until the group is through with them. */
+  /**
+   * Lets something happen at a random moment while messages arrive, and waits until the group is
+   * through with them.
+   */
   const amid = <A, E, R>(name: string, event: Effect.Effect<A, E, R>) =>
     Effect.gen(function* () {
       yield* Effect.repeat(send, { times: Math.floor(random() * size.batches) })
       let over = false
-      const sending = yield* Effect.forkChild(Effect.repeat(send, { schedule: pace, until: () => over }))
+      const sending = yield* Effect.forkChild(
+        Effect.repeat(send, { schedule: pace, until: () => over })
+      )
       const committed = yield* topic.committed
       happened.push({ name, at: Date.now(), committed })
       const result = yield* event
       over = true
       yield* Fiber.join(sending)
-      assert.deepStrictEqual(yield* topic.caughtUp, topic.next, "committed when nothing is on its way")
+      assert.deepStrictEqual(
+        yield* topic.caughtUp,
+        topic.next,
+        "committed when nothing is on its way"
+      )
       return result
     })
 
-  const member = Effect.suspend(() => startBridge("kafka.ts", { ...server.environment, ...topicVariables(broker) }))
+  const member = Effect.suspend(() =>
+    startBridge("kafka.ts", { ...server.environment, ...topicVariables(broker) })
+  )
   const killServer = Effect.gen(function* () {
     yield* server.kill
     const rows = yield* server.left(events)
@@ -105,7 +122,10 @@ const run = Effect.fn(function* (folder: string) {
   return { happened, ahead: [...ahead, ...missing(rows, committed)], sent, rows }
 })
 
-/** What the rows say: first appearances that are out of order, and copies of what was committed before they were read. */
+/**
+ * What the rows say: first appearances that are out of order, and copies of what was committed
+ * before they were read.
+ */
 const judge = (rows: ReadonlyArray<Row>, happened: ReadonlyArray<Event>) => {
   const last = Array.from({ length: partitions }, () => -1)
   const [misplaced, committedTwice]: [Array<string>, Array<string>] = [[], []]
@@ -120,7 +140,8 @@ const judge = (rows: ReadonlyArray<Row>, happened: ReadonlyArray<Event>) => {
     const text = `${partition}:${offset} at ${at}`
     if (offset > last[partition]!) misplaced.push(text)
     const event = happened.findLast((one) => one.at <= at)
-    if (event === undefined || offset < event.committed[partition]!) committedTwice.push(`${text}, ${event?.name}`)
+    if (event === undefined || offset < event.committed[partition]!)
+      committedTwice.push(`${text}, ${event?.name}`)
     else copies.set(event.name, copies.get(event.name)! + 1)
   }
   return { misplaced, committedTwice, copies }
@@ -138,9 +159,16 @@ it.live.skipIf(!hasKafka)(
       console.log(`seed ${seed}: ${total} messages in ${partitions} partitions; copies: ${events}`)
       assert.deepStrictEqual(missing(rows, sent), [], "messages that the table lacks")
       assert.deepStrictEqual(misplaced.slice(0, 10), [], "first appearances out of order")
-      assert.deepStrictEqual(ahead.slice(0, 10), [], "committed and not in the table when the server was killed")
+      assert.deepStrictEqual(
+        ahead.slice(0, 10),
+        [],
+        "committed and not in the table when the server was killed"
+      )
       assert.deepStrictEqual(committedTwice.slice(0, 10), [], "copies of what was committed")
-    }).pipe(Effect.scoped, Effect.ensuring(Effect.sync(() => rmSync(folder, { recursive: true, force: true }))))
+    }).pipe(
+      Effect.scoped,
+      Effect.ensuring(Effect.sync(() => rmSync(folder, { recursive: true, force: true })))
+    )
   },
   full ? 1_800_000 : 400_000
 )

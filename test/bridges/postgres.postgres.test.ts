@@ -1,7 +1,8 @@
 /**
- * `examples/bridges/postgres.ts` against a real PostgreSQL and the local server: the program is killed at random
- * moments while transactions commit out of order, and each committed row is in the table once, in order.
- * `npm run test:postgres` runs it, `-- --full` with more kills and rows, `POSTGRES_SEED` with another seed.
+ * `examples/bridges/postgres.ts` against a real PostgreSQL and the local server: the program is
+ * killed at random moments while transactions commit out of order, and each committed row is in the
+ * table once, in order. `npm run test:postgres` runs it, `-- --full` with more kills and rows,
+ * `POSTGRES_SEED` with another seed.
  */
 import { assert, it } from "@effect/vitest"
 import { PgClient } from "@effect/sql-pg"
@@ -18,8 +19,13 @@ import { environmentOf, startBridge } from "./bridgeProcess.ts"
 
 const full = process.env["POSTGRES_FULL"] === "1"
 const seed = Number(process.env["POSTGRES_SEED"] ?? 1)
-/** Kills of the program, one a round; transactions of a round; rows that one statement adds after the last kill. */
-const size = full ? { kills: 40, transactions: 400, bulk: 500_000 } : { kills: 6, transactions: 80, bulk: 20_000 }
+/**
+ * Kills of the program, one a round; transactions of a round; rows that one statement adds after
+ * the last kill.
+ */
+const size = full
+  ? { kills: 40, transactions: 400, bulk: 500_000 }
+  : { kills: 6, transactions: 80, bulk: 20_000 }
 const orders = "main.default.orders"
 
 /** The statements that the example's head gives. */
@@ -32,8 +38,9 @@ const createTables = Effect.gen(function* () {
 })
 
 /**
- * Transactions of one to five rows, four at a time, a tenth of them rolled back. One that took the first number
- * commits when half of the others have, so that the order of `id` is not that of the commits.
+ * Transactions of one to five rows, four at a time, a tenth of them rolled back. One that took the
+ * first number commits when half of the others have, so that the order of `id` is not that of the
+ * commits.
  */
 const write = Effect.fn(function* (random: () => number) {
   const sql = yield* SqlClient.SqlClient
@@ -45,7 +52,9 @@ const write = Effect.fn(function* (random: () => number) {
     }
   })
   const transaction = insert.pipe(
-    Effect.andThen(Effect.suspend(() => (random() < 0.1 ? Effect.fail("rolled back" as const) : Effect.void))),
+    Effect.andThen(
+      Effect.suspend(() => (random() < 0.1 ? Effect.fail("rolled back" as const) : Effect.void))
+    ),
     sql.withTransaction,
     Effect.catchIf(
       (error) => error === "rolled back",
@@ -91,7 +100,10 @@ const run = Effect.fn(function* (database: string) {
     // The first one dies with its stream created, when its id may not be stored yet.
     const event = round === 0 ? "created" : random() < 0.2 ? "resumed" : "acked"
     const opened = round === 0 ? "created" : "resumed"
-    const [openings, before] = [yield* local.count(orders, opened), yield* local.count(orders, event)]
+    const [openings, before] = [
+      yield* local.count(orders, opened),
+      yield* local.count(orders, event)
+    ]
     const bridge = yield* start
     yield* local.waitFor(orders, opened, openings + 1)
     const writing = yield* Effect.forkChild(write(random))
@@ -116,11 +128,20 @@ const run = Effect.fn(function* (database: string) {
     schedule: Schedule.spaced("20 millis"),
     until: ([last]) => last! >= expected.length - 1
   }).pipe(
-    Effect.timeoutOrElse({ duration: full ? "10 minutes" : "1 minute", orElse: () => Effect.die(bridge.output()) })
+    Effect.timeoutOrElse({
+      duration: full ? "10 minutes" : "1 minute",
+      orElse: () => Effect.die(bridge.output())
+    })
   )
   const rate = Math.round(size.bulk / ((performance.now() - began) / 1000))
   assert.strictEqual(yield* bridge.end("SIGTERM"), 130, bridge.output())
-  return { expected, rows: yield* arrivals(orders), killedAt, rate, streams: (yield* streams).length }
+  return {
+    expected,
+    rows: yield* arrivals(orders),
+    killedAt,
+    rate,
+    streams: (yield* streams).length
+  }
 })
 
 it.live.skipIf(postgresPrograms === undefined)(
@@ -133,18 +154,25 @@ it.live.skipIf(postgresPrograms === undefined)(
         ZerobusLocal.layerServer({ dataDir: folder }),
         PgClient.layer({ url: Redacted.make(url) })
       )
-      const { expected, killedAt, rate, rows, streams } = yield* run(url).pipe(Effect.provide(services))
+      const { expected, killedAt, rate, rows, streams } = yield* run(url).pipe(
+        Effect.provide(services)
+      )
       const byId = expected.map(({ id }) => id)
       console.log(
-        `seed ${seed}: ${rows.length} rows once over ${size.kills} kills, at ${killedAt.join(", ")} rows; ` +
-          `${byId.filter((id, n) => n > 0 && id < byId[n - 1]!).length} commits out of the order of id; ` +
+        `seed ${seed}: ${rows.length} rows once over ${size.kills} kills, at ` +
+          `${killedAt.join(", ")} rows; ` +
+          `${byId.filter((id, n) => n > 0 && id < byId[n - 1]!).length} commits out of the ` +
+          `order of id; ` +
           `${streams} streams; then ${rate} rows a second`
       )
       assert.deepStrictEqual(rows, expected)
       assert.isAbove(expected.length, size.bulk + size.kills * size.transactions * 2)
       // Kills that came before anything or after everything would prove nothing.
       assert.isAtLeast(new Set(killedAt).size, size.kills / 2)
-    }).pipe(Effect.scoped, Effect.ensuring(Effect.sync(() => rmSync(folder, { recursive: true, force: true }))))
+    }).pipe(
+      Effect.scoped,
+      Effect.ensuring(Effect.sync(() => rmSync(folder, { recursive: true, force: true })))
+    )
   },
   full ? 1_800_000 : 240_000
 )

@@ -1,4 +1,7 @@
-/** The local server in a process of its own, on a folder and on ports that a later one takes over: to be stopped, killed and started again. */
+/**
+ * The local server in a process of its own, on a folder and on ports that a later one takes over:
+ * to be stopped, killed and started again.
+ */
 import * as Effect from "effect/Effect"
 import { ZerobusLocal } from "effect-zerobus/testing"
 import { type ChildProcess, spawn } from "node:child_process"

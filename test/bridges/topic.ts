@@ -1,4 +1,7 @@
-/** A topic of a test: messages with numbers, the group that reads them, and how far it has committed. */
+/**
+ * A topic of a test: messages with numbers, the group that reads them, and how far it has
+ * committed.
+ */
 import { Admin, Producer, stringSerializers } from "@platformatic/kafka"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
@@ -6,7 +9,11 @@ import * as Schedule from "effect/Schedule"
 const [topic, group] = ["events", "to-delta"]
 
 /** The variables that lead a bridge to the topic. */
-export const topicVariables = (broker: string) => ({ KAFKA_BROKERS: broker, KAFKA_TOPIC: topic, KAFKA_GROUP: group })
+export const topicVariables = (broker: string) => ({
+  KAFKA_BROKERS: broker,
+  KAFKA_TOPIC: topic,
+  KAFKA_GROUP: group
+})
 
 /** The partitions of the topic. */
 export const partitions = 6
@@ -32,7 +39,12 @@ export const makeTopic = Effect.fn(function* (broker: string) {
     Effect.promise(() => {
       const messages = Array.from({ length: count }, () => {
         const partition = Math.floor(random() * partitions)
-        return { topic, partition, key: `key-${partition}`, value: `${partition}:${next[partition]!++}` }
+        return {
+          topic,
+          partition,
+          key: `key-${partition}`,
+          value: `${partition}:${next[partition]!++}`
+        }
       })
       return producer.send({ messages })
     })
@@ -62,7 +74,8 @@ export const makeTopic = Effect.fn(function* (broker: string) {
       {
         schedule: Schedule.spaced("200 millis"),
         until: (groups) =>
-          groups.get(group)?.state.toUpperCase() === "STABLE" && groups.get(group)?.members.size === count
+          groups.get(group)?.state.toUpperCase() === "STABLE" &&
+          groups.get(group)?.members.size === count
       }
     )
 

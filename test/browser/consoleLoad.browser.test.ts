@@ -17,60 +17,65 @@ describe.skipIf(executablePath === undefined)("the console", () => {
   }, 120_000)
   afterAll(() => browser?.close())
 
-  it("draws what is in sight of 1,000 tables and 500 streams, and finds, sorts and scrolls the rest", async () => {
-    const server = await startLocal({ auth: false })
-    const names = Array.from({ length: allTables }, (_, n) => `main.s${n % 10}.table_${n}`)
-    await server.run(Effect.forEach(names, (name) => server.local.createTable(`${name}(id INT)`)))
-    // Calls by hand share one connection, which opens them faster than clients would.
-    const openStream = Effect.fnUntraced(function* (name: string) {
-      const headers = { "x-databricks-zerobus-table-name": name }
-      const call = yield* openRaw(server.local.serverEndpoint, headers)
-      yield* call.send({ createStream: { tableName: name, recordType: 2 } })
-      yield* call.next
-      return call
-    })
-    const streams = await server.run(
-      Effect.forEach(names.slice(0, allStreams), openStream, { concurrency: 50 })
-    )
-    const { assertClean, close, page } = await openPage(browser, server.local)
-    await untilLive(page)
-    await page.locator(".grid-tables .badge", { hasText: "1,000" }).waitFor()
-    await page.locator(".grid-streams .badge", { hasText: "500" }).waitFor()
-    const drawn = () => page.locator(".row.body").count()
-    assert.isBelow(await drawn(), 80)
+  it(
+    "draws what is in sight of 1,000 tables and 500 streams, and finds, sorts and scrolls the " +
+      "rest",
+    async () => {
+      const server = await startLocal({ auth: false })
+      const names = Array.from({ length: allTables }, (_, n) => `main.s${n % 10}.table_${n}`)
+      await server.run(Effect.forEach(names, (name) => server.local.createTable(`${name}(id INT)`)))
+      // Calls by hand share one connection, which opens them faster than clients would.
+      const openStream = Effect.fnUntraced(function* (name: string) {
+        const headers = { "x-databricks-zerobus-table-name": name }
+        const call = yield* openRaw(server.local.serverEndpoint, headers)
+        yield* call.send({ createStream: { tableName: name, recordType: 2 } })
+        yield* call.next
+        return call
+      })
+      const streams = await server.run(
+        Effect.forEach(names.slice(0, allStreams), openStream, { concurrency: 50 })
+      )
+      const { assertClean, close, page } = await openPage(browser, server.local)
+      await untilLive(page)
+      await page.locator(".grid-tables .badge", { hasText: "1,000" }).waitFor()
+      await page.locator(".grid-streams .badge", { hasText: "500" }).waitFor()
+      const drawn = () => page.locator(".row.body").count()
+      assert.isBelow(await drawn(), 80)
 
-    for (let round = 1; round <= 3; round++) {
-      const record = { offsetId: round - 1, jsonRecord: `{"id":${round}}` }
-      await server.run(Effect.forEach(streams, (call) => call.send({ ingestRecord: record })))
-      await page
-        .getByText(`${(round * allStreams).toLocaleString("en-US")} since the start`)
-        .waitFor()
-    }
-    await page.locator(".grid-tables").getByRole("button", { name: "Rows" }).click()
-    await page.locator(".grid-tables .row.body", { hasText: "table_0" }).first().waitFor()
+      for (let round = 1; round <= 3; round++) {
+        const record = { offsetId: round - 1, jsonRecord: `{"id":${round}}` }
+        await server.run(Effect.forEach(streams, (call) => call.send({ ingestRecord: record })))
+        await page
+          .getByText(`${(round * allStreams).toLocaleString("en-US")} since the start`)
+          .waitFor()
+      }
+      await page.locator(".grid-tables").getByRole("button", { name: "Rows" }).click()
+      await page.locator(".grid-tables .row.body", { hasText: "table_0" }).first().waitFor()
 
-    const filter = page.getByRole("searchbox", { name: "Filter tables" })
-    await filter.fill("S9.TABLE_99")
-    await page.locator(".grid-tables .badge", { hasText: "2 of 1,000" }).waitFor()
-    await filter.fill("")
-    const grid = page.getByRole("grid", { name: "Open streams" })
-    await grid.focus()
-    await page.keyboard.press("End")
-    const active = await grid.getAttribute("aria-activedescendant")
-    assert.strictEqual(active, `streams-${allStreams - 1}`)
-    const [bottom, end] = await page.evaluate(
-      (id) => [
-        document.getElementById(id!)!.getBoundingClientRect().bottom,
-        document.querySelector(".grid-streams .rows")!.getBoundingClientRect().bottom
-      ],
-      active
-    )
-    assert.isAtMost(bottom!, end! + 1)
-    assert.isBelow(await drawn(), 80)
-    assertClean()
-    await close()
-    await server.stop()
-  }, 120_000)
+      const filter = page.getByRole("searchbox", { name: "Filter tables" })
+      await filter.fill("S9.TABLE_99")
+      await page.locator(".grid-tables .badge", { hasText: "2 of 1,000" }).waitFor()
+      await filter.fill("")
+      const grid = page.getByRole("grid", { name: "Open streams" })
+      await grid.focus()
+      await page.keyboard.press("End")
+      const active = await grid.getAttribute("aria-activedescendant")
+      assert.strictEqual(active, `streams-${allStreams - 1}`)
+      const [bottom, end] = await page.evaluate(
+        (id) => [
+          document.getElementById(id!)!.getBoundingClientRect().bottom,
+          document.querySelector(".grid-streams .rows")!.getBoundingClientRect().bottom
+        ],
+        active
+      )
+      assert.isAtMost(bottom!, end! + 1)
+      assert.isBelow(await drawn(), 80)
+      assertClean()
+      await close()
+      await server.stop()
+    },
+    120_000
+  )
 
   it("shows markup in names, texts and values as text", async () => {
     const server = await startLocal()

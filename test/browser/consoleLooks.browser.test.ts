@@ -1,4 +1,6 @@
-/** The console in light and dark, on a desk and on a phone; each picture is kept among the reports. */
+/**
+ * The console in light and dark, on a desk and on a phone; each picture is kept among the reports.
+ */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"

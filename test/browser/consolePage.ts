@@ -62,7 +62,9 @@ export const openPage = async (
 /** Waits until the page shows live data. */
 export const untilLive = (page: Page): Promise<void> => page.locator(".status.live").waitFor()
 
-/** A local server with a console, on disk where there is a `dataDir`, and what runs effects with it. */
+/**
+ * A local server with a console, on disk where there is a `dataDir`, and what runs effects with it.
+ */
 export const startLocal = async ({
   dataDir,
   ...options

@@ -1,22 +1,33 @@
 /**
- * SQL over tables that the local server wrote: names in queries, empty and partitioned tables, values as text.
+ * SQL over tables that the local server wrote: names in queries, empty and partitioned tables,
+ * values as text.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
 import { ZerobusLocal } from "effect-zerobus/testing"
 import * as Fs from "node:fs"
-import { loadDuckdb, namesIn, type QueryTable, runQuery, tableText, withTableNames } from "../../src/cli/deltaQuery.ts"
+import {
+  loadDuckdb,
+  namesIn,
+  type QueryTable,
+  runQuery,
+  tableText,
+  withTableNames
+} from "../../src/cli/deltaQuery.ts"
 import { readLiveTable } from "../../src/local/delta/liveFiles.ts"
 import { temporaryFolder } from "../support/commandLine.ts"
 
 describe("names in a query", () => {
   it("are those outside of quotes", () => {
-    const sql = `SELECT 'x.y.z it''s', a.b.c, "d"."e"."f".g FROM main.default.t1 JOIN main."default".t2 USING (id) WHERE a.b = 1.5`
+    const sql =
+      `SELECT 'x.y.z it''s', a.b.c, "d"."e"."f".g FROM main.default.t1 JOIN ` +
+      `main."default".t2 USING (id) WHERE a.b = 1.5`
     assert.deepStrictEqual(namesIn(sql), ["a.b.c", "d.e.f", "main.default.t1", "main.default.t2"])
     assert.strictEqual(
       withTableNames(sql, ["main.default.T1", "main.default.t2", "x.y.z"]),
-      `SELECT 'x.y.z it''s', a.b.c, "d"."e"."f".g FROM "main.default.T1" JOIN "main.default.t2" USING (id) WHERE a.b = 1.5`
+      `SELECT 'x.y.z it''s', a.b.c, "d"."e"."f".g FROM "main.default.T1" JOIN "main.default.t2" ` +
+        `USING (id) WHERE a.b = 1.5`
     )
   })
 })
@@ -33,7 +44,13 @@ describe("a result as text", () => {
     })
     assert.deepStrictEqual(
       text.split("\n").map((line) => line.replace(/ {5,}/, " ~ ")),
-      ["name ~ n", `${"-".repeat(60)}  -----`, "a b ~ 1", "NULL ~ -20.5", `${"x".repeat(59)}…   NULL`]
+      [
+        "name ~ n",
+        `${"-".repeat(60)}  -----`,
+        "a b ~ 1",
+        "NULL ~ -20.5",
+        `${"x".repeat(59)}…   NULL`
+      ]
     )
   })
 })
@@ -44,7 +61,10 @@ describe("a row as JSON", () => {
       "1 AS n, 9007199254740993 AS big, 12345678901234567890 AS huge",
       '{"n":1,"big":9007199254740993,"huge":12345678901234567890}'
     ],
-    ["1.50::DECIMAL(10,2) AS d, -0.01::DECIMAL(38,2) AS e, 0.1::DOUBLE AS f", '{"d":1.50,"e":-0.01,"f":0.1}'],
+    [
+      "1.50::DECIMAL(10,2) AS d, -0.01::DECIMAL(38,2) AS e, 0.1::DOUBLE AS f",
+      '{"d":1.50,"e":-0.01,"f":0.1}'
+    ],
     ["'nan'::DOUBLE AS n, '-inf'::FLOAT AS i", '{"n":"NaN","i":"-Infinity"}'],
     ["true AS t, NULL AS n, '1' AS s, 'ab'::BLOB AS b", '{"t":true,"n":null,"s":"1","b":"YWI="}'],
     ["[1, NULL] AS l, {'a': [{'b': 1.5}]} AS s", '{"l":[1,null],"s":{"a":[{"b":1.5}]}}'],
@@ -70,7 +90,8 @@ describe("tables of the local server", () => {
 
   it.live("are read whole, with the columns they are partitioned by", () =>
     Effect.gen(function* () {
-      const columns = "(id BIGINT NOT NULL, day DATE, kind STRING, tags ARRAY<STRING>, at TIMESTAMP)"
+      const columns =
+        "(id BIGINT NOT NULL, day DATE, kind STRING, tags ARRAY<STRING>, at TIMESTAMP)"
       const tables = yield* Effect.gen(function* () {
         const local = yield* ZerobusLocal
         const zerobus = yield* Zerobus
@@ -81,7 +102,8 @@ describe("tables of the local server", () => {
         ] as const) {
           yield* local.createTable(`main.default.${name}${columns}${rest}`)
           const table = TableProperties.json(`main.default.${name}`)
-          if (name !== "empty") yield* zerobus.withStream(table, (stream) => stream.ingestRecords(records))
+          if (name !== "empty")
+            yield* zerobus.withStream(table, (stream) => stream.ingestRecords(records))
         }
         yield* local.flush()
         return yield* local.listTables
@@ -90,7 +112,11 @@ describe("tables of the local server", () => {
       const queried = yield* Effect.forEach(tables, ({ definition, location }) =>
         Effect.promise(() => readLiveTable(location)).pipe(
           Effect.flatMap((live) => Effect.fromOption(Option.fromUndefinedOr(live))),
-          Effect.map((live): QueryTable => ({ name: definition.name, columns: definition.columns, live }))
+          Effect.map((live): QueryTable => ({
+            name: definition.name,
+            columns: definition.columns,
+            live
+          }))
         )
       )
       const duckdb = yield* Effect.promise(loadDuckdb)
@@ -109,10 +135,17 @@ describe("tables of the local server", () => {
           ["4", "1970-01-01", "it's", null, null]
         ]
       })
-      assert.deepStrictEqual(yield* ask("SELECT * FROM main.default.parts ORDER BY id"), { ...plain, json })
-      assert.deepStrictEqual((yield* ask("SELECT count(*), max(id) FROM main.default.empty")).rows, [["0", null]])
+      assert.deepStrictEqual(yield* ask("SELECT * FROM main.default.parts ORDER BY id"), {
+        ...plain,
+        json
+      })
+      assert.deepStrictEqual(
+        (yield* ask("SELECT count(*), max(id) FROM main.default.empty")).rows,
+        [["0", null]]
+      )
       const joined = yield* ask(
-        "SELECT count(*) FROM main.default.plain p JOIN main.default.parts q ON p.id = q.id AND p.day = q.day"
+        "SELECT count(*) FROM main.default.plain p JOIN main.default.parts q ON p.id = q.id AND " +
+          "p.day = q.day"
       )
       assert.deepStrictEqual(joined.rows, [["3"]])
     }).pipe(Effect.ensuring(Effect.sync(() => Fs.rmSync(folder, { recursive: true, force: true }))))

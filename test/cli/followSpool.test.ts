@@ -1,6 +1,6 @@
 /**
- * `zerobus ingest --follow --spool`: a growing file through kills with SIGKILL, rotation, cuts and an outage; nothing is lost, and only
- * what was in the spool at a kill may be there twice.
+ * `zerobus ingest --follow --spool`: a growing file through kills with SIGKILL, rotation, cuts and
+ * an outage; nothing is lost, and only what was in the spool at a kill may be there twice.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -8,18 +8,41 @@ import { Spool } from "effect-zerobus"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { gzipSync } from "node:zlib"
-import { type LocalServer, type Running, start, startServer, temporaryFolder, zerobus } from "../support/commandLine.ts"
+import {
+  type LocalServer,
+  type Running,
+  start,
+  startServer,
+  temporaryFolder,
+  zerobus
+} from "../support/commandLine.ts"
 import { upTo } from "../support/persistentStreams.ts"
-import { addRecords, begun, idsWaiting, idTable, killedWith, taken, timesInTable } from "../support/spooledIngest.ts"
+import {
+  addRecords,
+  begun,
+  idsWaiting,
+  idTable,
+  killedWith,
+  taken,
+  timesInTable
+} from "../support/spooledIngest.ts"
 
 const folder = temporaryFolder()
 const dataDir = Path.join(folder, "data")
 let server: LocalServer
 
 beforeAll(async () => {
-  const tables = ["killed", "rotated", "cut", "gone", "copied", "outage", "others", "emptied", "headed"].flatMap(
-    (name) => ["--table", idTable(name)]
-  )
+  const tables = [
+    "killed",
+    "rotated",
+    "cut",
+    "gone",
+    "copied",
+    "outage",
+    "others",
+    "emptied",
+    "headed"
+  ].flatMap((name) => ["--table", idTable(name)])
   // The pace leaves time to be killed in.
   server = await startServer(["--data-dir", dataDir, "--rate-limit", "15000", ...tables])
 }, 30_000)
@@ -30,7 +53,8 @@ afterAll(async () => {
   Fs.rmSync(folder, { recursive: true, force: true })
 })
 
-const ndjson = (ids: ReadonlyArray<number>): string => ids.map((id) => `{"id":${id},"text":"record ${id}"}\n`).join("")
+const ndjson = (ids: ReadonlyArray<number>): string =>
+  ids.map((id) => `{"id":${id},"text":"record ${id}"}\n`).join("")
 const csv = (ids: ReadonlyArray<number>): string => ids.map((id) => `record;${id}\n`).join("")
 
 /** A followed file with a table and a spool of its own. */
@@ -52,7 +76,12 @@ const stopped = async (running: Running) => {
 }
 
 /** All ids are there, and more than once only those that waited at a kill. */
-const check = async (name: string, ids: number, waited: ReadonlySet<number>, kills: number): Promise<void> => {
+const check = async (
+  name: string,
+  ids: number,
+  waited: ReadonlySet<number>,
+  kills: number
+): Promise<void> => {
   const times = await timesInTable(dataDir, name, ids)
   assert.deepStrictEqual(
     [...times.keys()].sort((a, b) => a - b),
@@ -98,7 +127,11 @@ describe("zerobus ingest --follow --spool", () => {
   }, 120_000)
 
   it("finishes a file that was rotated while it was killed, under the header of each", async () => {
-    const { append, begin, path, spool } = following("rotated", "csv", `text;id\n${csv(upTo(20_000))}`)
+    const { append, begin, path, spool } = following(
+      "rotated",
+      "csv",
+      `text;id\n${csv(upTo(20_000))}`
+    )
     const waited = new Set<number>()
     const first = begin()
     await taken(first, spool, 2_000)
@@ -184,7 +217,10 @@ describe("zerobus ingest --follow --spool", () => {
   }, 60_000)
 
   it("passes over nothing of a file that took the place of one that was empty, or had a header", async () => {
-    const files = [["emptied", "ndjson", "", ndjson] as const, ["headed", "csv", "text;id\n", csv] as const]
+    const files = [
+      ["emptied", "ndjson", "", ndjson] as const,
+      ["headed", "csv", "text;id\n", csv] as const
+    ]
     for (const [name, extension, head, rows] of files) {
       const { append, begin, path, spool } = following(name, extension, head)
       const first = begin()
@@ -218,7 +254,10 @@ describe("zerobus ingest --follow --spool", () => {
     const second = begin(down)
     await taken(second, spool, 601)
     const { out } = await stopped(second)
-    assert.include(out, `kept in ${spool}; zerobus spool drain sends it.\nTo go on: the same command.`)
+    assert.include(
+      out,
+      `kept in ${spool}; zerobus spool drain sends it.\nTo go on: the same command.`
+    )
     const last = begin()
     append(ndjson([601]))
     await taken(last, spool, 602)
@@ -246,7 +285,10 @@ describe("zerobus ingest --follow --spool", () => {
     const other = Path.join(folder, "other.ndjson")
     Fs.writeFileSync(other, ndjson([1]))
     const refused: ReadonlyArray<readonly [ReadonlyArray<string>, string]> = [
-      [args.map((arg) => (arg === path ? other : arg)), "has no position of these files with these flags"],
+      [
+        args.map((arg) => (arg === path ? other : arg)),
+        "has no position of these files with these flags"
+      ],
       [[...args, "--ignore-unknown"], "has no position of these files with these flags"],
       [[...args, "--state", "s"], "--spool keeps how far --follow got"],
       [[...args, "--skip", "1"], "--skip does not go with it"],

@@ -1,5 +1,6 @@
 /**
- * `zerobus generate` as a user has it: against a local server, from files, with its rules on overwriting and drift.
+ * `zerobus generate` as a user has it: against a local server, from files, with its rules on
+ * overwriting and drift.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
@@ -50,7 +51,9 @@ afterAll(async () => {
   Fs.rmSync(output, { recursive: true, force: true })
 })
 
-/** The message of a descriptor set: the bytes behind the tag of `FileDescriptorProto.message_type`. */
+/**
+ * The message of a descriptor set: the bytes behind the tag of `FileDescriptorProto.message_type`.
+ */
 const messageOf = (set: Uint8Array): Uint8Array => {
   const file = new WireReader(set)
   file.tag()
@@ -72,60 +75,80 @@ const reportLoads = `--import=data:text/javascript,${encodeURIComponent(`
   })`)}`
 
 describe("zerobus generate", () => {
-  it("CG-09 writes three files from the catalog; the module ingests and the descriptor fits protobufjs", async () => {
-    const { code, err, out } = await generate(...toOutput, output)
-    assert.strictEqual(code, 0, err)
-    assert.match(out, /every\.proto written[\s\S]*every\.descriptor written[\s\S]*every\.ts written/)
-    const { Every } = (await import(pathToFileURL(Path.join(output, "every.ts")).href)) as { Every: Table.Table<any> }
-    const set = Fs.readFileSync(Path.join(output, "every.descriptor"))
-    const type = protobuf.Root.fromDescriptor(set).lookupType("every.table_every")
-    const raw = TableProperties.proto("main.default.every", messageOf(set))
-    assert.strictEqual(parseDescriptorProto(messageOf(set))._tag, "Success")
-    const empty = {
-      a: null,
-      b: null,
-      c: null,
-      d: null,
-      f: null,
-      g: null,
-      h: null,
-      i: null,
-      j: null,
-      k: null,
-      l: null,
-      m: null,
-      p: null
-    }
-    await Effect.runPromise(
-      Effect.gen(function* () {
-        const client = yield* Zerobus
-        yield* client.withStream(Every, (stream) =>
-          stream.ingestRecord({ ...empty, id: 1n, i: "typed", n: [{ q: 1 }], o: new Map([["x", 2n]]) })
-        )
-        yield* client.withStream(raw, (stream) =>
-          stream.ingestRecord(type.encode(type.fromObject({ id: 2, i: "raw", p: { lat: 1.5, tags: ["t"] } })).finish())
-        )
-      }).pipe(
-        Effect.provide(
-          Zerobus.layer({
-            serverEndpoint: environment["ZEROBUS_SERVER_ENDPOINT"] ?? "",
-            workspaceUrl: environment["DATABRICKS_WORKSPACE_URL"] ?? "",
-            clientId: environment["DATABRICKS_CLIENT_ID"] ?? "",
-            clientSecret: Redacted.make(environment["DATABRICKS_CLIENT_SECRET"] ?? ""),
-            proxy: false
-          }).pipe(Layer.orDie)
+  it(
+    "CG-09 writes three files from the catalog; the module ingests and the descriptor fits " +
+      "protobufjs",
+    async () => {
+      const { code, err, out } = await generate(...toOutput, output)
+      assert.strictEqual(code, 0, err)
+      assert.match(
+        out,
+        /every\.proto written[\s\S]*every\.descriptor written[\s\S]*every\.ts written/
+      )
+      const { Every } = (await import(pathToFileURL(Path.join(output, "every.ts")).href)) as {
+        Every: Table.Table<any>
+      }
+      const set = Fs.readFileSync(Path.join(output, "every.descriptor"))
+      const type = protobuf.Root.fromDescriptor(set).lookupType("every.table_every")
+      const raw = TableProperties.proto("main.default.every", messageOf(set))
+      assert.strictEqual(parseDescriptorProto(messageOf(set))._tag, "Success")
+      const empty = {
+        a: null,
+        b: null,
+        c: null,
+        d: null,
+        f: null,
+        g: null,
+        h: null,
+        i: null,
+        j: null,
+        k: null,
+        l: null,
+        m: null,
+        p: null
+      }
+      await Effect.runPromise(
+        Effect.gen(function* () {
+          const client = yield* Zerobus
+          yield* client.withStream(Every, (stream) =>
+            stream.ingestRecord({
+              ...empty,
+              id: 1n,
+              i: "typed",
+              n: [{ q: 1 }],
+              o: new Map([["x", 2n]])
+            })
+          )
+          yield* client.withStream(raw, (stream) =>
+            stream.ingestRecord(
+              type
+                .encode(type.fromObject({ id: 2, i: "raw", p: { lat: 1.5, tags: ["t"] } }))
+                .finish()
+            )
+          )
+        }).pipe(
+          Effect.provide(
+            Zerobus.layer({
+              serverEndpoint: environment["ZEROBUS_SERVER_ENDPOINT"] ?? "",
+              workspaceUrl: environment["DATABRICKS_WORKSPACE_URL"] ?? "",
+              clientId: environment["DATABRICKS_CLIENT_ID"] ?? "",
+              clientSecret: Redacted.make(environment["DATABRICKS_CLIENT_SECRET"] ?? ""),
+              proxy: false
+            }).pipe(Layer.orDie)
+          )
         )
       )
-    )
-    // Both are acknowledged; the table tells of them once they are committed.
-    let rows = 0
-    while (rows < 2) {
-      const shown = await zerobus(["table", "show", "main.default.every", "--json"], environment)
-      assert.strictEqual(shown.code, 0, shown.err)
-      rows = JSON.parse(shown.out).rows
-    }
-    assert.strictEqual(rows, 2)
-  }, 60_000)
+      // Both are acknowledged; the table tells of them once they are committed.
+      let rows = 0
+      while (rows < 2) {
+        const shown = await zerobus(["table", "show", "main.default.every", "--json"], environment)
+        assert.strictEqual(shown.code, 0, shown.err)
+        rows = JSON.parse(shown.out).rows
+      }
+      assert.strictEqual(rows, 2)
+    },
+    60_000
+  )
 
   it("leaves what is in step, refuses to overwrite without --force, and tells drift with --check", async () => {
     const target = Path.join(folder, "drift")
@@ -141,14 +164,21 @@ describe("zerobus generate", () => {
     Fs.writeFileSync(module, `${good}// mine\n`)
     const drift = await generate(...toOutput, target, "--check")
     assert.strictEqual(drift.code, 2)
-    assert.match(drift.err, /every\.ts \(different\)\. Run zerobus generate with --force instead of --check\./)
+    assert.match(
+      drift.err,
+      /every\.ts \(different\)\. Run zerobus generate with --force instead of --check\./
+    )
     const refused = await generate(...toOutput, target)
     assert.strictEqual(refused.code, 2)
     assert.match(refused.err, /--force/)
     assert.include(Fs.readFileSync(module, "utf8"), "// mine")
     assert.strictEqual((await generate(...toOutput, target, "--force")).code, 0)
     assert.strictEqual(Fs.readFileSync(module, "utf8"), good)
-    assert.deepStrictEqual(Fs.readdirSync(target).toSorted(), ["every.descriptor", "every.proto", "every.ts"])
+    assert.deepStrictEqual(Fs.readdirSync(target).toSorted(), [
+      "every.descriptor",
+      "every.proto",
+      "every.ts"
+    ])
   }, 60_000)
 
   it("generates from a file, under the official flags", async () => {
@@ -184,12 +214,23 @@ describe("zerobus generate", () => {
         { ...environment, DATABRICKS_CLIENT_SECRET: "" },
         /DATABRICKS_CLIENT_SECRET is not set/
       ],
-      [["--table", "main.default.every", "--uc-endpoint", "http://example.com"], environment, /plain http/],
-      [["--table", "main.default.every", "--output", "../x.proto"], environment, /must be a file name/],
+      [
+        ["--table", "main.default.every", "--uc-endpoint", "http://example.com"],
+        environment,
+        /plain http/
+      ],
+      [
+        ["--table", "main.default.every", "--output", "../x.proto"],
+        environment,
+        /must be a file name/
+      ],
       [["--from", Path.join(folder, "none.sql")], environment, /cannot be read/]
     ]
     for (const [args, env, message] of rows) {
-      const { code, err, out } = await zerobus(["generate", ...args, "--output-dir", Path.join(folder, "bad")], env)
+      const { code, err, out } = await zerobus(
+        ["generate", ...args, "--output-dir", Path.join(folder, "bad")],
+        env
+      )
       assert.strictEqual(code, 2, args.join(" "))
       assert.match(err, message)
       assert.isTrue(secret === "" || !(err + out).includes(secret))
@@ -206,9 +247,15 @@ describe("zerobus generate", () => {
       return Number(/^loaded of protobufjs: (\d+)$/m.exec(err)?.[1])
     }
     const into = (name: string) => ["--output-dir", Path.join(folder, name)]
-    assert.isAbove(await loads("generate", "--from", source, "--table", "main.default.orders", ...into("proto")), 10)
+    assert.isAbove(
+      await loads("generate", "--from", source, "--table", "main.default.orders", ...into("proto")),
+      10
+    )
     assert.strictEqual(await loads("--help"), 0)
-    assert.strictEqual(await loads("generate", "--table", "main.default.every", ...into("catalog")), 0)
+    assert.strictEqual(
+      await loads("generate", "--table", "main.default.every", ...into("catalog")),
+      0
+    )
     const importing = 'await import("effect-zerobus"); await import("effect-zerobus/testing")'
     const { status, stderr } = spawnSync(
       process.execPath,

@@ -20,7 +20,10 @@ const commands = namesBelow(zerobusCommand, "")
 
 describe("the help of a command", () => {
   it.each(commands)("ends with two examples: %s", async (command) => {
-    const { code, out } = await zerobus([...command.split(" ").filter((word) => word !== ""), "--help"])
+    const { code, out } = await zerobus([
+      ...command.split(" ").filter((word) => word !== ""),
+      "--help"
+    ])
     assert.strictEqual(code, 0)
     const examples = out.slice(out.lastIndexOf("EXAMPLES"))
     const lines = examples.split("\n").filter((line) => /^\s+zerobus /.test(line))
@@ -43,7 +46,9 @@ describe("the help of a command", () => {
   })
 })
 
-/** What a shell offers for a line, in a folder that holds the script of completions; each word once. */
+/**
+ * What a shell offers for a line, in a folder that holds the script of completions; each word once.
+ */
 const shells: Readonly<Record<string, (line: string, folder: string) => ReadonlyArray<string>>> = {
   bash: (line, folder) => {
     const words = line.split(" ")
@@ -51,17 +56,25 @@ const shells: Readonly<Record<string, (line: string, folder: string) => Readonly
 COMP_LINE=${JSON.stringify(line)}; COMP_POINT=\${#COMP_LINE}; COMP_WORDS=(${words.join(" ")}); COMP_CWORD=${words.length - 1}
 _zerobus zerobus ${JSON.stringify(words.at(-1))} ${JSON.stringify(words.at(-2))} 2>/dev/null
 printf '%s\\n' "\${COMPREPLY[@]}"`
-    return linesOf(execFileSync("bash", ["--norc", "-c", script], { cwd: folder, encoding: "utf8" }))
+    return linesOf(
+      execFileSync("bash", ["--norc", "-c", script], { cwd: folder, encoding: "utf8" })
+    )
   },
   zsh: (line, folder) => {
     Fs.renameSync(Path.join(folder, "completions"), Path.join(folder, "_zerobus"))
     const harness = Path.join(import.meta.dirname, "../support/completeInZsh.zsh")
-    return linesOf(execFileSync("zsh", ["-f", harness, line], { cwd: folder, encoding: "utf8", timeout: 60_000 }))
+    return linesOf(
+      execFileSync("zsh", ["-f", harness, line], { cwd: folder, encoding: "utf8", timeout: 60_000 })
+    )
   },
   fish: (line, folder) => {
     const script = `source ./completions; complete -C ${JSON.stringify(line)}`
     const env = { ...process.env, HOME: folder, XDG_CONFIG_HOME: folder, XDG_DATA_HOME: folder }
-    const out = execFileSync("fish", ["--no-config", "-c", script], { cwd: folder, encoding: "utf8", env })
+    const out = execFileSync("fish", ["--no-config", "-c", script], {
+      cwd: folder,
+      encoding: "utf8",
+      env
+    })
     return linesOf(out).map((offered) => offered.split("\t")[0]!.replace(/\/$/, ""))
   }
 }

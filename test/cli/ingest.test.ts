@@ -13,7 +13,8 @@ const { environment, file, folder, newTable, show } = readingsServer()
 describe("zerobus ingest", () => {
   it("brings every format into the table, and the rows can be queried", async () => {
     const table = await newTable()
-    const lines = '{"device":"a","temp":1,"seen":"2026-11-22T08:30:00Z","price":1.5}\n{"device":"b","temp":2}\n'
+    const lines =
+      '{"device":"a","temp":1,"seen":"2026-11-22T08:30:00Z","price":1.5}\n{"device":"b","temp":2}\n'
     const csv = 'Device,Temp,seen,price\r\nc,3,2026-11-22 08:30,10.05\r\n"d ""x""",,,\r\n'
     const inputs: ReadonlyArray<readonly [args: ReadonlyArray<string>, input?: string]> = [
       [[file("lines.ndjson", lines)]],
@@ -26,22 +27,33 @@ describe("zerobus ingest", () => {
     for (const [args, input] of inputs) {
       const whole = ["ingest", ...args, "--table", table, "--json"]
       const { code, err, out } =
-        input === undefined ? await zerobus(whole, environment) : await zerobusProcess(whole, environment, input)
+        input === undefined
+          ? await zerobus(whole, environment)
+          : await zerobusProcess(whole, environment, input)
       assert.strictEqual(code, 0, `${args.join(" ")}: ${err}`)
       const { accepted, complete, durable } = JSON.parse(out)
-      assert.deepStrictEqual({ accepted, complete, durable }, { accepted: 2, complete: true, durable: 2 })
+      assert.deepStrictEqual(
+        { accepted, complete, durable },
+        { accepted: 2, complete: true, durable: 2 }
+      )
     }
     await show(table, 12)
     const { code, err, out } = await zerobus(
       [
         "query",
-        `SELECT count(*) AS n, sum(price) AS price, count(seen) AS dated, max(seen) AS latest FROM ${table} -- 'a.b.c'`,
+        `SELECT count(*) AS n, sum(price) AS price, count(seen) AS dated, max(seen) AS latest ` +
+          `FROM ${table} -- 'a.b.c'`,
         "--json"
       ],
       environment
     )
     assert.strictEqual(code, 0, err)
-    assert.deepStrictEqual(JSON.parse(out), { n: 12, price: 34.65, dated: 6, latest: "2026-11-22 08:30:00+00" })
+    assert.deepStrictEqual(JSON.parse(out), {
+      n: 12,
+      price: 34.65,
+      dated: 6,
+      latest: "2026-11-22 08:30:00+00"
+    })
   }, 60_000)
 
   it("says in a sentence what is durable", async () => {
@@ -51,17 +63,29 @@ describe("zerobus ingest", () => {
       environment
     )
     assert.strictEqual(code, 0, err)
-    assert.match(out, /^1 record durable in main\.default\.t\d+ \(0\.0 MB read in [\d.]+ s, [\d,]+ records\/s\)\.\n$/)
+    assert.match(
+      out,
+      /^1 record durable in main\.default\.t\d+ \(0\.0 MB read in [\d.]+ s, [\d,]+ records\/s\)\.\n$/
+    )
   })
 
   it("stops at the first bad line with its number, and what came before is durable", async () => {
     const table = await newTable()
-    const lines = ['{"device":"a"}', "", '{"device":"b"}', '{"device":"c","temp":"warm"}', '{"device":"d"}']
+    const lines = [
+      '{"device":"a"}',
+      "",
+      '{"device":"b"}',
+      '{"device":"c","temp":"warm"}',
+      '{"device":"d"}'
+    ]
     const path = file("bad.ndjson", lines.join("\n"))
     const { code, err, out } = await zerobusProcess(["ingest", path, "-t", table], environment)
     assert.notMatch(err, /\n\s+at /, "no stack trace")
     assert.strictEqual(code, 2)
-    assert.include(err, "Line 4: column temp: expected INT, an integer from -2147483648 to 2147483647.")
+    assert.include(
+      err,
+      "Line 4: column temp: expected INT, an integer from -2147483648 to 2147483647."
+    )
     assert.notInclude(err + out, "warm")
     assert.match(out, /2 records durable/)
     assert.include(out, "Done up to record 2 of the file (line 3). To go on from there: --skip 2")
@@ -78,7 +102,14 @@ describe("zerobus ingest", () => {
   it("writes bad records to --rejects and goes on", async () => {
     const table = await newTable()
     const rejects = Path.join(folder, "rejects.ndjson")
-    const lines = ['{"device":"a"}', "nonsense", '{"device":"b","when":1}', "[1]", '{"temp":1}', '{"device":"c"}']
+    const lines = [
+      '{"device":"a"}',
+      "nonsense",
+      '{"device":"b","when":1}',
+      "[1]",
+      '{"temp":1}',
+      '{"device":"c"}'
+    ]
     const { code, err, out } = await zerobus(
       ["ingest", file("mixed.ndjson", lines.join("\n")), "-t", table, "--rejects", rejects],
       environment
@@ -95,7 +126,9 @@ describe("zerobus ingest", () => {
       { line: 4, reason: "is not a JSON object", record: "[1]" },
       {
         line: 5,
-        reason: "column device: expected STRING, valid UTF-8 text; there is no value, and the column is NOT NULL",
+        reason:
+          "column device: expected STRING, valid UTF-8 text; there is no value, and the column " +
+          "is NOT NULL",
         record: lines[4]
       }
     ])
@@ -114,7 +147,10 @@ describe("zerobus ingest", () => {
       assert.strictEqual(code, 0, err)
     }
     await show(table, 5)
-    const { out } = await zerobus(["query", `SELECT device, temp FROM ${table} ORDER BY 1`, "--json"], environment)
+    const { out } = await zerobus(
+      ["query", `SELECT device, temp FROM ${table} ORDER BY 1`, "--json"],
+      environment
+    )
     assert.deepStrictEqual(
       out
         .trim()
@@ -133,11 +169,22 @@ describe("zerobus ingest", () => {
   it.each<readonly [what: string, content: string, says: RegExp]>([
     ["fits no column and has no rows", "when,where\n", /Line 1: the table has no column "when"/],
     ["cannot be read", '"device"x,temp\na,1\nb,2\n', /Line 1: the header cannot be read/],
-    ["has a column of the table twice", "device,temp,Temp\n", /"Temp" means a column whose own name is there too/]
+    [
+      "has a column of the table twice",
+      "device,temp,Temp\n",
+      /"Temp" means a column whose own name is there too/
+    ]
   ])("fails for a header that %s, also with --rejects", async (_, content, says) => {
     const table = await newTable()
     const { code, err } = await zerobus(
-      ["ingest", file("header.csv", content), "-t", table, "--rejects", Path.join(folder, "header.ndjson")],
+      [
+        "ingest",
+        file("header.csv", content),
+        "-t",
+        table,
+        "--rejects",
+        Path.join(folder, "header.ndjson")
+      ],
       environment
     )
     assert.notStrictEqual(code, 0)
@@ -155,7 +202,9 @@ describe("zerobus ingest", () => {
 
   it("stops where a compressed file breaks off, and what it had is durable", async () => {
     const table = await newTable()
-    const whole = gzipSync(Array.from({ length: 50_000 }, (_, id) => `{"device":"${id}","temp":${id % 97}}\n`).join(""))
+    const whole = gzipSync(
+      Array.from({ length: 50_000 }, (_, id) => `{"device":"${id}","temp":${id % 97}}\n`).join("")
+    )
     const path = file("broken.ndjson.gz", whole.subarray(0, whole.length - 20))
     const { code, err, out } = await zerobus(["ingest", path, "-t", table, "--json"], environment)
     assert.strictEqual(code, 2)
@@ -163,7 +212,10 @@ describe("zerobus ingest", () => {
     const { accepted, complete, durable } = JSON.parse(out)
     assert.isAbove(durable, 0)
     assert.deepStrictEqual({ complete, durable }, { complete: false, durable: accepted })
-    const plain = await zerobus(["ingest", file("plain.csv.gz", "device\n"), "-t", table], environment)
+    const plain = await zerobus(
+      ["ingest", file("plain.csv.gz", "device\n"), "-t", table],
+      environment
+    )
     assert.strictEqual(plain.code, 2)
     assert.match(plain.err, /is not a whole gzip file \(Z_DATA_ERROR\)\./)
   })
@@ -186,7 +238,11 @@ describe("zerobus ingest", () => {
       ["ingest", "nowhere.ndjson", "-t", "main.default.readings"],
       /nowhere\.ndjson does not exist/
     ],
-    ["a folder", ["ingest", "/tmp", "-f", "ndjson", "-t", "main.default.readings"], /\/tmp is a folder/],
+    [
+      "a folder",
+      ["ingest", "/tmp", "-f", "ndjson", "-t", "main.default.readings"],
+      /\/tmp is a folder/
+    ],
     [
       "an unknown format",
       ["ingest", "a.parquet", "-t", "main.default.readings"],
@@ -217,11 +273,17 @@ describe("zerobus ingest", () => {
     const { ZEROBUS_SERVER_ENDPOINT: _, ...rest } = environment
     const without = await zerobus(args, rest)
     assert.strictEqual(without.code, 2)
-    assert.match(without.err, /^\s*ERROR\s+ZEROBUS_SERVER_ENDPOINT is not set, or its value cannot be used/)
+    assert.match(
+      without.err,
+      /^\s*ERROR\s+ZEROBUS_SERVER_ENDPOINT is not set, or its value cannot be used/
+    )
     const malformed = { ...environment, ZEROBUS_FLUSH_TIMEOUT: "hunter3" }
     const bad = await zerobus(args, malformed)
     assert.strictEqual(bad.code, 2)
-    assert.match(bad.err, /^\s*ERROR\s+ZEROBUS_FLUSH_TIMEOUT is not set, or its value cannot be used/)
+    assert.match(
+      bad.err,
+      /^\s*ERROR\s+ZEROBUS_FLUSH_TIMEOUT is not set, or its value cannot be used/
+    )
     assert.notInclude(bad.err, "hunter3")
     const wrong = { ...environment, DATABRICKS_CLIENT_SECRET: "hunter2-hunter2" }
     const refused = await zerobusProcess(args, wrong)

@@ -1,5 +1,6 @@
 /**
- * `zerobus ingest` as an operator uses it: what becomes of rejects, exit codes, several files, files that grow, tables from files.
+ * `zerobus ingest` as an operator uses it: what becomes of rejects, exit codes, several files,
+ * files that grow, tables from files.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { execFileSync } from "node:child_process"
@@ -12,12 +13,20 @@ import { readingsServer } from "../support/readingsServer.ts"
 
 const { dataDir, environment, file, folder, newTable, show } = readingsServer()
 
-const ingest = (table: string, ...args: ReadonlyArray<string>) => zerobus(["ingest", "-t", table, ...args], environment)
+const ingest = (table: string, ...args: ReadonlyArray<string>) =>
+  zerobus(["ingest", "-t", table, ...args], environment)
 
 /** Rows of a table, once there are that many. */
-const rows = async (table: string, count: number, columns = "device, temp"): Promise<ReadonlyArray<unknown>> => {
+const rows = async (
+  table: string,
+  count: number,
+  columns = "device, temp"
+): Promise<ReadonlyArray<unknown>> => {
   await show(table, count)
-  const { err, out } = await zerobus(["query", `SELECT ${columns} FROM ${table} ORDER BY ALL`, "--json"], environment)
+  const { err, out } = await zerobus(
+    ["query", `SELECT ${columns} FROM ${table} ORDER BY ALL`, "--json"],
+    environment
+  )
   assert.strictEqual(err, "")
   return out
     .trim()
@@ -46,19 +55,29 @@ describe("the file of rejects", () => {
     if (process.platform !== "win32") assert.strictEqual(Fs.statSync(path).mode & 0o777, 0o600)
   })
 
-  it.skipIf(process.platform === "win32").each<readonly [what: string, make: (path: string) => void, says: RegExp]>([
-    [
-      "a file that is not of rejects",
-      (path) => Fs.writeFileSync(path, "precious\n"),
-      /exists and is not a file of rejects/
-    ],
-    ["a file of other JSON", (path) => Fs.writeFileSync(path, '{"id":1}\n'), /exists and is not a file of rejects/],
-    ["a link", (path) => Fs.symlinkSync(file("target.ndjson", ""), path), /is a link/],
-    ["a dangling link", (path) => Fs.symlinkSync(Path.join(folder, "nowhere"), path), /is a link/],
-    ["a second name", (path) => Fs.linkSync(file("first.ndjson", ""), path), /hard link/],
-    ["a pipe", (path) => execFileSync("mkfifo", [path]), /is a pipe/],
-    ["a folder", (path) => Fs.mkdirSync(path), /is a folder/]
-  ])("may not be %s, which stays as it is", async (what, make, says) => {
+  it
+    .skipIf(process.platform === "win32")
+    .each<readonly [what: string, make: (path: string) => void, says: RegExp]>([
+      [
+        "a file that is not of rejects",
+        (path) => Fs.writeFileSync(path, "precious\n"),
+        /exists and is not a file of rejects/
+      ],
+      [
+        "a file of other JSON",
+        (path) => Fs.writeFileSync(path, '{"id":1}\n'),
+        /exists and is not a file of rejects/
+      ],
+      ["a link", (path) => Fs.symlinkSync(file("target.ndjson", ""), path), /is a link/],
+      [
+        "a dangling link",
+        (path) => Fs.symlinkSync(Path.join(folder, "nowhere"), path),
+        /is a link/
+      ],
+      ["a second name", (path) => Fs.linkSync(file("first.ndjson", ""), path), /hard link/],
+      ["a pipe", (path) => execFileSync("mkfifo", [path]), /is a pipe/],
+      ["a folder", (path) => Fs.mkdirSync(path), /is a folder/]
+    ])("may not be %s, which stays as it is", async (what, make, says) => {
     const table = await newTable()
     const path = Path.join(folder, what.replaceAll(" ", "-"))
     make(path)
@@ -79,7 +98,8 @@ describe("the file of rejects", () => {
   })
 
   it("has the records that the server refuses, with their lines", async () => {
-    // The server holds to the length of texts in a table of another program, which the command line does not know.
+    // The server holds to the length of texts in a table of another program, which the command line
+    // does not know.
     const log = Path.join(dataDir, "main", "default", "short", "_delta_log")
     const short = { __CHAR_VARCHAR_TYPE_STRING: "varchar(3)" }
     const fields = [
@@ -104,10 +124,23 @@ describe("the file of rejects", () => {
     const registered = await zerobus(["table", "register", Path.dirname(log)], environment)
     assert.strictEqual(registered.code, 0, registered.err)
     const path = Path.join(folder, "refused.ndjson")
-    const lines = ['{"device":"abc","temp":1}', '{"device":"abcd","temp":2}', '{"temp":"y"}', '{"device":"d","temp":3}']
-    const { code, err, out } = await ingest(table, file("long.ndjson", lines.join("\n")), "--rejects", path, "--json")
+    const lines = [
+      '{"device":"abc","temp":1}',
+      '{"device":"abcd","temp":2}',
+      '{"temp":"y"}',
+      '{"device":"d","temp":3}'
+    ]
+    const { code, err, out } = await ingest(
+      table,
+      file("long.ndjson", lines.join("\n")),
+      "--rejects",
+      path,
+      "--json"
+    )
     assert.strictEqual(code, 0, err)
-    const { complete, durable, refusedByServer, rejected } = JSON.parse(out.trim().split("\n").at(-1)!)
+    const { complete, durable, refusedByServer, rejected } = JSON.parse(
+      out.trim().split("\n").at(-1)!
+    )
     assert.deepStrictEqual(
       { complete, durable, refusedByServer, rejected },
       { complete: true, durable: 2, refusedByServer: 1, rejected: 2 }
@@ -129,7 +162,10 @@ describe("exit codes", () => {
     const strict = await ingest(table, bad(), ...rejects, "--strict")
     assert.strictEqual(strict.code, 3)
     assert.match(strict.err, /3 records rejected, and --strict was given/)
-    assert.strictEqual((await ingest(table, file("good.ndjson", '{"device":"c"}\n'), ...rejects, "--strict")).code, 0)
+    assert.strictEqual(
+      (await ingest(table, file("good.ndjson", '{"device":"c"}\n'), ...rejects, "--strict")).code,
+      0
+    )
   })
 
   it("are 2 where the data has to be mended, also beyond --max-rejects", async () => {
@@ -156,7 +192,11 @@ describe("exit codes", () => {
     [["--columns", "a,b"], /Add --no-header/],
     [["--date-format", "DD/MM"], /--date-format cannot be read: it has no year/]
   ])("are 2 for %j", async (args, says) => {
-    const { code, err } = await ingest("main.default.readings", file("any.csv", "device\na\n"), ...args)
+    const { code, err } = await ingest(
+      "main.default.readings",
+      file("any.csv", "device\na\n"),
+      ...args
+    )
     assert.strictEqual(code, 2)
     assert.match(err, says)
   })
@@ -213,7 +253,10 @@ describe("several files", () => {
     const { code, err, out } = await ingest(table, ...paths)
     assert.strictEqual(code, 2)
     assert.match(err, /q\.ndjson, line 2: is not valid JSON/)
-    assert.include(out, "Done up to record 3 of the files (line 1 of q.ndjson). To go on from there: --skip 3")
+    assert.include(
+      out,
+      "Done up to record 3 of the files (line 1 of q.ndjson). To go on from there: --skip 3"
+    )
     Fs.writeFileSync(paths[1]!, '{"device":"c"}\n{"device":"e"}\n{"device":"d"}\n')
     const rest = await ingest(table, ...paths, "--skip", "3", "--json")
     assert.strictEqual(rest.code, 0, rest.err)
@@ -248,7 +291,8 @@ describe("--create", () => {
     const dry = await ingest(name, path, "--create", "--dry-run", "--null", "NA")
     assert.strictEqual(dry.code, 0, dry.err)
     const definition =
-      "main.default.people(Id BIGINT, name_full STRING, Zip STRING, Born DATE, Seen TIMESTAMP, Share DOUBLE, Ok BOOLEAN, Empty STRING)"
+      "main.default.people(Id BIGINT, name_full STRING, Zip STRING, Born DATE, Seen TIMESTAMP, " +
+      "Share DOUBLE, Ok BOOLEAN, Empty STRING)"
     assert.strictEqual(dry.out, `${definition}\n`)
     assert.strictEqual((await zerobus(["table", "show", name], environment)).code, 2)
     for (let turn = 0; turn < 2; turn++) {
@@ -270,7 +314,8 @@ describe("--create", () => {
     assert.strictEqual(dry.code, 0, dry.err)
     assert.strictEqual(
       dry.out,
-      "main.default.nested(id DOUBLE, p struct<x:bigint,d:date,y_z:string>, l array<double>, m array<variant>, n STRING, big VARIANT, q VARIANT)\n"
+      "main.default.nested(id DOUBLE, p struct<x:bigint,d:date,y_z:string>, l array<double>, m " +
+        "array<variant>, n STRING, big VARIANT, q VARIANT)\n"
     )
     const { code, err } = await ingest("main.default.nested", path, "--create")
     assert.strictEqual(code, 0, err)
@@ -285,7 +330,11 @@ describe("--create", () => {
       const text = Buffer.from(`id,note\n${lines.join("\n")}\n`)
       const path = file(`stdin-${packing}`, packing === "gzip" ? gzipSync(text) : text)
       const run = (...args: ReadonlyArray<string>) => {
-        const running = start(["ingest", "-", "-t", name, "-f", "csv", "--create", ...args], environment, "caller")
+        const running = start(
+          ["ingest", "-", "-t", name, "-f", "csv", "--create", ...args],
+          environment,
+          "caller"
+        )
         Fs.createReadStream(path).pipe(running.child.stdin!)
         return running.end
       }
@@ -293,13 +342,20 @@ describe("--create", () => {
       assert.deepStrictEqual([dry.code, dry.out], [0, `${name}(id BIGINT, note STRING)\n`], dry.err)
       const { code, err, out } = await run("--json")
       assert.strictEqual(code, 0, err)
-      assert.match(err, /Created main\.default\.stdin_\w+\(id BIGINT, note STRING\) with 2 columns\./)
+      assert.match(
+        err,
+        /Created main\.default\.stdin_\w+\(id BIGINT, note STRING\) with 2 columns\./
+      )
       const summary = JSON.parse(out)
       assert.deepStrictEqual(
         [summary.records, summary.durable, summary.rejected, summary.bytes],
         [30_000, 30_000, 0, text.length]
       )
-      const found = await rows(name, 30_000, "count(*)::INT AS n, sum(id)::INT AS s, max(id)::INT AS m")
+      const found = await rows(
+        name,
+        30_000,
+        "count(*)::INT AS n, sum(id)::INT AS s, max(id)::INT AS m"
+      )
       assert.deepStrictEqual(found, [[30_000, 449_985_000, 29_999]])
     },
     60_000
@@ -312,7 +368,11 @@ describe("--create", () => {
     assert.match(one.out, /^1 record durable in main\.default\.stdin_one/, one.err)
     const again = await run("main.default.stdin_one", ["-"], '{"id":2}\n')
     assert.match(again.out, /^1 record durable in main\.default\.stdin_one/, again.err)
-    const both = await run("main.default.stdin_one", ["-", file("beside.ndjson", '{"id":3}\n')], '{"id":4}\n')
+    const both = await run(
+      "main.default.stdin_one",
+      ["-", file("beside.ndjson", '{"id":3}\n')],
+      '{"id":4}\n'
+    )
     assert.match(both.out, /^2 records durable/, both.err)
     const none = await run("main.default.stdin_none", ["-"], "")
     assert.strictEqual(none.code, 2)
@@ -320,7 +380,13 @@ describe("--create", () => {
   }, 60_000)
 
   it("says why there is no table for a file", async () => {
-    const bare = await ingest("main.default.never", file("bare.csv", "1,2\n"), "--create", "--dry-run", "--no-header")
+    const bare = await ingest(
+      "main.default.never",
+      file("bare.csv", "1,2\n"),
+      "--create",
+      "--dry-run",
+      "--no-header"
+    )
     assert.strictEqual(bare.code, 2)
     assert.match(bare.err, /--create needs the names of the columns/)
     for (const [name, text, says] of [
@@ -328,7 +394,12 @@ describe("--create", () => {
       ["n.csv", "日本\n1\n", /no column can be called "日本"/],
       ["t.csv", "a b,a-b\n1,2\n", /two names belong to the column a_b/]
     ] as const) {
-      const { code, err } = await ingest("main.default.never", file(name, text), "--create", "--dry-run")
+      const { code, err } = await ingest(
+        "main.default.never",
+        file(name, text),
+        "--create",
+        "--dry-run"
+      )
       assert.strictEqual(code, 2)
       assert.match(err, says)
     }
@@ -386,7 +457,10 @@ describe("--follow", () => {
       const path = file(`delimited-${extra.length}.csv`, content)
       const where = state(`delimited-${extra.length}.state`)
       for (const length of [content.length, content.length + more.length]) {
-        const running = start(["ingest", path, "-t", table, "--follow", "--state", where, ...extra], environment)
+        const running = start(
+          ["ingest", path, "-t", table, "--follow", "--state", where, ...extra],
+          environment
+        )
         await saved(where, length)
         running.child.kill("SIGINT")
         await running.end
@@ -411,7 +485,14 @@ describe("--follow", () => {
     }
     await refused("precious", /is no state of a followed file/)
     await refused(
-      JSON.stringify({ kind: "zerobus ingest --follow", offset: 1, end: "", identity: {}, file: "/x", table }),
+      JSON.stringify({
+        kind: "zerobus ingest --follow",
+        offset: 1,
+        end: "",
+        identity: {},
+        file: "/x",
+        table
+      }),
       /belongs to another file/
     )
   })

@@ -1,6 +1,6 @@
 /**
- * `zerobus ingest --spool --resume`: reading goes on at a byte of a file, behind a header that is read again; what became of the file
- * since is said, and what cannot be sought is passed over.
+ * `zerobus ingest --spool --resume`: reading goes on at a byte of a file, behind a header that is
+ * read again; what became of the file since is said, and what cannot be sought is passed over.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -22,7 +22,10 @@ const ingests = async (files: ReadonlyArray<string>, ...flags: ReadonlyArray<str
   }
   const devices = async (count: number): Promise<ReadonlyArray<string>> => {
     await show(table, count)
-    const { out } = await zerobus(["query", `SELECT device FROM ${table} ORDER BY ALL`, "--json"], environment)
+    const { out } = await zerobus(
+      ["query", `SELECT device FROM ${table} ORDER BY ALL`, "--json"],
+      environment
+    )
     return out
       .trim()
       .split("\n")
@@ -38,23 +41,51 @@ interface Summary {
 }
 
 describe("zerobus ingest --resume", () => {
-  it.each<readonly [what: string, name: string, start: string, more: string, flags: ReadonlyArray<string>]>([
+  it.each<
+    readonly [what: string, name: string, start: string, more: string, flags: ReadonlyArray<string>]
+  >([
     ["lines", "lines.ndjson", '{"device":"a"}\n{"device":"b"}\n', '{"device":"c"}\n', []],
-    ["a last line without its end", "last.ndjson", '{"device":"a"}\n{"device":"b"}', '\r\n{"device":"c"}', []],
+    [
+      "a last line without its end",
+      "last.ndjson",
+      '{"device":"a"}\n{"device":"b"}',
+      '\r\n{"device":"c"}',
+      []
+    ],
     ["rows under a header", "rows.csv", "temp;device\n1;a\n2;b,b\n", "3;c,c\n", []],
-    ["rows of a file that names its delimiter", "named.csv", "sep=|\ndevice|temp\na|1\nb|2\n", "c|3\n", []],
-    ["rows without a header", "bare.csv", "a\t1\nb,b\t2\n", "c\t3\n", ["--no-header", "--columns", "device,temp"]],
+    [
+      "rows of a file that names its delimiter",
+      "named.csv",
+      "sep=|\ndevice|temp\na|1\nb|2\n",
+      "c|3\n",
+      []
+    ],
+    [
+      "rows without a header",
+      "bare.csv",
+      "a\t1\nb,b\t2\n",
+      "c\t3\n",
+      ["--no-header", "--columns", "device,temp"]
+    ],
     ["rows of one column", "one.csv", "device\na\nb", "\nc\n", []]
   ])("reads only what was appended: %s", async (_, name, start, more, flags) => {
     const path = file(name, start)
     const { devices, run } = await ingests([path], ...flags)
     const first = await run("--resume")
-    assert.deepStrictEqual([first.code, first.accepted, first.bytes], [0, 2, start.length], first.err)
+    assert.deepStrictEqual(
+      [first.code, first.accepted, first.bytes],
+      [0, 2, start.length],
+      first.err
+    )
     Fs.appendFileSync(path, more)
     const second = await run("--resume")
     // A line end that the last line did not have belongs to that line.
     const read = more.replace(/^[\r\n]+/, "").length
-    assert.deepStrictEqual([second.code, second.accepted, second.skipped, second.bytes], [0, 1, 2, read], second.err)
+    assert.deepStrictEqual(
+      [second.code, second.accepted, second.skipped, second.bytes],
+      [0, 1, 2, read],
+      second.err
+    )
     const third = await run("--resume")
     assert.deepStrictEqual([third.accepted, third.skipped, third.bytes], [0, 3, 0], third.err)
     assert.deepStrictEqual(
@@ -96,7 +127,10 @@ describe("zerobus ingest --resume", () => {
     Fs.appendFileSync(paths[0]!, '{"device":"d"}\n')
     const third = await run("--resume")
     assert.strictEqual(third.code, 2)
-    assert.include(third.err, "The files in front of second.csv, where --resume goes on, have other sizes")
+    assert.include(
+      third.err,
+      "The files in front of second.csv, where --resume goes on, have other sizes"
+    )
   })
 
   it("keeps the place at the start of a file before its first record", async () => {
@@ -111,7 +145,10 @@ describe("zerobus ingest --resume", () => {
     const lines = Array.from({ length: 40 }, (_, n) => `{"device":"d${10 + n}"}\n`).join("")
     for (const [content, says] of [
       [lines.slice(0, -17), "was read up to byte 680 and has 663 bytes now"],
-      [lines.replace("d48", "dxx"), "was read up to byte 680, and the bytes in front of that are others now"],
+      [
+        lines.replace("d48", "dxx"),
+        "was read up to byte 680, and the bytes in front of that are others now"
+      ],
       [lines.replace("d10", "dxx"), "is not the file that was read: its first bytes are others"]
     ] as const) {
       const path = file("changed.ndjson", lines)

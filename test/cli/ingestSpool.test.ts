@@ -1,6 +1,6 @@
 /**
- * `zerobus ingest --spool`: a run that is killed with SIGKILL, again and again, goes on with --resume behind the last record that its
- * spool has; outages, other files and wrong flags.
+ * `zerobus ingest --spool`: a run that is killed with SIGKILL, again and again, goes on with
+ * --resume behind the last record that its spool has; outages, other files and wrong flags.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -46,8 +46,21 @@ describe("zerobus ingest --spool", () => {
       isBad(id) ? `{"id":"${id}?"}` : `{"id":${id},"text":"record ${id}"}`
     )
     const path = file("killed.ndjson", `${lines.join("\n")}\n`)
-    const [spool, rejects] = [Path.join(folder, "killed"), Path.join(folder, "killed-rejects.ndjson")]
-    const args = ["ingest", path, "-t", "main.default.killed", "--spool", spool, "--resume", "--rejects", rejects]
+    const [spool, rejects] = [
+      Path.join(folder, "killed"),
+      Path.join(folder, "killed-rejects.ndjson")
+    ]
+    const args = [
+      "ingest",
+      path,
+      "-t",
+      "main.default.killed",
+      "--spool",
+      spool,
+      "--resume",
+      "--rejects",
+      rejects
+    ]
     const waited = new Set<number>()
     let kills = 0
     for (const least of [1, 6_000, 18_000, 30_000, 47_000]) {
@@ -91,7 +104,10 @@ describe("zerobus ingest --spool", () => {
   }, 120_000)
 
   it("reads the files during an outage, ends with 75, and drain sends what waits", async () => {
-    const path = file("outage.ndjson", Array.from({ length: 500 }, (_, id) => `{"id":${id}}\n`).join(""))
+    const path = file(
+      "outage.ndjson",
+      Array.from({ length: 500 }, (_, id) => `{"id":${id}}\n`).join("")
+    )
     const spool = Path.join(folder, "outage")
     const args = ["ingest", path, "-t", "main.default.outage", "--spool", spool]
     const down = {
@@ -114,13 +130,15 @@ describe("zerobus ingest --spool", () => {
   }, 60_000)
 
   it("refuses to go on with other files or flags, and says what goes on where it is not asked to", async () => {
-    const [one, other] = ["one", "other"].map((name, at) => file(`${name}.ndjson`, `{"id":${at}}\n`)) as [
-      string,
-      string
-    ]
+    const [one, other] = ["one", "other"].map((name, at) =>
+      file(`${name}.ndjson`, `{"id":${at}}\n`)
+    ) as [string, string]
     const spool = Path.join(folder, "others")
     const run = (...args: ReadonlyArray<string>) =>
-      zerobus(["ingest", ...args, "-t", "main.default.others", "--spool", spool], server.environment)
+      zerobus(
+        ["ingest", ...args, "-t", "main.default.others", "--spool", spool],
+        server.environment
+      )
     assert.strictEqual((await run(one, "--resume")).code, 0)
     for (const args of [[other], [one, other], [one, "--ignore-unknown"]]) {
       const { code, err } = await run(...args, "--resume")
@@ -137,7 +155,10 @@ describe("zerobus ingest --spool", () => {
       assert.strictEqual(code, 2)
       assert.include(err, says)
     }
-    const { err } = await zerobus(["ingest", one, "-t", "main.default.others", "--resume"], server.environment)
+    const { err } = await zerobus(
+      ["ingest", one, "-t", "main.default.others", "--resume"],
+      server.environment
+    )
     assert.include(err, "--resume goes with --spool")
   }, 30_000)
 })

@@ -1,6 +1,7 @@
 /**
- * `kill -9` of the server in the middle of an ingest of 200,000 records, and a new server on the same folder and ports: the ingest goes
- * on by itself, ends with everything durable, and the table holds every record. Without recovery it ends, and says truly where to go on.
+ * `kill -9` of the server in the middle of an ingest of 200,000 records, and a new server on the
+ * same folder and ports: the ingest goes on by itself, ends with everything durable, and the table
+ * holds every record. Without recovery it ends, and says truly where to go on.
  */
 import { afterAll, assert, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -22,9 +23,10 @@ const file = Path.join(folder, "numbered.ndjson")
 // Empty lines now and then, so that a line's number is not its record's.
 Fs.writeFileSync(
   file,
-  Array.from({ length: records }, (_, id) => `{"id":${id},"text":"record ${id}"}\n${id % 1000 === 0 ? "\n" : ""}`).join(
-    ""
-  )
+  Array.from(
+    { length: records },
+    (_, id) => `{"id":${id},"text":"record ${id}"}\n${id % 1000 === 0 ? "\n" : ""}`
+  ).join("")
 )
 
 afterAll(() => Fs.rmSync(folder, { recursive: true, force: true }))
@@ -33,13 +35,19 @@ afterAll(() => Fs.rmSync(folder, { recursive: true, force: true }))
 const makeServer = async (name: string) => {
   const dataDir = Path.join(folder, name)
   const table = `main.default.${name}`
-  // The pace leaves time to be killed in; the file would be through before the first commit otherwise.
+  // The pace leaves time to be killed in; the file would be through before the first commit
+  // otherwise.
   const definition = `${table}(id BIGINT NOT NULL, text STRING)`
   const options = ["--data-dir", dataDir, "--rate-limit", "40000", "--table", definition]
   let server: LocalServer = await startServer(options)
   const { environment } = server
   const portOf = (variable: keyof Environment) => new URL(environment[variable]!).port
-  const ports = ["--port", portOf("ZEROBUS_SERVER_ENDPOINT"), "--http-port", portOf("DATABRICKS_WORKSPACE_URL")]
+  const ports = [
+    "--port",
+    portOf("ZEROBUS_SERVER_ENDPOINT"),
+    "--http-port",
+    portOf("DATABRICKS_WORKSPACE_URL")
+  ]
 
   /** The live table once it has at least this many rows. */
   const tableWith = async (rows: number) => {
@@ -62,7 +70,10 @@ const makeServer = async (name: string) => {
       server = await startServer([...options, ...ports])
       assert.deepStrictEqual(server.environment, environment)
     },
-    /** Stops the server and holds its table against the file: every record there, none altered, none more than `most` times. */
+    /**
+     * Stops the server and holds its table against the file: every record there, none altered, none
+     * more than `most` times.
+     */
     checkRows: async (most: number) => {
       server.child.kill("SIGTERM")
       assert.strictEqual((await server.end).code, 0)
@@ -99,9 +110,13 @@ it("loses nothing and recovers by itself", async () => {
   const { code, err, out } = await ingest.end
   assert.strictEqual(code, 0, err)
   const { accepted, complete, durable, sentAgain } = JSON.parse(out)
-  assert.deepStrictEqual({ accepted, complete, durable }, { accepted: records, complete: true, durable: records })
+  assert.deepStrictEqual(
+    { accepted, complete, durable },
+    { accepted: records, complete: true, durable: records }
+  )
   assert.isAbove(sentAgain, 0)
-  // At least once: a kill can double what was on its way, so no record is there more often than the server was started.
+  // At least once: a kill can double what was on its way, so no record is there more often than the
+  // server was started.
   await server.checkRows(kills.length + 1)
 }, 120_000)
 
@@ -122,7 +137,10 @@ it("without recovery ends with 75 and names the place from which nothing is lost
   assert.include(out, `(line ${line.toLocaleString("en-US")}).`)
 
   await server.restart()
-  const rest = await zerobus(["ingest", file, "--table", server.table, "--skip", skip, "--json"], server.environment)
+  const rest = await zerobus(
+    ["ingest", file, "--table", server.table, "--skip", skip, "--json"],
+    server.environment
+  )
   assert.strictEqual(rest.code, 0, rest.err)
   assert.strictEqual(JSON.parse(rest.out).durable, records - Number(skip))
   await server.checkRows(2)

@@ -51,7 +51,13 @@ const partsOf = (args: ReadonlyArray<string>, environment: Record<string, string
   const loaded = file("loaded", "")
   const { status, stderr } = spawnSync(
     process.execPath,
-    ["--conditions=effect-zerobus-source", "--import", pathToFileURL(listing).href, program, ...args],
+    [
+      "--conditions=effect-zerobus-source",
+      "--import",
+      pathToFileURL(listing).href,
+      program,
+      ...args
+    ],
     { encoding: "utf8", env: { ...process.env, ...environment, LOADED: loaded } }
   )
   const urls = Fs.readFileSync(loaded, "utf8").split("\n")
@@ -107,7 +113,16 @@ describe("the modules of a command", () => {
     const sql = file("t.sql", "CREATE TABLE main.default.t (id INT)")
     assert.deepStrictEqual(run("generate", "--from", sql, "--output-dir", folder), ["columns"])
     const proto = file("t.proto", 'syntax = "proto2"; message t { optional int32 id = 1; }')
-    const fromProto = ["generate", "--from", proto, "--table", "main.default.t", "--output-dir", folder, "--force"]
+    const fromProto = [
+      "generate",
+      "--from",
+      proto,
+      "--table",
+      "main.default.t",
+      "--output-dir",
+      folder,
+      "--force"
+    ]
     assert.deepStrictEqual(run(...fromProto), ["columns", "protobufjs"])
   }, 30_000)
 

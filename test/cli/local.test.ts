@@ -24,15 +24,31 @@ describe("zerobus local", () => {
     assert.strictEqual((await first.end).code, 0)
 
     const second = await startServer(["--data-dir", own, "--table", readings])
-    assert.strictEqual(second.environment["DATABRICKS_CLIENT_SECRET"], first.environment["DATABRICKS_CLIENT_SECRET"])
-    const shown = await zerobus(["table", "show", "main.default.readings", "--json"], second.environment)
+    assert.strictEqual(
+      second.environment["DATABRICKS_CLIENT_SECRET"],
+      first.environment["DATABRICKS_CLIENT_SECRET"]
+    )
+    const shown = await zerobus(
+      ["table", "show", "main.default.readings", "--json"],
+      second.environment
+    )
     assert.strictEqual(JSON.parse(shown.out).rows, 1)
     second.child.kill("SIGINT")
     assert.strictEqual((await second.end).code, 0)
 
-    const third = await startServer(["--data-dir", own, "--table", "main.default.readings(a INT, device STRING)"])
-    await third.says(/readings exists and is kept as it is: it has no column a; .*it also has the column temp/)
-    assert.match(third.err(), /add what it lacks: zerobus table alter main\.default\.readings add column 'a INT'/)
+    const third = await startServer([
+      "--data-dir",
+      own,
+      "--table",
+      "main.default.readings(a INT, device STRING)"
+    ])
+    await third.says(
+      /readings exists and is kept as it is: it has no column a; .*it also has the column temp/
+    )
+    assert.match(
+      third.err(),
+      /add what it lacks: zerobus table alter main\.default\.readings add column 'a INT'/
+    )
     assert.match(third.err(), /its column device differs in NOT NULL/)
     const again = await zerobus(
       ["ingest", file("b.ndjson", '{"device":"b"}\n'), "-t", "main.default.readings"],
@@ -44,9 +60,20 @@ describe("zerobus local", () => {
   }, 60_000)
 
   it("serves https to clients that trust its certificate, and to no others", async () => {
-    const secure = await startServer(["--data-dir", Path.join(folder, "secure"), "--tls", "--table", readings])
+    const secure = await startServer([
+      "--data-dir",
+      Path.join(folder, "secure"),
+      "--tls",
+      "--table",
+      readings
+    ])
     assert.match(secure.environment["ZEROBUS_SERVER_ENDPOINT"]!, /^https:/)
-    const args = ["ingest", file("secure.ndjson", '{"device":"a"}\n'), "-t", "main.default.readings"]
+    const args = [
+      "ingest",
+      file("secure.ndjson", '{"device":"a"}\n'),
+      "-t",
+      "main.default.readings"
+    ]
     const trusting = await zerobusProcess(args, secure.environment)
     assert.strictEqual(trusting.code, 0, trusting.err)
     const { NODE_EXTRA_CA_CERTS: _, ...rest } = secure.environment
@@ -65,10 +92,13 @@ describe("zerobus local", () => {
       const ca = Fs.readFileSync(server.environment["NODE_EXTRA_CA_CERTS"]!, "utf8")
       const ask = (servername: string) =>
         new Promise<number | string>((resolve) => {
-          Https.get({ port, servername, ca, path: "/health", headers: { host: `${servername}:${port}` } }, (answer) => {
-            answer.resume()
-            resolve(answer.statusCode!)
-          }).on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? ""))
+          Https.get(
+            { port, servername, ca, path: "/health", headers: { host: `${servername}:${port}` } },
+            (answer) => {
+              answer.resume()
+              resolve(answer.statusCode!)
+            }
+          ).on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? ""))
         })
       const asked = [await ask("zerobus.test"), await ask("other.test"), await ask("localhost")]
       server.child.kill("SIGTERM")
@@ -93,9 +123,15 @@ describe("zerobus local", () => {
     ])
     const path = file("visible.ndjson", '{"device":"a"}\n{"device":"b"}\n')
     for (const rows of [2, 4, 6]) {
-      const { code, err } = await zerobus(["ingest", path, "-t", "main.default.readings"], visible.environment)
+      const { code, err } = await zerobus(
+        ["ingest", path, "-t", "main.default.readings"],
+        visible.environment
+      )
       assert.strictEqual(code, 0, err)
-      const shown = await zerobus(["table", "show", "main.default.readings", "--json"], visible.environment)
+      const shown = await zerobus(
+        ["table", "show", "main.default.readings", "--json"],
+        visible.environment
+      )
       assert.strictEqual(JSON.parse(shown.out).rows, rows)
     }
     visible.child.kill("SIGTERM")
@@ -149,7 +185,13 @@ describe("zerobus local", () => {
       const lines = err.trimEnd().split("\n")
       if (format === "json") {
         const messages = lines.map((line) => [JSON.parse(line).message].flat()[0])
-        const expected = ["Table created", "Token minted", "Stream opened", "Stream ended", "Token refused"]
+        const expected = [
+          "Table created",
+          "Token minted",
+          "Stream opened",
+          "Stream ended",
+          "Token refused"
+        ]
         for (const message of expected) assert.include(messages, message)
         continue
       }
@@ -180,15 +222,29 @@ describe("zerobus local", () => {
     http.close()
     assert.strictEqual(takenHttp.code, 2)
     assert.include(takenHttp.err, `Port ${httpPort} on 127.0.0.1 is in use.`)
-    const locked = await zerobus(["local", "--data-dir", dataDir, "--port", "0", "--http-port", "0"])
+    const locked = await zerobus([
+      "local",
+      "--data-dir",
+      dataDir,
+      "--port",
+      "0",
+      "--http-port",
+      "0"
+    ])
     assert.strictEqual(locked.code, 2)
     assert.match(locked.err, /in use|another/i)
     assert.include(locked.err, dataDir)
   }, 30_000)
 
   it.each<readonly [args: ReadonlyArray<string>, says: RegExp]>([
-    [["--data-dir", Path.join(file("a-file", ""), "data")], /a-file\/data cannot be a folder.*choose another/],
-    [["--data-dir", file("a-file", "")], /a-file is a file, where a folder is needed\. Choose another/],
+    [
+      ["--data-dir", Path.join(file("a-file", ""), "data")],
+      /a-file\/data cannot be a folder.*choose another/
+    ],
+    [
+      ["--data-dir", file("a-file", "")],
+      /a-file is a file, where a folder is needed\. Choose another/
+    ],
     [["--data-dir", ""], /--data-dir must name a folder/],
     [["--data-dir", "x", "--memory"], /--memory keeps no tables/],
     [["--memory", "--stream-life", "0 seconds"], /--stream-life must be a duration.*above 0/],
@@ -200,7 +256,10 @@ describe("zerobus local", () => {
     [["--memory", "--host", "0.0.0.0"], /loopback.*--allow-remote/],
     [["--memory", "--rate-limit", "0"], /at least 1/],
     [["--memory", "--tls"], /needs a data folder/],
-    [["--memory", "--allow-host", "a:80"], /--allow-host takes names and addresses .* and not "a:80"/]
+    [
+      ["--memory", "--allow-host", "a:80"],
+      /--allow-host takes names and addresses .* and not "a:80"/
+    ]
   ])("%j ends with 1 and says why", async (args, says) => {
     const { code, err, out } = await zerobus(["local", ...args])
     assert.strictEqual(code, 2)

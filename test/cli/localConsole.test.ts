@@ -40,7 +40,10 @@ describe("the console of zerobus local", () => {
   it("is on an address that others reach with --console alone", async () => {
     const remote = ["--host", "0.0.0.0", "--allow-remote"]
     assert.isNull((await started(...remote)).link)
-    assert.match((await started(...remote, "--console")).link!, /^http:\/\/127\.0\.0\.1:\d+\/#token=/)
+    assert.match(
+      (await started(...remote, "--console")).link!,
+      /^http:\/\/127\.0\.0\.1:\d+\/#token=/
+    )
   }, 30_000)
 
   it("has a line of its own among those to read", async () => {

@@ -1,5 +1,6 @@
 /**
- * The executable itself: versions of Node that it is not for, its compile cache, and signals while a command starts or ends.
+ * The executable itself: versions of Node that it is not for, its compile cache, and signals while
+ * a command starts or ends.
  */
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
@@ -14,11 +15,21 @@ afterAll(() => Fs.rmSync(folder, { recursive: true, force: true }))
 
 /** Runs the executable under a Node that calls itself this version. */
 const under = (version: string) => {
-  const pretend = `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "${version}" } })`
-  const program = ["--conditions=effect-zerobus-source", Path.join(root, "src/cli/main.ts"), "--version"]
-  return spawnSync(process.execPath, ["--import", `data:text/javascript,${encodeURIComponent(pretend)}`, ...program], {
-    encoding: "utf8"
-  })
+  const pretend =
+    `Object.defineProperty(process, "versions", { value: { ...process.versions, ` +
+    `node: "${version}" } })`
+  const program = [
+    "--conditions=effect-zerobus-source",
+    Path.join(root, "src/cli/main.ts"),
+    "--version"
+  ]
+  return spawnSync(
+    process.execPath,
+    ["--import", `data:text/javascript,${encodeURIComponent(pretend)}`, ...program],
+    {
+      encoding: "utf8"
+    }
+  )
 }
 
 describe("the executable", () => {
@@ -27,7 +38,10 @@ describe("the executable", () => {
     assert.strictEqual(status, 1)
     assert.strictEqual(stdout, "")
     const [major, minor] = version.split(".")
-    assert.strictEqual(stderr, `effect-zerobus needs Node 22.19 or later; this is ${major}.${minor}.\n`)
+    assert.strictEqual(
+      stderr,
+      `effect-zerobus needs Node 22.19 or later; this is ${major}.${minor}.\n`
+    )
   })
 
   it("runs under the first version that the package names", () => {
@@ -42,7 +56,11 @@ describe("the compile cache", () => {
   /** Runs `--version` with this folder as the user's cache. */
   const version = (cache: string) => {
     const { NODE_COMPILE_CACHE: _, ...rest } = process.env
-    const program = ["--conditions=effect-zerobus-source", Path.join(root, "src/cli/main.ts"), "--version"]
+    const program = [
+      "--conditions=effect-zerobus-source",
+      Path.join(root, "src/cli/main.ts"),
+      "--version"
+    ]
     const env = { ...rest, XDG_CACHE_HOME: cache, LOCALAPPDATA: cache }
     return spawnSync(process.execPath, program, { encoding: "utf8", env })
   }
@@ -51,7 +69,10 @@ describe("the compile cache", () => {
     const cache = Fs.mkdtempSync(Path.join(folder, "cache-"))
     const { status, stderr } = version(cache)
     assert.strictEqual(status, 0, stderr)
-    assert.isAbove(Fs.readdirSync(Path.join(cache, "effect-zerobus"), { recursive: true }).length, 10)
+    assert.isAbove(
+      Fs.readdirSync(Path.join(cache, "effect-zerobus"), { recursive: true }).length,
+      10
+    )
   })
 
   it("is not missed where its folder cannot be made", () => {
@@ -67,7 +88,14 @@ describe("the compile cache", () => {
 describe.skipIf(process.platform === "win32")("a second signal", () => {
   it("ends a server that is still starting, at once", async () => {
     // A start waits half a minute for a sign of life of a holder on another machine.
-    const elsewhere = { pid: 1, started: "1", host: "elsewhere.example.com", boot: "b", space: "s", token: "t" }
+    const elsewhere = {
+      pid: 1,
+      started: "1",
+      host: "elsewhere.example.com",
+      boot: "b",
+      space: "s",
+      token: "t"
+    }
     Fs.writeFileSync(Path.join(folder, ".lock"), JSON.stringify(elsewhere))
     const running = start(["local", "--data-dir", folder, "--port", "0", "--http-port", "0"])
     await Promise.race([

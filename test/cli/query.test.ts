@@ -78,7 +78,9 @@ describe("zerobus query", () => {
 
   it("and zerobus table show apply deletion vectors, and refuse a damaged one with its file", async () => {
     const data = Path.join(temporaryFolder(), "data")
-    Fs.cpSync(Path.join(import.meta.dirname, "../fixtures/foreignTables/data"), data, { recursive: true })
+    Fs.cpSync(Path.join(import.meta.dirname, "../fixtures/foreignTables/data"), data, {
+      recursive: true
+    })
     const server = await startServer(["--data-dir", data])
     try {
       const sql = "SELECT count(*) AS n, max(id) AS id FROM main.spark.deleted"

@@ -1,5 +1,6 @@
 /**
- * `zerobus query` of VARIANT columns: in our files, which hold the two parts, and in files that carry the annotation VARIANT.
+ * `zerobus query` of VARIANT columns: in our files, which hold the two parts, and in files that
+ * carry the annotation VARIANT.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -23,7 +24,11 @@ it.live("values, parts of values and NULL, at every place of a column", () =>
       `main.default.v(n INT NOT NULL, v VARIANT, s STRUCT<a: INT, v: VARIANT>, l ARRAY<VARIANT>, m MAP<STRING, VARIANT>,
         fake STRUCT<metadata: BINARY, value: BINARY>) PARTITIONED BY (n)`
     )
-    const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: false })
+    const store = yield* makeDurableTableStore({
+      ...byHand,
+      folder: yield* temporaryFolder,
+      worker: false
+    })
     const { location } = yield* store.create(definition)
     const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
     const fake = { metadata: "AAEC", value: "AAEC" }
@@ -40,7 +45,8 @@ it.live("values, parts of values and NULL, at every place of a column", () =>
     yield* store.flush()
     const ask = (sql: string) => query(definition.name, location, definition, sql)
     const parts = yield* ask(
-      `SELECT v.a[2]::VARCHAR, v.ž::VARCHAR, s.a, s.v::VARCHAR, l[2]::VARCHAR, m['k']::VARCHAR FROM main.default.v WHERE n = 1`
+      `SELECT v.a[2]::VARCHAR, v.ž::VARCHAR, s.a, s.v::VARCHAR, l[2]::VARCHAR, m['k']::VARCHAR ` +
+        `FROM main.default.v WHERE n = 1`
     )
     assert.deepStrictEqual(parts.rows, [["2.50", "x", "5", "123456789012345678901", "t", "true"]])
     const whole = yield* ask("SELECT v::VARCHAR AS v, s, l, m, fake FROM main.default.v ORDER BY n")
@@ -59,7 +65,11 @@ it.live("values, parts of values and NULL, at every place of a column", () =>
 it.live("are printed as JSON that an ingest reads as the same values", () =>
   Effect.gen(function* () {
     const definition = table("main.default.j(n INT, v VARIANT, l ARRAY<VARIANT>, d DOUBLE)")
-    const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: false })
+    const store = yield* makeDurableTableStore({
+      ...byHand,
+      folder: yield* temporaryFolder,
+      worker: false
+    })
     const { location } = yield* store.create(definition)
     const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
     const given = [
@@ -111,9 +121,14 @@ it.live("files with the annotation beside files without it", () =>
     const kept = Path.join(import.meta.dirname, "../fixtures/killedFolder/data")
     yield* Effect.promise(() => Fs.cp(kept, folder, { recursive: true }))
     const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
-    const record = (yield* store.listAll).find(({ definition }) => definition.name === "main.kept.variants")!
+    const record = (yield* store.listAll).find(
+      ({ definition }) => definition.name === "main.kept.variants"
+    )!
     const live = (yield* Effect.promise(() => readLiveTable(record.location)))!
-    assert.deepStrictEqual([...new Set(live.live.map((file) => file.annotatedVariants.join()))].sort(), ["", "v,s,l"])
+    assert.deepStrictEqual(
+      [...new Set(live.live.map((file) => file.annotatedVariants.join()))].sort(),
+      ["", "v,s,l"]
+    )
     const seen = yield* query(
       record.definition.name,
       record.location,

@@ -1,6 +1,6 @@
 /**
- * Every command that reads where a table lies, on a data folder whose path has signs that mean something in a URL, in SQL or in a
- * pattern of file names.
+ * Every command that reads where a table lies, on a data folder whose path has signs that mean
+ * something in a URL, in SQL or in a pattern of file names.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -24,7 +24,12 @@ describe.runIf(process.platform !== "win32")("a data folder of any name", () => 
       }
 
       beforeAll(async () => {
-        server = await startServer(["--data-dir", dataDir, "--table", `${readings}(id BIGINT, note VARIANT)`])
+        server = await startServer([
+          "--data-dir",
+          dataDir,
+          "--table",
+          `${readings}(id BIGINT, note VARIANT)`
+        ])
         const file = Path.join(temporaryFolder(), "records.ndjson")
         Fs.writeFileSync(file, '{"id":1,"note":"{\\"a\\":1}"}\n{"id":2}\n')
         await run("ingest", file, "--table", readings)
@@ -40,13 +45,22 @@ describe.runIf(process.platform !== "win32")("a data folder of any name", () => 
         assert.include(await run("table", "show", readings), `location ${folder}`)
         // What was acknowledged is in the table within a second or two.
         for (let rows = 0; rows < 2;) {
-          rows = JSON.parse(await run("query", `SELECT count(*)::INTEGER AS n FROM ${readings}`, "--json")).n
+          rows = JSON.parse(
+            await run("query", `SELECT count(*)::INTEGER AS n FROM ${readings}`, "--json")
+          ).n
         }
         assert.strictEqual(
-          await run("query", `SELECT id, note.a::INTEGER AS a FROM ${readings} ORDER BY id`, "--json"),
+          await run(
+            "query",
+            `SELECT id, note.a::INTEGER AS a FROM ${readings} ORDER BY id`,
+            "--json"
+          ),
           '{"id":1,"a":1}\n{"id":2,"a":null}\n'
         )
-        assert.match(await run("table", "rewrite", readings), /No file of main\.default\.readings needs it/)
+        assert.match(
+          await run("table", "rewrite", readings),
+          /No file of main\.default\.readings needs it/
+        )
         await run("table", "alter", readings, "add", "column", "more INT")
         assert.match(
           await run("table", "salvage", readings, "--to", Path.join(temporaryFolder(), "none")),

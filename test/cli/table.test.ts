@@ -12,7 +12,8 @@ const { dataDir, environment, file, newTable, show } = readingsServer()
 describe("zerobus table", () => {
   it("creates, lists and shows", async () => {
     const table = await newTable(
-      "x(id BIGINT NOT NULL COMMENT 'the key', day DATE, s STRUCT<a: ARRAY<INT> NOT NULL>) PARTITIONED BY (day)"
+      "x(id BIGINT NOT NULL COMMENT 'the key', day DATE, s STRUCT<a: ARRAY<INT> NOT NULL>) " +
+        "PARTITIONED BY (day)"
     )
     const list = await zerobus(["table", "list", "main.default"], environment)
     assert.match(list.out, new RegExp(`^${table} +3 columns$`, "m"))
@@ -40,7 +41,11 @@ describe("zerobus table", () => {
       ["table", "alter", table, "add", "column", "note STRING COMMENT 'free', n INT"],
       environment
     )
-    assert.deepStrictEqual([altered.code, altered.out], [0, `Added 2 columns to ${table}: note, n.\n`], altered.err)
+    assert.deepStrictEqual(
+      [altered.code, altered.out],
+      [0, `Added 2 columns to ${table}: note, n.\n`],
+      altered.err
+    )
     const shown = await zerobus(["table", "show", table], environment)
     assert.include(shown.out, "note    string  -- free")
     assert.include(shown.out, "version 1,")
@@ -60,10 +65,13 @@ describe("zerobus table", () => {
 
   it("rewrites the files of an earlier version", async () => {
     const folder = Path.join(dataDir, "../earlier")
-    await Fs.cp(Path.join(import.meta.dirname, "../fixtures/killedFolder/data"), folder, { recursive: true })
+    await Fs.cp(Path.join(import.meta.dirname, "../fixtures/killedFolder/data"), folder, {
+      recursive: true
+    })
     const server = await startServer(["--data-dir", folder])
     const name = "main.kept.variants"
-    const rows = async () => JSON.parse((await zerobus(["table", "show", name, "--json"], server.environment)).out).rows
+    const rows = async () =>
+      JSON.parse((await zerobus(["table", "show", name, "--json"], server.environment)).out).rows
     const before = await rows()
     const first = await zerobus(["table", "rewrite", name], server.environment)
     assert.strictEqual(first.code, 0, first.err)

@@ -1,6 +1,6 @@
 /**
- * `zerobus table list`, `show`, `register` and `salvage` as processes, on a data folder with tables that other programs made
- * or changed.
+ * `zerobus table list`, `show`, `register` and `salvage` as processes, on a data folder with tables
+ * that other programs made or changed.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect } from "effect"
@@ -69,8 +69,19 @@ describe("tables that other programs made", () => {
     copy("prefixed", "main", "default", "with-dash")
     withColumn(copy("prefixed", "main", "default", "costs"), "total cost $")
     const noted = copy("prefixed", "main", "default", "noted")
-    commit(noted, { protocol: { minReaderVersion: 1, minWriterVersion: 7, writerFeatures: ["allowColumnDefaults"] } })
-    const column = (name: string, type: unknown, metadata: object) => ({ name, type, nullable: true, metadata })
+    commit(noted, {
+      protocol: {
+        minReaderVersion: 1,
+        minWriterVersion: 7,
+        writerFeatures: ["allowColumnDefaults"]
+      }
+    })
+    const column = (name: string, type: unknown, metadata: object) => ({
+      name,
+      type,
+      nullable: true,
+      metadata
+    })
     const codes = { type: "array", elementType: "string", containsNull: true }
     const fields = [
       column("code", "string", { __CHAR_VARCHAR_TYPE_STRING: "char(3)", comment: "as ISO has it" }),
@@ -87,8 +98,14 @@ describe("tables that other programs made", () => {
   it("are listed with the reason when they cannot be served, and disturb no other table", async () => {
     const { code, err, out } = await run("table", "list")
     assert.strictEqual(code, 0, err)
-    assert.match(out, /main\.default\.with-dash +not served: .*name part "with-dash" is not allowed/)
-    assert.match(out, /main\.default\.costs +not served: .*column name "total cost \$" is not allowed/)
+    assert.match(
+      out,
+      /main\.default\.with-dash +not served: .*name part "with-dash" is not allowed/
+    )
+    assert.match(
+      out,
+      /main\.default\.costs +not served: .*column name "total cost \$" is not allowed/
+    )
     assert.match(out, /main\.default\.orders +2 columns/)
     const shown = await run("table", "show", "main.default.costs")
     assert.match(flat(shown.out + shown.err), /column name "total cost \$" is not allowed/)
@@ -114,7 +131,10 @@ describe("tables that other programs made", () => {
     Fs.symlinkSync(outside, Path.join(dataDir, "main", "default", "linked"))
     for (const [where, says] of [
       [outside, /is no folder of a table/],
-      [Path.join(dataDir, "main", "default", "linked"), /default\/linked is a link\. Move the folder itself there/],
+      [
+        Path.join(dataDir, "main", "default", "linked"),
+        /default\/linked is a link\. Move the folder itself there/
+      ],
       [Path.join(dataDir, "main", "default", "none"), /default\/none does not exist/],
       [Path.join(dataDir, "main", "default", "empty"), /holds no Delta table/],
       [Path.join(dataDir, "main", "default", "costs"), /column name "total cost \$" is not allowed/]
@@ -127,7 +147,10 @@ describe("tables that other programs made", () => {
 
   it("are shown with the lengths of their texts and with their defaults, as the catalog gives them", async () => {
     const shown = await run("table", "show", "main.default.noted")
-    assert.match(shown.out, /code +char\(3\) {2}-- as ISO has it\n +codes +array<varchar\(10\)>\n +n +int DEFAULT 7\n/)
+    assert.match(
+      shown.out,
+      /code +char\(3\) {2}-- as ISO has it\n +codes +array<varchar\(10\)>\n +n +int DEFAULT 7\n/
+    )
     const { columns } = JSON.parse((await run("table", "show", "main.default.noted", "--json")).out)
     assert.deepStrictEqual(columns.slice(-3), [
       { name: "code", type: "char(3)", nullable: true },
@@ -137,17 +160,38 @@ describe("tables that other programs made", () => {
     const { definition } = await Effect.runPromise(
       UnityCatalog.use((catalog) => catalog.getTable("main.default.noted")).pipe(
         Effect.provide(UnityCatalogLayer),
-        Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnvRecord(server.environment))
+        Effect.provideService(
+          ConfigProvider.ConfigProvider,
+          ConfigProvider.fromEnvRecord(server.environment)
+        )
       )
     )
     const [code, , n] = definition.columns.slice(-3)
     assert.deepStrictEqual(code!.type, { _tag: "String", textLength: { kind: "CHAR", length: 3 } })
     assert.strictEqual(n!.defaultSql, "7")
     // Columns are added behind them, and they stay as they are.
-    const added = await run("table", "alter", "main.default.noted", "add", "column", "s STRUCT<a INT>")
+    const added = await run(
+      "table",
+      "alter",
+      "main.default.noted",
+      "add",
+      "column",
+      "s STRUCT<a INT>"
+    )
     assert.strictEqual(added.code, 0, added.err)
-    const inside = await run("table", "alter", "main.default.noted", "add", "column", "s.b DATE, more INT")
-    assert.strictEqual(inside.out, "Added 2 columns to main.default.noted: s.b, more.\n", inside.err)
+    const inside = await run(
+      "table",
+      "alter",
+      "main.default.noted",
+      "add",
+      "column",
+      "s.b DATE, more INT"
+    )
+    assert.strictEqual(
+      inside.out,
+      "Added 2 columns to main.default.noted: s.b, more.\n",
+      inside.err
+    )
     const now = await run("table", "show", "main.default.noted")
     assert.match(now.out, /char\(3\).*DEFAULT 7\n +s +struct<a:int,b:date>\n +more +int\n/s)
   }, 60_000)
@@ -173,7 +217,8 @@ describe("zerobus table salvage", () => {
   let lostId = ""
 
   beforeAll(async () => {
-    // Two tables whose logs hold records: another program gave one a constraint, and removed the other.
+    // Two tables whose logs hold records: another program gave one a constraint, and removed the
+    // other.
     await Effect.runPromise(
       Effect.gen(function* () {
         const store = yield* makeDurableTableStore({ ...byHand, folder: dataDir, worker: false })
@@ -198,12 +243,21 @@ describe("zerobus table salvage", () => {
 
   it("takes records out, overwrites nothing, and has them dropped when it is told", async () => {
     const listed = await run("table", "list")
-    assert.match(listed.out, /main\.default\.refused +not served: .*CHECK constraint positive.*zerobus table salvage/)
+    assert.match(
+      listed.out,
+      /main\.default\.refused +not served: .*CHECK constraint positive.*zerobus table salvage/
+    )
     const shown = await run("table", "show", refused)
     assert.match(shown.out, /not served: .*CHECK constraint positive/)
     assert.match(shown.out, /name {2}string/)
-    assert.match(JSON.parse((await run("table", "show", refused, "--json")).out).problem, /CHECK constraint positive/)
-    assert.match(server.err(), /CHECK constraint positive.*zerobus table salvage main\.default\.refused --to FILE/)
+    assert.match(
+      JSON.parse((await run("table", "show", refused, "--json")).out).problem,
+      /CHECK constraint positive/
+    )
+    assert.match(
+      server.err(),
+      /CHECK constraint positive.*zerobus table salvage main\.default\.refused --to FILE/
+    )
 
     const out = file("out.ndjson")
     const salvaged = await salvage(refused, "out.ndjson")
@@ -232,14 +286,21 @@ describe("zerobus table salvage", () => {
     assert.deepStrictEqual([nothing.code, Fs.existsSync(file("none"))], [0, false], nothing.err)
     assert.match(nothing.out, /All acknowledged records of main\.default\.refused are in the table/)
 
-    commit(folder, { protocol: { minReaderVersion: 1, minWriterVersion: 2 } }, { metaData: metadataOf(folder) })
+    commit(
+      folder,
+      { protocol: { minReaderVersion: 1, minWriterVersion: 2 } },
+      { metaData: metadataOf(folder) }
+    )
     const back = await run("ingest", out, "--table", refused)
     assert.strictEqual(back.code, 0, back.err)
     const served = await salvage(refused, "none", "--discard")
     assert.strictEqual(served.code, 2)
     assert.match(flat(served.err), /The server serves main\.default\.refused/)
     for (const name of ["churn", "main.default", "a.b.c.d"]) {
-      assert.match(flat((await salvage(name, "none")).err), new RegExp(`"${name}" is not catalog\\.schema\\.table`))
+      assert.match(
+        flat((await salvage(name, "none")).err),
+        new RegExp(`"${name}" is not catalog\\.schema\\.table`)
+      )
     }
     const nobody = { ...server.environment, DATABRICKS_WORKSPACE_URL: "http://127.0.0.1:1" }
     const down = await zerobus(["table", "salvage", refused, "--to", file("none")], nobody)
@@ -248,40 +309,54 @@ describe("zerobus table salvage", () => {
     assert.match(flat(unknown.err), /neither a table nor a log main\.default\.nothing/)
   }, 180_000)
 
-  it("reads the log of a table that is gone, beside a new table of its name, and drops it without a server", async () => {
-    assert.match((await run("table", "list")).out, /main\.default\.lost +not served: .*the table with its id is gone/)
-    assert.match(server.err(), /the table with its id is gone/)
-    const shown = await run("table", "show", lost)
-    assert.strictEqual(shown.code, 2)
-    assert.match(flat(shown.err), /the table with its id is gone/)
-    Fs.writeFileSync(file("empty"), "")
-    for (const command of [
-      ["query", `SELECT * FROM ${lost}`],
-      ["ingest", file("empty"), "--format", "ndjson", "--table", lost]
-    ]) {
-      const { code, err } = await run(...command)
-      assert.notStrictEqual(code, 0)
-      assert.match(flat(err), /the table with its id is gone/)
-      assert.notMatch(flat(err), /makes a table|cannot be used/)
-    }
-    assert.match(flat((await run("table", "show", "main.default.never")).err), /zerobus table create makes a table/)
-    const all = await salvage(lost, "lost.ndjson")
-    assert.strictEqual(all.code, 0, all.err)
-    assert.include(Fs.readFileSync(file("lost.ndjson"), "utf8"), '{"id":2,"name":"b"}\n{"id":3}\n')
-    assert.strictEqual((await run("table", "create", `${lost}(id BIGINT, name STRING)`)).code, 0)
-    const filled = await run("ingest", file("lost.ndjson"), "--table", lost)
-    assert.strictEqual(filled.code, 0, filled.err)
+  it(
+    "reads the log of a table that is gone, beside a new table of its name, and drops it " +
+      "without a server",
+    async () => {
+      assert.match(
+        (await run("table", "list")).out,
+        /main\.default\.lost +not served: .*the table with its id is gone/
+      )
+      assert.match(server.err(), /the table with its id is gone/)
+      const shown = await run("table", "show", lost)
+      assert.strictEqual(shown.code, 2)
+      assert.match(flat(shown.err), /the table with its id is gone/)
+      Fs.writeFileSync(file("empty"), "")
+      for (const command of [
+        ["query", `SELECT * FROM ${lost}`],
+        ["ingest", file("empty"), "--format", "ndjson", "--table", lost]
+      ]) {
+        const { code, err } = await run(...command)
+        assert.notStrictEqual(code, 0)
+        assert.match(flat(err), /the table with its id is gone/)
+        assert.notMatch(flat(err), /makes a table|cannot be used/)
+      }
+      assert.match(
+        flat((await run("table", "show", "main.default.never")).err),
+        /zerobus table create makes a table/
+      )
+      const all = await salvage(lost, "lost.ndjson")
+      assert.strictEqual(all.code, 0, all.err)
+      assert.include(
+        Fs.readFileSync(file("lost.ndjson"), "utf8"),
+        '{"id":2,"name":"b"}\n{"id":3}\n'
+      )
+      assert.strictEqual((await run("table", "create", `${lost}(id BIGINT, name STRING)`)).code, 0)
+      const filled = await run("ingest", file("lost.ndjson"), "--table", lost)
+      assert.strictEqual(filled.code, 0, filled.err)
 
-    await stop()
-    const offline = ["--data-dir", dataDir]
-    const several = await salvage(lost, "two", ...offline)
-    assert.match(flat(several.err), new RegExp(`several logs.*--log: .*${lostId}`))
-    const dropped = await salvage(lost, "two", "--log", lostId, "--discard", ...offline)
-    assert.strictEqual(dropped.code, 0, dropped.err)
-    assert.match(dropped.out, /They are dropped from the log/)
-    await start()
-    const listed = await run("table", "list")
-    assert.match(listed.out, /main\.default\.lost +2 columns\n/)
-    assert.notInclude(listed.out, "is gone")
-  }, 180_000)
+      await stop()
+      const offline = ["--data-dir", dataDir]
+      const several = await salvage(lost, "two", ...offline)
+      assert.match(flat(several.err), new RegExp(`several logs.*--log: .*${lostId}`))
+      const dropped = await salvage(lost, "two", "--log", lostId, "--discard", ...offline)
+      assert.strictEqual(dropped.code, 0, dropped.err)
+      assert.match(dropped.out, /They are dropped from the log/)
+      await start()
+      const listed = await run("table", "list")
+      assert.match(listed.out, /main\.default\.lost +2 columns\n/)
+      assert.notInclude(listed.out, "is gone")
+    },
+    180_000
+  )
 })

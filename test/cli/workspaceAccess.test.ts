@@ -11,7 +11,12 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Tls from "node:tls"
 import { makeCertificates } from "../../src/local/endpoints/certificates.ts"
-import { type Environment, temporaryFolder, zerobus, zerobusProcess } from "../support/commandLine.ts"
+import {
+  type Environment,
+  temporaryFolder,
+  zerobus,
+  zerobusProcess
+} from "../support/commandLine.ts"
 import { type ConnectProxy, connectProxy } from "../support/connectProxy.ts"
 import {
   answer,
@@ -23,7 +28,11 @@ import {
 
 const folder = temporaryFolder()
 const name = "main.default.readings"
-const hosts = { workspace: "workspace.example.com", zerobus: "1.zerobus.example.com", other: "other.example.com" }
+const hosts = {
+  workspace: "workspace.example.com",
+  zerobus: "1.zerobus.example.com",
+  other: "other.example.com"
+}
 const authorities = Tls.getCACertificates("default")
 const scope = Scope.makeUnsafe()
 
@@ -38,18 +47,27 @@ const records = Path.join(folder, "records.ndjson")
 
 /** Each command that reaches the workspace, in an order that works, and what it prints. */
 const commands: ReadonlyArray<readonly [args: ReadonlyArray<string>, prints: RegExp]> = [
-  [["table", "create", `${name}(id BIGINT, note STRING)`], /^Created main\.default\.readings with 2 columns\./],
+  [
+    ["table", "create", `${name}(id BIGINT, note STRING)`],
+    /^Created main\.default\.readings with 2 columns\./
+  ],
   [["table", "create", `${name}(id BIGINT, note STRING)`], /exists already with these columns/],
   [["table", "list", "main.default"], /^main\.default\.readings {2}2 columns$/m],
   [["ingest", records, "--table", name], /^1 record durable/],
   [["table", "show", name], /^main\.default\.readings\n {2}id {4}bigint/],
   [["table", "snippet", name], /readings/],
   [["query", `SELECT count(*) AS n FROM ${name}`, "--json"], /^\{"n":1\}/],
-  [["generate", "--table", name, "--output-dir", Path.join(folder, "generated")], /readings\.proto written/],
+  [
+    ["generate", "--table", name, "--output-dir", Path.join(folder, "generated")],
+    /readings\.proto written/
+  ],
   [["table", "drop", name, "--yes"], /^Dropped main\.default\.readings\./]
 ]
 /** The same without the second `create`, and with a `drop` that only reads. */
-const everyCommand = [...commands.filter((_, index) => index !== 1).map(([args]) => args), ["table", "drop", name]]
+const everyCommand = [
+  ...commands.filter((_, index) => index !== 1).map(([args]) => args),
+  ["table", "drop", name]
+]
 
 beforeAll(async () => {
   Fs.writeFileSync(records, '{"id":1,"note":"a"}\n')
@@ -93,11 +111,18 @@ beforeEach(() => {
 /** Runs a command; returns its end and the targets of the tunnels that it asked the proxy for. */
 const watched = async (
   args: ReadonlyArray<string>,
-  run: (args: ReadonlyArray<string>, environment: Environment) => ReturnType<typeof zerobus> = zerobus
+  run: (
+    args: ReadonlyArray<string>,
+    environment: Environment
+  ) => ReturnType<typeof zerobus> = zerobus
 ) => {
   const [tunnels, requests] = [proxy.tunnels.length, workspace.requests.length]
   const ended = await run(args, environment)
-  return { ...ended, tunnels: proxy.tunnels.slice(tunnels), requests: workspace.requests.slice(requests) }
+  return {
+    ...ended,
+    tunnels: proxy.tunnels.slice(tunnels),
+    requests: workspace.requests.slice(requests)
+  }
 }
 
 describe("a workspace that only the proxy reaches", () => {
@@ -121,11 +146,20 @@ describe("a workspace that only the proxy reaches", () => {
     const trusting = await watched(["table", "list"], (args, variables) =>
       zerobusProcess(args, { ...variables, NODE_EXTRA_CA_CERTS: caPath })
     )
-    assert.deepStrictEqual([trusting.code, trusting.out], [0, "No tables in main.default.\n"], trusting.err)
+    assert.deepStrictEqual(
+      [trusting.code, trusting.out],
+      [0, "No tables in main.default.\n"],
+      trusting.err
+    )
     assert.strictEqual(trusting.tunnels.length, 2)
-    const distrusting = await watched(["table", "list"], (args, variables) => zerobusProcess(args, variables))
+    const distrusting = await watched(["table", "list"], (args, variables) =>
+      zerobusProcess(args, variables)
+    )
     assert.strictEqual(distrusting.code, 2)
-    assert.match(distrusting.err, /TLS handshake with https:\/\/workspace\.example\.com:\d+ was refused/)
+    assert.match(
+      distrusting.err,
+      /TLS handshake with https:\/\/workspace\.example\.com:\d+ was refused/
+    )
     assert.deepStrictEqual(distrusting.requests, [])
   }, 120_000)
 })
@@ -140,7 +174,8 @@ const credentials = (environment: Environment): ReadonlyArray<string> => {
   return [opaque, secret!, Buffer.from(`${id}:${secret}`).toString("base64")]
 }
 
-const escaped = (text: string) => [...text].map((c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`).join("")
+const escaped = (text: string) =>
+  [...text].map((c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`).join("")
 const echoing =
   (status: number, body: (authorization: string) => string): Misbehaviour =>
   (request, response) =>
@@ -150,19 +185,30 @@ const bare = (authorization: string) => authorization.replace(/^\w+ /, "")
 const redirect =
   (status: number): Misbehaviour =>
   (request, response) =>
-    answer(status, "", { location: `https://${hosts.other}:${other.port}${request.url}` })(request, response)
-const notFollowed = /answered with a redirect \(30[27]\), which is not followed\. Check the workspace URL\./
+    answer(status, "", { location: `https://${hosts.other}:${other.port}${request.url}` })(
+      request,
+      response
+    )
+const notFollowed =
+  /answered with a redirect \(30[27]\), which is not followed\. Check the workspace URL\./
 const tooLarge = /sent an answer that is larger than \d+ bytes/
 const unused = /holds the credentials of the request, so it is not used/
 
 /** What a hostile workspace does, and what a command says of it. */
-const hostile: ReadonlyArray<readonly [what: string, part: "tokens" | "tables", does: Misbehaviour, says: RegExp]> = [
+const hostile: ReadonlyArray<
+  readonly [what: string, part: "tokens" | "tables", does: Misbehaviour, says: RegExp]
+> = [
   ["redirects requests for tokens", "tokens", redirect(307), notFollowed],
   ["redirects requests for tables", "tables", redirect(302), notFollowed],
   ["never ends an answer with a token", "tokens", endless, tooLarge],
   ["never ends an answer with tables", "tables", endless, tooLarge],
   ["echoes the secret as text", "tokens", echoing(400, bare), /answered 400: <redacted>/],
-  ["echoes the secret in escapes", "tokens", echoing(401, (text) => `{"a": "${escaped(bare(text))}"}`), /answered 401/],
+  [
+    "echoes the secret in escapes",
+    "tokens",
+    echoing(401, (text) => `{"a": "${escaped(bare(text))}"}`),
+    /answered 401/
+  ],
   ["echoes the token as text", "tables", echoing(500, bare), /answered 500 for \S+: <redacted>/],
   [
     "echoes the token in a message, in escapes",
@@ -170,14 +216,24 @@ const hostile: ReadonlyArray<readonly [what: string, part: "tokens" | "tables", 
     echoing(403, (text) => `{"message": "no: ${escaped(bare(text))}"}`),
     /answered 403 for \S+: no: <redacted>/
   ],
-  ["echoes the header in JSON", "tables", echoing(404, (text) => JSON.stringify({ a: text })), /answered 404 for/],
+  [
+    "echoes the header in JSON",
+    "tables",
+    echoing(404, (text) => JSON.stringify({ a: text })),
+    /answered 404 for/
+  ],
   [
     "describes tables with the token",
     "tables",
     echoing(200, (text) => JSON.stringify({ ...table, a: bare(text) })),
     unused
   ],
-  ["describes tables with the token in escapes", "tables", echoing(200, (text) => `["${escaped(bare(text))}"]`), unused]
+  [
+    "describes tables with the token in escapes",
+    "tables",
+    echoing(200, (text) => `["${escaped(bare(text))}"]`),
+    unused
+  ]
 ]
 
 describe("a workspace that", () => {
@@ -207,7 +263,10 @@ describe("a workspace that", () => {
       answer(200, { tables: [table], next_page_token: `page-${++pages}` })(request, response)
     const { code, err, requests } = await watched(["table", "list"])
     assert.strictEqual(code, 2)
-    assert.match(err, /lists main\.default in more than 500 pages or 100000 tables\. Check the workspace URL\./)
+    assert.match(
+      err,
+      /lists main\.default in more than 500 pages or 100000 tables\. Check the workspace URL\./
+    )
     // One token serves all pages.
     assert.deepStrictEqual([pages, requests.length], [500, 501])
   }, 120_000)

@@ -1,6 +1,7 @@
 /**
- * A cluster of real processes amid trouble: three runners over sockets and PostgreSQL ingest into the local server, one is killed,
- * one is added, one is stopped, in an order and at times that a seed decides.
+ * A cluster of real processes amid trouble: three runners over sockets and PostgreSQL ingest into
+ * the local server, one is killed, one is added, one is stopped, in an order and at times that a
+ * seed decides.
  */
 import { DuckDBInstance } from "@duckdb/node-api"
 import { Effect } from "effect"
@@ -35,7 +36,10 @@ export interface Report {
 const PARTS = 30
 const SHARDS = 64
 const KEYS_PER_PART = 50
-/** Parts that are given out beyond those that a disturbance waits for: it comes while records are on their way. */
+/**
+ * Parts that are given out beyond those that a disturbance waits for: it comes while records are on
+ * their way.
+ */
 const AHEAD = 6
 /** Parts that a runner has at a time. */
 const PARTS_EACH = 2
@@ -83,7 +87,12 @@ const rowsOf = async (table: string, recordsPerPart: number): Promise<ReadonlyAr
     Fs.readFileSync(Path.join(log, name), "utf8")
       .trimEnd()
       .split("\n")
-      .map((line) => JSON.parse(line).add as { readonly path: string; readonly dataChange: boolean } | undefined)
+      .map(
+        (line) =>
+          JSON.parse(line).add as
+            | { readonly path: string; readonly dataChange: boolean }
+            | undefined
+      )
       // What a merge of files adds is there already.
       .filter((add) => add?.dataChange === true)
       .map((add) => Path.join(table, decodeURIComponent(add!.path)))
@@ -92,7 +101,8 @@ const rowsOf = async (table: string, recordsPerPart: number): Promise<ReadonlyAr
   const rows: Array<number> = []
   for (const file of files) {
     const read = await connection.runAndReadAll(
-      `SELECT CAST(part * ${recordsPerPart} + n AS INTEGER) FROM read_parquet('${file}', file_row_number = true) ORDER BY file_row_number`
+      `SELECT CAST(part * ${recordsPerPart} + n AS INTEGER) FROM read_parquet('${file}', ` +
+        `file_row_number = true) ORDER BY file_row_number`
     )
     for (const [record] of read.getRows()) rows.push(Number(record))
   }
@@ -101,8 +111,13 @@ const rowsOf = async (table: string, recordsPerPart: number): Promise<ReadonlyAr
 }
 
 /** Makes the table, or commits all that the server still owes it. */
-const withTable = <A>(dataDir: string, use: (local: typeof ZerobusLocal.Service) => Effect.Effect<A, unknown>) =>
-  Effect.runPromise(Effect.flatMap(ZerobusLocal, use).pipe(Effect.provide(ZerobusLocal.layerServer({ dataDir }))))
+const withTable = <A>(
+  dataDir: string,
+  use: (local: typeof ZerobusLocal.Service) => Effect.Effect<A, unknown>
+) =>
+  Effect.runPromise(
+    Effect.flatMap(ZerobusLocal, use).pipe(Effect.provide(ZerobusLocal.layerServer({ dataDir })))
+  )
 
 export const runCluster = async ({ database, records, seed }: RunOptions): Promise<Report> => {
   const random = makeRandom(`cluster ${seed}`)
@@ -110,7 +125,9 @@ export const runCluster = async ({ database, records, seed }: RunOptions): Promi
   const dataDir = Path.join(folder, "data")
   const recordsPerPart = Math.ceil(records / PARTS)
   const all = recordsPerPart * PARTS
-  await withTable(dataDir, (local) => local.createTable("main.default.readings(part INT, key INT, n INT)"))
+  await withTable(dataDir, (local) =>
+    local.createTable("main.default.readings(part INT, key INT, n INT)")
+  )
   const server = await startServer(dataDir)
 
   const runners: Array<Runner> = []
@@ -120,7 +137,8 @@ export const runCluster = async ({ database, records, seed }: RunOptions): Promi
   let failure: Error | undefined
   let started = 0
   const began = Date.now()
-  const note = (text: string) => events.push(`${((Date.now() - began) / 1000).toFixed(1)} s: ${text}`)
+  const note = (text: string) =>
+    events.push(`${((Date.now() - began) / 1000).toFixed(1)} s: ${text}`)
 
   const check = () => {
     if (failure !== undefined) throw failure
@@ -137,10 +155,14 @@ export const runCluster = async ({ database, records, seed }: RunOptions): Promi
       recordsPerPart,
       keysPerPart: KEYS_PER_PART
     }
-    const child = spawn(process.execPath, [...flags, beside("runnerProcess.ts"), JSON.stringify(order)], {
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-      env: { ...process.env, ...server.variables }
-    })
+    const child = spawn(
+      process.execPath,
+      [...flags, beside("runnerProcess.ts"), JSON.stringify(order)],
+      {
+        stdio: ["ignore", "inherit", "inherit", "ipc"],
+        env: { ...process.env, ...server.variables }
+      }
+    )
     const runner: Runner = {
       name,
       child,
@@ -153,7 +175,8 @@ export const runCluster = async ({ database, records, seed }: RunOptions): Promi
     runners.push(runner)
     child.once("exit", (code, signal) => {
       runner.ended = Date.now()
-      if (code !== 0 && signal !== "SIGKILL") failure ??= new Error(`${name} ended with ${code ?? signal}`)
+      if (code !== 0 && signal !== "SIGKILL")
+        failure ??= new Error(`${name} ended with ${code ?? signal}`)
     })
     let lost: number | undefined
     const regained = (at: number) => {
@@ -220,7 +243,10 @@ export const runCluster = async ({ database, records, seed }: RunOptions): Promi
   try {
     const first = await Promise.all([startRunner(), startRunner(), startRunner()])
     const ingestingSince = Date.now()
-    const order = (["kill", "add", "stop"] as const).map((name) => ({ name, at: 0.05 + 0.65 * random.float() }))
+    const order = (["kill", "add", "stop"] as const).map((name) => ({
+      name,
+      at: 0.05 + 0.65 * random.float()
+    }))
     for (const { at, name } of order.sort((one, other) => one.at - other.at)) {
       const target = random.pick(first.filter(isAlive))
       const before = notesIn(target.journal)
@@ -228,7 +254,8 @@ export const runCluster = async ({ database, records, seed }: RunOptions): Promi
       give()
       for (; progress() < at || notesIn(target.journal) === before; await setTimeout(10)) {
         check()
-        if (finished.size === PARTS) throw new Error("all parts were acknowledged before everything had happened")
+        if (finished.size === PARTS)
+          throw new Error("all parts were acknowledged before everything had happened")
         // The target has to have records on their way.
         if (left(target).length === 0 && limit < PARTS) limit++
         give()
@@ -252,7 +279,8 @@ export const runCluster = async ({ database, records, seed }: RunOptions): Promi
     const verdict = judge({
       records: all,
       keyOf: (record) =>
-        Math.floor(record / recordsPerPart) * KEYS_PER_PART + ((record % recordsPerPart) % KEYS_PER_PART),
+        Math.floor(record / recordsPerPart) * KEYS_PER_PART +
+        ((record % recordsPerPart) % KEYS_PER_PART),
       rows: await rowsOf(Path.join(dataDir, "main/default/readings"), recordsPerPart),
       runners: runners.map(({ ended, journal }) => ({ notes: readJournal(journal), ended })),
       // What has several reasons counts under the plainest one.

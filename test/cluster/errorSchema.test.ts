@@ -19,7 +19,15 @@ const errors: ReadonlyArray<Errors.ZerobusError> = [
     reason: Errors.RetryableReason.TokenServiceUnavailable({ message, retryAfterMillis: 1000 }),
     attempts: 1
   }),
-  ...(["ConnectionLost", "ConnectTimeout", "AckTimeout", "CatalogUnavailable", "SpoolUnavailable"] as const).map(
+  ...(
+    [
+      "ConnectionLost",
+      "ConnectTimeout",
+      "AckTimeout",
+      "CatalogUnavailable",
+      "SpoolUnavailable"
+    ] as const
+  ).map(
     (tag) => new Errors.Retryable({ reason: Errors.RetryableReason[tag]({ message }), attempts: 1 })
   ),
   new Errors.InvalidToken({ message }),
@@ -29,11 +37,23 @@ const errors: ReadonlyArray<Errors.ZerobusError> = [
   new Errors.InvalidEndpoint({ message }),
   new Errors.TlsFailure({ message, code: "DEPTH_ZERO_SELF_SIGNED_CERT" }),
   new Errors.InvalidArgument({ message, path: ["place", 3, "lat"], offset: 7 }),
-  new Errors.SchemaMismatch({ message, causes: ["FIELD_NOT_IN_TABLE", "another"], errorCode: "8001" }),
+  new Errors.SchemaMismatch({
+    message,
+    causes: ["FIELD_NOT_IN_TABLE", "another"],
+    errorCode: "8001"
+  }),
   new Errors.PayloadTooLarge({ size: 20, limit: 10, option: "maxBatchRecords" }),
   new Errors.Unsupported({ message }),
-  new Errors.FlushTimeout({ operation: "ingestRecord", timeoutMillis: 10, pending: 4, lastFailure: retryable }),
-  new Errors.StreamClosed({ operation: "ingestRecord", cause: new Errors.StreamClosed({ operation: "close" }) }),
+  new Errors.FlushTimeout({
+    operation: "ingestRecord",
+    timeoutMillis: 10,
+    pending: 4,
+    lastFailure: retryable
+  }),
+  new Errors.StreamClosed({
+    operation: "ingestRecord",
+    cause: new Errors.StreamClosed({ operation: "close" })
+  }),
   new Errors.StreamClosed({ operation: "ingestRecord", cause: retryable }),
   new Errors.InvalidState({ message }),
   new Errors.ProtocolViolation({ message })

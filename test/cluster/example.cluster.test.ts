@@ -1,5 +1,6 @@
 /**
- * Two nodes of `examples/cluster.ts` in processes of their own, with the variables that `cluster.compose.yaml` gives them.
+ * Two nodes of `examples/cluster.ts` in processes of their own, with the variables that
+ * `cluster.compose.yaml` gives them.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -25,12 +26,20 @@ const server = Effect.acquireRelease(
 
 /** Runs the program to its end. */
 const run = async (environment: Readonly<Record<string, string>>) => {
-  const child = spawn(process.execPath, ["--conditions=effect-zerobus-source", "examples/cluster.ts"], {
-    cwd: root,
-    env: { ...process.env, ...environment }
-  })
+  const child = spawn(
+    process.execPath,
+    ["--conditions=effect-zerobus-source", "examples/cluster.ts"],
+    {
+      cwd: root,
+      env: { ...process.env, ...environment }
+    }
+  )
   child.stdin.end()
-  const [output, errors, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")])
+  const [output, errors, [status]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, "exit")
+  ])
   return { printed: output + errors, status: Number(status) }
 }
 
@@ -48,8 +57,19 @@ describe.skipIf(postgresPrograms === undefined)("the cluster of the examples", (
             const port = String(await freePort())
             const { NODE_EXTRA_CA_CERTS, ...named } = environment
             assert.isDefined(NODE_EXTRA_CA_CERTS)
-            const here = { HOST: "127.0.0.1", LISTEN_HOST: "127.0.0.1", PORT: port, LISTEN_PORT: port }
-            return run({ ...named, ...local.environment, ...here, DATABASE_URL: url, READINGS: "100" })
+            const here = {
+              HOST: "127.0.0.1",
+              LISTEN_HOST: "127.0.0.1",
+              PORT: port,
+              LISTEN_PORT: port
+            }
+            return run({
+              ...named,
+              ...local.environment,
+              ...here,
+              DATABASE_URL: url,
+              READINGS: "100"
+            })
           }),
         { concurrency: 2 }
       )

@@ -1,6 +1,7 @@
 /**
- * `examples/cluster.compose.yaml`: keys that Compose has, services and volumes that there are, a table of the program's columns, and
- * nodes that differ in their address alone. An image is not built here; `example.cluster.test.ts` runs the program.
+ * `examples/cluster.compose.yaml`: keys that Compose has, services and volumes that there are, a
+ * table of the program's columns, and nodes that differ in their address alone. An image is not
+ * built here; `example.cluster.test.ts` runs the program.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -12,7 +13,15 @@ const program = Fs.readFileSync(Path.join(root, "examples/cluster.ts"), "utf8")
 
 describe("the cluster of the examples", () => {
   it("has services of known keys, and names only volumes and services that there are", () => {
-    const known = ["build", "image", "command", "environment", "volumes", "depends_on", "healthcheck"]
+    const known = [
+      "build",
+      "image",
+      "command",
+      "environment",
+      "volumes",
+      "depends_on",
+      "healthcheck"
+    ]
     assert.deepStrictEqual(Object.keys(compose).sort(), ["services", "volumes"])
     for (const [name, service] of Object.entries(compose.services)) {
       assert.includeMembers(known, Object.keys(service), name)
@@ -37,15 +46,22 @@ describe("the cluster of the examples", () => {
       const [, first] = nodes[0]!
       assert.deepStrictEqual(environment, { ...first.environment, HOST: name })
       assert.deepStrictEqual({ build, ...rest }, { build: first.build, ...rest })
-      const { context, dockerfile_inline } = build as { readonly context: string; readonly dockerfile_inline: string }
-      const command = JSON.parse(/^CMD (.*)$/m.exec(dockerfile_inline)![1]!) as ReadonlyArray<string>
+      const { context, dockerfile_inline } = build as {
+        readonly context: string
+        readonly dockerfile_inline: string
+      }
+      const command = JSON.parse(
+        /^CMD (.*)$/m.exec(dockerfile_inline)![1]!
+      ) as ReadonlyArray<string>
       assert.isTrue(Fs.existsSync(Path.join(root, "examples", context, command.at(-1)!)))
     }
   })
 
   it("starts a server with the table of the program", async () => {
     const data = Path.join(temporaryFolder(), "data")
-    const [command, ...flags] = compose.services["zerobus"]!.command!.map((flag) => flag.replace("=/data", `=${data}`))
+    const [command, ...flags] = compose.services["zerobus"]!.command!.map((flag) =>
+      flag.replace("=/data", `=${data}`)
+    )
     assert.strictEqual(command, "local")
     const server = await startServer(flags)
     server.child.kill("SIGTERM")

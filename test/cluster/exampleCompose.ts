@@ -17,11 +17,14 @@ export interface Service {
   readonly healthcheck?: unknown
 }
 
-export const compose = parse(Fs.readFileSync(Path.join(root, "examples/cluster.compose.yaml"), "utf8"), {
-  strict: true,
-  uniqueKeys: true,
-  merge: true
-}) as {
+export const compose = parse(
+  Fs.readFileSync(Path.join(root, "examples/cluster.compose.yaml"), "utf8"),
+  {
+    strict: true,
+    uniqueKeys: true,
+    merge: true
+  }
+) as {
   readonly services: Readonly<Record<string, Service>>
   readonly volumes: Readonly<Record<string, unknown>>
 }

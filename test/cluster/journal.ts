@@ -1,6 +1,7 @@
 /**
- * What a runner notes of each record: when it was handed over, and when it was acknowledged. Twelve bytes a note: a double with
- * milliseconds, negative for an acknowledgement, and the record's number.
+ * What a runner notes of each record: when it was handed over, and when it was acknowledged. Twelve
+ * bytes a note: a double with milliseconds, negative for an acknowledgement, and the record's
+ * number.
  */
 import * as Fs from "node:fs"
 
@@ -63,4 +64,5 @@ export const readJournal = (path: string): Notes => {
 }
 
 /** How many notes a journal has. */
-export const notesIn = (path: string): number => (Fs.existsSync(path) ? Math.floor(Fs.statSync(path).size / NOTE) : 0)
+export const notesIn = (path: string): number =>
+  Fs.existsSync(path) ? Math.floor(Fs.statSync(path).size / NOTE) : 0

@@ -4,7 +4,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Evidence, judge } from "./judge.ts"
 
-/** Ten records of two keys, each handed over at its number and acknowledged five later, while something moved at 3. */
+/**
+ * Ten records of two keys, each handed over at its number and acknowledged five later, while
+ * something moved at 3.
+ */
 const evidence = (rows: ReadonlyArray<number>): Evidence => {
   const numbers = Array.from({ length: 10 }, (_, n) => n)
   return {
@@ -27,7 +30,11 @@ const clean = { missing: [], outOfOrder: [], unexplained: [], again: { move: 0 }
 
 describe("the judge of a cluster", () => {
   it("accepts order per key, records that are there unacknowledged, and those that are not", () => {
-    assert.deepInclude(judge(evidence([1, 0, 2, 3, 5, 4, 6, 7, 8])), { ...clean, rows: 9, acknowledged: 8 })
+    assert.deepInclude(judge(evidence([1, 0, 2, 3, 5, 4, 6, 7, 8])), {
+      ...clean,
+      rows: 9,
+      acknowledged: 8
+    })
   })
 
   it("accepts what was on its way when something moved", () => {

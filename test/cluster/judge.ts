@@ -1,6 +1,7 @@
 /**
- * Holds a table against what the runners of a cluster noted: every acknowledged record is there, records of a key first appear in
- * order, and what is there twice was on its way when a runner ended or shards moved.
+ * Holds a table against what the runners of a cluster noted: every acknowledged record is there,
+ * records of a key first appear in order, and what is there twice was on its way when a runner
+ * ended or shards moved.
  */
 import type { Notes } from "./journal.ts"
 
@@ -44,7 +45,9 @@ const disturbedBy = ({ disturbances, runners }: Evidence, record: number): Reado
       .filter(({ from, to }) =>
         runners.some(({ ended, notes }) => {
           const start = notes.handedOver.get(record)
-          return start !== undefined && start <= to && (notes.acknowledged.get(record) ?? ended) >= from
+          return (
+            start !== undefined && start <= to && (notes.acknowledged.get(record) ?? ended) >= from
+          )
         })
       )
       .map(({ name }) => name)

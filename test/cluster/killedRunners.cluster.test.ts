@@ -1,6 +1,7 @@
 /**
- * Three runners in processes of their own, over sockets and PostgreSQL, of which one is killed and one stopped while one is added.
- * `npm run test:cluster`, with `-- --full` for 1,000,000 records and `CLUSTER_SEED` for other times.
+ * Three runners in processes of their own, over sockets and PostgreSQL, of which one is killed and
+ * one stopped while one is added. `npm run test:cluster`, with `-- --full` for 1,000,000 records
+ * and `CLUSTER_SEED` for other times.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -22,10 +23,12 @@ describe.skipIf(postgresPrograms === undefined)("a cluster over PostgreSQL", () 
       const rate = Math.round(acknowledged / seconds).toLocaleString("en")
       console.log(
         [
-          `seed ${seed}: ${acknowledged.toLocaleString("en")} records in ${seconds.toFixed(1)} s, ${rate} a second`,
+          `seed ${seed}: ${acknowledged.toLocaleString("en")} records in ${seconds.toFixed(1)} ` +
+            `s, ${rate} a second`,
           ...events.map((event) => `  ${event}`),
           `  rows ${rows}, missing ${missing.length}, out of order ${outOfOrder.length}`,
-          `  again ${JSON.stringify(again)} of ${JSON.stringify(onTheirWay)} on their way, unexplained ${unexplained.length}`
+          `  again ${JSON.stringify(again)} of ${JSON.stringify(onTheirWay)} on their way, ` +
+            `unexplained ${unexplained.length}`
         ].join("\n")
       )
       assert.isAtLeast(acknowledged, records)

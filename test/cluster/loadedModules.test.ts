@@ -4,7 +4,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { loadedBy } from "../support/loadedBy.ts"
 
-const ofCluster = (url: string): boolean => /\/src\/cluster\/|\/effect\/dist\/(?:cluster|rpc|sql)\//.test(url)
+const ofCluster = (url: string): boolean =>
+  /\/src\/cluster\/|\/effect\/dist\/(?:cluster|rpc|sql)\//.test(url)
 
 describe("the modules of the client", () => {
   it("are none of the cluster's", () => {
@@ -15,7 +16,11 @@ describe("the modules of the client", () => {
 
   it("are found where they are loaded", () => {
     const loaded = loadedBy('await import("effect-zerobus/cluster")').filter(ofCluster)
-    for (const part of ["/src/cluster/ZerobusShards.ts", "/effect/dist/cluster/Entity.js", "/effect/dist/rpc/Rpc.js"]) {
+    for (const part of [
+      "/src/cluster/ZerobusShards.ts",
+      "/effect/dist/cluster/Entity.js",
+      "/effect/dist/rpc/Rpc.js"
+    ]) {
       assert.isTrue(
         loaded.some((url) => url.endsWith(part)),
         part

@@ -1,6 +1,6 @@
 /**
- * The shards of a table in one process, with the cluster's storage in SQLite: what is ingested arrives in order, what is refused
- * is named, and what is stored outlives the process that took it.
+ * The shards of a table in one process, with the cluster's storage in SQLite: what is ingested
+ * arrives in order, what is refused is named, and what is stored outlives the process that took it.
  */
 import { NodeCrypto } from "@effect/platform-node"
 import { assert, describe, it, layer } from "@effect/vitest"
@@ -28,7 +28,11 @@ const shardsOf = (table: string, stream: ZerobusShards.ShardStreamOptions<Readin
 /** A cluster of one runner; its storage lives in a file, so that another one can go on with it. */
 const cluster = (file: string) =>
   SingleRunner.layer({
-    shardingConfig: { entityMessagePollInterval: 100, entityTerminationTimeout: 200, shardsPerGroup: 16 }
+    shardingConfig: {
+      entityMessagePollInterval: 100,
+      entityTerminationTimeout: 200,
+      shardsPerGroup: 16
+    }
   }).pipe(Layer.provide([sqliteLayer(file), NodeCrypto.layerDigest]))
 
 const databaseFile = Effect.map(
@@ -45,7 +49,8 @@ const readings = (count: number): ReadonlyArray<Reading> =>
 /** The numbers of each device, in the order in which they lie in the table. */
 const byDevice = (records: ReadonlyArray<Record<string, unknown>>) => {
   const numbers = new Map<unknown, Array<number>>()
-  for (const { device, n } of records) numbers.set(device, [...(numbers.get(device) ?? []), Number(n)])
+  for (const { device, n } of records)
+    numbers.set(device, [...(numbers.get(device) ?? []), Number(n)])
   return numbers
 }
 
@@ -65,9 +70,9 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("shards on one ma
     Effect.gen(function* () {
       const { name, records } = yield* table("durable")
       const given = readings(2000)
-      yield* Effect.forEach(given, (reading) => ZerobusShards.ingest(reading), { concurrency: 500 }).pipe(
-        Effect.provide(shardsOf(name).pipe(Layer.provide(cluster(yield* databaseFile))))
-      )
+      yield* Effect.forEach(given, (reading) => ZerobusShards.ingest(reading), {
+        concurrency: 500
+      }).pipe(Effect.provide(shardsOf(name).pipe(Layer.provide(cluster(yield* databaseFile)))))
       assert.deepStrictEqual(byDevice(yield* records), byDevice(given))
     })
   )
@@ -98,19 +103,21 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("shards on one ma
     })
   )
 
-  it.effect("give what ends a shard's stream to the callers, with its class, and open another one", () =>
-    Effect.gen(function* () {
-      const { local, name, records } = yield* table("ended")
-      yield* local.dropTable(name)
-      yield* Effect.gen(function* () {
-        const failure = yield* Effect.flip(ZerobusShards.ingest({ device: "sensor", n: 1 }))
-        assert.instanceOf(failure, InvalidTable)
-        assert.deepInclude(failure, { tableName: name, isRetryable: false })
-        yield* table("ended")
-        yield* ZerobusShards.ingest({ device: "sensor", n: 2 })
-      }).pipe(Effect.provide(shardsOf(name).pipe(Layer.provide(cluster(yield* databaseFile)))))
-      assert.deepStrictEqual(byDevice(yield* records), new Map([["sensor", [2]]]))
-    })
+  it.effect(
+    "give what ends a shard's stream to the callers, with its class, and open another one",
+    () =>
+      Effect.gen(function* () {
+        const { local, name, records } = yield* table("ended")
+        yield* local.dropTable(name)
+        yield* Effect.gen(function* () {
+          const failure = yield* Effect.flip(ZerobusShards.ingest({ device: "sensor", n: 1 }))
+          assert.instanceOf(failure, InvalidTable)
+          assert.deepInclude(failure, { tableName: name, isRetryable: false })
+          yield* table("ended")
+          yield* ZerobusShards.ingest({ device: "sensor", n: 2 })
+        }).pipe(Effect.provide(shardsOf(name).pipe(Layer.provide(cluster(yield* databaseFile)))))
+        assert.deepStrictEqual(byDevice(yield* records), new Map([["sensor", [2]]]))
+      })
   )
 
   it.effect("refuse what cannot be sent before it leaves the process", () =>
@@ -120,34 +127,51 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("shards on one ma
         const bad = yield* Effect.flip(ZerobusShards.ingest({ device: "sensor", n: 1.5 }))
         assert.deepInclude(bad, { _tag: "InvalidArgument", path: ["n"] })
         const large = yield* Effect.flip(ZerobusShards.ingest({ device: "x".repeat(2000), n: 1 }))
-        assert.deepInclude(large, { _tag: "PayloadTooLarge", limit: 1000, option: "maxPayloadBytes" })
-        const unattended = yield* Effect.flip(ZerobusShards.ingest({ device: "x", n: 1 }, { persisted: true }))
+        assert.deepInclude(large, {
+          _tag: "PayloadTooLarge",
+          limit: 1000,
+          option: "maxPayloadBytes"
+        })
+        const unattended = yield* Effect.flip(
+          ZerobusShards.ingest({ device: "x", n: 1 }, { persisted: true })
+        )
         assert.deepInclude(unattended, { _tag: "InvalidArgument", path: ["persisted"] })
       }).pipe(
-        Effect.provide(shardsOf(name, { maxPayloadBytes: 1000 }).pipe(Layer.provide(cluster(yield* databaseFile))))
+        Effect.provide(
+          shardsOf(name, { maxPayloadBytes: 1000 }).pipe(
+            Layer.provide(cluster(yield* databaseFile))
+          )
+        )
       )
     })
   )
 
-  it.effect("keep what is stored while the server refuses streams, and send it from the next process, in order", () =>
-    Effect.gen(function* () {
-      const { local, name, records } = yield* table("stored")
-      const file = yield* databaseFile
-      const given = readings(200)
-      const letters: Array<Reading> = []
-      const shards = shardsOf(name, {
-        onRefused: ({ records: refused }) => Effect.sync(() => letters.push(...refused))
-      }).pipe(Layer.provide(cluster(file)))
-      yield* local.inject(name, Faults.reject({ status: "PERMISSION_DENIED", times: 1_000_000 }))
-      yield* Effect.forEach(given, (reading) => ZerobusShards.ingest(reading, { persisted: true }), {
-        concurrency: 50
-      }).pipe(Effect.provide(shards))
-      assert.deepStrictEqual(yield* records, [])
-      yield* local.clearFaults(name)
-      yield* settled(records, given.length).pipe(Effect.provide(shards))
-      assert.deepStrictEqual(byDevice(yield* records), byDevice(given))
-      assert.deepStrictEqual(letters, [])
-    })
+  it.effect(
+    "keep what is stored while the server refuses streams, and send it from the next process, " +
+      "in order",
+    () =>
+      Effect.gen(function* () {
+        const { local, name, records } = yield* table("stored")
+        const file = yield* databaseFile
+        const given = readings(200)
+        const letters: Array<Reading> = []
+        const shards = shardsOf(name, {
+          onRefused: ({ records: refused }) => Effect.sync(() => letters.push(...refused))
+        }).pipe(Layer.provide(cluster(file)))
+        yield* local.inject(name, Faults.reject({ status: "PERMISSION_DENIED", times: 1_000_000 }))
+        yield* Effect.forEach(
+          given,
+          (reading) => ZerobusShards.ingest(reading, { persisted: true }),
+          {
+            concurrency: 50
+          }
+        ).pipe(Effect.provide(shards))
+        assert.deepStrictEqual(yield* records, [])
+        yield* local.clearFaults(name)
+        yield* settled(records, given.length).pipe(Effect.provide(shards))
+        assert.deepStrictEqual(byDevice(yield* records), byDevice(given))
+        assert.deepStrictEqual(letters, [])
+      })
   )
 })
 

@@ -1,10 +1,12 @@
 /**
- * A runner of the cluster in a process of its own: it owns shards, and ingests the records of the parts that its parent gives it.
+ * A runner of the cluster in a process of its own: it owns shards, and ingests the records of the
+ * parts that its parent gives it.
  *
- * The order comes as JSON in the first argument. Parts come as messages `{ part, done }`, where `done` are the journals of the runners
- * that had the part before: what is acknowledged there is not ingested again. For each record it writes when it was handed over
- * and when it was acknowledged to its journal, at once, so that a kill loses no acknowledgement. With SIGTERM it hands over no more
- * records, waits for those that are on their way, and stops.
+ * The order comes as JSON in the first argument. Parts come as messages `{ part, done }`, where
+ * `done` are the journals of the runners that had the part before: what is acknowledged there is
+ * not ingested again. For each record it writes when it was handed over and when it was
+ * acknowledged to its journal, at once, so that a kill loses no acknowledgement. With SIGTERM it
+ * hands over no more records, waits for those that are on their way, and stops.
  */
 import { NodeClusterSocket } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
@@ -67,8 +69,8 @@ const Shards = ZerobusShards.layer({
 })
 
 /**
- * Tells the parent when a connection to another runner was lost, as it is on a machine that answers no ping for five seconds: what
- * travels on it is sent again.
+ * Tells the parent when a connection to another runner was lost, as it is on a machine that answers
+ * no ping for five seconds: what travels on it is sent again.
  */
 const connections = Layer.succeed(RpcClient.ConnectionHooks, {
   onConnect: Effect.void,
@@ -103,7 +105,9 @@ const ingestPart = ({ done, part }: PartOrder) =>
   Effect.gen(function* () {
     const first = part * order.recordsPerPart
     const acknowledged = new Set(done.flatMap((path) => [...readJournal(path).acknowledged.keys()]))
-    const left = Array.from({ length: order.recordsPerPart }, (_, n) => n).filter((n) => !acknowledged.has(first + n))
+    const left = Array.from({ length: order.recordsPerPart }, (_, n) => n).filter(
+      (n) => !acknowledged.has(first + n)
+    )
     yield* Effect.forEach(
       left,
       (n) =>
@@ -140,8 +144,9 @@ const tell = (event: NonNullable<RunnerWord["event"]>): void => {
 }
 
 /**
- * Tells the parent when what travels is sent again: the runner could not renew its leases in time and gives its shards up, as it does
- * on a machine that is too busy; the owner of a shard did not take a batch; a stream replays on another connection.
+ * Tells the parent when what travels is sent again: the runner could not renew its leases in time
+ * and gives its shards up, as it does on a machine that is too busy; the owner of a shard did not
+ * take a batch; a stream replays on another connection.
  */
 const log = Logger.make(({ message }) => {
   const [text, details] = Array.isArray(message) ? message : [message]

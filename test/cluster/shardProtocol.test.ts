@@ -1,5 +1,6 @@
 /**
- * What runners of different versions must agree on: the shard of a key, the name of an entity, the bytes of a batch.
+ * What runners of different versions must agree on: the shard of a key, the name of an entity, the
+ * bytes of a batch.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { payloadsOf, shardEntity, shardOf } from "../../src/cluster/shardProtocol.ts"
@@ -49,7 +50,10 @@ describe("the payloads of a batch", () => {
     )
   })
 
-  it.each([[[0x0a]], [[0x0a, 5, 1]], [[0xff, 0xff, 0xff]]])("are not read from other bytes: %j", (bytes) => {
-    assert.isUndefined(payloadsOf(Uint8Array.from(bytes)))
-  })
+  it.each([[[0x0a]], [[0x0a, 5, 1]], [[0xff, 0xff, 0xff]]])(
+    "are not read from other bytes: %j",
+    (bytes) => {
+      assert.isUndefined(payloadsOf(Uint8Array.from(bytes)))
+    }
+  )
 })

@@ -1,6 +1,6 @@
 /**
- * The sender by itself, on a virtual clock: one batch per shard at a time, sent until its owner has replied, and nothing without an
- * answer.
+ * The sender by itself, on a virtual clock: one batch per shard at a time, sent until its owner has
+ * replied, and nothing without an answer.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Scope } from "effect"
@@ -34,7 +34,8 @@ const start = Effect.gen(function* () {
   }, options)
   const ingest = (shard: number, text: string, stored = false) =>
     Effect.callback<void, ZerobusError>((resume) => {
-      if (!accept(shard, { content: Buffer.from(text), stored, done: resume })) resume(Effect.die("closed"))
+      if (!accept(shard, { content: Buffer.from(text), stored, done: resume }))
+        resume(Effect.die("closed"))
     })
   return { sent, ingest, accept }
 })
@@ -49,7 +50,9 @@ describe("the sender of shards", () => {
       const { ingest, sent } = yield* start
       const first = yield* Effect.forkChild(ingest(1, "0"))
       yield* turn
-      const fibers = yield* Effect.forEach(["a", "b", "c", "d"], (text) => Effect.forkChild(ingest(1, text)))
+      const fibers = yield* Effect.forEach(["a", "b", "c", "d"], (text) =>
+        Effect.forkChild(ingest(1, text))
+      )
       const other = yield* Effect.forkChild(ingest(2, "x"))
       yield* turn
       assert.deepStrictEqual(texts(sent), ["1:0", "2:x"])
@@ -66,31 +69,43 @@ describe("the sender of shards", () => {
     })
   )
 
-  it.effect("bounds a batch by bytes, lets a larger record travel alone, and never mixes stored ones with others", () =>
-    Effect.gen(function* () {
-      const { ingest, sent } = yield* start
-      const given = [
-        ["0", false],
-        ["123456", false],
-        ["7890", false],
-        ["1", false],
-        ["a record of many bytes", false],
-        ["s", true],
-        ["t", true],
-        ["v", false]
-      ] as const
-      const fibers = yield* Effect.forEach(given, ([text, stored]) => Effect.forkChild(ingest(0, text, stored)))
-      for (let i = 0; i < 6; i++) {
-        yield* turn
-        yield* Deferred.succeed(sent[i]!.reply, sent[i]!.stored ? undefined : all(9))
-      }
-      yield* Fiber.joinAll(fibers)
-      assert.deepStrictEqual(texts(sent), ["0:0", "0:1234567890", "0:1", "0:a record of many bytes", "0:st", "0:v"])
-      assert.deepStrictEqual(
-        sent.map(({ stored }) => stored),
-        [false, false, false, false, true, false]
-      )
-    })
+  it.effect(
+    "bounds a batch by bytes, lets a larger record travel alone, and never mixes stored ones " +
+      "with others",
+    () =>
+      Effect.gen(function* () {
+        const { ingest, sent } = yield* start
+        const given = [
+          ["0", false],
+          ["123456", false],
+          ["7890", false],
+          ["1", false],
+          ["a record of many bytes", false],
+          ["s", true],
+          ["t", true],
+          ["v", false]
+        ] as const
+        const fibers = yield* Effect.forEach(given, ([text, stored]) =>
+          Effect.forkChild(ingest(0, text, stored))
+        )
+        for (let i = 0; i < 6; i++) {
+          yield* turn
+          yield* Deferred.succeed(sent[i]!.reply, sent[i]!.stored ? undefined : all(9))
+        }
+        yield* Fiber.joinAll(fibers)
+        assert.deepStrictEqual(texts(sent), [
+          "0:0",
+          "0:1234567890",
+          "0:1",
+          "0:a record of many bytes",
+          "0:st",
+          "0:v"
+        ])
+        assert.deepStrictEqual(
+          sent.map(({ stored }) => stored),
+          [false, false, false, false, true, false]
+        )
+      })
   )
 
   it.effect("tells each record of a batch what became of it", () =>
@@ -98,12 +113,18 @@ describe("the sender of shards", () => {
       const { ingest, sent } = yield* start
       yield* Effect.forkChild(ingest(0, "0"))
       yield* turn
-      const fibers = yield* Effect.forEach(["a", "b", "c"], (text) => Effect.forkChild(ingest(0, text)))
+      const fibers = yield* Effect.forEach(["a", "b", "c"], (text) =>
+        Effect.forkChild(ingest(0, text))
+      )
       yield* Deferred.succeed(sent[0]!.reply, all(1))
       yield* turn
       const refusal = new InvalidArgument({ message: "refused", path: [] })
       const failure = new InvalidArgument({ message: "ended", path: [] })
-      yield* Deferred.succeed(sent[1]!.reply, { settled: 2, refused: [{ index: 1, error: refusal }], failure })
+      yield* Deferred.succeed(sent[1]!.reply, {
+        settled: 2,
+        refused: [{ index: 1, error: refusal }],
+        failure
+      })
       const exits = yield* Effect.forEach(fibers, Fiber.await)
       assert.deepStrictEqual(exits, [Exit.void, Exit.fail(refusal), Exit.fail(failure)])
     })
@@ -136,7 +157,8 @@ describe("the sender of shards", () => {
   )
 
   it.effect(
-    "returns records with a reason when the storage fails, the cluster is closed, or no reply comes in time",
+    "returns records with a reason when the storage fails, the cluster is closed, or no reply " +
+      "comes in time",
     () =>
       Effect.gen(function* () {
         const { ingest, sent } = yield* start
@@ -145,13 +167,20 @@ describe("the sender of shards", () => {
         const late = yield* Effect.forkChild(Effect.flip(ingest(2, "c")))
         const broken = yield* Effect.forkChild(Effect.exit(ingest(3, "d")))
         yield* turn
-        yield* Deferred.fail(sent[0]!.reply, new ClusterError.PersistenceError({ cause: new Error("disk") }))
-        yield* Deferred.fail(sent[1]!.reply, new ClusterError.EntityNotAssignedToRunner({ address }))
+        yield* Deferred.fail(
+          sent[0]!.reply,
+          new ClusterError.PersistenceError({ cause: new Error("disk") })
+        )
+        yield* Deferred.fail(
+          sent[1]!.reply,
+          new ClusterError.EntityNotAssignedToRunner({ address })
+        )
         yield* Deferred.die(sent[3]!.reply, "defect")
         yield* TestClock.adjust("59 seconds")
         assert.isUndefined(late.pollUnsafe())
         yield* TestClock.adjust("1 second")
-        const reasonOf = (error: ZerobusError) => (error._tag === "Retryable" ? error.reason._tag : error._tag)
+        const reasonOf = (error: ZerobusError) =>
+          error._tag === "Retryable" ? error.reason._tag : error._tag
         assert.strictEqual(reasonOf(yield* Fiber.join(stored)), "SpoolUnavailable")
         assert.strictEqual(reasonOf(yield* Fiber.join(unowned)), "StreamClosed")
         assert.strictEqual(reasonOf(yield* Fiber.join(late)), "AckTimeout")

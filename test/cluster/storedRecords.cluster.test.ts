@@ -1,5 +1,6 @@
 /**
- * Records that PostgreSQL holds until they are durable, and the statements of docs/scaling.md that remove them afterwards.
+ * Records that PostgreSQL holds until they are durable, and the statements of docs/scaling.md that
+ * remove them afterwards.
  */
 import { NodeClusterSocket } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
@@ -49,14 +50,20 @@ describe.skipIf(postgresPrograms === undefined)("records that PostgreSQL holds",
         yield* local.createTable("main.default.stored(device STRING, n INT)")
         yield* Effect.gen(function* () {
           const readings = Array.from({ length: 300 }, (_, n) => ({ device: `sensor-${n % 7}`, n }))
-          yield* Effect.forEach(readings, (reading) => ZerobusShards.ingest(reading, { persisted: true }), {
-            concurrency: 100
-          })
+          yield* Effect.forEach(
+            readings,
+            (reading) => ZerobusShards.ingest(reading, { persisted: true }),
+            {
+              concurrency: 100
+            }
+          )
           const open = count("cluster_messages WHERE NOT processed")
           yield* Effect.repeat(open, { until: (left) => left === 0, schedule: Schedule.spaced(50) })
           const rows = yield* local.records("main.default.stored")
           for (let device = 0; device < 7; device++) {
-            const numbers = rows.filter((row) => row["device"] === `sensor-${device}`).map(({ n }) => Number(n))
+            const numbers = rows
+              .filter((row) => row["device"] === `sensor-${device}`)
+              .map(({ n }) => Number(n))
             assert.deepStrictEqual(
               numbers,
               readings.filter(({ n }) => n % 7 === device).map(({ n }) => n)

@@ -1,6 +1,6 @@
 /**
- * Holds `docs/architecture.md` to the sources: what it names exists, its figures are theirs, and it has
- * every room that a record passes.
+ * Holds `docs/architecture.md` to the sources: what it names exists, its figures are theirs, and it
+ * has every room that a record passes.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -18,16 +18,20 @@ const sources = Fs.readdirSync(Path.join(root, "src"), { recursive: true, encodi
   .map((file) => file.replaceAll("\\", "/"))
   .filter((file) => file.endsWith(".ts"))
 /** The folders of `src` that hold files, but for `src` itself. */
-const rooms = [...new Set(sources.map((file) => Path.posix.dirname(file)))].filter((room) => room !== ".").sort()
+const rooms = [...new Set(sources.map((file) => Path.posix.dirname(file)))]
+  .filter((room) => room !== ".")
+  .sort()
 const words = new Set(sources.flatMap((file) => read(`src/${file}`).match(/\w+/g) ?? []))
 const named = (text: string) => [...text.matchAll(/`([^`\n]+)`/g)].map(([, name]) => name!)
 
 /** Files and rooms in a text, in back-ticks or not, as paths below the project's folder. */
 const placesIn = (text: string): ReadonlyArray<string> =>
-  [...text.matchAll(/(?<![\w/.])(src|test|internal|local|cli)((?:\/[\w.-]+)+)/g)].map(([place, first]) =>
-    (first === "src" || first === "test" ? place : `src/${place}`).replace(/\.$/, "")
+  [...text.matchAll(/(?<![\w/.])(src|test|internal|local|cli)((?:\/[\w.-]+)+)/g)].map(
+    ([place, first]) =>
+      (first === "src" || first === "test" ? place : `src/${place}`).replace(/\.$/, "")
   )
-const missing = (text: string) => placesIn(text).filter((place) => !Fs.existsSync(Path.join(root, place)))
+const missing = (text: string) =>
+  placesIn(text).filter((place) => !Fs.existsSync(Path.join(root, place)))
 
 describe("the page on architecture", () => {
   it("names files and rooms that exist", () => {
@@ -51,8 +55,12 @@ describe("the page on architecture", () => {
   })
 
   it("has every room that a record passes", () => {
-    const passed = rooms.filter((room) => /^(?:internal|local)\//.test(room) && room !== "internal/columns")
-    const inPage = new Set(placesIn(page).map((place) => place.replace(/\/\w+\.ts$/, "").slice("src/".length)))
+    const passed = rooms.filter(
+      (room) => /^(?:internal|local)\//.test(room) && room !== "internal/columns"
+    )
+    const inPage = new Set(
+      placesIn(page).map((place) => place.replace(/\/\w+\.ts$/, "").slice("src/".length))
+    )
     assert.deepStrictEqual(
       passed.filter((room) => !inPage.has(room)),
       []
@@ -76,7 +84,9 @@ describe("the page on architecture", () => {
   it("has the states of a stream in its second picture", () => {
     const states = [...read("src/StreamState.ts").matchAll(/"(\w+)"/g)].map(([, state]) => state!)
     const picture = /stateDiagram-v2\n([\s\S]*?)```/.exec(page)![1]!
-    const drawn = new Set([...picture.matchAll(/(\w+) --> (\w+)|--> (\w+)/g)].flatMap(([, ...all]) => all))
+    const drawn = new Set(
+      [...picture.matchAll(/(\w+) --> (\w+)|--> (\w+)/g)].flatMap(([, ...all]) => all)
+    )
     drawn.delete(undefined as never)
     assert.deepStrictEqual([...drawn].sort(), [...states].sort())
   })

@@ -10,7 +10,8 @@ import { promisify } from "node:util"
 const root = Path.resolve(import.meta.dirname, "../..")
 
 it("fills three tables, queries them and finds them equal to their files", async () => {
-  const script = JSON.parse(Fs.readFileSync(Path.join(root, "package.json"), "utf8")).scripts.demo as string
+  const script = JSON.parse(Fs.readFileSync(Path.join(root, "package.json"), "utf8")).scripts
+    .demo as string
   const [program, ...args] = script.split(" ")
   assert.strictEqual(program, "node")
   const { stderr, stdout } = await promisify(execFile)(process.execPath, args, { cwd: root })
@@ -22,7 +23,10 @@ it("fills three tables, queries them and finds them equal to their files", async
       ["birdstrikes", "10,000"],
       ["earthquakes", "1,707"]
     ]) {
-      assert.include(stdout, `main.default.${table}: ${rows} rows, counts and sums equal those of the file`)
+      assert.include(
+        stdout,
+        `main.default.${table}: ${rows} rows, counts and sums equal those of the file`
+      )
     }
     assert.isTrue(Fs.existsSync(Path.join(folder!, "main/default/flights/_delta_log")))
   } finally {

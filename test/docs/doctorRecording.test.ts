@@ -16,7 +16,9 @@ const table = "main.default.t"
 const scope = Scope.makeUnsafe()
 afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
 
-/** What is recorded: a title, what is wrong in a sentence, the variables that differ, and the table. */
+/**
+ * What is recorded: a title, what is wrong in a sentence, the variables that differ, and the table.
+ */
 interface Case {
   readonly title: string
   readonly about: string
@@ -64,8 +66,12 @@ beforeAll(async () => {
     { title: "Right settings", about: "Everything is as it should be.", change: {} },
     {
       title: "Swapped URLs",
-      about: "`ZEROBUS_SERVER_ENDPOINT` has the workspace, `DATABRICKS_WORKSPACE_URL` the endpoint.",
-      change: { ZEROBUS_SERVER_ENDPOINT: local.workspaceUrl, DATABRICKS_WORKSPACE_URL: local.serverEndpoint }
+      about:
+        "`ZEROBUS_SERVER_ENDPOINT` has the workspace, `DATABRICKS_WORKSPACE_URL` the endpoint.",
+      change: {
+        ZEROBUS_SERVER_ENDPOINT: local.workspaceUrl,
+        DATABRICKS_WORKSPACE_URL: local.serverEndpoint
+      }
     },
     {
       title: "A wrong secret",
@@ -77,7 +83,12 @@ beforeAll(async () => {
       about: "The service principal may neither read the table nor write to it.",
       change: { DATABRICKS_CLIENT_ID: "reader", DATABRICKS_CLIENT_SECRET: "secret" }
     },
-    { title: "A wrong table", about: "There is no table of this name.", change: {}, table: "main.default.tt" },
+    {
+      title: "A wrong table",
+      about: "There is no table of this name.",
+      change: {},
+      table: "main.default.tt"
+    },
     {
       title: "A proxy that refuses",
       about: "`https_proxy` names a proxy that answers 403.",
@@ -102,11 +113,15 @@ const withoutChance = (text: string): string => {
 }
 
 const recorded = async ({ about, change, table: name = table, title }: Case): Promise<string> => {
-  const { code, err, out } = await zerobus(["doctor", "--table", name], { ...environment, ...change })
+  const { code, err, out } = await zerobus(["doctor", "--table", name], {
+    ...environment,
+    ...change
+  })
   const said = [out.trimEnd(), ...(err.trim() === "" ? [] : ["", err.trim()])].join("\n")
   return (
     `## ${title}\n\n${about}\n\n` +
-    `\`\`\`\n$ zerobus doctor --table ${name}\n${withoutChance(said)}\n\`\`\`\n\nThe exit code is ${code}.\n`
+    `\`\`\`\n$ zerobus doctor --table ${name}\n${withoutChance(said)}\n\`\`\`\n\nThe exit code ` +
+    `is ${code}.\n`
   )
 }
 

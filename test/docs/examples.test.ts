@@ -1,5 +1,6 @@
 /**
- * Runs every example as its reader would, in a process of its own against a local server, and reads what it prints.
+ * Runs every example as its reader would, in a process of its own against a local server, and reads
+ * what it prints.
  */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -9,7 +10,8 @@ import { LocalEnvironment, root, runSource } from "../support/localEnvironment.t
 
 const tables = [
   "main.default.air_quality(device_name STRING, temp INT, humidity BIGINT)",
-  "main.default.readings(device_name STRING, temp INT, humidity BIGINT, measured_at TIMESTAMP, tags ARRAY<STRING>, place STRUCT<lat: DOUBLE, lon: DOUBLE>, note STRING)",
+  "main.default.readings(device_name STRING, temp INT, humidity BIGINT, measured_at TIMESTAMP, " +
+    "tags ARRAY<STRING>, place STRUCT<lat: DOUBLE, lon: DOUBLE>, note STRING)",
   ...Array.from({ length: 20 }, (_, tenant) => `main.default.tenant_${tenant}(event STRING, n INT)`)
 ]
 
@@ -23,7 +25,8 @@ const printed: Readonly<Record<string, RegExp>> = {
   "06-recovery.ts": /^all 1000 records durable\n$/,
   "07-promises.ts": /^1000 records durable\n$/,
   // The lost connection is worth a warning of the client's.
-  "08-own-server.ts": /^\[.*WARN.*lost its connection[^]*\n1000 orders arrived, 0 acknowledged but missing\n$/,
+  "08-own-server.ts":
+    /^\[.*WARN.*lost its connection[^]*\n1000 orders arrived, 0 acknowledged but missing\n$/,
   "09-telemetry.ts":
     /^zerobus_records_durable\{table="main\.default\.air_quality"\} 1000\nzerobus_records_ingested\{table="main\.default\.air_quality"\} 1000\n.*all records are durable\nthe collector got \/v1\/logs \/v1\/metrics \/v1\/traces\n$/,
   "10-from-catalog.ts":
@@ -36,20 +39,28 @@ const printed: Readonly<Record<string, RegExp>> = {
   "13-pool.ts": /^10000 records durable in 20 tables over 4 streams\n$/
 }
 
-const files = Fs.readdirSync(Path.join(root, "examples")).filter((file) => /^\d\d-.*\.ts$/.test(file))
+const files = Fs.readdirSync(Path.join(root, "examples")).filter((file) =>
+  /^\d\d-.*\.ts$/.test(file)
+)
 
-layer(LocalEnvironment.layer(tables), { excludeTestServices: true, timeout: 60_000 })("examples", (it) => {
-  for (const file of files) {
-    it.effect(
-      file,
-      () =>
-        Effect.gen(function* () {
-          const { environment } = yield* LocalEnvironment
-          const { output, status } = yield* runSource(Path.join(root, "examples", file), environment)
-          assert.match(output, printed[file] ?? /^an entry in the table$/)
-          assert.strictEqual(status, 0, output)
-        }),
-      60_000
-    )
+layer(LocalEnvironment.layer(tables), { excludeTestServices: true, timeout: 60_000 })(
+  "examples",
+  (it) => {
+    for (const file of files) {
+      it.effect(
+        file,
+        () =>
+          Effect.gen(function* () {
+            const { environment } = yield* LocalEnvironment
+            const { output, status } = yield* runSource(
+              Path.join(root, "examples", file),
+              environment
+            )
+            assert.match(output, printed[file] ?? /^an entry in the table$/)
+            assert.strictEqual(status, 0, output)
+          }),
+        60_000
+      )
+    }
   }
-})
+)

@@ -1,4 +1,7 @@
-/** Holds `docs/local-server.md` to the command: its options, metrics and kinds of reports, and its samples run. */
+/**
+ * Holds `docs/local-server.md` to the command: its options, metrics and kinds of reports, and its
+ * samples run.
+ */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { execFileSync, spawnSync } from "node:child_process"
@@ -24,9 +27,13 @@ describe("docs/local-server.md", () => {
     assert.isAbove(known.size, 15)
     const options = page.slice(page.indexOf("## Options"), page.indexOf("## Tables from"))
     const named = new Set([...options.matchAll(/`(--[a-z-]+)/g)].map(([, flag]) => flag!))
-    for (const flag of known) assert.isTrue(named.has(flag) || named.has(flag.replace("--", "--no-")), flag)
+    for (const flag of known)
+      assert.isTrue(named.has(flag) || named.has(flag.replace("--", "--no-")), flag)
     for (const flag of named) {
-      assert.isTrue(known.has(flag) || known.has(flag.replace("--no-", "--")) || flag === "--log-level", flag)
+      assert.isTrue(
+        known.has(flag) || known.has(flag.replace("--no-", "--")) || flag === "--log-level",
+        flag
+      )
     }
   })
 
@@ -45,7 +52,10 @@ describe("docs/local-server.md", () => {
       table("a.b.c(id BIGINT, gone INT)")
     )
     const kinds = change.unchangeable.map(({ kind }) => kind)
-    assert.deepStrictEqual([...page.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, kind]) => kind).sort(), kinds.sort())
+    assert.deepStrictEqual(
+      [...page.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, kind]) => kind).sort(),
+      kinds.sort()
+    )
   })
 
   it("has a file of tables and principals that can be read", () => {
@@ -57,21 +67,28 @@ describe("docs/local-server.md", () => {
   })
 })
 
-describe.skipIf(spawnSync("curl", ["--version"]).status !== 0)("the sample of the REST insert", () => {
-  let server: LocalServer
-  beforeAll(async () => {
-    server = await startServer(["--memory", "--table", "main.default.orders(id BIGINT, note STRING)"])
-  }, 60_000)
-  afterAll(async () => {
-    server.child.kill("SIGTERM")
-    await server.end
-  })
+describe.skipIf(spawnSync("curl", ["--version"]).status !== 0)(
+  "the sample of the REST insert",
+  () => {
+    let server: LocalServer
+    beforeAll(async () => {
+      server = await startServer([
+        "--memory",
+        "--table",
+        "main.default.orders(id BIGINT, note STRING)"
+      ])
+    }, 60_000)
+    afterAll(async () => {
+      server.child.kill("SIGTERM")
+      await server.end
+    })
 
-  it("stores its records", async () => {
-    const sample = blocks("sh").find((code) => code.includes("/insert"))!
-    const env = { ...process.env, ...server.environment, no_proxy: "*" }
-    assert.strictEqual(execFileSync("sh", ["-euc", sample], { encoding: "utf8", env }), "{}")
-    const metrics = await fetch(`${server.environment["DATABRICKS_WORKSPACE_URL"]}/metrics`)
-    assert.match(await metrics.text(), /^zerobus_local_records_total 2$/m)
-  })
-})
+    it("stores its records", async () => {
+      const sample = blocks("sh").find((code) => code.includes("/insert"))!
+      const env = { ...process.env, ...server.environment, no_proxy: "*" }
+      assert.strictEqual(execFileSync("sh", ["-euc", sample], { encoding: "utf8", env }), "{}")
+      const metrics = await fetch(`${server.environment["DATABRICKS_WORKSPACE_URL"]}/metrics`)
+      assert.match(await metrics.text(), /^zerobus_local_records_total 2$/m)
+    })
+  }
+)

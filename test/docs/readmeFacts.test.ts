@@ -1,5 +1,6 @@
 /**
- * Holds the README's facts to the code: every option, variable, error, module, script and file it names exists, and none is left out.
+ * Holds the README's facts to the code: every option, variable, error, module, script and file it
+ * names exists, and none is left out.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
@@ -49,7 +50,9 @@ describe("what the README names", () => {
         typeof expected === "boolean"
           ? text === "true"
           : / /.test(text!)
-            ? Option.getOrThrow(Option.map(Duration.fromInput(text as Duration.Input), Duration.toMillis))
+            ? Option.getOrThrow(
+                Option.map(Duration.fromInput(text as Duration.Input), Duration.toMillis)
+              )
             : Number(text!.replaceAll(",", ""))
       assert.strictEqual(value, expected, name)
     }
@@ -100,7 +103,10 @@ describe("what the README names", () => {
 
   it("is a file that exists, or an npm script", () => {
     const scripts = JSON.parse(Fs.readFileSync(Path.join(root, "package.json"), "utf8")).scripts
-    const documents = Fs.globSync(["*.md", "docs/*.md", "test/**/*.md"], { cwd: root, exclude: ["test/golden/**"] })
+    const documents = Fs.globSync(["*.md", "docs/*.md", "test/**/*.md"], {
+      cwd: root,
+      exclude: ["test/golden/**"]
+    })
     assert.includeMembers(documents, ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
     for (const document of documents) {
       const text = Fs.readFileSync(Path.join(root, document), "utf8")
@@ -115,7 +121,9 @@ describe("what the README names", () => {
   })
 
   it("is every command, with its flags", async () => {
-    const commands = [...readme.matchAll(/^(?:zerobus|npx effect-zerobus) (.*)$/gm)].map(([, line]) => line!)
+    const commands = [...readme.matchAll(/^(?:zerobus|npx effect-zerobus) (.*)$/gm)].map(
+      ([, line]) => line!
+    )
     assert.isAtLeast(commands.length, 6)
     for (const line of commands) {
       const path = /^[a-z]+(?: (?:create|list|show)\b)?/.exec(line)![0].split(" ")

@@ -1,4 +1,7 @@
-/** Holds `docs/testing.md` to the code: it names every constructor, action, point, event and field there is, and no other; its test passes. */
+/**
+ * Holds `docs/testing.md` to the code: it names every constructor, action, point, event and field
+ * there is, and no other; its test passes.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { ConnectProxy, Faults, Latency } from "effect-zerobus/testing"
@@ -19,7 +22,8 @@ const rowsOf = (head: string): ReadonlyArray<ReadonlyArray<string>> => {
   return lines.slice(start + 2, end).map((line) => line.slice(2, -2).split(" | "))
 }
 /** The names in a text; one that is called stands with its parameters. */
-const names = (text: string) => [...text.matchAll(/`(\w+)(?:\([^`]*\))?`/g)].map(([, name]) => name!)
+const names = (text: string) =>
+  [...text.matchAll(/`(\w+)(?:\([^`]*\))?`/g)].map(([, name]) => name!)
 const firstNames = (head: string) => rowsOf(head).flatMap(([cell]) => names(cell!))
 const sorted = (list: Iterable<string>) => [...new Set(list)].sort()
 
@@ -64,14 +68,24 @@ describe("the page on testing", () => {
     assert.deepStrictEqual(sorted(rows.flatMap((row) => names(row[2]!))), sorted(actions))
     const points = stringsOf("local/faults/faultScript.ts", "FaultPoint")
     assert.deepStrictEqual(sorted(firstNames("point")), sorted(points))
-    for (const row of rows) for (const point of names(row[1]!)) assert.include([...points, "at"], point)
-    assert.deepStrictEqual(sorted(firstNames("field | strikes")), sorted(fieldsOf("testing/Faults.ts", "When")))
+    for (const row of rows)
+      for (const point of names(row[1]!)) assert.include([...points, "at"], point)
+    assert.deepStrictEqual(
+      sorted(firstNames("field | strikes")),
+      sorted(fieldsOf("testing/Faults.ts", "When"))
+    )
     const events = /Events are the points above and ([\s\S]*?)\n\n/.exec(page)![1]!
-    assert.deepStrictEqual(sorted(names(events)), sorted(stringsOf("local/faults/faultScript.ts", "LocalEvent")))
+    assert.deepStrictEqual(
+      sorted(names(events)),
+      sorted(stringsOf("local/faults/faultScript.ts", "LocalEvent"))
+    )
   })
 
   it("has every field of the audit", () => {
-    assert.deepStrictEqual(sorted(firstNames("field | says")), sorted(fieldsOf("local/stream/streamAudit.ts", "Audit")))
+    assert.deepStrictEqual(
+      sorted(firstNames("field | says")),
+      sorted(fieldsOf("local/stream/streamAudit.ts", "Audit"))
+    )
     assert.deepStrictEqual(
       sorted(firstNames("field of a connection")),
       sorted(fieldsOf("local/stream/streamAudit.ts", "ConnectionAudit"))
@@ -107,7 +121,10 @@ describe("the page on testing", () => {
       modules.map(([name]) => name),
       ["ConnectProxy", "Faults", "Latency"]
     )
-    const settings = rowsOf("constructor").length > 0 ? fieldsOf("local/faults/frameSettings.ts", "Http2Settings") : []
+    const settings =
+      rowsOf("constructor").length > 0
+        ? fieldsOf("local/faults/frameSettings.ts", "Http2Settings")
+        : []
     for (const name of settings) assert.include(page, `\`${name}\``)
   })
 
@@ -122,12 +139,22 @@ describe("the page on testing", () => {
         Fs.writeFileSync(Path.join(folder, "retries.test.ts"), code!)
         Fs.writeFileSync(
           Path.join(folder, "tsconfig.json"),
-          JSON.stringify({ extends: "../../tsconfig.base.json", compilerOptions: { noEmit: true }, include: ["*.ts"] })
+          JSON.stringify({
+            extends: "../../tsconfig.base.json",
+            compilerOptions: { noEmit: true },
+            include: ["*.ts"]
+          })
         )
         const types = yield* runTool("typescript/bin/tsc", ["-p", folder])
         assert.strictEqual(types.status, 0, types.output)
         const config = Path.join(root, "test/support/sampleConfig.ts")
-        const { output, status } = yield* runTool("vitest/vitest.mjs", ["run", "--root", folder, "--config", config])
+        const { output, status } = yield* runTool("vitest/vitest.mjs", [
+          "run",
+          "--root",
+          folder,
+          "--config",
+          config
+        ])
         assert.strictEqual(status, 0, output)
         assert.match(output, /1 passed/)
       }),

@@ -8,9 +8,14 @@ import * as Table from "../../src/Table.ts"
 import { Result } from "effect"
 
 const text = readFileSync(join(import.meta.dirname, "../../docs/types.md"), "utf8")
-const rows = [...text.matchAll(/^\| ([A-Z][\w(), <>.]*) \| `(Column\.\w+)(\([^`]*\))?` \| .*? \| (\w+) \|/gm)].map(
-  ([, sql = "", constructor = "", args, wire = ""]) => ({ sql, name: constructor.slice("Column.".length), args, wire })
-)
+const rows = [
+  ...text.matchAll(/^\| ([A-Z][\w(), <>.]*) \| `(Column\.\w+)(\([^`]*\))?` \| .*? \| (\w+) \|/gm)
+].map(([, sql = "", constructor = "", args, wire = ""]) => ({
+  sql,
+  name: constructor.slice("Column.".length),
+  args,
+  wire
+}))
 const all = Column as unknown as Record<string, any>
 
 /** The columns of the page, each made by the constructor it names. */
@@ -48,8 +53,10 @@ describe("docs/types.md", () => {
         row.sql.split(/[<(]/)[0]?.toLowerCase(),
         row.name
       )
-      const field = Result.getOrThrow(parseDescriptorProto(table.descriptor ?? new Uint8Array())).fields[0]
-      const wire = field?.mapEntry === true ? "map" : field?.label === "repeated" ? "repeated" : field?.type
+      const field = Result.getOrThrow(parseDescriptorProto(table.descriptor ?? new Uint8Array()))
+        .fields[0]
+      const wire =
+        field?.mapEntry === true ? "map" : field?.label === "repeated" ? "repeated" : field?.type
       assert.strictEqual(wire, row.wire, row.name)
     }
   })

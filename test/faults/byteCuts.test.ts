@@ -33,5 +33,9 @@ it("covers every position of both directions when there are enough cuts", () => 
     new Set(cuts.filter((cut) => cut.direction === direction).map((cut) => cut.afterBytes))
   assert.strictEqual(positions("up").size, 20_480)
   assert.strictEqual(positions("down").size, 640)
-  assert.deepStrictEqual([...new Set(cuts.map((cut) => cut.how))].sort(), ["blackhole", "fin", "rst"])
+  assert.deepStrictEqual([...new Set(cuts.map((cut) => cut.how))].sort(), [
+    "blackhole",
+    "fin",
+    "rst"
+  ])
 })

@@ -1,10 +1,11 @@
 /**
- * Cuts connections at every byte position, in both directions, by FIN, RST and black hole, over real
- * gRPC on TCP, and counts what was lost: of streams of records and of Arrow batches.
+ * Cuts connections at every byte position, in both directions, by FIN, RST and black hole, over
+ * real gRPC on TCP, and counts what was lost: of streams of records and of Arrow batches.
  * `npm run faults:bytes -- --positions 20000 --arrow 2000 --seed 1`
  *
- * Several streams run at once. Each connection of a stream is cut at the next position of the sweep; the stream keeps a window of
- * records in flight, so that every connection replays before it goes on. In the end every record must be durable, in order.
+ * Several streams run at once. Each connection of a stream is cut at the next position of the
+ * sweep; the stream keeps a window of records in flight, so that every connection replays before it
+ * goes on. In the end every record must be durable, in order.
  */
 import { Effect, Exit, Option, Redacted, Schedule, type Scope } from "effect"
 import { HeadersProvider, TableProperties, Zerobus } from "effect-zerobus"
@@ -31,7 +32,10 @@ export interface SweepResult {
   readonly problems: ReadonlyArray<string>
 }
 
-/** The cuts of a sweep, spread evenly over both directions and starting somewhere that depends on the seed. */
+/**
+ * The cuts of a sweep, spread evenly over both directions and starting somewhere that depends on
+ * the seed.
+ */
 export const cutsOf = (positions: number, seed: number): ReadonlyArray<Cut> => {
   const cuts: Array<Cut> = []
   const down = Math.min(SWEPT.down * 4, Math.ceil(positions / 8))
@@ -41,7 +45,8 @@ export const cutsOf = (positions: number, seed: number): ReadonlyArray<Cut> => {
     const count = direction === "down" ? down : positions - down
     const index = direction === "down" ? n : n - down
     // Every position in turn when there are enough cuts, else evenly spaced ones.
-    const afterBytes = (seed + (count >= within ? index : Math.floor((index * within) / count))) % within
+    const afterBytes =
+      (seed + (count >= within ? index : Math.floor((index * within) / count))) % within
     const how =
       n % BLACK_HOLE_EVERY === 0
         ? "blackhole"
@@ -113,10 +118,16 @@ const arrow: Form = {
 
 const forms = { records, arrow }
 
-/** Far longer than any cut takes to be noticed and mended, and than the flush after the last one may. */
+/**
+ * Far longer than any cut takes to be noticed and mended, and than the flush after the last one
+ * may.
+ */
 const PATIENCE = "60 seconds"
 
-/** Ends when none of the cuts was used for a while: a sweep that hangs must say so, however long a whole one takes. */
+/**
+ * Ends when none of the cuts was used for a while: a sweep that hangs must say so, however long a
+ * whole one takes.
+ */
 const stands = (cuts: ReadonlyArray<Cut>): Effect.Effect<void> =>
   Effect.suspend(() => {
     const left = cuts.length
@@ -181,7 +192,10 @@ const streamThroughCuts = (
       ),
       Effect.exit
     )
-    const result = yield* Effect.raceFirst(Effect.asSome(program), Effect.as(stands(cuts), Option.none()))
+    const result = yield* Effect.raceFirst(
+      Effect.asSome(program),
+      Effect.as(stands(cuts), Option.none())
+    )
     if (Option.isNone(result)) {
       problems.push(`${name}: hangs with ${cuts.length} cuts left`)
       return { connections: proxy.connections, records: 0 }
@@ -208,7 +222,9 @@ export const sweep = (
 ): Effect.Effect<SweepResult> =>
   Effect.gen(function* () {
     const form = forms[name]
-    const server = yield* Effect.acquireRelease(Effect.promise(startCountingServer), ({ close }) => Effect.sync(close))
+    const server = yield* Effect.acquireRelease(Effect.promise(startCountingServer), ({ close }) =>
+      Effect.sync(close)
+    )
     const problems: Array<string> = []
     const shares: Array<Array<Cut>> = Array.from({ length: streams }, () => [])
     cutsOf(positions, seed).forEach((cut, index) => shares[index % streams]!.push(cut))
@@ -217,7 +233,10 @@ export const sweep = (
       (cuts, index) => streamThroughCuts(server, form, `stream_${index}`, cuts, problems),
       { concurrency: "unbounded" }
     )
-    const duplicates = shares.reduce((sum, _, index) => sum + server.counted(`main.cuts.stream_${index}`).duplicates, 0)
+    const duplicates = shares.reduce(
+      (sum, _, index) => sum + server.counted(`main.cuts.stream_${index}`).duplicates,
+      0
+    )
     const connections = results.reduce((sum, { connections }) => sum + connections, 0)
     // Only what was in flight when a connection was cut may come twice.
     if (duplicates > connections * WINDOW * form.counts)
@@ -249,12 +268,15 @@ if (import.meta.main) {
     const positions = Number(text)
     if (positions === 0) continue
     const started = performance.now()
-    const result = await Effect.runPromise(sweep(positions, Number(values.seed), Number(values.streams), name))
+    const result = await Effect.runPromise(
+      sweep(positions, Number(values.seed), Number(values.streams), name)
+    )
     const seconds = (performance.now() - started) / 1000
     for (const problem of result.problems.slice(0, 20)) console.error(problem)
     console.log(
       `${result.positions} positions over ${result.connections} connections in ` +
-        `${seconds.toFixed(1)} s: ${result.records} ${name === "arrow" ? "rows" : "records"} durable, ` +
+        `${seconds.toFixed(1)} s: ${result.records} ${name === "arrow" ? "rows" : "records"} ` +
+        `durable, ` +
         `${result.duplicates} sent twice, seed ${values.seed}`
     )
     failed += result.problems.length

@@ -1,11 +1,17 @@
-/** Kills of clients, aimed and at random, with the server killed in a third of them; `npm run faults:client-kill` has more. */
+/**
+ * Kills of clients, aimed and at random, with the server killed in a third of them;
+ * `npm run faults:client-kill` has more.
+ */
 import { assert, it } from "@effect/vitest"
 import { type KilledClients, killClients } from "./killedClients.ts"
 
 const limit = 1_800_000
 
 /** Nothing was lost, nothing is there twice that must not be, and there was something to lose. */
-const check = ({ doubledWrongly, lost, serverKills, taken }: KilledClients, kills: number): void => {
+const check = (
+  { doubledWrongly, lost, serverKills, taken }: KilledClients,
+  kills: number
+): void => {
   assert.deepStrictEqual({ lost, doubledWrongly }, { lost: 0, doubledWrongly: 0 })
   assert.isAbove(taken, kills * 5)
   assert.strictEqual(serverKills, Math.floor(kills / 3))
@@ -14,7 +20,8 @@ const check = ({ doubledWrongly, lost, serverKills, taken }: KilledClients, kill
 const every = ["write", "sync", "delete", "connect", "random"]
 
 it(
-  "200 kills of a client with a spool lose nothing, and double only what was in the spool at a kill",
+  "200 kills of a client with a spool lose nothing, and double only what was in the spool at a " +
+    "kill",
   async () => {
     const killed = await killClients(200, 11)
     check(killed, 200)
@@ -35,7 +42,8 @@ it(
 )
 
 it(
-  "15 kills of a client with a persistent stream that its source resumes lose nothing and double nothing",
+  "15 kills of a client with a persistent stream that its source resumes lose nothing and " +
+    "double nothing",
   async () => {
     const killed = await killClients(15, 13, "source")
     check(killed, 15)

@@ -1,10 +1,12 @@
 /**
- * Kills a client with a spool, over and over, with SIGKILL at aimed and at random moments, and the local server with it in a third of
- * the rounds. In the end every record that `ingestRecord` took must be in the table, and more than once only what was in the spool
- * at a kill. `npm run faults:client-kill -- --kills 100 --seed 1`
+ * Kills a client with a spool, over and over, with SIGKILL at aimed and at random moments, and the
+ * local server with it in a third of the rounds. In the end every record that `ingestRecord` took
+ * must be in the table, and more than once only what was in the spool at a kill.
+ * `npm run faults:client-kill -- --kills 100 --seed 1`
  *
- * With `--persistent` the stream is a persistent one, and each record must be there once. With `--persistent --source` it has no spool, and
- * the records come from a source that goes on at `resumedAt`.
+ * With `--persistent` the stream is a persistent one, and each record must be there once. With
+ * `--persistent --source` it has no spool, and the records come from a source that goes on at
+ * `resumedAt`.
  */
 import { parseArgs } from "node:util"
 import { killClients } from "./killedClients.ts"
@@ -20,16 +22,29 @@ const { values } = parseArgs({
 const { persistent, source } = values
 const mode = persistent ? (source ? "source" : "persistent") : "ephemeral"
 const [kills, seed] = [Number(values.kills), Number(values.seed)]
-const { aims, doubled, doubledWrongly, inSpool, lost, rows, seconds, serverKills, taken, unrecorded } =
-  await killClients(kills, seed, mode)
+const {
+  aims,
+  doubled,
+  doubledWrongly,
+  inSpool,
+  lost,
+  rows,
+  seconds,
+  serverKills,
+  taken,
+  unrecorded
+} = await killClients(kills, seed, mode)
 const aimed = Object.entries(aims).map(([name, count]) => `${count} ${name}`)
 console.log(
-  `${mode}: ${kills} kills of the client (${aimed.join(", ")}) and ${serverKills} of the server in ${seconds.toFixed(1)} s, seed ${seed}\n` +
-    `${taken} records taken, ${rows} rows in the table, ${lost} lost, ${doubled} rows are duplicates`
+  `${mode}: ${kills} kills of the client (${aimed.join(", ")}) and ${serverKills} of the server ` +
+    `in ${seconds.toFixed(1)} s, seed ${seed}\n` +
+    `${taken} records taken, ${rows} rows in the table, ${lost} lost, ${doubled} rows are ` +
+    `duplicates`
 )
 if (!persistent) {
   console.log(
-    `${inSpool} records were in the spool at a kill, ${unrecorded} of them acknowledged and not recorded; ` +
+    `${inSpool} records were in the spool at a kill, ${unrecorded} of them acknowledged and not ` +
+      `recorded; ` +
       `${doubledWrongly} duplicates of others`
   )
 }

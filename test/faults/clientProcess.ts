@@ -1,13 +1,19 @@
 /**
- * A program in a process of its own, to be killed, that ingests numbered records: with a spool, or with a persistent stream whose
- * source goes on where it is resumed.
+ * A program in a process of its own, to be killed, that ingests numbered records: with a spool, or
+ * with a persistent stream whose source goes on where it is resumed.
  *
- * It loads and prints `ready`, and begins with the line of JSON that it is given on standard input. It prints `taken N` for each record
- * that `ingestRecord` took, and `stream ID` for a source. With a last number it flushes then, and prints `done`. With an aim it kills itself in an operation:
+ * It loads and prints `ready`, and begins with the line of JSON that it is given on standard input.
+ * It prints `taken N` for each record that `ingestRecord` took, and `stream ID` for a source. With
+ * a last number it flushes then, and prints `done`. With an aim it kills itself in an operation:
  * before it begins, while it runs in a thread of the pool, or when it has ended.
  */
 import { Effect, References, Stream } from "effect"
-import { type StreamConfigurationOptions, TableProperties, Zerobus, ZerobusLayer } from "effect-zerobus"
+import {
+  type StreamConfigurationOptions,
+  TableProperties,
+  Zerobus,
+  ZerobusLayer
+} from "effect-zerobus"
 import { createInterface } from "node:readline"
 import { type LogDisk, type LogFile, nodeDisk } from "../../src/internal/log/logDisk.ts"
 import { openSpool } from "../../src/internal/spool/openSpool.ts"
@@ -15,7 +21,10 @@ import { print } from "../support/printed.ts"
 
 /** What a client is told. */
 export interface ClientOrder {
-  /** A stream with a spool, a persistent stream with one, or one without whose source goes on where it is resumed. */
+  /**
+   * A stream with a spool, a persistent stream with one, or one without whose source goes on where
+   * it is resumed.
+   */
   readonly mode: "ephemeral" | "persistent" | "source"
   readonly spool: string
   /** The first number; a source begins where its stream, of this id, is resumed. */
@@ -70,7 +79,8 @@ const aimedDisk = (at: ReturnType<typeof aimed>): LogDisk => {
   return {
     ...nodeDisk,
     create: async (path) => around(await nodeDisk.create(path)),
-    open: async (path, readOnly) => (readOnly ? nodeDisk.open(path, true) : around(await nodeDisk.open(path, false))),
+    open: async (path, readOnly) =>
+      readOnly ? nodeDisk.open(path, true) : around(await nodeDisk.open(path, false)),
     remove: (path) => at("delete", () => nodeDisk.remove(path))
   }
 }
@@ -85,7 +95,8 @@ const open = ({ aim, first, mode, spool: folder, streamId }: ClientOrder) =>
     const options: StreamConfigurationOptions = {
       // The connection of the request that follows is what is under way.
       beforeOpen: Effect.promise(() => at("connect", () => Promise.resolve())),
-      // A server that was killed needs its time to start; a client that gave up would not be killed.
+      // A server that was killed needs its time to start; a client that gave up would not be
+      // killed.
       recoveryBackoff: 20,
       recoveryRetries: 1_000_000
     }
@@ -98,8 +109,10 @@ const open = ({ aim, first, mode, spool: folder, streamId }: ClientOrder) =>
         left: () => Promise.resolve(undefined)
       }
     }
-    if (mode === "ephemeral") return { stream: yield* zerobus.createStream(table, spooled), from: first }
-    if (mode === "persistent") return { stream: yield* zerobus.createPersistentStream(table, spooled), from: first }
+    if (mode === "ephemeral")
+      return { stream: yield* zerobus.createStream(table, spooled), from: first }
+    if (mode === "persistent")
+      return { stream: yield* zerobus.createPersistentStream(table, spooled), from: first }
     const stream = yield* streamId === undefined
       ? zerobus.createPersistentStream(table, options)
       : zerobus.resumePersistentStream(table, streamId, options)
@@ -111,7 +124,9 @@ const run = (order: ClientOrder) =>
   Effect.gen(function* () {
     const { from, stream } = yield* open(order)
     yield* Effect.forkScoped(
-      Stream.runForEach(stream.durableOffsets, (offset) => Effect.sync(() => print(`durable ${offset}\n`)))
+      Stream.runForEach(stream.durableOffsets, (offset) =>
+        Effect.sync(() => print(`durable ${offset}\n`))
+      )
     )
     const { end = Infinity } = order
     for (let n: number = from; n < end; n++) {
@@ -120,10 +135,17 @@ const run = (order: ClientOrder) =>
     }
     yield* stream.flush
     print("done\n")
-  }).pipe(Effect.scoped, Effect.provide(ZerobusLayer), Effect.provideService(References.MinimumLogLevel, "None"))
+  }).pipe(
+    Effect.scoped,
+    Effect.provide(ZerobusLayer),
+    Effect.provideService(References.MinimumLogLevel, "None")
+  )
 
 const input = createInterface({ input: process.stdin })
-input.once("line", (line) => void Effect.runPromise(run(JSON.parse(line) as ClientOrder)).then(() => process.exit(0)))
+input.once(
+  "line",
+  (line) => void Effect.runPromise(run(JSON.parse(line) as ClientOrder)).then(() => process.exit(0))
+)
 // Its parent is gone.
 input.once("close", () => process.exit(1))
 print("ready\n")

@@ -1,8 +1,8 @@
 /**
  * A gRPC server over TCP that knows of each stream how far its records are durable, and of each
  * record whether it came in order. The number of a record is its first four bytes; in Arrow batches
- * the rows are counted, and the number of a row is its first column. A record beyond the next one is
- * a loss; one at or below is a duplicate.
+ * the rows are counted, and the number of a row is its first column. A record beyond the next one
+ * is a loss; one at or below is a duplicate.
  */
 import * as Grpc from "@grpc/grpc-js"
 import { tableFromIPC } from "apache-arrow"
@@ -49,13 +49,15 @@ class Session {
 
   /** The offset that a request has. */
   offset(offset: number | undefined): void {
-    if (offset !== this.nextOffset) this.counted.violations.push(`wire offset ${offset} instead of ${this.nextOffset}`)
+    if (offset !== this.nextOffset)
+      this.counted.violations.push(`wire offset ${offset} instead of ${this.nextOffset}`)
     this.nextOffset++
   }
 
   record(number: number): void {
     const { counted } = this
-    // The first record of a session may repeat any durable one; from then on they follow one another.
+    // The first record of a session may repeat any durable one; from then on they follow one
+    // another.
     if (this.started && number !== this.nextRecord)
       counted.violations.push(`record ${number} instead of ${this.nextRecord}`)
     if (!this.started && number > counted.durable)
@@ -88,7 +90,10 @@ export const startCountingServer = async (): Promise<CountingServer> => {
   const counted = (table: string): Counted => {
     let entry = tables.get(table)
     if (entry === undefined)
-      tables.set(table, (entry = { durable: 0, received: 0, duplicates: 0, violations: [], sessions: 0 }))
+      tables.set(
+        table,
+        (entry = { durable: 0, received: 0, duplicates: 0, violations: [], sessions: 0 })
+      )
     return entry
   }
   const server = new Grpc.Server({ "grpc.max_receive_message_length": -1 })

@@ -1,6 +1,6 @@
 /**
- * A TCP proxy on loopback that breaks connections on purpose: after a given number of bytes in one direction, by FIN, by RST, or by
- * swallowing everything from then on (a half-open connection).
+ * A TCP proxy on loopback that breaks connections on purpose: after a given number of bytes in one
+ * direction, by FIN, by RST, or by swallowing everything from then on (a half-open connection).
  */
 import { createServer, connect, type AddressInfo, type Socket } from "node:net"
 

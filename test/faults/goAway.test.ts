@@ -1,5 +1,6 @@
 /**
- * Servers that announce the end of a connection with GOAWAY and NO_ERROR, as proxies do that rotate connections: over real HTTP/2.
+ * Servers that announce the end of a connection with GOAWAY and NO_ERROR, as proxies do that rotate
+ * connections: over real HTTP/2.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Stream } from "effect"
@@ -11,7 +12,10 @@ import { grpcMessage, type RawConnection, type RawFault, startRawServer } from "
 const NO_ERROR = 0
 
 /** A server whose first connection misbehaves, and a stream to it. */
-const streamTo = (fault: RawFault, options: { readonly connectionPerStream?: boolean; readonly recovery?: boolean }) =>
+const streamTo = (
+  fault: RawFault,
+  options: { readonly connectionPerStream?: boolean; readonly recovery?: boolean }
+) =>
   Effect.gen(function* () {
     const server = yield* Effect.acquireRelease(
       Effect.promise(() => startRawServer((connection) => (connection === 0 ? fault : undefined))),
@@ -28,69 +32,75 @@ const streamTo = (fault: RawFault, options: { readonly connectionPerStream?: boo
 describe("a connection that its server goes away from", () => {
   for (const connectionPerStream of [true, false]) {
     const which = connectionPerStream ? "its own" : "a shared one"
-    it.live(`is left by a stream on ${which} when what was sent is durable, and nothing arrives twice`, () =>
-      Effect.gen(function* () {
-        const leaving = Deferred.makeUnsafe<RawConnection>()
-        // Message 1 is acknowledged, message 2 is not: the server goes away first.
-        const { server, stream } = yield* streamTo(
-          (connection, message) => {
-            if (message !== 2) return false
-            connection.goaway(connection.stream, NO_ERROR)
-            Deferred.doneUnsafe(leaving, Exit.succeed(connection))
-            return true
-          },
-          { connectionPerStream }
-        )
-        const paused = yield* A.started(
-          Stream.runDrain(Stream.takeUntil(stream.stateChanges, (state) => state === "paused"))
-        )
-        yield* (yield* stream.ingestRecord(A.record(0))).await
-        const second = yield* stream.ingestRecord(A.record(1))
-        const connection = yield* Deferred.await(leaving)
-        yield* paused.join
-        const rest = yield* Effect.forEach([2, 3, 4], (n) => stream.ingestRecord(A.record(n)))
-        yield* A.settle
-        assert.deepStrictEqual(server.offsets, [[0, 1]])
-        connection.data(grpcMessage(ackResponse(1)))
-        yield* second.await
-        yield* rest[2]!.await
-        assert.deepStrictEqual(server.offsets, [
-          [0, 1],
-          [0, 1, 2]
-        ])
-        yield* stream.close
-      })
+    it.live(
+      `is left by a stream on ${which} when what was sent is durable, and nothing arrives twice`,
+      () =>
+        Effect.gen(function* () {
+          const leaving = Deferred.makeUnsafe<RawConnection>()
+          // Message 1 is acknowledged, message 2 is not: the server goes away first.
+          const { server, stream } = yield* streamTo(
+            (connection, message) => {
+              if (message !== 2) return false
+              connection.goaway(connection.stream, NO_ERROR)
+              Deferred.doneUnsafe(leaving, Exit.succeed(connection))
+              return true
+            },
+            { connectionPerStream }
+          )
+          const paused = yield* A.started(
+            Stream.runDrain(Stream.takeUntil(stream.stateChanges, (state) => state === "paused"))
+          )
+          yield* (yield* stream.ingestRecord(A.record(0))).await
+          const second = yield* stream.ingestRecord(A.record(1))
+          const connection = yield* Deferred.await(leaving)
+          yield* paused.join
+          const rest = yield* Effect.forEach([2, 3, 4], (n) => stream.ingestRecord(A.record(n)))
+          yield* A.settle
+          assert.deepStrictEqual(server.offsets, [[0, 1]])
+          connection.data(grpcMessage(ackResponse(1)))
+          yield* second.await
+          yield* rest[2]!.await
+          assert.deepStrictEqual(server.offsets, [
+            [0, 1],
+            [0, 1, 2]
+          ])
+          yield* stream.close
+        })
     )
   }
 
-  it.live("is left at a second GOAWAY when the first one came before it had made anything durable", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* streamTo((connection, message) => {
-        if (message === 0 || message === 2) connection.goaway(connection.stream, NO_ERROR)
-        return false
-      }, {})
-      const again = yield* A.started(
-        Stream.runDrain(Stream.takeUntil(stream.stateChanges, (state) => state === "recovering"))
-      )
-      yield* (yield* stream.ingestRecord(A.record(0))).await
-      yield* (yield* stream.ingestRecord(A.record(1))).await
-      yield* again.join
-      yield* (yield* stream.ingestRecord(A.record(2))).await
-      assert.deepStrictEqual(server.offsets, [[0, 1], [0]])
-      yield* stream.close
-    })
+  it.live(
+    "is left at a second GOAWAY when the first one came before it had made anything durable",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* streamTo((connection, message) => {
+          if (message === 0 || message === 2) connection.goaway(connection.stream, NO_ERROR)
+          return false
+        }, {})
+        const again = yield* A.started(
+          Stream.runDrain(Stream.takeUntil(stream.stateChanges, (state) => state === "recovering"))
+        )
+        yield* (yield* stream.ingestRecord(A.record(0))).await
+        yield* (yield* stream.ingestRecord(A.record(1))).await
+        yield* again.join
+        yield* (yield* stream.ingestRecord(A.record(2))).await
+        assert.deepStrictEqual(server.offsets, [[0, 1], [0]])
+        yield* stream.close
+      })
   )
 
-  it.live("is kept while it has made nothing durable: the next one would begin in the same way", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* streamTo((connection, message) => {
-        if (message === 0) connection.goaway(connection.stream, NO_ERROR)
-        return false
-      }, {})
-      for (let n = 0; n < 5; n++) yield* (yield* stream.ingestRecord(A.record(n))).await
-      yield* stream.close
-      assert.deepStrictEqual(server.offsets, [[0, 1, 2, 3, 4]])
-    })
+  it.live(
+    "is kept while it has made nothing durable: the next one would begin in the same way",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* streamTo((connection, message) => {
+          if (message === 0) connection.goaway(connection.stream, NO_ERROR)
+          return false
+        }, {})
+        for (let n = 0; n < 5; n++) yield* (yield* stream.ingestRecord(A.record(n))).await
+        yield* stream.close
+        assert.deepStrictEqual(server.offsets, [[0, 1, 2, 3, 4]])
+      })
   )
 
   it.live("is kept by a stream that does not recover", () =>

@@ -1,6 +1,6 @@
 /**
- * Goal 17, scenario RC-25: a connection that is open at both ends and carries nothing is found by pings
- * while a record is in flight. An idle stream is pinged at its own, longer interval.
+ * Goal 17, scenario RC-25: a connection that is open at both ends and carries nothing is found by
+ * pings while a record is in flight. An idle stream is pinged at its own, longer interval.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Redacted, Stream } from "effect"
@@ -15,8 +15,9 @@ it.live(
   "RC-25 finds a half-open connection under a record in flight by keepalive, and recovers",
   () =>
     Effect.gen(function* () {
-      const server = yield* Effect.acquireRelease(Effect.promise(startCountingServer), ({ close }) =>
-        Effect.sync(close)
+      const server = yield* Effect.acquireRelease(
+        Effect.promise(startCountingServer),
+        ({ close }) => Effect.sync(close)
       )
       const proxy = yield* Effect.acquireRelease(
         Effect.promise(() => startFaultProxy(server.port, () => undefined)),
@@ -29,7 +30,9 @@ it.live(
         keepalive,
         stream: {
           recoveryBackoff: "1 millis",
-          headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer idle" }) })
+          headersProvider: HeadersProvider.make({
+            getHeaders: Effect.succeed({ authorization: "Bearer idle" })
+          })
         }
       })
       yield* Effect.gen(function* () {

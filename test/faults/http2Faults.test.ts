@@ -1,6 +1,6 @@
 /**
- * Wrong HTTP/2 from the server (goal 12 and scenario RC-26): every fault gives the right class of failure, nothing hangs, and after a
- * retryable one every record arrives on the next connection.
+ * Wrong HTTP/2 from the server (goal 12 and scenario RC-26): every fault gives the right class of
+ * failure, nothing hangs, and after a retryable one every record arrives on the next connection.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Redacted } from "effect"
@@ -40,13 +40,20 @@ const withServer = <A, E>(
         serverLackOfAckTimeout: "2 seconds",
         flushTimeout: "5 seconds",
         drainTimeout: "20 millis",
-        headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer test" }) })
+        headersProvider: HeadersProvider.make({
+          getHeaders: Effect.succeed({ authorization: "Bearer test" })
+        })
       }
     })
-    return yield* Effect.flatMap(Zerobus, (zerobus) => use(server, zerobus)).pipe(Effect.provide(client))
+    return yield* Effect.flatMap(Zerobus, (zerobus) => use(server, zerobus)).pipe(
+      Effect.provide(client)
+    )
   }).pipe(Effect.scoped)
 
-/** Ingests while the fault happens and expects everything durable in the end, over a second connection. */
+/**
+ * Ingests while the fault happens and expects everything durable in the end, over a second
+ * connection.
+ */
 const recovers = (fault: RawFault) =>
   withServer(fault, (server, zerobus) =>
     Effect.gen(function* () {
@@ -69,7 +76,9 @@ const recovers = (fault: RawFault) =>
 const fails = (fault: RawFault, tag: ZerobusError["_tag"]) =>
   withServer(fault, (server, zerobus) =>
     Effect.gen(function* () {
-      const exit = yield* Effect.exit(zerobus.withStream(table, (stream) => stream.ingestRecord({ n: 1 })))
+      const exit = yield* Effect.exit(
+        zerobus.withStream(table, (stream) => stream.ingestRecord({ n: 1 }))
+      )
       assert.isTrue(Exit.isFailure(exit))
       if (!Exit.isFailure(exit)) return
       const reason = exit.cause.reasons[0]
@@ -114,11 +123,15 @@ const codes = [
 ]
 
 // INADEQUATE_SECURITY maps to PERMISSION_DENIED in gRPC; what recovery makes of it is its own test.
-const retryableCodes = codes.map((name, code) => ({ name, code })).filter(({ name }) => name !== "INADEQUATE_SECURITY")
+const retryableCodes = codes
+  .map((name, code) => ({ name, code }))
+  .filter(({ name }) => name !== "INADEQUATE_SECURITY")
 
 describe("RST_STREAM", () => {
   for (const { code, name } of retryableCodes) {
-    it.live(`RC-26 ${name} on an open stream is recovered from`, () => recovers(atRecord(({ rst }) => rst(code))))
+    it.live(`RC-26 ${name} on an open stream is recovered from`, () =>
+      recovers(atRecord(({ rst }) => rst(code)))
+    )
     it.live(`RC-26 ${name} instead of an answer to create is recovered from`, () =>
       recovers(atCreate(({ rst }) => rst(code)))
     )
@@ -194,12 +207,15 @@ describe("endings", () => {
 
 describe("malformed frames", () => {
   it.live("a frame above the size limit ends the connection, and is recovered from", () =>
-    recovers(atRecord(({ raw, stream }) => raw(frame(frameTypes.data, 0, stream, new Uint8Array(20_000)))))
+    recovers(
+      atRecord(({ raw, stream }) => raw(frame(frameTypes.data, 0, stream, new Uint8Array(20_000))))
+    )
   )
   it.live("an unknown frame type is ignored", () =>
     withServer(
       (connection, message) => {
-        if (message === 1) connection.raw(frame(0x42, 0, connection.stream, Buffer.from("whatever")))
+        if (message === 1)
+          connection.raw(frame(0x42, 0, connection.stream, Buffer.from("whatever")))
         return false
       },
       (server, zerobus) =>
@@ -224,12 +240,14 @@ describe("malformed frames", () => {
       "ProtocolViolation"
     )
   )
-  it.live("a HEADERS frame with broken compression ends the connection, and is recovered from", () =>
-    recovers(
-      atRecord(({ raw, stream }) =>
-        raw(frame(frameTypes.headers, 4, stream, Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff)))
+  it.live(
+    "a HEADERS frame with broken compression ends the connection, and is recovered from",
+    () =>
+      recovers(
+        atRecord(({ raw, stream }) =>
+          raw(frame(frameTypes.headers, 4, stream, Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff)))
+        )
       )
-    )
   )
   it.live("a response that is not protobuf is a violation of the protocol, and final", () =>
     fails(

@@ -1,9 +1,10 @@
 /**
- * Rounds of a client process with a spool that ends by SIGKILL, against a local server that does so in a third of them.
+ * Rounds of a client process with a spool that ends by SIGKILL, against a local server that does so
+ * in a third of them.
  *
- * Half of the clients kill themselves in an operation that is aimed at, the others are killed after a random count of records. After
- * each kill the spool is read: a record may be in the table twice only if it was in the spool at a kill, sent or about to be. At the end
- * DuckDB reads the table.
+ * Half of the clients kill themselves in an operation that is aimed at, the others are killed after
+ * a random count of records. After each kill the spool is read: a record may be in the table twice
+ * only if it was in the spool at a kill, sent or about to be. At the end DuckDB reads the table.
  */
 import { Effect, Stream } from "effect"
 import { Spool } from "effect-zerobus"
@@ -20,18 +21,29 @@ import type { Aim, ClientOrder } from "./clientProcess.ts"
 
 const scriptOf = (name: string): string => new URL(`./${name}`, import.meta.url).pathname
 
-/** A process that has loaded its modules before it is needed, so that the start of one costs the run little time. */
+/**
+ * A process that has loaded its modules before it is needed, so that the start of one costs the run
+ * little time.
+ */
 interface Loaded {
   readonly child: ChildProcess
   readonly lines: Interface
   readonly ended: Promise<void>
 }
 
-const load = (name: string, args: ReadonlyArray<string>, environment: Readonly<Record<string, string>>): Loaded => {
-  const child = spawn(process.execPath, ["--conditions=effect-zerobus-source", scriptOf(name), ...args], {
-    stdio: ["pipe", "pipe", "inherit"],
-    env: { ...process.env, ...environment }
-  })
+const load = (
+  name: string,
+  args: ReadonlyArray<string>,
+  environment: Readonly<Record<string, string>>
+): Loaded => {
+  const child = spawn(
+    process.execPath,
+    ["--conditions=effect-zerobus-source", scriptOf(name), ...args],
+    {
+      stdio: ["pipe", "pipe", "inherit"],
+      env: { ...process.env, ...environment }
+    }
+  )
   // A process that was killed closes its end.
   child.stdin.on("error", () => {})
   const lines = createInterface({ input: child.stdout })
@@ -62,7 +74,10 @@ export interface KilledClients {
   readonly doubled: number
   /** Those of records that were in the spool at no kill, or more often than that. */
   readonly doubledWrongly: number
-  /** Records that were in the spool at a kill, and those of them whose acknowledgement the client had and had not recorded. */
+  /**
+   * Records that were in the spool at a kill, and those of them whose acknowledgement the client
+   * had and had not recorded.
+   */
   readonly inSpool: number
   readonly unrecorded: number
   readonly serverKills: number
@@ -74,7 +89,12 @@ export interface KilledClients {
 const operations = ["write", "sync", "delete", "connect"] as const
 const moments = ["before", "during", "after"] as const
 /** How many operations of a kind a round has at most before the one that is aimed at. */
-const most: Readonly<Record<Aim["operation"], number>> = { write: 120, sync: 120, delete: 2, connect: 2 }
+const most: Readonly<Record<Aim["operation"], number>> = {
+  write: 120,
+  sync: 120,
+  delete: 2,
+  connect: 2
+}
 
 const variables = ["serverEndpoint", "workspaceUrl", "clientId", "clientSecret"] as const
 const names = {
@@ -84,7 +104,9 @@ const names = {
   clientSecret: "DATABRICKS_CLIENT_SECRET"
 } as const
 
-/** Kills so many clients, one after another on the same spool or stream, and lets a last one finish. */
+/**
+ * Kills so many clients, one after another on the same spool or stream, and lets a last one finish.
+ */
 export const killClients = async (
   kills: number,
   seed: number,
@@ -111,7 +133,9 @@ export const killClients = async (
     return loaded
   }
 
-  /** The server, and the next one, which begins on the same folder and ports when this one is gone. */
+  /**
+   * The server, and the next one, which begins on the same folder and ports when this one is gone.
+   */
   let environment: Record<string, string> = {}
   let ports = ["0", "0"]
   const serve = (loaded: Loaded): Promise<Loaded> =>
@@ -128,7 +152,11 @@ export const killClients = async (
     })
 
   /** Runs a client until it is dead or done. */
-  const live = async (client: Loaded, order: Pick<ClientOrder, "aim" | "end">, records: number): Promise<boolean> => {
+  const live = async (
+    client: Loaded,
+    order: Pick<ClientOrder, "aim" | "end">,
+    records: number
+  ): Promise<boolean> => {
     let left = records
     let [done, durable] = [false, -1]
     client.lines.on("line", (line) => {
@@ -146,12 +174,16 @@ export const killClients = async (
     )
     await client.ended
     const { exitCode, signalCode } = client.child
-    if (signalCode !== "SIGKILL" && !done) throw new Error(`a client ended by itself, with code ${exitCode}`)
-    // What was in a call when the process ended may be in the spool as well, so its number is not used again.
+    if (signalCode !== "SIGKILL" && !done)
+      throw new Error(`a client ended by itself, with code ${exitCode}`)
+    // What was in a call when the process ended may be in the spool as well, so its number is not
+    // used again.
     next += 1_000_000
     // What was acknowledged to a persistent stream is not stored again, whatever was in its spool.
     if (done || mode !== "ephemeral" || !existsSync(spool)) return done
-    const { firstOffset } = await Effect.runPromise(Spool.inspect(spool)).catch(() => ({ firstOffset: 0 }))
+    const { firstOffset } = await Effect.runPromise(Spool.inspect(spool)).catch(() => ({
+      firstOffset: 0
+    }))
     unrecorded += Math.max(0, durable + 1 - firstOffset)
     await Effect.runPromise(
       Effect.ignore(
@@ -168,9 +200,9 @@ export const killClients = async (
 
   try {
     await Effect.runPromise(
-      Effect.flatMap(ZerobusLocal, (local) => local.createTable("main.default.kills(n BIGINT, pad STRING)")).pipe(
-        Effect.provide(ZerobusLocal.layerServer({ dataDir: data }))
-      )
+      Effect.flatMap(ZerobusLocal, (local) =>
+        local.createTable("main.default.kills(n BIGINT, pad STRING)")
+      ).pipe(Effect.provide(ZerobusLocal.layerServer({ dataDir: data })))
     )
     const possible = mode === "source" ? (["connect"] as const) : operations
     let server = await serve(begin("serverProcess.ts", [data, ...ports, "wait"]))
@@ -183,7 +215,11 @@ export const killClients = async (
       const aim =
         operation === undefined
           ? undefined
-          : { operation, number: 1 + below(most[operation]), moment: moments[below(moments.length)]! }
+          : {
+              operation,
+              number: 1 + below(most[operation]),
+              moment: moments[below(moments.length)]!
+            }
       const name = operation ?? "random"
       aims[name] = (aims[name] ?? 0) + 1
       // An aim that is not reached, such as a second connection, ends with many records.
@@ -198,7 +234,8 @@ export const killClients = async (
     }
     // What a source's stream had in flight is read from the source again.
     const end = mode === "source" ? Math.max(-1, ...taken) + 1 : next + 1
-    if (!(await live(nextClient, { end }, Infinity))) throw new Error("the last client did not finish")
+    if (!(await live(nextClient, { end }, Infinity)))
+      throw new Error("the last client did not finish")
     await kill(nextServer)
     await kill(server)
     // A start commits what the log holds beyond the table.
@@ -208,8 +245,11 @@ export const killClients = async (
       )
     )
     const times = await timesInTable(join(data, "main/default/kills"))
-    const extra = [...times].map(([n, count]) => [n, count - 1] as const).filter(([, count]) => count > 0)
-    const sum = (counts: Iterable<number>): number => [...counts].reduce((total, count) => total + count, 0)
+    const extra = [...times]
+      .map(([n, count]) => [n, count - 1] as const)
+      .filter(([, count]) => count > 0)
+    const sum = (counts: Iterable<number>): number =>
+      [...counts].reduce((total, count) => total + count, 0)
     return {
       taken: taken.size,
       rows: sum(times.values()),
@@ -238,8 +278,13 @@ const timesInTable = async (path: string): Promise<ReadonlyMap<number, number>> 
     { name: "pad", type: { _tag: "String" as const }, nullable: true }
   ]
   const table = { name: "main.default.kills", columns, live }
-  const { rows } = await runQuery(duckdb, [table], `SELECT n, count(*) FROM ${table.name} GROUP BY n`, {
-    limit: Infinity
-  })
+  const { rows } = await runQuery(
+    duckdb,
+    [table],
+    `SELECT n, count(*) FROM ${table.name} GROUP BY n`,
+    {
+      limit: Infinity
+    }
+  )
   return new Map(rows.map(([n, count]) => [Number(n), Number(count)]))
 }

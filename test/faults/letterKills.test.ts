@@ -1,5 +1,6 @@
 /**
- * A process that is killed at a dead letter: one that was written is there, whole; one that was not is written by the next run.
+ * A process that is killed at a dead letter: one that was written is there, whole; one that was not
+ * is written by the next run.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -35,18 +36,24 @@ for (const [when, first, second] of [
   ["before", [], [4, 7]]
 ] as const) {
   it.live(
-    `a process killed ${when} a letter is written has ${first.length} letters, and its next run loses nothing`,
+    `a process killed ${when} a letter is written has ${first.length} letters, and its next run ` +
+      `loses nothing`,
     () =>
       Effect.gen(function* () {
-        const server = yield* Effect.acquireRelease(Effect.promise(startRefusingServer), ({ close }) =>
-          Effect.sync(close)
+        const server = yield* Effect.acquireRelease(
+          Effect.promise(startRefusingServer),
+          ({ close }) => Effect.sync(close)
         )
         const folder = yield* Effect.acquireRelease(
           Effect.sync(() => mkdtempSync(join(tmpdir(), "letter-kills-"))),
           (path) => Effect.sync(() => rmSync(path, { recursive: true }))
         )
         const name = "main.refusals.letters"
-        const table = server.table(name, { ackAfter: 0, refuses: "in order", unacknowledged: "durable" })
+        const table = server.table(name, {
+          ackAfter: 0,
+          refuses: "in order",
+          unacknowledged: "durable"
+        })
         const file = join(folder, "letters.ndjson")
         assert.strictEqual(yield* run([String(server.port), name, file, when]), "SIGKILL")
         assert.deepStrictEqual(lettersIn(file), first)
@@ -61,18 +68,24 @@ for (const [when, first, second] of [
 }
 
 it.live(
-  "with a spool the record of a letter that was written before the kill is sent again, and its letter written again",
+  "with a spool the record of a letter that was written before the kill is sent again, and its " +
+    "letter written again",
   () =>
     Effect.gen(function* () {
-      const server = yield* Effect.acquireRelease(Effect.promise(startRefusingServer), ({ close }) =>
-        Effect.sync(close)
+      const server = yield* Effect.acquireRelease(
+        Effect.promise(startRefusingServer),
+        ({ close }) => Effect.sync(close)
       )
       const folder = yield* Effect.acquireRelease(
         Effect.sync(() => mkdtempSync(join(tmpdir(), "letter-kills-"))),
         (path) => Effect.sync(() => rmSync(path, { recursive: true }))
       )
       const name = "main.refusals.spooled"
-      const table = server.table(name, { ackAfter: 0, refuses: "in order", unacknowledged: "durable" })
+      const table = server.table(name, {
+        ackAfter: 0,
+        refuses: "in order",
+        unacknowledged: "durable"
+      })
       const [file, spool] = [join(folder, "letters.ndjson"), join(folder, "spool")]
       const args = [String(server.port), name, file]
       assert.strictEqual(yield* run([...args, "after", spool, "10"]), "SIGKILL")

@@ -1,12 +1,14 @@
 /**
- * A program of its own that ingests ten records, of which the fifth and the eighth are bad, keeps dead letters in a file, and kills
- * itself at the first of them: `letterProcess.ts PORT TABLE FILE before|after|never [SPOOL RECORDS]`.
+ * A program of its own that ingests ten records, of which the fifth and the eighth are bad, keeps
+ * dead letters in a file, and kills itself at the first of them:
+ * `letterProcess.ts PORT TABLE FILE before|after|never [SPOOL RECORDS]`.
  */
 import { Effect, References } from "effect"
 import { DeadLetters, HeadersProvider, Spool, TableProperties, Zerobus } from "effect-zerobus"
 import { recordOf } from "./refusingServer.ts"
 
-const [port = "", tableName = "", file = "", when = "never", spool, records = "10"] = process.argv.slice(2)
+const [port = "", tableName = "", file = "", when = "never", spool, records = "10"] =
+  process.argv.slice(2)
 const letters = DeadLetters.file(file)
 const die = Effect.sync(() => process.kill(process.pid, "SIGKILL"))
 
@@ -35,7 +37,9 @@ await Effect.runPromise(
         serverEndpoint: `http://127.0.0.1:${port}`,
         proxy: false,
         stream: {
-          headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer letters" }) })
+          headersProvider: HeadersProvider.make({
+            getHeaders: Effect.succeed({ authorization: "Bearer letters" })
+          })
         }
       })
     ),

@@ -1,6 +1,7 @@
 /**
- * An HTTP/2 server that writes its frames by hand, so that it can write wrong ones. It serves the Zerobus stream well until a fault
- * says otherwise: answers the create request and acknowledges every message.
+ * An HTTP/2 server that writes its frames by hand, so that it can write wrong ones. It serves the
+ * Zerobus stream well until a fault says otherwise: answers the create request and acknowledges
+ * every message.
  */
 import { createServer, type AddressInfo, type Socket } from "node:net"
 import { ackResponse, createdResponse, readRequest } from "../../src/local/stream/streamMessages.ts"
@@ -19,7 +20,12 @@ export const frameTypes = {
 
 const PREFACE_LENGTH = 24
 
-export const frame = (type: number, flags: number, stream: number, payload: Uint8Array = new Uint8Array()): Buffer => {
+export const frame = (
+  type: number,
+  flags: number,
+  stream: number,
+  payload: Uint8Array = new Uint8Array()
+): Buffer => {
   const header = Buffer.alloc(9)
   header.writeUIntBE(payload.length, 0, 3)
   header[3] = type
@@ -36,14 +42,29 @@ const uint32 = (...values: ReadonlyArray<number>): Buffer => {
 
 /** A header field that enters no table. */
 const literal = (name: string, value: string): Buffer =>
-  Buffer.concat([Buffer.of(0x00, name.length), Buffer.from(name), Buffer.of(value.length), Buffer.from(value)])
+  Buffer.concat([
+    Buffer.of(0x00, name.length),
+    Buffer.from(name),
+    Buffer.of(value.length),
+    Buffer.from(value)
+  ])
 
-const responseHeaders = Buffer.concat([Buffer.of(0x88), literal("content-type", "application/grpc")])
+const responseHeaders = Buffer.concat([
+  Buffer.of(0x88),
+  literal("content-type", "application/grpc")
+])
 
 export const trailers = (status: number, message = ""): Buffer =>
-  Buffer.concat([literal("grpc-status", String(status)), ...(message === "" ? [] : [literal("grpc-message", message)])])
+  Buffer.concat([
+    literal("grpc-status", String(status)),
+    ...(message === "" ? [] : [literal("grpc-message", message)])
+  ])
 
-export const grpcMessage = (message: Uint8Array, compressed = 0, length = message.length): Buffer => {
+export const grpcMessage = (
+  message: Uint8Array,
+  compressed = 0,
+  length = message.length
+): Buffer => {
   const prefix = Buffer.alloc(5)
   prefix[0] = compressed
   prefix.writeUInt32BE(length >>> 0, 1)
@@ -61,7 +82,10 @@ export interface RawConnection {
   readonly raw: (bytes: Uint8Array) => void
 }
 
-/** What a fault does when the `n`-th gRPC message (0 is the create request) has arrived; true stops the good behaviour. */
+/**
+ * What a fault does when the `n`-th gRPC message (0 is the create request) has arrived; true stops
+ * the good behaviour.
+ */
 export type RawFault = (connection: RawConnection, message: number) => boolean
 
 export interface RawServer {
@@ -73,8 +97,8 @@ export interface RawServer {
 }
 
 /**
- * Starts the server; `fault` says what the n-th connection does, undefined for good behaviour. `onPing`
- * returns true when it deals with a ping itself.
+ * Starts the server; `fault` says what the n-th connection does, undefined for good behaviour.
+ * `onPing` returns true when it deals with a ping itself.
  */
 export const startRawServer = (
   fault: (connection: number) => RawFault | undefined,
@@ -102,10 +126,13 @@ export const startRawServer = (
       const connection = (): RawConnection => ({
         socket,
         stream,
-        data: (bytes, endStream = false) => write(frame(frameTypes.data, endStream ? 1 : 0, stream, bytes)),
-        trailers: (status, message) => write(frame(frameTypes.headers, 5, stream, trailers(status, message))),
+        data: (bytes, endStream = false) =>
+          write(frame(frameTypes.data, endStream ? 1 : 0, stream, bytes)),
+        trailers: (status, message) =>
+          write(frame(frameTypes.headers, 5, stream, trailers(status, message))),
         rst: (code) => write(frame(frameTypes.rstStream, 0, stream, uint32(code))),
-        goaway: (lastStream, code) => write(frame(frameTypes.goaway, 0, 0, uint32(lastStream, code))),
+        goaway: (lastStream, code) =>
+          write(frame(frameTypes.goaway, 0, 0, uint32(lastStream, code))),
         raw: write
       })
       const message = (bytes: Buffer) => {
@@ -121,7 +148,8 @@ export const startRawServer = (
         else if (request._tag === "Ingest") data(grpcMessage(ackResponse(request.offset)))
       }
       const received = (type: number, flags: number, id: number, payload: Buffer) => {
-        if (type === frameTypes.settings && (flags & 1) === 0) write(frame(frameTypes.settings, 1, 0))
+        if (type === frameTypes.settings && (flags & 1) === 0)
+          write(frame(frameTypes.settings, 1, 0))
         if (type === frameTypes.ping && (flags & 1) === 0 && !onPing(connection(), number)) {
           write(frame(frameTypes.ping, 1, 0, payload))
         }

@@ -1,5 +1,6 @@
 /**
- * Refused records cost themselves alone, over real gRPC; the large form is `npm run faults:refusals`.
+ * Refused records cost themselves alone, over real gRPC; the large form is
+ * `npm run faults:refusals`.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, References } from "effect"
@@ -22,7 +23,8 @@ for (const [name, part] of Object.entries(parts)) {
     () =>
       Effect.acquireUseRelease(
         Effect.promise(startRefusingServer),
-        (server) => Effect.map(part(server), ({ problems }) => assert.deepStrictEqual(problems, [])),
+        (server) =>
+          Effect.map(part(server), ({ problems }) => assert.deepStrictEqual(problems, [])),
         ({ close }) => Effect.sync(close)
       ).pipe(Effect.provideService(References.MinimumLogLevel, "None")),
     60_000

@@ -1,6 +1,6 @@
 /**
- * Measures what refused records cost, over real gRPC on TCP, and checks that they cost themselves alone.
- * `npm run faults:refusals -- --records 1000000 --rounds 100 --seconds 60 --seed 1`
+ * Measures what refused records cost, over real gRPC on TCP, and checks that they cost themselves
+ * alone. `npm run faults:refusals -- --records 1000000 --rounds 100 --seconds 60 --seed 1`
  *
  * | part | does |
  * | --- | --- |
@@ -10,7 +10,12 @@
  * | `all` | every record is bad |
  */
 import { Cause, Effect, Exit, References, type Scope } from "effect"
-import { HeadersProvider, type StreamConfigurationOptions, TableProperties, Zerobus } from "effect-zerobus"
+import {
+  HeadersProvider,
+  type StreamConfigurationOptions,
+  TableProperties,
+  Zerobus
+} from "effect-zerobus"
 import { parseArgs } from "node:util"
 import { seeded } from "../support/randomTables.ts"
 import {
@@ -56,8 +61,14 @@ const descriptor = Uint8Array.of(0x0a, 0x01, 0x54)
 
 let tables = 0
 
-/** Ingests records, and checks what no run may break: nothing lost, nothing twice in `onRefused`, everything in order. */
-export const run = (server: RefusingServer, given: Run): Effect.Effect<Outcome, never, Scope.Scope> =>
+/**
+ * Ingests records, and checks what no run may break: nothing lost, nothing twice in `onRefused`,
+ * everything in order.
+ */
+export const run = (
+  server: RefusingServer,
+  given: Run
+): Effect.Effect<Outcome, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { bad, manner, rate, records } = given
     const properties = TableProperties.proto(`main.refusals.run_${tables++}`, descriptor)
@@ -90,13 +101,15 @@ export const run = (server: RefusingServer, given: Run): Effect.Effect<Outcome, 
           Effect.gen(function* () {
             for (let number = 0; number < records; number++) {
               const isBad = bad(number)
-              const due = rate === undefined ? 0 : started + (number * 1000) / rate - performance.now()
+              const due =
+                rate === undefined ? 0 : started + (number * 1000) / rate - performance.now()
               if (due > 1) yield* Effect.sleep(due)
               const before = isBad || rate !== undefined ? performance.now() : 0
               if (isBad) calledAt.set(number, before)
               yield* stream.ingestRecord(recordOf(number, isBad))
               accepted++
-              if (rate !== undefined) longestCall = Math.max(longestCall, performance.now() - before)
+              if (rate !== undefined)
+                longestCall = Math.max(longestCall, performance.now() - before)
             }
             yield* stream.flush
           })
@@ -107,7 +120,9 @@ export const run = (server: RefusingServer, given: Run): Effect.Effect<Outcome, 
           serverEndpoint: `http://127.0.0.1:${server.port}`,
           proxy: false,
           stream: {
-            headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer refusals" }) })
+            headersProvider: HeadersProvider.make({
+              getHeaders: Effect.succeed({ authorization: "Bearer refusals" })
+            })
           }
         })
       ),
@@ -116,11 +131,23 @@ export const run = (server: RefusingServer, given: Run): Effect.Effect<Outcome, 
     problems.push(...table.violations)
     for (const [index, number] of refused.entries()) {
       if (!bad(number)) problems.push(`good record ${number} was given to onRefused`)
-      if (index > 0 && number <= refused[index - 1]!) problems.push(`${number} was refused after ${refused[index - 1]}`)
+      if (index > 0 && number <= refused[index - 1]!)
+        problems.push(`${number} was refused after ${refused[index - 1]}`)
     }
-    for (const number of table.skipped) if (!bad(number)) problems.push(`record ${number} was lost or overtaken`)
+    for (const number of table.skipped)
+      if (!bad(number)) problems.push(`record ${number} was lost or overtaken`)
     const seconds = (performance.now() - started) / 1000
-    return { exit, table, refused, delays, extra: table.sessions - 1, inFlight, longestCall, seconds, problems }
+    return {
+      exit,
+      table,
+      refused,
+      delays,
+      extra: table.sessions - 1,
+      inFlight,
+      longestCall,
+      seconds,
+      problems
+    }
   })
 
 /** What is wrong with a run of so many bad records that must end well. */
@@ -128,7 +155,8 @@ export const problemsOf = (given: Run, outcome: Outcome, bad: number): ReadonlyA
   const { exit, refused, table } = outcome
   const problems = [...outcome.problems]
   if (Exit.isFailure(exit)) problems.push(`the stream failed: ${String(Cause.squash(exit.cause))}`)
-  if (refused.length !== bad) problems.push(`${refused.length} of ${bad} bad records were given to onRefused`)
+  if (refused.length !== bad)
+    problems.push(`${refused.length} of ${bad} bad records were given to onRefused`)
   if (table.durable !== given.records - bad) problems.push(`${table.durable} records are durable`)
   return problems
 }
@@ -149,14 +177,18 @@ const rate = (outcomes: ReadonlyArray<Outcome>): string => {
   const seconds = outcomes.reduce((sum, outcome) => sum + outcome.seconds, 0)
   return `${(records / seconds / 1e6).toFixed(2)} million records/s`
 }
-const most = (values: ReadonlyArray<number>): number => values.reduce((most, value) => Math.max(most, value), 0)
+const most = (values: ReadonlyArray<number>): number =>
+  values.reduce((most, value) => Math.max(most, value), 0)
 const tally = (values: ReadonlyArray<number>): string =>
   [...new Set(values)]
     .sort((a, b) => a - b)
     .map((value) => `${value} (${values.filter((one) => one === value).length}x)`)
     .join(", ")
 
-/** One bad record at a random place of each run, as often as the rounds say or until the time is over. */
+/**
+ * One bad record at a random place of each run, as often as the rounds say or until the time is
+ * over.
+ */
 export const one = (
   server: RefusingServer,
   records: number,
@@ -183,12 +215,15 @@ export const one = (
       const outcome = yield* Effect.scoped(run(server, given))
       const wrong = [...problemsOf(given, outcome, 1)]
       const { duplicates } = outcome.table
-      // Three; the first record of a piece is sent once more, since nothing was durable since the refusal before.
+      // Three; the first record of a piece is sent once more, since nothing was durable since the
+      // refusal before.
       const extras = acknowledges === "first" ? 4 : 6
       const bound = acknowledges === "first" ? RECORDS_OF_A_MESSAGE : outcome.inFlight
       if (outcome.extra > extras) wrong.push(`${outcome.extra} extra connections`)
       if (duplicates > bound) wrong.push(`${duplicates} duplicates, ${outcome.inFlight} in flight`)
-      problems.push(...wrong.map((text) => `record ${place} of ${records}, ${JSON.stringify(manner)}: ${text}`))
+      problems.push(
+        ...wrong.map((text) => `record ${place} of ${records}, ${JSON.stringify(manner)}: ${text}`)
+      )
       outcomes.push(outcome)
     }
     const shares = outcomes.map(({ inFlight, table }) => table.duplicates / Math.max(1, inFlight))
@@ -196,9 +231,11 @@ export const one = (
       count: outcomes.length,
       problems,
       lines: [
-        `one bad record among ${records.toLocaleString("en")}, ${outcomes.length} times, acknowledged ${acknowledges}: ${rate(outcomes)}`,
+        `one bad record among ${records.toLocaleString("en")}, ${outcomes.length} times, ` +
+          `acknowledged ${acknowledges}: ${rate(outcomes)}`,
         `  extra connections ${tally(outcomes.map(({ extra }) => extra))}`,
-        `  duplicates at most ${most(outcomes.map(({ table }) => table.duplicates))}, or ${(100 * most(shares)).toFixed(0)} % of what was in flight`
+        `  duplicates at most ${most(outcomes.map(({ table }) => table.duplicates))}, or ` +
+          `${(100 * most(shares)).toFixed(0)} % of what was in flight`
       ]
     }
   })
@@ -213,7 +250,9 @@ export const steady = (
   Effect.gen(function* () {
     const random = seeded(seed)
     const records = seconds * 10_000
-    const places = new Set(Array.from({ length: Math.round(records / 10_000) }, () => Math.floor(random() * records)))
+    const places = new Set(
+      Array.from({ length: Math.round(records / 10_000) }, () => Math.floor(random() * records))
+    )
     const given: Run = {
       manner: { ackAfter: 150, refuses, unacknowledged: "durable" },
       records,
@@ -230,15 +269,23 @@ export const steady = (
       count: 1,
       problems: problems.map((text) => `steady, refused ${refuses}: ${text}`),
       lines: [
-        `10,000 records/s for ${seconds} s, acknowledged after 150 ms, ${places.size} bad, refused ${refuses}`,
-        `  in onRefused after ${(mean / 1000).toFixed(1)} s, at most ${(most(delays) / 1000).toFixed(1)} s; longest ingest call ${longestCall.toFixed(0)} ms`,
-        `  extra connections ${extra}, ${(extra / places.size).toFixed(1)} for each; duplicates ${table.duplicates}`
+        `10,000 records/s for ${seconds} s, acknowledged after 150 ms, ${places.size} bad, ` +
+          `refused ${refuses}`,
+        `  in onRefused after ${(mean / 1000).toFixed(1)} s, at most ` +
+          `${(most(delays) / 1000).toFixed(1)} s; longest ingest call ${longestCall.toFixed(0)} ms`,
+        `  extra connections ${extra}, ${(extra / places.size).toFixed(1)} for each; duplicates ` +
+          `${table.duplicates}`
       ]
     }
   })
 
 /** One in a hundred records is bad, at random places. */
-export const many = (server: RefusingServer, records: number, seed: number, manner: Manner): Effect.Effect<Part> =>
+export const many = (
+  server: RefusingServer,
+  records: number,
+  seed: number,
+  manner: Manner
+): Effect.Effect<Part> =>
   Effect.gen(function* () {
     const random = seeded(seed)
     const places = new Set<number>()
@@ -249,32 +296,45 @@ export const many = (server: RefusingServer, records: number, seed: number, mann
       count: 1,
       problems: problemsOf(given, outcome, places.size),
       lines: [
-        `${places.size.toLocaleString("en")} bad among ${records.toLocaleString("en")}, acknowledged after ${manner.ackAfter} ms, refused ${manner.refuses}`,
-        `  ${outcome.table.durable} durable, ${outcome.refused.length} in onRefused, in order; ${outcome.seconds.toFixed(1)} s`,
-        `  extra connections ${outcome.extra}, ${(outcome.extra / places.size).toFixed(1)} for each; duplicates ${outcome.table.duplicates}`
+        `${places.size.toLocaleString("en")} bad among ${records.toLocaleString("en")}, ` +
+          `acknowledged after ${manner.ackAfter} ms, refused ${manner.refuses}`,
+        `  ${outcome.table.durable} durable, ${outcome.refused.length} in onRefused, in order; ` +
+          `${outcome.seconds.toFixed(1)} s`,
+        `  extra connections ${outcome.extra}, ${(outcome.extra / places.size).toFixed(1)} for ` +
+          `each; duplicates ${outcome.table.duplicates}`
       ]
     }
   })
 
 /** Every record is bad: the stream must end by the budget of refusals. */
-export const all = (server: RefusingServer, records: number, manner: Manner, maxRefusals = 100): Effect.Effect<Part> =>
+export const all = (
+  server: RefusingServer,
+  records: number,
+  manner: Manner,
+  maxRefusals = 100
+): Effect.Effect<Part> =>
   Effect.gen(function* () {
     const given: Run = { manner, records, bad: () => true, options: { maxRefusals } }
     const outcome = yield* Effect.scoped(run(server, given))
     const { exit, extra, refused, seconds, table } = outcome
     const problems = [...outcome.problems]
-    const error = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error : undefined
+    const error = Exit.isFailure(exit)
+      ? exit.cause.reasons.find(Cause.isFailReason)?.error
+      : undefined
     const tag = (error as { readonly _tag?: string } | undefined)?._tag
     if (tag !== "InvalidArgument") problems.push(`the stream ended with ${String(tag)}`)
-    if (refused.length !== maxRefusals) problems.push(`${refused.length} records were given to onRefused`)
+    if (refused.length !== maxRefusals)
+      problems.push(`${refused.length} records were given to onRefused`)
     if (table.durable !== 0) problems.push(`${table.durable} records are durable`)
     if (extra > 5 * maxRefusals) problems.push(`${extra} extra connections`)
     return {
       count: 1,
       problems,
       lines: [
-        `all of ${records.toLocaleString("en")} bad, acknowledged after ${manner.ackAfter} ms, refused ${manner.refuses}`,
-        `  ended with ${String(tag)} after ${refused.length} refusals, ${extra} extra connections, ${seconds.toFixed(1)} s`
+        `all of ${records.toLocaleString("en")} bad, acknowledged after ${manner.ackAfter} ms, ` +
+          `refused ${manner.refuses}`,
+        `  ended with ${String(tag)} after ${refused.length} refusals, ${extra} extra ` +
+          `connections, ${seconds.toFixed(1)} s`
       ]
     }
   })
@@ -308,9 +368,12 @@ if (import.meta.main) {
   const server = await startRefusingServer()
   const parts: Readonly<Record<string, ReadonlyArray<() => Effect.Effect<Part>>>> = {
     one: (["first", "later"] as const).map(
-      (acknowledges) => () => one(server, records, rounds, seed, acknowledges, performance.now() + share)
+      (acknowledges) => () =>
+        one(server, records, rounds, seed, acknowledges, performance.now() + share)
     ),
-    steady: (["at once", "in order"] as const).map((refuses) => () => steady(server, seconds, seed, refuses)),
+    steady: (["at once", "in order"] as const).map(
+      (refuses) => () => steady(server, seconds, seed, refuses)
+    ),
     many: MANNERS.map((manner) => () => many(server, among, seed, manner)),
     all: MANNERS.map((manner) => () => all(server, among, manner))
   }
@@ -322,7 +385,9 @@ if (import.meta.main) {
         count: runs,
         lines,
         problems
-      } = await Effect.runPromise(part().pipe(Effect.provideService(References.MinimumLogLevel, "None")))
+      } = await Effect.runPromise(
+        part().pipe(Effect.provideService(References.MinimumLogLevel, "None"))
+      )
       count += runs
       failed += Math.min(runs, problems.length)
       for (const problem of problems.slice(0, 20)) console.error(problem)

@@ -37,9 +37,15 @@ it.live("a server that refuses pings ends connections, never the stream", () =>
       keepalive: { interval: 40, timeout: 2000 },
       stream: {
         recoveryBackoff: "1 millis",
-        headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer pings" }) })
+        headersProvider: HeadersProvider.make({
+          getHeaders: Effect.succeed({ authorization: "Bearer pings" })
+        })
       }
-    }).pipe(Layer.provideMerge(Layer.merge(Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel, "Info"))))
+    }).pipe(
+      Layer.provideMerge(
+        Layer.merge(Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel, "Info"))
+      )
+    )
     yield* Effect.gen(function* () {
       const zerobus = yield* Zerobus
       const stream = yield* zerobus.createStream(
@@ -57,7 +63,10 @@ it.live("a server that refuses pings ends connections, never the stream", () =>
     )
     const lost = logged.filter((line) => line.includes("lost its connection"))
     assert.lengthOf(lost, 2)
-    assert.match(lost[0]!, /refused pings every 40 ms \(ENHANCE_YOUR_CALM\); the interval is now 80 ms/)
+    assert.match(
+      lost[0]!,
+      /refused pings every 40 ms \(ENHANCE_YOUR_CALM\); the interval is now 80 ms/
+    )
     assert.match(lost[1]!, /the interval is now 160 ms/)
   }).pipe(Effect.scoped)
 )

@@ -1,6 +1,7 @@
 /**
- * A gRPC server over TCP that refuses messages with a bad record, and knows what became durable, in which order and how often. The number
- * of a record is its first four bytes; the fifth is 1 in a bad one. The refusal names no record.
+ * A gRPC server over TCP that refuses messages with a bad record, and knows what became durable, in
+ * which order and how often. The number of a record is its first four bytes; the fifth is 1 in a
+ * bad one. The refusal names no record.
  */
 import * as Grpc from "@grpc/grpc-js"
 import { ackResponse, createdResponse, readRequest } from "../../src/local/stream/streamMessages.ts"
@@ -8,11 +9,13 @@ import { duplexMethod } from "../support/duplexMethod.ts"
 
 /** How a table acknowledges and refuses. */
 export interface Manner {
-  /** Milliseconds from the arrival of a message to its acknowledgement; 0 acknowledges it at once. */
+  /**
+   * Milliseconds from the arrival of a message to its acknowledgement; 0 acknowledges it at once.
+   */
   readonly ackAfter: number
   /**
-   * `in order`: everything before the bad record is acknowledged first. `at once`: the acknowledgements that are due are never sent, and
-   * their messages are durable, or lost.
+   * `in order`: everything before the bad record is acknowledged first. `at once`: the
+   * acknowledgements that are due are never sent, and their messages are durable, or lost.
    */
   readonly refuses: "in order" | "at once"
   readonly unacknowledged: "durable" | "lost"
@@ -103,7 +106,10 @@ class Due {
     if (lasts) store(this.table, records)
     this.later(() => {
       if (!lasts) store(this.table, records)
-      this.table.acknowledged = Math.max(this.table.acknowledged, numberOf(records[records.length - 1]!) + 1)
+      this.table.acknowledged = Math.max(
+        this.table.acknowledged,
+        numberOf(records[records.length - 1]!) + 1
+      )
       this.writing++
       this.call.write(Buffer.from(ackResponse(offset)), () => this.writing--)
     })
@@ -133,7 +139,10 @@ class Due {
       setTimeout(this.turn, Math.max(1, this.entries[0]!.at - performance.now()))
   }
 
-  /** Refuses some milliseconds after the last acknowledgement has left: in grpc-js a failure overtakes messages that were not read. */
+  /**
+   * Refuses some milliseconds after the last acknowledgement has left: in grpc-js a failure
+   * overtakes messages that were not read.
+   */
   private refuseWritten(): void {
     if (this.writing === 0) setTimeout(() => this.refuse(), 20)
     else setImmediate(() => this.refuseWritten())
@@ -143,7 +152,10 @@ class Due {
     if (this.over) return
     this.over = true
     if (this.table.refusals++ === 0) this.table.onFirstRefusal()
-    this.call.emit("error", { code: Grpc.status.INVALID_ARGUMENT, details: "A record does not fit the table." })
+    this.call.emit("error", {
+      code: Grpc.status.INVALID_ARGUMENT,
+      details: "A record does not fit the table."
+    })
   }
 }
 

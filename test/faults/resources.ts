@@ -1,6 +1,6 @@
 /**
- * What the client holds on to: memory while the server stalls, and handles and heap over many open/close cycles.
- * `npm run faults:memory`, `npm run faults:churn -- --cycles 10000`
+ * What the client holds on to: memory while the server stalls, and handles and heap over many
+ * open/close cycles. `npm run faults:memory`, `npm run faults:churn -- --cycles 10000`
  */
 import { Effect, References } from "effect"
 import { HeadersProvider, TableProperties, Zerobus, type ZerobusOptions } from "effect-zerobus"
@@ -17,7 +17,9 @@ const client = (port: number, stream: ZerobusOptions["stream"] = {}) =>
     proxy: false,
     keepalive: "off",
     stream: {
-      headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer resources" }) }),
+      headersProvider: HeadersProvider.make({
+        getHeaders: Effect.succeed({ authorization: "Bearer resources" })
+      }),
       ...stream
     }
   })
@@ -26,7 +28,9 @@ const collect = () => {
   for (let n = 0; n < 4; n++) globalThis.gc?.()
 }
 
-/** Offers records to a server that has stopped reading, and says how far the resident memory grew. */
+/**
+ * Offers records to a server that has stopped reading, and says how far the resident memory grew.
+ */
 const stalled = (maxInflightBytes: number, records: number, bytes: number) =>
   Effect.gen(function* () {
     const server = yield* Effect.acquireRelease(
@@ -59,17 +63,23 @@ const stalled = (maxInflightBytes: number, records: number, bytes: number) =>
       return { grown: most - before, accepted, limit: 1.2 * maxInflightBytes + 32 * MIB }
     }).pipe(
       Effect.scoped,
-      Effect.provide(client(server.port, { maxInflightBytes, scopeCloseTimeout: 0, drainTimeout: 0 }))
+      Effect.provide(
+        client(server.port, { maxInflightBytes, scopeCloseTimeout: 0, drainTimeout: 0 })
+      )
     )
   }).pipe(Effect.scoped)
 
 /** Opens, uses and closes streams one after another. */
 const churn = (cycles: number) =>
   Effect.gen(function* () {
-    const server = yield* Effect.acquireRelease(Effect.promise(startCountingServer), ({ close }) => Effect.sync(close))
+    const server = yield* Effect.acquireRelease(Effect.promise(startCountingServer), ({ close }) =>
+      Effect.sync(close)
+    )
     return yield* Effect.gen(function* () {
       const zerobus = yield* Zerobus
-      const cycle = zerobus.withStream(table, (stream) => stream.ingestRecord(Uint8Array.of(0, 0, 0, 0)))
+      const cycle = zerobus.withStream(table, (stream) =>
+        stream.ingestRecord(Uint8Array.of(0, 0, 0, 0))
+      )
       const measure = Effect.gen(function* () {
         yield* Effect.sleep("300 millis")
         collect()
@@ -105,7 +115,8 @@ if (positionals[0] === "memory") {
   )
   ok = grown <= limit
   console.log(
-    `stalled server, ${values.records} x ${values.bytes} bytes offered, maxInflightBytes ${values.limit} MiB: ${accepted} accepted, ` +
+    `stalled server, ${values.records} x ${values.bytes} bytes offered, maxInflightBytes ` +
+      `${values.limit} MiB: ${accepted} accepted, ` +
       `memory grew by ${(grown / MIB).toFixed(1)} MiB (limit ${(limit / MIB).toFixed(1)} MiB)`
   )
 } else {
@@ -113,7 +124,8 @@ if (positionals[0] === "memory") {
   const growth = after.heap / before.heap - 1
   ok = growth <= 0.05 && after.handles <= before.handles
   console.log(
-    `${values.cycles} open/close cycles: heap ${(before.heap / MIB).toFixed(1)} -> ${(after.heap / MIB).toFixed(1)} MiB ` +
+    `${values.cycles} open/close cycles: heap ${(before.heap / MIB).toFixed(1)} -> ` +
+      `${(after.heap / MIB).toFixed(1)} MiB ` +
       `(${(growth * 100).toFixed(1)} %), sockets and timers ${before.handles} -> ${after.handles}`
   )
 }

@@ -1,7 +1,7 @@
 /**
- * `npm run faults:restart -- [--streams 1000] [--own]`: the server of many open streams is killed and starts
- * again on its port. All streams come back, spread over a while, within five seconds, and none is
- * lost a second time: each opens one session more.
+ * `npm run faults:restart -- [--streams 1000] [--own]`: the server of many open streams is killed
+ * and starts again on its port. All streams come back, spread over a while, within five seconds,
+ * and none is lost a second time: each opens one session more.
  */
 import { Effect, ManagedRuntime, References, Scope, Stream } from "effect"
 import { HeadersProvider, TableProperties, Zerobus, type ZerobusStream } from "effect-zerobus"
@@ -10,21 +10,33 @@ import { descriptor, TABLE } from "../benchmark/clients/client.ts"
 import { startSink } from "../benchmark/processes.ts"
 
 const { values: flags } = parseArgs({
-  options: { streams: { type: "string", default: "1000" }, own: { type: "boolean", default: false } }
+  options: {
+    streams: { type: "string", default: "1000" },
+    own: { type: "boolean", default: false }
+  }
 })
 const count = Number(flags.streams)
-/** Milliseconds: without a server, until all have to be back, and in which none may be lost again. */
+/**
+ * Milliseconds: without a server, until all have to be back, and in which none may be lost again.
+ */
 const [DOWN, LIMIT, AFTER] = [300, 5000, 3000]
 
-const pause = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
+const pause = (millis: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, millis))
 
 const first = await startSink()
 await first.order({ ackInterval: 0 })
 const { port } = first
 const runtime = ManagedRuntime.make(
-  Zerobus.layer({ serverEndpoint: `http://127.0.0.1:${port}`, connectionPerStream: flags.own, proxy: false })
+  Zerobus.layer({
+    serverEndpoint: `http://127.0.0.1:${port}`,
+    connectionPerStream: flags.own,
+    proxy: false
+  })
 )
-const headersProvider = HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer restart" }) })
+const headersProvider = HeadersProvider.make({
+  getHeaders: Effect.succeed({ authorization: "Bearer restart" })
+})
 const streams = await runtime.runPromise(
   Effect.gen(function* () {
     const zerobus = yield* Zerobus
@@ -33,7 +45,10 @@ const streams = await runtime.runPromise(
       Array.from({ length: count }, () => one),
       { concurrency: 64 }
     )
-  }).pipe(Scope.provide(Scope.makeUnsafe()), Effect.provideService(References.MinimumLogLevel, "None"))
+  }).pipe(
+    Scope.provide(Scope.makeUnsafe()),
+    Effect.provideService(References.MinimumLogLevel, "None")
+  )
 )
 /** Sends a record over a stream and waits until it is durable. */
 const sendOver = (stream: ZerobusStream<Uint8Array>) =>
@@ -60,8 +75,10 @@ const durable = performance.now() - up
 await pause(AFTER)
 const [soonest, last] = [Math.min(...back) - up, Math.max(...back) - up]
 console.log(
-  `${count} streams on ${flags.own ? "connections of their own" : "shared connections"}: open again after ` +
-    `${Math.round(soonest)} to ${Math.round(last)} ms, all records durable after ${Math.round(durable)} ms, ` +
+  `${count} streams on ${flags.own ? "connections of their own" : "shared connections"}: open ` +
+    `again after ` +
+    `${Math.round(soonest)} to ${Math.round(last)} ms, all records durable after ` +
+    `${Math.round(durable)} ms, ` +
     `${back.length} sessions opened`
 )
 const good = back.length === count && durable <= LIMIT

@@ -1,10 +1,11 @@
 /**
- * Kills the local server with SIGKILL, over and over, while the client ingests, and counts rows in the end.
- * `npm run faults:kill -- --kills 200 --seed 1`; with `--delta-rs` amid changes of the table by delta-rs, which
- * `npm run test:delta` fetches and `DELTA_PYTHON` can name.
+ * Kills the local server with SIGKILL, over and over, while the client ingests, and counts rows in
+ * the end. `npm run faults:kill -- --kills 200 --seed 1`; with `--delta-rs` amid changes of the
+ * table by delta-rs, which `npm run test:delta` fetches and `DELTA_PYTHON` can name.
  *
- * The server keeps its folder and its ports over the kills; the client recovers by itself. Every acknowledged record must be in the
- * table, and, since the client's stream lives through it all, every record that was ingested.
+ * The server keeps its folder and its ports over the kills; the client recovers by itself. Every
+ * acknowledged record must be in the table, and, since the client's stream lives through it all,
+ * every record that was ingested.
  */
 import { Effect, Fiber, Redacted, References, Schedule } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
@@ -29,27 +30,39 @@ const table = TableProperties.json("main.default.kills")
 /** The rows of the other writer have numbers from here on. */
 const firstForeign = 1_000_000_000
 
-/** delta-rs at work on a table: it appends and deletes rows of its own, merges files, and deletes old ones. */
+/**
+ * delta-rs at work on a table: it appends and deletes rows of its own, merges files, and deletes
+ * old ones.
+ */
 const otherWriter = Effect.fnUntraced(function* (location: string, random: () => number) {
   const python = yield* Effect.acquireRelease(
-    Effect.promise(() => startPython<unknown, { readonly error?: string }>(deltaPython, "deltaWriter.py")),
+    Effect.promise(() =>
+      startPython<unknown, { readonly error?: string }>(deltaPython, "deltaWriter.py")
+    ),
     ({ stop }) => Effect.promise(stop)
   )
   const rows = new Set<number>()
   let next = firstForeign
   let commits = 0
   const change = async (operation: string, body: object): Promise<boolean> => {
-    const { error } = await python.ask({ table: location, operation, tag: String(commits), ...body })
+    const { error } = await python.ask({
+      table: location,
+      operation,
+      tag: String(commits),
+      ...body
+    })
     if (error === undefined) commits++
     // A commit of the server came first; delta-rs has changed nothing then.
-    else if (!/CommitFailed|concurrent|conflict/i.test(error)) throw new Error(`${operation} of delta-rs: ${error}`)
+    else if (!/CommitFailed|concurrent|conflict/i.test(error))
+      throw new Error(`${operation} of delta-rs: ${error}`)
     return error === undefined
   }
   const step = async (): Promise<void> => {
     const roll = random()
     if (roll < 0.5) {
       const added = Array.from({ length: 1 + Math.floor(random() * 20) }, () => next++)
-      if (await change("append", { rows: added.map((n) => ({ n, pad: "foreign" })) })) added.forEach((n) => rows.add(n))
+      if (await change("append", { rows: added.map((n) => ({ n, pad: "foreign" })) }))
+        added.forEach((n) => rows.add(n))
     } else if (roll < 0.75) {
       const remainder = Math.floor(random() * 5)
       const gone = [...rows].filter((n) => n % 5 === remainder)
@@ -67,9 +80,9 @@ const run = (kills: number, seed: number, amidDeltaRs: boolean) =>
       Effect.sync(() => mkdtempSync(join(tmpdir(), "zerobus-kills-"))),
       (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
     )
-    yield* Effect.flatMap(ZerobusLocal, (local) => local.createTable("main.default.kills(n BIGINT, pad STRING)")).pipe(
-      Effect.provide(ZerobusLocal.layerServer({ dataDir: folder }))
-    )
+    yield* Effect.flatMap(ZerobusLocal, (local) =>
+      local.createTable("main.default.kills(n BIGINT, pad STRING)")
+    ).pipe(Effect.provide(ZerobusLocal.layerServer({ dataDir: folder })))
     let server = yield* Effect.promise(() => startServer(folder, "0", "0"))
     const port = new URL(server.serverEndpoint).port
     const httpPort = new URL(server.workspaceUrl).port
@@ -85,7 +98,8 @@ const run = (kills: number, seed: number, amidDeltaRs: boolean) =>
       const stream = yield* zerobus.createStream(table)
       const killer = yield* Effect.gen(function* () {
         while (done < kills) {
-          // A kill before the client is back, or before anything was acknowledged, would show nothing.
+          // A kill before the client is back, or before anything was acknowledged, would show
+          // nothing.
           const before = acknowledged
           while (acknowledged === before) yield* Effect.sleep("5 millis")
           yield* Effect.sleep(random() * 400)
@@ -110,7 +124,9 @@ const run = (kills: number, seed: number, amidDeltaRs: boolean) =>
           const ack = yield* stream.ingestRecord({ n: sent++, pad: "x".repeat(60) })
           if (n === 49)
             yield* Effect.forkChild(
-              Effect.tap(ack.await, (offset) => Effect.sync(() => (acknowledged = Math.max(acknowledged, offset))))
+              Effect.tap(ack.await, (offset) =>
+                Effect.sync(() => (acknowledged = Math.max(acknowledged, offset)))
+              )
             )
         }
         yield* Effect.sleep("2 millis")
@@ -156,11 +172,15 @@ const { values } = parseArgs({
   }
 })
 const started = performance.now()
-const result = await Effect.runPromise(run(Number(values.kills), Number(values.seed), values["delta-rs"]))
+const result = await Effect.runPromise(
+  run(Number(values.kills), Number(values.seed), values["delta-rs"])
+)
 console.log(
-  `${values.kills} kills in ${((performance.now() - started) / 1000).toFixed(1)} s: ${result.ingested} records ingested and acknowledged, ` +
+  `${values.kills} kills in ${((performance.now() - started) / 1000).toFixed(1)} s: ` +
+    `${result.ingested} records ingested and acknowledged, ` +
     `at least ${result.fewest} between two kills, ` +
-    `${result.rows} rows in the table, ${result.lost} lost, ${result.extra} of deleted rows there, ` +
+    `${result.rows} rows in the table, ${result.lost} lost, ${result.extra} of deleted rows ` +
+    `there, ` +
     `${result.commits} commits of delta-rs, seed ${values.seed}`
 )
 const failed = result.lost + Math.max(0, result.extra)

@@ -1,6 +1,8 @@
 /**
- * The local server in a process of its own, to be killed: `serverProcess.ts FOLDER PORT HTTP_PORT [wait]`. Prints its endpoints and the
- * client's credentials as one line of JSON when it serves; with `wait` it starts with the first line of standard input.
+ * The local server in a process of its own, to be killed:
+ * `serverProcess.ts FOLDER PORT HTTP_PORT [wait]`. Prints its endpoints and the client's
+ * credentials as one line of JSON when it serves; with `wait` it starts with the first line of
+ * standard input.
  */
 import { Effect, Layer, Redacted } from "effect"
 import { once } from "node:events"

@@ -1,9 +1,20 @@
 /**
- * Every option of the client, the catalog client and a stream, held to its rule through the public calls: an option that is added without
- * a rule does not compile, and one without samples here fails.
+ * Every option of the client, the catalog client and a stream, held to its rule through the public
+ * calls: an option that is added without a rule does not compile, and one without samples here
+ * fails.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Config, ConfigProvider, Duration, Effect, Exit, Layer, Redacted, Result, Schedule } from "effect"
+import {
+  Config,
+  ConfigProvider,
+  Duration,
+  Effect,
+  Exit,
+  Layer,
+  Redacted,
+  Result,
+  Schedule
+} from "effect"
 import {
   Credentials,
   GrpcTransport,
@@ -86,7 +97,8 @@ const durations = (least: number, most = LONGEST): Samples => {
   const endless = [Number.POSITIVE_INFINITY, Duration.infinity]
   return {
     // [1] and [NaN, 1] are no pairs of seconds and nanoseconds.
-    takes: (value) => fitting.includes(value) || (most === Infinity && endless.includes(value as number)),
+    takes: (value) =>
+      fitting.includes(value) || (most === Infinity && endless.includes(value as number)),
     good: [
       least,
       1,
@@ -105,7 +117,11 @@ const durations = (least: number, most = LONGEST): Samples => {
     ]
   }
 }
-const flags: Samples = { takes: (value) => typeof value === "boolean", good: [true, false], bad: ["true", "false", 0] }
+const flags: Samples = {
+  takes: (value) => typeof value === "boolean",
+  good: [true, false],
+  bad: ["true", "false", 0]
+}
 const secrets: Samples = {
   takes: (value) => Redacted.isRedacted(value) && typeof Redacted.value(value) === "string",
   good: [Redacted.make("s")],
@@ -121,7 +137,11 @@ function isEmptyObject(value: unknown): boolean {
   )
 }
 const offs: Samples = { ...objects, good: [{}, "off"], bad: ["on", "OFF", true] }
-const only = (takes: Samples["takes"], good: ReadonlyArray<unknown>, bad: ReadonlyArray<unknown>): Samples => ({
+const only = (
+  takes: Samples["takes"],
+  good: ReadonlyArray<unknown>,
+  bad: ReadonlyArray<unknown>
+): Samples => ({
   bad,
   good,
   takes
@@ -192,7 +212,11 @@ const streamSamples: Readonly<Record<string, Samples>> = {
 const texts = (good: string): Samples => only(isText, [good], [5, Redacted.make(good)])
 const pem = makeCertificates(["localhost"], Date.now()).ca
 const tlsSamples: Readonly<Record<string, Samples>> = {
-  "tls": { ...objects, takes: (value) => isEmptyObject(value) || value === Effect.void, good: [{}, Effect.fail("no")] },
+  "tls": {
+    ...objects,
+    takes: (value) => isEmptyObject(value) || value === Effect.void,
+    good: [{}, Effect.fail("no")]
+  },
   "tls.ca": only(
     (value) => isText(value) || (Array.isArray(value) && value.every(isText)),
     [pem, [pem], []],
@@ -205,21 +229,36 @@ const tlsSamples: Readonly<Record<string, Samples>> = {
     ["zerobus.test", "10.0.0.1", "a"],
     ["", "a b", "a/b", "-a"]
   ),
-  "tls.minVersion": only(() => false, ["TLSv1.2", "TLSv1.3"], ["TLSv1", "TLSv1.1", "1.3", "tlsv1.2"])
+  "tls.minVersion": only(
+    () => false,
+    ["TLSv1.2", "TLSv1.3"],
+    ["TLSv1", "TLSv1.1", "1.3", "tlsv1.2"]
+  )
 }
 const proxies: Samples = {
   ...secrets,
   takes: (value) => value === false || secrets.takes(value),
   good: [false, Redacted.make("http://p:1")]
 }
-const clientIds = only((value) => isText(value) && value !== "", ["c", "a-b c"], ["", " ", "a:b", 5])
+const clientIds = only(
+  (value) => isText(value) && value !== "",
+  ["c", "a-b c"],
+  ["", " ", "a:b", 5]
+)
 const credentialsSamples: Readonly<Record<string, Samples>> = {
   "credentials": only(
     () => false,
-    [{ subjectTokenFile: "token" }, Credentials.federated({ subjectToken: Effect.succeed(Redacted.make("jwt")) })],
+    [
+      { subjectTokenFile: "token" },
+      Credentials.federated({ subjectToken: Effect.succeed(Redacted.make("jwt")) })
+    ],
     [{}, { subjectTokenFile: "token", subjectToken: Effect.void }, "token"]
   ),
-  "credentials.subjectToken": only((value) => value === Effect.void, [Effect.fail("no")], [() => Effect.void, "token"]),
+  "credentials.subjectToken": only(
+    (value) => value === Effect.void,
+    [Effect.fail("no")],
+    [() => Effect.void, "token"]
+  ),
   "credentials.subjectTokenFile": only((value) => isText(value) && value !== "", ["token"], [""]),
   "credentials.clientId": clientIds
 }
@@ -241,7 +280,9 @@ const zerobusSamples: Readonly<Record<string, Samples>> = {
   "keepalive.timeout": durations(1),
   "keepalive.idleInterval": durations(1),
   "stream": objects,
-  ...Object.fromEntries(Object.entries(streamSamples).map(([name, samples]) => [`stream.${name}`, samples]))
+  ...Object.fromEntries(
+    Object.entries(streamSamples).map(([name, samples]) => [`stream.${name}`, samples])
+  )
 }
 const catalogSamples: Readonly<Record<string, Samples>> = {
   ...tlsSamples,
@@ -263,14 +304,26 @@ const pathsOf = (rules: OptionRules, within = ""): ReadonlyArray<string> =>
     ...(rule.fields === undefined ? [] : pathsOf(rule.fields, `${within + name}.`))
   ])
 
-/** Of a spool, which `Spool.directory` makes with all of it, and of credentials, which need one of two. */
-const parts = ["spool.path", "spool.open", "spool.left", "credentials.subjectToken", "credentials.subjectTokenFile"]
+/**
+ * Of a spool, which `Spool.directory` makes with all of it, and of credentials, which need one of
+ * two.
+ */
+const parts = [
+  "spool.path",
+  "spool.open",
+  "spool.left",
+  "credentials.subjectToken",
+  "credentials.subjectTokenFile"
+]
 
 /** Options with one of them set. */
 const set = (options: object, path: string, value: unknown): object => {
   const [outer = "", ...inner] = path.split(".")
   const known = (options as Readonly<Record<string, unknown>>)[outer]
-  return { ...options, [outer]: inner.length === 0 ? value : set((known as object) ?? {}, inner.join("."), value) }
+  return {
+    ...options,
+    [outer]: inner.length === 0 ? value : set((known as object) ?? {}, inner.join("."), value)
+  }
 }
 
 /** Options with one of them set; one of a spool, or of credentials, in a whole one. */
@@ -278,7 +331,11 @@ const withOption = (options: object, path: string, value: unknown): object => {
   const whole = /^(.*\bspool)\./.exec(path)?.[1]
   if (whole !== undefined) return set(set(options, whole, spool), path, value)
   const ofCredentials = path.startsWith("credentials.") && path !== "credentials.subjectToken"
-  return set(ofCredentials ? set(options, "credentials", { subjectTokenFile: "token" }) : options, path, value)
+  return set(
+    ofCredentials ? set(options, "credentials", { subjectTokenFile: "token" }) : options,
+    path,
+    value
+  )
 }
 
 interface Surface {
@@ -344,7 +401,9 @@ const surfaces: ReadonlyArray<Surface> = [
 /** The path that was refused, or "taken". Nothing of the value may be repeated. */
 const outcome = (exit: Exit.Exit<unknown, unknown>): string => {
   if (Exit.isSuccess(exit)) return "taken"
-  const error = A.failureOf(exit as Exit.Exit<unknown, { readonly _tag: string; readonly message: string }>)
+  const error = A.failureOf(
+    exit as Exit.Exit<unknown, { readonly _tag: string; readonly message: string }>
+  )
   assert.notInclude(JSON.stringify(error) + error.message, CANARY)
   return error._tag === "InvalidArgument" ? (error as any).path.join(".") : error._tag
 }
@@ -356,29 +415,35 @@ describe("the options of", () => {
       const source = Fs.readFileSync(new URL(`../../src/${file}`, import.meta.url), "utf8")
       const declaration = new RegExp(`export interface ${typeName}\\b[^]*?\\n}`).exec(source)![0]
       const picked = /extends Pick<\s*[\w<>]+,([^>]*)>/.exec(declaration)?.[1]?.match(/\w+/g) ?? []
-      const declared = [...declaration.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, option]) => option!)
+      const declared = [...declaration.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(
+        ([, option]) => option!
+      )
       assert.sameMembers(Object.keys(rules), [...picked, ...declared])
       assert.sameMembers([...pathsOf(rules)], Object.keys(samples))
     })
 
-    it.effect(`${name} are refused with their path when they are of the wrong kind or out of range`, () =>
-      Effect.gen(function* () {
-        for (const [path, { bad, takes }] of Object.entries(samples)) {
-          const wrong = [...anything.filter((value) => !takes(value)), ...bad]
-          assert.isAbove(wrong.length, 10)
-          for (const value of wrong) {
-            const said = outcome(yield* build(withOption(least, path, value)))
-            // An object in the place of another one is refused for what is in it, or is missing in it.
-            const inner = typeof value === "object" && value !== null && said.startsWith(`${path}.`)
-            if (!inner)
-              assert.strictEqual(
-                said,
-                path,
-                String(typeof value === "object" ? JSON.stringify(value) : value?.toString())
-              )
+    it.effect(
+      `${name} are refused with their path when they are of the wrong kind or out of range`,
+      () =>
+        Effect.gen(function* () {
+          for (const [path, { bad, takes }] of Object.entries(samples)) {
+            const wrong = [...anything.filter((value) => !takes(value)), ...bad]
+            assert.isAbove(wrong.length, 10)
+            for (const value of wrong) {
+              const said = outcome(yield* build(withOption(least, path, value)))
+              // An object in the place of another one is refused for what is in it, or is missing
+              // in it.
+              const inner =
+                typeof value === "object" && value !== null && said.startsWith(`${path}.`)
+              if (!inner)
+                assert.strictEqual(
+                  said,
+                  path,
+                  String(typeof value === "object" ? JSON.stringify(value) : value?.toString())
+                )
+            }
           }
-        }
-      })
+        })
     )
 
     it.effect(`${name} are taken at their bounds, and undefined is not given`, () =>
@@ -387,23 +452,41 @@ describe("the options of", () => {
         for (const [path, { good }] of Object.entries(samples)) {
           for (const value of good) {
             const said = outcome(yield* build(withOption(least, path, value)))
-            assert.strictEqual(said, pair.includes(path) ? "tls" : "taken", `${path}: ${String(value)}`)
+            assert.strictEqual(
+              said,
+              pair.includes(path) ? "tls" : "taken",
+              `${path}: ${String(value)}`
+            )
           }
           if (path in least || path === "cache.timeToLive") continue
           if (parts.some((part) => path.endsWith(part))) continue
-          assert.strictEqual(outcome(yield* build(withOption(least, path, undefined))), "taken", path)
+          assert.strictEqual(
+            outcome(yield* build(withOption(least, path, undefined))),
+            "taken",
+            path
+          )
         }
       })
     )
 
     it.effect(`${name} are an object without other names`, () =>
       Effect.gen(function* () {
-        for (const wrong of [null, 5, "x", [], [least], () => least, new Map(Object.entries(least))]) {
+        for (const wrong of [
+          null,
+          5,
+          "x",
+          [],
+          [least],
+          () => least,
+          new Map(Object.entries(least))
+        ]) {
           assert.strictEqual(outcome(yield* build(wrong)), "")
         }
         const inside = [
           "",
-          ...Object.keys(samples).filter((path) => Object.keys(samples).some((other) => other.startsWith(`${path}.`)))
+          ...Object.keys(samples).filter((path) =>
+            Object.keys(samples).some((other) => other.startsWith(`${path}.`))
+          )
         ]
         for (const path of inside) {
           const typo = path === "" ? "maxInflightRecrods" : `${path}.maxInflightRecrods`
@@ -411,12 +494,19 @@ describe("the options of", () => {
           assert.strictEqual(outcome(exit), typo)
           const { message } = A.failureOf(exit as Exit.Exit<unknown, { readonly message: string }>)
           for (const option of Object.keys(samples)) {
-            if (option.startsWith(path === "" ? "" : `${path}.`) && !option.slice(path.length + 1).includes(".")) {
+            if (
+              option.startsWith(path === "" ? "" : `${path}.`) &&
+              !option.slice(path.length + 1).includes(".")
+            ) {
               assert.include(message, option.slice(option.lastIndexOf(".") + 1))
             }
           }
           assert.strictEqual(outcome(yield* build(withOption(least, typo, undefined))), "taken")
-          outcome(yield* build(withOption(least, path === "" ? `no name ${CANARY}` : `${path}.no name ${CANARY}`, 5)))
+          outcome(
+            yield* build(
+              withOption(least, path === "" ? `no name ${CANARY}` : `${path}.no name ${CANARY}`, 5)
+            )
+          )
         }
       })
     )
@@ -425,8 +515,12 @@ describe("the options of", () => {
   it("a client that has a setting without a rule do not compile", () => {
     // @ts-expect-error `timeout` has no rule
     const incomplete: OptionRules<KeepaliveOptions> = { interval: count() }
-    // @ts-expect-error there is no such option
-    const excess: OptionRules<KeepaliveOptions> = { interval: count(), timeout: count(), jitter: count() }
+    const excess: OptionRules<KeepaliveOptions> = {
+      interval: count(),
+      timeout: count(),
+      // @ts-expect-error there is no such option
+      jitter: count()
+    }
     assert.isDefined([incomplete, excess])
   })
 
@@ -436,7 +530,10 @@ describe("the options of", () => {
       const bad = [{ maxInflightRecrods: 5 }, { recovery: "false" }, null] as ReadonlyArray<any>
       for (const options of bad) {
         A.tagged(yield* Effect.flip(zerobus.createStream(A.table, options)), "InvalidArgument")
-        A.tagged(yield* Effect.flip(zerobus.withStream(A.table, options, () => Effect.void)), "InvalidArgument")
+        A.tagged(
+          yield* Effect.flip(zerobus.withStream(A.table, options, () => Effect.void)),
+          "InvalidArgument"
+        )
       }
       assert.strictEqual(server.connections.length, 0)
     })
@@ -457,7 +554,10 @@ describe("tls", () => {
           [{ cert: CANARY, key }, "tls.cert"],
           [{ cert: pem, key }, "tls.key"]
         ] as const) {
-          assert.strictEqual(outcome(yield* built(GrpcTransport.layer({ serverEndpoint, proxy: false, tls }))), path)
+          assert.strictEqual(
+            outcome(yield* built(GrpcTransport.layer({ serverEndpoint, proxy: false, tls }))),
+            path
+          )
         }
       }
     })
@@ -469,7 +569,9 @@ describe("variables", () => {
     Effect.provideService(
       zerobusConfig,
       ConfigProvider.ConfigProvider,
-      ConfigProvider.fromEnv({ env: { ZEROBUS_SERVER_ENDPOINT: "https://1.zerobus.example.com", ...env } })
+      ConfigProvider.fromEnv({
+        env: { ZEROBUS_SERVER_ENDPOINT: "https://1.zerobus.example.com", ...env }
+      })
     )
   const variables = {
     maxInflightRecords: ["MAX_INFLIGHT_RECORDS", "count"],
@@ -510,19 +612,33 @@ describe("variables", () => {
       } as const
       const bad = {
         count: ["many", "-1", "1.5", "9007199254740992", "Infinity", "NaN", "0x10", "5 records"],
-        duration: ["soon", "-5", "-1 seconds", "Infinity", "NaN", String(LONGEST + 1), "25 days", "15s"],
+        duration: [
+          "soon",
+          "-5",
+          "-1 seconds",
+          "Infinity",
+          "NaN",
+          String(LONGEST + 1),
+          "25 days",
+          "15s"
+        ],
         flag: ["maybe", "2"]
       } as const
       for (const [option, [name, kind]] of Object.entries(variables)) {
         for (const [text, value] of good[kind]) {
           const { stream } = yield* read({ [`ZEROBUS_${name}`]: text })
-          const resolved: Readonly<Record<string, unknown>> = { ...Result.getOrThrow(resolve(stream)) }
+          const resolved: Readonly<Record<string, unknown>> = {
+            ...Result.getOrThrow(resolve(stream))
+          }
           assert.strictEqual(resolved[option], value, `${name}=${text}`)
         }
         for (const text of bad[kind]) {
           const exit = yield* Effect.exit(read({ [`ZEROBUS_${name}`]: text }))
           assert.isTrue(Exit.isFailure(exit), `${name}=${text}`)
-          assert.include(String(A.failureOf(exit as Exit.Exit<unknown, object>)), `["ZEROBUS_${name}"]`)
+          assert.include(
+            String(A.failureOf(exit as Exit.Exit<unknown, object>)),
+            `["ZEROBUS_${name}"]`
+          )
         }
       }
     })
@@ -537,8 +653,14 @@ describe("variables", () => {
       )
       const { message } = yield* Effect.flip(none)
       assert.match(message, /ZEROBUS_SERVER_ENDPOINT is not set\. Set it to .*`zerobus local`/)
-      assert.include((yield* Effect.flip(read({ ZEROBUS_FLUSH_TIMEOUT: "soon" }))).message, 'such as "15 seconds"')
-      assert.include((yield* Effect.flip(read({ ZEROBUS_RECOVERY: "maybe" }))).message, "Expected true or false")
+      assert.include(
+        (yield* Effect.flip(read({ ZEROBUS_FLUSH_TIMEOUT: "soon" }))).message,
+        'such as "15 seconds"'
+      )
+      assert.include(
+        (yield* Effect.flip(read({ ZEROBUS_RECOVERY: "maybe" }))).message,
+        "Expected true or false"
+      )
       // Absence is still absence: a program may have another configuration to fall back to.
       assert.isUndefined(
         yield* Effect.provideService(

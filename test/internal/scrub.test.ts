@@ -5,20 +5,27 @@ import { assert, describe, it } from "@effect/vitest"
 import { holdsSecret, scrub, scrubOpaque } from "../../src/internal/scrub.ts"
 
 describe("scrub", () => {
-  it("S-02 takes out the values of names that hold secrets, in JSON, in JSON texts and in forms, and nothing else", () => {
-    for (const [text, clean] of [
-      ['{"access_token":"opaque1","expires_in":5}', '{"access_token":<redacted>,"expires_in":5}'],
-      ['{"refresh_token" : "a\\"b c"}', '{"refresh_token" : <redacted>}'],
-      ['{"access_token":"cut of', '{"access_token":<redacted>'],
-      ["grant=x&client_secret=s%20t&id_token=u", "grant=x&client_secret=<redacted>&id_token=<redacted>"],
-      ['said: {\\"id_token\\":\\"opaque1\\\\n2\\"}', 'said: {\\"id_token\\":<redacted>\\"}'],
-      ["client_secret='a b', more", "client_secret=<redacted>, more"],
-      ['{"token_type":"Bearer"}', '{"token_type":"Bearer"}'],
-      ["the access_token has expired", "the access_token has expired"]
-    ] as const) {
-      assert.strictEqual(scrub(text), clean)
+  it(
+    "S-02 takes out the values of names that hold secrets, in JSON, in JSON texts and in " +
+      "forms, and nothing else",
+    () => {
+      for (const [text, clean] of [
+        ['{"access_token":"opaque1","expires_in":5}', '{"access_token":<redacted>,"expires_in":5}'],
+        ['{"refresh_token" : "a\\"b c"}', '{"refresh_token" : <redacted>}'],
+        ['{"access_token":"cut of', '{"access_token":<redacted>'],
+        [
+          "grant=x&client_secret=s%20t&id_token=u",
+          "grant=x&client_secret=<redacted>&id_token=<redacted>"
+        ],
+        ['said: {\\"id_token\\":\\"opaque1\\\\n2\\"}', 'said: {\\"id_token\\":<redacted>\\"}'],
+        ["client_secret='a b', more", "client_secret=<redacted>, more"],
+        ['{"token_type":"Bearer"}', '{"token_type":"Bearer"}'],
+        ["the access_token has expired", "the access_token has expired"]
+      ] as const) {
+        assert.strictEqual(scrub(text), clean)
+      }
     }
-  })
+  )
 
   it("takes out named secrets, authorization values and tokens that look like it", () => {
     const texts = [
@@ -40,14 +47,20 @@ describe("scrub", () => {
 
   it("leaves the rest of the text as it is, and says where something was", () => {
     for (const [text, expected] of [
-      ["Authorization: Bearer  abc.def-1, then more", "Authorization: Bearer <redacted>, then more"],
+      [
+        "Authorization: Bearer  abc.def-1, then more",
+        "Authorization: Bearer <redacted>, then more"
+      ],
       ["authorization=basic\tYWJj; more", "authorization=basic <redacted>; more"],
       ["it said 'DPoP abc' twice", "it said 'DPoP <redacted>' twice"],
       [
         "of eyJhbGci.eyJzdWIi.c2lnbmF0dXJl and eyJhbGci.eyJzdWIi and eyJh.eyJ. too",
         "of <redacted> and <redacted> and <redacted> too"
       ],
-      ["the secret is correct-horse, twice: correct-horse", "the secret is <redacted>, twice: <redacted>"],
+      [
+        "the secret is correct-horse, twice: correct-horse",
+        "the secret is <redacted>, twice: <redacted>"
+      ],
       ["a forbearer of keyJ.x stays", "a forbearer of keyJ.x stays"],
       [" \n ends ", "ends"],
       ["", ""]
@@ -118,7 +131,10 @@ describe("scrubOpaque", () => {
       ["hvs.CAESIJ2x9ab_cdQ-1234abcd5678efgh at 12:00", "hvs.<redacted> at 12:00"],
       ["GET /v1/data/a1b2c3d4e5f6g7h8?x=1", "GET <redacted>?x=1"],
       ["key=ab-c3d4e5f6g7h8i9-z", "key=<redacted>"],
-      ["vault-prod-01.example.com:8200 in us-west-2", "vault-prod-01.example.com:8200 in us-west-2"],
+      [
+        "vault-prod-01.example.com:8200 in us-west-2",
+        "vault-prod-01.example.com:8200 in us-west-2"
+      ],
       ["ECONNREFUSED after 123456789012345 ns", "ECONNREFUSED after 123456789012345 ns"],
       ["internationalization of authorization", "internationalization of authorization"],
       ["Bearer abc", "Bearer <redacted>"]

@@ -1,6 +1,6 @@
 /**
- * The official native TypeScript SDK, unchanged, against the local server on disk: what it sends arrives, in the table and counted.
- * Runs with `npm run test:interop`, which fetches the SDK.
+ * The official native TypeScript SDK, unchanged, against the local server on disk: what it sends
+ * arrives, in the table and counted. Runs with `npm run test:interop`, which fetches the SDK.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, FileSystem, Layer, Redacted } from "effect"
@@ -26,7 +26,10 @@ const proto = (n: number) =>
   Buffer.from(protobuf.Writer.create().uint32(8).int64(n).uint32(18).string(`item-${n}`).finish())
 
 /** Opens a server with one table, and a stream of the SDK to it. */
-const opened = Effect.fnUntraced(function* (format: "json" | "proto", name = "main.default.orders") {
+const opened = Effect.fnUntraced(function* (
+  format: "json" | "proto",
+  name = "main.default.orders"
+) {
   const table = Table.make(name, columns)
   const local = yield* ZerobusLocal
   yield* local.createTable(table)
@@ -42,7 +45,10 @@ const opened = Effect.fnUntraced(function* (format: "json" | "proto", name = "ma
   return { local, stream, table }
 })
 
-/** Ingests `count` records, in windows so that not all promises live at once; ends with the highest offset. */
+/**
+ * Ingests `count` records, in windows so that not all promises live at once; ends with the highest
+ * offset.
+ */
 const ingestSingly = Effect.fnUntraced(function* (
   stream: Effect.Success<ReturnType<typeof openNative>>,
   record: (n: number) => unknown,
@@ -50,15 +56,21 @@ const ingestSingly = Effect.fnUntraced(function* (
 ) {
   let last = -1n
   for (let n = 0; n < count; n += 1000) {
-    const window = Array.from({ length: Math.min(1000, count - n) }, (_, k) => stream.ingest(record(n + k)))
-    // The SDK runs concurrent calls on its own threads and may number them in another order than they were made in.
+    const window = Array.from({ length: Math.min(1000, count - n) }, (_, k) =>
+      stream.ingest(record(n + k))
+    )
+    // The SDK runs concurrent calls on its own threads and may number them in another order than
+    // they were made in.
     const offsets = yield* Effect.all(window, { concurrency: "unbounded" })
     for (const offset of offsets) if (offset > last) last = offset
   }
   return last
 })
 
-const assertComplete = Effect.fnUntraced(function* (table: { readonly tableName: string }, count = total) {
+const assertComplete = Effect.fnUntraced(function* (
+  table: { readonly tableName: string },
+  count = total
+) {
   const local = yield* ZerobusLocal
   const audit = yield* local.audit(table)
   assert.strictEqual(audit.distinctRecords, count)

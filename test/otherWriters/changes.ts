@@ -1,4 +1,7 @@
-/** Changes of a table by another writer, what each does to the rows, and changes at random from a seed. */
+/**
+ * Changes of a table by another writer, what each does to the rows, and changes at random from a
+ * seed.
+ */
 import { pick } from "../support/randomTables.ts"
 
 /** A row of the tables of this suite; columns that others add come on top. */
@@ -26,7 +29,11 @@ export type Change =
   | { readonly operation: "optimize"; readonly columns: ReadonlyArray<string> }
   /** `full` also deletes files that no version names. */
   | { readonly operation: "vacuum"; readonly full: boolean }
-  | { readonly operation: "addColumn"; readonly column: string; readonly type: "integer" | "string" }
+  | {
+      readonly operation: "addColumn"
+      readonly column: string
+      readonly type: "integer" | "string"
+    }
   /** Rows of both kinds of writers keep their ids: only the rule goes. */
   | { readonly operation: "dropNotNull"; readonly column: string }
   | { readonly operation: "setProperties"; readonly properties: Readonly<Record<string, string>> }
@@ -38,8 +45,10 @@ export type Change =
 /** The constraint of `addConstraint`; every row keeps it, so that any writer may add it. */
 export const constraint = { name: "counted", check: "id >= 0" }
 
-export const filterSql = ({ divisor, remainder }: Filter): string => `id % ${divisor} = ${remainder}`
-export const matches = ({ divisor, remainder }: Filter, { id }: Row): boolean => id % divisor === remainder
+export const filterSql = ({ divisor, remainder }: Filter): string =>
+  `id % ${divisor} = ${remainder}`
+export const matches = ({ divisor, remainder }: Filter, { id }: Row): boolean =>
+  id % divisor === remainder
 
 /** The ids of other writers begin here, those of the server's clients at 0. */
 export const firstForeignId = 1_000_000_000
@@ -50,7 +59,10 @@ export interface Changes {
   readonly next: (ids: ReadonlyArray<number>) => Change
 }
 
-/** What another writer can do: how often each operation comes, and the properties that it sets, one at a time. */
+/**
+ * What another writer can do: how often each operation comes, and the properties that it sets, one
+ * at a time.
+ */
 export interface ChangeKinds {
   readonly weights: Readonly<Partial<Record<Change["operation"], number>>>
   readonly properties: ReadonlyArray<Readonly<Record<string, string>>>
@@ -59,7 +71,10 @@ export interface ChangeKinds {
 export const partOf = (id: number): number => id % 3
 
 /** Changes of these kinds from a generator of numbers in [0, 1). */
-export const randomChanges = (random: () => number, { properties, weights }: ChangeKinds): Changes => {
+export const randomChanges = (
+  random: () => number,
+  { properties, weights }: ChangeKinds
+): Changes => {
   const urn = (Object.keys(weights) as ReadonlyArray<Change["operation"]>).flatMap((operation) =>
     Array.from({ length: weights[operation]! }, () => operation)
   )
@@ -96,10 +111,15 @@ export const randomChanges = (random: () => number, { properties, weights }: Cha
         case "merge": {
           const known = ids.filter(() => random() < 0.2)
           const rows = known.map((id) => ({ id, part: partOf(id), note }))
-          // A row of the server's that is not committed yet would be inserted once more: those are only updated.
+          // A row of the server's that is not committed yet would be inserted once more: those are
+          // only updated.
           const insert = random() < 0.6 || rows.length === 0
           return insert
-            ? { operation, insert, rows: [...rows.filter(({ id }) => id >= firstForeignId), ...fresh(note)] }
+            ? {
+                operation,
+                insert,
+                rows: [...rows.filter(({ id }) => id >= firstForeignId), ...fresh(note)]
+              }
             : { operation, insert, rows }
         }
         case "optimize":
@@ -107,7 +127,11 @@ export const randomChanges = (random: () => number, { properties, weights }: Cha
         case "vacuum":
           return { operation, full: random() < 0.5 }
         case "addColumn":
-          return { operation, column: `extra_${count}`, type: pick(random, ["integer", "string"] as const) }
+          return {
+            operation,
+            column: `extra_${count}`,
+            type: pick(random, ["integer", "string"] as const)
+          }
         case "setProperties":
           return { operation, properties: pick(random, properties) }
         case "dropNotNull":

@@ -4,7 +4,9 @@ import { deltaPython } from "../support/pythonProcess.ts"
 import { type Change, type ChangeKinds, constraint, filterSql } from "./changes.ts"
 import type { OtherWriter } from "./interleavings.ts"
 
-type Answer = { readonly error: string } | { readonly rows?: ReadonlyArray<Readonly<Record<string, unknown>>> }
+type Answer =
+  | { readonly error: string }
+  | { readonly rows?: ReadonlyArray<Readonly<Record<string, unknown>>> }
 
 const kinds: ChangeKinds = {
   weights: {
@@ -48,7 +50,10 @@ export interface DeltaRs extends OtherWriter {
 }
 
 export const startDeltaRs = async (): Promise<DeltaRs> => {
-  const python = await startPython<{ readonly version: string }, Answer>(deltaPython, "deltaWriter.py")
+  const python = await startPython<{ readonly version: string }, Answer>(
+    deltaPython,
+    "deltaWriter.py"
+  )
   const ask = async (location: string, body: object) => {
     const answer = await python.ask({ table: location, ...body })
     if ("error" in answer) throw new Error(answer.error)
@@ -58,7 +63,8 @@ export const startDeltaRs = async (): Promise<DeltaRs> => {
     version: python.greeting.version,
     kinds,
     renames: false,
-    change: async (location, change, tag) => void (await ask(location, { ...request(change), tag })),
+    change: async (location, change, tag) =>
+      void (await ask(location, { ...request(change), tag })),
     read: (location) => ask(location, { operation: "read" }),
     stop: python.stop
   }

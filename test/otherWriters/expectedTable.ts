@@ -1,6 +1,7 @@
 /**
- * The rows that a table must have, from the order of its commits: those of the server add the rows that its client sent,
- * those of another writer change the rows that it had read. Commits of the server must hold what was sent exactly once.
+ * The rows that a table must have, from the order of its commits: those of the server add the rows
+ * that its client sent, those of another writer change the rows that it had read. Commits of the
+ * server must hold what was sent exactly once.
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
@@ -33,10 +34,14 @@ const apply = (rows: Map<number, Held>, change: Change, read: number, version: n
     case "delete":
       return seen.filter((row) => matches(change.where, row)).forEach(({ id }) => rows.delete(id))
     case "update":
-      return seen.filter((row) => matches(change.where, row)).forEach((row) => put({ ...row, note: change.note }))
+      return seen
+        .filter((row) => matches(change.where, row))
+        .forEach((row) => put({ ...row, note: change.note }))
     case "overwrite": {
       const { where } = change
-      seen.filter((row) => where === undefined || matches(where, row)).forEach(({ id }) => rows.delete(id))
+      seen
+        .filter((row) => where === undefined || matches(where, row))
+        .forEach(({ id }) => rows.delete(id))
       return change.rows.forEach(put)
     }
     case "merge": {
@@ -56,7 +61,9 @@ type Info = Readonly<Record<string, unknown>>
 interface Commit {
   readonly info: Info
   readonly adds: ReadonlyArray<{ readonly stats: string; readonly dataChange: boolean }>
-  /** Whether the table has a constraint after the commit; undefined where the commit does not say. */
+  /**
+   * Whether the table has a constraint after the commit; undefined where the commit does not say.
+   */
   readonly constrained: boolean | undefined
 }
 
@@ -70,20 +77,26 @@ const readCommit = (text: string): Commit => {
     info: actions.find((action) => action.commitInfo !== undefined)?.commitInfo ?? {},
     adds: actions.flatMap((action) => action.add ?? []),
     constrained:
-      metadata && Object.keys(metadata.configuration).some((name: string) => name.startsWith("delta.constraints."))
+      metadata &&
+      Object.keys(metadata.configuration).some((name: string) =>
+        name.startsWith("delta.constraints.")
+      )
   }
 }
 
 /**
- * The ids of the records in a commit of the server. The client sends them in order, so all acknowledged ones of the range
- * belong to it, and the others, of a batch that was refused, all or none; undefined when the count says otherwise.
+ * The ids of the records in a commit of the server. The client sends them in order, so all
+ * acknowledged ones of the range belong to it, and the others, of a batch that was refused, all or
+ * none; undefined when the count says otherwise.
  */
 const idsOf = (commit: Commit, { acknowledged, sent }: Sent): ReadonlyArray<number> | undefined => {
   const stats = commit.adds.map((add) => JSON.parse(add.stats))
   const first = Math.min(...stats.map(({ minValues }) => Number(minValues.id)))
   const last = Math.max(...stats.map(({ maxValues }) => Number(maxValues.id)))
   const count = stats.reduce((sum, { numRecords }) => sum + numRecords, 0)
-  const range = Array.from({ length: last - first + 1 }, (_, n) => first + n).filter((id) => sent.has(id))
+  const range = Array.from({ length: last - first + 1 }, (_, n) => first + n).filter((id) =>
+    sent.has(id)
+  )
   return [range.filter((id) => acknowledged.has(id)), range].find(({ length }) => length === count)
 }
 
@@ -111,7 +124,8 @@ export const expectedTable = async (
     const { info } = commit
     constrained = commit.constrained ?? constrained
     if (info["engineInfo"] === "effect-zerobus") {
-      // Merges, and files that take the place of ones that VACUUM deleted, hold rows that were there before.
+      // Merges, and files that take the place of ones that VACUUM deleted, hold rows that were
+      // there before.
       if (!commit.adds.some(({ dataChange }) => dataChange)) continue
       if (constrained) wrong.push(`version ${version} has rows in spite of the constraint`)
       const ids = idsOf(commit, client)
@@ -126,8 +140,10 @@ export const expectedTable = async (
     const operation = String(info["operation"])
     foreign[operation] = (foreign[operation] ?? 0) + 1
     const change = changes.get(String(info["tag"] ?? info["userMetadata"]))
-    if (change !== undefined) apply(rows, change, Number(info["seenVersion"] ?? info["readVersion"]), version)
-    else if (commit.adds.length > 0) wrong.push(`version ${version} (${operation}) is by nobody known`)
+    if (change !== undefined)
+      apply(rows, change, Number(info["seenVersion"] ?? info["readVersion"]), version)
+    else if (commit.adds.length > 0)
+      wrong.push(`version ${version} (${operation}) is by nobody known`)
   }
   return { rows: [...rows.values()].map(({ row }) => row), committed, foreign, wrong }
 }

@@ -1,4 +1,7 @@
-/** The server and delta-rs on the same tables. `npm run test:delta` provides delta-rs; `-- --full` runs the long form. */
+/**
+ * The server and delta-rs on the same tables. `npm run test:delta` provides delta-rs; `-- --full`
+ * runs the long form.
+ */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { type DeltaRs, startDeltaRs } from "./deltaRs.ts"
@@ -23,7 +26,9 @@ describe("interleavings with delta-rs", () => {
         Effect.gen(function* () {
           const seeds = Array.from({ length: count }, (_, n) => n + 1)
           const { wrong, ...found } = yield* runInterleavings(deltaRs, turns, seeds, 8)
-          console.log(`delta-rs ${deltaRs.version} ${turns}: ${count} interleavings, ${JSON.stringify(found)}`)
+          console.log(
+            `delta-rs ${deltaRs.version} ${turns}: ${count} interleavings, ${JSON.stringify(found)}`
+          )
           assert.deepStrictEqual(wrong.slice(0, 10), [])
           assert.isAbove(found.acknowledged, count * 20)
           assert.isAbove(found.foreign, count * 3)

@@ -1,4 +1,7 @@
-/** The server and Spark on the same tables. `npm run test:spark` provides Spark; `-- --full` runs the long form. */
+/**
+ * The server and Spark on the same tables. `npm run test:spark` provides Spark; `-- --full` runs
+ * the long form.
+ */
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { hasSpark, longForm, sharedSpark, type SparkSession } from "../support/sparkSession.ts"
@@ -11,7 +14,8 @@ describe.skipIf(!hasSpark)("interleavings with Spark", () => {
     spark = await sharedSpark()
   }, 300_000)
 
-  // A VACUUM without retention may delete what the server is about to commit, and longer after it than the server looks.
+  // A VACUUM without retention may delete what the server is about to commit, and longer after it
+  // than the server looks.
   for (const [turns, count, retainHours] of [
     ["in turn", longForm ? 25 : 3, 0],
     ["at the same time", longForm ? 25 : 2, 168]
@@ -27,7 +31,9 @@ describe.skipIf(!hasSpark)("interleavings with Spark", () => {
             seeds,
             longForm ? 4 : 3
           )
-          console.log(`Spark ${spark.version} ${turns}: ${count} interleavings, ${JSON.stringify(found)}`)
+          console.log(
+            `Spark ${spark.version} ${turns}: ${count} interleavings, ${JSON.stringify(found)}`
+          )
           assert.deepStrictEqual(wrong.slice(0, 10), [])
           assert.isAbove(found.acknowledged, count * 20)
           assert.isAbove(found.foreign, count)

@@ -1,7 +1,8 @@
 /**
- * Interleavings of the server and another writer on the same tables: a real client ingests, the other writer changes the
- * table between the server's flushes or at the same time, all from a seed. In the end, after a restart of the server,
- * each acknowledged record and each row of the other writer must be in the table exactly once.
+ * Interleavings of the server and another writer on the same tables: a real client ingests, the
+ * other writer changes the table between the server's flushes or at the same time, all from a seed.
+ * In the end, after a restart of the server, each acknowledged record and each row of the other
+ * writer must be in the table exactly once.
  */
 import { Deferred, Effect, Exit, Fiber, References, Result } from "effect"
 import { Zerobus } from "effect-zerobus"
@@ -17,10 +18,16 @@ import { type VersionFiles, watchVersions } from "./versionFiles.ts"
 
 /** Another writer of Delta tables. */
 export interface OtherWriter {
-  /** Whether it writes a version under another name first, so that the server's commit can be aimed at its own. */
+  /**
+   * Whether it writes a version under another name first, so that the server's commit can be aimed
+   * at its own.
+   */
   readonly renames: boolean
   readonly kinds: ChangeKinds
-  /** Makes a change; its commit names the tag and the version that was read. Rejects with what the writer says. */
+  /**
+   * Makes a change; its commit names the tag and the version that was read. Rejects with what the
+   * writer says.
+   */
   readonly change: (location: string, change: Change, tag: string) => Promise<void>
   /** The rows that it reads, in the form of `plainValues.py`. */
   readonly read: (location: string) => Promise<ReadonlyArray<Readonly<Record<string, unknown>>>>
@@ -34,11 +41,16 @@ export interface Found {
   acknowledged: number
   /** Commits of the other writer. */
   foreign: number
-  /** How many changes the other writer gave up because of what the server had done meanwhile, by operation and reason. */
+  /**
+   * How many changes the other writer gave up because of what the server had done meanwhile, by
+   * operation and reason.
+   */
   readonly conflicts: Record<string, number>
   /** Streams that the server ended or refused, each with a reason that names the table. */
   refusals: number
-  /** Versions whose file the other writer replaced. The server commits such rows of its own again. */
+  /**
+   * Versions whose file the other writer replaced. The server commits such rows of its own again.
+   */
   replaced: number
   readonly wrong: Array<string>
 }
@@ -77,13 +89,14 @@ const clientOf = (local: ZerobusLocalShape) =>
   })
 
 /** The words by which the server refuses a table with the constraint of the suite. */
-const named = (work: Work, message: string): boolean => message.includes(work.name) && /CHECK constraint/.test(message)
+const named = (work: Work, message: string): boolean =>
+  message.includes(work.name) && /CHECK constraint/.test(message)
 
 const flushed = (local: ZerobusLocalShape, { name }: Work) => Effect.exit(local.flush(name))
 
 /**
- * What another writer says when the server has committed meanwhile, or when its own VACUUM has deleted a file that the
- * server was about to commit, until the server has looked.
+ * What another writer says when the server has committed meanwhile, or when its own VACUUM has
+ * deleted a file that the server was about to commit, until the server has looked.
  */
 const givenUp = /conflict|concurrent|CommitFailed|not found|No such file|FILE_NOT_EXIST/i
 
@@ -92,7 +105,12 @@ const reasonOf = (failure: string): string =>
   /\[([A-Z][A-Z_.]+)\]/.exec(failure)?.[1] ?? /^\w+/.exec(failure)?.[0] ?? failure.slice(0, 80)
 
 /** Lets the other writer make a change. A conflict with a commit of the server is no fault. */
-const change = Effect.fnUntraced(function* (writer: OtherWriter, work: Work, made: Change, turns: Turns) {
+const change = Effect.fnUntraced(function* (
+  writer: OtherWriter,
+  work: Work,
+  made: Change,
+  turns: Turns
+) {
   const tag = String(work.changes.size + 1)
   work.changes.set(tag, made)
   const failure = yield* Effect.promise(() =>
@@ -119,14 +137,17 @@ const refusedMeanwhile = Effect.fnUntraced(function* (
   if (turns === "in turn") {
     yield* producer.send(5)
     const flush = yield* flushed(local, work)
-    // Without a row that waits there is nothing to refuse; rows that were committed all the same are found in the log.
+    // Without a row that waits there is nothing to refuse; rows that were committed all the same
+    // are found in the log.
     if (Exit.isFailure(flush) && !named(work, String(flush.cause)))
       wrong.push(`the flush was refused without the reason: ${String(flush.cause)}`)
     const before = producer.refusals.length
     yield* producer.send(5)
-    if (producer.refusals.length !== before + 1) wrong.push("a stream was opened in spite of the constraint")
+    if (producer.refusals.length !== before + 1)
+      wrong.push("a stream was opened in spite of the constraint")
   }
-  while (!(yield* change(writer, work, { operation: "dropConstraint" }, turns))) if (wrong.length > 0) return
+  while (!(yield* change(writer, work, { operation: "dropConstraint" }, turns)))
+    if (wrong.length > 0) return
   const again = yield* flushed(local, work)
   if (Exit.isFailure(again)) wrong.push(`the table stays refused: ${String(again.cause)}`)
 })
@@ -134,7 +155,8 @@ const refusedMeanwhile = Effect.fnUntraced(function* (
 /** The ids of some rows that the table may hold. */
 const someIds = (random: () => number, { producer, changes }: Work): ReadonlyArray<number> => {
   const ids = [...producer.acknowledged]
-  for (const made of changes.values()) if ("rows" in made) ids.push(...made.rows.map(({ id }) => id))
+  for (const made of changes.values())
+    if ("rows" in made) ids.push(...made.rows.map(({ id }) => id))
   return Array.from({ length: Math.min(20, ids.length) }, () => pick(random, ids)).filter(
     (id, n, all) => all.indexOf(id) === n
   )
@@ -156,7 +178,12 @@ const foreignChange = Effect.fnUntraced(function* (
 })
 
 /** Batches, flushes and changes one after another. */
-const inTurn = Effect.fnUntraced(function* (local: ZerobusLocalShape, writer: OtherWriter, work: Work, steps: number) {
+const inTurn = Effect.fnUntraced(function* (
+  local: ZerobusLocalShape,
+  writer: OtherWriter,
+  work: Work,
+  steps: number
+) {
   const random = seeded(work.seed)
   const changes = randomChanges(random, writer.kinds)
   yield* work.producer.send(20)
@@ -169,7 +196,9 @@ const inTurn = Effect.fnUntraced(function* (local: ZerobusLocalShape, writer: Ot
   }
 })
 
-/** The client sends without a pause while something goes on, and the server commits now and then. */
+/**
+ * The client sends without a pause while something goes on, and the server commits now and then.
+ */
 const busy = <A>(local: ZerobusLocalShape, { name, producer }: Work, work: Effect.Effect<A>) =>
   Effect.gen(function* () {
     let sending = true
@@ -178,7 +207,8 @@ const busy = <A>(local: ZerobusLocalShape, { name, producer }: Work, work: Effec
     const client = yield* Effect.forkChild(
       Effect.whileLoop({
         while: () => sending,
-        body: () => (++batches % 20 === 0 ? Effect.andThen(batch, Effect.exit(local.flush(name))) : batch),
+        body: () =>
+          ++batches % 20 === 0 ? Effect.andThen(batch, Effect.exit(local.flush(name))) : batch,
         step: () => {}
       })
     )
@@ -187,8 +217,14 @@ const busy = <A>(local: ZerobusLocalShape, { name, producer }: Work, work: Effec
     yield* Fiber.join(client)
   })
 
-/** The server has nothing to commit until the other writer's commit is under way, and commits then. */
-const aimed = <A>(local: ZerobusLocalShape, { name, producer, versions }: Work, work: Effect.Effect<A>) =>
+/**
+ * The server has nothing to commit until the other writer's commit is under way, and commits then.
+ */
+const aimed = <A>(
+  local: ZerobusLocalShape,
+  { name, producer, versions }: Work,
+  work: Effect.Effect<A>
+) =>
   Effect.gen(function* () {
     yield* Effect.exit(local.flush(name))
     const underWay = yield* Deferred.make<boolean>()
@@ -197,7 +233,9 @@ const aimed = <A>(local: ZerobusLocalShape, { name, producer, versions }: Work, 
     // Acknowledged already, so that the commit alone is left to be made.
     yield* producer.send(3)
     const client = yield* Effect.forkChild(
-      Effect.flatMap(Deferred.await(underWay), (made) => (made ? Effect.exit(local.flush(name)) : Effect.void))
+      Effect.flatMap(Deferred.await(underWay), (made) =>
+        made ? Effect.exit(local.flush(name)) : Effect.void
+      )
     )
     yield* work
     told(false)
@@ -214,14 +252,25 @@ const atTheSameTime = Effect.fnUntraced(function* (
   const random = seeded(work.seed)
   const changes = randomChanges(random, writer.kinds)
   for (let step = 0; step < steps; step++) {
-    const made = foreignChange(local, writer, work, "at the same time", changes.next(someIds(random, work)))
+    const made = foreignChange(
+      local,
+      writer,
+      work,
+      "at the same time",
+      changes.next(someIds(random, work))
+    )
     yield* writer.renames && random() < 0.5 ? aimed(local, work, made) : busy(local, work, made)
     for (let more = Math.floor(random() * 12); more > 0; more--) yield* work.producer.send(1)
   }
 })
 
 /** What a table must hold against what the server and the other writer read. */
-const judge = Effect.fnUntraced(function* (local: ZerobusLocalShape, writer: OtherWriter, work: Work, found: Found) {
+const judge = Effect.fnUntraced(function* (
+  local: ZerobusLocalShape,
+  writer: OtherWriter,
+  work: Work,
+  found: Found
+) {
   const { changes, conflicts, extras, location, name, producer, seed } = work
   const expected = yield* Effect.promise(() => expectedTable(location, producer, changes))
   const wrong = [...work.wrong, ...expected.wrong]
@@ -229,10 +278,17 @@ const judge = Effect.fnUntraced(function* (local: ZerobusLocalShape, writer: Oth
     if (!expected.committed.has(id)) wrong.push(`the acknowledged record ${id} is in no commit`)
   }
   wrong.push(...producer.refusals.filter((message) => !named(work, message)))
-  const types = extras.map(({ column, type }) => `${column} ${type === "integer" ? "INT" : "STRING"}`)
+  const types = extras.map(
+    ({ column, type }) => `${column} ${type === "integer" ? "INT" : "STRING"}`
+  )
   const definition = table(`a.b.c(${[columns, ...types].join(", ")})`)
-  const ours = Effect.map(local.records(name), (rows) => rows.map((row) => plainRow(definition.columns, row)))
-  const theirs = Effect.tryPromise({ try: () => writer.read(location), catch: (error) => error as Error })
+  const ours = Effect.map(local.records(name), (rows) =>
+    rows.map((row) => plainRow(definition.columns, row))
+  )
+  const theirs = Effect.tryPromise({
+    try: () => writer.read(location),
+    catch: (error) => error as Error
+  })
   for (const [reader, read] of [
     ["the server", ours],
     ["the other writer", theirs]
@@ -280,9 +336,19 @@ export const runInterleavings = Effect.fnUntraced(function* (
         yield* producer.close
       }).pipe(Effect.provide(clientOf(local)), Effect.scoped)
     )
-  }).pipe(Effect.provide(serverOf(folder, turns, writer)), Effect.provideService(References.MinimumLogLevel, "None"))
+  }).pipe(
+    Effect.provide(serverOf(folder, turns, writer)),
+    Effect.provideService(References.MinimumLogLevel, "None")
+  )
   // A server that starts anew finds what the one before it did not commit, or committed in vain.
-  const found: Found = { acknowledged: 0, foreign: 0, conflicts: {}, refusals: 0, replaced: 0, wrong: [] }
+  const found: Found = {
+    acknowledged: 0,
+    foreign: 0,
+    conflicts: {},
+    refusals: 0,
+    replaced: 0,
+    wrong: []
+  }
   yield* Effect.gen(function* () {
     const local = yield* ZerobusLocal
     for (const work of works) yield* judge(local, writer, work, found)

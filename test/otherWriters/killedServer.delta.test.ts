@@ -1,4 +1,7 @@
-/** The server is killed while delta-rs changes its table. `npm run faults:kill -- --delta-rs --kills 100` is the long form. */
+/**
+ * The server is killed while delta-rs changes its table.
+ * `npm run faults:kill -- --delta-rs --kills 100` is the long form.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"

@@ -1,4 +1,7 @@
-/** A real client that sends numbered records to a table, and keeps account of what was acknowledged and what was refused. */
+/**
+ * A real client that sends numbered records to a table, and keeps account of what was acknowledged
+ * and what was refused.
+ */
 import { Effect, Exit, Scope, Semaphore } from "effect"
 import { TableProperties, Zerobus, type ZerobusStream } from "effect-zerobus"
 import { partOf, type Row } from "./changes.ts"
@@ -15,7 +18,10 @@ export interface Extra {
 
 /** A client of one table. Its calls wait for each other. */
 export interface Producer {
-  /** Sends a batch and waits until it is durable; a failure is only noted, and the next batch opens a new stream. */
+  /**
+   * Sends a batch and waits until it is durable; a failure is only noted, and the next batch opens
+   * a new stream.
+   */
   readonly send: (count: number) => Effect.Effect<void>
   /** Opens a new stream for the next batch, whose records also have this column. */
   readonly follow: (extra: Extra) => Effect.Effect<void>
@@ -34,7 +40,9 @@ const record = (id: number, extras: ReadonlyArray<Extra>) => ({
   amount: `${id % 1000}.25`,
   at: 1_767_225_600_000_000 + id,
   tags: ["a", `${id}`],
-  ...Object.fromEntries(extras.map(({ column, type }) => [column, type === "integer" ? id % 100 : `extra ${id}`]))
+  ...Object.fromEntries(
+    extras.map(({ column, type }) => [column, type === "integer" ? id % 100 : `extra ${id}`])
+  )
 })
 
 export const makeProducer = Effect.fnUntraced(function* (tableName: string) {

@@ -40,20 +40,28 @@ const statement = (table: string, change: Change, retainHours: number): string =
       return `UPDATE ${table} SET note = '${change.note}' WHERE ${filterSql(change.where)}`
     case "merge":
       return (
-        `MERGE INTO ${table} t USING (SELECT * FROM ${values(change.rows)} AS s(${names})) s ON t.id = s.id ` +
+        `MERGE INTO ${table} t USING (SELECT * FROM ${values(change.rows)} AS s(${names})) s ON ` +
+        `t.id = s.id ` +
         `WHEN MATCHED THEN UPDATE SET note = s.note` +
-        (change.insert ? ` WHEN NOT MATCHED THEN INSERT (${names}) VALUES (s.id, s.part, s.note)` : "")
+        (change.insert
+          ? ` WHEN NOT MATCHED THEN INSERT (${names}) VALUES (s.id, s.part, s.note)`
+          : "")
       )
     case "optimize":
       return `OPTIMIZE ${table}${change.columns.length === 0 ? "" : ` ZORDER BY (${change.columns.join(", ")})`}`
     case "vacuum":
       return `VACUUM ${table} RETAIN ${retainHours} HOURS`
     case "addColumn":
-      return `ALTER TABLE ${table} ADD COLUMNS (${change.column} ${change.type === "integer" ? "INT" : "STRING"})`
+      return (
+        `ALTER TABLE ${table} ADD COLUMNS (${change.column} ` +
+        `${change.type === "integer" ? "INT" : "STRING"})`
+      )
     case "dropNotNull":
       return `ALTER TABLE ${table} ALTER COLUMN ${change.column} DROP NOT NULL`
     case "setProperties": {
-      const properties = Object.entries(change.properties).map(([name, value]) => `'${name}' = '${value}'`)
+      const properties = Object.entries(change.properties).map(
+        ([name, value]) => `'${name}' = '${value}'`
+      )
       return `ALTER TABLE ${table} SET TBLPROPERTIES (${properties.join(", ")})`
     }
     case "addConstraint":
@@ -65,7 +73,10 @@ const statement = (table: string, change: Change, retainHours: number): string =
   }
 }
 
-/** Spark as another writer. Its commits name the tag as `userMetadata`, and the version that they read. */
+/**
+ * Spark as another writer. Its commits name the tag as `userMetadata`, and the version that they
+ * read.
+ */
 export const sparkWriter = (spark: SparkSession, retainHours: number): OtherWriter => ({
   kinds,
   renames: true,

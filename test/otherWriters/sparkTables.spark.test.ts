@@ -1,6 +1,7 @@
 /**
- * Tables that Spark made, served by the running server: what Spark deletes, CHAR and VARCHAR, defaults, and commits that
- * carry their time. Both write; both must read the same. `npm run test:spark` provides Spark.
+ * Tables that Spark made, served by the running server: what Spark deletes, CHAR and VARCHAR,
+ * defaults, and commits that carry their time. Both write; both must read the same.
+ * `npm run test:spark` provides Spark.
  */
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
@@ -14,7 +15,8 @@ import { hasSpark, sharedSpark, type SparkSession } from "../support/sparkSessio
 import { temporaryFolder } from "../support/storedTables.ts"
 
 let spark: SparkSession
-const sql = (text: string) => Effect.tryPromise({ try: () => spark.sql(text), catch: (error) => error as Error })
+const sql = (text: string) =>
+  Effect.tryPromise({ try: () => spark.sql(text), catch: (error) => error as Error })
 
 const name = "main.spark.t"
 
@@ -28,7 +30,9 @@ const served = (local: ZerobusLocalShape, location: string) => {
     DATABRICKS_CLIENT_SECRET: Redacted.value(local.clientSecret)
   }
   const ran = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
-    const { code, err, out } = yield* Effect.promise(() => command([...args, "--json"], environment))
+    const { code, err, out } = yield* Effect.promise(() =>
+      command([...args, "--json"], environment)
+    )
     assert.strictEqual(code, 0, err)
     return out
       .trim()
@@ -90,7 +94,8 @@ describe.skipIf(!hasSpark)("tables of Spark in the running server", () => {
     () =>
       withServer(
         (delta) => [
-          `CREATE TABLE ${delta} (id BIGINT) USING delta TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')`,
+          `CREATE TABLE ${delta} (id BIGINT) USING delta TBLPROPERTIES ` +
+            `('delta.enableDeletionVectors' = 'true')`,
           `INSERT INTO ${delta} SELECT /*+ COALESCE(1) */ id FROM range(600)`,
           `DELETE FROM ${delta} WHERE id % 7 = 3 OR id BETWEEN 200 AND 290`
         ],
@@ -127,12 +132,19 @@ describe.skipIf(!hasSpark)("tables of Spark in the running server", () => {
     () =>
       withServer(
         (delta) => [
-          `CREATE TABLE ${delta} (id BIGINT, code CHAR(3), word VARCHAR(4), s STRUCT<w: VARCHAR(2)>) USING delta`
+          `CREATE TABLE ${delta} (id BIGINT, code CHAR(3), word VARCHAR(4), s STRUCT<w: ` +
+            `VARCHAR(2)>) USING delta`
         ],
         ({ delta, records, send }) =>
           Effect.gen(function* () {
-            yield* sql(`INSERT INTO ${delta} VALUES (1, 'a', 'žluť', named_struct('w', '🐎🐎')), (2, 'abc', '', NULL)`)
-            yield* send({ id: 11, code: "a", word: "žluť", s: { w: "🐎🐎" } }, { id: 12, code: "abc", word: "" })
+            yield* sql(
+              `INSERT INTO ${delta} VALUES (1, 'a', 'žluť', named_struct('w', '🐎🐎')), (2, ` +
+                `'abc', '', NULL)`
+            )
+            yield* send(
+              { id: 11, code: "a", word: "žluť", s: { w: "🐎🐎" } },
+              { id: 12, code: "abc", word: "" }
+            )
             const seen = yield* sql(`SELECT code, word, s.w AS w FROM ${delta} ORDER BY id`)
             assert.deepStrictEqual(seen.slice(0, 2), [
               { code: "a  ", word: "žluť", w: "🐎🐎" },
@@ -144,7 +156,9 @@ describe.skipIf(!hasSpark)("tables of Spark in the running server", () => {
               ["code", "abcd"],
               ["word", "abcde"]
             ] as const) {
-              const theirs = yield* Effect.flip(sql(`INSERT INTO ${delta} (id, ${column}) VALUES (3, '${value}')`))
+              const theirs = yield* Effect.flip(
+                sql(`INSERT INTO ${delta} (id, ${column}) VALUES (3, '${value}')`)
+              )
               assert.match(theirs.message, /EXCEED/)
               const ours = yield* Effect.flip(send({ id: 13, [column]: value }))
               assert.include(ours.message, `column ${column}`)
@@ -196,7 +210,8 @@ describe.skipIf(!hasSpark)("tables of Spark in the running server", () => {
     () =>
       withServer(
         (delta) => [
-          `CREATE TABLE ${delta} (id BIGINT) USING delta TBLPROPERTIES ('delta.enableInCommitTimestamps' = 'true')`
+          `CREATE TABLE ${delta} (id BIGINT) USING delta TBLPROPERTIES ` +
+            `('delta.enableInCommitTimestamps' = 'true')`
         ],
         ({ delta, location, send }) =>
           Effect.gen(function* () {
@@ -205,7 +220,9 @@ describe.skipIf(!hasSpark)("tables of Spark in the running server", () => {
               yield* sql(`INSERT INTO ${delta} VALUES (${id + 1})`)
             }
             const folder = logFolder(location)
-            const names = (yield* Effect.promise(() => Fs.readdir(folder))).filter((file) => /^\d+\.json$/.test(file))
+            const names = (yield* Effect.promise(() => Fs.readdir(folder))).filter((file) =>
+              /^\d+\.json$/.test(file)
+            )
             const times: Array<number> = []
             for (const file of names.sort()) {
               const text = yield* Effect.promise(() => Fs.readFile(Path.join(folder, file), "utf8"))

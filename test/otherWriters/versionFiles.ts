@@ -7,7 +7,10 @@ import * as Path from "node:path"
 export interface VersionFiles {
   /** How many files came under the name of a version that had one already. */
   readonly replaced: () => number
-  /** Calls back once when another writer writes the next version, under a name of its own before it renames it. */
+  /**
+   * Calls back once when another writer writes the next version, under a name of its own before it
+   * renames it.
+   */
   readonly onAttempt: (callback: () => void) => void
 }
 

@@ -8,7 +8,10 @@ import * as Path from "node:path"
 
 const source = Path.resolve(import.meta.dirname, "../../src")
 
-/** The text between the brace at `open` and the one that closes it. Braces in text would be counted too. */
+/**
+ * The text between the brace at `open` and the one that closes it. Braces in text would be counted
+ * too.
+ */
 const blockAt = (text: string, open: number): string => {
   let depth = 0
   for (let at = open; at < text.length; at++) {
@@ -22,16 +25,20 @@ const switches = Fs.readdirSync(source, { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".ts"))
   .flatMap((file) => {
     const text = Fs.readFileSync(Path.join(source, file), "utf8")
-    return [...text.matchAll(/^( *)switch \((?:\w+\.)*(?:type|columnType)\._tag\) \{/gm)].map((match) => ({
-      where: `${file}:${text.slice(0, match.index).split("\n").length}`,
-      block: blockAt(text, match.index + match[0].length - 1),
-      indent: match[1]!
-    }))
+    return [...text.matchAll(/^( *)switch \((?:\w+\.)*(?:type|columnType)\._tag\) \{/gm)].map(
+      (match) => ({
+        where: `${file}:${text.slice(0, match.index).split("\n").length}`,
+        block: blockAt(text, match.index + match[0].length - 1),
+        indent: match[1]!
+      })
+    )
   })
 
 it("switches over column types have no default", () => {
   assert.isAbove(switches.length, 15)
-  const open = switches.filter(({ block, indent }) => new RegExp(`^${indent}  default:`, "m").test(block))
+  const open = switches.filter(({ block, indent }) =>
+    new RegExp(`^${indent}  default:`, "m").test(block)
+  )
   assert.deepStrictEqual(
     open.map(({ where }) => where),
     []

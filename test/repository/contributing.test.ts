@@ -1,5 +1,6 @@
 /**
- * Holds `CONTRIBUTING.md` to the repository: it has every room, every npm script and every workflow, and no other.
+ * Holds `CONTRIBUTING.md` to the repository: it has every room, every npm script and every
+ * workflow, and no other.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -9,7 +10,10 @@ const root = Path.resolve(import.meta.dirname, "../..")
 const read = (file: string) => Fs.readFileSync(Path.join(root, file), "utf8")
 const page = read("CONTRIBUTING.md")
 
-/** What the first cells of the table's rows hold in back-ticks, for the table whose head has this first cell. */
+/**
+ * What the first cells of the table's rows hold in back-ticks, for the table whose head has this
+ * first cell.
+ */
 const firstCells = (head: string): ReadonlyArray<string> => {
   const table = page.slice(page.indexOf(`\n| ${head} |`) + 1).split("\n\n")[0]!
   return table
@@ -29,7 +33,9 @@ describe("the page on contributing", () => {
 
   it("has each npm script once", () => {
     const scripts = Object.keys(JSON.parse(read("package.json")).scripts)
-    const named = firstCells("script").map((command) => /^npm (?:run )?([\w:-]+)/.exec(command)?.[1])
+    const named = firstCells("script").map(
+      (command) => /^npm (?:run )?([\w:-]+)/.exec(command)?.[1]
+    )
     // npm runs this one by itself.
     assert.deepStrictEqual(
       sorted(named.filter((name) => name !== undefined)),
@@ -38,7 +44,12 @@ describe("the page on contributing", () => {
   })
 
   it("names the workflows that there are", () => {
-    const named = [...page.matchAll(/\.github\/workflows\/([\w.-]+\.yml)/g)].map(([, name]) => name!)
-    assert.deepStrictEqual(sorted(new Set(named)), sorted(Fs.readdirSync(Path.join(root, ".github/workflows"))))
+    const named = [...page.matchAll(/\.github\/workflows\/([\w.-]+\.yml)/g)].map(
+      ([, name]) => name!
+    )
+    assert.deepStrictEqual(
+      sorted(new Set(named)),
+      sorted(Fs.readdirSync(Path.join(root, ".github/workflows")))
+    )
   })
 })

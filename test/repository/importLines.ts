@@ -1,7 +1,7 @@
 /**
  * Reads what a source text imports, from its syntax tree: static imports, re-exports, imports in
- * types, dynamic imports, `require`, `import.meta.resolve` and `new URL(..., import.meta.url)`. What
- * `imports.test.ts` allows is not decided here.
+ * types, dynamic imports, `require`, `import.meta.resolve` and `new URL(..., import.meta.url)`.
+ * What `imports.test.ts` allows is not decided here.
  */
 import { parseAst } from "vitest/node"
 
@@ -46,13 +46,22 @@ const isOfMeta = (value: unknown, name: string): boolean =>
 /** The text of a literal, in quotes or in backquotes; undefined for any other node. */
 const literal = (value: unknown): string | undefined => {
   if (!isNode(value)) return undefined
-  if (value.type === "Literal") return typeof value["value"] === "string" ? value["value"] : undefined
-  if (value.type !== "TemplateLiteral" || (value["expressions"] as ReadonlyArray<unknown>).length > 0) return undefined
-  return (value["quasis"] as ReadonlyArray<{ readonly value: { readonly cooked: string } }>)[0]!.value.cooked
+  if (value.type === "Literal")
+    return typeof value["value"] === "string" ? value["value"] : undefined
+  if (
+    value.type !== "TemplateLiteral" ||
+    (value["expressions"] as ReadonlyArray<unknown>).length > 0
+  )
+    return undefined
+  return (value["quasis"] as ReadonlyArray<{ readonly value: { readonly cooked: string } }>)[0]!
+    .value.cooked
 }
 
-/** A URL relative to a file is a path, also without a dot: `x.ts` is beside the file and no package. */
-const pathOf = (url: string): string => (/^(?:\.|\/|[a-z][a-z\d+.-]*:)/i.test(url) ? url : `./${url}`)
+/**
+ * A URL relative to a file is a path, also without a dot: `x.ts` is beside the file and no package.
+ */
+const pathOf = (url: string): string =>
+  /^(?:\.|\/|[a-z][a-z\d+.-]*:)/i.test(url) ? url : `./${url}`
 
 /** An import as its node has it. */
 interface Importing {
@@ -68,7 +77,9 @@ const importing = (node: Node): Importing | undefined => {
       return { source: node["source"], typeOnly: node["importKind"] === "type" }
     case "ExportAllDeclaration":
     case "ExportNamedDeclaration":
-      return isNode(node["source"]) ? { source: node["source"], typeOnly: node["exportKind"] === "type" } : undefined
+      return isNode(node["source"])
+        ? { source: node["source"], typeOnly: node["exportKind"] === "type" }
+        : undefined
     case "TSExternalModuleReference":
       return { source: node["expression"], typeOnly: false }
     case "TSImportType":
@@ -87,7 +98,8 @@ const importing = (node: Node): Importing | undefined => {
 }
 
 /** Names of members and keys, which are no expressions of their own. */
-const isName = (node: Node, key: string): boolean => node["computed"] === false && (key === "property" || key === "key")
+const isName = (node: Node, key: string): boolean =>
+  node["computed"] === false && (key === "property" || key === "key")
 
 /**
  * The imports of a TypeScript or JavaScript text. `import.meta` and `require` outside of the forms
@@ -102,7 +114,10 @@ export const importLinesOf = (text: string): ImportLines => {
     const found = importing(value)
     const specifier = literal(found?.source)
     if (found !== undefined && specifier !== undefined) {
-      imports.push({ specifier: found.path ? pathOf(specifier) : specifier, typeOnly: found.typeOnly })
+      imports.push({
+        specifier: found.path ? pathOf(specifier) : specifier,
+        typeOnly: found.typeOnly
+      })
     } else if (found !== undefined || isImportMeta(value) || isIdentifier(value, "require")) {
       unreadable.push(text.slice(value.start, value.end))
     } else {

@@ -17,8 +17,14 @@ const source = Path.join(root, "src")
  */
 const computed: Readonly<Record<string, ReadonlyArray<string>>> = {
   "local/log/syncThread": ["import.meta", "new URL(`./syncWorker.${extension}`, import.meta.url)"],
-  "local/decoding/decodeThread": ["import.meta", "new URL(`./decodeWorker.${extension}`, import.meta.url)"],
-  "local/flush/workerFlusher": ["import.meta", "new URL(`./flushWorker.${extension}`, import.meta.url)"]
+  "local/decoding/decodeThread": [
+    "import.meta",
+    "new URL(`./decodeWorker.${extension}`, import.meta.url)"
+  ],
+  "local/flush/workerFlusher": [
+    "import.meta",
+    "new URL(`./flushWorker.${extension}`, import.meta.url)"
+  ]
 }
 
 interface Import {
@@ -26,11 +32,16 @@ interface Import {
   readonly typeOnly: boolean
 }
 
-/** What a file with this text imports, and its expressions that could import what no literal names. */
+/**
+ * What a file with this text imports, and its expressions that could import what no literal names.
+ */
 const importsIn = (file: string, text: string) => {
   const { imports, unreadable } = importLinesOf(text)
   return {
-    imports: imports.map(({ specifier, typeOnly }): Import => ({ target: targetOf(file, specifier), typeOnly })),
+    imports: imports.map(({ specifier, typeOnly }): Import => ({
+      target: targetOf(file, specifier),
+      typeOnly
+    })),
     unreadable
   }
 }
@@ -46,7 +57,10 @@ const targetOf = (file: string, specifier: string): string =>
 
 const filesBelow = (folder: string): ReadonlyArray<string> =>
   Fs.readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((file) => /\.[mc]?[jt]s$/.test(file) && !file.endsWith(".d.ts") && !file.includes("node_modules"))
+    .filter(
+      (file) =>
+        /\.[mc]?[jt]s$/.test(file) && !file.endsWith(".d.ts") && !file.includes("node_modules")
+    )
     .map((file) => Path.join(folder, file))
     .sort()
 
@@ -79,7 +93,10 @@ const cycleIn = (
   return []
 }
 
-/** Imports that are no files of the project: packages, and the manifest, which the command reads for its version. */
+/**
+ * Imports that are no files of the project: packages, and the manifest, which the command reads for
+ * its version.
+ */
 const isPackage = (target: string): boolean => !isFile(target) && target !== "../package.json"
 const names = new Set(sources.map(({ name }) => name))
 const isFile = (target: string): boolean => names.has(target)
@@ -91,7 +108,11 @@ const packageOf = (target: string): string =>
     .join("/")
 
 /** What a file imports although its room's row does not allow it, one sentence each. */
-const offencesOf = (file: string, room: Room, targets: ReadonlyArray<string>): ReadonlyArray<string> =>
+const offencesOf = (
+  file: string,
+  room: Room,
+  targets: ReadonlyArray<string>
+): ReadonlyArray<string> =>
   targets.flatMap((target) => {
     const allowed = isPackage(target)
       ? room.packages.some((entry) => takesPackage(entry, target)) &&
@@ -132,24 +153,44 @@ describe("imports", () => {
 
   it("name what they import by a literal, except for those listed above", () => {
     const found = sources.filter(({ unreadable }) => unreadable.length > 0)
-    assert.deepStrictEqual(Object.fromEntries(found.map(({ name, unreadable }) => [name, unreadable])), computed)
+    assert.deepStrictEqual(
+      Object.fromEntries(found.map(({ name, unreadable }) => [name, unreadable])),
+      computed
+    )
   })
 
-  it.each(rooms.map((room) => [room.name, room] as const))("%s refuses what its row does not name", (_, room) => {
-    const inside = (other: Room) => other.files?.[0] ?? `${other.name}/planted`
-    for (const other of rooms) {
-      const target = sources.find(({ name }) => roomOf(name) === other)?.name
-      assert.isDefined(target, `${other.name} has a file`)
-      const named = other === room || other.name === "models" || room.imports.includes(other.name)
-      if (named) assert.deepStrictEqual(offencesOf(inside(room), room, [target!]), [])
-      else if (!room.imports.some((entry) => entry === target)) {
-        assert.lengthOf(offencesOf(inside(room), room, [target!]), 1, `${room.name} imports ${other.name}`)
+  it.each(rooms.map((room) => [room.name, room] as const))(
+    "%s refuses what its row does not name",
+    (_, room) => {
+      const inside = (other: Room) => other.files?.[0] ?? `${other.name}/planted`
+      for (const other of rooms) {
+        const target = sources.find(({ name }) => roomOf(name) === other)?.name
+        assert.isDefined(target, `${other.name} has a file`)
+        const named = other === room || other.name === "models" || room.imports.includes(other.name)
+        if (named) assert.deepStrictEqual(offencesOf(inside(room), room, [target!]), [])
+        else if (!room.imports.some((entry) => entry === target)) {
+          assert.lengthOf(
+            offencesOf(inside(room), room, [target!]),
+            1,
+            `${room.name} imports ${other.name}`
+          )
+        }
+      }
+      for (const foreign of [
+        "left-pad",
+        "node:vm",
+        "node:child_process",
+        "hyparquet",
+        "protobufjs"
+      ]) {
+        assert.lengthOf(
+          offencesOf(inside(room), room, [foreign]),
+          1,
+          `${room.name} imports ${foreign}`
+        )
       }
     }
-    for (const foreign of ["left-pad", "node:vm", "node:child_process", "hyparquet", "protobufjs"]) {
-      assert.lengthOf(offencesOf(inside(room), room, [foreign]), 1, `${room.name} imports ${foreign}`)
-    }
-  })
+  )
 
   it("name rooms and files that exist", () => {
     const known = new Set([...rooms.map(({ name }) => name), ...names])
@@ -230,6 +271,10 @@ describe("the package", () => {
       )
       .map(([path]) => path)
     assert.deepStrictEqual(odd, [])
-    assert.deepStrictEqual(lock.packages[""].dependencies, manifest.dependencies, "package-lock.json is in step")
+    assert.deepStrictEqual(
+      lock.packages[""].dependencies,
+      manifest.dependencies,
+      "package-lock.json is in step"
+    )
   })
 })

@@ -1,8 +1,10 @@
 /**
- * The rooms of `src`, and who may import what, as data. A room is a folder, or a list of files where a folder holds several.
+ * The rooms of `src`, and who may import what, as data. A room is a folder, or a list of files
+ * where a folder holds several.
  *
- * Entries of `imports` name another room, or one file of it. Every room may import the models. Packages are named as they stand in import
- * lines; `name/*` takes all below a name, and the groups of Effect are explained where they stand.
+ * Entries of `imports` name another room, or one file of it. Every room may import the models.
+ * Packages are named as they stand in import lines; `name/*` takes all below a name, and the groups
+ * of Effect are explained where they stand.
  */
 
 /** One room. */
@@ -16,19 +18,27 @@ export interface Room {
   readonly packages: ReadonlyArray<string>
 }
 
-/** Modules of Effect that may change in a minor release, and those that reach the machine: each room that uses them says so. */
+/**
+ * Modules of Effect that may change in a minor release, and those that reach the machine: each room
+ * that uses them says so.
+ */
 const unstable = new Set(
   (
-    "http http-api cli observability process socket persistence rpc sql workers cluster encoding testing " +
+    "http http-api cli observability process socket persistence rpc sql workers cluster " +
+    "encoding testing " +
     "FileSystem Path Terminal"
   ).split(" ")
 )
 
-/** Effect without what runs, waits or reads the environment: enough for models, codecs and schemas. */
+/**
+ * Effect without what runs, waits or reads the environment: enough for models, codecs and schemas.
+ */
 const pure = new Set(
   (
-    "Array BigDecimal BigInt Brand Cause Chunk Context Data DateTime Duration Effect Equal Exit Function Hash HashMap Match Metric " +
-    "Number Option Order Pipeable Predicate Record Redacted Result Schema SchemaAST SchemaGetter SchemaIssue SchemaParser " +
+    "Array BigDecimal BigInt Brand Cause Chunk Context Data DateTime Duration Effect Equal Exit " +
+    "Function Hash HashMap Match Metric " +
+    "Number Option Order Pipeable Predicate Record Redacted Result Schema SchemaAST " +
+    "SchemaGetter SchemaIssue SchemaParser " +
     "SchemaTransformation String Struct Types"
   ).split(" ")
 )
@@ -41,11 +51,20 @@ const groups: Readonly<Record<string, (module: string) => boolean>> = {
 /** Whether an entry of `packages` takes the specifier of an import. */
 export const takesPackage = (entry: string, specifier: string): boolean => {
   const group = groups[entry]
-  if (group !== undefined) return specifier.startsWith("effect/") && group(specifier.slice("effect/".length))
+  if (group !== undefined)
+    return specifier.startsWith("effect/") && group(specifier.slice("effect/".length))
   return entry.endsWith("/*") ? specifier.startsWith(entry.slice(0, -1)) : entry === specifier
 }
 
-const network = ["node:http", "node:https", "node:net", "node:tls", "node:dns", "node:http2", "node:crypto"]
+const network = [
+  "node:http",
+  "node:https",
+  "node:net",
+  "node:tls",
+  "node:dns",
+  "node:http2",
+  "node:crypto"
+]
 const files = ["node:fs/promises", "node:path", "node:crypto", "node:os", "node:zlib"]
 
 export const rooms: ReadonlyArray<Room> = [
@@ -102,9 +121,15 @@ export const rooms: ReadonlyArray<Room> = [
     ],
     packages: ["effect: stable"]
   },
-  { name: "index", files: ["index"], imports: ["faces", "transport", "workspace", "public"], packages: [] },
+  {
+    name: "index",
+    files: ["index"],
+    imports: ["faces", "transport", "workspace", "public"],
+    packages: []
+  },
 
-  // What several rooms share: the options of everything, what a codec offers the landing zone, and texts without secrets.
+  // What several rooms share: the options of everything, what a codec offers the landing zone, and
+  // texts without secrets.
   {
     name: "internal",
     files: [
@@ -121,7 +146,8 @@ export const rooms: ReadonlyArray<Room> = [
   { name: "internal/userCode", imports: [], packages: ["effect: stable"] },
   { name: "internal/columns", imports: [], packages: ["effect: pure"] },
   { name: "internal/protobuf", imports: ["internal/columns"], packages: ["effect: pure"] },
-  // Arrow's IPC messages as bytes, and which types columns have there. Without a package of Arrow's.
+  // Arrow's IPC messages as bytes, and which types columns have there. Without a package of
+  // Arrow's.
   { name: "internal/arrow", imports: ["internal/columns"], packages: ["effect: pure"] },
   // Avro's schemas and binary data, read without a package.
   { name: "internal/avro", imports: ["internal/columns"], packages: [] },
@@ -159,8 +185,13 @@ export const rooms: ReadonlyArray<Room> = [
     packages: ["effect: stable", "@grpc/grpc-js", "node:net", "node:http2"]
   },
   // What a stream tells those who wait: what is settled, and its states.
-  { name: "internal/receipts", imports: ["faces", "internal/userCode"], packages: ["effect: stable"] },
-  // Several lanes behind one stream: which record goes where, what is settled by all, who waits for room.
+  {
+    name: "internal/receipts",
+    imports: ["faces", "internal/userCode"],
+    packages: ["effect: stable"]
+  },
+  // Several lanes behind one stream: which record goes where, what is settled by all, who waits for
+  // room.
   {
     name: "internal/lanes",
     imports: [
@@ -234,7 +265,13 @@ export const rooms: ReadonlyArray<Room> = [
   },
   {
     name: "local/log",
-    imports: ["internal/log", "internal/columns", "internal/arrow/ipcMessage", "internal/flight", "internal/protobuf"],
+    imports: [
+      "internal/log",
+      "internal/columns",
+      "internal/arrow/ipcMessage",
+      "internal/flight",
+      "internal/protobuf"
+    ],
     packages: ["effect/*", "node:fs", "node:worker_threads", ...files]
   },
   {
@@ -279,7 +316,8 @@ export const rooms: ReadonlyArray<Room> = [
     packages: ["effect/*", ...files]
   },
   {
-    // Persistent streams: who has each open, how far it is durable, and the file that says which there are.
+    // Persistent streams: who has each open, how far it is durable, and the file that says which
+    // there are.
     name: "local/persistent",
     imports: ["local/log", "internal/log"],
     packages: ["effect: pure", ...files]
@@ -332,7 +370,14 @@ export const rooms: ReadonlyArray<Room> = [
   {
     // What the console tells its page. The page itself is in the folder console, beside src.
     name: "local/console",
-    imports: ["local", "local/activity", "local/stream", "local/store", "internal/columns", "internal/grpc/grpcStatus"],
+    imports: [
+      "local",
+      "local/activity",
+      "local/stream",
+      "local/store",
+      "internal/columns",
+      "internal/grpc/grpcStatus"
+    ],
     packages: ["effect/*", "node:crypto"]
   },
   {
@@ -396,13 +441,27 @@ export const rooms: ReadonlyArray<Room> = [
   {
     // Arrow batches by Arrow Flight: a subpath of its own, which the client does not load.
     name: "arrow",
-    imports: ["faces", "workspace", "internal", "internal/arrow", "internal/columns", "internal/flight"],
+    imports: [
+      "faces",
+      "workspace",
+      "internal",
+      "internal/arrow",
+      "internal/columns",
+      "internal/flight"
+    ],
     packages: ["effect: stable", "apache-arrow", "node:zlib"]
   },
   {
     // Avro records: a subpath of its own, which the client does not load.
     name: "avro",
-    imports: ["faces", "internal", "internal/avro", "internal/codec", "internal/columns", "internal/protobuf"],
+    imports: [
+      "faces",
+      "internal",
+      "internal/avro",
+      "internal/codec",
+      "internal/columns",
+      "internal/protobuf"
+    ],
     packages: []
   },
   {
@@ -513,13 +572,18 @@ const folderOf = (file: string): string => file.slice(0, Math.max(0, file.lastIn
 
 /** The room of a file, by its path below `src` without ending. */
 export const roomOf = (file: string): Room | undefined =>
-  rooms.find((room) => (room.files === undefined ? folderOf(file) === room.name : room.files.includes(file)))
+  rooms.find((room) =>
+    room.files === undefined ? folderOf(file) === room.name : room.files.includes(file)
+  )
 
 /** Whether a file of the room may import another file of the project. */
 export const mayImport = (room: Room, file: string): boolean => {
   const other = roomOf(file)
   return (
     other !== undefined &&
-    (other === room || other.name === "models" || room.imports.includes(other.name) || room.imports.includes(file))
+    (other === room ||
+      other.name === "models" ||
+      room.imports.includes(other.name) ||
+      room.imports.includes(file))
   )
 }

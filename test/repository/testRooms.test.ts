@@ -1,9 +1,10 @@
 /**
- * Tests lie in the rooms of what they test, so that a test is found from its source, and each room has some.
+ * Tests lie in the rooms of what they test, so that a test is found from its source, and each room
+ * has some.
  *
- * `src/internal/net/proxy.ts` is tested below `test/internal/net`. A folder of `test` that is no room
- * of `src` is a suite of its own: it tests the whole, or holds what tests share. `test/README.md` has a
- * row for each.
+ * `src/internal/net/proxy.ts` is tested below `test/internal/net`. A folder of `test` that is no
+ * room of `src` is a suite of its own: it tests the whole, or holds what tests share.
+ * `test/README.md` has a row for each.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -74,7 +75,11 @@ describe("tests", () => {
     ]) {
       assert.isDefined(misplaced(wrong), wrong)
     }
-    for (const right of ["Table.property.test.ts", "internal/net/topic.test.ts", "cli/topic.heavy.test.ts"]) {
+    for (const right of [
+      "Table.property.test.ts",
+      "internal/net/topic.test.ts",
+      "cli/topic.heavy.test.ts"
+    ]) {
       assert.isUndefined(misplaced(right), right)
     }
   })
@@ -93,6 +98,7 @@ describe("tests", () => {
       .filter((entry) => entry.isDirectory())
       .map(({ name }) => name)
     assert.includeMembers(folders, suites)
-    for (const folder of folders) assert.include(readme, `\`${folder}\``, `test/README.md has no row for ${folder}`)
+    for (const folder of folders)
+      assert.include(readme, `\`${folder}\``, `test/README.md has no row for ${folder}`)
   })
 })

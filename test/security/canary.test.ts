@@ -1,12 +1,31 @@
 /**
  * Goal 31: no secret and no record reaches a log, an error, a span or a metric.
  *
- * Every secret of a client and every record carries a word that occurs nowhere else. The programs below fail in many ways, against
- * servers that echo what they were sent; all they leave behind is searched for the words.
+ * Every secret of a client and every record carries a word that occurs nowhere else. The programs
+ * below fail in many ways, against servers that echo what they were sent; all they leave behind is
+ * searched for the words.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Layer, Logger, Metric, Option, Redacted, References, Tracer } from "effect"
-import { HeadersProvider, Table, TableProperties, Column, Zerobus, type ZerobusOptions } from "effect-zerobus"
+import {
+  Cause,
+  Effect,
+  Exit,
+  Layer,
+  Logger,
+  Metric,
+  Option,
+  Redacted,
+  References,
+  Tracer
+} from "effect"
+import {
+  HeadersProvider,
+  Table,
+  TableProperties,
+  Column,
+  Zerobus,
+  type ZerobusOptions
+} from "effect-zerobus"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { inspect } from "node:util"
@@ -49,7 +68,11 @@ const collectSpans = Tracer.make({
 })
 
 const leaveError = (cause: Cause.Cause<unknown>) => {
-  left.push(Cause.pretty(cause), inspect(cause, { depth: 20, showHidden: true }), JSON.stringify(cause))
+  left.push(
+    Cause.pretty(cause),
+    inspect(cause, { depth: 20, showHidden: true }),
+    JSON.stringify(cause)
+  )
   for (const reason of cause.reasons) {
     if (reason._tag !== "Fail") continue
     const error = reason.error
@@ -75,11 +98,16 @@ const observed = <A, E>(
     if (Exit.isSuccess(exit)) return undefined
     leaveError(exit.cause)
     return Option.getOrUndefined(
-      Option.map(Cause.findErrorOption(exit.cause), (error) => (error as { readonly _tag: string })._tag)
+      Option.map(
+        Cause.findErrorOption(exit.cause),
+        (error) => (error as { readonly _tag: string })._tag
+      )
     )
   })
 
-const httpServer = (answer: (request: IncomingMessage, body: string, response: ServerResponse) => void) =>
+const httpServer = (
+  answer: (request: IncomingMessage, body: string, response: ServerResponse) => void
+) =>
   Effect.acquireRelease(
     Effect.callback<{ readonly url: string; readonly close: () => void }>((resume) => {
       const server = createServer((request, response) => {
@@ -100,16 +128,17 @@ const httpServer = (answer: (request: IncomingMessage, body: string, response: S
   )
 
 /** Answers with everything it was sent, in the clear and decoded. */
-const echo = (status: number) => (request: IncomingMessage, body: string, response: ServerResponse) => {
-  const basic = (request.headers.authorization ?? "").replace(/^Basic /, "")
-  response.writeHead(status, { "content-type": "application/json" })
-  response.end(
-    JSON.stringify({
-      error: "refused",
-      said: `${request.headers.authorization} ${Buffer.from(basic, "base64").toString()} ${body}`
-    })
-  )
-}
+const echo =
+  (status: number) => (request: IncomingMessage, body: string, response: ServerResponse) => {
+    const basic = (request.headers.authorization ?? "").replace(/^Basic /, "")
+    response.writeHead(status, { "content-type": "application/json" })
+    response.end(
+      JSON.stringify({
+        error: "refused",
+        said: `${request.headers.authorization} ${Buffer.from(basic, "base64").toString()} ${body}`
+      })
+    )
+  }
 
 const mint = (_: IncomingMessage, __: string, response: ServerResponse) => {
   response.writeHead(200, { "content-type": "application/json" })
@@ -158,7 +187,11 @@ const clean = (): void => {
   assert.isAbove(text.length, 500)
   for (const [name, word] of Object.entries(words)) {
     const at = text.indexOf(word)
-    assert.strictEqual(at, -1, `the ${name} stands in the output: ...${text.slice(Math.max(0, at - 150), at + 50)}...`)
+    assert.strictEqual(
+      at,
+      -1,
+      `the ${name} stands in the output: ...${text.slice(Math.max(0, at - 150), at + 50)}...`
+    )
   }
   for (const coded of [
     Buffer.from(`client:${words.secret}`).toString("base64"),
@@ -180,36 +213,50 @@ describe("secrets and records stay where they belong", () => {
     )
   }
 
-  it.live("S-01 S-02 when a success other than 200, or a refusal, has tokens of no known shape in it", () =>
-    Effect.gen(function* () {
-      const inForm = `refresh_token=${words.token}&client_secret=${words.secret}`
-      for (const [status, body] of [
-        [201, { access_token: words.token, expires_in: 3600 }],
-        [206, { access_token: words.token }],
-        [400, { error: "no", access_token: words.token, said: JSON.stringify({ id_token: words.token }) }],
-        [401, inForm],
-        [503, { refresh_token: words.token, said: inForm }]
-      ] as const) {
-        const workspace = yield* httpServer((_, __, response) => {
-          response.writeHead(status, { "content-type": "application/json" })
-          response.end(typeof body === "string" ? body : JSON.stringify(body))
-        })
-        const tag = yield* observed(ingest, optionsFor("http://127.0.0.1:9", workspace.url))
-        assert.strictEqual(tag, status === 503 ? "Retryable" : "InvalidToken")
-      }
-      clean()
-    }).pipe(Effect.scoped)
+  it.live(
+    "S-01 S-02 when a success other than 200, or a refusal, has tokens of no known shape in it",
+    () =>
+      Effect.gen(function* () {
+        const inForm = `refresh_token=${words.token}&client_secret=${words.secret}`
+        for (const [status, body] of [
+          [201, { access_token: words.token, expires_in: 3600 }],
+          [206, { access_token: words.token }],
+          [
+            400,
+            {
+              error: "no",
+              access_token: words.token,
+              said: JSON.stringify({ id_token: words.token })
+            }
+          ],
+          [401, inForm],
+          [503, { refresh_token: words.token, said: inForm }]
+        ] as const) {
+          const workspace = yield* httpServer((_, __, response) => {
+            response.writeHead(status, { "content-type": "application/json" })
+            response.end(typeof body === "string" ? body : JSON.stringify(body))
+          })
+          const tag = yield* observed(ingest, optionsFor("http://127.0.0.1:9", workspace.url))
+          assert.strictEqual(tag, status === 503 ? "Retryable" : "InvalidToken")
+        }
+        clean()
+      }).pipe(Effect.scoped)
   )
 
   for (const code of [3, 5, 7, 14, 16]) {
-    it.live(`S-01 S-02 when the server ends the stream with status ${code} and quotes the token`, () =>
-      Effect.gen(function* () {
-        const workspace = yield* httpServer(mint)
-        const server = yield* rawServer(careless(code))
-        const tag = yield* observed(ingest, optionsFor(`http://127.0.0.1:${server.port}`, workspace.url))
-        assert.isDefined(tag)
-        clean()
-      }).pipe(Effect.scoped)
+    it.live(
+      `S-01 S-02 when the server ends the stream with status ${code} and quotes the token`,
+      () =>
+        Effect.gen(function* () {
+          const workspace = yield* httpServer(mint)
+          const server = yield* rawServer(careless(code))
+          const tag = yield* observed(
+            ingest,
+            optionsFor(`http://127.0.0.1:${server.port}`, workspace.url)
+          )
+          assert.isDefined(tag)
+          clean()
+        }).pipe(Effect.scoped)
     )
   }
 
@@ -218,7 +265,10 @@ describe("secrets and records stay where they belong", () => {
       const workspace = yield* httpServer((_, __, response) =>
         response.end(JSON.stringify({ access_token: `${words.token}\r\nx: y` }))
       )
-      assert.strictEqual(yield* observed(ingest, optionsFor("http://127.0.0.1:9", workspace.url)), "InvalidToken")
+      assert.strictEqual(
+        yield* observed(ingest, optionsFor("http://127.0.0.1:9", workspace.url)),
+        "InvalidToken"
+      )
       clean()
     }).pipe(Effect.scoped)
   )
@@ -232,7 +282,10 @@ describe("secrets and records stay where they belong", () => {
       ]) {
         const program = Effect.gen(function* () {
           const zerobus = yield* Zerobus
-          const options = { headersProvider: HeadersProvider.make({ getHeaders }), recoveryBackoff: 0 }
+          const options = {
+            headersProvider: HeadersProvider.make({ getHeaders }),
+            recoveryBackoff: 0
+          }
           yield* zerobus.withStream(json, options, () => Effect.void)
         })
         assert.include(
@@ -280,9 +333,15 @@ describe("secrets and records stay where they belong", () => {
         }
         const rows = yield* zerobus.createStream(typed)
         leaveError(
-          yield* Effect.flip(Effect.sandbox(rows.ingestRecord({ id: words.payload as never, text: words.payload })))
+          yield* Effect.flip(
+            Effect.sandbox(rows.ingestRecord({ id: words.payload as never, text: words.payload }))
+          )
         )
-        leaveError(yield* Effect.flip(Effect.sandbox(rows.ingestRecord({ id: 2 ** 40, text: words.payload }))))
+        leaveError(
+          yield* Effect.flip(
+            Effect.sandbox(rows.ingestRecord({ id: 2 ** 40, text: words.payload }))
+          )
+        )
         yield* stream.ingestRecord({ text: words.payload })
         yield* stream.flush
       }).pipe(Effect.scoped)

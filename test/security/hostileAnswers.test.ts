@@ -1,5 +1,6 @@
 /**
- * What a hostile endpoint can do to the client with HTTP answers and HTTP/2 frames, and what the client reads of its environment.
+ * What a hostile endpoint can do to the client with HTTP answers and HTTP/2 frames, and what the
+ * client reads of its environment.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Context, Deferred, Effect, Exit, Layer, Redacted } from "effect"
@@ -22,7 +23,10 @@ import * as A from "../support/acceptance.ts"
 import { catalogServer } from "../support/catalogServer.ts"
 import { minted, tokenServer } from "../support/tokenServer.ts"
 
-/** A server whose answers are written by hand; `gone` completes when a client has closed a connection. */
+/**
+ * A server whose answers are written by hand; `gone` completes when a client has closed a
+ * connection.
+ */
 const httpServer = (answer: (response: Http.ServerResponse) => void) =>
   Effect.gen(function* () {
     const gone = Deferred.makeUnsafe<void>()
@@ -59,7 +63,10 @@ const principal = (workspaceUrl: string) => ({
 
 const tokenOf = (workspaceUrl: string) =>
   Effect.gen(function* () {
-    const options: ZerobusOptions = { serverEndpoint: "https://1.example", ...principal(workspaceUrl) }
+    const options: ZerobusOptions = {
+      serverEndpoint: "https://1.example",
+      ...principal(workspaceUrl)
+    }
     const context = yield* Layer.build(Credentials.layer(options))
     return yield* Context.get(context, HeadersProvider).getHeaders("main.default.t")
   })
@@ -106,7 +113,11 @@ describe("HTTP answers", () => {
       const tables = "/api/2.1/unity-catalog/tables"
       const context = yield* Layer.build(UnityCatalog.layer(principal(server.url)))
       for (const status of [301, 302, 307, 308]) {
-        server.tables.set("a.b.c", { status, body: "", headers: { location: `${elsewhere.url}${tables}/a.b.c` } })
+        server.tables.set("a.b.c", {
+          status,
+          body: "",
+          headers: { location: `${elsewhere.url}${tables}/a.b.c` }
+        })
         const error = yield* Effect.flip(Context.get(context, UnityCatalog).getTable("a.b.c"))
         assert.include(A.tagged(error, "InvalidEndpoint").message, "redirect")
       }
@@ -121,7 +132,10 @@ describe("HTTP answers", () => {
         '{"constructor":{"prototype":{"access_token":"ttttttttt"}}}'
       ]) {
         const tokens = yield* tokenServer({ body })
-        assert.include(A.tagged(yield* Effect.flip(tokenOf(tokens.url)), "InvalidToken").message, "no access_token")
+        assert.include(
+          A.tagged(yield* Effect.flip(tokenOf(tokens.url)), "InvalidToken").message,
+          "no access_token"
+        )
       }
       assert.notProperty({}, "access_token")
     })
@@ -136,9 +150,15 @@ const settings = (value: number): Buffer => {
   return frame(frameTypes.settings, 0, 0, payload)
 }
 
-/** A stream that the server opens by itself, with an answer that nobody asked for and that does not end. */
+/**
+ * A stream that the server opens by itself, with an answer that nobody asked for and that does not
+ * end.
+ */
 const pushed = (parent: number, id: number): Buffer => {
-  const request = Buffer.concat([Buffer.of(0, 0, 0, id, 0x82, 0x86, 0x84, 0x01, 9), Buffer.from("127.0.0.1")])
+  const request = Buffer.concat([
+    Buffer.of(0, 0, 0, id, 0x82, 0x86, 0x84, 0x01, 9),
+    Buffer.from("127.0.0.1")
+  ])
   return Buffer.concat([
     frame(frameTypes.pushPromise, 4, parent, request),
     frame(frameTypes.headers, 4, id, Buffer.of(0x88)),
@@ -146,93 +166,118 @@ const pushed = (parent: number, id: number): Buffer => {
   ])
 }
 
-const floods: ReadonlyArray<readonly [name: string, frames: (connection: RawConnection) => Buffer]> = [
+const floods: ReadonlyArray<
+  readonly [name: string, frames: (connection: RawConnection) => Buffer]
+> = [
   ["SETTINGS", () => Buffer.concat(Array.from({ length: 5_000 }, (_, n) => settings(100 + n)))],
-  ["PING", () => Buffer.concat(Array.from({ length: 20_000 }, () => frame(frameTypes.ping, 0, 0, Buffer.alloc(8))))],
+  [
+    "PING",
+    () =>
+      Buffer.concat(
+        Array.from({ length: 20_000 }, () => frame(frameTypes.ping, 0, 0, Buffer.alloc(8)))
+      )
+  ],
   [
     "empty DATA",
-    ({ stream }) => Buffer.concat(Array.from({ length: 20_000 }, () => frame(frameTypes.data, 0, stream)))
+    ({ stream }) =>
+      Buffer.concat(Array.from({ length: 20_000 }, () => frame(frameTypes.data, 0, stream)))
   ],
-  ["unknown frames", () => Buffer.concat(Array.from({ length: 20_000 }, () => frame(0x42, 0, 0, Buffer.alloc(8))))],
+  [
+    "unknown frames",
+    () => Buffer.concat(Array.from({ length: 20_000 }, () => frame(0x42, 0, 0, Buffer.alloc(8))))
+  ],
   [
     "WINDOW_UPDATE",
     () =>
       Buffer.concat(
-        Array.from({ length: 20_000 }, () => frame(frameTypes.windowUpdate, 0, 0, Uint8Array.of(0, 0, 0, 1)))
+        Array.from({ length: 20_000 }, () =>
+          frame(frameTypes.windowUpdate, 0, 0, Uint8Array.of(0, 0, 0, 1))
+        )
       )
   ],
-  ["pushed streams", ({ stream }) => Buffer.concat(Array.from({ length: 100 }, (_, n) => pushed(stream, n * 2 + 2)))]
+  [
+    "pushed streams",
+    ({ stream }) => Buffer.concat(Array.from({ length: 100 }, (_, n) => pushed(stream, n * 2 + 2)))
+  ]
 ]
 
 describe("frames", () => {
   for (const [name, frames] of floods) {
-    it.live(`S-17 in floods (${name}) lose no record: they are borne, or the connection is replaced`, () =>
-      Effect.gen(function* () {
-        const server = yield* Effect.acquireRelease(
-          Effect.promise(() =>
-            startRawServer((number) =>
-              number > 0
-                ? undefined
-                : (connection, message) => {
-                    if (message === 1) connection.raw(frames(connection))
-                    return false
-                  }
-            )
-          ),
-          ({ close }) => Effect.promise(close)
-        )
-        const client = Zerobus.layer({
-          serverEndpoint: `http://127.0.0.1:${server.port}`,
-          proxy: false,
-          stream: {
-            recoveryBackoff: 1,
-            headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({}) })
-          }
-        })
-        yield* Zerobus.use((zerobus) =>
-          zerobus.withStream(TableProperties.json("main.default.floods"), (stream) =>
-            Effect.forEach([1, 2, 3], (n) => Effect.flatMap(stream.ingestRecord({ n }), (ack) => ack.await))
+    it.live(
+      `S-17 in floods (${name}) lose no record: they are borne, or the connection is replaced`,
+      () =>
+        Effect.gen(function* () {
+          const server = yield* Effect.acquireRelease(
+            Effect.promise(() =>
+              startRawServer((number) =>
+                number > 0
+                  ? undefined
+                  : (connection, message) => {
+                      if (message === 1) connection.raw(frames(connection))
+                      return false
+                    }
+              )
+            ),
+            ({ close }) => Effect.promise(close)
           )
-        ).pipe(Effect.provide(client))
-        assert.isAtMost(server.connections, 2)
-      })
+          const client = Zerobus.layer({
+            serverEndpoint: `http://127.0.0.1:${server.port}`,
+            proxy: false,
+            stream: {
+              recoveryBackoff: 1,
+              headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({}) })
+            }
+          })
+          yield* Zerobus.use((zerobus) =>
+            zerobus.withStream(TableProperties.json("main.default.floods"), (stream) =>
+              Effect.forEach([1, 2, 3], (n) =>
+                Effect.flatMap(stream.ingestRecord({ n }), (ack) => ack.await)
+              )
+            )
+          ).pipe(Effect.provide(client))
+          assert.isAtMost(server.connections, 2)
+        })
     )
   }
 })
 
 describe("the environment", () => {
-  it.effect("S-22 is asked for the variables that the README names and those of proxies, and for no others", () =>
-    Effect.gen(function* () {
-      const read = new Set<string>()
-      const given: Record<string, string> = {
-        ZEROBUS_SERVER_ENDPOINT: "https://1.example",
-        DATABRICKS_WORKSPACE_URL: "https://w.example",
-        DATABRICKS_CLIENT_ID: "client",
-        DATABRICKS_CLIENT_SECRET: "secret"
-      }
-      const provider = ConfigProvider.make((path) =>
-        Effect.sync(() => {
-          const name = path.join("_")
-          read.add(name)
-          const value = given[name]
-          return value === undefined ? undefined : ConfigProvider.makeValue(value)
-        })
-      )
-      yield* Layer.build(ZerobusLayer).pipe(Effect.provideService(ConfigProvider.ConfigProvider, provider))
-      const readme = Fs.readFileSync(Path.resolve(import.meta.dirname, "../../README.md"), "utf8")
-      const documented = new Set(readme.match(/\b(?:ZEROBUS|DATABRICKS)_[A-Z_]+\b/g))
-      const ofProxies = ["grpc_proxy", "https_proxy", "http_proxy", "no_grpc_proxy", "no_proxy"]
-      const allowed = new Set([
-        ...documented,
-        ...ofProxies,
-        ...ofProxies.map((name) => name.toUpperCase()),
-        "REQUEST_METHOD"
-      ])
-      assert.deepStrictEqual(
-        [...read].filter((name) => !allowed.has(name)),
-        []
-      )
-      assert.isAbove(read.size, Object.keys(given).length)
-    })
+  it.effect(
+    "S-22 is asked for the variables that the README names and those of proxies, and for no others",
+    () =>
+      Effect.gen(function* () {
+        const read = new Set<string>()
+        const given: Record<string, string> = {
+          ZEROBUS_SERVER_ENDPOINT: "https://1.example",
+          DATABRICKS_WORKSPACE_URL: "https://w.example",
+          DATABRICKS_CLIENT_ID: "client",
+          DATABRICKS_CLIENT_SECRET: "secret"
+        }
+        const provider = ConfigProvider.make((path) =>
+          Effect.sync(() => {
+            const name = path.join("_")
+            read.add(name)
+            const value = given[name]
+            return value === undefined ? undefined : ConfigProvider.makeValue(value)
+          })
+        )
+        yield* Layer.build(ZerobusLayer).pipe(
+          Effect.provideService(ConfigProvider.ConfigProvider, provider)
+        )
+        const readme = Fs.readFileSync(Path.resolve(import.meta.dirname, "../../README.md"), "utf8")
+        const documented = new Set(readme.match(/\b(?:ZEROBUS|DATABRICKS)_[A-Z_]+\b/g))
+        const ofProxies = ["grpc_proxy", "https_proxy", "http_proxy", "no_grpc_proxy", "no_proxy"]
+        const allowed = new Set([
+          ...documented,
+          ...ofProxies,
+          ...ofProxies.map((name) => name.toUpperCase()),
+          "REQUEST_METHOD"
+        ])
+        assert.deepStrictEqual(
+          [...read].filter((name) => !allowed.has(name)),
+          []
+        )
+        assert.isAbove(read.size, Object.keys(given).length)
+      })
   )
 })

@@ -17,12 +17,15 @@ import { scriptedGrpc } from "../support/scriptedGrpc.ts"
 import { code, ScriptedServer } from "../support/scriptedServer.ts"
 
 const token = "dapi0123456789abcdefghijklmnopqrstuvwxyz"
-const provider = (headers: Record<string, string>) => HeadersProvider.make({ getHeaders: Effect.succeed(headers) })
+const provider = (headers: Record<string, string>) =>
+  HeadersProvider.make({ getHeaders: Effect.succeed(headers) })
 const http = (handle: Http.RequestListener) =>
   Effect.gen(function* () {
     const server = Http.createServer(handle)
     yield* Effect.acquireRelease(
-      Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
+      Effect.callback<void>(
+        (resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))
+      ),
       () => Effect.sync(() => server.close())
     )
     return (server.address() as Net.AddressInfo).port
@@ -34,7 +37,8 @@ describe("a token", () => {
     [code.INTERNAL, `Protocol error in the request of ${token}`]
   ] as const)
     it.live(
-      `is not shown by an error with the server's words "${text.slice(0, 17)}...", which grpc-js could have said`,
+      `is not shown by an error with the server's words "${text.slice(0, 17)}...", which ` +
+        `grpc-js could have said`,
       () =>
         Effect.gen(function* () {
           const scripted = new ScriptedServer([{ onCreate: (c) => c.fail(status, text) }])
@@ -56,7 +60,8 @@ describe("a token", () => {
   it.live("is not shown in part when the catalog repeats it many times", () =>
     Effect.gen(function* () {
       const port = yield* http((request, response) => {
-        if (request.method === "POST") response.end(JSON.stringify({ access_token: token, expires_in: 3600 }))
+        if (request.method === "POST")
+          response.end(JSON.stringify({ access_token: token, expires_in: 3600 }))
         else response.writeHead(400).end("seen: " + `${token},`.repeat(200))
       })
       const error = yield* Effect.flip(
@@ -91,7 +96,9 @@ describe("receipts and calls", () => {
       yield* stream.close
     }).pipe(
       Effect.scoped,
-      Effect.provide(memoryClient(ingestServer((offset, _, peer) => peer.write(ackResponse(offset)))))
+      Effect.provide(
+        memoryClient(ingestServer((offset, _, peer) => peer.write(ackResponse(offset))))
+      )
     )
   )
 })
@@ -105,19 +112,26 @@ describe("a server that quotes the headers it was sent", () => {
   const quoting: MemoryTransport.MemoryServer = (headers, peer) => ({
     receive: () => {
       const quoted = Object.entries(headers).map(([name, value]) => `${name}=${value}`)
-      const said = `${quoted.join(" ")} and once more ${headers["x-padded"]!.trim()} ${headers["x-api-key"]}-extended`
+      const said =
+        `${quoted.join(" ")} and once more ${headers["x-padded"]!.trim()} ` +
+        `${headers["x-api-key"]}-extended`
       const field = (number: number, content: Uint8Array | string) => {
         const bytes = Buffer.from(content)
-        const length = bytes.length < 128 ? [bytes.length] : [(bytes.length & 0x7f) | 0x80, bytes.length >> 7]
+        const length =
+          bytes.length < 128 ? [bytes.length] : [(bytes.length & 0x7f) | 0x80, bytes.length >> 7]
         return Buffer.concat([Uint8Array.of((number << 3) | 2, ...length), bytes])
       }
-      const entry = (key: string, value: string) => field(3, Buffer.concat([field(1, key), field(2, value)]))
+      const entry = (key: string, value: string) =>
+        field(3, Buffer.concat([field(1, key), field(2, value)]))
       const info = Buffer.concat([
         field(1, "SCHEMA_VALIDATION_FAILED"),
         entry("causes", `TYPE_INCOMPATIBLE,${headers["x-api-key"]},CANARYTOKEN98765`),
         entry("error_code", headers["x-api-key"]!)
       ])
-      const details = field(3, Buffer.concat([field(1, "type.googleapis.com/google.rpc.ErrorInfo"), field(2, info)]))
+      const details = field(
+        3,
+        Buffer.concat([field(1, "type.googleapis.com/google.rpc.ErrorInfo"), field(2, info)])
+      )
       const schema = headers["x-schema"] === "yes-please"
       peer.finish({ code: schema ? 3 : 13, message: said, details: schema ? details : undefined })
     },
@@ -135,14 +149,22 @@ describe("a server that quotes the headers it was sent", () => {
         const failure = yield* Effect.flip(
           zerobus.createStream(A.table, {
             recovery: false,
-            headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({ ...sent, ...more }) })
+            headersProvider: HeadersProvider.make({
+              getHeaders: Effect.succeed({ ...sent, ...more })
+            })
           })
         )
         assert.strictEqual(failure._tag, tag)
-        const text = inspect(failure, { depth: 20, showHidden: true }) + JSON.stringify(failure) + failure.message
+        const text =
+          inspect(failure, { depth: 20, showHidden: true }) +
+          JSON.stringify(failure) +
+          failure.message
         assert.notInclude(text, "CANARY")
         // What names them, and the table, stays.
-        for (const word of ["x-api-key=<redacted>", `x-databricks-zerobus-table-name=${A.table.tableName}`])
+        for (const word of [
+          "x-api-key=<redacted>",
+          `x-databricks-zerobus-table-name=${A.table.tableName}`
+        ])
           assert.include(failure.message, word)
         if (failure._tag === "SchemaMismatch") {
           assert.deepStrictEqual(failure.causes, ["TYPE_INCOMPATIBLE", "<redacted>", "<redacted>"])

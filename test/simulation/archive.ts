@@ -1,5 +1,6 @@
 /**
- * Events of a long run as text outside the heap: what the heap then holds is the engine, the server and the users.
+ * Events of a long run as text outside the heap: what the heap then holds is the engine, the server
+ * and the users.
  */
 import type { Archive, HistoryEvent } from "./history.ts"
 

@@ -51,14 +51,17 @@ export const recorded = <A, E, R>(
     Effect.suspend(() => {
       const id = world.history.call(fields)
       return Effect.onExit(restore(effect), (exit) =>
-        Effect.sync(() => world.history.add({ e: "return", id, outcome: outcomeOf(exit, describe) }))
+        Effect.sync(() =>
+          world.history.add({ e: "return", id, outcome: outcomeOf(exit, describe) })
+        )
       )
     })
   )
 
 /**
- * Runs the effect in a fiber of its own, and interrupts it at some moment when chance has it so: after some turns of the event loop,
- * after some operations of the fiber, or after a time. `before` runs right before the interruption.
+ * Runs the effect in a fiber of its own, and interrupts it at some moment when chance has it so:
+ * after some turns of the event loop, after some operations of the fiber, or after a time. `before`
+ * runs right before the interruption.
  */
 export const perhapsInterrupted = <A, E, R>(
   { hostility, plan, time }: World,
@@ -69,7 +72,9 @@ export const perhapsInterrupted = <A, E, R>(
 ): Effect.Effect<Exit.Exit<A, E>, never, R> =>
   Effect.gen(function* () {
     if (!random.chance(probability)) {
-      return hostility.observes ? yield* observed(hostility, time, effect) : yield* Effect.exit(effect)
+      return hostility.observes
+        ? yield* observed(hostility, time, effect)
+        : yield* Effect.exit(effect)
     }
     const fiber = yield* Effect.forkChild(effect, { startImmediately: random.chance(0.5) })
     const strike = () => {
@@ -91,7 +96,10 @@ export const perhapsInterrupted = <A, E, R>(
     return yield* Fiber.await(fiber)
   })
 
-/** Runs the effect in a fiber whose observer throws. The next task of the loop goes on with its exit. */
+/**
+ * Runs the effect in a fiber whose observer throws. The next task of the loop goes on with its
+ * exit.
+ */
 const observed = <A, E, R>(
   hostility: Hostility,
   time: Turns,
@@ -105,8 +113,16 @@ const observed = <A, E, R>(
     )
   )
 
-/** The table and options of a stream; `current` names the stream that credentials and leftovers belong to. */
-export const stage = (world: World, plan: StreamPlan, current: { readonly id: number }, random: SeededRandom) => {
+/**
+ * The table and options of a stream; `current` names the stream that credentials and leftovers
+ * belong to.
+ */
+export const stage = (
+  world: World,
+  plan: StreamPlan,
+  current: { readonly id: number },
+  random: SeededRandom
+) => {
   const { history } = world
   const provider = world.tokens.provider(current, plan.invalidates, random.fork("tokens"))
   const table = tables[plan.format]
@@ -130,7 +146,10 @@ export const stage = (world: World, plan: StreamPlan, current: { readonly id: nu
             )
         }
       : {}),
-    onUnacked: (unacked: { readonly records: ReadonlyArray<any>; readonly cause: { readonly _tag: string } }) =>
+    onUnacked: (unacked: {
+      readonly records: ReadonlyArray<any>
+      readonly cause: { readonly _tag: string }
+    }) =>
       Effect.sync(() =>
         history.add({
           e: "unacked",
@@ -144,18 +163,22 @@ export const stage = (world: World, plan: StreamPlan, current: { readonly id: nu
 }
 
 /**
- * After a failed or interrupted open nothing may go on in the background, although the scope is still open. A stream that was open when
- * its caller was interrupted belongs to the scope, as every acquired resource does.
+ * After a failed or interrupted open nothing may go on in the background, although the scope is
+ * still open. A stream that was open when its caller was interrupted belongs to the scope, as every
+ * acquired resource does.
  */
 export const checkNothingLeft = (world: World, stream: number) =>
   Effect.sync(() => {
     const left = new Set<number>()
     for (const event of world.history.events) {
       if (event.e === "open" && event.stream === stream) left.add(event.conn)
-      if (event.e === "released" || (event.e === "response" && event.text.created === true)) left.delete(event.conn)
+      if (event.e === "released" || (event.e === "response" && event.text.created === true))
+        left.delete(event.conn)
     }
     if (left.size > 0) {
-      const what = `opening stream ${stream} was given up and goes on, on connection ${[...left].join(", ")}`
+      const what =
+        `opening stream ${stream} was given up and goes on, on connection ` +
+        `${[...left].join(", ")}`
       world.history.add({ e: "broken", what })
     }
   })
@@ -191,7 +214,8 @@ export const makeRecord = (
 export const reuse = (values: ReadonlyArray<unknown>) => {
   for (const value of values) {
     if (value instanceof Uint8Array) value.fill(0xee)
-    else if (typeof value === "object" && value !== null) Object.assign(value, { i: -7, p: "the caller's again" })
+    else if (typeof value === "object" && value !== null)
+      Object.assign(value, { i: -7, p: "the caller's again" })
   }
 }
 
@@ -227,7 +251,9 @@ export const sizeOf = (world: World, records: ReadonlyArray<number>): number =>
 export const ingestBatch = (world: World, life: Life, random: SeededRandom) =>
   Effect.suspend(() => {
     const key = world.records.upcoming
-    const made = Array.from({ length: random.int(7) }, () => makeRecord(world, life.plan, random, key))
+    const made = Array.from({ length: random.int(7) }, () =>
+      makeRecord(world, life.plan, random, key)
+    )
     const values = made.map(({ value }) => value)
     const records = made.map(({ id }) => id)
     return recorded(
@@ -244,7 +270,12 @@ export const ingestBatch = (world: World, life: Life, random: SeededRandom) =>
 /** Offers a new record without waiting; says whether it was taken. */
 export const offer = (world: World, life: Life, random: SeededRandom): boolean => {
   const { id, value } = makeRecord(world, life.plan, random)
-  const call = world.history.call({ stream: life.id, op: "offer", records: [id], bytes: world.records.size(id) })
+  const call = world.history.call({
+    stream: life.id,
+    op: "offer",
+    records: [id],
+    bytes: world.records.size(id)
+  })
   const answer = (outcome: Outcome) => world.history.add({ e: "return", id: call, outcome })
   try {
     const ack = life.stream.offerUnsafe(value)
@@ -265,7 +296,10 @@ const misfits: Record<Format, unknown> = {
   schema: { i: 1, p: 7 }
 }
 
-/** Ingests what is no record, alone or in a batch with good ones: it must be refused, all of it, and cost nothing. */
+/**
+ * Ingests what is no record, alone or in a batch with good ones: it must be refused, all of it, and
+ * cost nothing.
+ */
 export const ingestMisfit = (world: World, life: Life, random: SeededRandom) =>
   Effect.suspend(() => {
     const made = Array.from({ length: random.int(3) }, () => makeRecord(world, life.plan, random))
@@ -274,7 +308,12 @@ export const ingestMisfit = (world: World, life: Life, random: SeededRandom) =>
     const fields = { stream: life.id, op: "ingestMisfit", records, bytes: sizeOf(world, records) }
     return made.length === 0
       ? recorded(world, fields, life.stream.ingestRecord(misfit), keep(life))
-      : recorded(world, fields, life.stream.ingestRecords([...made.map(({ value }) => value), misfit]), keep(life))
+      : recorded(
+          world,
+          fields,
+          life.stream.ingestRecords([...made.map(({ value }) => value), misfit]),
+          keep(life)
+        )
   })
 
 /** Offers what is no record, from a callback. */
@@ -291,7 +330,8 @@ export const offerMisfit = (world: World, life: Life) => {
 /** With nothing in flight the whole capacity must be free. */
 export const probe = (world: World, life: Life, capacity: number) => {
   let accepted = 0
-  while (accepted <= capacity && offer(world, life, life.random.fork(`probe${accepted}`))) accepted++
+  while (accepted <= capacity && offer(world, life, life.random.fork(`probe${accepted}`)))
+    accepted++
   world.history.add({ e: "probe", stream: life.id, accepted, capacity })
 }
 
@@ -302,7 +342,9 @@ export const settle = (world: World, life: Life) =>
       _tag: "Records",
       groups: groups.map((group) => group.map((record) => world.records.recognise(record)))
     })
-    yield* Effect.exit(recorded(world, { stream: life.id, op: "unacked" }, life.stream.getUnackedBatches, describe))
+    yield* Effect.exit(
+      recorded(world, { stream: life.id, op: "unacked" }, life.stream.getUnackedBatches, describe)
+    )
     for (const ack of life.acks) {
       const standing = yield* ack.poll
       if (standing._tag === "None") continue

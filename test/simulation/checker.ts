@@ -1,6 +1,7 @@
 /**
- * The judge of a run: it knows the rules of the protocol and the promises of the client, and nothing of how they are kept. It reads a
- * history and says what contradicts a rule (I1 to I14 of the invariants; I15, the same trace for the same seed, is compared outside).
+ * The judge of a run: it knows the rules of the protocol and the promises of the client, and
+ * nothing of how they are kept. It reads a history and says what contradicts a rule (I1 to I14 of
+ * the invariants; I15, the same trace for the same seed, is compared outside).
  */
 import { checkConnections } from "./connectionRules.ts"
 import { checkDelivery } from "./deliveryRules.ts"
@@ -15,7 +16,10 @@ import { checkTokens } from "./tokenRules.ts"
 import { makeView } from "./view.ts"
 
 /** Judges a history; each violation starts with the rule it breaks. */
-export const check = (events: ReadonlyArray<HistoryEvent>, profile: Profile): ReadonlyArray<string> => {
+export const check = (
+  events: ReadonlyArray<HistoryEvent>,
+  profile: Profile
+): ReadonlyArray<string> => {
   const violations: Array<string> = []
   const report = (rule: string, text: string) => void violations.push(`${rule}: ${text}`)
   const view = makeView(events, profile)

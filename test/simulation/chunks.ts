@@ -1,7 +1,7 @@
 /**
  * A stretch of work, one piece after another, and its sums: simulations of seeds, with one lane or
- * several, or with crashes of the client, sequences of calls against the model, or sequences of replies against the
- * reference.
+ * several, or with crashes of the client, sequences of calls against the model, or sequences of
+ * replies against the reference.
  */
 import { firstDifference } from "./model.ts"
 import type { Generation } from "./plan.ts"
@@ -20,7 +20,9 @@ export interface Chunk {
   readonly generation: Generation
   readonly from: number
   readonly count: number
-  /** It ends early once so many have failed. A broken engine can make a later piece last for ever. */
+  /**
+   * It ends early once so many have failed. A broken engine can make a later piece last for ever.
+   */
   readonly failures: number
 }
 
@@ -90,7 +92,8 @@ const repeated = async <Result extends Judged>(
 ): Promise<Failure | undefined> => {
   const result = await once()
   const { hash, statistics, violations } = result
-  for (const key of Object.keys(statistics) as Array<keyof Statistics>) totals[key] += statistics[key]
+  for (const key of Object.keys(statistics) as Array<keyof Statistics>)
+    totals[key] += statistics[key]
   const failed = violations.length > 0
   if (!failed && index % repeatEvery !== 0) return undefined
   const again = (await once()).hash
@@ -99,7 +102,13 @@ const repeated = async <Result extends Judged>(
   if (failed) return { index, about, hash, violations, repeats }
   totals.repeated++
   if (repeats) return undefined
-  return { index, about, hash, violations: [`I15: the second run gave the trace ${again}`], repeats }
+  return {
+    index,
+    about,
+    hash,
+    violations: [`I15: the second run gave the trace ${again}`],
+    repeats
+  }
 }
 
 const runSimulation = ({ base, generation }: Chunk, index: number, totals: Totals) =>
@@ -114,7 +123,8 @@ const runLanes = ({ base }: Chunk, index: number, totals: Totals) =>
   repeated(
     index,
     totals,
-    ({ plan }) => `${plan.streams.map(({ settings }) => settings.lanes).join(" and ")} lanes, ${plan.profile}`,
+    ({ plan }) =>
+      `${plan.streams.map(({ settings }) => settings.lanes).join(" and ")} lanes, ${plan.profile}`,
     () => runLaneSeed(`${base}/${index}`)
   )
 
@@ -131,7 +141,13 @@ const runModel = (_: Chunk, index: number): Failure | undefined => {
   if (difference === undefined) return undefined
   const { commands, differences, hash } = difference
   const violations = [...differences.map((text) => `model: ${text}`), JSON.stringify(commands)]
-  return { index, about: "against the model", hash, violations, repeats: firstDifference(index, 1)?.hash === hash }
+  return {
+    index,
+    about: "against the model",
+    hash,
+    violations,
+    repeats: firstDifference(index, 1)?.hash === hash
+  }
 }
 
 const runReplySequence = ({ base }: Chunk, index: number, totals: Totals): Failure | undefined => {
@@ -149,7 +165,11 @@ const runReplySequence = ({ base }: Chunk, index: number, totals: Totals): Failu
   }
 }
 
-type Run = (chunk: Chunk, index: number, totals: Totals) => Promise<Failure | undefined> | Failure | undefined
+type Run = (
+  chunk: Chunk,
+  index: number,
+  totals: Totals
+) => Promise<Failure | undefined> | Failure | undefined
 
 const run: Record<Kind, Run> = {
   seeds: runSimulation,

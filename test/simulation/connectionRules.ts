@@ -1,9 +1,17 @@
 /**
- * What the client does with its connections: one at a time, no sending after a half-close or an announced end, silence noticed in time
- * and not before, and no connection given up without a reason (I7, I8).
+ * What the client does with its connections: one at a time, no sending after a half-close or an
+ * announced end, silence noticed in time and not before, and no connection given up without a
+ * reason (I7, I8).
  */
 import type { HistoryEvent } from "./history.ts"
-import { callsIn, closingFrom, type Connection, isViolation, type StreamView, type View } from "./view.ts"
+import {
+  callsIn,
+  closingFrom,
+  type Connection,
+  isViolation,
+  type StreamView,
+  type View
+} from "./view.ts"
 
 type Report = (rule: string, text: string) => void
 
@@ -17,15 +25,20 @@ export const checkConnections = (view: View, report: Report): void => {
     let committed = -1
     for (const [index, connection] of stream.connections.entries()) {
       const before = stream.connections[index - 1]
-      if (before !== undefined && (before.released === undefined || before.released.seq > connection.open.seq)) {
+      if (
+        before !== undefined &&
+        (before.released === undefined || before.released.seq > connection.open.seq)
+      ) {
         report(
           "I8",
-          `connection ${connection.conn} of stream ${stream.id} opens while connection ${before.conn} is open`
+          `connection ${connection.conn} of stream ${stream.id} opens while connection ` +
+            `${before.conn} is open`
         )
       }
       const released = before?.released?.seq ?? Infinity
       const settled = stream.refused.some(({ seq }) => seq > released && seq < connection.open.seq)
-      // The record that was waited for is settled: the silence about the next one begins with its own sending.
+      // The record that was waited for is settled: the silence about the next one begins with its
+      // own sending.
       const resumed = committedAt(connection)
       if (settled || resumed > committed) silence = { least: 0, most: 0 }
       committed = Math.max(committed, resumed + acknowledgedOn(connection))
@@ -35,31 +48,42 @@ export const checkConnections = (view: View, report: Report): void => {
   }
 }
 
-/** Up to which offset a persistent stream was settled by the answer to its resume; -1 without one. */
+/**
+ * Up to which offset a persistent stream was settled by the answer to its resume; -1 without one.
+ */
 const committedAt = ({ responses }: Connection): number =>
   responses.find(({ text }) => text.resumed !== undefined)?.text.resumed ?? -1
 
 /** How many messages a connection had acknowledged. */
 const acknowledgedOn = ({ responses }: Connection): number =>
-  responses.reduce((most, { text }) => (typeof text.ack === "number" ? Math.max(most, text.ack + 1) : most), 0)
+  responses.reduce(
+    (most, { text }) => (typeof text.ack === "number" ? Math.max(most, text.ack + 1) : most),
+    0
+  )
 
 /** What holds for a connection whatever others its stream has. */
 export const checkConnection = (connection: Connection, report: Report): void => {
-  if (connection.released === undefined) report("I10", `connection ${connection.conn} was never given up`)
+  if (connection.released === undefined)
+    report("I10", `connection ${connection.conn} was never given up`)
   checkSending(connection, report)
   checkViolation(connection, report)
 }
 
 const checkSending = (connection: Connection, report: Report): void => {
   const { conn, halfCloses, messages, responses } = connection
-  if (halfCloses.length > 1) report("I7", `connection ${conn} was half-closed ${halfCloses.length} times`)
+  if (halfCloses.length > 1)
+    report("I7", `connection ${conn} was half-closed ${halfCloses.length} times`)
   const halfClosed = halfCloses[0]?.seq ?? Infinity
   if (messages.some(({ event }) => event.seq > halfClosed))
     report("I7", `connection ${conn} sends after its half-close`)
   const signal = responses.find(({ text }) => text.closeAfter !== undefined)
-  const late = signal === undefined ? undefined : messages.find(({ event }) => event.quiet > signal.quiet)
+  const late =
+    signal === undefined ? undefined : messages.find(({ event }) => event.quiet > signal.quiet)
   if (late !== undefined)
-    report("pause", `connection ${conn} sends message ${late.event.wireOffset} after the server announced its end`)
+    report(
+      "pause",
+      `connection ${conn} sends message ${late.event.wireOffset} after the server announced its end`
+    )
   const created = responses.findIndex(({ text }) => text.created === true)
   const first = messages[0]?.event.seq ?? Infinity
   if (first < (created < 0 ? Infinity : responses[created]!.seq))
@@ -72,10 +96,16 @@ const checkViolation = (connection: Connection, report: Report): void => {
   const bad = responses.find((response) => isViolation(connection, response))
   if (bad === undefined || released === undefined || bad.seq > (ended?.seq ?? Infinity)) return
   if (released.quiet > bad.quiet)
-    report("violation", `connection ${conn} goes on after ${JSON.stringify(bad.text)}, which breaks the protocol`)
+    report(
+      "violation",
+      `connection ${conn} goes on after ${JSON.stringify(bad.text)}, which breaks the protocol`
+    )
 }
 
-/** How long earlier connections were open with something in flight and no progress, at least and at most; milliseconds. */
+/**
+ * How long earlier connections were open with something in flight and no progress, at least and at
+ * most; milliseconds.
+ */
 interface Silence {
   readonly least: number
   readonly most: number
@@ -129,7 +159,9 @@ const feeding = (connection: Connection): ReadonlyArray<Moment> => {
 
 const at = ({ quiet, seq, t }: HistoryEvent) => ({ quiet, seq, t })
 
-/** How long a connection had been silent when it was given up, after the silence of those before it. */
+/**
+ * How long a connection had been silent when it was given up, after the silence of those before it.
+ */
 const silenceAt = (moments: ReadonlyArray<Moment>, released: number, before: number): number => {
   const last = moments[moments.length - 1]
   if (last === undefined) return before
@@ -138,7 +170,12 @@ const silenceAt = (moments: ReadonlyArray<Moment>, released: number, before: num
 }
 
 /** Checks one connection and returns the silence that the next one inherits. */
-const checkSilence = (stream: StreamView, connection: Connection, before: Silence, report: Report): Silence => {
+const checkSilence = (
+  stream: StreamView,
+  connection: Connection,
+  before: Silence,
+  report: Report
+): Silence => {
   const { conn, released } = connection
   if (released === undefined) return before
   const limit = stream.settings.serverLackOfAckTimeout
@@ -154,21 +191,31 @@ const checkSilence = (stream: StreamView, connection: Connection, before: Silenc
     if (busy && silent > limit + tolerance) {
       report(
         "silence",
-        `connection ${conn} was silent for ${silent} ms with records in flight, the limit is ${limit} ms`
+        `connection ${conn} was silent for ${silent} ms with records in flight, the limit is ` +
+          `${limit} ms`
       )
       return { least: 0, most: 0 }
     }
   }
   checkReason(stream, connection, most, report)
-  // After a timeout the next connection has the whole time; whether it was one is in doubt when another cause came in that moment.
-  return { least: most >= limit - limitSlack ? 0 : least, most: least >= limit + tolerance ? 0 : most }
+  // After a timeout the next connection has the whole time; whether it was one is in doubt when
+  // another cause came in that moment.
+  return {
+    least: most >= limit - limitSlack ? 0 : least,
+    most: least >= limit + tolerance ? 0 : most
+  }
 }
 
 /** What rounding may take from a time that is summed over connections, in milliseconds. */
 const limitSlack = 20
 
 /** Why did the client give the connection up, after it was silent for so many milliseconds? */
-const checkReason = (stream: StreamView, connection: Connection, silentFor: number, report: Report): void => {
+const checkReason = (
+  stream: StreamView,
+  connection: Connection,
+  silentFor: number,
+  report: Report
+): void => {
   const { conn, ended, responses } = connection
   const released = connection.released!
   const limit = stream.settings.serverLackOfAckTimeout
@@ -192,7 +239,10 @@ const checkReason = (stream: StreamView, connection: Connection, silentFor: numb
       waited + tolerance < stream.settings.recoveryTimeout &&
       headersTook(stream, connection) + waited + 1 < stream.settings.recoveryTimeout
     ) {
-      report("connect", `connection ${conn} was given up after ${waited} ms, before recoveryTimeout`)
+      report(
+        "connect",
+        `connection ${conn} was given up after ${waited} ms, before recoveryTimeout`
+      )
     }
     return
   }
@@ -205,13 +255,16 @@ const checkReason = (stream: StreamView, connection: Connection, silentFor: numb
   if (!silent) {
     report(
       "silence",
-      `connection ${conn} was given up without a reason: ${callsIn(connection, Infinity)} calls, ${silentFor} ms since progress`
+      `connection ${conn} was given up without a reason: ${callsIn(connection, Infinity)} ` +
+        `calls, ${silentFor} ms since progress`
     )
   }
 }
 
 /** How long the headers of this connection's attempt took. */
 const headersTook = (stream: StreamView, connection: Connection): number => {
-  const asked = stream.headers.filter(({ outcome, seq }) => outcome === "asked" && seq < connection.open.seq)
+  const asked = stream.headers.filter(
+    ({ outcome, seq }) => outcome === "asked" && seq < connection.open.seq
+  )
   return connection.open.t - (asked[asked.length - 1]?.t ?? connection.open.t)
 }

@@ -1,6 +1,6 @@
 /**
- * What the program was told about durability, held against what the server stored and said (I2, I3, I9, I11), and what the scope's
- * end handed over.
+ * What the program was told about durability, held against what the server stored and said (I2, I3,
+ * I9, I11), and what the scope's end handed over.
  */
 import {
   ackedAtLeast,
@@ -22,11 +22,15 @@ export const checkDelivery = (view: View, report: Report): void => {
   )
   // A stream may hear a lie about what it took over from another one.
   const lied = new Set(
-    [...tellings].flatMap(([{ order }, told]) => order.filter((_, position) => told[position]?.lie === true))
+    [...tellings].flatMap(([{ order }, told]) =>
+      order.filter((_, position) => told[position]?.lie === true)
+    )
   )
   // What one stream left may be refused when another one takes it over.
   const gone = new Set(
-    [...view.streams.values()].flatMap((stream) => stream.refused.map(({ offset }) => stream.order[offset]!))
+    [...view.streams.values()].flatMap((stream) =>
+      stream.refused.map(({ offset }) => stream.order[offset]!)
+    )
   )
   for (const [stream, told] of tellings) {
     checkStatements(view, stream, told, report)
@@ -41,7 +45,9 @@ export const checkDelivery = (view: View, report: Report): void => {
 /** Without faults only records that were handed back and ingested again may be stored twice. */
 const checkNoDuplicates = (view: View, report: Report): void => {
   const adopted = new Set(
-    [...view.streams.values()].flatMap((stream) => stream.order.filter((call) => call.stream !== stream.id))
+    [...view.streams.values()].flatMap((stream) =>
+      stream.order.filter((call) => call.stream !== stream.id)
+    )
   )
   const seen = new Set<number>()
   for (const event of view.events) {
@@ -54,16 +60,26 @@ const checkNoDuplicates = (view: View, report: Report): void => {
   }
 }
 
-/** Per position of the stream's order: when its acknowledgement reached the client, and whether that was a lie. */
+/**
+ * Per position of the stream's order: when its acknowledgement reached the client, and whether that
+ * was a lie.
+ */
 interface Told {
   readonly at: number
   readonly lie: boolean
 }
 
 const durableSeq = (view: View, call: Call): number =>
-  call.records.reduce((latest, record) => Math.max(latest, view.durable.get(record)?.seq ?? Infinity), -1)
+  call.records.reduce(
+    (latest, record) => Math.max(latest, view.durable.get(record)?.seq ?? Infinity),
+    -1
+  )
 
-const whenTold = (view: View, stream: StreamView, report: Report): ReadonlyArray<Told | undefined> => {
+const whenTold = (
+  view: View,
+  stream: StreamView,
+  report: Report
+): ReadonlyArray<Told | undefined> => {
   const told: Array<Told | undefined> = []
   for (const connection of stream.connections) {
     let covered = 0
@@ -74,9 +90,14 @@ const whenTold = (view: View, stream: StreamView, report: Report): ReadonlyArray
           const position = positionOf(connection, covered, call)
           const lie = durableSeq(view, call) > response.seq
           if (lie && view.profile !== "hostile") {
-            report("server", `connection ${connection.conn} acknowledged ${call.op} #${call.id} before it was durable`)
+            report(
+              "server",
+              `connection ${connection.conn} acknowledged ${call.op} #${call.id} before it was ` +
+                `durable`
+            )
           }
-          if (told[position] === undefined || (told[position]!.lie && !lie)) told[position] = { at: response.seq, lie }
+          if (told[position] === undefined || (told[position]!.lie && !lie))
+            told[position] = { at: response.seq, lie }
         }
       }
     }
@@ -103,18 +124,29 @@ const checkStatements = (
     // A refused offset is settled, which is all that waits speak of.
     if (stream.refused.some(({ offset }) => offset === position)) return
     if (call === undefined)
-      report("I2", `${what} of stream ${stream.id} speaks of offset ${position}, which was never given out`)
+      report(
+        "I2",
+        `${what} of stream ${stream.id} speaks of offset ${position}, which was never given out`
+      )
     else if (by === undefined || by.at > seq) {
-      report("I2", `${what} of stream ${stream.id} calls offset ${position} durable before the server did`)
+      report(
+        "I2",
+        `${what} of stream ${stream.id} calls offset ${position} durable before the server did`
+      )
     } else if (!by.lie && durableSeq(view, call) > seq) {
-      report("I2", `${what} of stream ${stream.id} calls offset ${position} durable, but it is not stored`)
+      report(
+        "I2",
+        `${what} of stream ${stream.id} calls offset ${position} durable, but it is not stored`
+      )
     }
   }
   const readers = new Map<number, number>()
   for (const { offset, reader, seq } of stream.watermarks) {
     const before = readers.get(reader) ?? -1
-    if (offset <= before) report("I3", `the watermark of stream ${stream.id} went from ${before} to ${offset}`)
-    for (let position = before + 1; position <= offset; position++) claim(position, seq, "the watermark")
+    if (offset <= before)
+      report("I3", `the watermark of stream ${stream.id} went from ${before} to ${offset}`)
+    for (let position = before + 1; position <= offset; position++)
+      claim(position, seq, "the watermark")
     readers.set(reader, Math.max(before, offset))
   }
   for (const call of stream.calls) {
@@ -122,7 +154,8 @@ const checkStatements = (
     if (end === undefined) continue
     const { outcome } = end
     if ((op === "await" || op === "waitForOffset") && outcome._tag === "Offset") {
-      if (outcome.offset !== call.offset) report("I2", `${op} for offset ${call.offset} answered ${outcome.offset}`)
+      if (outcome.offset !== call.offset)
+        report("I2", `${op} for offset ${call.offset} answered ${outcome.offset}`)
       claim(outcome.offset, end.seq, op)
     }
     if (outcome._tag === "Summary") {
@@ -134,9 +167,13 @@ const checkStatements = (
       stream.opening.end?.outcome._tag === "Done"
     ) {
       for (const [position, other] of stream.order.entries()) {
-        const earlier = other.stream !== stream.id || (accepted(other) && other.end!.seq < call.start.seq)
+        const earlier =
+          other.stream !== stream.id || (accepted(other) && other.end!.seq < call.start.seq)
         // A second close repeats the first one's answer.
-        if (earlier && !(op !== "flush" && position >= stream.durable && closedBefore(stream, call)))
+        if (
+          earlier &&
+          !(op !== "flush" && position >= stream.durable && closedBefore(stream, call))
+        )
           claim(position, end.seq, op)
       }
     }
@@ -146,10 +183,17 @@ const checkStatements = (
 
 const closedBefore = (stream: StreamView, call: Call): boolean =>
   stream.calls.some(
-    (other) => other !== call && other.op !== "closeScope" && closes(other) && other.start.seq < call.start.seq
+    (other) =>
+      other !== call &&
+      other.op !== "closeScope" &&
+      closes(other) &&
+      other.start.seq < call.start.seq
   )
 
-/** Who waits for an offset hears of it at once when it is durable: no later than the client settles after the acknowledgement. */
+/**
+ * Who waits for an offset hears of it at once when it is durable: no later than the client settles
+ * after the acknowledgement.
+ */
 const checkPromptness = (stream: StreamView, report: Report): void => {
   const settled = new Map<number, number>()
   for (const connection of stream.connections) {
@@ -177,7 +221,8 @@ const checkPromptness = (stream: StreamView, report: Report): void => {
     if (quiet !== undefined && end.quiet > Math.max(quiet, start.quiet)) {
       report(
         "prompt",
-        `${op} #${id} of stream ${stream.id} went on waiting for offset ${offset} after its acknowledgement`
+        `${op} #${id} of stream ${stream.id} went on waiting for offset ${offset} after its ` +
+          `acknowledgement`
       )
     }
   }
@@ -202,13 +247,15 @@ const checkOrderInTable = (
       } else if (missing !== undefined) {
         report(
           "order",
-          `the table has record ${record} of stream ${stream.id}, but not ${missing.op} #${missing.id} before it`
+          `the table has record ${record} of stream ${stream.id}, but not ${missing.op} ` +
+            `#${missing.id} before it`
         )
         return
       } else if (place < before) {
         report(
           "order",
-          `record ${record} of stream ${stream.id} stands in the table before one that was ingested earlier`
+          `record ${record} of stream ${stream.id} stands in the table before one that was ` +
+            `ingested earlier`
         )
         return
       } else before = place
@@ -217,11 +264,17 @@ const checkOrderInTable = (
 }
 
 /** What is accepted and not acknowledged stays within the bounds. */
-const checkBounds = (stream: StreamView, told: ReadonlyArray<Told | undefined>, report: Report): void => {
+const checkBounds = (
+  stream: StreamView,
+  told: ReadonlyArray<Told | undefined>,
+  report: Report
+): void => {
   const { maxInflightBytes, maxInflightRecords } = stream.settings
-  const changes: Array<{ readonly seq: number; readonly records: number; readonly bytes: number }> = []
+  const changes: Array<{ readonly seq: number; readonly records: number; readonly bytes: number }> =
+    []
   for (const [position, call] of stream.order.entries()) {
-    // An interrupted call that was taken all the same was taken before its end, and must have had room then.
+    // An interrupted call that was taken all the same was taken before its end, and must have had
+    // room then.
     const taken = call.stream === stream.id ? call.end?.seq : -1
     if (taken === undefined) continue
     changes.push({ seq: taken, records: 1, bytes: call.bytes })
@@ -238,7 +291,10 @@ const checkBounds = (stream: StreamView, told: ReadonlyArray<Told | undefined>, 
     if (change.records < 0 || change.seq < 0) continue
     if (records > maxInflightRecords || bytes > maxInflightBytes) {
       const bound = `its bounds are ${maxInflightRecords} records and ${maxInflightBytes} bytes`
-      report("I9", `stream ${stream.id} has ${records} records with ${bytes} bytes in flight, ${bound}`)
+      report(
+        "I9",
+        `stream ${stream.id} has ${records} records with ${bytes} bytes in flight, ${bound}`
+      )
       return
     }
   }
@@ -251,12 +307,20 @@ const checkHandOver = (view: View, stream: StreamView, report: Report): void => 
   const rest = stream.order.slice(stream.durable).flatMap((call) => call.records)
   const taken =
     stream.calls.some(
-      (call) => call.op === "unacked" && call.end?.outcome._tag === "Records" && call.end.seq < close.start.seq
+      (call) =>
+        call.op === "unacked" &&
+        call.end?.outcome._tag === "Records" &&
+        call.end.seq < close.start.seq
     ) ||
     stream.calls.some(
-      (call) => call.op === "unackedWhileOpen" && call.end?.outcome._tag === "Done" && call.end.seq < close.end!.seq
+      (call) =>
+        call.op === "unackedWhileOpen" &&
+        call.end?.outcome._tag === "Done" &&
+        call.end.seq < close.end!.seq
     ) ||
-    stream.calls.some((call) => call.op === "unackedWhileOpen" && call.end?.outcome._tag === "Interrupted") ||
+    stream.calls.some(
+      (call) => call.op === "unackedWhileOpen" && call.end?.outcome._tag === "Interrupted"
+    ) ||
     [...view.streams.values()].some(
       (other) =>
         other.opening.from === stream.id &&
@@ -265,12 +329,23 @@ const checkHandOver = (view: View, stream: StreamView, report: Report): void => 
     )
   if (taken || rest.length === 0) {
     if (stream.unacked.length > (taken ? 1 : 0))
-      report("I1", `stream ${stream.id} reports unacknowledged records that were taken or do not exist`)
+      report(
+        "I1",
+        `stream ${stream.id} reports unacknowledged records that were taken or do not exist`
+      )
     return
   }
   const [event] = stream.unacked
   if (stream.unacked.length !== 1)
-    report("I1", `stream ${stream.id} left ${rest.length} records and told onUnacked ${stream.unacked.length} times`)
+    report(
+      "I1",
+      `stream ${stream.id} left ${rest.length} records and told onUnacked ` +
+        `${stream.unacked.length} times`
+    )
   else if (event!.records.join() !== rest.join())
-    report("I1", `stream ${stream.id} told onUnacked of [${event!.records.join(",")}], left are [${rest.join(",")}]`)
+    report(
+      "I1",
+      `stream ${stream.id} told onUnacked of [${event!.records.join(",")}], left are ` +
+        `[${rest.join(",")}]`
+    )
 }

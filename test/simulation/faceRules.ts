@@ -1,5 +1,6 @@
 /**
- * What sinks sum up, what readers see, and what is no record: rules for the parts of the client that rest on the others.
+ * What sinks sum up, what readers see, and what is no record: rules for the parts of the client
+ * that rest on the others.
  */
 import type { Call, StreamView, View } from "./view.ts"
 
@@ -20,10 +21,12 @@ const checkSummary = (view: View, call: Call, report: Report): void => {
   if (outcome?._tag !== "Summary") return
   const stream = view.streams.get(call.stream)!
   const taken = outcome.calls.map((id) => view.calls.get(id)!)
-  const say = (text: string) => report("sink", `${call.op} #${call.id} of stream ${call.stream} ${text}`)
+  const say = (text: string) =>
+    report("sink", `${call.op} #${call.id} of stream ${call.stream} ${text}`)
   const refused = new Set(stream.refused.map(({ offset }) => stream.order[offset]))
   const durable = taken.filter((one) => !refused.has(one)).length
-  if (outcome.records !== durable) say(`speaks of ${outcome.records} records, ${durable} of its own are durable`)
+  if (outcome.records !== durable)
+    say(`speaks of ${outcome.records} records, ${durable} of its own are durable`)
   const bytes = taken.reduce((sum, { bytes }) => sum + bytes, 0)
   if (outcome.bytes < bytes) say(`speaks of ${outcome.bytes} bytes, it was given ${bytes}`)
   let before = -1
@@ -32,7 +35,8 @@ const checkSummary = (view: View, call: Call, report: Report): void => {
     if (position <= before) say(`took record ${one.records[0]} out of its order, or not at all`)
     before = position
   }
-  if (outcome.lastOffset !== before) say(`ends with offset ${outcome.lastOffset}, its last record has ${before}`)
+  if (outcome.lastOffset !== before)
+    say(`ends with offset ${outcome.lastOffset}, its last record has ${before}`)
 }
 
 const refusals = new Set(["InvalidArgument", "PayloadTooLarge", "StreamClosed", "FlushTimeout"])
@@ -43,10 +47,16 @@ const checkMisfit = (call: Call, report: Report): void => {
   if (call.op !== "ingestMisfit" || outcome === undefined) return
   if (outcome._tag === "Interrupted" || outcome._tag === "Nothing") return
   if (outcome._tag === "Error" && refusals.has(outcome.error)) return
-  report("misfit", `stream ${call.stream} took what is no record in call #${call.id}: ${JSON.stringify(outcome)}`)
+  report(
+    "misfit",
+    `stream ${call.stream} took what is no record in call #${call.id}: ${JSON.stringify(outcome)}`
+  )
 }
 
-/** What may follow each state. A recovery may be told several times, and a connection may open and be lost in the same moment. */
+/**
+ * What may follow each state. A recovery may be told several times, and a connection may open and
+ * be lost in the same moment.
+ */
 const follows: Record<string, ReadonlyArray<string>> = {
   connecting: ["connecting", "open", "replaying", "closed", "failed"],
   open: ["paused", "recovering", "idle", "closed", "failed"],
@@ -77,7 +87,8 @@ const checkStates = (stream: StreamView, report: Report): void => {
       if (seen !== stream.durable - 1) {
         report(
           "reader",
-          `a reader of stream ${stream.id} came to the end at offset ${seen}, ${stream.durable} are durable`
+          `a reader of stream ${stream.id} came to the end at offset ${seen}, ${stream.durable} ` +
+            `are durable`
         )
       }
       continue

@@ -1,10 +1,18 @@
 /**
- * Streams that are opened by `withStream` and by `sink`: the client opens, closes and cleans up, and the user's own code in between
- * may fail or be interrupted.
+ * Streams that are opened by `withStream` and by `sink`: the client opens, closes and cleans up,
+ * and the user's own code in between may fail or be interrupted.
  */
 import { Data, Effect, Exit, Option, Stream } from "effect"
 import { type SinkSummary, Zerobus } from "effect-zerobus"
-import { type Life, makeRecord, perhapsInterrupted, recorded, settle, stage, type World } from "./calls.ts"
+import {
+  type Life,
+  makeRecord,
+  perhapsInterrupted,
+  recorded,
+  settle,
+  stage,
+  type World
+} from "./calls.ts"
 import type { Outcome } from "./history.ts"
 import { outcomeOf } from "./outcomes.ts"
 import type { StreamPlan } from "./plan.ts"
@@ -14,7 +22,9 @@ import type { SeededRandom } from "./seededRandom.ts"
 /** The failure of the user's own code. */
 class UserFailure extends Data.TaggedError("UserFailure") {}
 
-/** What became of a face's stream so far; both are calls in the history that have not returned yet. */
+/**
+ * What became of a face's stream so far; both are calls in the history that have not returned yet.
+ */
 interface Stages {
   opening: number | undefined
   open: boolean
@@ -33,7 +43,10 @@ const atRandom =
   (effect, before) =>
     perhapsInterrupted(world, random, plan.interrupts, effect, before)
 
-/** Runs what opens the stream, and notes when it began and how it ended. Whoever is interrupted before that has opened nothing. */
+/**
+ * Runs what opens the stream, and notes when it began and how it ended. Whoever is interrupted
+ * before that has opened nothing.
+ */
 const throughStages = <A, E, R>(
   world: World,
   stages: Stages,
@@ -43,7 +56,9 @@ const throughStages = <A, E, R>(
   Effect.uninterruptibleMask((restore) =>
     Effect.suspend(() => {
       stages.opening = world.history.call(call)
-      return Effect.onExit(restore(effect), (exit) => Effect.sync(() => over(world, stages, call.stream, exit)))
+      return Effect.onExit(restore(effect), (exit) =>
+        Effect.sync(() => over(world, stages, call.stream, exit))
+      )
     })
   )
 
@@ -53,7 +68,10 @@ const opened = ({ history }: World, stages: Stages) => {
   stages.open = true
 }
 
-/** The user is done (`leave`: the client closes the stream and says how that went), or is not and the scope ends. */
+/**
+ * The user is done (`leave`: the client closes the stream and says how that went), or is not and
+ * the scope ends.
+ */
 const leaves = ({ history }: World, stages: Stages, stream: number, op: "leave" | "closeScope") => {
   if (stages.open) stages.leaving ??= history.call({ stream, op })
 }
@@ -64,8 +82,11 @@ const over = (world: World, stages: Stages, stream: number, exit: Exit.Exit<unkn
   const outcome = outcomeOf(exit, () => ({ _tag: "Done" }))
   if (!stages.open) return history.add({ e: "return", id: stages.opening!, outcome })
   leaves(world, stages, stream, "closeScope")
-  const scopeOnly = history.events.findLast((event) => event.e === "call" && event.id === stages.leaving)
-  const told: Outcome = scopeOnly?.e === "call" && scopeOnly.op === "closeScope" ? { _tag: "Done" } : outcome
+  const scopeOnly = history.events.findLast(
+    (event) => event.e === "call" && event.id === stages.leaving
+  )
+  const told: Outcome =
+    scopeOnly?.e === "call" && scopeOnly.op === "closeScope" ? { _tag: "Done" } : outcome
   history.add({ e: "return", id: stages.leaving!, outcome: told })
 }
 
@@ -92,7 +113,9 @@ export const withStreamLife = (
       }).pipe(
         Effect.andThen(fails ? Effect.fail(new UserFailure()) : Effect.succeed("used")),
         Effect.onExit((exit) =>
-          Effect.sync(() => leaves(world, stages, current.id, Exit.isSuccess(exit) ? "leave" : "closeScope"))
+          Effect.sync(() =>
+            leaves(world, stages, current.id, Exit.isSuccess(exit) ? "leave" : "closeScope")
+          )
         )
       )
     const exit = yield* strike(
@@ -105,7 +128,10 @@ export const withStreamLife = (
       () => leaves(world, stages, current.id, "closeScope")
     )
     if (Exit.isSuccess(exit) && (fails || exit.value !== "used")) {
-      world.history.add({ e: "broken", what: `withStream of stream ${current.id} gave ${exit.value}` })
+      world.history.add({
+        e: "broken",
+        what: `withStream of stream ${current.id} gave ${exit.value}`
+      })
     }
     checkGone(world, current.id)
     if (life === undefined) return
@@ -167,8 +193,17 @@ export const runToSink = (world: World, life: Life, random: SeededRandom) =>
     )
   })
 
-/** A source of new records, in chunks, which may fail; each record is a call that returns when the sink has ended. */
-const makeFeed = (world: World, plan: StreamPlan, stream: number, random: SeededRandom, count: number) => {
+/**
+ * A source of new records, in chunks, which may fail; each record is a call that returns when the
+ * sink has ended.
+ */
+const makeFeed = (
+  world: World,
+  plan: StreamPlan,
+  stream: number,
+  random: SeededRandom,
+  count: number
+) => {
   const { history, records } = world
   const calls: Array<number> = []
   const fails = random.chance(plan.wider?.fails ?? 0) ? random.int(count + 1) : Infinity
@@ -181,10 +216,15 @@ const makeFeed = (world: World, plan: StreamPlan, stream: number, random: Seeded
         makeRecord(world, plan, random)
       )
       for (const { id } of chunk) {
-        calls.push(history.call({ stream, op: "sinkIngest", records: [id], bytes: records.size(id) }))
+        calls.push(
+          history.call({ stream, op: "sinkIngest", records: [id], bytes: records.size(id) })
+        )
       }
       const next = left - chunk.length
-      return [chunk.map(({ value }) => value), next > 0 ? Option.some(next) : Option.none()] as const
+      return [
+        chunk.map(({ value }) => value),
+        next > 0 ? Option.some(next) : Option.none()
+      ] as const
     })
   return {
     source: (onPull: () => void) => Stream.paginate(count, (left) => emit(onPull, left)),
@@ -218,5 +258,8 @@ const checkGone = (world: World, stream: number) => {
     if (event.e === "released") open.delete(event.conn)
   }
   if (open.size === 0) return
-  world.history.add({ e: "broken", what: `stream ${stream} is over and has connection ${[...open].join(", ")} open` })
+  world.history.add({
+    e: "broken",
+    what: `stream ${stream} is over and has connection ${[...open].join(", ")} open`
+  })
 }

@@ -1,6 +1,6 @@
 /**
- * When a stream tries again, when it fails, and with what: attempts within the budget, the deciding cause, credentials asked for every
- * connection and invalidated once per rejection (I12, I13, I14).
+ * When a stream tries again, when it fails, and with what: attempts within the budget, the deciding
+ * cause, credentials asked for every connection and invalidated once per rejection (I12, I13, I14).
  */
 import { suspectsOf } from "./refusalRules.ts"
 import type { Outcome } from "./history.ts"
@@ -56,13 +56,19 @@ interface Attempt {
   readonly refused: boolean
 }
 
-/** The attempts since the budget was refilled, this one included: taking what is in doubt for a refill, and not. */
+/**
+ * The attempts since the budget was refilled, this one included: taking what is in doubt for a
+ * refill, and not.
+ */
 interface Counted extends Attempt {
   readonly fewest: number
   readonly most: number
 }
 
-/** Counts attempts as the budget does: progress refills it, and so does the first record of a stream that had none. */
+/**
+ * Counts attempts as the budget does: progress refills it, and so does the first record of a stream
+ * that had none.
+ */
 const counted = (attempts: ReadonlyArray<Attempt>, adopts: boolean): ReadonlyArray<Counted> => {
   let fewest = 0
   let most = 0
@@ -119,9 +125,11 @@ const attemptsOf = (view: View, stream: StreamView): ReadonlyArray<Attempt> => {
           (response) => response.text.closeAfter !== undefined && !isViolation(connection, response)
         ) ?? false,
       stable: connection !== undefined && (ackedAtMost(connection, Infinity) > 0 || rested.maybe),
-      surelyStable: connection !== undefined && (ackedAtLeast(connection, Infinity) > 0 || rested.surely),
+      surelyStable:
+        connection !== undefined && (ackedAtLeast(connection, Infinity) > 0 || rested.surely),
       emptyAtEnd: holding(stream, end),
-      refused: connection !== undefined && stream.settings.recovery && suspectsOf(connection).length > 0
+      refused:
+        connection !== undefined && stream.settings.recovery && suspectsOf(connection).length > 0
     }
   })
 }
@@ -132,7 +140,10 @@ interface Empty {
   readonly surely: boolean
 }
 
-const holding = (stream: StreamView, { quiet, seq }: { readonly quiet: number; readonly seq: number }): Empty => {
+const holding = (
+  stream: StreamView,
+  { quiet, seq }: { readonly quiet: number; readonly seq: number }
+): Empty => {
   let least = 0
   let most = 0
   for (const connection of stream.connections) {
@@ -148,7 +159,8 @@ const holding = (stream: StreamView, { quiet, seq }: { readonly quiet: number; r
   }
   return {
     maybe: !stream.order.some(
-      (call, position) => position >= most && (call.stream !== stream.id || (accepted(call) && call.end!.seq < seq))
+      (call, position) =>
+        position >= most && (call.stream !== stream.id || (accepted(call) && call.end!.seq < seq))
     ),
     surely: !stream.order.some(
       (call, position) => position >= least && (call.stream !== stream.id || call.start.seq < seq)
@@ -157,7 +169,12 @@ const holding = (stream: StreamView, { quiet, seq }: { readonly quiet: number; r
 }
 
 /** Whether a connection was open for long enough with nothing unacknowledged. */
-const restedOn = (view: View, stream: StreamView, connection: Connection | undefined, until: number): Empty => {
+const restedOn = (
+  view: View,
+  stream: StreamView,
+  connection: Connection | undefined,
+  until: number
+): Empty => {
   const created = connection?.responses.find(({ text }) => text.created === true)
   if (connection === undefined || created === undefined) return { maybe: false, surely: false }
   const uptime = (connection.released?.t ?? until) - created.t
@@ -168,7 +185,8 @@ const restedOn = (view: View, stream: StreamView, connection: Connection | undef
     )
   return {
     maybe: uptime >= stableUptime - 1 && at(stableUptime - 2).maybe,
-    surely: connection.ended !== undefined && uptime >= stableUptime + 1 && at(stableUptime + 1).surely
+    surely:
+      connection.ended !== undefined && uptime >= stableUptime + 1 && at(stableUptime + 1).surely
   }
 }
 
@@ -192,7 +210,9 @@ const failureOf = (stream: StreamView, report: Report): string | undefined => {
   const hear = (outcome: Outcome | undefined) => {
     if (
       outcome?._tag !== "Error" ||
-      ["FlushTimeout", "StreamClosed", "InvalidState", "PayloadTooLarge", "UserFailure"].includes(outcome.error)
+      ["FlushTimeout", "StreamClosed", "InvalidState", "PayloadTooLarge", "UserFailure"].includes(
+        outcome.error
+      )
     )
       return
     told.add(outcome.error === "Retryable" ? `Retryable ${outcome.reason}` : outcome.error)
@@ -204,7 +224,8 @@ const failureOf = (stream: StreamView, report: Report): string | undefined => {
     if (tells.has(op) && !(op === "await" && refused.has(offset ?? -1))) hear(end?.outcome)
   }
   for (const { outcome } of stream.readerEnds) hear(outcome)
-  if (told.size > 1) report("I13", `stream ${stream.id} failed with different errors: ${[...told].join(", ")}`)
+  if (told.size > 1)
+    report("I13", `stream ${stream.id} failed with different errors: ${[...told].join(", ")}`)
   return [...told][0]
 }
 
@@ -229,7 +250,8 @@ const checkBudget = (
     if (attempt.fewest >= allowed && !idles) {
       report(
         "I12",
-        `stream ${stream.id} goes on after ${attempt.fewest} attempts without progress, ${allowed} are allowed`
+        `stream ${stream.id} goes on after ${attempt.fewest} attempts without progress, ` +
+          `${allowed} are allowed`
       )
       return
     }
@@ -239,7 +261,10 @@ const checkBudget = (
   if (last.surelyStable)
     report("I12", `stream ${stream.id} gave up (${ending}) although its last session made progress`)
   else if (last.most < allowed && ending !== stops)
-    report("I12", `stream ${stream.id} gave up (${ending}) after ${last.most} of ${allowed} attempts`)
+    report(
+      "I12",
+      `stream ${stream.id} gave up (${ending}) after ${last.most} of ${allowed} attempts`
+    )
   if (last.emptyAtEnd.surely && stream.opening.end?.outcome._tag === "Done")
     report("I12", `stream ${stream.id} gave up (${ending}) with nothing unacknowledged`)
 }
@@ -252,7 +277,10 @@ const leastPause = 100
 /** The longest pause that the simulated token service asks for. */
 const longestRetryAfter = 3_000
 
-/** After a session that was worth something at once, otherwise after the backoff or what the schedule says; row 24. */
+/**
+ * After a session that was worth something at once, otherwise after the backoff or what the
+ * schedule says; row 24.
+ */
 const checkPace = (stream: StreamView, attempts: ReadonlyArray<Counted>, report: Report): void => {
   const { policy, recoveryBackoff } = stream.settings
   const allowed = 1 + (policy?.pauses.length ?? stream.settings.recoveryRetries)
@@ -271,17 +299,23 @@ const checkPace = (stream: StreamView, attempts: ReadonlyArray<Counted>, report:
     const longest =
       surelyStable || refused
         ? 0
-        : Math.max(...due.map((millis) => millis * (1 + spread)), rotated ? leastPause : 0, longestRetryAfter)
+        : Math.max(
+            ...due.map((millis) => millis * (1 + spread)),
+            rotated ? leastPause : 0,
+            longestRetryAfter
+          )
     if (pause > longest + slack && !idles) {
       report(
         "pace",
-        `stream ${stream.id} waited ${pause} ms after connection ${connection.conn}, at most ${longest} ms were due`
+        `stream ${stream.id} waited ${pause} ms after connection ${connection.conn}, at most ` +
+          `${longest} ms were due`
       )
     }
     if (!stable && !rotated && !refused && !idles && pause < Math.min(...due) * (1 - spread) - 1) {
       report(
         "pace",
-        `stream ${stream.id} opened again ${pause} ms after connection ${connection.conn}, before its backoff`
+        `stream ${stream.id} opened again ${pause} ms after connection ${connection.conn}, ` +
+          `before its backoff`
       )
     }
   }
@@ -302,9 +336,12 @@ const checkCause = (
     const { cause, stable } = attempt
     const next = attempts[index + 1]
     if (stable) refused = false
-    const rejected = (cause === "InvalidToken" && attempt.connection !== undefined) || cause === "PermissionDenied"
+    const rejected =
+      (cause === "InvalidToken" && attempt.connection !== undefined) || cause === "PermissionDenied"
     const final =
-      cause !== undefined && !cause.startsWith("Retryable") && (!rejected || refused || !invalidates(stream))
+      cause !== undefined &&
+      !cause.startsWith("Retryable") &&
+      (!rejected || refused || !invalidates(stream))
     refused = refused || rejected
     if (next === undefined || next.asked.seq > closing) continue
     if (final && !attempt.refused && !(attempt.rotated && tooLate(attempt))) {
@@ -315,7 +352,11 @@ const checkCause = (
   if (ending === undefined || last === undefined || ending === last.cause) return
   if (timeouts.has(ending) && last.cause === undefined) return
   // The limit of the attempt may run out at the very moment at which the cause arrives.
-  if (ending === "Retryable ConnectTimeout" && last.until.t - last.asked.t >= stream.settings.recoveryTimeout) return
+  if (
+    ending === "Retryable ConnectTimeout" &&
+    last.until.t - last.asked.t >= stream.settings.recoveryTimeout
+  )
+    return
   if (
     ending === "Retryable AckTimeout" &&
     last.connection?.released !== undefined &&
@@ -324,13 +365,18 @@ const checkCause = (
   )
     return
   if (ending === "Retryable ConnectionLost" && last.rotated) return
-  // A response that has no place ends the session even where the history alone cannot tell whether it was read in time.
+  // A response that has no place ends the session even where the history alone cannot tell whether
+  // it was read in time.
   if (
     ending === "ProtocolViolation" &&
     last.connection?.responses.some((response) => isViolation(last.connection!, response)) === true
   )
     return
-  report("I13", `stream ${stream.id} failed with ${ending}, but its last attempt ended with ${last.cause ?? "nothing"}`)
+  report(
+    "I13",
+    `stream ${stream.id} failed with ${ending}, but its last attempt ended with ` +
+      `${last.cause ?? "nothing"}`
+  )
   void view
 }
 
@@ -342,28 +388,41 @@ const tooLate = ({ connection }: Attempt): boolean =>
 
 const invalidates = (stream: StreamView): boolean => stream.invalidations.length > 0
 
-const checkCredentials = (stream: StreamView, attempts: ReadonlyArray<Attempt>, report: Report): void => {
+const checkCredentials = (
+  stream: StreamView,
+  attempts: ReadonlyArray<Attempt>,
+  report: Report
+): void => {
   const given = stream.headers.filter(({ outcome }) => outcome === "ok").length
   if (stream.connections.length > given)
-    report("I14", `stream ${stream.id} opened ${stream.connections.length} connections with ${given} sets of headers`)
+    report(
+      "I14",
+      `stream ${stream.id} opened ${stream.connections.length} connections with ${given} sets ` +
+        `of headers`
+    )
   for (const [index, { open }] of stream.connections.entries()) {
     const from = stream.connections[index - 1]?.open.seq ?? -1
-    if (!stream.headers.some(({ outcome, seq }) => outcome === "ok" && seq > from && seq < open.seq)) {
+    if (
+      !stream.headers.some(({ outcome, seq }) => outcome === "ok" && seq > from && seq < open.seq)
+    ) {
       report("I14", `connection ${open.conn} opened with old headers`)
     }
   }
   for (const { seq, token } of stream.invalidations) {
     const again = stream.connections.find(({ open }) => open.seq > seq && open.token === token)
-    if (again !== undefined) report("I14", `connection ${again.conn} opened with a token that was invalidated`)
+    if (again !== undefined)
+      report("I14", `connection ${again.conn} opened with a token that was invalidated`)
   }
   const closing = closingFrom(stream)
   const rejections = attempts.filter(
-    ({ cause, connection }) => connection !== undefined && (cause === "InvalidToken" || cause === "PermissionDenied")
+    ({ cause, connection }) =>
+      connection !== undefined && (cause === "InvalidToken" || cause === "PermissionDenied")
   )
   if (stream.invalidations.length > rejections.length) {
     report(
       "I14",
-      `stream ${stream.id} invalidated credentials ${stream.invalidations.length} times for ${rejections.length} rejections`
+      `stream ${stream.id} invalidated credentials ${stream.invalidations.length} times for ` +
+        `${rejections.length} rejections`
     )
   }
   for (const { asked, connection, until } of rejections) {
@@ -372,7 +431,8 @@ const checkCredentials = (stream: StreamView, attempts: ReadonlyArray<Attempt>, 
     if (told === 0 && until.seq < Infinity)
       report(
         "I14",
-        `stream ${stream.id} opened again with the credentials that connection ${connection!.conn} was refused with`
+        `stream ${stream.id} opened again with the credentials that connection ` +
+          `${connection!.conn} was refused with`
       )
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What happened in a run, in order: calls and answers of the program, traffic of each connection as the client's end saw it, and
- * what the server stored. The checker reads nothing else.
+ * What happened in a run, in order: calls and answers of the program, traffic of each connection as
+ * the client's end saw it, and what the server stored. The checker reads nothing else.
  */
 import * as Crypto from "node:crypto"
 import type { PolicySettings } from "./policies.ts"
@@ -51,7 +51,10 @@ export interface StreamSettings {
   readonly drainTimeout: number
   readonly scopeCloseTimeout: number
   readonly ingestTimeout?: number
-  /** The lanes of the stream, one if not given, and how many keys its records have; none without `laneKey`. */
+  /**
+   * The lanes of the stream, one if not given, and how many keys its records have; none without
+   * `laneKey`.
+   */
   readonly lanes?: number
   readonly keys?: number
   /** A schedule of the user's, instead of backoff and retries. */
@@ -79,12 +82,37 @@ export type Happening =
       readonly durable: boolean
       readonly error?: string
     }
-  | { readonly e: "refused"; readonly stream: number; readonly offset: number; readonly records: ReadonlyArray<number> }
-  | { readonly e: "unacked"; readonly stream: number; readonly records: ReadonlyArray<number>; readonly cause: string }
-  | { readonly e: "watermark"; readonly stream: number; readonly reader: number; readonly offset: number }
+  | {
+      readonly e: "refused"
+      readonly stream: number
+      readonly offset: number
+      readonly records: ReadonlyArray<number>
+    }
+  | {
+      readonly e: "unacked"
+      readonly stream: number
+      readonly records: ReadonlyArray<number>
+      readonly cause: string
+    }
+  | {
+      readonly e: "watermark"
+      readonly stream: number
+      readonly reader: number
+      readonly offset: number
+    }
   /** A reader of offsets or states has come to the end and did not give up. */
-  | { readonly e: "readerEnd"; readonly stream: number; readonly reader: number; readonly outcome: Outcome }
-  | { readonly e: "state"; readonly stream: number; readonly reader: number; readonly state: string }
+  | {
+      readonly e: "readerEnd"
+      readonly stream: number
+      readonly reader: number
+      readonly outcome: Outcome
+    }
+  | {
+      readonly e: "state"
+      readonly stream: number
+      readonly reader: number
+      readonly state: string
+    }
   /** A request to the token endpoint begins, and ends. */
   | { readonly e: "mint"; readonly request: number; readonly lead: number }
   | {
@@ -106,9 +134,18 @@ export type Happening =
       readonly records: ReadonlyArray<number>
     }
   | { readonly e: "sendCreate" | "halfClose" | "released" | "sent"; readonly conn: number }
-  | { readonly e: "response"; readonly conn: number; readonly text: ResponseText; readonly hostile: boolean }
+  | {
+      readonly e: "response"
+      readonly conn: number
+      readonly text: ResponseText
+      readonly hostile: boolean
+    }
   | { readonly e: "ended"; readonly conn: number; readonly ended: Ended }
-  | { readonly e: "stored" | "durable"; readonly conn: number; readonly records: ReadonlyArray<number> }
+  | {
+      readonly e: "stored" | "durable"
+      readonly conn: number
+      readonly records: ReadonlyArray<number>
+    }
   /** A process of the client starts, crashes alone or with the power, or ends in order. */
   | {
       readonly e: "process"
@@ -116,7 +153,10 @@ export type Happening =
       readonly how: "start" | "kill" | "power" | "end"
       readonly sync: "group" | "os"
       readonly maxBytes: number
-      /** At the start, what its spool calls acknowledged; at an end in order, also what is left of it. */
+      /**
+       * At the start, what its spool calls acknowledged; at an end in order, also what is left of
+       * it.
+       */
       readonly acknowledged?: number
       readonly files?: number
       readonly bytes?: number
@@ -125,8 +165,16 @@ export type Happening =
       readonly fibers?: number
       readonly sleeps?: number
     }
-  /** Records reach a file of the spool, and are durable there; the spool calls offsets up to this one acknowledged. */
-  | { readonly e: "logged"; readonly offset: number; readonly batch: boolean; readonly records: ReadonlyArray<number> }
+  /**
+   * Records reach a file of the spool, and are durable there; the spool calls offsets up to this
+   * one acknowledged.
+   */
+  | {
+      readonly e: "logged"
+      readonly offset: number
+      readonly batch: boolean
+      readonly records: ReadonlyArray<number>
+    }
   | { readonly e: "synced"; readonly records: ReadonlyArray<number> }
   | { readonly e: "noted"; readonly offset: number }
   /** A second process has the spool's lock, in a moment in which the first one did not hold it. */
@@ -140,7 +188,12 @@ export type Happening =
   | { readonly e: "letter"; readonly records: ReadonlyArray<number> }
   | { readonly e: "broken"; readonly what: string }
   | { readonly e: "fault"; readonly what: string; readonly conn?: number }
-  | { readonly e: "probe"; readonly stream: number; readonly accepted: number; readonly capacity: number }
+  | {
+      readonly e: "probe"
+      readonly stream: number
+      readonly accepted: number
+      readonly capacity: number
+    }
   | {
       readonly e: "left"
       readonly fibers: number
@@ -150,7 +203,11 @@ export type Happening =
     }
 
 /** A happening with its place in the run. */
-export type HistoryEvent = Happening & { readonly seq: number; readonly t: number; readonly quiet: number }
+export type HistoryEvent = Happening & {
+  readonly seq: number
+  readonly t: number
+  readonly quiet: number
+}
 
 /** Keeps events somewhere else than as objects. */
 export interface Archive {
@@ -167,7 +224,10 @@ export class History {
   private readonly time: VirtualTime
   private readonly archive: Archive | undefined
 
-  /** With an archive the events are kept outside the heap, so that the heap shows what the engine holds. */
+  /**
+   * With an archive the events are kept outside the heap, so that the heap shows what the engine
+   * holds.
+   */
   constructor(time: VirtualTime, archive?: Archive) {
     this.time = time
     this.archive = archive
@@ -175,12 +235,18 @@ export class History {
 
   /** Everything so far; reading them takes them out of the archive. */
   get events(): ReadonlyArray<HistoryEvent> {
-    if (this.archive !== undefined) for (const event of this.archive.takeAll()) this.list.push(event)
+    if (this.archive !== undefined)
+      for (const event of this.archive.takeAll()) this.list.push(event)
     return this.list
   }
 
   add(happening: Happening): void {
-    const event: HistoryEvent = { ...happening, seq: this.added++, t: this.time.now, quiet: this.time.quiet }
+    const event: HistoryEvent = {
+      ...happening,
+      seq: this.added++,
+      t: this.time.now,
+      quiet: this.time.quiet
+    }
     if (this.archive === undefined) this.list.push(event)
     else this.archive.put(event)
   }

@@ -1,5 +1,6 @@
 /**
- * Users whose own code throws: observers of their fibers, loggers, tracers, metrics and schedulers. Nobody else may notice.
+ * Users whose own code throws: observers of their fibers, loggers, tracers, metrics and schedulers.
+ * Nobody else may notice.
  *
  * What the client reports of it to the process is kept here, and must be what was thrown here.
  */
@@ -98,7 +99,11 @@ export class Hostility {
       const tracer = Tracer.make({
         span: (options) => {
           strike()
-          return Object.assign(new Tracer.NativeSpan(options), { end: strike, attribute: strike, event: strike })
+          return Object.assign(new Tracer.NativeSpan(options), {
+            end: strike,
+            attribute: strike,
+            event: strike
+          })
         }
       })
       all = Context.add(all, Tracer.Tracer, tracer) as Context.Context<never>
@@ -116,10 +121,13 @@ export class Hostility {
   }
 
   /**
-   * A scheduler for the opening of a stream. From `arm` on it throws when it is handed a task, which it takes all the same: on its
-   * own clock the client's fallback would not run.
+   * A scheduler for the opening of a stream. From `arm` on it throws when it is handed a task,
+   * which it takes all the same: on its own clock the client's fallback would not run.
    */
-  scheduler(inner: Scheduler.Scheduler): { readonly scheduler: Scheduler.Scheduler; readonly arm: () => void } {
+  scheduler(inner: Scheduler.Scheduler): {
+    readonly scheduler: Scheduler.Scheduler
+    readonly arm: () => void
+  } {
     const { tasks } = this.plan
     if (tasks === 0) return { scheduler: inner, arm: () => {} }
     let armed = false

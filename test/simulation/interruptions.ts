@@ -1,7 +1,8 @@
 /**
- * Interrupts every call at every point: before each operation of its fiber, and before each turn of the event loop while it runs. After
- * each single interruption the stream must go on as if nothing had happened: the history passes the checker, the whole capacity is free,
- * a later close ends, and no fiber, timer or connection is left.
+ * Interrupts every call at every point: before each operation of its fiber, and before each turn of
+ * the event loop while it runs. After each single interruption the stream must go on as if nothing
+ * had happened: the history passes the checker, the whole capacity is free, a later close ends, and
+ * no fiber, timer or connection is left.
  */
 import { Effect, Exit, Fiber, Scope } from "effect"
 import { Zerobus } from "effect-zerobus"
@@ -53,14 +54,19 @@ const streamPlanOf = (lanes: number): StreamPlan => ({
   invalidates: true
 })
 
-/** Variant 0 is a quiet world; the others differ in pace, in the order of fibers, and lose a connection at some moment. */
+/**
+ * Variant 0 is a quiet world; the others differ in pace, in the order of fibers, and lose a
+ * connection at some moment.
+ */
 const planOf = (variant: number, lanes: number): Plan => {
   const random = makeRandom(`variant/${variant}`)
   const quiet = variant === 0
   return {
     generation: 1,
     profile: quiet ? "calm" : "lossy",
-    schedule: quiet ? { shuffle: 0, yields: 0 } : { shuffle: random.pick([0, 0.5]), yields: random.pick([0, 0.1]) },
+    schedule: quiet
+      ? { shuffle: 0, yields: 0 }
+      : { shuffle: random.pick([0, 0.5]), yields: random.pick([0, 0.1]) },
     horizon: 1_000,
     latency: [1, quiet ? 2 : random.between(1, 6)],
     window: quiet ? 2 : random.pick([1, 2, 16]),
@@ -99,7 +105,10 @@ const run = (
 
 type Where = { readonly by: "operation" | "turn"; readonly at: number }
 
-/** Runs the call and interrupts it at the given point, after a call of `before`; counts the points that it has. */
+/**
+ * Runs the call and interrupts it at the given point, after a call of `before`; counts the points
+ * that it has.
+ */
 const interrupted = <A, E, R>(
   world: SoleWorld,
   where: Where | undefined,
@@ -144,14 +153,24 @@ const fill = (world: World, life: Life) =>
     for (let i = 0; i < 5 && offer(world, life, life.random); i++);
   })
 
-const close = (world: World, life: Life) => recorded(world, { stream: life.id, op: "close" }, life.stream.close)
-const flush = (world: World, life: Life) => recorded(world, { stream: life.id, op: "flush" }, life.stream.flush)
+const close = (world: World, life: Life) =>
+  recorded(world, { stream: life.id, op: "close" }, life.stream.close)
+const flush = (world: World, life: Life) =>
+  recorded(world, { stream: life.id, op: "flush" }, life.stream.flush)
 
 /** What is interrupted, in which situation. */
-const scenarios: Record<string, { readonly before?: Scenario; readonly call: Scenario; readonly closes?: boolean }> = {
+const scenarios: Record<
+  string,
+  { readonly before?: Scenario; readonly call: Scenario; readonly closes?: boolean }
+> = {
   "ingestRecord with room": { call: (world, life) => ingestOne(world, life, life.random) },
-  "ingestRecord waiting for room": { before: fill, call: (world, life) => ingestOne(world, life, life.random) },
-  "ingestRecords with room": { call: (world, life) => ingestBatch(world, life, makeRandom("batch")) },
+  "ingestRecord waiting for room": {
+    before: fill,
+    call: (world, life) => ingestOne(world, life, life.random)
+  },
+  "ingestRecords with room": {
+    call: (world, life) => ingestBatch(world, life, makeRandom("batch"))
+  },
   "ingestRecords waiting for room": {
     before: fill,
     call: (world, life) => ingestBatch(world, life, makeRandom("batch"))
@@ -161,10 +180,15 @@ const scenarios: Record<string, { readonly before?: Scenario; readonly call: Sce
     before: fill,
     call: (world, life) => {
       const ack = life.acks[1]!
-      return recorded(world, { stream: life.id, op: "await", offset: ack.offset }, ack.await, (offset) => ({
-        _tag: "Offset",
-        offset
-      }))
+      return recorded(
+        world,
+        { stream: life.id, op: "await", offset: ack.offset },
+        ack.await,
+        (offset) => ({
+          _tag: "Offset",
+          offset
+        })
+      )
     }
   },
   "waitForOffset": {
@@ -179,7 +203,8 @@ const scenarios: Record<string, { readonly before?: Scenario; readonly call: Sce
   },
   "close": { before: fill, call: close, closes: true },
   "close while another one runs": {
-    before: (world, life) => Effect.andThen(fill(world, life), Effect.forkDetach(Effect.exit(close(world, life)))),
+    before: (world, life) =>
+      Effect.andThen(fill(world, life), Effect.forkDetach(Effect.exit(close(world, life)))),
     call: close,
     closes: true
   }
@@ -232,8 +257,8 @@ const runCall = (
 }
 
 /**
- * Opening is interrupted: what is not open yet is gone while the caller's scope is still open, and what a recreate had taken over is
- * there to be taken again.
+ * Opening is interrupted: what is not open yet is gone while the caller's scope is still open, and
+ * what a recreate had taken over is there to be taken again.
  */
 const runOpening = (
   variant: number,
@@ -309,7 +334,10 @@ const finish = (world: World, life: Life, scope: Scope.Closeable) =>
     yield* settle(world, life)
   })
 
-/** The calls that open a stream, use it and close it: whatever they are interrupted in, nothing of their stream is left. */
+/**
+ * The calls that open a stream, use it and close it: whatever they are interrupted in, nothing of
+ * their stream is left.
+ */
 const wholes: Record<
   string,
   (world: World, plan: StreamPlan, strike: Striking) => Effect.Effect<void, never, Zerobus>
@@ -352,7 +380,9 @@ export const calls: ReadonlyArray<string> = [
   "recreateStream"
 ]
 
-/** Interrupts one call at every point there is; the number of points, and what went wrong at which. */
+/**
+ * Interrupts one call at every point there is; the number of points, and what went wrong at which.
+ */
 export const sweep = (
   variant: number,
   name: string,
@@ -365,7 +395,9 @@ export const sweep = (
         ? runWhole(variant, lanes, name, where, counts)
         : runOpening(variant, lanes, name === "recreateStream", where, counts)
   const counts = { operations: 0, turns: 0 }
-  const violations = runAt(undefined, counts).violations.map((violation) => `not interrupted: ${violation}`)
+  const violations = runAt(undefined, counts).violations.map(
+    (violation) => `not interrupted: ${violation}`
+  )
   const points: ReadonlyArray<Where> = [
     ...Array.from({ length: counts.operations }, (_, at) => ({ by: "operation", at }) as const),
     ...Array.from({ length: counts.turns }, (_, at) => ({ by: "turn", at }) as const)

@@ -1,8 +1,17 @@
 /**
- * The order of a stream's calls, rebuilt from what went over the wire and what was handed back, and everything that must hold for it:
- * nothing lost, nothing twice, nothing out of order, nothing sent again that was acknowledged (I1, I4, I5, I6).
+ * The order of a stream's calls, rebuilt from what went over the wire and what was handed back, and
+ * everything that must hold for it: nothing lost, nothing twice, nothing out of order, nothing sent
+ * again that was acknowledged (I1, I4, I5, I6).
  */
-import { accepted, ackedAtLeast, ackedAtMost, type Call, callsIn, type StreamView, type View } from "./view.ts"
+import {
+  accepted,
+  ackedAtLeast,
+  ackedAtMost,
+  type Call,
+  callsIn,
+  type StreamView,
+  type View
+} from "./view.ts"
 
 type Report = (rule: string, text: string) => void
 
@@ -12,7 +21,9 @@ export const checkJournal = (view: View, report: Report): void => {
     const adopted =
       stream.opening.from === undefined
         ? []
-        : (view.streams.get(stream.opening.from)?.order.slice(view.streams.get(stream.opening.from)!.durable) ?? [])
+        : (view.streams
+            .get(stream.opening.from)
+            ?.order.slice(view.streams.get(stream.opening.from)!.durable) ?? [])
     checkStream(view, stream, adopted, report)
   }
 }
@@ -20,7 +31,12 @@ export const checkJournal = (view: View, report: Report): void => {
 const name = (call: Call | undefined): string =>
   call === undefined ? "nothing" : `${call.op} #${call.id} [${call.records.join(",")}]`
 
-const checkStream = (view: View, stream: StreamView, adopted: ReadonlyArray<Call>, report: Report): void => {
+const checkStream = (
+  view: View,
+  stream: StreamView,
+  adopted: ReadonlyArray<Call>,
+  report: Report
+): void => {
   const order: Array<Call> = [...adopted]
   const positions = new Map<Call, number>(order.map((call, index) => [call, index]))
   /** The bounds of what is acknowledged, by the connections before. */
@@ -30,8 +46,14 @@ const checkStream = (view: View, stream: StreamView, adopted: ReadonlyArray<Call
   for (const connection of stream.connections) {
     const start = connection.messages[0]?.event
     for (const earlier of seen) {
-      least = Math.max(least, earlier.base + callsIn(earlier, ackedAtLeast(earlier, connection.open.quiet)))
-      most = Math.max(most, earlier.base + callsIn(earlier, ackedAtMost(earlier, start?.seq ?? Infinity)))
+      least = Math.max(
+        least,
+        earlier.base + callsIn(earlier, ackedAtLeast(earlier, connection.open.quiet))
+      )
+      most = Math.max(
+        most,
+        earlier.base + callsIn(earlier, ackedAtMost(earlier, start?.seq ?? Infinity))
+      )
     }
     for (const { offset, seq } of stream.refused) {
       if (seq > connection.open.seq) continue
@@ -44,43 +66,61 @@ const checkStream = (view: View, stream: StreamView, adopted: ReadonlyArray<Call
     const first = connection.messages[0]!.calls[0]
     connection.base = first === undefined ? least : (positions.get(first) ?? order.length)
     if (connection.base < least)
-      report("I6", `connection ${connection.conn} sends ${name(first)} again although it was acknowledged`)
+      report(
+        "I6",
+        `connection ${connection.conn} sends ${name(first)} again although it was acknowledged`
+      )
     if (connection.base > most) {
       report(
         "I6",
-        `connection ${connection.conn} starts with ${name(first)}, which skips ${name(order[most])} that is not acknowledged`
+        `connection ${connection.conn} starts with ${name(first)}, which skips ` +
+          `${name(order[most])} that is not acknowledged`
       )
     }
     let position = connection.base
     for (const [index, message] of connection.messages.entries()) {
       const { records, wireOffset } = message.event
       if (wireOffset !== index)
-        report("I5", `connection ${connection.conn} sends wire offset ${wireOffset} where ${index} is due`)
+        report(
+          "I5",
+          `connection ${connection.conn} sends wire offset ${wireOffset} where ${index} is due`
+        )
       const whole = message.calls.flatMap((call) => call.records)
       if (records.join() !== whole.join()) {
         report(
           "I4",
-          `message ${index} of connection ${connection.conn} holds [${records.join(",")}] where its calls made [${whole.join(",")}]`
+          `message ${index} of connection ${connection.conn} holds [${records.join(",")}] where ` +
+            `its calls made [${whole.join(",")}]`
         )
       }
       if (message.calls.length > 1 && message.calls.some((call) => call.op === "ingestBatch")) {
-        report("batch", `message ${index} of connection ${connection.conn} merges a batch with other records`)
+        report(
+          "batch",
+          `message ${index} of connection ${connection.conn} merges a batch with other records`
+        )
       }
       for (const call of message.calls) {
         const due = order[position]
         if (due === undefined) {
-          if (positions.has(call)) report("order", `connection ${connection.conn} sends ${name(call)} out of its order`)
+          if (positions.has(call))
+            report("order", `connection ${connection.conn} sends ${name(call)} out of its order`)
           positions.set(call, order.length)
           order.push(call)
         } else if (due !== call) {
-          report("order", `connection ${connection.conn} sends ${name(call)} where ${name(due)} is due`)
+          report(
+            "order",
+            `connection ${connection.conn} sends ${name(call)} where ${name(due)} is due`
+          )
         }
         position++
       }
     }
   }
   for (const connection of seen) {
-    least = Math.max(least, connection.base + callsIn(connection, ackedAtLeast(connection, Infinity)))
+    least = Math.max(
+      least,
+      connection.base + callsIn(connection, ackedAtLeast(connection, Infinity))
+    )
     most = Math.max(most, connection.base + callsIn(connection, ackedAtMost(connection, Infinity)))
   }
   for (const { offset } of stream.refused) {
@@ -103,7 +143,9 @@ const settle = (
   adopted: ReadonlySet<Call>,
   report: Report
 ): void => {
-  const answers = stream.calls.filter((call) => call.op === "unacked").map((call) => call.end?.outcome)
+  const answers = stream.calls
+    .filter((call) => call.op === "unacked")
+    .map((call) => call.end?.outcome)
   // A sink's stream is nobody's: what it leaves goes to `onUnacked`.
   const lists =
     stream.opening.op === "openSink"
@@ -125,23 +167,41 @@ const settle = (
       report("I1", `stream ${stream.id} hands back [${group.join(",")}], which no call made`)
     } else rest.push(call)
   }
-  const cut = rest[0] === undefined ? order.length : order.indexOf(rest[0]) < 0 ? order.length : order.indexOf(rest[0])
-  if (cut < least) report("I1", `stream ${stream.id} hands back ${name(rest[0])}, which was acknowledged`)
-  if (cut > most) report("I1", `stream ${stream.id} lost ${name(order[most])}: neither acknowledged nor handed back`)
+  const cut =
+    rest[0] === undefined
+      ? order.length
+      : order.indexOf(rest[0]) < 0
+        ? order.length
+        : order.indexOf(rest[0])
+  if (cut < least)
+    report("I1", `stream ${stream.id} hands back ${name(rest[0])}, which was acknowledged`)
+  if (cut > most)
+    report(
+      "I1",
+      `stream ${stream.id} lost ${name(order[most])}: neither acknowledged nor handed back`
+    )
   for (let i = cut; i < order.length; i++) {
     if (rest[i - cut] !== order[i])
-      report("I1", `stream ${stream.id} hands back ${name(rest[i - cut])} where ${name(order[i])} is due`)
+      report(
+        "I1",
+        `stream ${stream.id} hands back ${name(rest[i - cut])} where ${name(order[i])} is due`
+      )
   }
   order.push(...rest.slice(order.length - cut))
   stream.durable = cut
-  if (new Set(order).size !== order.length) report("I1", `stream ${stream.id} accounts for a call twice`)
+  if (new Set(order).size !== order.length)
+    report("I1", `stream ${stream.id} accounts for a call twice`)
 
   for (const call of stream.calls) {
     const outcome = call.end?.outcome
-    if (outcome?._tag === "Taken" && !order.includes(call)) report("I1", `${name(call)} was taken and is gone`)
+    if (outcome?._tag === "Taken" && !order.includes(call))
+      report("I1", `${name(call)} was taken and is gone`)
     if (outcome?._tag !== "Offset" || call.records.length === 0) continue
     if (order[outcome.offset] !== call) {
-      report("I4", `${name(call)} got offset ${outcome.offset}, where ${name(order[outcome.offset])} belongs`)
+      report(
+        "I4",
+        `${name(call)} got offset ${outcome.offset}, where ${name(order[outcome.offset])} belongs`
+      )
     }
   }
   for (const [index, call] of order.entries()) {
@@ -151,7 +211,8 @@ const settle = (
     if (call.end !== undefined && call.end.outcome._tag !== "Interrupted") {
       report(
         "I1",
-        `${name(call)} was refused (${JSON.stringify(call.end.outcome)}), yet stream ${stream.id} took it at ${index}`
+        `${name(call)} was refused (${JSON.stringify(call.end.outcome)}), yet stream ` +
+          `${stream.id} took it at ${index}`
       )
     }
   }
@@ -161,7 +222,8 @@ const settle = (
     if (final.durable !== (final.offset < stream.durable && !refused)) {
       report(
         "I1",
-        `offset ${final.offset} of stream ${stream.id} is ${final.durable ? "durable" : "not durable"}, but ${stream.durable} are`
+        `offset ${final.offset} of stream ${stream.id} is ` +
+          `${final.durable ? "durable" : "not durable"}, but ${stream.durable} are`
       )
     }
   }
@@ -179,10 +241,14 @@ const checkFifo = (
   let witness: Call | undefined
   for (let i = order.length - 1; i >= 0; i--) {
     const call = order[i]!
-    // When a sink hands in what it was given is its own affair; that it keeps the order is another rule.
+    // When a sink hands in what it was given is its own affair; that it keeps the order is another
+    // rule.
     if (adopted.has(call) || call.op === "sinkIngest") continue
     if (earliestEnd < call.start.seq || earliestQuiet < call.start.quiet) {
-      report("I9", `stream ${stream.id} put ${name(witness)} behind ${name(call)}, which was made later`)
+      report(
+        "I9",
+        `stream ${stream.id} put ${name(witness)} behind ${name(call)}, which was made later`
+      )
       return
     }
     if ((call.end?.seq ?? Infinity) < earliestEnd) {

@@ -1,6 +1,6 @@
 /**
- * Everything ends in time, and nothing is left: calls within their own limits, no fiber, timer or connection after the end, the whole
- * capacity free when nothing is in flight (I9, I10, row 23).
+ * Everything ends in time, and nothing is left: calls within their own limits, no fiber, timer or
+ * connection after the end, the whole capacity free when nothing is in flight (I9, I10, row 23).
  */
 import { tolerance } from "./connectionRules.ts"
 import { type Call, closes, type StreamView, type View } from "./view.ts"
@@ -18,7 +18,8 @@ export const checkLiveness = (view: View, report: Report): void => {
     if (probed && event.accepted !== event.capacity && !isClosing(view, event.stream, event.seq)) {
       report(
         "I9",
-        `stream ${event.stream} took ${event.accepted} records when nothing was in flight, its capacity is ${event.capacity}`
+        `stream ${event.stream} took ${event.accepted} records when nothing was in flight, its ` +
+          `capacity is ${event.capacity}`
       )
     }
     if (event.e === "left") {
@@ -46,7 +47,10 @@ const checkCall = (view: View, call: Call, report: Report): void => {
   const limit = stream === undefined ? undefined : limitOf(stream, op)
   const took = end.t - start.t
   if (limit !== undefined && took > limit + tolerance) {
-    report("LIVE", `${op} #${call.id} of stream ${call.stream} took ${took} ms, its limit is ${limit} ms`)
+    report(
+      "LIVE",
+      `${op} #${call.id} of stream ${call.stream} took ${took} ms, its limit is ${limit} ms`
+    )
   }
   if (end.outcome._tag === "Error" && end.outcome.error === "FlushTimeout") {
     const { flushTimeout = 0, ingestTimeout = Infinity } = stream?.settings ?? {}
@@ -60,14 +64,24 @@ const checkCall = (view: View, call: Call, report: Report): void => {
             ? Math.min(flushTimeout, ingestTimeout)
             : flushTimeout
     if (took < promised - 1 && op !== "close" && op !== "leave")
-      report("LIVE", `${op} #${call.id} timed out after ${took} ms, before its limit of ${promised} ms`)
+      report(
+        "LIVE",
+        `${op} #${call.id} timed out after ${took} ms, before its limit of ${promised} ms`
+      )
   }
 }
 
 /** In milliseconds; undefined for calls without a limit of their own. */
 const limitOf = ({ settings }: StreamView, op: string): number | undefined => {
-  const { drainTimeout, flushTimeout, policy, recoveryBackoff, recoveryRetries, recoveryTimeout, scopeCloseTimeout } =
-    settings
+  const {
+    drainTimeout,
+    flushTimeout,
+    policy,
+    recoveryBackoff,
+    recoveryRetries,
+    recoveryTimeout,
+    scopeCloseTimeout
+  } = settings
   switch (op) {
     case "flush":
     case "await":
@@ -82,9 +96,13 @@ const limitOf = ({ settings }: StreamView, op: string): number | undefined => {
     case "createStream":
     case "openSink":
     case "recreateStream": {
-      const pauses = policy?.pauses ?? Array.from({ length: recoveryRetries }, () => recoveryBackoff)
+      const pauses =
+        policy?.pauses ?? Array.from({ length: recoveryRetries }, () => recoveryBackoff)
       const attempt = 2 * recoveryTimeout
-      return pauses.reduce((sum, pause) => sum + attempt + Math.max(1.2 * pause, 3_000), attempt + 3_000)
+      return pauses.reduce(
+        (sum, pause) => sum + attempt + Math.max(1.2 * pause, 3_000),
+        attempt + 3_000
+      )
     }
     case "ingest":
     case "ingestBatch":

@@ -1,15 +1,18 @@
 /**
- * `npm run sim -- --seeds N --seed S [--from F] [--workers W] [--trace]`: runs N simulations, spread over processes, and says which of
- * them broke a rule. Exit code 1 when any did. Every fourth seed is also run with crashes of the
- * client, whose streams have a spool then, and with several lanes; `--no-crashes` and `--no-lanes` leave that out. Instead of simulations,
+ * `npm run sim -- --seeds N --seed S [--from F] [--workers W] [--trace]`: runs N simulations,
+ * spread over processes, and says which of them broke a rule. Exit code 1 when any did. Every
+ * fourth seed is also run with crashes of the client, whose streams have a spool then, and with
+ * several lanes; `--no-crashes` and `--no-lanes` leave that out. Instead of simulations,
  *
  * - `--crashes` and `--lanes` run N simulations with crashes, or with lanes, alone,
  * - `--model` compares N random sequences of calls with the model of the stream,
- * - `--replies R` holds the engine against the reference for sequences with R random replies in all,
+ * - `--replies R` holds the engine against the reference for sequences with R random replies in
+ *   all,
  * - `--soak-days D` runs one simulation of D days.
  *
- * `--trace` prints the history of the first seed. `--generation 1` makes plans as they were before they grew wider, `2` as before
- * users had code that throws, `3` as before stores refused records, `4` as before runs with crashes had lanes.
+ * `--trace` prints the history of the first seed. `--generation 1` makes plans as they were before
+ * they grew wider, `2` as before users had code that throws, `3` as before stores refused records,
+ * `4` as before runs with crashes had lanes.
  */
 import * as Os from "node:os"
 import { parseArgs } from "node:util"
@@ -106,13 +109,27 @@ const trace = async (from: number): Promise<void> => {
 }
 
 /** Pieces of one chunk: a second of work or less. */
-const chunkSizes: Record<Kind, number> = { seeds: 25, lanes: 25, crashes: 25, model: 50, replies: 500 }
+const chunkSizes: Record<Kind, number> = {
+  seeds: 25,
+  lanes: 25,
+  crashes: 25,
+  model: 50,
+  replies: 500
+}
 
 /** Runs all pieces of a kind; returns how many passed and failed. */
-const runAll = async (kind: Kind, seeds: number): Promise<readonly [passed: number, failed: number]> => {
-  const [from, workers, failuresShown] = [whole("from", 0), whole("workers", 1), whole("failures", 1)]
+const runAll = async (
+  kind: Kind,
+  seeds: number
+): Promise<readonly [passed: number, failed: number]> => {
+  const [from, workers, failuresShown] = [
+    whole("from", 0),
+    whole("workers", 1),
+    whole("failures", 1)
+  ]
   const replies = kind === "replies" ? whole("replies", 1) : Infinity
-  // Sequences of replies differ in length, so that their number follows from the replies; one of them can be asked for.
+  // Sequences of replies differ in length, so that their number follows from the replies; one of
+  // them can be asked for.
   const endless = kind === "replies" && seeds !== 1
   const began = performance.now()
   const { failures, totals } = await spread({
@@ -125,18 +142,30 @@ const runAll = async (kind: Kind, seeds: number): Promise<readonly [passed: numb
   })
   for (const { about, hash, index, repeats, violations } of failures.slice(0, failuresShown)) {
     const name = kind === "model" ? "model" : values.seed
-    say(`seed ${name}/${index} (${about}) broke ${violations.length} rules${repeats ? "" : ", and does not repeat"}:`)
+    say(
+      `seed ${name}/${index} (${about}) broke ${violations.length} ` +
+        `rules${repeats ? "" : ", and does not repeat"}:`
+    )
     for (const violation of violations.slice(0, 3)) say(`  ${violation.slice(0, 300)}`)
-    say(`  repeat: npm run sim -- ${repeat(kind, index)}    (trace ${hash}, add --trace for the history)`)
+    say(
+      `  repeat: npm run sim -- ${repeat(kind, index)}    (trace ${hash}, add --trace for the ` +
+        `history)`
+    )
   }
   const isSeeds = kind === "seeds" || kind === "crashes" || kind === "lanes"
   const seconds = (performance.now() - began) / 1000
-  const pace = `in ${seconds.toFixed(1)} s (${(totals.seeds / seconds).toFixed(0)} ${isSeeds ? "seeds" : "sequences"}/s)`
+  const pace =
+    `in ${seconds.toFixed(1)} s (${(totals.seeds / seconds).toFixed(0)} ` +
+    `${isSeeds ? "seeds" : "sequences"}/s)`
   if (isSeeds) {
     say(
-      `${totals.seeds} seeds ${kind === "seeds" ? "" : `with ${kind} `}of "${values.seed}" from ${from}: ${failures.length} failed; ${totals.records} records, ${totals.durable} durable, ` +
-        `${totals.duplicates} duplicates, ${totals.connections} connections, ${totals.mints} tokens minted, ${totals.expiries} refused as expired, ` +
-        `${(totals.virtualMillis / 86_400_000).toFixed(1)} virtual days ${pace}; ${totals.repeated} repeated with the same trace`
+      `${totals.seeds} seeds ${kind === "seeds" ? "" : `with ${kind} `}of "${values.seed}" from ` +
+        `${from}: ${failures.length} failed; ${totals.records} records, ${totals.durable} ` +
+        `durable, ` +
+        `${totals.duplicates} duplicates, ${totals.connections} connections, ${totals.mints} ` +
+        `tokens minted, ${totals.expiries} refused as expired, ` +
+        `${(totals.virtualMillis / 86_400_000).toFixed(1)} virtual days ${pace}; ` +
+        `${totals.repeated} repeated with the same trace`
     )
     if (failures.length === 0 && seeds === 1) {
       say(`trace ${(await runOne(kind, `${values.seed}/${from}`)).hash}`)
@@ -165,7 +194,8 @@ const runSoak = (): void => {
   const { checks, lines, violations } = soak(values.seed, whole("soak-days", 1), say)
   for (const line of lines) say(line)
   for (const violation of violations.slice(0, 10)) say(`  ${violation.slice(0, 300)}`)
-  if (violations.length > 0) say(`  repeat: npm run sim -- --seed ${base} --soak-days ${values["soak-days"]}`)
+  if (violations.length > 0)
+    say(`  repeat: npm run sim -- --seed ${base} --soak-days ${values["soak-days"]}`)
   say(`${checks - Math.min(checks, violations.length)} checks passed, ${violations.length} failed`)
   process.exitCode = violations.length === 0 ? 0 : 1
 }

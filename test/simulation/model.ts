@@ -1,6 +1,6 @@
 /**
- * The public stream against a model of a page: random sequences of calls, the answer of each compared with what the model says. A
- * sequence that fails is shortened as far as it still fails.
+ * The public stream against a model of a page: random sequences of calls, the answer of each
+ * compared with what the model says. A sequence that fails is shortened as far as it still fails.
  */
 import { Effect, Scope } from "effect"
 import { Zerobus } from "effect-zerobus"
@@ -114,7 +114,10 @@ const plan: Plan = {
   streams: [streamPlan]
 }
 
-/** What the model knows of a stream: how it stands, its calls, and how many of them are durable once it has ended. */
+/**
+ * What the model knows of a stream: how it stands, its calls, and how many of them are durable once
+ * it has ended.
+ */
 interface Model {
   state: "active" | "closed" | "refused"
   readonly calls: Array<ReadonlyArray<number>>
@@ -135,18 +138,26 @@ const shown = (outcome: Outcome): string => {
   }
 }
 
-/** Runs the commands; what the stream said where the model says something else, and what the history checker found. */
-export const runCommands = (seed: string, commands: ReadonlyArray<Command>): ReadonlyArray<string> =>
-  traceCommands(seed, commands).differences
+/**
+ * Runs the commands; what the stream said where the model says something else, and what the history
+ * checker found.
+ */
+export const runCommands = (
+  seed: string,
+  commands: ReadonlyArray<Command>
+): ReadonlyArray<string> => traceCommands(seed, commands).differences
 
 const traceCommands = (seed: string, commands: ReadonlyArray<Command>) => {
   const said: Array<string> = []
-  const { hash, history, violations } = simulate(seed, plan, (world) => Effect.orDie(execute(world, commands, said)))
+  const { hash, history, violations } = simulate(seed, plan, (world) =>
+    Effect.orDie(execute(world, commands, said))
+  )
   return { commands, differences: [...said, ...violations], events: history.events, hash }
 }
 
 /** The sequence of an index as it goes, before it is shortened. */
-export const traceModel = (index: number) => traceCommands(`model/${index}`, makeCommands(makeRandom(`model/${index}`)))
+export const traceModel = (index: number) =>
+  traceCommands(`model/${index}`, makeCommands(makeRandom(`model/${index}`)))
 
 const execute = (world: World, commands: ReadonlyArray<Command>, differences: Array<string>) =>
   Effect.gen(function* () {
@@ -172,13 +183,20 @@ const execute = (world: World, commands: ReadonlyArray<Command>, differences: Ar
     )
     let model: Model = { state: "active", calls: [], durable: 0, recreated: false }
 
-    const say = <A, E>(op: string, effect: Effect.Effect<A, E>, describe: (value: A) => Outcome, fields: object = {}) =>
-      Effect.map(Effect.exit(recorded(world, { stream: life.id, op, ...fields }, effect, describe)), (exit) =>
-        shown(outcomeOf(exit, describe))
+    const say = <A, E>(
+      op: string,
+      effect: Effect.Effect<A, E>,
+      describe: (value: A) => Outcome,
+      fields: object = {}
+    ) =>
+      Effect.map(
+        Effect.exit(recorded(world, { stream: life.id, op, ...fields }, effect, describe)),
+        (exit) => shown(outcomeOf(exit, describe))
       )
     const done = (): Outcome => ({ _tag: "Done" })
     const expect = (command: Command, got: string, due: string) => {
-      if (got !== due) differences.push(`${JSON.stringify(command)} said ${got}, the model says ${due}`)
+      if (got !== due)
+        differences.push(`${JSON.stringify(command)} said ${got}, the model says ${due}`)
     }
     const keep = (ack: { readonly offset: number } | undefined): Outcome => {
       if (ack === undefined) return { _tag: "Nothing" }
@@ -194,11 +212,17 @@ const execute = (world: World, commands: ReadonlyArray<Command>, differences: Ar
     }
     const ingest = Effect.fnUntraced(function* (command: Command) {
       const id = newRecord()
-      const got = yield* say("ingest", life.stream.ingestRecord(world.records.text(id)), keep, { records: [id] })
+      const got = yield* say("ingest", life.stream.ingestRecord(world.records.text(id)), keep, {
+        records: [id]
+      })
       expect(command, got, took([id]))
     })
     const flush = Effect.fnUntraced(function* (command: Command) {
-      expect(command, yield* say("flush", life.stream.flush, done), model.state === "active" ? "Done" : ending())
+      expect(
+        command,
+        yield* say("flush", life.stream.flush, done),
+        model.state === "active" ? "Done" : ending()
+      )
     })
 
     for (const command of commands) {
@@ -228,7 +252,8 @@ const execute = (world: World, commands: ReadonlyArray<Command>, differences: Ar
             taken ? `offset ${last?.offset}` : "Nothing",
             model.state === "active" ? took(ids) : "Nothing"
           )
-          if (!taken && life.acks.length !== before) differences.push("a refused offer left a receipt")
+          if (!taken && life.acks.length !== before)
+            differences.push("a refused offer left a receipt")
           break
         }
         case "Flush":
@@ -237,11 +262,15 @@ const execute = (world: World, commands: ReadonlyArray<Command>, differences: Ar
         case "AwaitLast": {
           const ack = life.acks[life.acks.length - 1]
           if (ack === undefined) break
-          const got = yield* say("await", ack.await, (offset) => ({ _tag: "Offset", offset }), { offset: ack.offset })
+          const got = yield* say("await", ack.await, (offset) => ({ _tag: "Offset", offset }), {
+            offset: ack.offset
+          })
           expect(
             command,
             got,
-            model.state === "active" || ack.offset < model.durable ? `offset ${ack.offset}` : ending()
+            model.state === "active" || ack.offset < model.durable
+              ? `offset ${ack.offset}`
+              : ending()
           )
           break
         }
@@ -254,7 +283,8 @@ const execute = (world: World, commands: ReadonlyArray<Command>, differences: Ar
             { offset }
           )
           const known = offset < model.calls.length
-          const due = model.state === "active" || offset < model.durable ? `offset ${offset}` : ending()
+          const due =
+            model.state === "active" || offset < model.durable ? `offset ${offset}` : ending()
           expect(command, got, known ? due : "InvalidArgument")
           break
         }
@@ -281,14 +311,20 @@ const execute = (world: World, commands: ReadonlyArray<Command>, differences: Ar
           expect(
             command,
             got,
-            model.state === "active" ? "InvalidState" : JSON.stringify(model.calls.slice(model.durable))
+            model.state === "active"
+              ? "InvalidState"
+              : JSON.stringify(model.calls.slice(model.durable))
           )
           break
         }
         case "Recreate": {
           const allowed = model.state !== "active" && !model.recreated
           if (!allowed) {
-            const got = yield* say("recreateAgain", Effect.scoped(zerobus.recreateStream(life.stream)), done)
+            const got = yield* say(
+              "recreateAgain",
+              Effect.scoped(zerobus.recreateStream(life.stream)),
+              done
+            )
             expect(command, got, "InvalidState")
             break
           }
@@ -307,7 +343,12 @@ const execute = (world: World, commands: ReadonlyArray<Command>, differences: Ar
               zerobus.recreateStream(life.stream).pipe(Scope.provide(scope))
             )
           )
-          model = { state: "active", calls: model.calls.slice(model.durable), durable: 0, recreated: false }
+          model = {
+            state: "active",
+            calls: model.calls.slice(model.durable),
+            durable: 0,
+            recreated: false
+          }
           break
         }
         case "Cut":
@@ -320,7 +361,8 @@ const execute = (world: World, commands: ReadonlyArray<Command>, differences: Ar
           world.strike({
             at: 0,
             kind: "script",
-            // FAILED_PRECONDITION is final. INVALID_ARGUMENT would start the search for a refused record.
+            // FAILED_PRECONDITION is final. INVALID_ARGUMENT would start the search for a refused
+            // record.
             fault: { at: "message", action: { _tag: "Status", code: 9, message: "refused" } }
           })
           yield* ingest(command)
@@ -330,7 +372,8 @@ const execute = (world: World, commands: ReadonlyArray<Command>, differences: Ar
           break
         }
         case "LoseServer": {
-          // Nothing arrives any more, so closing runs into its limit and the records are left. There is a connection by then.
+          // Nothing arrives any more, so closing runs into its limit and the records are left.
+          // There is a connection by then.
           yield* ingest(command)
           yield* flush(command)
           if (model.state !== "active") break

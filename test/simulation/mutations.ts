@@ -1,6 +1,7 @@
 /**
- * Planted bugs: small mistakes somebody could make in the engine, each of which the simulation has to find. A mutation replaces one
- * exact piece of text in a copy of the sources; when the engine has changed and the text is gone, it fails loudly and has to be rewritten.
+ * Planted bugs: small mistakes somebody could make in the engine, each of which the simulation has
+ * to find. A mutation replaces one exact piece of text in a copy of the sources; when the engine
+ * has changed and the text is gone, it fails loudly and has to be rewritten.
  */
 
 /** One exact piece of text of one file, and what stands there instead. */
@@ -66,7 +67,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     file: window,
     find: "    this.cursor = this.head\n  }",
     replace:
-      "    this.cursor = this.head\n    this.messages = [...this.messages.slice(0, this.head), ...this.messages.slice(this.head).reverse()]\n  }"
+      "    this.cursor = this.head\n    this.messages = [...this.messages.slice(0, this.head), " +
+      "...this.messages.slice(this.head).reverse()]\n  }"
   },
   {
     name: "an acknowledgement frees one message too many",
@@ -78,12 +80,16 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "an acknowledgement beyond what was sent is believed",
     file: flight,
     find: "    if (upTo >= session.wire.handed) return",
-    replace: "    upTo = Math.min(upTo, session.wire.handed - 1)\n    if (upTo >= session.wire.handed) return"
+    replace:
+      "    upTo = Math.min(upTo, session.wire.handed - 1)\n    if (upTo >= session.wire.handed) " +
+      "return"
   },
   {
     name: "an acknowledgement without offset counts as offset 0",
     file: flight,
-    find: `    if (upTo === undefined) return violation("The server sent an acknowledgement without an offset.")`,
+    find:
+      `    if (upTo === undefined) return violation("The server sent an acknowledgement ` +
+      `without an offset.")`,
     replace: "    if (upTo === undefined) upTo = 0"
   },
   {
@@ -131,7 +137,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a short record overtakes those that wait",
     file: zone,
-    find: "  offerUnsafe(record: A): number | Refusal {\n    if (this.waiters.size > 0) return Full\n",
+    find:
+      "  offerUnsafe(record: A): number | Refusal {\n    if (this.waiters.size > 0) return " +
+      "Full\n",
     replace: "  offerUnsafe(record: A): number | Refusal {\n"
   },
   {
@@ -156,7 +164,9 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "a chunk goes back to the pool twice",
     file: chunk,
     find: "    this.target?.retain().release()\n    this.target = undefined\n",
-    replace: "    this.target?.retain().release()\n    this.target?.retain().release()\n    this.target = undefined\n"
+    replace:
+      "    this.target?.retain().release()\n    this.target?.retain().release()\n    " +
+      "this.target = undefined\n"
   },
   {
     name: "flush forgets the last record",
@@ -266,12 +276,15 @@ export const mutations: ReadonlyArray<Mutation> = [
     file: zoneMessages,
     find: "    const { records } = this.window.replay()!\n    this.acknowledgeUnsafe(1)\n",
     replace:
-      "    const { records } = this.window.replay()!\n    this.acknowledgeUnsafe(this.window.replay() === undefined ? 1 : 2)\n"
+      "    const { records } = this.window.replay()!\n    " +
+      "this.acknowledgeUnsafe(this.window.replay() === undefined ? 1 : 2)\n"
   },
   {
     name: "the receipt of a refused record succeeds",
     file: acknowledgements,
-    find: "    return offset <= this.watermark ? (this.refusalOf(offset) ?? Exit.succeed(offset)) : this.outcome\n",
+    find:
+      "    return offset <= this.watermark ? (this.refusalOf(offset) ?? " +
+      "Exit.succeed(offset)) : this.outcome\n",
     replace: "    return offset <= this.watermark ? Exit.succeed(offset) : this.outcome\n"
   },
   {
@@ -279,7 +292,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     file: supervisor,
     find: "      if (!worth) attempts--\n      const ending",
     replace:
-      "      if (!worth && Exit.isFailure(yield* Effect.exit(apart(step(0, failure as Retryable))))) return yield* fail(failure)\n      const ending"
+      "      if (!worth && Exit.isFailure(yield* Effect.exit(apart(step(0, failure as " +
+      "Retryable))))) return yield* fail(failure)\n      const ending"
   },
   {
     name: "a rejection spends the budget that progress gave",
@@ -322,7 +336,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     file: streamClose,
     find: "  return Effect.uninterruptibleMask((restore) =>\n    Effect.flatMap(",
     replace:
-      "  return ((build: (restore: <X>(x: X) => X) => Effect.Effect<void, AckError>) => build((x) => x))((restore) =>\n    Effect.flatMap("
+      "  return ((build: (restore: <X>(x: X) => X) => Effect.Effect<void, AckError>) => " +
+      "build((x) => x))((restore) =>\n    Effect.flatMap("
   },
   {
     name: "acknowledged waiters are not woken in one go",
@@ -349,7 +364,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     file: acknowledgements,
     find: "return Effect.map(this.settled(Offset(watermark + 1)), () => Offset(this.watermark))",
     replace:
-      "return Effect.suspend(() => this.outcome ?? Effect.map(this.await(Offset(watermark + 1)), () => Offset(this.watermark)))"
+      "return Effect.suspend(() => this.outcome ?? Effect.map(this.await(Offset(watermark + " +
+      "1)), () => Offset(this.watermark)))"
   },
   {
     name: "a sink drops the last record of a chunk",
@@ -379,7 +395,9 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "a schedule is not told what failed",
     file: supervisor,
     find: "taken(now, retry)",
-    replace: 'taken(now, new Retryable({ reason: RetryableReason.ConnectionLost({ message: "" }), attempts }))'
+    replace:
+      'taken(now, new Retryable({ reason: RetryableReason.ConnectionLost({ message: "" }), ' +
+      "attempts }))"
   },
   {
     name: "each stream mints a token of its own",
@@ -402,7 +420,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a token is renewed again and again while that fails",
     file: tokenCache,
-    find: "    entry.renewAt = at + Math.min(Math.max((entry.expiresAt - at) / 2, options.lead / 300), options.lead / 60)\n",
+    find:
+      "    entry.renewAt = at + Math.min(Math.max((entry.expiresAt - at) / 2, options.lead " +
+      "/ 300), options.lead / 60)\n",
     replace: "    void [entry, at]\n"
   },
   {
@@ -485,7 +505,9 @@ export const mutations: ReadonlyArray<Mutation> = [
     name: "a metric that throws ends the session",
     file: "internal/engine/tableMetrics.ts",
     find: "        else series.hooks.update(input, context)\n      } catch (error) {\n",
-    replace: "        else series.hooks.update(input, context)\n      } catch (error) {\n        throw error\n"
+    replace:
+      "        else series.hooks.update(input, context)\n      } catch (error) {\n        throw " +
+      "error\n"
   },
   {
     name: "a scheduler that throws ends fibers of the stream",

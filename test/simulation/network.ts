@@ -1,6 +1,7 @@
 /**
- * The network between client and server: latency, stalls, black holes, cuts seen by one end or both, and lies on the way to the client.
- * It carries for `MemoryTransport` and watches the client's end of every connection for the history.
+ * The network between client and server: latency, stalls, black holes, cuts seen by one end or
+ * both, and lies on the way to the client. It carries for `MemoryTransport` and watches the
+ * client's end of every connection for the history.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -14,7 +15,9 @@ import type { SeededRandom } from "./seededRandom.ts"
 import type { VirtualTime } from "./virtualTime.ts"
 import { hostile, readRequestText, readResponseText, type ResponseText } from "./wireText.ts"
 
-type Delivery = { readonly text: ResponseText; readonly hostile: boolean } | { readonly ended: Ended }
+type Delivery =
+  | { readonly text: ResponseText; readonly hostile: boolean }
+  | { readonly ended: Ended }
 
 /** One connection. */
 export interface Link {
@@ -115,7 +118,11 @@ export class Network {
           open: (headers, rpc) =>
             Effect.suspend(() => {
               const conn = next++
-              return this.watched(conn, headers, inner.open({ ...headers, "x-sim-conn": String(conn) }, rpc))
+              return this.watched(
+                conn,
+                headers,
+                inner.open({ ...headers, "x-sim-conn": String(conn) }, rpc)
+              )
             })
         })
       )
@@ -130,7 +137,9 @@ export class Network {
 
   /** Ends the call with OK or a status. */
   finish(link: Link, status: MemoryTransport.MemoryStatus | undefined): void {
-    link.arriving.push({ ended: status === undefined ? { how: "ok" } : { how: "status", code: status.code } })
+    link.arriving.push({
+      ended: status === undefined ? { how: "ok" } : { how: "status", code: status.code }
+    })
     link.peer.finish(status)
   }
 
@@ -149,7 +158,10 @@ export class Network {
     server?.cancelled()
   }
 
-  /** Nothing gets through any more in these directions; after `foundAfter` the client's keepalive notices. */
+  /**
+   * Nothing gets through any more in these directions; after `foundAfter` the client's keepalive
+   * notices.
+   */
   blackHole(link: Link, up: boolean, down: boolean, foundAfter: number): void {
     if (up) link.stalled.up = Infinity
     if (down) link.stalled.down = Infinity
@@ -217,7 +229,10 @@ export class Network {
     this.instant = false
   }
 
-  /** The client's process is gone: what it had handed over may still arrive, and nothing reaches it any more. */
+  /**
+   * The client's process is gone: what it had handed over may still arrive, and nothing reaches it
+   * any more.
+   */
   loseClient(): void {
     for (const conn of this.unreleased) {
       const link = this.links[conn]
@@ -243,7 +258,8 @@ export class Network {
   private carry(direction: "up" | "down", link: Link, arrive: () => void): void {
     const deliver = () => {
       if (link.stalled[direction] > this.time.now) {
-        if (link.stalled[direction] < Infinity) this.time.after(link.stalled[direction] - this.time.now, deliver)
+        if (link.stalled[direction] < Infinity)
+          this.time.after(link.stalled[direction] - this.time.now, deliver)
         return
       }
       if (link.gone && direction === "down") return
@@ -270,7 +286,10 @@ export class Network {
     }
   }
 
-  /** The client's end of a call, with everything written down; the transport may count requests as sent late. */
+  /**
+   * The client's end of a call, with everything written down; the transport may count requests as
+   * sent late.
+   */
   private watched<E, R>(
     conn: number,
     headers: Readonly<Record<string, string>>,
@@ -307,7 +326,9 @@ export class Network {
         if (!link.over && !Buffer.from(request.view).equals(request.copy)) {
           history.add({
             e: "broken",
-            what: `the bytes of request ${reported - 1} of connection ${conn} changed before they were sent`
+            what:
+              `the bytes of request ${reported - 1} of connection ${conn} changed before ` +
+              `they were sent`
           })
         }
         history.add({ e: "sent", conn })
@@ -336,7 +357,10 @@ export class Network {
               })
             }
           } catch (error) {
-            history.add({ e: "broken", what: `connection ${conn} was handed nonsense: ${String(error)}` })
+            history.add({
+              e: "broken",
+              what: `connection ${conn} was handed nonsense: ${String(error)}`
+            })
           }
           handed.push({ view: request, copy: request.slice() })
           return inner.sendUnsafe(request)

@@ -8,8 +8,8 @@ import type { Outcome } from "./history.ts"
 export const interruptedOutcome = (): Outcome => ({ _tag: "Interrupted" })
 
 /**
- * Effect carries the failure of a source past its sink as a defect, and does not unwrap it when the fiber is interrupted while the sink's
- * scope closes.
+ * Effect carries the failure of a source past its sink as a defect, and does not unwrap it when the
+ * fiber is interrupted while the sink's scope closes.
  */
 const unwrapped = <E>(reason: Cause.Reason<E>): ReadonlyArray<Cause.Reason<E>> =>
   Cause.isDieReason(reason) && Cause.isDone(reason.defect) && Cause.isCause(reason.defect.value)
@@ -17,12 +17,18 @@ const unwrapped = <E>(reason: Cause.Reason<E>): ReadonlyArray<Cause.Reason<E>> =
     : [reason]
 
 /** What an exit was. */
-export const outcomeOf = <A, E>(exit: Exit.Exit<A, E>, describe: (value: A) => Outcome): Outcome => {
+export const outcomeOf = <A, E>(
+  exit: Exit.Exit<A, E>,
+  describe: (value: A) => Outcome
+): Outcome => {
   if (Exit.isSuccess(exit)) return describe(exit.value)
   const reasons = exit.cause.reasons.flatMap(unwrapped)
   for (const reason of reasons) {
     if (Cause.isDieReason(reason))
-      return { _tag: "Defect", message: String(reason.defect instanceof Error ? reason.defect.stack : reason.defect) }
+      return {
+        _tag: "Defect",
+        message: String(reason.defect instanceof Error ? reason.defect.stack : reason.defect)
+      }
   }
   const failure = reasons.find(Cause.isFailReason)?.error as
     | {

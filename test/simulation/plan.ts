@@ -1,6 +1,6 @@
 /**
- * What a seed decides before its run starts: the pace of network and server, the streams and their options, and the faults with
- * their times.
+ * What a seed decides before its run starts: the pace of network and server, the streams and their
+ * options, and the faults with their times.
  */
 import type { StreamConfigurationOptions } from "effect-zerobus"
 import type { Fault, FaultAction, FaultPoint } from "../../src/local/faults/faultScript.ts"
@@ -27,10 +27,23 @@ export type Profile = (typeof profiles)[number]
 
 /** A fault with its time; scripted ones go to the server's fault script. */
 export type TimedFault = { readonly at: number } & (
-  | { readonly kind: "cut"; readonly sees: "both" | "client" | "server"; readonly otherAfter: number }
-  | { readonly kind: "blackHole"; readonly up: boolean; readonly down: boolean; readonly foundAfter: number }
+  | {
+      readonly kind: "cut"
+      readonly sees: "both" | "client" | "server"
+      readonly otherAfter: number
+    }
+  | {
+      readonly kind: "blackHole"
+      readonly up: boolean
+      readonly down: boolean
+      readonly foundAfter: number
+    }
   | { readonly kind: "stall"; readonly direction: "up" | "down"; readonly millis: number }
-  | { readonly kind: "kill"; readonly downFor: number; readonly how: "refused" | "unavailable" | "silent" }
+  | {
+      readonly kind: "kill"
+      readonly downFor: number
+      readonly how: "refused" | "unavailable" | "silent"
+    }
   | { readonly kind: "shutdown"; readonly downFor: number }
   | { readonly kind: "revoke"; readonly live: boolean }
   | { readonly kind: "storage"; readonly groups: number }
@@ -61,7 +74,10 @@ export const lies = [
 ] as const
 export type Lie = (typeof lies)[number]
 
-/** How the records of a stream are made: JSON text, bytes, a typed table's objects, or objects of a schema that travel as JSON. */
+/**
+ * How the records of a stream are made: JSON text, bytes, a typed table's objects, or objects of a
+ * schema that travel as JSON.
+ */
 export type Format = "json" | "proto" | "typed" | "schema"
 
 /** Which program a plan is for. Each past failure names its own. */
@@ -92,9 +108,15 @@ export interface Plan {
   readonly crowd?: boolean
   /** A run of days: the world forgets connections that are over. */
   readonly soak?: boolean
-  /** All streams have their calls on one connection, so that what happens to it happens to all of them. */
+  /**
+   * All streams have their calls on one connection, so that what happens to it happens to all of
+   * them.
+   */
   readonly shared?: boolean
-  /** The token service behind the real cache; without it each stream's provider makes its own tokens. */
+  /**
+   * The token service behind the real cache; without it each stream's provider makes its own
+   * tokens.
+   */
   readonly tokens?: TokenPlan | undefined
   readonly profile: Profile
   readonly schedule: SchedulePlan
@@ -123,7 +145,11 @@ export const makePlan = (seed: string, generation: Generation = 5): Plan => {
   const wider = widen(plan, seed)
   if (generation === 2) return wider
   const random = makeRandom(`${seed}/hostile`)
-  const hostile = { ...wider, generation, ...(random.chance(0.4) ? { hostile: makeHostile(random) } : {}) }
+  const hostile = {
+    ...wider,
+    generation,
+    ...(random.chance(0.4) ? { hostile: makeHostile(random) } : {})
+  }
   return generation === 3 ? hostile : refuse(hostile, seed)
 }
 
@@ -144,7 +170,10 @@ const makeNarrow = (seed: string): Plan => {
     sentLag: random.pick([0, 0, 1, 30]),
     fsync: [0, random.pick([1, 10, slow ? 5_000 : 100])],
     ackInterval: random.pick([0, 0, 5, 50]),
-    streamLife: has("rotating") || (has("mixed") && random.chance(0.3)) ? random.pick([100, 1_000, 20_000]) : Infinity,
+    streamLife:
+      has("rotating") || (has("mixed") && random.chance(0.3))
+        ? random.pick([100, 1_000, 20_000])
+        : Infinity,
     closeGrace: random.pick([0, 50, 1_000, 5_000]),
     readDelay: slow ? random.pick([0, 10, 1_000]) : 0,
     maxUndurableBytes: random.pick([200, 10_000, 1_000_000]),
@@ -159,7 +188,11 @@ const makeNarrow = (seed: string): Plan => {
 }
 
 /** Faults of a profile, at moments before the horizon. */
-export const makeFaults = (random: SeededRandom, profile: Profile, horizon: number): ReadonlyArray<TimedFault> => {
+export const makeFaults = (
+  random: SeededRandom,
+  profile: Profile,
+  horizon: number
+): ReadonlyArray<TimedFault> => {
   const count = random.between(1, random.pick([2, 6, 15]))
   return Array.from({ length: count }, () => {
     const kind = random.pick(kindsOf[profile])
@@ -209,7 +242,11 @@ const makeFault = (random: SeededRandom, kind: Kind, profile: Profile): Without<
       return { kind, up, down: both || !up, foundAfter: random.pick([30_000, 2_000, 600_000]) }
     }
     case "stall":
-      return { kind, direction: random.pick(["up", "down"]), millis: random.pick([20, 1_000, 20_000, 200_000]) }
+      return {
+        kind,
+        direction: random.pick(["up", "down"]),
+        millis: random.pick([20, 1_000, 20_000, 200_000])
+      }
     case "kill":
       return {
         kind,
@@ -239,7 +276,16 @@ const retryableCodes = [1, 2, 4, 8, 10, 13, 14, 14, 14, 15]
 const finalCodes = [3, 5, 7, 9, 11, 12, 16]
 
 const makeScripted = (random: SeededRandom, profile: Profile): Fault => {
-  const at = random.pick<FaultPoint>(["connect", "create", "create", "message", "durable", "ack", "ack", "halfClose"])
+  const at = random.pick<FaultPoint>([
+    "connect",
+    "create",
+    "create",
+    "message",
+    "durable",
+    "ack",
+    "ack",
+    "halfClose"
+  ])
   const status = (): FaultAction => ({
     _tag: "Status",
     code: random.pick(profile === "refusing" && random.chance(0.4) ? finalCodes : retryableCodes),
@@ -254,10 +300,14 @@ const makeScripted = (random: SeededRandom, profile: Profile): Fault => {
     () => ({ _tag: "CloseSignal", afterMillis: random.pick([0, 100, 2_000, 10_000]) })
   ]
   if (profile === "mixed") actions.push(() => ({ _tag: "Hold" }))
-  // A skipped message would make the server acknowledge what it never stored, and skipping a connect does nothing.
+  // A skipped message would make the server acknowledge what it never stored, and skipping a
+  // connect does nothing.
   if (at !== "message" && at !== "connect") actions.push(() => ({ _tag: "Skip" }))
   if (profile === "hostile" && at === "ack") {
-    actions.push(() => ({ _tag: "BadAck", kind: random.pick(["future", "lower", "repeated", "negative", "missing"]) }))
+    actions.push(() => ({
+      _tag: "BadAck",
+      kind: random.pick(["future", "lower", "repeated", "negative", "missing"])
+    }))
   }
   let action = random.pick(actions)()
   if (profile === "rotating" && random.chance(0.6)) {

@@ -1,6 +1,7 @@
 /**
- * Recovery policies that a plan may give a stream instead of backoff and retries: schedules of Effect, and beside each the pauses that
- * it must lead to, written down without asking the schedule.
+ * Recovery policies that a plan may give a stream instead of backoff and retries: schedules of
+ * Effect, and beside each the pauses that it must lead to, written down without asking the
+ * schedule.
  */
 import { Effect, Schedule } from "effect"
 import type { Retryable } from "effect-zerobus"
@@ -16,7 +17,10 @@ export interface PolicyPlan {
 
 /** What the rules have to know of a policy. */
 export interface PolicySettings {
-  /** The pause before the second attempt, before the third, and so on; after them the stream gives up. */
+  /**
+   * The pause before the second attempt, before the third, and so on; after them the stream gives
+   * up.
+   */
   readonly pauses: ReadonlyArray<number>
   readonly jittered: boolean
   /** The reason of failure after which it gives up at once. */
@@ -46,13 +50,21 @@ export const settingsOf = ({ base, jittered, kind, times }: PolicyPlan): PolicyS
 }
 
 /** The schedule itself. */
-export const scheduleOf = ({ base, jittered, kind, times }: PolicyPlan): Schedule.Schedule<unknown, Retryable> => {
+export const scheduleOf = ({
+  base,
+  jittered,
+  kind,
+  times
+}: PolicyPlan): Schedule.Schedule<unknown, Retryable> => {
   const limited = Schedule.upTo({ times })
   const schedule: Schedule.Schedule<unknown, Retryable> = {
     exponential: () => limited(Schedule.exponential(base)),
     fibonacci: () => limited(Schedule.fibonacci(base)),
     patient: () =>
-      Schedule.concat(Schedule.spaced(base).pipe(Schedule.upTo({ times: 2 })), limited(Schedule.spaced(base * 10))),
+      Schedule.concat(
+        Schedule.spaced(base).pipe(Schedule.upTo({ times: 2 })),
+        limited(Schedule.spaced(base * 10))
+      ),
     immediate: () => Schedule.recurs(times),
     // What the schedule is told decides: the input is the failure of the attempt.
     picky: () =>

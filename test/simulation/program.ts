@@ -1,5 +1,6 @@
 /**
- * The users of a run: fibers that open streams and call everything there is, in an order and with interruptions that the seed decides.
+ * The users of a run: fibers that open streams and call everything there is, in an order and with
+ * interruptions that the seed decides.
  */
 import { Effect, Exit, Scheduler, Scope, Stream } from "effect"
 import { Zerobus } from "effect-zerobus"
@@ -28,17 +29,27 @@ import type { SeededRandom } from "./seededRandom.ts"
 
 /** Runs all streams of the plan. */
 export const program = (world: World): Effect.Effect<void, never, Zerobus> =>
-  Effect.forEach(world.plan.streams, (plan, index) => lifeOf(world, plan, world.random.fork(`life${index}`)), {
-    concurrency: "unbounded",
-    discard: true
-  })
+  Effect.forEach(
+    world.plan.streams,
+    (plan, index) => lifeOf(world, plan, world.random.fork(`life${index}`)),
+    {
+      concurrency: "unbounded",
+      discard: true
+    }
+  )
 
-const lifeOf = (world: World, plan: StreamPlan, random: SeededRandom): Effect.Effect<void, never, Zerobus> => {
+const lifeOf = (
+  world: World,
+  plan: StreamPlan,
+  random: SeededRandom
+): Effect.Effect<void, never, Zerobus> => {
   switch (plan.wider?.face) {
     case "withStream":
       return Effect.andThen(
         Effect.sleep(plan.startAt),
-        withStreamLife(world, plan, random, (life) => Effect.andThen(use(world, life), flushAndProbe(world, life)))
+        withStreamLife(world, plan, random, (life) =>
+          Effect.andThen(use(world, life), flushAndProbe(world, life))
+        )
       )
     case "sink":
       return Effect.andThen(Effect.sleep(plan.startAt), sinkLife(world, plan, random))
@@ -58,7 +69,11 @@ const keeper = () => {
 }
 
 /** Opens with `createStream`, uses, leaves, and recreates. */
-const ownLife = (world: World, plan: StreamPlan, random: SeededRandom): Effect.Effect<void, never, Zerobus> =>
+const ownLife = (
+  world: World,
+  plan: StreamPlan,
+  random: SeededRandom
+): Effect.Effect<void, never, Zerobus> =>
   Effect.gen(function* () {
     const zerobus = yield* Zerobus
     // Without a timer streams that start in the same moment start at the same time.
@@ -77,7 +92,10 @@ const ownLife = (world: World, plan: StreamPlan, random: SeededRandom): Effect.E
         { stream: current.id, op: "createStream", settings: plan.settings },
         zerobus
           .createStream(table, options)
-          .pipe(Scope.provide(scope), Effect.provideService(Scheduler.Scheduler, scheduling.scheduler)),
+          .pipe(
+            Scope.provide(scope),
+            Effect.provideService(Scheduler.Scheduler, scheduling.scheduler)
+          ),
         created.keep
       )
     )
@@ -115,11 +133,14 @@ const ownLife = (world: World, plan: StreamPlan, random: SeededRandom): Effect.E
           )
         )
         const stream = recreated.kept()
-        if (stream !== undefined) life = { id: next.id, plan, stream, acks: [], readers: [], random }
-        // One that had opened when its caller was interrupted belongs to the scope, and lives as long.
+        if (stream !== undefined)
+          life = { id: next.id, plan, stream, acks: [], readers: [], random }
+        // One that had opened when its caller was interrupted belongs to the scope, and lives as
+        // long.
         else if (!hasOpened(world, next.id)) current.id = before
         if (random.chance(0.3)) {
-          // The second time must be refused; after a failed first time it may work, so it is not tried then.
+          // The second time must be refused; after a failed first time it may work, so it is not
+          // tried then.
           if (stream !== undefined) {
             yield* Effect.exit(
               recorded(
@@ -168,7 +189,9 @@ const use = (world: World, life: Life): Effect.Effect<void> =>
     }
     for (let i = 0; i < callbacks; i++) {
       const own = life.random.fork(`callback${i}`)
-      world.time.after(own.int(life.plan.pace * life.plan.operations + 10), () => offer(world, life, own))
+      world.time.after(own.int(life.plan.pace * life.plan.operations + 10), () =>
+        offer(world, life, own)
+      )
     }
     yield* Effect.forEach(
       Array.from({ length: life.plan.workers }, (_, index) => index),
@@ -186,7 +209,11 @@ const worker = Effect.fnUntraced(function* (world: World, life: Life, random: Se
 })
 
 /** One call of a user, or a pause. */
-export const step = (world: World, life: Life, random: SeededRandom): Effect.Effect<unknown, unknown> => {
+export const step = (
+  world: World,
+  life: Life,
+  random: SeededRandom
+): Effect.Effect<unknown, unknown> => {
   const { stream } = life
   const { wider } = life.plan
   if (wider !== undefined && random.chance(wider.steps)) return widerStep(world, life, random)
@@ -196,10 +223,15 @@ export const step = (world: World, life: Life, random: SeededRandom): Effect.Eff
   if (dice < 0.7) return Effect.sync(() => offer(world, life, random))
   if (dice < 0.85 && life.acks.length > 0) {
     const ack = random.pick(life.acks)
-    return recorded(world, { stream: life.id, op: "await", offset: ack.offset }, ack.await, (offset) => ({
-      _tag: "Offset",
-      offset
-    }))
+    return recorded(
+      world,
+      { stream: life.id, op: "await", offset: ack.offset },
+      ack.await,
+      (offset) => ({
+        _tag: "Offset",
+        offset
+      })
+    )
   }
   if (dice < 0.9) {
     const offset = random.int(life.acks.length + 3)
@@ -219,7 +251,11 @@ export const step = (world: World, life: Life, random: SeededRandom): Effect.Eff
 }
 
 /** What users do since the second generation. */
-const widerStep = (world: World, life: Life, random: SeededRandom): Effect.Effect<unknown, unknown> => {
+const widerStep = (
+  world: World,
+  life: Life,
+  random: SeededRandom
+): Effect.Effect<unknown, unknown> => {
   const { stream } = life
   const dice = random.float()
   if (dice < 0.3) return ingestMisfit(world, life, random)
@@ -228,7 +264,11 @@ const widerStep = (world: World, life: Life, random: SeededRandom): Effect.Effec
   if (dice < 0.8) {
     // Several calls of one user at a time.
     return Effect.all(
-      [ingestOne(world, life, random), ingestBatch(world, life, random), ingestOne(world, life, random)],
+      [
+        ingestOne(world, life, random),
+        ingestBatch(world, life, random),
+        ingestOne(world, life, random)
+      ],
       {
         concurrency: "unbounded"
       }
@@ -240,13 +280,17 @@ const widerStep = (world: World, life: Life, random: SeededRandom): Effect.Effec
 
 /** Whether the room of a stream can be counted by filling it, and nobody fills it meanwhile. */
 const hasCountableRoom = ({ settings, wider }: StreamPlan): boolean =>
-  settings.maxInflightRecords <= 100 && settings.maxInflightBytes >= 100_000_000 && (wider?.callbacks ?? 0) === 0
+  settings.maxInflightRecords <= 100 &&
+  settings.maxInflightBytes >= 100_000_000 &&
+  (wider?.callbacks ?? 0) === 0
 
 /** With everything durable, the whole room is free. */
 const flushAndProbe = (world: World, life: Life) =>
   Effect.gen(function* () {
     if (life.plan.leave !== "flushAndClose") return
-    const flushed = yield* Effect.exit(recorded(world, { stream: life.id, op: "flush" }, life.stream.flush))
+    const flushed = yield* Effect.exit(
+      recorded(world, { stream: life.id, op: "flush" }, life.stream.flush)
+    )
     if (Exit.isFailure(flushed) || !hasCountableRoom(life.plan)) return
     yield* Effect.sync(() => probe(world, life, life.plan.settings.maxInflightRecords))
   })
@@ -258,7 +302,9 @@ const leave = (world: World, life: Life) =>
     const close = recorded(world, { stream: life.id, op: "close" }, stream.close)
     const { maxInflightRecords } = plan.settings
     if (plan.leave === "flushAndClose") {
-      const flushed = yield* Effect.exit(recorded(world, { stream: life.id, op: "flush" }, stream.flush))
+      const flushed = yield* Effect.exit(
+        recorded(world, { stream: life.id, op: "flush" }, stream.flush)
+      )
       if (Exit.isSuccess(flushed) && hasCountableRoom(plan)) {
         yield* Effect.sync(() => probe(world, life, maxInflightRecords))
       }
@@ -267,7 +313,9 @@ const leave = (world: World, life: Life) =>
     if (plan.leave === "concurrentCloses") {
       // Who gives up on closing must not take it away from the others.
       yield* Effect.all(
-        [0.7, 0.3, 0].map((probability) => perhapsInterrupted(world, life.random, probability, close)),
+        [0.7, 0.3, 0].map((probability) =>
+          perhapsInterrupted(world, life.random, probability, close)
+        ),
         { concurrency: "unbounded" }
       )
     } else yield* perhapsInterrupted(world, life.random, plan.interrupts, close)

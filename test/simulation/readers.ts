@@ -1,6 +1,6 @@
 /**
- * Those who read what a stream says of itself: durable offsets and states. One of each reads from the beginning to the end; further ones
- * come late, are slow, or give up.
+ * Those who read what a stream says of itself: durable offsets and states. One of each reads from
+ * the beginning to the end; further ones come late, are slow, or give up.
  */
 import { Effect, Fiber, Stream } from "effect"
 import type { Life, World } from "./calls.ts"
@@ -20,7 +20,8 @@ export const startReaders = (world: World, life: Life) =>
       )
     const context = yield* Effect.context<never>()
     for (const reading of [life.stream.durableOffsets, life.stream.stateChanges]) {
-      if (world.hostility.observes) world.hostility.observe(context, Stream.runDrain(reading as Stream.Stream<unknown>))
+      if (world.hostility.observes)
+        world.hostility.observe(context, Stream.runDrain(reading as Stream.Stream<unknown>))
     }
     yield* begin(readOffsets(world, life, () => Effect.void))
     yield* begin(readStates(world, life, () => Effect.void))
@@ -28,14 +29,17 @@ export const startReaders = (world: World, life: Life) =>
       const own = random.fork(`reader${i}`)
       const slowness = own.pick([0, 3, 500])
       const pause = () => (slowness === 0 ? Effect.void : Effect.sleep(own.int(slowness)))
-      const reading = own.chance(0.5) ? readOffsets(world, life, pause) : readStates(world, life, pause)
+      const reading = own.chance(0.5)
+        ? readOffsets(world, life, pause)
+        : readStates(world, life, pause)
       const fiber = yield* begin(Effect.andThen(Effect.sleep(own.pick([0, 0, 20, 2_000])), reading))
       if (own.chance(0.3)) world.time.after(own.pick([1, 30, 1_000]), () => fiber.interruptUnsafe())
     }
   })
 
 /** Waits until all of them have ended, which they do when the stream has. */
-export const awaitReaders = (life: Life): Effect.Effect<void> => Effect.asVoid(Fiber.awaitAll(life.readers))
+export const awaitReaders = (life: Life): Effect.Effect<void> =>
+  Effect.asVoid(Fiber.awaitAll(life.readers))
 
 /** Writes down every offset, and how the reading ended unless it was given up. */
 const readOffsets = (world: World, life: Life, pause: () => Effect.Effect<void>) =>
@@ -71,7 +75,8 @@ const readStates = (world: World, life: Life, pause: () => Effect.Effect<void>) 
       ),
       Effect.onExit((exit) =>
         Effect.sync(() => {
-          if (exit._tag === "Success") history.add({ e: "readerEnd", ...fields, outcome: { _tag: "Done" } })
+          if (exit._tag === "Success")
+            history.add({ e: "readerEnd", ...fields, outcome: { _tag: "Done" } })
         })
       )
     )

@@ -1,5 +1,6 @@
 /**
- * The records of a run: made from a number, recognised by every byte, so that a payload that was damaged on its way is found.
+ * The records of a run: made from a number, recognised by every byte, so that a payload that was
+ * damaged on its way is found.
  */
 import { Schema } from "effect"
 import { Column, Table, TableProperties } from "effect-zerobus"
@@ -42,7 +43,10 @@ export class Records {
   private keys = new Int32Array(1_024)
   private count = 0
 
-  /** Makes a new record: mostly small, now and then large enough to need more than the rest of a chunk. */
+  /**
+   * Makes a new record: mostly small, now and then large enough to need more than the rest of a
+   * chunk.
+   */
   next(random: SeededRandom, format: Format, key = this.count): number {
     const dice = random.float()
     const size =
@@ -67,7 +71,10 @@ export class Records {
     return this.count
   }
 
-  /** The number that a record's key follows from: its own, or that of the first of its batch; 0 of what is no record. */
+  /**
+   * The number that a record's key follows from: its own, or that of the first of its batch; 0 of
+   * what is no record.
+   */
   keyOf(id: number): number {
     return this.keys[id] ?? 0
   }

@@ -1,6 +1,7 @@
 /**
- * What a refusal may lead to: the suspects are narrowed down, nothing beyond them is sent before they are settled, and a stream ends by a
- * refusal only when the refused record, or batch, was alone in flight.
+ * What a refusal may lead to: the suspects are narrowed down, nothing beyond them is sent before
+ * they are settled, and a stream ends by a refusal only when the refused record, or batch, was
+ * alone in flight.
  */
 import { ackedAtLeast, type Call, type Connection, type StreamView, type View } from "./view.ts"
 
@@ -9,7 +10,9 @@ type Report = (rule: string, text: string) => void
 /** INVALID_ARGUMENT and OUT_OF_RANGE. */
 const refusals = new Set([3, 11])
 
-/** The calls that were in flight when the server refused one of them; none when it refused nothing. */
+/**
+ * The calls that were in flight when the server refused one of them; none when it refused nothing.
+ */
 export const suspectsOf = (connection: Connection): ReadonlyArray<Call> => {
   const { ended, messages, responses } = connection
   if (ended?.ended.how !== "status" || !refusals.has(ended.ended.code)) return []
@@ -31,25 +34,47 @@ export const checkRefusals = (view: View, report: Report): void => {
       // Once a record was found, searches guess.
       if (!stream.refused.some(({ seq }) => seq < next.open.seq)) checkAlone(stream, next, report)
       const [only] = suspects
-      const found = stream.refused.some(({ offset, seq }) => seq < next.open.seq && stream.order[offset] === only)
-      // With the only suspect the search is over, also when the client sent more before it read the refusal.
+      const found = stream.refused.some(
+        ({ offset, seq }) => seq < next.open.seq && stream.order[offset] === only
+      )
+      // With the only suspect the search is over, also when the client sent more before it read the
+      // refusal.
       if (suspects.length === 1 && found) continue
       // To the client, what it sent before it read the refusal may be meant, too.
       const sent = connection.messages.flatMap(({ calls }) => calls)
-      checkNext(stream, next, Math.max(...sent.map((call) => positions.get(call) ?? -1)), positions, report)
+      checkNext(
+        stream,
+        next,
+        Math.max(...sent.map((call) => positions.get(call) ?? -1)),
+        positions,
+        report
+      )
     }
-    for (const { offset, records, seq } of stream.refused) checkRefused(view, stream, offset, records, seq, report)
+    for (const { offset, records, seq } of stream.refused)
+      checkRefused(view, stream, offset, records, seq, report)
   }
 }
 
-/** The oldest suspect comes back in pieces, one at a time: nothing follows the first of them before it is acknowledged. */
+/**
+ * The oldest suspect comes back in pieces, one at a time: nothing follows the first of them before
+ * it is acknowledged.
+ */
 const checkAlone = (stream: StreamView, connection: Connection, report: Report): void => {
   const second = connection.messages[1]?.event.seq ?? Infinity
-  if (!connection.responses.some(({ seq, text }) => seq < second && text.ack === 0) && second < Infinity)
-    report("refusal", `connection ${connection.conn} of stream ${stream.id} sends suspects together with the oldest`)
+  if (
+    !connection.responses.some(({ seq, text }) => seq < second && text.ack === 0) &&
+    second < Infinity
+  )
+    report(
+      "refusal",
+      `connection ${connection.conn} of stream ${stream.id} sends suspects together with the oldest`
+    )
 }
 
-/** The connection after a refusal sends nothing beyond the suspects while one of them is not acknowledged. */
+/**
+ * The connection after a refusal sends nothing beyond the suspects while one of them is not
+ * acknowledged.
+ */
 const checkNext = (
   stream: StreamView,
   connection: Connection,
@@ -63,14 +88,23 @@ const checkNext = (
     const before = connection.messages.slice(0, index)
     const acked = connection.responses
       .filter(({ seq }) => seq < event.seq)
-      .reduce((most, { text }) => (typeof text.ack === "number" ? Math.max(most, text.ack + 1) : most), 0)
+      .reduce(
+        (most, { text }) => (typeof text.ack === "number" ? Math.max(most, text.ack + 1) : most),
+        0
+      )
     if (acked < before.length)
-      report("refusal", `connection ${connection.conn} of stream ${stream.id} goes on before the suspects are settled`)
+      report(
+        "refusal",
+        `connection ${connection.conn} of stream ${stream.id} goes on before the suspects are ` +
+          `settled`
+      )
     return
   }
 }
 
-/** A refused record is one that the store refuses, was alone in flight, and did not become durable. */
+/**
+ * A refused record is one that the store refuses, was alone in flight, and did not become durable.
+ */
 const checkRefused = (
   view: View,
   stream: StreamView,
@@ -79,11 +113,14 @@ const checkRefused = (
   seq: number,
   report: Report
 ): void => {
-  const say = (text: string) => report("refusal", `stream ${stream.id} gave offset ${offset} to onRefused, ${text}`)
+  const say = (text: string) =>
+    report("refusal", `stream ${stream.id} gave offset ${offset} to onRefused, ${text}`)
   if (stream.order[offset]?.records.join() !== records.join()) say("which is another call's")
   // Scripted statuses of this profile also refuse what the server has made durable just before.
   const from = view.profile === "refusing" ? seq : 0
-  if (records.some((record) => (view.durable.get(record)?.seq ?? -1) >= from)) say("although it is durable")
+  if (records.some((record) => (view.durable.get(record)?.seq ?? -1) >= from))
+    say("although it is durable")
   const connection = stream.connections.findLast(({ open }) => open.seq < seq)
-  if (connection === undefined || suspectsOf(connection).length !== 1) say("but it was not alone in flight")
+  if (connection === undefined || suspectsOf(connection).length !== 1)
+    say("but it was not alone in flight")
 }

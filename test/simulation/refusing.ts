@@ -1,8 +1,10 @@
 /**
- * What plans decide since their fourth generation: a store that refuses some records, streams that go on without them, servers that
- * rotate without end, and ingest calls that do not wait for room for ever.
+ * What plans decide since their fourth generation: a store that refuses some records, streams that
+ * go on without them, servers that rotate without end, and ingest calls that do not wait for room
+ * for ever.
  *
- * It draws from a source of chance of its own, so that plans of earlier generations stay what they were.
+ * It draws from a source of chance of its own, so that plans of earlier generations stay what they
+ * were.
  */
 import type { Plan, StreamPlan } from "./plan.ts"
 import { makeRandom, type SeededRandom } from "./seededRandom.ts"
@@ -22,7 +24,11 @@ export const refuse = (plan: Plan, seed: string): Plan => {
     generation: 4,
     poison: plan.profile !== "calm" && random.chance(0.35),
     ...(rotates
-      ? { streamLife: random.pick([5, 40]), closeGrace: 0, fsync: [0, random.pick([10, 2_000])] as const }
+      ? {
+          streamLife: random.pick([5, 40]),
+          closeGrace: 0,
+          fsync: [0, random.pick([10, 2_000])] as const
+        }
       : {}),
     streams: plan.streams.map((stream, i) => refuseStream(stream, random.fork(`stream${i}`)))
   }

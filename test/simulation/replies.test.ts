@@ -7,7 +7,10 @@ describe("the engine against random replies", () => {
     for (let index = 0; replies < 20_000; index++) {
       const run = runReplies(`suite/${index}`)
       replies += run.replies
-      assert.isUndefined(run.difference, `npm run sim -- --replies 1 --seed suite --from ${index} --seeds 1 --trace`)
+      assert.isUndefined(
+        run.difference,
+        `npm run sim -- --replies 1 --seed suite --from ${index} --seeds 1 --trace`
+      )
     }
   })
 

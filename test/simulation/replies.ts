@@ -1,12 +1,19 @@
 /**
- * Random replies against the part of the engine that believes them: a real session with its acknowledgements, its landing zone and its
- * silence timer, and a server that acknowledges rightly, late, twice, backwards, beyond what was sent, negatively, without an offset,
- * before the stream is open, after its end, or says something else altogether. After every step the watermark, the waiters, the
- * reader of durable offsets and the end of the session must be what `replyReference.ts` says.
+ * Random replies against the part of the engine that believes them: a real session with its
+ * acknowledgements, its landing zone and its silence timer, and a server that acknowledges rightly,
+ * late, twice, backwards, beyond what was sent, negatively, without an offset, before the stream is
+ * open, after its end, or says something else altogether. After every step the watermark, the
+ * waiters, the reader of durable offsets and the end of the session must be what
+ * `replyReference.ts` says.
  */
 import * as Crypto from "node:crypto"
 import { type Cause, Effect, Exit, type Fiber, Option, Queue, Result } from "effect"
-import { type StreamConfigurationOptions, StreamClosed, TableProperties, Transport } from "effect-zerobus"
+import {
+  type StreamConfigurationOptions,
+  StreamClosed,
+  TableProperties,
+  Transport
+} from "effect-zerobus"
 import type { TransportCall, TransportFailure } from "effect-zerobus"
 import { Offset } from "../../src/Offset.ts"
 import { resolve } from "../../src/StreamConfigurationOptions.ts"
@@ -86,9 +93,17 @@ class Sequence {
   /** Runs up to so many replies; the first difference. */
   all(count: number): string | undefined {
     let difference: string | undefined
-    for (let sessions = 0; sessions < 4 && this.replies < count && difference === undefined; sessions++) {
+    for (
+      let sessions = 0;
+      sessions < 4 && this.replies < count && difference === undefined;
+      sessions++
+    ) {
       this.connect()
-      while (this.replies < count && this.reference.ended === undefined && difference === undefined) {
+      while (
+        this.replies < count &&
+        this.reference.ended === undefined &&
+        difference === undefined
+      ) {
         this.step()
         difference = this.compare()
       }
@@ -140,8 +155,12 @@ class Sequence {
       }
     )
     core.zone.rewindUnsafe()
-    const session = Effect.flatMap(openSession(core, provider), (opened) => runSession(core, opened))
-    this.session = this.run(Effect.scoped(Effect.provideService(session, Transport, { open: () => open })))
+    const session = Effect.flatMap(openSession(core, provider), (opened) =>
+      runSession(core, opened)
+    )
+    this.session = this.run(
+      Effect.scoped(Effect.provideService(session, Transport, { open: () => open }))
+    )
     this.time.drain()
     this.note("connects")
   }
@@ -203,7 +222,9 @@ class Sequence {
     if (!random.chance(malice)) {
       const dice = random.float()
       if (dice < 0.5)
-        return hostile.ack(random.between(Math.max(0, reference.claimed), Math.max(0, reference.handed - 1)))
+        return hostile.ack(
+          random.between(Math.max(0, reference.claimed), Math.max(0, reference.handed - 1))
+        )
       if (dice < 0.75) return hostile.ack(Math.max(0, reference.claimed))
       return hostile.ack(random.int(Math.max(1, reference.claimed + 1)))
     }
@@ -224,7 +245,11 @@ class Sequence {
   private wait(): void {
     const offset = this.random.int(this.reference.accepted + 3)
     if (this.waiting.length >= 8) return
-    this.waiting.push({ offset, fiber: this.run(this.core.acks.await(Offset(offset))), given: false })
+    this.waiting.push({
+      offset,
+      fiber: this.run(this.core.acks.await(Offset(offset))),
+      given: false
+    })
     this.note(`somebody waits for offset ${offset}`)
   }
 
@@ -261,15 +286,21 @@ class Sequence {
       return `the reader of durable offsets saw ${this.read}, it should see ${reference.watermark}`
     }
     const ended = this.sessionEnd()
-    if (ended !== reference.ended) return `the session ended with ${ended}, it should be ${reference.ended}`
+    if (ended !== reference.ended)
+      return `the session ended with ${ended}, it should be ${reference.ended}`
     for (let index = this.waiting.length - 1; index >= 0; index--) {
       const { fiber, offset } = this.waiting[index]!
       const exit = fiber.pollUnsafe()
       if ((exit !== undefined) !== offset <= reference.watermark) {
-        return `who waits for offset ${offset} ${exit === undefined ? "still waits" : "was woken"}, the watermark is ${reference.watermark}`
+        return (
+          `who waits for offset ${offset} ` +
+          `${exit === undefined ? "still waits" : "was woken"}, the watermark is ` +
+          `${reference.watermark}`
+        )
       }
       if (exit === undefined) continue
-      if (!Exit.isSuccess(exit) || exit.value !== offset) return `who waited for offset ${offset} heard something else`
+      if (!Exit.isSuccess(exit) || exit.value !== offset)
+        return `who waited for offset ${offset} heard something else`
       this.waiting.splice(index, 1)
     }
     return undefined
@@ -301,7 +332,8 @@ class Sequence {
     const later = core.acks.pollUnsafe(Offset(this.reference.accepted))
     if (later === undefined || Exit.isSuccess(later))
       return "an offset that nobody acknowledged is not refused after the end"
-    if (time.fibers !== 0 || time.sleeps !== 0) return `${time.fibers} fibers and ${time.sleeps} timers are left`
+    if (time.fibers !== 0 || time.sleeps !== 0)
+      return `${time.fibers} fibers and ${time.sleeps} timers are left`
     return undefined
   }
 }
@@ -311,6 +343,9 @@ export const runReplies = (seed: string, traced = false): ReplyRun => {
   const sequence = new Sequence(seed, traced)
   const count = makeRandom(`${seed}/length`).pick([5, 20, 60, 200, 1_000])
   const difference = sequence.all(count)
-  const hash = Crypto.createHash("sha256").update(sequence.steps.join("\n")).digest("hex").slice(0, 16)
+  const hash = Crypto.createHash("sha256")
+    .update(sequence.steps.join("\n"))
+    .digest("hex")
+    .slice(0, 16)
   return { replies: sequence.replies, difference, steps: sequence.steps, hash }
 }

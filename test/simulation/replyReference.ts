@@ -1,6 +1,7 @@
 /**
- * What acknowledgements mean, said as plainly as possible: the reference that `replies.ts` holds the engine against. It keeps numbers
- * and nothing else, works everything out anew at each step, and imports nothing of the engine.
+ * What acknowledgements mean, said as plainly as possible: the reference that `replies.ts` holds
+ * the engine against. It keeps numbers and nothing else, works everything out anew at each step,
+ * and imports nothing of the engine.
  */
 import type { ResponseText } from "./wireText.ts"
 
@@ -91,7 +92,8 @@ export class ReplyReference {
       return
     }
     const { ack } = text
-    const impossible = ack === "missing" || (ack !== undefined && (ack < 0 || ack >= connection.handed))
+    const impossible =
+      ack === "missing" || (ack !== undefined && (ack < 0 || ack >= connection.handed))
     if (!impossible && typeof ack === "number" && ack > connection.claimed) {
       connection.claimed = ack
       this.settle()
@@ -110,9 +112,11 @@ export class ReplyReference {
     this.now = now
     const { connection } = this
     if (connection === undefined || !connection.created || this.ended !== undefined) return
-    const silent = connection.handed > connection.acknowledged ? connection.since + limits.silence : Infinity
+    const silent =
+      connection.handed > connection.acknowledged ? connection.since + limits.silence : Infinity
     const { closing, idleAt = Infinity } = connection
-    const rotated = closing === undefined ? Infinity : Math.min(closing.at + closing.grace, idleAt) + limits.drain
+    const rotated =
+      closing === undefined ? Infinity : Math.min(closing.at + closing.grace, idleAt) + limits.drain
     const at = Math.min(silent, rotated)
     if (at > now) return
     if (silent < rotated) this.end("Retryable AckTimeout", at)

@@ -1,8 +1,8 @@
 /**
  * Random numbers that a seed decides: the only source of chance in a simulation.
  *
- * Every part of a simulation draws from a stream of its own, named by a label, so that one part drawing more often does not shift
- * what the others draw.
+ * Every part of a simulation draws from a stream of its own, named by a label, so that one part
+ * drawing more often does not shift what the others draw.
  */
 
 /** A seeded source of chance. */

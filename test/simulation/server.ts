@@ -1,5 +1,6 @@
 /**
- * The server of a run: the real stream core over a simulated disk, with tokens, crashes and restarts.
+ * The server of a run: the real stream core over a simulated disk, with tokens, crashes and
+ * restarts.
  */
 import type * as MemoryTransport from "../../src/testing/MemoryTransport.ts"
 import { makeFaultScript } from "../../src/local/faults/faultScript.ts"
@@ -83,7 +84,10 @@ export class Server {
         created: async (stream) => void registered.push({ ...stream, retiredAt: undefined }),
         retired: async () => {}
       },
-      known: registered.map((stream) => ({ ...stream, committed: store.committed.get(stream.streamId) ?? -1 })),
+      known: registered.map((stream) => ({
+        ...stream,
+        committed: store.committed.get(stream.streamId) ?? -1
+      })),
       onDurable: (ticket, callback) =>
         store.onDurable(ticket, (failure) => {
           time.hasPromises = true
@@ -172,7 +176,10 @@ export class Server {
     return this.inbox(link, server)
   }
 
-  /** What arrives is read with a delay, still in order, and also after the client has gone, by the process that it came to. */
+  /**
+   * What arrives is read with a delay, still in order, and also after the client has gone, by the
+   * process that it came to.
+   */
   private inbox(link: Link, server: NonNullable<Link["server"]>): MemoryTransport.MemoryCall {
     const { incarnation } = this
     const { readDelay } = this.plan
@@ -195,7 +202,8 @@ export class Server {
   }
 
   private refuse(link: Link): MemoryTransport.MemoryCall {
-    if (this.refusal === "unavailable") this.network.finish(link, { code: 14, message: "The server is restarting." })
+    if (this.refusal === "unavailable")
+      this.network.finish(link, { code: 14, message: "The server is restarting." })
     else if (this.refusal === "refused") this.time.after(1, () => this.network.cutClient(link))
     else this.network.blackHole(link, true, true, 600_000)
     return { receive: () => {}, halfClosed: () => {}, cancelled: () => {} }
@@ -214,7 +222,8 @@ export class Server {
     for (const link of this.network.live) {
       if (link.server === undefined) continue
       link.server = undefined
-      if (how === "silent") this.network.blackHole(link, true, true, this.random.pick([1_000, 30_000]))
+      if (how === "silent")
+        this.network.blackHole(link, true, true, this.random.pick([1_000, 30_000]))
       else this.time.after(this.random.between(0, 5), () => this.network.cutClient(link))
     }
     const { incarnation } = this
@@ -235,7 +244,10 @@ export class Server {
     })
   }
 
-  private cut(link: Link, { otherAfter, sees }: Extract<TimedFault, { readonly kind: "cut" }>): void {
+  private cut(
+    link: Link,
+    { otherAfter, sees }: Extract<TimedFault, { readonly kind: "cut" }>
+  ): void {
     const { network, time } = this
     if (sees === "server") {
       network.cutServer(link)
@@ -252,7 +264,8 @@ export class Server {
     const { history, network, random, time } = this
     const live = network.live
     const link = live.length === 0 ? undefined : random.pick(live)
-    const note = (what: string) => history.add({ e: "fault", what, ...(link === undefined ? {} : { conn: link.conn }) })
+    const note = (what: string) =>
+      history.add({ e: "fault", what, ...(link === undefined ? {} : { conn: link.conn }) })
     // Calls that share a connection share what happens to it.
     const struck = link === undefined ? [] : this.plan.shared === true ? live : [link]
     switch (fault.kind) {
@@ -291,7 +304,10 @@ export class Server {
         }
         if (fault.live && link !== undefined && link.server !== undefined) {
           network.cutServer(link)
-          network.finish(link, { code: random.pick([16, 16, 7]), message: "The token was revoked." })
+          network.finish(link, {
+            code: random.pick([16, 16, 7]),
+            message: "The token was revoked."
+          })
         }
         return
       case "storage":

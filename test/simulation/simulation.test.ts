@@ -9,8 +9,8 @@ import { runCrashSeed } from "./crashes/crashRun.ts"
 import { runSeed } from "./simulation.ts"
 
 /**
- * A seed that found a bug of the engine, which `npm run sim:planted` checks that it still would; or one
- * on which the judge was wrong.
+ * A seed that found a bug of the engine, which `npm run sim:planted` checks that it still would; or
+ * one on which the judge was wrong.
  */
 interface PastFailure {
   readonly seed: string
@@ -55,7 +55,10 @@ const kindsOf = (event: HistoryEvent): ReadonlyArray<string> => {
 const traitsOf = (plan: Plan): ReadonlyArray<string> => [
   ...(plan.crowd === true ? ["crowd"] : []),
   ...(plan.shared === true && plan.streams.length > 1 ? ["shared"] : []),
-  ...plan.streams.flatMap(({ format, wider }) => [format, ...(wider?.policy === undefined ? [] : ["policy"])])
+  ...plan.streams.flatMap(({ format, wider }) => [
+    format,
+    ...(wider?.policy === undefined ? [] : ["policy"])
+  ])
 ]
 
 /** What has to have happened in some run before the runs mean anything. */
@@ -122,7 +125,11 @@ describe("simulation", () => {
       for (const what of traitsOf(plan)) happened.add(what)
       for (const event of history.events) for (const what of kindsOf(event)) happened.add(what)
       durable += statistics.durable
-      assert.deepStrictEqual(violations, [], `npm run sim -- --seed suite --from ${index} --seeds 1`)
+      assert.deepStrictEqual(
+        violations,
+        [],
+        `npm run sim -- --seed suite --from ${index} --seeds 1`
+      )
     }
     assert.deepStrictEqual([...seen].sort(), [...profiles].sort())
     assert.isAbove(durable, 1_000)
@@ -143,10 +150,13 @@ describe("simulation", () => {
   })
 
   for (const { bug, by, generation, judge, seed } of pastFailures) {
-    const what = bug === undefined ? `on which the judge found in vain: ${judge}` : `which found: ${bug}`
+    const what =
+      bug === undefined ? `on which the judge found in vain: ${judge}` : `which found: ${bug}`
     it(`passes seed ${seed}${by === undefined ? "" : ` with ${by}`}, ${what}`, async () => {
       const { violations } =
-        by === "crashes" ? await runCrashSeed(seed, makeCrashPlan(seed, generation)) : runSeed(seed, generation)
+        by === "crashes"
+          ? await runCrashSeed(seed, makeCrashPlan(seed, generation))
+          : runSeed(seed, generation)
       assert.deepStrictEqual(violations, [])
     })
   }
@@ -165,7 +175,10 @@ const settings: StreamSettings = {
   scopeCloseTimeout: 1_000
 }
 
-/** A stream that opens, ingests records 0 and 1, has both acknowledged, and is closed; a test changes what it is about. */
+/**
+ * A stream that opens, ingests records 0 and 1, has both acknowledged, and is closed; a test
+ * changes what it is about.
+ */
 const goodRun: ReadonlyArray<Happening> = [
   { e: "call", id: 0, stream: 0, op: "createStream", settings },
   { e: "headers", stream: 0, outcome: "asked" },
@@ -202,7 +215,8 @@ const judge = (happenings: ReadonlyArray<Happening>): ReadonlyArray<string> =>
     "lossy"
   ).map((text) => text.split(":")[0]!)
 
-const without = (unwanted: (happening: Happening) => boolean) => goodRun.filter((happening) => !unwanted(happening))
+const without = (unwanted: (happening: Happening) => boolean) =>
+  goodRun.filter((happening) => !unwanted(happening))
 /** The good run with something between its acknowledgement and its close. */
 const withMore = (more: ReadonlyArray<Happening>) =>
   goodRun.flatMap((happening) => (happening.e === "watermark" ? [happening, ...more] : [happening]))
@@ -213,7 +227,9 @@ describe("the history checker", () => {
     assert.deepStrictEqual(judge(goodRun), [])
   })
 
-  const bad: ReadonlyArray<readonly [rule: string, what: string, history: ReadonlyArray<Happening>]> = [
+  const bad: ReadonlyArray<
+    readonly [rule: string, what: string, history: ReadonlyArray<Happening>]
+  > = [
     ["server", "a record acknowledged that is not stored", without(({ e }) => e === "durable")],
     [
       "I2",
@@ -228,28 +244,44 @@ describe("the history checker", () => {
     [
       "I1",
       "a durable record handed back",
-      changed((h) => (h.e === "return" && h.id === 4 ? { ...h, outcome: { _tag: "Records", groups: [[1]] } } : h))
+      changed((h) =>
+        h.e === "return" && h.id === 4 ? { ...h, outcome: { _tag: "Records", groups: [[1]] } } : h
+      )
     ],
     [
       "I3",
       "a watermark that goes down",
-      goodRun.flatMap((h): ReadonlyArray<Happening> => (h.e === "watermark" ? [h, { ...h, offset: 0 }] : [h]))
+      goodRun.flatMap((h): ReadonlyArray<Happening> =>
+        h.e === "watermark" ? [h, { ...h, offset: 0 }] : [h]
+      )
     ],
     [
       "I4",
       "an offset that belongs to another call",
-      changed((h) => (h.e === "return" && h.id === 2 ? { ...h, outcome: { _tag: "Offset", offset: 2 } } : h))
+      changed((h) =>
+        h.e === "return" && h.id === 2 ? { ...h, outcome: { _tag: "Offset", offset: 2 } } : h
+      )
     ],
-    ["I5", "a wire offset out of sequence", changed((h) => (h.e === "send" ? { ...h, wireOffset: 1 } : h))],
+    [
+      "I5",
+      "a wire offset out of sequence",
+      changed((h) => (h.e === "send" ? { ...h, wireOffset: 1 } : h))
+    ],
     ["I7", "a close without half-close", without((h) => h.e === "halfClose" || h.e === "ended")],
     ["I10", "a connection left open", without((h) => h.e === "released")],
     ["I10", "a fiber left", changed((h) => (h.e === "left" ? { ...h, fibers: 1 } : h))],
-    ["I14", "a connection without fresh headers", without((h) => h.e === "headers" && h.outcome === "ok")],
+    [
+      "I14",
+      "a connection without fresh headers",
+      without((h) => h.e === "headers" && h.outcome === "ok")
+    ],
     ["LIVE", "a call that never ends", without((h) => h.e === "return" && h.id === 3)],
     [
       "violation",
       "a connection that goes on after an acknowledgement that cannot be",
-      changed((h) => (h.e === "response" && h.text.ack !== undefined ? { ...h, text: { ack: -1 } } : h))
+      changed((h) =>
+        h.e === "response" && h.text.ack !== undefined ? { ...h, text: { ack: -1 } } : h
+      )
     ],
     [
       "mint",
@@ -281,7 +313,11 @@ describe("the history checker", () => {
       "a sink that counts wrong",
       withMore([
         { e: "call", id: 9, stream: 0, op: "toSink" },
-        { e: "return", id: 9, outcome: { _tag: "Summary", records: 1, bytes: 0, lastOffset: 1, calls: [1, 2] } }
+        {
+          e: "return",
+          id: 9,
+          outcome: { _tag: "Summary", records: 1, bytes: 0, lastOffset: 1, calls: [1, 2] }
+        }
       ])
     ],
     [
@@ -289,7 +325,11 @@ describe("the history checker", () => {
       "a sink that changes the order",
       withMore([
         { e: "call", id: 9, stream: 0, op: "toSink" },
-        { e: "return", id: 9, outcome: { _tag: "Summary", records: 2, bytes: 0, lastOffset: 0, calls: [2, 1] } }
+        {
+          e: "return",
+          id: 9,
+          outcome: { _tag: "Summary", records: 2, bytes: 0, lastOffset: 0, calls: [2, 1] }
+        }
       ])
     ],
     [
@@ -312,7 +352,9 @@ describe("the history checker", () => {
       "I9",
       "more in flight than the bound",
       changed((h) =>
-        h.e === "call" && h.settings !== undefined ? { ...h, settings: { ...settings, maxInflightRecords: 1 } } : h
+        h.e === "call" && h.settings !== undefined
+          ? { ...h, settings: { ...settings, maxInflightRecords: 1 } }
+          : h
       )
     ]
   ]

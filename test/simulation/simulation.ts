@@ -49,7 +49,10 @@ export interface SoleWorld extends World {
   readonly time: VirtualTime
 }
 
-/** What a run of many days has besides: nothing may pile up in the world, and somebody looks at it now and then. */
+/**
+ * What a run of many days has besides: nothing may pile up in the world, and somebody looks at it
+ * now and then.
+ */
 export interface LongRun {
   readonly archive: Archive
   readonly begun: (world: SoleWorld) => void
@@ -96,7 +99,13 @@ export const simulate = (
   const tokens =
     plan.tokens === undefined
       ? new Tokens(time, history, plan)
-      : new TokenService({ time, history, plan, tokens: plan.tokens, random: random.fork("tokenService") })
+      : new TokenService({
+          time,
+          history,
+          plan,
+          tokens: plan.tokens,
+          random: random.fork("tokenService")
+        })
   const hostility = new Hostility(random.fork("hostility"), plan.hostile)
   const server = new Server({
     time,
@@ -121,7 +130,10 @@ export const simulate = (
   }
 
   const noHeaders = Layer.succeed(HeadersProvider, {
-    getHeaders: () => Effect.fail(new InvalidToken({ message: "Every simulated stream has a provider of its own." }))
+    getHeaders: () =>
+      Effect.fail(
+        new InvalidToken({ message: "Every simulated stream has a provider of its own." })
+      )
   })
   const client = Zerobus.layerNoDeps.pipe(
     Layer.provide([noHeaders, network.layer((link, headers) => server.accept(link, headers))])
@@ -135,19 +147,28 @@ export const simulate = (
   })
   const exit = main.pollUnsafe()
   const violations: Array<string> = []
-  if (!terminated) violations.push("LIVE: the run did not come to an end (more than 1,000,000 turns)")
-  else if (exit === undefined) violations.push("LIVE: the program is stuck: nothing is left that could wake it")
+  if (!terminated)
+    violations.push("LIVE: the run did not come to an end (more than 1,000,000 turns)")
+  else if (exit === undefined)
+    violations.push("LIVE: the program is stuck: nothing is left that could wake it")
   else if (Exit.isFailure(exit)) violations.push(`the program died: ${String(exit.cause)}`)
   // Watchers end on their own once their stream has ended.
   if (exit !== undefined) {
     tokens.stop()
     hostility.during(() => time.drain())
   }
-  history.add({ e: "left", fibers: time.fibers, sleeps: time.sleeps, open: network.openConnections, unfinished: 0 })
+  history.add({
+    e: "left",
+    fibers: time.fibers,
+    sleeps: time.sleeps,
+    open: network.openConnections,
+    unfinished: 0
+  })
   for (const error of hostility.foreign) violations.push(`defect: the client reported ${error}`)
   // The history of a run that spins is too long to be judged.
   const { events } = history
-  if (terminated) violations.push(...judged(judge, events, plan.profile, (record) => records.keyOf(record)))
+  if (terminated)
+    violations.push(...judged(judge, events, plan.profile, (record) => records.keyOf(record)))
   const statistics = statisticsOf(events, network.links.length, tokens, time.now)
   return { seed, plan, history, hash: history.hash, violations, statistics }
 }
@@ -161,7 +182,10 @@ export const statisticsOf = (
 ): Statistics => {
   const durable = events.flatMap((event) => (event.e === "durable" ? event.records : []))
   return {
-    records: events.reduce((sum, event) => sum + (event.e === "call" ? (event.records?.length ?? 0) : 0), 0),
+    records: events.reduce(
+      (sum, event) => sum + (event.e === "call" ? (event.records?.length ?? 0) : 0),
+      0
+    ),
     durable: new Set(durable).size,
     duplicates: durable.length - new Set(durable).size,
     connections,

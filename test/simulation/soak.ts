@@ -1,15 +1,24 @@
 /**
- * One run of many days of virtual time, at a low rate: connections rotate every hour, tokens end every hour, something goes wrong every
- * half hour, streams live for hours, days, or the whole time, and who loses one goes on with another. Every rule has to hold for all of
- * it, and once the first days are over nothing may grow: the heap, the buffers, the timers, the tokens that are remembered, the
- * metrics.
+ * One run of many days of virtual time, at a low rate: connections rotate every hour, tokens end
+ * every hour, something goes wrong every half hour, streams live for hours, days, or the whole
+ * time, and who loses one goes on with another. Every rule has to hold for all of it, and once the
+ * first days are over nothing may grow: the heap, the buffers, the timers, the tokens that are
+ * remembered, the metrics.
  */
 import * as V8 from "node:v8"
 import * as Vm from "node:vm"
 import { Effect, Exit, Metric, Scope, Stream } from "effect"
 import { Zerobus } from "effect-zerobus"
 import { PackedEvents } from "./archive.ts"
-import { closeScope, type Life, perhapsInterrupted, recorded, settle, stage, type World } from "./calls.ts"
+import {
+  closeScope,
+  type Life,
+  perhapsInterrupted,
+  recorded,
+  settle,
+  stage,
+  type World
+} from "./calls.ts"
 import type { HistoryEvent } from "./history.ts"
 import { type Format, makeFaults, type Plan, type StreamPlan } from "./plan.ts"
 import { step } from "./program.ts"
@@ -75,7 +84,14 @@ const planOf = (seed: string, days: number): Plan => {
     maxUndurableBytes: 1_000_000,
     tokenLife: hour,
     tokenFailures: 0,
-    tokens: { life: hour, lead: 300_000, latency: [5, 2_000], failures: 0.02, hangs: 0.005, down: [0, 0] },
+    tokens: {
+      life: hour,
+      lead: 300_000,
+      latency: [5, 2_000],
+      failures: 0.02,
+      hangs: 0.005,
+      down: [0, 0]
+    },
     poison: false,
     faults,
     streams: [userOf("typed"), userOf("json"), userOf("proto"), userOf("schema")]
@@ -83,7 +99,11 @@ const planOf = (seed: string, days: number): Plan => {
 }
 
 /** A user: a stream after the other, until the days are over. */
-const user = (world: World, plan: StreamPlan, random: SeededRandom): Effect.Effect<void, never, Zerobus> =>
+const user = (
+  world: World,
+  plan: StreamPlan,
+  random: SeededRandom
+): Effect.Effect<void, never, Zerobus> =>
   Effect.gen(function* () {
     const zerobus = yield* Zerobus
     const { history, plan: whole, time } = world
@@ -92,10 +112,13 @@ const user = (world: World, plan: StreamPlan, random: SeededRandom): Effect.Effe
       const current = { id: world.streams++ }
       const scope = yield* Scope.make()
       const { options, table } = stage(world, plan, current, random)
-      // What the last one left is handed on; its provider goes with it, and speaks for the new stream from now on.
+      // What the last one left is handed on; its provider goes with it, and speaks for the new
+      // stream from now on.
       const call = before === undefined ? "createStream" : "recreateStream"
       const opening =
-        before === undefined ? zerobus.createStream(table, options) : zerobus.recreateStream(before.stream)
+        before === undefined
+          ? zerobus.createStream(table, options)
+          : zerobus.recreateStream(before.stream)
       if (before !== undefined) names.get(before)!.id = current.id
       const from = before === undefined ? {} : { from: before.id }
       const opened = yield* Effect.exit(
@@ -111,7 +134,14 @@ const user = (world: World, plan: StreamPlan, random: SeededRandom): Effect.Effe
         yield* Effect.sleep(60_000)
         continue
       }
-      const life: Life = { id: current.id, plan, stream: opened.value, acks: [], readers: [], random }
+      const life: Life = {
+        id: current.id,
+        plan,
+        stream: opened.value,
+        acks: [],
+        readers: [],
+        random
+      }
       names.set(life, before === undefined ? current : names.get(before)!)
       yield* startReaders(world, life)
       yield* live(
@@ -119,7 +149,9 @@ const user = (world: World, plan: StreamPlan, random: SeededRandom): Effect.Effe
         life,
         Math.min(whole.horizon, time.now + random.pick([2 * hour, 12 * hour, 5 * day, Infinity]))
       )
-      const exit = yield* Effect.exit(recorded(world, { stream: life.id, op: "close" }, life.stream.close))
+      const exit = yield* Effect.exit(
+        recorded(world, { stream: life.id, op: "close" }, life.stream.close)
+      )
       yield* settle(world, life)
       yield* closeScope(world, life, scope)
       yield* awaitReaders(life)
@@ -181,7 +213,8 @@ const allowed: Record<Exclude<keyof Sample, "day">, number> = {
   metrics: 5
 }
 
-const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
+const median = (values: ReadonlyArray<number>): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
 
 /** Compares the beginning with the end. The first days do not count: caches and pools fill then. */
 const checkGrowth = (samples: ReadonlyArray<Sample>): ReadonlyArray<string> => {
@@ -191,12 +224,21 @@ const checkGrowth = (samples: ReadonlyArray<Sample>): ReadonlyArray<string> => {
       median(part.map((sample) => sample[what]))
     )
     if (samples.length < 6 || late! <= early! + allowed[what]) return []
-    return [`growth: ${what} went from ${early} to ${late} between the second third of the days and the last`]
+    return [
+      `growth: ${what} went from ${early} to ${late} between the second third of the days and ` +
+        `the last`
+    ]
   })
 }
 
-/** How long it takes from an ingest call to its record being durable: the median in the first third and in the last, milliseconds. */
-const durableAfter = (events: ReadonlyArray<HistoryEvent>, horizon: number): readonly [number, number] => {
+/**
+ * How long it takes from an ingest call to its record being durable: the median in the first third
+ * and in the last, milliseconds.
+ */
+const durableAfter = (
+  events: ReadonlyArray<HistoryEvent>,
+  horizon: number
+): readonly [number, number] => {
   const begun = new Map<number, number>()
   const parts: [Array<number>, Array<number>] = [[], []]
   for (const event of events) {
@@ -220,7 +262,11 @@ export const soak = (
   seed: string,
   days: number,
   say: (line: string) => void
-): { readonly checks: number; readonly lines: ReadonlyArray<string>; readonly violations: ReadonlyArray<string> } => {
+): {
+  readonly checks: number
+  readonly lines: ReadonlyArray<string>
+  readonly violations: ReadonlyArray<string>
+} => {
   const began = performance.now()
   const plan = planOf(seed, days)
   const archive = new PackedEvents()
@@ -240,8 +286,10 @@ export const soak = (
     }
     samples.push(taken)
     say(
-      `day ${n}: heap ${mebibytes(taken.heap)} MiB, buffers ${mebibytes(taken.buffers)} MiB, ${taken.timers} timers, ` +
-        `${taken.fibers} fibers, ${taken.tokens} tokens, ${taken.metrics} metrics, ${world.streams} streams so far`
+      `day ${n}: heap ${mebibytes(taken.heap)} MiB, buffers ${mebibytes(taken.buffers)} MiB, ` +
+        `${taken.timers} timers, ` +
+        `${taken.fibers} fibers, ${taken.tokens} tokens, ${taken.metrics} metrics, ` +
+        `${world.streams} streams so far`
     )
   }
   const users = (world: World) =>
@@ -259,7 +307,10 @@ export const soak = (
   const [early, late] = durableAfter(events, plan.horizon)
   const drift =
     late > 1.5 * early + 10
-      ? [`drift: records were durable after ${early} ms in the first third, after ${late} ms in the last`]
+      ? [
+          `drift: records were durable after ${early} ms in the first third, after ${late} ms ` +
+            `in the last`
+        ]
       : []
   const count = (test: (event: HistoryEvent) => boolean) => events.filter(test).length
   const rotations = count((event) => event.e === "response" && event.text.closeAfter !== undefined)
@@ -268,9 +319,13 @@ export const soak = (
   return {
     checks: days,
     lines: [
-      `${days} days: ${events.length} events, ${statistics.records} records, ${statistics.durable} durable, ${statistics.duplicates} duplicates`,
-      `${statistics.connections} connections, ${rotations} rotations announced, ${faults} faults, ${badly} streams ended badly`,
-      `${statistics.mints} tokens minted, ${statistics.expiries} refused as expired; records durable after ${early.toFixed(0)} ms in the first third, ${late.toFixed(0)} ms in the last`,
+      `${days} days: ${events.length} events, ${statistics.records} records, ` +
+        `${statistics.durable} durable, ${statistics.duplicates} duplicates`,
+      `${statistics.connections} connections, ${rotations} rotations announced, ${faults} ` +
+        `faults, ${badly} streams ended badly`,
+      `${statistics.mints} tokens minted, ${statistics.expiries} refused as expired; records ` +
+        `durable after ${early.toFixed(0)} ms in the first third, ${late.toFixed(0)} ms in the ` +
+        `last`,
       `trace ${hash}, ${((performance.now() - began) / 1000).toFixed(1)} s`
     ],
     violations: [...violations, ...checkGrowth(samples), ...drift]

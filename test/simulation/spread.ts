@@ -3,7 +3,14 @@
  */
 import * as ChildProcess from "node:child_process"
 import * as Path from "node:path"
-import { type Chunk, type ChunkResult, emptyTotals, type Failure, runChunk, type Totals } from "./chunks.ts"
+import {
+  type Chunk,
+  type ChunkResult,
+  emptyTotals,
+  type Failure,
+  runChunk,
+  type Totals
+} from "./chunks.ts"
 
 /** A run and where it stops. */
 export interface Run {
@@ -20,19 +27,29 @@ export interface Run {
 
 /** Answers chunks that the parent process sends, until it has no more. */
 export const serveChunks = (): void => {
-  process.on("message", (chunk: Chunk) => void runChunk(chunk).then((result) => process.send!(result)))
+  process.on(
+    "message",
+    (chunk: Chunk) => void runChunk(chunk).then((result) => process.send!(result))
+  )
   process.on("disconnect", () => process.exit())
 }
 
 /** Runs everything; sums and failures, in order of their index. */
-export const spread = async (run: Run): Promise<{ readonly totals: Totals; readonly failures: Array<Failure> }> => {
+export const spread = async (
+  run: Run
+): Promise<{ readonly totals: Totals; readonly failures: Array<Failure> }> => {
   const totals = emptyTotals()
   const failures: Array<Failure> = []
   let next = run.first.from
   const take = (): Chunk | undefined => {
     if (next >= run.end || failures.length >= run.failures || run.enough(totals)) return undefined
     const { failures: limit, first } = run
-    const chunk = { ...first, failures: limit, from: next, count: Math.min(run.chunkSize, run.end - next) }
+    const chunk = {
+      ...first,
+      failures: limit,
+      from: next,
+      count: Math.min(run.chunkSize, run.end - next)
+    }
     next += chunk.count
     return chunk
   }

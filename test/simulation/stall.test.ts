@@ -30,7 +30,10 @@ const stream: StreamPlan = {
   options: { ...settings, batching: "off" }
 }
 
-/** A calm world in which the connection stands still for an hour in one direction, with pings answered. */
+/**
+ * A calm world in which the connection stands still for an hour in one direction, with pings
+ * answered.
+ */
 const stalled = (direction: "up" | "down"): Plan => ({
   ...makePlan("stall"),
   profile: "lossy",
@@ -77,9 +80,16 @@ const users = (world: World) =>
 describe("a connection that stands still for an hour", () => {
   for (const direction of ["up", "down"] as const) {
     it(`is kept, ingest waits, and all is durable in the end: ${direction}`, () => {
-      const { history, statistics, violations } = simulate(`stall/${direction}`, stalled(direction), users)
+      const { history, statistics, violations } = simulate(
+        `stall/${direction}`,
+        stalled(direction),
+        users
+      )
       assert.deepStrictEqual(violations, [])
-      assert.deepStrictEqual([statistics.connections, statistics.durable, statistics.duplicates], [1, records, 0])
+      assert.deepStrictEqual(
+        [statistics.connections, statistics.durable, statistics.duplicates],
+        [1, records, 0]
+      )
       // Only so many were taken before the hour was over.
       const early = history.events.filter(
         (event) => event.e === "return" && event.outcome._tag === "Offset" && event.t < hour

@@ -1,5 +1,6 @@
 /**
- * The server's disk: records become durable in groups, some time after they were appended, and a crash loses what is not durable.
+ * The server's disk: records become durable in groups, some time after they were appended, and a
+ * crash loses what is not durable.
  */
 import { RecordRejected, StorageFailure } from "../../src/local/log/storageErrors.ts"
 import type { HeldStream } from "../../src/local/persistent/persistentStreams.ts"
@@ -64,7 +65,8 @@ export class Store {
         const bad = this.poison ? found.findIndex((record) => record % 17 === 13) : -1
         if (bad >= 0) return new RecordRejected(bad, "i", "a record without poison")
         for (const record of found) {
-          if (record < 0) this.history.add({ e: "broken", what: `connection ${conn} delivered a damaged record` })
+          if (record < 0)
+            this.history.add({ e: "broken", what: `connection ${conn} delivered a damaged record` })
         }
         const group = (this.open ??= this.openGroup())
         for (const record of found) group.rows.push({ conn, record })
@@ -93,7 +95,10 @@ export class Store {
 
   /** Calls back once a group is durable or has failed. */
   onDurable(ticket: number, callback: (failure: StorageFailure | undefined) => void): void {
-    const group = this.open?.ticket === ticket ? this.open : this.syncing.find((other) => other.ticket === ticket)
+    const group =
+      this.open?.ticket === ticket
+        ? this.open
+        : this.syncing.find((other) => other.ticket === ticket)
     if (group === undefined) throw new Error("the server asks about a group that is gone")
     group.callbacks.push(callback)
   }
@@ -124,7 +129,9 @@ export class Store {
       if (this.incarnation !== incarnation || this.open !== group) return
       this.open = undefined
       this.syncing.push(group)
-      this.time.after(this.random.between(this.fsync[0], this.fsync[1]), () => this.synced(incarnation))
+      this.time.after(this.random.between(this.fsync[0], this.fsync[1]), () =>
+        this.synced(incarnation)
+      )
     })
     return group
   }
@@ -145,7 +152,8 @@ export class Store {
     }
     for (const [stream, offset] of group.offsets) this.committed.set(stream, offset)
     const byConnection = new Map<number, Array<number>>()
-    for (const { conn, record } of group.rows) byConnection.set(conn, [...(byConnection.get(conn) ?? []), record])
+    for (const { conn, record } of group.rows)
+      byConnection.set(conn, [...(byConnection.get(conn) ?? []), record])
     for (const [conn, records] of byConnection) this.history.add({ e: "durable", conn, records })
     if (this.crashAfterSync?.() === true) return
     for (const callback of group.callbacks) callback(undefined)

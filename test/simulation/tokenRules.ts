@@ -1,6 +1,7 @@
 /**
- * How often tokens are asked for where all streams share one cache: one request at a time, none while a token is good and not due for
- * renewal, none soon after a renewal that failed, and no connection with a token that has ended (row 14, I14).
+ * How often tokens are asked for where all streams share one cache: one request at a time, none
+ * while a token is good and not due for renewal, none soon after a renewal that failed, and no
+ * connection with a token that has ended (row 14, I14).
  */
 import type { View } from "./view.ts"
 
@@ -26,7 +27,8 @@ export const checkTokens = (view: View, report: Report): void => {
   for (const event of view.events) {
     const at = Math.floor(event.t)
     if (event.quiet > quiet) {
-      // A request that nobody waits for any more may take its leave in the moment in which the next one begins.
+      // A request that nobody waits for any more may take its leave in the moment in which the next
+      // one begins.
       if (running.size > 1) report("mint", `${running.size} requests for a token run at ${at} ms`)
       quiet = event.quiet
     }
@@ -34,9 +36,16 @@ export const checkTokens = (view: View, report: Report): void => {
       case "mint": {
         if (good !== undefined && at < good.expiresAt) {
           if (at < good.renewAt)
-            report("mint", `a token is asked for at ${at} ms although ${good.token} is good until ${good.renewAt} ms`)
+            report(
+              "mint",
+              `a token is asked for at ${at} ms although ${good.token} is good until ` +
+                `${good.renewAt} ms`
+            )
           else if (failed !== undefined && at < failed.at + Math.floor(failed.lead * leastPause)) {
-            report("mint", `a renewal is tried at ${at} ms, right after the one of ${failed.at} ms had failed`)
+            report(
+              "mint",
+              `a renewal is tried at ${at} ms, right after the one of ${failed.at} ms had failed`
+            )
           }
         }
         running.set(event.request, { at, lead: event.lead })
@@ -51,7 +60,8 @@ export const checkTokens = (view: View, report: Report): void => {
         ends.set(token, end)
         const expiresAt = from + life
         // A token that was dead when it arrived is not kept, and what was kept before it stays.
-        if (expiresAt > at) good = { token, expiresAt, renewAt: expiresAt - Math.min(lead, life / 2) }
+        if (expiresAt > at)
+          good = { token, expiresAt, renewAt: expiresAt - Math.min(lead, life / 2) }
         break
       }
       case "invalidate":
@@ -60,7 +70,10 @@ export const checkTokens = (view: View, report: Report): void => {
       case "open": {
         const end = ends.get(event.token) ?? Infinity
         if (event.t >= end)
-          report("I14", `connection ${event.conn} opens with ${event.token}, which had ended at ${end} ms`)
+          report(
+            "I14",
+            `connection ${event.conn} opens with ${event.token}, which had ended at ${end} ms`
+          )
         break
       }
       default:

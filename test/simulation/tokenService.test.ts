@@ -8,14 +8,24 @@ const crowd = Array.from({ length: 1_000 }, (_, index) => makePlan(`crowd/${inde
   (plan) => plan.crowd === true
 )!
 
-/** All streams of a crowd open in the same moment, and only the token service decides what happens. */
+/**
+ * All streams of a crowd open in the same moment, and only the token service decides what happens.
+ */
 const openAtOnce = (seed: string, tokens: Partial<TokenPlan>) => {
   const plan: Plan = {
     ...crowd,
     profile: "auth",
     faults: [],
     horizon: 60_000,
-    tokens: { life: 3_600_000, lead: 300_000, latency: [5, 400], failures: 0, hangs: 0, down: [0, 0], ...tokens },
+    tokens: {
+      life: 3_600_000,
+      lead: 300_000,
+      latency: [5, 400],
+      failures: 0,
+      hangs: 0,
+      down: [0, 0],
+      ...tokens
+    },
     streams: crowd.streams.map((stream) => ({
       ...stream,
       startAt: 0,
@@ -37,8 +47,12 @@ const openAtOnce = (seed: string, tokens: Partial<TokenPlan>) => {
     }))
   }
   const { history, violations } = simulate(seed, plan, program)
-  const asked = history.events.filter((event) => event.e === "headers" && event.outcome === "asked").length
-  const opened = history.events.filter((event) => event.e === "response" && event.text.created === true).length
+  const asked = history.events.filter(
+    (event) => event.e === "headers" && event.outcome === "asked"
+  ).length
+  const opened = history.events.filter(
+    (event) => event.e === "response" && event.text.created === true
+  ).length
   const requests = history.events.filter(({ e }) => e === "mint").length
   assert.deepStrictEqual(violations, [])
   return { asked, opened, requests }
@@ -56,7 +70,8 @@ describe("the token cache under a crowd", () => {
     const { asked, opened, requests } = openAtOnce("down", { down: [0, 60_000] })
     assert.strictEqual(opened, 0)
     assert.isAbove(asked, crowdSize * 4)
-    // Five rounds of attempts (fewer where the endpoint refuses for good), spread by jitter over 0.8 seconds, and an answer takes 0.2 on average.
+    // Five rounds of attempts (fewer where the endpoint refuses for good), spread by jitter over
+    // 0.8 seconds, and an answer takes 0.2 on average.
     assert.isAtMost(requests, 40)
   })
 })

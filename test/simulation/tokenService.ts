@@ -1,9 +1,15 @@
 /**
- * One principal's tokens for all streams of a run: the real token cache over a simulated token endpoint that is slow, refuses, fails,
- * is down for a while, or never answers.
+ * One principal's tokens for all streams of a run: the real token cache over a simulated token
+ * endpoint that is slow, refuses, fails, is down for a while, or never answers.
  */
 import { Effect, Exit, Redacted } from "effect"
-import { type HeadersProviderShape, InvalidToken, Retryable, RetryableReason, type StreamFailure } from "effect-zerobus"
+import {
+  type HeadersProviderShape,
+  InvalidToken,
+  Retryable,
+  RetryableReason,
+  type StreamFailure
+} from "effect-zerobus"
 import { makeTokenCache, type Minted, type TokenCache } from "../../src/internal/net/tokenCache.ts"
 import type { History } from "./history.ts"
 import type { Plan } from "./plan.ts"
@@ -43,7 +49,12 @@ export class TokenService implements Credentials {
     this.plan = options.plan
     this.tokens = options.tokens
     this.random = options.random
-    this.cache = makeTokenCache({ mint: () => this.mint(), enabled: true, lead: options.tokens.lead, renewalLimit })
+    this.cache = makeTokenCache({
+      mint: () => this.mint(),
+      enabled: true,
+      lead: options.tokens.lead,
+      renewalLimit
+    })
   }
 
   readonly expired = (authorization: string): boolean => {
@@ -62,7 +73,11 @@ export class TokenService implements Credentials {
     return this.ends.size + this.pending.size
   }
 
-  provider(current: { readonly id: number }, invalidates: boolean, random: SeededRandom): HeadersProviderShape {
+  provider(
+    current: { readonly id: number },
+    invalidates: boolean,
+    random: SeededRandom
+  ): HeadersProviderShape {
     const { cache, history } = this
     const bearer = (token: Redacted.Redacted<string>) => `Bearer ${Redacted.value(token)}`
     return {
@@ -84,9 +99,18 @@ export class TokenService implements Credentials {
         ? {
             invalidate: (table: string, rejected: Readonly<Record<string, string>>) =>
               Effect.suspend(() => {
-                history.add({ e: "invalidate", stream: current.id, token: rejected["authorization"] ?? "" })
-                const dropped = cache.invalidate(table, (token) => bearer(token) === rejected["authorization"])
-                return this.isCalm() || !random.chance(0.1) ? dropped : Effect.andThen(dropped, Effect.sleep(40_000))
+                history.add({
+                  e: "invalidate",
+                  stream: current.id,
+                  token: rejected["authorization"] ?? ""
+                })
+                const dropped = cache.invalidate(
+                  table,
+                  (token) => bearer(token) === rejected["authorization"]
+                )
+                return this.isCalm() || !random.chance(0.1)
+                  ? dropped
+                  : Effect.andThen(dropped, Effect.sleep(40_000))
               })
           }
         : {})
@@ -104,7 +128,10 @@ export class TokenService implements Credentials {
       const request = this.requests++
       history.add({ e: "mint", request, lead: tokens.lead })
       const calm = this.isCalm()
-      const latency = random.between(tokens.latency[0], calm ? Math.min(tokens.latency[1], 50) : tokens.latency[1])
+      const latency = random.between(
+        tokens.latency[0],
+        calm ? Math.min(tokens.latency[1], 50) : tokens.latency[1]
+      )
       const down = !calm && time.now >= tokens.down[0] && time.now < tokens.down[1]
       const fails = down || (!calm && random.chance(tokens.failures))
       const hangs = !calm && random.chance(tokens.hangs)
@@ -128,7 +155,9 @@ export class TokenService implements Credentials {
       })
       return Effect.onExit(limited, (exit) =>
         Effect.sync(() => {
-          const token = Exit.isSuccess(exit) ? `Bearer ${Redacted.value(exit.value.token)}` : undefined
+          const token = Exit.isSuccess(exit)
+            ? `Bearer ${Redacted.value(exit.value.token)}`
+            : undefined
           const end = life.begins + life.millis
           history.add({ e: "minted", request, token, life: tokens.life, end })
         })
@@ -145,8 +174,12 @@ export class TokenService implements Credentials {
 
   private failure(): StreamFailure {
     const { random } = this
-    if (random.chance(0.1)) return new InvalidToken({ message: "The simulated token service refused." })
-    return this.unavailable("The simulated token service is down.", random.pick([undefined, 100, 3_000]))
+    if (random.chance(0.1))
+      return new InvalidToken({ message: "The simulated token service refused." })
+    return this.unavailable(
+      "The simulated token service is down.",
+      random.pick([undefined, 100, 3_000])
+    )
   }
 
   private unavailable(message: string, retryAfterMillis?: number): StreamFailure {

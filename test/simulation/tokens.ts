@@ -1,5 +1,6 @@
 /**
- * The credentials of a run: tokens that expire and are revoked, a token service that is slow or fails, and the cache in front of it.
+ * The credentials of a run: tokens that expire and are revoked, a token service that is slow or
+ * fails, and the cache in front of it.
  */
 import { Effect } from "effect"
 import { type HeadersProviderShape, InvalidToken, Retryable, RetryableReason } from "effect-zerobus"
@@ -58,13 +59,18 @@ export class Tokens implements Credentials {
     return this.ends.size
   }
 
-  provider(current: { readonly id: number }, invalidates: boolean, random: SeededRandom): HeadersProviderShape {
+  provider(
+    current: { readonly id: number },
+    invalidates: boolean,
+    random: SeededRandom
+  ): HeadersProviderShape {
     const { history, plan, time } = this
     let cached: string | undefined
     const calm = () => plan.profile === "calm" || time.now >= plan.horizon
     const getHeaders = Effect.fnUntraced(function* (this: Tokens) {
       const stream = current.id
-      const note = (outcome: string) => Effect.sync(() => history.add({ e: "headers", stream, outcome }))
+      const note = (outcome: string) =>
+        Effect.sync(() => history.add({ e: "headers", stream, outcome }))
       yield* note("asked")
       if (!calm() && random.chance(0.3)) yield* Effect.sleep(random.pick([1, 100, 1_000, 20_000]))
       if (!calm() && random.chance(plan.tokenFailures)) {
@@ -98,7 +104,9 @@ export class Tokens implements Credentials {
                 const token = rejected["authorization"] ?? ""
                 history.add({ e: "invalidate", stream: current.id, token })
                 if (`Bearer ${cached}` === token) cached = undefined
-                return !calm() && random.chance(0.1) ? Effect.sleep(random.pick([10, 40_000])) : Effect.void
+                return !calm() && random.chance(0.1)
+                  ? Effect.sleep(random.pick([10, 40_000]))
+                  : Effect.void
               })
           }
         : {})

@@ -76,20 +76,27 @@ export interface View {
 
 /** Whether a call was accepted for sure. */
 export const accepted = (call: Call): boolean =>
-  (call.end?.outcome._tag === "Offset" || call.end?.outcome._tag === "Taken") && call.records.length > 0
-
-/** Whether the call ends its stream: closing, a scope's end, or what `withStream` and `sink` do once their users are done. */
-export const closes = ({ op }: Call): boolean => op === "close" || op === "closeScope" || op === "leave"
+  (call.end?.outcome._tag === "Offset" || call.end?.outcome._tag === "Taken") &&
+  call.records.length > 0
 
 /**
- * From when on the stream may be closing: what happens after this need have no other reason. A sink that refuses a record ends its stream
- * before anybody outside knows of it, so with the last record that it was given.
+ * Whether the call ends its stream: closing, a scope's end, or what `withStream` and `sink` do once
+ * their users are done.
+ */
+export const closes = ({ op }: Call): boolean =>
+  op === "close" || op === "closeScope" || op === "leave"
+
+/**
+ * From when on the stream may be closing: what happens after this need have no other reason. A sink
+ * that refuses a record ends its stream before anybody outside knows of it, so with the last record
+ * that it was given.
  */
 export const closingFrom = ({ calls, settings }: StreamView): number => {
   const first = calls.find(closes)?.start.seq ?? Infinity
   const sink = calls.find(({ op }) => op === "sink")?.end?.outcome
   const refused =
-    (sink?._tag === "Error" && (sink.error === "PayloadTooLarge" || sink.error === "FlushTimeout")) ||
+    (sink?._tag === "Error" &&
+      (sink.error === "PayloadTooLarge" || sink.error === "FlushTimeout")) ||
     // It may be interrupted while it closes for that.
     (sink?._tag === "Interrupted" &&
       (settings.ingestTimeout !== undefined ||
@@ -110,7 +117,17 @@ export const makeView = (events: ReadonlyArray<HistoryEvent>, profile: Profile):
     switch (event.e) {
       case "call": {
         const { bytes = 0, from, id, offset, op, records = [], settings, stream } = event
-        const call: Call = { id, stream, op, records, bytes, offset, from, start: event, end: undefined }
+        const call: Call = {
+          id,
+          stream,
+          op,
+          records,
+          bytes,
+          offset,
+          from,
+          start: event,
+          end: undefined
+        }
         calls.set(id, call)
         for (const record of records) callOf.set(record, call)
         if (settings !== undefined) streams.set(stream, makeStream(stream, settings, call))
@@ -212,7 +229,10 @@ const makeStream = (id: number, settings: StreamSettings, opening: Call): Stream
   durable: 0
 })
 
-/** Messages that the acknowledgements delivered so far cover, at most: the highest plausible one counts, processed or not. */
+/**
+ * Messages that the acknowledgements delivered so far cover, at most: the highest plausible one
+ * counts, processed or not.
+ */
 export const ackedAtMost = (connection: Connection, seq: number): number => {
   let most = 0
   for (const { seq: at, text } of connection.responses) {
@@ -223,7 +243,10 @@ export const ackedAtMost = (connection: Connection, seq: number): number => {
   return most
 }
 
-/** Messages that are acknowledged for sure by the quiet moment `quiet`: delivered and sent before it, and nothing bad before them. */
+/**
+ * Messages that are acknowledged for sure by the quiet moment `quiet`: delivered and sent before
+ * it, and nothing bad before them.
+ */
 export const ackedAtLeast = (connection: Connection, quiet: number): number => {
   const sent = connection.sent.filter((event) => event.quiet < quiet).length - 1
   let least = 0

@@ -1,9 +1,11 @@
 /**
- * A seeded event loop: fibers, network and server take turns on it, and time passes only when nobody can go on.
+ * A seeded event loop: fibers, network and server take turns on it, and time passes only when
+ * nobody can go on.
  *
- * It stands in for Effect's scheduler and clock and for the server's timers. What is ready runs in order of arrival or, when the
- * plan says so, in an order that the seed decides; a fiber may be made to yield between any two operations. A whole run is
- * synchronous, so the same seed gives the same run.
+ * It stands in for Effect's scheduler and clock and for the server's timers. What is ready runs in
+ * order of arrival or, when the plan says so, in an order that the seed decides; a fiber may be
+ * made to yield between any two operations. A whole run is synchronous, so the same seed gives the
+ * same run.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -53,7 +55,9 @@ export class VirtualTime {
   quiet = 0
   /** Fibers of the one process of most runs. */
   private readonly counts: FiberCounts = { fibers: 0, sleeps: 0 }
-  /** Set by what resolves promises: `runAsync` lets their continuations run before the next task. */
+  /**
+   * Set by what resolves promises: `runAsync` lets their continuations run before the next task.
+   */
   hasPromises = false
   tasks = 0
   /** A run with more of them is stuck in a loop. */
@@ -63,7 +67,10 @@ export class VirtualTime {
   /** Asked before every operation of every fiber; true makes the fiber yield. */
   onOperation: ((fiber: Fiber.Fiber<unknown, unknown>) => boolean) | undefined
   /** Fibers that are interrupted after so many more operations. */
-  private readonly doomed = new Map<Fiber.Fiber<unknown, unknown>, { left: number; readonly strike: () => void }>()
+  private readonly doomed = new Map<
+    Fiber.Fiber<unknown, unknown>,
+    { left: number; readonly strike: () => void }
+  >()
   private readonly ready: Array<(() => void) | undefined> = []
   private first = 0
   private heap: Array<Timer> = []
@@ -102,15 +109,27 @@ export class VirtualTime {
 
   /** Runs the callback after so many milliseconds; returns how to take it back. */
   after(millis: number, callback: () => void): () => void {
-    const timer: Timer = { at: this.now + Math.max(0, millis), order: this.orders++, run: callback, alive: true }
+    const timer: Timer = {
+      at: this.now + Math.max(0, millis),
+      order: this.orders++,
+      run: callback,
+      alive: true
+    }
     push(this.heap, timer)
     return () => {
       timer.alive = false
     }
   }
 
-  /** Strikes between two operations of the fiber, after so many of them; returns how to take that back. */
-  strikeAfter(fiber: Fiber.Fiber<unknown, unknown>, operations: number, strike: () => void): () => void {
+  /**
+   * Strikes between two operations of the fiber, after so many of them; returns how to take that
+   * back.
+   */
+  strikeAfter(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    operations: number,
+    strike: () => void
+  ): () => void {
     this.doomed.set(fiber, { left: operations, strike })
     return () => void this.doomed.delete(fiber)
   }
@@ -124,7 +143,10 @@ export class VirtualTime {
     return true
   }
 
-  /** Runs until nothing is left to do, or `done` says so. Returns false when the run is stuck in a loop. */
+  /**
+   * Runs until nothing is left to do, or `done` says so. Returns false when the run is stuck in a
+   * loop.
+   */
   run(done: () => boolean): boolean {
     for (;;) {
       const end = this.step(done)
@@ -132,7 +154,10 @@ export class VirtualTime {
     }
   }
 
-  /** The same for code with promises: what a task resolves continues before the next task, as in Node. */
+  /**
+   * The same for code with promises: what a task resolves continues before the next task, as in
+   * Node.
+   */
   async runAsync(done: () => boolean): Promise<boolean> {
     for (;;) {
       const end = this.step(done)
@@ -170,7 +195,11 @@ export class VirtualTime {
   }
 
   private takeReady(): (() => void) | undefined {
-    if (this.plan.shuffle > 0 && this.ready.length - this.first > 1 && this.random.chance(this.plan.shuffle)) {
+    if (
+      this.plan.shuffle > 0 &&
+      this.ready.length - this.first > 1 &&
+      this.random.chance(this.plan.shuffle)
+    ) {
       const chosen = this.first + this.random.int(this.ready.length - this.first)
       const task = this.ready[chosen]
       this.ready.splice(chosen, 1)
@@ -185,13 +214,18 @@ export class VirtualTime {
     return task
   }
 
-  private sleep(duration: Duration.Duration, turns: Turns, counts: FiberCounts): Effect.Effect<void> {
+  private sleep(
+    duration: Duration.Duration,
+    turns: Turns,
+    counts: FiberCounts
+  ): Effect.Effect<void> {
     const millis = Duration.toMillis(duration)
     if (!Number.isFinite(millis)) return Effect.never
     return Effect.callback<void>((resume) => {
       counts.sleeps++
       let asleep = true
-      // A fiber that is interrupted between its waking and its next turn is woken and cleaned up after: it counts once.
+      // A fiber that is interrupted between its waking and its next turn is woken and cleaned up
+      // after: it counts once.
       const wake = () => {
         if (asleep) counts.sleeps--
         asleep = false
@@ -244,7 +278,10 @@ export class VirtualTime {
   }
 }
 
-/** Runs one task of the loop. What user code throws in it is an uncaught error, and the loop goes on. */
+/**
+ * Runs one task of the loop. What user code throws in it is an uncaught error, and the loop goes
+ * on.
+ */
 const turn = (task: (() => void) | undefined): void => {
   try {
     task?.()

@@ -1,9 +1,10 @@
 /**
- * What plans decide since their second generation: every way to open and feed a stream, typed records, recovery policies of the
- * user's, readers, plain callbacks, tokens out of the real cache, and connections that streams share.
+ * What plans decide since their second generation: every way to open and feed a stream, typed
+ * records, recovery policies of the user's, readers, plain callbacks, tokens out of the real cache,
+ * and connections that streams share.
  *
- * It draws from a source of chance of its own, so that plans of the first generation, which the past failures are about, stay what they
- * were.
+ * It draws from a source of chance of its own, so that plans of the first generation, which the
+ * past failures are about, stay what they were.
  */
 import type { Plan, StreamPlan, TimedFault } from "./plan.ts"
 import { makePolicy, type PolicyPlan, scheduleOf, settingsOf } from "./policies.ts"
@@ -14,7 +15,10 @@ export interface Wider {
   /** How the stream is opened: by itself, by `withStream`, or by `sink`. */
   readonly face: "createStream" | "withStream" | "sink"
   readonly policy: PolicyPlan | undefined
-  /** Readers of durable offsets and states besides the one that always reads: late, slow, or giving up. */
+  /**
+   * Readers of durable offsets and states besides the one that always reads: late, slow, or giving
+   * up.
+   */
   readonly readers: number
   /** Records offered from plain callbacks. */
   readonly callbacks: number
@@ -46,9 +50,11 @@ export const widen = (plan: Plan, seed: string): Plan => {
   const tokens = crowd || random.chance(0.5) ? makeTokens(random.fork("tokens"), plan) : undefined
   const shared = random.chance(0.25)
   const streams = crowd
-    ? Array.from({ length: crowdSize }, (_, i) => inCrowd(plan.streams[0]!, random.fork(`crowd${i}`), tokens!))
-    : [...plan.streams, ...(shared && plan.streams.length === 1 ? plan.streams : [])].map((stream, i) =>
-        widenStream(stream, random.fork(`stream${i}`))
+    ? Array.from({ length: crowdSize }, (_, i) =>
+        inCrowd(plan.streams[0]!, random.fork(`crowd${i}`), tokens!)
+      )
+    : [...plan.streams, ...(shared && plan.streams.length === 1 ? plan.streams : [])].map(
+        (stream, i) => widenStream(stream, random.fork(`stream${i}`))
       )
   return {
     ...plan,
@@ -66,11 +72,14 @@ export const widen = (plan: Plan, seed: string): Plan => {
 
 /** The wall clock is set now and then, whatever else goes wrong. */
 const clockJumps = (random: SeededRandom, { horizon, profile }: Plan): ReadonlyArray<TimedFault> =>
-  Array.from({ length: profile === "calm" || random.chance(0.85) ? 0 : random.between(1, 3) }, () => ({
-    kind: "clockJump",
-    at: random.int(Math.min(horizon, random.pick([300, horizon]))),
-    millis: random.pick([-3_600_000, -5_000, 5_000, 120_000, 3_600_000])
-  }))
+  Array.from(
+    { length: profile === "calm" || random.chance(0.85) ? 0 : random.between(1, 3) },
+    () => ({
+      kind: "clockJump",
+      at: random.int(Math.min(horizon, random.pick([300, horizon]))),
+      millis: random.pick([-3_600_000, -5_000, 5_000, 120_000, 3_600_000])
+    })
+  )
 
 const makeTokens = (random: SeededRandom, plan: Plan): TokenPlan => {
   const calm = plan.profile === "calm"
@@ -103,7 +112,11 @@ const widenStream = (stream: StreamPlan, random: SeededRandom): StreamPlan => {
   return {
     ...stream,
     format: random.pick([stream.format, stream.format, "typed", "schema"]),
-    settings: { ...stream.settings, ...bounds, ...(policy === undefined ? {} : { policy: settingsOf(policy) }) },
+    settings: {
+      ...stream.settings,
+      ...bounds,
+      ...(policy === undefined ? {} : { policy: settingsOf(policy) })
+    },
     options: {
       ...stream.options,
       ...bounds,
@@ -113,7 +126,10 @@ const widenStream = (stream: StreamPlan, random: SeededRandom): StreamPlan => {
   }
 }
 
-/** One of many streams that open in the same moment, or nearly, and do little; the second half when the token is due for renewal. */
+/**
+ * One of many streams that open in the same moment, or nearly, and do little; the second half when
+ * the token is due for renewal.
+ */
 const inCrowd = (stream: StreamPlan, random: SeededRandom, { life }: TokenPlan): StreamPlan => ({
   ...stream,
   startAt: random.pick([0, 0, random.int(50), Math.min(life, 100_000) * 0.7 + random.int(50)]),

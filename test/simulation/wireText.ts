@@ -1,6 +1,7 @@
 /**
- * Reads the messages on the wire for the history, and makes hostile ones. It knows the protocol's field numbers and nothing of the
- * engine or the server, so that a mistake in their codecs is not repeated here.
+ * Reads the messages on the wire for the history, and makes hostile ones. It knows the protocol's
+ * field numbers and nothing of the engine or the server, so that a mistake in their codecs is not
+ * repeated here.
  */
 
 type Field = readonly [number: number, value: number | Uint8Array]
@@ -36,12 +37,17 @@ const field = (list: ReadonlyArray<Field>, number: number) => list.find(([n]) =>
 export type RequestText =
   | { readonly kind: "create" }
   | { readonly kind: "resume" }
-  | { readonly kind: "ingest"; readonly wireOffset: number | undefined; readonly payloads: ReadonlyArray<Uint8Array> }
+  | {
+      readonly kind: "ingest"
+      readonly wireOffset: number | undefined
+      readonly payloads: ReadonlyArray<Uint8Array>
+    }
 
 /** Reads a request, also of a persistent stream; throws when the client wrote nonsense. */
 export const readRequestText = (bytes: Uint8Array, persistent = false): RequestText => {
   const [part] = fields(bytes)
-  if (part === undefined || typeof part[1] === "number") throw new Error("a request without payload")
+  if (part === undefined || typeof part[1] === "number")
+    throw new Error("a request without payload")
   if (part[0] === 1) return { kind: "create" }
   if (persistent && part[0] === 2) return { kind: "resume" }
   const inner = fields(part[1])
@@ -49,7 +55,9 @@ export const readRequestText = (bytes: Uint8Array, persistent = false): RequestT
   const content = field(inner, 2) ?? field(inner, 3)
   if (!(content instanceof Uint8Array)) throw new Error("an ingest request without record")
   const payloads =
-    part[0] === (persistent ? 3 : 2) ? [content] : fields(content).map(([, value]) => value as Uint8Array)
+    part[0] === (persistent ? 3 : 2)
+      ? [content]
+      : fields(content).map(([, value]) => value as Uint8Array)
   return { kind: "ingest", wireOffset: typeof offset === "number" ? offset : undefined, payloads }
 }
 
@@ -85,7 +93,9 @@ export const readResponseText = (bytes: Uint8Array, persistent = false): Respons
         const parts = duration instanceof Uint8Array ? fields(duration) : []
         const [seconds, nanos] = [field(parts, 1) ?? 0, field(parts, 2) ?? 0]
         text.closeAfter =
-          duration instanceof Uint8Array ? Math.max(0, Number(seconds) * 1000 + Number(nanos) / 1e6) : "none"
+          duration instanceof Uint8Array
+            ? Math.max(0, Number(seconds) * 1000 + Number(nanos) / 1e6)
+            : "none"
       }
     }
     return Object.keys(text).length === 0 ? { bad: "unknown" } : text

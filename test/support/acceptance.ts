@@ -1,8 +1,10 @@
 /**
- * The harness of the acceptance tests: the real client over a scripted server, on the virtual clock of the test.
+ * The harness of the acceptance tests: the real client over a scripted server, on the virtual clock
+ * of the test.
  *
- * Nothing here waits for real time. `settle` gives fibers and deliveries their turns, `advance` moves the virtual clock and settles,
- * and `started` runs a call in the background so that a test can say whether it has ended.
+ * Nothing here waits for real time. `settle` gives fibers and deliveries their turns, `advance`
+ * moves the virtual clock and settles, and `started` runs a call in the background so that a test
+ * can say whether it has ended.
  */
 import { assert } from "@effect/vitest"
 import * as Cause from "effect/Cause"
@@ -26,7 +28,8 @@ export const table = TableProperties.json("main.default.readings")
 
 /** DescriptorProto of `message T { optional bytes payload = 1; }`. */
 export const descriptor = Uint8Array.from([
-  0x0a, 0x01, 0x54, 0x12, 0x0f, 0x0a, 0x07, 0x70, 0x61, 0x79, 0x6c, 0x6f, 0x61, 0x64, 0x18, 0x01, 0x20, 0x01, 0x28, 0x0c
+  0x0a, 0x01, 0x54, 0x12, 0x0f, 0x0a, 0x07, 0x70, 0x61, 0x79, 0x6c, 0x6f, 0x61, 0x64, 0x18, 0x01,
+  0x20, 0x01, 0x28, 0x0c
 ])
 export const protoTable = TableProperties.proto("main.default.blobs", descriptor)
 
@@ -55,8 +58,14 @@ export const until = (what: string, condition: () => boolean): Effect.Effect<voi
     assert.fail(`never happened: ${what}`)
   })
 
-/** Moves the virtual clock by whole milliseconds, in steps so that timers which start other timers do so at their own time. */
-export const advance = (millis: number, step = Math.max(1, Math.ceil(millis / 10))): Effect.Effect<void> =>
+/**
+ * Moves the virtual clock by whole milliseconds, in steps so that timers which start other timers
+ * do so at their own time.
+ */
+export const advance = (
+  millis: number,
+  step = Math.max(1, Math.ceil(millis / 10))
+): Effect.Effect<void> =>
   Effect.gen(function* () {
     yield* settle
     for (let left = millis; left > 0; left -= step) {
@@ -84,13 +93,16 @@ export const started = <A, E, R>(
   Effect.gen(function* () {
     const fiber = yield* Effect.forkScoped(effect, { startImmediately: true })
     yield* settle
-    const ended = (): Exit.Exit<A, E> => fiber.pollUnsafe() ?? assert.fail("the call is still running")
+    const ended = (): Exit.Exit<A, E> =>
+      fiber.pollUnsafe() ?? assert.fail("the call is still running")
     return {
       done: () => fiber.pollUnsafe() !== undefined,
       exit: () => fiber.pollUnsafe(),
       value: () => {
         const exit = ended()
-        return Exit.isSuccess(exit) ? exit.value : assert.fail(`the call failed: ${String(Cause.squash(exit.cause))}`)
+        return Exit.isSuccess(exit)
+          ? exit.value
+          : assert.fail(`the call failed: ${String(Cause.squash(exit.cause))}`)
       },
       error: () => failureOf(ended()),
       interrupt: Fiber.interrupt(fiber),
@@ -102,7 +114,9 @@ export const started = <A, E, R>(
 export const failureOf = <A, E>(exit: Exit.Exit<A, E>): E => {
   if (Exit.isSuccess(exit)) return assert.fail("the call succeeded")
   const reason = exit.cause.reasons.find(Cause.isFailReason)
-  return reason === undefined ? assert.fail(`no typed failure: ${Cause.pretty(exit.cause)}`) : (reason.error as E)
+  return reason === undefined
+    ? assert.fail(`no typed failure: ${Cause.pretty(exit.cause)}`)
+    : (reason.error as E)
 }
 
 /** Checks the tag of an error and returns it with its type. */
@@ -114,7 +128,10 @@ export const tagged = <E extends { readonly _tag: string }, T extends E["_tag"]>
   return error as Extract<E, { readonly _tag: T }>
 }
 
-/** Credentials that count how they are used: `Bearer token-0`, `Bearer token-1`, ... a new one after each invalidation. */
+/**
+ * Credentials that count how they are used: `Bearer token-0`, `Bearer token-1`, ... a new one after
+ * each invalidation.
+ */
 export class CountingProvider {
   asked = 0
   invalidated = 0
@@ -140,24 +157,39 @@ export class CountingProvider {
 export const client = (
   ...scripts: ReadonlyArray<Script>
 ): Effect.Effect<
-  { readonly server: ScriptedServer; readonly zerobus: ZerobusShape; readonly provider: CountingProvider },
+  {
+    readonly server: ScriptedServer
+    readonly zerobus: ZerobusShape
+    readonly provider: CountingProvider
+  },
   never,
   Scope.Scope
 > =>
   Effect.gen(function* () {
     const server = new ScriptedServer(scripts)
     const provider = new CountingProvider()
-    yield* Effect.addFinalizer(() => Effect.sync(() => assert.deepStrictEqual(server.violations, [])))
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => assert.deepStrictEqual(server.violations, []))
+    )
     const context = yield* Layer.build(
       Zerobus.layerNoDeps.pipe(
-        Layer.provide([MemoryTransport.layer(server.serve), Layer.succeed(HeadersProvider, provider.shape)])
+        Layer.provide([
+          MemoryTransport.layer(server.serve),
+          Layer.succeed(HeadersProvider, provider.shape)
+        ])
       )
     )
     return { server, zerobus: Context.get(context, Zerobus), provider }
   })
 
-/** Options that fit tests: nothing is flushed when the test's scope closes a stream that it left behind. */
-const testOptions = { scopeCloseTimeout: 0, onUnacked: () => Effect.void } satisfies StreamConfigurationOptions
+/**
+ * Options that fit tests: nothing is flushed when the test's scope closes a stream that it left
+ * behind.
+ */
+const testOptions = {
+  scopeCloseTimeout: 0,
+  onUnacked: () => Effect.void
+} satisfies StreamConfigurationOptions
 
 /** An open JSON stream on a scripted server. */
 export const open = (
@@ -179,7 +211,10 @@ export const open = (
     return { server, zerobus, provider, stream }
   })
 
-/** A server that accepts streams and acknowledges nothing; it ends a call when the client half-closes it. */
+/**
+ * A server that accepts streams and acknowledges nothing; it ends a call when the client
+ * half-closes it.
+ */
 export const silent: Script = { onMessage: () => {} }
 
 /** A server that ends the opening of a stream with a status. */

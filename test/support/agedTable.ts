@@ -84,7 +84,8 @@ export const agedTable = Effect.fnUntraced(function* (options: {
     }
   }
   const setTimes = async (): Promise<void> => {
-    for (const [path, time] of times) await Fs.utimes(path, time / 1000, time / 1000).catch(() => {})
+    for (const [path, time] of times)
+      await Fs.utimes(path, time / 1000, time / 1000).catch(() => {})
   }
   for (let n = 0; n < days; n++) {
     yield* Effect.gen(function* () {

@@ -1,4 +1,7 @@
-/** A byte sink for encoder tests, with little room on purpose so that growing and moving happen all the time. */
+/**
+ * A byte sink for encoder tests, with little room on purpose so that growing and moving happen all
+ * the time.
+ */
 import type { ByteSink } from "../../src/internal/recordCodec.ts"
 import type { RecordCodec } from "../../src/internal/recordCodec.ts"
 import type { InvalidArgument } from "../../src/ZerobusError.ts"
@@ -25,5 +28,7 @@ export class TestSink implements ByteSink {
 /** The bytes of one record, or why it was refused. */
 export const encode = <A>(codec: RecordCodec<A>, record: A): Uint8Array | InvalidArgument => {
   const sink = new TestSink()
-  return codec.write(record, sink) ?? Uint8Array.from(sink.buffer.subarray(sink.mark, sink.position))
+  return (
+    codec.write(record, sink) ?? Uint8Array.from(sink.buffer.subarray(sink.mark, sink.position))
+  )
 }

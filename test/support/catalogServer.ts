@@ -1,4 +1,7 @@
-/** A token endpoint and a tables API on a free port, scripted by the test and with everything they were asked. */
+/**
+ * A token endpoint and a tables API on a free port, scripted by the test and with everything they
+ * were asked.
+ */
 import { Effect } from "effect"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -36,18 +39,37 @@ export const catalogServer = Effect.acquireRelease(
     const state = {
       url: "",
       requests,
-      token: { status: 200, body: JSON.stringify({ access_token: "plain-token", expires_in: 3600 }) } as Answer,
+      token: {
+        status: 200,
+        body: JSON.stringify({ access_token: "plain-token", expires_in: 3600 })
+      } as Answer,
       tables: new Map<string, Answer | "never">()
     }
     const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
       const body = await textOf(request)
       const url = request.url ?? ""
-      requests.push({ method: request.method ?? "", url, authorization: request.headers.authorization ?? "", body })
+      requests.push({
+        method: request.method ?? "",
+        url,
+        authorization: request.headers.authorization ?? "",
+        body
+      })
       const path = /^\/api\/2\.1\/unity-catalog\/tables\/([^/?]+)$/.exec(url)?.[1]
-      const answer = url === "/oidc/v1/token" ? state.token : path === undefined ? undefined : state.tables.get(path)
+      const answer =
+        url === "/oidc/v1/token"
+          ? state.token
+          : path === undefined
+            ? undefined
+            : state.tables.get(path)
       if (answer === "never") return
-      response.writeHead(answer?.status ?? 404, answer?.headers ?? { "content-type": "application/json" })
-      response.end(answer?.body ?? JSON.stringify({ error_code: "TABLE_DOES_NOT_EXIST", message: "no such table" }))
+      response.writeHead(
+        answer?.status ?? 404,
+        answer?.headers ?? { "content-type": "application/json" }
+      )
+      response.end(
+        answer?.body ??
+          JSON.stringify({ error_code: "TABLE_DOES_NOT_EXIST", message: "no such table" })
+      )
     }
     const http = createServer((request, response) => void handle(request, response))
     http.listen(0, "127.0.0.1", () => {

@@ -1,6 +1,7 @@
 /**
- * The command line as a user has it: processes over the sources with their output and exit codes, a server that can be killed, and the
- * same commands without a process of their own, for the many cases that need none.
+ * The command line as a user has it: processes over the sources with their output and exit codes, a
+ * server that can be killed, and the same commands without a process of their own, for the many
+ * cases that need none.
  */
 import { NodeServices } from "@effect/platform-node"
 import { ConfigProvider, Console, Effect } from "effect"
@@ -40,13 +41,14 @@ export interface Running {
 const plainEnvironment = (): Record<string, string | undefined> =>
   Object.fromEntries(
     Object.entries(process.env).filter(
-      ([name]) => !/^(ZEROBUS|DATABRICKS)_|^NODE_(ENV|OPTIONS|EXTRA_CA_CERTS)$|_proxy$|^VITEST/i.test(name)
+      ([name]) =>
+        !/^(ZEROBUS|DATABRICKS)_|^NODE_(ENV|OPTIONS|EXTRA_CA_CERTS)$|_proxy$|^VITEST/i.test(name)
     )
   )
 
 /**
- * Starts `zerobus` with these arguments; standard input is empty, `input`, or whatever the caller writes. `uid` is the user of the process, by
- * default that of this one.
+ * Starts `zerobus` with these arguments; standard input is empty, `input`, or whatever the caller
+ * writes. `uid` is the user of the process, by default that of this one.
  */
 export const start = (
   args: ReadonlyArray<string>,
@@ -68,7 +70,11 @@ export const start = (
     child.stdin!.on("error", () => {})
     if (input !== "caller") child.stdin!.end(input)
   }
-  const end = once(child, "close").then(([code, signal]): Finished => ({ code: signal ?? code, out, err }))
+  const end = once(child, "close").then(([code, signal]): Finished => ({
+    code: signal ?? code,
+    out,
+    err
+  }))
   const says = (pattern: RegExp) =>
     new Promise<void>((resolve, reject) => {
       const look = () => {
@@ -77,7 +83,9 @@ export const start = (
       child.stdout!.on("data", look)
       child.stderr!.on("data", look)
       look()
-      void end.then(({ code }) => reject(new Error(`ended with ${code} before it said ${pattern}\n${out}${err}`)))
+      void end.then(({ code }) =>
+        reject(new Error(`ended with ${code} before it said ${pattern}\n${out}${err}`))
+      )
     })
   return { child, out: () => out, err: () => err, says, end }
 }
@@ -90,10 +98,13 @@ export const zerobusProcess = (
 ): Promise<Finished> => start(args, environment, input).end
 
 /**
- * Runs the same commands in this process: without the start of a process they take milliseconds. The exit code is what `main.ts` would
- * end with.
+ * Runs the same commands in this process: without the start of a process they take milliseconds.
+ * The exit code is what `main.ts` would end with.
  */
-export const zerobus = async (args: ReadonlyArray<string>, environment: Environment = {}): Promise<Finished> => {
+export const zerobus = async (
+  args: ReadonlyArray<string>,
+  environment: Environment = {}
+): Promise<Finished> => {
   let out = ""
   let err = ""
   const output: Console.Console = Object.assign(Object.create(console), {
@@ -116,7 +127,10 @@ export interface LocalServer extends Running {
   readonly environment: Environment
 }
 
-/** Starts `zerobus local --json` and waits until it can be reached; free ports unless `args` say otherwise. */
+/**
+ * Starts `zerobus local --json` and waits until it can be reached; free ports unless `args` say
+ * otherwise.
+ */
 export const startServer = async (
   args: ReadonlyArray<string>,
   uid?: number,
@@ -140,4 +154,5 @@ export const startServer = async (
 export const temporaryFolder = (): string => Fs.mkdtempSync(Path.join(Os.tmpdir(), "zerobus-cli-"))
 
 /** A file of the package vega-datasets. */
-export const dataset = (name: string): string => Path.join(root, "node_modules/vega-datasets/data", name)
+export const dataset = (name: string): string =>
+  Path.join(root, "node_modules/vega-datasets/data", name)

@@ -30,18 +30,22 @@ export const connectProxy = (
   Effect.gen(function* () {
     const tunnels: Array<string> = []
     const sockets = new Set<Net.Socket>()
-    const server = tls === undefined ? Http.createServer() : Https.createServer({ cert: tls.cert, key: tls.key })
+    const server =
+      tls === undefined ? Http.createServer() : Https.createServer({ cert: tls.cert, key: tls.key })
     server.on("connection", (socket: Net.Socket) => sockets.add(socket))
     server.on("connect", (request: Http.IncomingMessage, socket: Net.Socket, head: Buffer) => {
       socket.on("error", () => {})
       tunnels.push(request.url ?? "")
       if (behaviour === "silent") return
       if (behaviour === "garbage") return socket.end("not HTTP at all\r\n\r\n")
-      const answer = (status: number, reason: string) => socket.end(`HTTP/1.1 ${status} ${reason}\r\n\r\n`)
-      if (typeof behaviour === "object" && "refuse" in behaviour) return answer(behaviour.refuse, "No")
+      const answer = (status: number, reason: string) =>
+        socket.end(`HTTP/1.1 ${status} ${reason}\r\n\r\n`)
+      if (typeof behaviour === "object" && "refuse" in behaviour)
+        return answer(behaviour.refuse, "No")
       if (typeof behaviour === "object") {
         const expected = `Basic ${Buffer.from(behaviour.credentials).toString("base64")}`
-        if (request.headers["proxy-authorization"] !== expected) return answer(407, "Proxy Authentication Required")
+        if (request.headers["proxy-authorization"] !== expected)
+          return answer(407, "Proxy Authentication Required")
       }
       const [host = "", port = ""] = (request.url ?? "").split(/:(?=\d+$)/)
       const address = host.endsWith(".example.com") ? "127.0.0.1" : host.replace(/^\[|\]$/g, "")
@@ -57,7 +61,9 @@ export const connectProxy = (
     })
     const port = yield* Effect.acquireRelease(
       Effect.callback<number>((resume) => {
-        server.listen(0, "127.0.0.1", () => resume(Effect.succeed((server.address() as Net.AddressInfo).port)))
+        server.listen(0, "127.0.0.1", () =>
+          resume(Effect.succeed((server.address() as Net.AddressInfo).port))
+        )
       }),
       () =>
         Effect.callback<void>((resume) => {

@@ -1,6 +1,6 @@
 /**
- * A gRPC proxy that gives the first message of `DoPut` a descriptor, and passes everything else on as
- * it is. The service takes calls without one; Arrow's own servers refuse them.
+ * A gRPC proxy that gives the first message of `DoPut` a descriptor, and passes everything else on
+ * as it is. The service takes calls without one; Arrow's own servers refuse them.
  */
 import * as Grpc from "@grpc/grpc-js"
 import * as Effect from "effect/Effect"

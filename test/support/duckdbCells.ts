@@ -32,15 +32,21 @@ const plain = (type: ColumnType, value: any): unknown => {
     case "Array":
       return value.items.map((item: unknown) => plain(type.element, item))
     case "Map":
-      return value.entries.map((entry: any) => [plain(type.key, entry.key), plain(type.value, entry.value)])
+      return value.entries.map((entry: any) => [
+        plain(type.key, entry.key),
+        plain(type.value, entry.value)
+      ])
     case "Struct":
-      return Object.fromEntries(type.fields.map((field) => [field.name, plain(field.type, value.entries[field.name])]))
+      return Object.fromEntries(
+        type.fields.map((field) => [field.name, plain(field.type, value.entries[field.name])])
+      )
     default:
       return value
   }
 }
 
-const base64 = (value: { readonly bytes: Uint8Array }): string => Buffer.from(value.bytes).toString("base64")
+const base64 = (value: { readonly bytes: Uint8Array }): string =>
+  Buffer.from(value.bytes).toString("base64")
 
 /** All rows of the table in a folder, which has no partition columns. */
 export const readDuckdb = async (
@@ -52,10 +58,14 @@ export const readDuckdb = async (
   const instance = await DuckDBInstance.create()
   const connection = await instance.connect()
   try {
-    const reader = await connection.runAndReadAll(`SELECT * FROM read_parquet([${files.join(", ")}])`)
+    const reader = await connection.runAndReadAll(
+      `SELECT * FROM read_parquet([${files.join(", ")}])`
+    )
     return reader
       .getRowObjects()
-      .map((row) => Object.fromEntries(columns.map(({ name, type }) => [name, plain(type, row[name])])))
+      .map((row) =>
+        Object.fromEntries(columns.map(({ name, type }) => [name, plain(type, row[name])]))
+      )
   } finally {
     connection.closeSync()
     instance.closeSync()

@@ -1,4 +1,7 @@
-/** Records with the edge values of every type: the first and the last values, special numbers, NULL and empty collections. */
+/**
+ * Records with the edge values of every type: the first and the last values, special numbers, NULL
+ * and empty collections.
+ */
 import type { ColumnDefinition, ColumnType } from "../../src/internal/columns/columnType.ts"
 import { variants } from "./randomRecords.ts"
 
@@ -12,7 +15,10 @@ const same = (...values: ReadonlyArray<unknown>): ReadonlyArray<Edge> =>
   values.map((value) => ({ json: value, row: value }))
 const wide = (...values: ReadonlyArray<bigint>): ReadonlyArray<Edge> =>
   values.map((value) => ({ json: String(value), row: value }))
-const special: ReadonlyArray<Edge> = [NaN, Infinity, -Infinity].map((row) => ({ json: String(row), row }))
+const special: ReadonlyArray<Edge> = [NaN, Infinity, -Infinity].map((row) => ({
+  json: String(row),
+  row
+}))
 
 /** Stands for -0 until {@link edgeJson}: `JSON.stringify` makes 0 of it. */
 const minusZero = "<-0>"
@@ -50,9 +56,17 @@ const edges = (type: ColumnType): ReadonlyArray<Edge> => {
     case "BigInt":
       return wide(-(2n ** 63n), -(2n ** 53n) - 1n, 0n, 2n ** 53n + 1n, 2n ** 63n - 1n)
     case "Float":
-      return [...zeros, ...special, ...same(3.4028234663852886e38, -3.4028234663852886e38, 1.401298464324817e-45)]
+      return [
+        ...zeros,
+        ...special,
+        ...same(3.4028234663852886e38, -3.4028234663852886e38, 1.401298464324817e-45)
+      ]
     case "Double":
-      return [...zeros, ...special, ...same(Number.MAX_VALUE, -Number.MAX_VALUE, Number.MIN_VALUE, 0.1)]
+      return [
+        ...zeros,
+        ...special,
+        ...same(Number.MAX_VALUE, -Number.MAX_VALUE, Number.MIN_VALUE, 0.1)
+      ]
     case "String":
       return same("", " ", "\0", "null", "\u{10FFFF}", "e\u0301", "\r\n\t\"'\\", "ž".repeat(4_000))
     case "Binary":
@@ -65,14 +79,24 @@ const edges = (type: ColumnType): ReadonlyArray<Edge> => {
       return same(-719_162, -141_428, -141_427, -1, 0, 2_932_896)
     case "Timestamp":
     case "TimestampNtz":
-      return wide(-62_135_596_800_000_000n, -12_219_292_800_000_001n, -1n, 0n, 1n, 253_402_300_799_999_999n)
+      return wide(
+        -62_135_596_800_000_000n,
+        -12_219_292_800_000_001n,
+        -1n,
+        0n,
+        1n,
+        253_402_300_799_999_999n
+      )
     case "Decimal":
       return decimals(type.precision, type.scale)
     case "Variant":
       return same(...variants)
     case "Array": {
       const items = [...edges(type.element), ...nullOf(type.element)]
-      return [[], items].map((list) => ({ json: list.map(({ json }) => json), row: list.map(({ row }) => row) }))
+      return [[], items].map((list) => ({
+        json: list.map(({ json }) => json),
+        row: list.map(({ row }) => row)
+      }))
     }
     case "Map": {
       const items = [...edges(type.value), ...nullOf(type.value)]
@@ -87,21 +111,32 @@ const edges = (type: ColumnType): ReadonlyArray<Edge> => {
       const most = Math.max(...fields.map(([, values]) => values.length))
       const pick = (n: number, form: "json" | "row") =>
         Object.fromEntries(fields.map(([name, values]) => [name, values[n % values.length]![form]]))
-      return Array.from({ length: most }, (_, n) => ({ json: pick(n, "json"), row: pick(n, "row") }))
+      return Array.from({ length: most }, (_, n) => ({
+        json: pick(n, "json"),
+        row: pick(n, "row")
+      }))
     }
   }
 }
 
-/** NULL for what may be NULL inside a collection; collections in it are not, which some readers cannot show. */
+/**
+ * NULL for what may be NULL inside a collection; collections in it are not, which some readers
+ * cannot show.
+ */
 const nullOf = (type: ColumnType): ReadonlyArray<Edge> =>
   type._tag === "Array" || type._tag === "Map" || type._tag === "Struct" ? [] : [null_]
 
 const valuesOf = ({ nullable, type }: ColumnDefinition): ReadonlyArray<Edge> =>
   nullable ? [...edges(type), null_] : edges(type)
 
-/** Records for these columns with ids from `first` on, as many as show each edge value of each column. */
+/**
+ * Records for these columns with ids from `first` on, as many as show each edge value of each
+ * column.
+ */
 export const edgeRecords = (columns: ReadonlyArray<ColumnDefinition>, first: number) => {
-  const values = columns.filter(({ name }) => name !== "id").map((column) => [column.name, valuesOf(column)] as const)
+  const values = columns
+    .filter(({ name }) => name !== "id")
+    .map((column) => [column.name, valuesOf(column)] as const)
   const most = Math.max(...values.map(([, edge]) => edge.length))
   return Array.from({ length: most }, (_, n) => {
     const record = (form: "json" | "row"): Record<string, unknown> => ({

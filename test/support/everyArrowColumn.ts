@@ -1,4 +1,6 @@
-/** The table and the rows of `pythonArrow.py`: every column type, each row a function of its number. */
+/**
+ * The table and the rows of `pythonArrow.py`: every column type, each row a function of its number.
+ */
 
 /** The columns of the table, as SQL. */
 export const everyColumn = `id BIGINT NOT NULL, c_boolean BOOLEAN, c_tinyint TINYINT, c_smallint SMALLINT, c_int INT,

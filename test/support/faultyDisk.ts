@@ -2,7 +2,14 @@
 import { type LogDisk, type LogFile, nodeDisk } from "../../src/internal/log/logDisk.ts"
 
 /** What a log does with its disk. */
-export type DiskOperation = "create" | "write" | "datasync" | "truncate" | "remove" | "read" | "syncFolder"
+export type DiskOperation =
+  | "create"
+  | "write"
+  | "datasync"
+  | "truncate"
+  | "remove"
+  | "read"
+  | "syncFolder"
 
 /** A failure of the operating system. */
 export const failure = (code: string): Error => Object.assign(new Error(code), { code })

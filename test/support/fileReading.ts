@@ -1,6 +1,6 @@
 /**
- * Reads a file of records twice: as `zerobus ingest` does, and as DuckDB does, both into the forms that travel, so that the two
- * readings can be held against each other.
+ * Reads a file of records twice: as `zerobus ingest` does, and as DuckDB does, both into the forms
+ * that travel, so that the two readings can be held against each other.
  */
 import { DuckDBInstance } from "@duckdb/node-api"
 import { Effect, Result, Stream } from "effect"
@@ -10,12 +10,17 @@ import { recordBytes } from "../../src/cli/input/recordBytes.ts"
 import { reader } from "../../src/cli/records/recordFile.ts"
 import type { SourceRecord } from "../../src/cli/records/sourceRecord.ts"
 import type { ValueForms } from "../../src/cli/records/valueForms.ts"
-import { type ColumnDefinition, type ColumnType, parseTableDefinition } from "../../src/internal/columns/columnType.ts"
+import {
+  type ColumnDefinition,
+  type ColumnType,
+  parseTableDefinition
+} from "../../src/internal/columns/columnType.ts"
 import { encode } from "./byteSink.ts"
 
 /** The columns of `a INT, b STRING`. */
 export const columnsOf = (text: string): ReadonlyArray<ColumnDefinition> =>
-  Result.getOrThrowWith(parseTableDefinition(`c.s.t(${text})`), (problem) => new Error(problem)).columns
+  Result.getOrThrowWith(parseTableDefinition(`c.s.t(${text})`), (problem) => new Error(problem))
+    .columns
 
 /** A row in the order of the columns, each value as text; NULL is null. */
 export type Row = ReadonlyArray<string | null>
@@ -37,7 +42,11 @@ export interface ReadingOptions extends ValueForms {
 /** Numbers are compared as numbers: DECIMALs without the zeros at their end. */
 const wire = (value: unknown): string | null => {
   if (value === null || value === undefined) return null
-  return typeof value === "object" ? JSON.stringify(value) : Object.is(value, -0) ? "-0" : String(value)
+  return typeof value === "object"
+    ? JSON.stringify(value)
+    : Object.is(value, -0)
+      ? "-0"
+      : String(value)
 }
 
 const readAs = (type: ColumnType, value: unknown): string | null =>
@@ -76,7 +85,9 @@ export const ingested = async (
       rows.push(columns.map(({ name, type }) => readAs(type, value[name])))
     }
   }
-  const read = Stream.runForEach(recordBytes(path), (bytes) => Effect.sync(() => take(one.push(bytes))))
+  const read = Stream.runForEach(recordBytes(path), (bytes) =>
+    Effect.sync(() => take(one.push(bytes)))
+  )
   const failure = await Effect.runPromise(
     Effect.match(read, { onSuccess: () => undefined, onFailure: ({ message }) => message })
   )
@@ -85,7 +96,10 @@ export const ingested = async (
 }
 
 /** The type in DuckDB's words, and the value as it travels. */
-const duckdbType = ({ name, type }: Pick<ColumnDefinition, "name" | "type">): readonly [type: string, wire: string] => {
+const duckdbType = ({
+  name,
+  type
+}: Pick<ColumnDefinition, "name" | "type">): readonly [type: string, wire: string] => {
   const column = `"${name.replaceAll('"', '""')}"`
   switch (type._tag) {
     case "Int":
@@ -110,8 +124,8 @@ const duckdbType = ({ name, type }: Pick<ColumnDefinition, "name" | "type">): re
 }
 
 /**
- * Reads a file as DuckDB does, with these columns in its order and with further options of `read_csv` or `read_json`. `names` has the
- * keys of JSON where they are written otherwise.
+ * Reads a file as DuckDB does, with these columns in its order and with further options of
+ * `read_csv` or `read_json`. `names` has the keys of JSON where they are written otherwise.
  */
 export const readByDuckdb = async (
   path: string,
@@ -125,14 +139,18 @@ export const readByDuckdb = async (
     await connection.run("SET TimeZone = 'UTC'")
     await connection.run("SET threads = 1")
     const named = columns.map(({ type }, index) => ({ type, name: names[index]! }))
-    const types = named.map((column) => `'${column.name.replaceAll("'", "''")}': '${duckdbType(column)[0]}'`).join(", ")
+    const types = named
+      .map((column) => `'${column.name.replaceAll("'", "''")}': '${duckdbType(column)[0]}'`)
+      .join(", ")
     const values = named.map((column) => duckdbType(column)[1]).join(", ")
     const call = /\.csv|\.tsv/.test(path) ? "read_csv" : "read_json"
     const more = options === "" ? "" : `, ${options}`
     const found = await connection.runAndReadAll(
       `SELECT ${values} FROM ${call}('${path.replaceAll("'", "''")}', columns = {${types}}${more})`
     )
-    return found.getRows().map((row) => row.map((value, index) => readAs(columns[index]!.type, value)))
+    return found
+      .getRows()
+      .map((row) => row.map((value, index) => readAs(columns[index]!.type, value)))
   } finally {
     connection.closeSync()
     instance.closeSync()

@@ -1,6 +1,7 @@
 /**
- * Cells of our tables as a foreign reader must see them: values in the JSON form of `plainValues.py`, tables with every
- * type of column, and the comparison of what was sent with what was seen.
+ * Cells of our tables as a foreign reader must see them: values in the JSON form of
+ * `plainValues.py`, tables with every type of column, and the comparison of what was sent with what
+ * was seen.
  */
 import { isDeepStrictEqual } from "node:util"
 import {
@@ -16,7 +17,8 @@ import { record } from "./randomRecords.ts"
 import { seeded } from "./randomTables.ts"
 
 /** The types of a table with every type, nested and with NOT NULL where a STRUCT may have it. */
-const types = `BOOLEAN | TINYINT | SMALLINT | INT | BIGINT | FLOAT | DOUBLE | STRING | BINARY | DATE | TIMESTAMP |
+const types =
+  `BOOLEAN | TINYINT | SMALLINT | INT | BIGINT | FLOAT | DOUBLE | STRING | BINARY | DATE | TIMESTAMP |
   TIMESTAMP_NTZ | DECIMAL(5,0) | DECIMAL(9,2) | DECIMAL(18,4) | DECIMAL(38,10) | DECIMAL(38,38) | VARIANT |
   ARRAY<VARIANT> | STRUCT<v: VARIANT, n: INT NOT NULL> | MAP<STRING, VARIANT> | ARRAY<BOOLEAN> | ARRAY<SMALLINT> |
   ARRAY<DOUBLE> | ARRAY<STRING> | ARRAY<BINARY> | ARRAY<TIMESTAMP> | ARRAY<DECIMAL(20,5)> | ARRAY<ARRAY<DATE>> |
@@ -24,12 +26,16 @@ const types = `BOOLEAN | TINYINT | SMALLINT | INT | BIGINT | FLOAT | DOUBLE | ST
   MAP<STRING, ARRAY<TIMESTAMP_NTZ>> | MAP<INT, STRUCT<a: TINYINT, b: DECIMAL(9,2)>> |
   STRUCT<a: STRING NOT NULL, b: STRUCT<c: DATE NOT NULL>> | STRUCT<l: ARRAY<INT>, m: MAP<STRING, DOUBLE>> |
   STRUCT<f: FLOAT, g: BINARY NOT NULL, h: TIMESTAMP>`
-  .split("|")
-  .map((type) => type.trim())
+    .split("|")
+    .map((type) => type.trim())
 
-const typeOf = (text: string): ColumnType => Result.getOrThrowWith(parseColumnType(text), (why) => new Error(why))
+const typeOf = (text: string): ColumnType =>
+  Result.getOrThrowWith(parseColumnType(text), (why) => new Error(why))
 
-/** This many columns of all types in turn: `id BIGINT NOT NULL` and `c1`, `c2`, ..., every fifth of them NOT NULL. */
+/**
+ * This many columns of all types in turn: `id BIGINT NOT NULL` and `c1`, `c2`, ..., every fifth of
+ * them NOT NULL.
+ */
 export const everyTypeColumns = (count: number): ReadonlyArray<ColumnDefinition> => [
   { name: "id", type: { _tag: "BigInt" }, nullable: false },
   ...Array.from({ length: count - 1 }, (_, n) => ({
@@ -39,7 +45,10 @@ export const everyTypeColumns = (count: number): ReadonlyArray<ColumnDefinition>
   }))
 ]
 
-/** Random records for these columns with the ids `first` to `first + count - 1`, and the rows that must be seen. */
+/**
+ * Random records for these columns with the ids `first` to `first + count - 1`, and the rows that
+ * must be seen.
+ */
 export const numberedRecords = (
   random: () => number,
   columns: ReadonlyArray<ColumnDefinition>,
@@ -47,11 +56,20 @@ export const numberedRecords = (
   count: number
 ) =>
   Array.from({ length: count }, (_, n) => {
-    const made = record(random, columns) as { json: Record<string, unknown>; row: Record<string, unknown> }
-    return { json: { ...made.json, id: first + n }, row: { ...made.row, id: first + n } as Record<string, unknown> }
+    const made = record(random, columns) as {
+      json: Record<string, unknown>
+      row: Record<string, unknown>
+    }
+    return {
+      json: { ...made.json, id: first + n },
+      row: { ...made.row, id: first + n } as Record<string, unknown>
+    }
   })
 
-/** A value that `TableStore.rows` would show, in the form of `plainValues.py`; VARIANT stays JSON text. */
+/**
+ * A value that `TableStore.rows` would show, in the form of `plainValues.py`; VARIANT stays JSON
+ * text.
+ */
 export const plainForm = (type: ColumnType, value: unknown): unknown => {
   if (value === null || value === undefined) return null
   switch (type._tag) {
@@ -79,7 +97,9 @@ export const plainForm = (type: ColumnType, value: unknown): unknown => {
       )
     case "Struct": {
       const fields = value as Record<string, unknown>
-      return Object.fromEntries(type.fields.map((field) => [field.name, plainForm(field.type, fields[field.name])]))
+      return Object.fromEntries(
+        type.fields.map((field) => [field.name, plainForm(field.type, fields[field.name])])
+      )
     }
     default:
       return value
@@ -93,7 +113,10 @@ export const plainRow = (
 ): Readonly<Record<string, unknown>> =>
   Object.fromEntries(columns.map(({ name, type }) => [name, plainForm(type, row[name])]))
 
-/** The same for what a reader printed: the two parts of a VARIANT become JSON text, maps are ordered by key. */
+/**
+ * The same for what a reader printed: the two parts of a VARIANT become JSON text, maps are ordered
+ * by key.
+ */
 export const seenForm = (type: ColumnType, value: unknown): unknown => {
   if (value === null || value === undefined) return null
   switch (type._tag) {
@@ -118,7 +141,9 @@ export const seenForm = (type: ColumnType, value: unknown): unknown => {
       )
     case "Struct": {
       const fields = value as Record<string, unknown>
-      return Object.fromEntries(type.fields.map((field) => [field.name, seenForm(field.type, fields[field.name])]))
+      return Object.fromEntries(
+        type.fields.map((field) => [field.name, seenForm(field.type, fields[field.name])])
+      )
     }
     default:
       return value
@@ -128,11 +153,16 @@ export const seenForm = (type: ColumnType, value: unknown): unknown => {
 const byKey = (entries: ReadonlyArray<readonly [unknown, unknown]>) =>
   [...entries].sort(([a], [b]) => (String(a) < String(b) ? -1 : 1))
 
-/** What a comparison found. `wrong` describes the cells that differ, and rows that are missing or too many. */
+/**
+ * What a comparison found. `wrong` describes the cells that differ, and rows that are missing or
+ * too many.
+ */
 export interface Comparison {
   readonly cells: number
   readonly wrong: ReadonlyArray<string>
-  /** For each type of column, as SQL names it without parameters: whether all its cells are right. */
+  /**
+   * For each type of column, as SQL names it without parameters: whether all its cells are right.
+   */
   readonly types: Readonly<Record<string, "yes" | "no">>
 }
 
@@ -147,17 +177,22 @@ const mayHoldNull = (type: ColumnType): boolean => {
     case "Map":
       return mayHoldNull(type.value)
     case "Struct":
-      return type.fields.some((field) => (field.nullable && isCollection(field.type)) || mayHoldNull(field.type))
+      return type.fields.some(
+        (field) => (field.nullable && isCollection(field.type)) || mayHoldNull(field.type)
+      )
     default:
       return false
   }
 }
 
 /**
- * The columns with collections that are never NULL, for ClickHouse, which has no NULL for them. Those go in which
- * collections cannot be NOT NULL, because they are in a STRUCT inside an ARRAY or a MAP.
+ * The columns with collections that are never NULL, for ClickHouse, which has no NULL for them.
+ * Those go in which collections cannot be NOT NULL, because they are in a STRUCT inside an ARRAY or
+ * a MAP.
  */
-export const withoutNullCollections = (columns: ReadonlyArray<ColumnDefinition>): ReadonlyArray<ColumnDefinition> => {
+export const withoutNullCollections = (
+  columns: ReadonlyArray<ColumnDefinition>
+): ReadonlyArray<ColumnDefinition> => {
   const notNull = (field: ColumnDefinition): ColumnDefinition => {
     const { type } = field
     if (!isCollection(type)) return field
@@ -171,13 +206,21 @@ export const withoutNullCollections = (columns: ReadonlyArray<ColumnDefinition>)
 }
 
 /** The columns in which no VARIANT is. */
-export const withoutVariants = (columns: ReadonlyArray<ColumnDefinition>): ReadonlyArray<ColumnDefinition> =>
+export const withoutVariants = (
+  columns: ReadonlyArray<ColumnDefinition>
+): ReadonlyArray<ColumnDefinition> =>
   columns.filter(({ type }) => !typeText(type).toUpperCase().includes("VARIANT"))
 
 /** Records for these columns, about 102,000 cells: edge values of every type, then random ones. */
-export const cellRecords = (columns: ReadonlyArray<ColumnDefinition>, rows = Math.ceil(102_000 / columns.length)) => {
+export const cellRecords = (
+  columns: ReadonlyArray<ColumnDefinition>,
+  rows = Math.ceil(102_000 / columns.length)
+) => {
   const edges = edgeRecords(columns, 0)
-  return [...edges, ...numberedRecords(seeded(61), columns, edges.length, Math.max(0, rows - edges.length))]
+  return [
+    ...edges,
+    ...numberedRecords(seeded(61), columns, edges.length, Math.max(0, rows - edges.length))
+  ]
 }
 
 /** Compares rows by `id`. */
@@ -210,7 +253,8 @@ export const compareCells = (
       if (!isDeepStrictEqual(actual, expected)) {
         types[nameOf(type)] = "no"
         wrong.push(
-          `${name} ${type._tag} of row ${String(row["id"])}: ${JSON.stringify(actual)}, not ${JSON.stringify(expected)}`
+          `${name} ${type._tag} of row ${String(row["id"])}: ${JSON.stringify(actual)}, not ` +
+            `${JSON.stringify(expected)}`
         )
       }
     }

@@ -1,5 +1,6 @@
 /**
- * A process of its own whose file size limit stands for a full disk: the parent lowers it and lifts it again with prlimit.
+ * A process of its own whose file size limit stands for a full disk: the parent lowers it and lifts
+ * it again with prlimit.
  *
  *     node fullDisk.ts FOLDER [kill]     prints `failed REASON` when the log cannot grow, goes on after a line on stdin, prints `rows N acked M`;
  *                                        with `kill` it prints `acked M` once the rows are committed, and kills itself
@@ -12,7 +13,10 @@ import { append, json, table } from "./storedTables.ts"
 const definition = table("main.default.full(id BIGINT NOT NULL, word STRING)")
 
 const program = Effect.gen(function* () {
-  const store = yield* makeDurableTableStore({ folder: process.argv[2]!, flushIntervalMillis: 3_600_000 })
+  const store = yield* makeDurableTableStore({
+    folder: process.argv[2]!,
+    flushIntervalMillis: 3_600_000
+  })
   yield* store.create(definition)
   const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
   let acked = 0
@@ -21,12 +25,16 @@ const program = Effect.gen(function* () {
   for (;;) {
     const outcome = yield* Effect.result(append(writer, message()))
     if (outcome._tag === "Failure") {
-      writeSync(1, `failed ${"reason" in outcome.failure ? outcome.failure.reason : outcome.failure._tag}\n`)
+      writeSync(
+        1,
+        `failed ${"reason" in outcome.failure ? outcome.failure.reason : outcome.failure._tag}\n`
+      )
       break
     }
     acked += 10
   }
-  // Still full, also for the new file that the log goes on in: fails again, and does not hurt what is there.
+  // Still full, also for the new file that the log goes on in: fails again, and does not hurt what
+  // is there.
   const again = yield* Effect.result(append(writer, message(300)))
   writeSync(1, `again ${again._tag}\n`)
   yield* Effect.promise(() => new Promise((resolve) => process.stdin.once("data", resolve)))

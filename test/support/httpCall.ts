@@ -1,5 +1,6 @@
 /**
- * Requests by `node:http`, which lets a test set every header, and event streams read message by message.
+ * Requests by `node:http`, which lets a test set every header, and event streams read message by
+ * message.
  */
 import { Effect, Queue, type Scope } from "effect"
 import * as Http from "node:http"
@@ -30,7 +31,9 @@ export const httpCall = (url: string, { body, headers = {}, method = "GET" }: Ht
       response.on("end", () => {
         const isJson = response.headers["content-type"]?.includes("json") === true
         const body: unknown = isJson ? JSON.parse(text) : undefined
-        resume(Effect.succeed({ status: response.statusCode!, headers: response.headers, text, body }))
+        resume(
+          Effect.succeed({ status: response.statusCode!, headers: response.headers, text, body })
+        )
       })
     })
     call.on("error", (error) => resume(Effect.fail(error)))
@@ -52,7 +55,8 @@ export const eventStream = Effect.fnUntraced(function* (
         response.on("data", (chunk: string) => {
           const frames = (rest + chunk).split("\n\n")
           rest = frames.pop()!
-          for (const frame of frames) if (frame.startsWith("data: ")) Queue.offerUnsafe(events, frame.slice(6))
+          for (const frame of frames)
+            if (frame.startsWith("data: ")) Queue.offerUnsafe(events, frame.slice(6))
         })
         response.on("error", () => {})
       }).on("error", () => {})

@@ -4,11 +4,15 @@ import { generateKeyPairSync, type KeyObject, sign } from "node:crypto"
 const encoded = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url")
 
 /** A JWT without signature. */
-export const unsignedJwt = (claims: object): string => `${encoded({ alg: "none" })}.${encoded(claims)}.`
+export const unsignedJwt = (claims: object): string =>
+  `${encoded({ alg: "none" })}.${encoded(claims)}.`
 
 /** A JWT whose payload is padded with `=`, which some issuers write. The signature is made up. */
 export const paddedJwt = (claims: object): string => {
-  const payload = Buffer.from(JSON.stringify(claims)).toString("base64").replaceAll("+", "-").replaceAll("/", "_")
+  const payload = Buffer.from(JSON.stringify(claims))
+    .toString("base64")
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
   return `${encoded({ alg: "none" })}.${payload}.c2ln`
 }
 
@@ -33,7 +37,10 @@ export const testIssuer = (algorithm: keyof typeof keyPairs): TestIssuer => {
     pem: publicKey.export({ type: "spki", format: "pem" }).toString(),
     sign: (claims, header = {}) => {
       const data = `${encoded({ alg: algorithm, typ: "JWT", ...header })}.${encoded(claims)}`
-      const key = algorithm === "ES256" ? ({ key: privateKey, dsaEncoding: "ieee-p1363" } as const) : privateKey
+      const key =
+        algorithm === "ES256"
+          ? ({ key: privateKey, dsaEncoding: "ieee-p1363" } as const)
+          : privateKey
       const signature = sign(algorithm === "EdDSA" ? null : "sha256", Buffer.from(data), key)
       return `${data}.${signature.toString("base64url")}`
     }

@@ -1,6 +1,6 @@
 /**
- * A Kafka broker of a test: a single node in KRaft mode, in a temporary folder, on loopback. `npm run test:kafka` provides the jars in
- * `KAFKA_JARS`.
+ * A Kafka broker of a test: a single node in KRaft mode, in a temporary folder, on loopback.
+ * `npm run test:kafka` provides the jars in `KAFKA_JARS`.
  */
 import { Admin } from "@platformatic/kafka"
 import * as Effect from "effect/Effect"
@@ -18,7 +18,11 @@ const jars = process.env["KAFKA_JARS"] ?? ""
 /** Whether the tests can run: false where Java or the jars are missing. */
 export const hasKafka = jars !== ""
 
-const settings = (folder: string, port: number, controller: number) => `process.roles=broker,controller
+const settings = (
+  folder: string,
+  port: number,
+  controller: number
+) => `process.roles=broker,controller
 node.id=1
 listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:${port}
@@ -48,9 +52,19 @@ const start = async () => {
   const file = join(folder, "server.properties")
   writeFileSync(file, settings(folder, port, controller))
   const cluster = "4L6g3nShT-eMCtK--X86sw"
-  const format = java("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", file)
+  const format = java(
+    "kafka.tools.StorageTool",
+    "format",
+    "--standalone",
+    "-t",
+    cluster,
+    "-c",
+    file
+  )
   execFileSync("java", format, { stdio: "pipe" })
-  const broker = spawn("java", java("kafka.Kafka", file), { stdio: ["ignore", "ignore", "inherit"] })
+  const broker = spawn("java", java("kafka.Kafka", file), {
+    stdio: ["ignore", "ignore", "inherit"]
+  })
   return { folder, broker, address: `127.0.0.1:${port}` }
 }
 

@@ -1,11 +1,22 @@
-/** A process with a store that is killed: `storeProcess.ts` appends records, this end reads what was acknowledged. */
+/**
+ * A process with a store that is killed: `storeProcess.ts` appends records, this end reads what was
+ * acknowledged.
+ */
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 
 const script = fileURLToPath(new URL("storeProcess.ts", import.meta.url))
 
-/** Runs the process, kills it after a number of acknowledgements or where it is aimed at, answers the acknowledged ids. */
-export const killAfter = (folder: string, first: number, acknowledgements: number, aim: ReadonlyArray<string>) =>
+/**
+ * Runs the process, kills it after a number of acknowledgements or where it is aimed at, answers
+ * the acknowledged ids.
+ */
+export const killAfter = (
+  folder: string,
+  first: number,
+  acknowledgements: number,
+  aim: ReadonlyArray<string>
+) =>
   new Promise<ReadonlyArray<number>>((resolve, reject) => {
     const child = spawn(process.execPath, [script, folder, String(first), "30", ...aim], {
       stdio: ["ignore", "pipe", "pipe"]

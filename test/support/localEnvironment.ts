@@ -1,5 +1,6 @@
 /**
- * A local server for programs that run in processes of their own, with the environment that leads them to it; and how to run them.
+ * A local server for programs that run in processes of their own, with the environment that leads
+ * them to it; and how to run them.
  */
 import { ZerobusLocal } from "effect-zerobus/testing"
 import * as Context from "effect/Context"
@@ -57,8 +58,8 @@ const run = (
   })
 
 /**
- * Runs an unbuilt program that imports the package by its name; `flags` are Node's. A program named by an
- * absolute path runs in its own folder, where it may leave files.
+ * Runs an unbuilt program that imports the package by its name; `flags` are Node's. A program named
+ * by an absolute path runs in its own folder, where it may leave files.
  */
 export const runSource = (
   file: string,

@@ -1,5 +1,6 @@
 /**
- * A client over the transport in memory, and a server for it that calls back for each ingest message.
+ * A client over the transport in memory, and a server for it that calls back for each ingest
+ * message.
  */
 import { Effect, Layer } from "effect"
 import { HeadersProvider, Zerobus } from "effect-zerobus"
@@ -27,7 +28,8 @@ export const ingestServer =
       if (request._tag === "Create") {
         opened()
         peer.write(createdResponse("session"))
-      } else if (request._tag === "Ingest") onIngest(request.offset ?? -1, request.records.length, peer)
+      } else if (request._tag === "Ingest")
+        onIngest(request.offset ?? -1, request.records.length, peer)
     },
     halfClosed: () => peer.finish(undefined),
     cancelled: () => {}

@@ -1,5 +1,6 @@
 /**
- * The official native TypeScript SDK as the interop suite uses it: its calls as effects, its failures as values.
+ * The official native TypeScript SDK as the interop suite uses it: its calls as effects, its
+ * failures as values.
  */
 import { Data, Effect, Redacted, type Scope } from "effect"
 import { createRequire } from "node:module"
@@ -31,14 +32,16 @@ interface RawModule {
 
 const load = (): RawModule => {
   const path = process.env["NATIVE_SDK"]
-  if (path === undefined) throw new Error("NATIVE_SDK is not set. Run this suite with: npm run test:interop")
+  if (path === undefined)
+    throw new Error("NATIVE_SDK is not set. Run this suite with: npm run test:interop")
   return createRequire(import.meta.url)(path) as RawModule
 }
 
 const call = <A>(run: () => Promise<A>): Effect.Effect<A, NativeError> =>
   Effect.tryPromise({
     try: run,
-    catch: (error) => new NativeError({ message: error instanceof Error ? error.message : String(error) })
+    catch: (error) =>
+      new NativeError({ message: error instanceof Error ? error.message : String(error) })
   })
 
 /** A stream of the SDK. */
@@ -50,7 +53,9 @@ export interface NativeStream {
   readonly close: Effect.Effect<void, NativeError>
 }
 
-/** Opens a stream of the SDK; the scope closes it. A descriptor makes it one of protobuf records. */
+/**
+ * Opens a stream of the SDK; the scope closes it. A descriptor makes it one of protobuf records.
+ */
 export const openNative = Effect.fnUntraced(function* (options: {
   readonly serverEndpoint: string
   readonly workspaceUrl: string
@@ -66,7 +71,9 @@ export const openNative = Effect.fnUntraced(function* (options: {
     sdk.createStream(
       {
         tableName: options.tableName,
-        ...(descriptor === undefined ? {} : { descriptorProto: Buffer.from(descriptor).toString("base64") })
+        ...(descriptor === undefined
+          ? {}
+          : { descriptorProto: Buffer.from(descriptor).toString("base64") })
       },
       options.clientId,
       Redacted.value(options.clientSecret),

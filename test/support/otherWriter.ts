@@ -37,7 +37,12 @@ export const withFields = (
   change: (fields: Array<any>) => Array<any>
 ): { readonly metaData: Metadata } => {
   const schema = JSON.parse(metadata.schemaString)
-  return { metaData: { ...metadata, schemaString: JSON.stringify({ ...schema, fields: change(schema.fields) }) } }
+  return {
+    metaData: {
+      ...metadata,
+      schemaString: JSON.stringify({ ...schema, fields: change(schema.fields) })
+    }
+  }
 }
 
 /** A field of a schema. */

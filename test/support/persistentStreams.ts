@@ -14,9 +14,12 @@ export const table = TableProperties.json("main.default.sources")
 /** A record of it. */
 export const record = (n: number) => ({ n })
 /** So many numbers. */
-export const upTo = (count: number, from = 0) => Array.from({ length: count }, (_, index) => from + index)
+export const upTo = (count: number, from = 0) =>
+  Array.from({ length: count }, (_, index) => from + index)
 /** The numbers in the table. */
-export const rows = ZerobusLocal.use((local) => local.records(table)).pipe(Effect.map((all) => all.map(({ n }) => n)))
+export const rows = ZerobusLocal.use((local) => local.records(table)).pipe(
+  Effect.map((all) => all.map(({ n }) => n))
+)
 /** What the server received. */
 export const audit = ZerobusLocal.use((local) => local.audit(table))
 /** Adds faults. */
@@ -38,7 +41,9 @@ export const ingest = (stream: PersistentStream<any>, numbers: ReadonlyArray<num
   Effect.forEach(numbers, (n) => stream.ingestRecord(record(n)), { discard: true })
 
 /** Runs a program against a server of its own, with the table. */
-export const onServer = <A, E>(program: Effect.Effect<A, E, Scope.Scope | Zerobus | ZerobusLocal>) =>
+export const onServer = <A, E>(
+  program: Effect.Effect<A, E, Scope.Scope | Zerobus | ZerobusLocal>
+) =>
   ZerobusLocal.use((local) => local.createTable("main.default.sources(n INT)")).pipe(
     Effect.andThen(program),
     Effect.scoped,

@@ -1,6 +1,6 @@
 /**
- * A PostgreSQL server of a test: in a temporary folder, on loopback, from the installed package. It refuses to run
- * as root, so root starts it as the user `postgres` of the package.
+ * A PostgreSQL server of a test: in a temporary folder, on loopback, from the installed package. It
+ * refuses to run as root, so root starts it as the user `postgres` of the package.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -13,7 +13,10 @@ import { freePort } from "./freePort.ts"
 
 const packages = "/usr/lib/postgresql"
 
-/** The folder of the programs, of the latest version that is installed; undefined where there is none. */
+/**
+ * The folder of the programs, of the latest version that is installed; undefined where there is
+ * none.
+ */
 export const postgresPrograms: string | undefined = existsSync(packages)
   ? readdirSync(packages)
       .sort((one, other) => Number(other) - Number(one))
@@ -27,12 +30,16 @@ export interface Postgres {
   readonly url: string
 }
 
-const idOf = (kind: "-u" | "-g"): number => Number(execFileSync("id", [kind, "postgres"], { encoding: "utf8" }))
+const idOf = (kind: "-u" | "-g"): number =>
+  Number(execFileSync("id", [kind, "postgres"], { encoding: "utf8" }))
 
 /** The user that runs it: this process's own, unless that is root. */
 const user = () => (process.getuid?.() === 0 ? { uid: idOf("-u"), gid: idOf("-g") } : {})
 
-/** Resolves when a line of the log says that connections are taken; rejects with the log when the process ends first. */
+/**
+ * Resolves when a line of the log says that connections are taken; rejects with the log when the
+ * process ends first.
+ */
 const serving = (server: ChildProcess): Promise<void> =>
   new Promise((resolve, reject) => {
     let log = ""
@@ -48,7 +55,13 @@ const start = async (programs: string) => {
   const as = { cwd: folder, ...user() }
   if (as.uid !== undefined) chownSync(folder, as.uid, as.gid!)
   const data = join(folder, "data")
-  const settings = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"]
+  const settings = [
+    "--auth=trust",
+    "--username=postgres",
+    "--encoding=UTF8",
+    "--locale=C",
+    "--no-sync"
+  ]
   execFileSync(join(programs, "initdb"), ["-D", data, ...settings], { ...as, stdio: "pipe" })
   const port = await freePort()
   const options = ["-h", "127.0.0.1", "-p", String(port), "-k", folder, "-c", "fsync=off"]

@@ -8,14 +8,19 @@ import { fileURLToPath } from "node:url"
 export interface PythonProcess<Greeting, Answer> {
   /** The line that it printed when it was ready. */
   readonly greeting: Greeting
-  /** The answer to a request; requests run one after another. Rejects when the program has ended. */
+  /**
+   * The answer to a request; requests run one after another. Rejects when the program has ended.
+   */
   readonly ask: (request: object) => Promise<Answer>
   readonly stop: () => Promise<void>
 }
 
-/** The Python with delta-rs and the other readers: that of `npm run test:delta`, or the one it made. */
+/**
+ * The Python with delta-rs and the other readers: that of `npm run test:delta`, or the one it made.
+ */
 export const deltaPython =
-  process.env["DELTA_PYTHON"] ?? Path.resolve(process.env["ZEROBUS_TEST_CACHE"] || ".cache", "delta/bin/python")
+  process.env["DELTA_PYTHON"] ??
+  Path.resolve(process.env["ZEROBUS_TEST_CACHE"] || ".cache", "delta/bin/python")
 
 /** Starts a program of this folder and waits for its first line. */
 export const startPython = async <Greeting, Answer>(
@@ -26,7 +31,9 @@ export const startPython = async <Greeting, Answer>(
   const path = fileURLToPath(new URL(script, import.meta.url))
   const child = spawn(python, [path, ...args], { stdio: ["pipe", "pipe", "pipe"] })
   let errors = ""
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (errors = (errors + text).slice(-4000)))
+  child.stderr
+    .setEncoding("utf8")
+    .on("data", (text: string) => (errors = (errors + text).slice(-4000)))
   const ended = new Promise<never>((_, reject) => {
     child.once("error", (error) =>
       reject(new Error(`${python} cannot run, which npm run test:delta provides`, { cause: error }))

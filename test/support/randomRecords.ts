@@ -1,6 +1,13 @@
-/** Random records for a table: the same record as an object for protobufjs, as a JSON object, and as the row a reader must see. */
+/**
+ * Random records for a table: the same record as an object for protobufjs, as a JSON object, and as
+ * the row a reader must see.
+ */
 import protobuf from "protobufjs"
-import type { ColumnDefinition, ColumnType, TableDefinition } from "../../src/internal/columns/columnType.ts"
+import type {
+  ColumnDefinition,
+  ColumnType,
+  TableDefinition
+} from "../../src/internal/columns/columnType.ts"
 import type { MessageShape } from "../../src/internal/protobuf/descriptor.ts"
 import { pick } from "./randomTables.ts"
 
@@ -11,7 +18,16 @@ export interface Sample {
   readonly row: unknown
 }
 
-const texts = ["", "a", "Žluťoučký kůň", "🐎🐎", '\u0000tab\t"quote"', "x".repeat(100), "\u{10FFFF}", "0"]
+const texts = [
+  "",
+  "a",
+  "Žluťoučký kůň",
+  "🐎🐎",
+  '\u0000tab\t"quote"',
+  "x".repeat(100),
+  "\u{10FFFF}",
+  "0"
+]
 const int64s = [
   "0",
   "1",
@@ -40,7 +56,14 @@ export const variants = [
   '[1,[2,{"a":null}],"žluť 🐎"]',
   '{"a":1,"b":{"a":[false],"c":1.5},"ž":2}'
 ]
-const timestamps = ["0", "-1", "1767225600000001", "-62135596800000000", "253402300799999999", "4294967295"]
+const timestamps = [
+  "0",
+  "-1",
+  "1767225600000001",
+  "-62135596800000000",
+  "253402300799999999",
+  "4294967295"
+]
 
 const integer = (random: () => number, min: number, max: number): number => {
   const roll = random()
@@ -69,7 +92,11 @@ export const sample = (random: () => number, type: ColumnType): Sample => {
     case "TimestampNtz": {
       const text = pick(random, type._tag === "BigInt" ? int64s : timestamps)
       const number = Number(text)
-      return { proto: text, json: Number.isSafeInteger(number) && random() < 0.5 ? number : text, row: BigInt(text) }
+      return {
+        proto: text,
+        json: Number.isSafeInteger(number) && random() < 0.5 ? number : text,
+        row: BigInt(text)
+      }
     }
     case "Float": {
       const value = Math.fround(pick(random, [0, 1.5, -2.25, 3.4e38, 1e-45, 12345.678]))
@@ -78,7 +105,9 @@ export const sample = (random: () => number, type: ColumnType): Sample => {
     case "Double":
       return same(pick(random, [0, 0.1, -1e308, 5e-324, 123456789.123, 1.7976931348623157e308]))
     case "Decimal": {
-      const whole = Array.from({ length: type.precision - type.scale }, () => Math.floor(random() * 10)).join("")
+      const whole = Array.from({ length: type.precision - type.scale }, () =>
+        Math.floor(random() * 10)
+      ).join("")
       const fraction = Array.from({ length: type.scale }, () => Math.floor(random() * 10)).join("")
       const trimmed = whole.replace(/^0+(?=.)/, "") || "0"
       const zero = /^0*$/.test(trimmed + fraction)
@@ -92,11 +121,15 @@ export const sample = (random: () => number, type: ColumnType): Sample => {
     case "Variant":
       return same(pick(random, variants))
     case "Binary": {
-      const bytes = Uint8Array.from({ length: Math.floor(random() * 70) }, () => Math.floor(random() * 256))
+      const bytes = Uint8Array.from({ length: Math.floor(random() * 70) }, () =>
+        Math.floor(random() * 256)
+      )
       return { proto: bytes, json: Buffer.from(bytes).toString("base64"), row: bytes }
     }
     case "Array": {
-      const items = Array.from({ length: Math.floor(random() * 4) }, () => sample(random, type.element))
+      const items = Array.from({ length: Math.floor(random() * 4) }, () =>
+        sample(random, type.element)
+      )
       return {
         proto: items.map((item) => item.proto),
         json: items.map((item) => item.json),
@@ -154,15 +187,24 @@ export const withoutVariant = (definition: TableDefinition): TableDefinition => 
       case "Map":
         return { ...from, value: type(from.value) }
       case "Struct":
-        return { ...from, fields: from.fields.map((field) => ({ ...field, type: type(field.type) })) }
+        return {
+          ...from,
+          fields: from.fields.map((field) => ({ ...field, type: type(field.type) }))
+        }
       default:
         return from
     }
   }
-  return { ...definition, columns: definition.columns.map((column) => ({ ...column, type: type(column.type) })) }
+  return {
+    ...definition,
+    columns: definition.columns.map((column) => ({ ...column, type: type(column.type) }))
+  }
 }
 
-/** A protobufjs type for a message shape. Required fields become optional, so that parts of a record can be encoded too. */
+/**
+ * A protobufjs type for a message shape. Required fields become optional, so that parts of a record
+ * can be encoded too.
+ */
 export const protobufType = (shape: MessageShape, packed: boolean): protobuf.Type => {
   const root = new protobuf.Root()
   let next = 0

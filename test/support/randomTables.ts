@@ -1,5 +1,12 @@
-/** Tables at random from a seed: the same seed gives the same table, so a failing case can be run again by its number. */
-import type { ColumnDefinition, ColumnType, TableDefinition } from "../../src/internal/columns/columnType.ts"
+/**
+ * Tables at random from a seed: the same seed gives the same table, so a failing case can be run
+ * again by its number.
+ */
+import type {
+  ColumnDefinition,
+  ColumnType,
+  TableDefinition
+} from "../../src/internal/columns/columnType.ts"
 
 /** A small seeded generator of numbers in [0, 1). */
 export const seeded = (seed: number): (() => number) => {
@@ -27,7 +34,17 @@ const scalars = [
   "TimestampNtz",
   "Variant"
 ] as const
-const keys = ["Boolean", "TinyInt", "SmallInt", "Int", "BigInt", "String", "Date", "Timestamp", "TimestampNtz"] as const
+const keys = [
+  "Boolean",
+  "TinyInt",
+  "SmallInt",
+  "Int",
+  "BigInt",
+  "String",
+  "Date",
+  "Timestamp",
+  "TimestampNtz"
+] as const
 const words = [
   "id",
   "name",
@@ -67,7 +84,13 @@ const type = (random: () => number, depth: number): ColumnType => {
   if (depth <= 0 || roll < 0.6) return scalar(random)
   const inner = (): ColumnType => (random() < 0.5 ? scalar(random) : struct(random, depth - 1))
   if (roll < 0.75) return { _tag: "Array", element: inner(), containsNull: false }
-  if (roll < 0.87) return { _tag: "Map", key: { _tag: pick(random, keys) }, value: inner(), valueContainsNull: false }
+  if (roll < 0.87)
+    return {
+      _tag: "Map",
+      key: { _tag: pick(random, keys) },
+      value: inner(),
+      valueContainsNull: false
+    }
   return struct(random, depth - 1)
 }
 
@@ -76,7 +99,11 @@ const struct = (random: () => number, depth: number): ColumnType => ({
   fields: columns(random, depth, 1 + Math.floor(random() * 4))
 })
 
-const columns = (random: () => number, depth: number, count: number): ReadonlyArray<ColumnDefinition> =>
+const columns = (
+  random: () => number,
+  depth: number,
+  count: number
+): ReadonlyArray<ColumnDefinition> =>
   Array.from({ length: count }, (_, n) => {
     const columnType = type(random, depth)
     const collection = columnType._tag === "Array" || columnType._tag === "Map"
@@ -87,7 +114,10 @@ const columns = (random: () => number, depth: number, count: number): ReadonlyAr
     }
   })
 
-/** The table of a seed: 1 to 12 columns, structs, arrays and maps up to four deep, names that protobuf also uses as words. */
+/**
+ * The table of a seed: 1 to 12 columns, structs, arrays and maps up to four deep, names that
+ * protobuf also uses as words.
+ */
 export const randomTable = (seed: number): TableDefinition => {
   const random = seeded(seed)
   return { name: `main.gen.t_${seed}`, columns: columns(random, 4, 1 + Math.floor(random() * 12)) }
@@ -107,7 +137,14 @@ export const storable = (definition: TableDefinition): TableDefinition => {
         return from
     }
   }
-  const fields = (from: ReadonlyArray<ColumnDefinition>, inside: boolean): ReadonlyArray<ColumnDefinition> =>
-    from.map((field) => ({ ...field, nullable: inside || field.nullable, type: below(field.type, inside) }))
+  const fields = (
+    from: ReadonlyArray<ColumnDefinition>,
+    inside: boolean
+  ): ReadonlyArray<ColumnDefinition> =>
+    from.map((field) => ({
+      ...field,
+      nullable: inside || field.nullable,
+      type: below(field.type, inside)
+    }))
   return { ...definition, columns: fields(definition.columns, false) }
 }

@@ -1,5 +1,6 @@
 /**
- * A Zerobus call made by hand over grpc-js, for tests of what the server does with requests that no decent client sends.
+ * A Zerobus call made by hand over grpc-js, for tests of what the server does with requests that no
+ * decent client sends.
  */
 import * as Grpc from "@grpc/grpc-js"
 import { Deferred, Effect, Queue, Redacted, type Scope } from "effect"
@@ -31,7 +32,8 @@ export interface RawStream extends RawCall<InstanceType<typeof EphemeralStreamRe
   readonly send: (request: Request) => Effect.Effect<void>
 }
 
-const buffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+const buffer = (bytes: Uint8Array): Buffer =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 
 /** Starts a stream with these headers; the scope ends it. */
 export const openRaw = (
@@ -45,7 +47,8 @@ export const openRaw = (
     ),
     (call): RawStream => ({
       ...call,
-      send: (request) => Effect.suspend(() => call.sendBytes(EphemeralStreamRequest.encode(request).finish()))
+      send: (request) =>
+        Effect.suspend(() => call.sendBytes(EphemeralStreamRequest.encode(request).finish()))
     })
   )
 
@@ -57,7 +60,9 @@ export const openCall = Effect.fnUntraced(function* <A>(
   decode: (bytes: Uint8Array) => A
 ): Effect.fn.Return<RawCall<A>, never, Scope.Scope> {
   const client = yield* Effect.acquireRelease(
-    Effect.sync(() => new Grpc.Client(new URL(serverEndpoint).host, Grpc.credentials.createInsecure())),
+    Effect.sync(
+      () => new Grpc.Client(new URL(serverEndpoint).host, Grpc.credentials.createInsecure())
+    ),
     (client) => Effect.sync(() => client.close())
   )
   const metadata = new Grpc.Metadata()
@@ -95,7 +100,11 @@ export const openCall = Effect.fnUntraced(function* <A>(
 /** The form of a token request for a table, as the official SDKs send it. */
 export const tokenForm = (tableName: string): Record<string, string> => {
   const [catalog, schema] = tableName.split(".")
-  const entry = (object_type: string, object_full_path: string, privileges: ReadonlyArray<string>) => ({
+  const entry = (
+    object_type: string,
+    object_full_path: string,
+    privileges: ReadonlyArray<string>
+  ) => ({
     type: "unity_catalog_privileges",
     privileges,
     object_type,
@@ -139,7 +148,9 @@ export const headersFor = (local: ZerobusLocalShape, tableName: string) =>
 export const openCreated = Effect.fnUntraced(function* (
   local: ZerobusLocalShape,
   tableName: string,
-  create: { readonly recordType?: number; readonly descriptorProto?: Uint8Array } = { recordType: 2 }
+  create: { readonly recordType?: number; readonly descriptorProto?: Uint8Array } = {
+    recordType: 2
+  }
 ) {
   const stream = yield* openRaw(local.serverEndpoint, yield* headersFor(local, tableName))
   yield* stream.send({ createStream: { tableName, ...create } })

@@ -1,6 +1,6 @@
 /**
- * The table "Types and readers" of `docs/storage.md`: what a suite found is held against it, or written to it with
- * `--write-matrix`.
+ * The table "Types and readers" of `docs/storage.md`: what a suite found is held against it, or
+ * written to it with `--write-matrix`.
  */
 import { assert } from "@effect/vitest"
 import { readFileSync, writeFileSync } from "node:fs"
@@ -11,7 +11,9 @@ const title = "\n## Types and readers"
 /** The rows of the table, and where its lines are in the page. */
 const readMatrix = () => {
   const lines = readFileSync(page, "utf8").split("\n")
-  const first = lines.findIndex((line, n) => line.startsWith("| ") && lines.slice(0, n).includes(title.trim()))
+  const first = lines.findIndex(
+    (line, n) => line.startsWith("| ") && lines.slice(0, n).includes(title.trim())
+  )
   const count = lines.slice(first).findIndex((line) => !line.startsWith("| "))
   const rows = lines.slice(first, first + count).map((line) =>
     line
@@ -25,7 +27,10 @@ const readMatrix = () => {
 /** A reader without its versions. */
 const kindOf = (reader: string): string => reader.replace(/ [\d.]+/g, "")
 
-/** Holds what a reader saw of each type against the table, whose header names the reader with its version. */
+/**
+ * Holds what a reader saw of each type against the table, whose header names the reader with its
+ * version.
+ */
 export const agreesWithMatrix = (reader: string, found: Readonly<Record<string, string>>): void => {
   const { first, lines, rows } = readMatrix()
   const header = rows[0]!
@@ -40,5 +45,8 @@ export const agreesWithMatrix = (reader: string, found: Readonly<Record<string, 
   }
   const column = header.indexOf(reader)
   assert.isAbove(column, 0, `docs/storage.md has no column ${reader}: -- --write-matrix writes it`)
-  assert.deepStrictEqual(found, Object.fromEntries(rows.slice(2).map((row) => [row[0]!, row[column]!])))
+  assert.deepStrictEqual(
+    found,
+    Object.fromEntries(rows.slice(2).map((row) => [row[0]!, row[column]!]))
+  )
 }

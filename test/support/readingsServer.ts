@@ -10,11 +10,15 @@ import { type LocalServer, startServer, temporaryFolder, zerobus } from "./comma
 interface Shown {
   readonly rows: number
   readonly version: number
-  readonly persistentStreams?: ReadonlyArray<{ readonly streamId: string; readonly committedOffset: number }>
+  readonly persistentStreams?: ReadonlyArray<{
+    readonly streamId: string
+    readonly committedOffset: number
+  }>
 }
 
 /** The table that the server has from its start. */
-export const readings = "main.default.readings(device STRING NOT NULL, temp INT, seen TIMESTAMP, price DECIMAL(10,2))"
+export const readings =
+  "main.default.readings(device STRING NOT NULL, temp INT, seen TIMESTAMP, price DECIMAL(10,2))"
 
 /** Starts the server before the tests of a file and ends it behind them. */
 export const readingsServer = () => {
@@ -34,12 +38,18 @@ export const readingsServer = () => {
   let tables = 0
   const newTable = async (definition = readings): Promise<string> => {
     const name = `main.default.t${++tables}`
-    const { code, err } = await zerobus(["table", "create", definition.replace(/^[^(]+/, name)], environment)
+    const { code, err } = await zerobus(
+      ["table", "create", definition.replace(/^[^(]+/, name)],
+      environment
+    )
     assert.strictEqual(code, 0, err)
     return name
   }
 
-  /** The table as `table show` has it, once all that was acknowledged is committed: rows are waited for, not slept for. */
+  /**
+   * The table as `table show` has it, once all that was acknowledged is committed: rows are waited
+   * for, not slept for.
+   */
   const show = async (table: string, rows: number): Promise<Shown> => {
     for (;;) {
       const { code, err, out } = await zerobus(["table", "show", table, "--json"], environment)

@@ -12,8 +12,14 @@ import type { InvalidArgument, InvalidEndpoint, StreamFailure } from "../../src/
 import type { ZerobusOptions } from "../../src/ZerobusOptions.ts"
 import { record, table } from "./acceptance.ts"
 
-/** Options of a client that needs no credentials and uses no proxy; failed attempts are not repeated. */
-export const realOptions = (serverEndpoint: string, options: Partial<ZerobusOptions> = {}): ZerobusOptions => ({
+/**
+ * Options of a client that needs no credentials and uses no proxy; failed attempts are not
+ * repeated.
+ */
+export const realOptions = (
+  serverEndpoint: string,
+  options: Partial<ZerobusOptions> = {}
+): ZerobusOptions => ({
   serverEndpoint,
   proxy: false,
   ...options,

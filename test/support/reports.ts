@@ -19,7 +19,10 @@ export interface Line {
 /** What was reported so far. */
 export class Reports {
   readonly lines: Array<Line> = []
-  readonly spans: Array<{ readonly name: string; readonly attributes: Readonly<Record<string, unknown>> }> = []
+  readonly spans: Array<{
+    readonly name: string
+    readonly attributes: Readonly<Record<string, unknown>>
+  }> = []
 
   /** The log lines with this text. */
   linesOf(text: string): ReadonlyArray<Line> {
@@ -33,7 +36,9 @@ export class Reports {
 }
 
 /** Runs a program and keeps what it logs, at any level, and its spans, at their start. */
-export const reporting = <A, E, R>(program: (reports: Reports) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+export const reporting = <A, E, R>(
+  program: (reports: Reports) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => {
   const reports = new Reports()
   const logger = Logger.make((options) => {
     const [text, ...details] = Array.isArray(options.message)
@@ -64,7 +69,9 @@ export const reporting = <A, E, R>(program: (reports: Reports) => Effect.Effect<
   )
 }
 
-/** The metrics of one table: `name` or `name/cause` to the count, or to the number of observations. */
+/**
+ * The metrics of one table: `name` or `name/cause` to the count, or to the number of observations.
+ */
 export const metricsOf = (table: string): Effect.Effect<Readonly<Record<string, number>>> =>
   Effect.map(Metric.snapshot, (all) =>
     Object.fromEntries(
@@ -72,9 +79,13 @@ export const metricsOf = (table: string): Effect.Effect<Readonly<Record<string, 
         const named = (attributes ?? {}) as Readonly<Record<string, string>>
         if (named["table"] !== table) return []
         const value = (state as { readonly count?: number; readonly value?: number }) ?? {}
-        const name = id.replace("zerobus_", "") + (named["cause"] === undefined ? "" : `/${named["cause"]}`)
+        const name =
+          id.replace("zerobus_", "") + (named["cause"] === undefined ? "" : `/${named["cause"]}`)
         return [
-          [named["stream"] === undefined ? name : `${name} of ${named["stream"]}`, value.count ?? value.value ?? NaN]
+          [
+            named["stream"] === undefined ? name : `${name} of ${named["stream"]}`,
+            value.count ?? value.value ?? NaN
+          ]
         ]
       })
     )

@@ -1,5 +1,6 @@
 /**
- * How vitest runs a test that stands in the documentation: as the tests of this repository, but from a folder of its own.
+ * How vitest runs a test that stands in the documentation: as the tests of this repository, but
+ * from a folder of its own.
  */
 import { defineConfig } from "vitest/config"
 

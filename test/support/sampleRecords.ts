@@ -1,9 +1,15 @@
-/** Records at random for tables at random, each with what an independent protobuf decoder must make of it. */
+/**
+ * Records at random for tables at random, each with what an independent protobuf decoder must make
+ * of it.
+ */
 import { BigDecimal, DateTime } from "effect"
 import type { ColumnDefinition, ColumnType } from "../../src/internal/columns/columnType.ts"
 import { pick } from "./randomTables.ts"
 
-/** A value and its wire form: 64-bit integers as decimal text, bytes as base64, maps as entries of texts. */
+/**
+ * A value and its wire form: 64-bit integers as decimal text, bytes as base64, maps as entries of
+ * texts.
+ */
 export interface Sample {
   readonly value: unknown
   readonly wire: unknown
@@ -25,12 +31,20 @@ const texts = [
 
 const int = (random: () => number, min: number, max: number): number => {
   const roll = random()
-  return roll < 0.1 ? min : roll < 0.2 ? max : roll < 0.3 ? 0 : Math.floor(min + random() * (max - min + 1))
+  return roll < 0.1
+    ? min
+    : roll < 0.2
+      ? max
+      : roll < 0.3
+        ? 0
+        : Math.floor(min + random() * (max - min + 1))
 }
 
 const int64 = (random: () => number): bigint => {
   const bits = 1 + Math.floor(random() * 64)
-  const raw = (BigInt(Math.floor(random() * 4_294_967_296)) << 32n) | BigInt(Math.floor(random() * 4_294_967_296))
+  const raw =
+    (BigInt(Math.floor(random() * 4_294_967_296)) << 32n) |
+    BigInt(Math.floor(random() * 4_294_967_296))
   return BigInt.asIntN(bits, raw)
 }
 
@@ -50,13 +64,24 @@ export const sampleOf = (random: () => number, type: ColumnType): Sample => {
       return { value, wire: value.toString() }
     }
     case "Float":
-      return same(pick(random, [0, -1.5, Math.fround(random() * 1e10), Infinity, -Infinity, Math.fround(1e-40)]))
+      return same(
+        pick(random, [
+          0,
+          -1.5,
+          Math.fround(random() * 1e10),
+          Infinity,
+          -Infinity,
+          Math.fround(1e-40)
+        ])
+      )
     case "Double":
       return same(pick(random, [0, -1.5, random(), 1e308, Number.MIN_VALUE, Infinity]))
     case "String":
       return same(pick(random, texts))
     case "Binary": {
-      const value = Uint8Array.from({ length: Math.floor(random() * 300) }, () => Math.floor(random() * 256))
+      const value = Uint8Array.from({ length: Math.floor(random() * 300) }, () =>
+        Math.floor(random() * 256)
+      )
       return { value, wire: Buffer.from(value).toString("base64") }
     }
     case "Date": {
@@ -69,7 +94,14 @@ export const sampleOf = (random: () => number, type: ColumnType): Sample => {
       return { value: DateTime.makeUnsafe(millis), wire: (BigInt(millis) * 1000n).toString() }
     }
     case "Variant": {
-      const value = pick<unknown>(random, [null, true, 1.5, "text", [1, "a", null], { "a": { b: [1] }, "k y": "ü" }])
+      const value = pick<unknown>(random, [
+        null,
+        true,
+        1.5,
+        "text",
+        [1, "a", null],
+        { "a": { b: [1] }, "k y": "ü" }
+      ])
       return { value, wire: JSON.stringify(value) }
     }
     case "Decimal": {
@@ -82,10 +114,15 @@ export const sampleOf = (random: () => number, type: ColumnType): Sample => {
         -1n,
         (digits * BigInt(Math.floor(random() * 1e9))) / 1_000_000_000n
       ])
-      return { value: BigDecimal.normalize(BigDecimal.make(raw, type.scale)), wire: plainDecimal(raw, type.scale) }
+      return {
+        value: BigDecimal.normalize(BigDecimal.make(raw, type.scale)),
+        wire: plainDecimal(raw, type.scale)
+      }
     }
     case "Array": {
-      const items = Array.from({ length: Math.floor(random() * 4) }, () => sampleOf(random, type.element))
+      const items = Array.from({ length: Math.floor(random() * 4) }, () =>
+        sampleOf(random, type.element)
+      )
       return { value: items.map((item) => item.value), wire: items.map((item) => item.wire) }
     }
     case "Map": {
@@ -108,12 +145,18 @@ const same = (value: unknown): Sample => ({ value, wire: value })
 
 const plainDecimal = (raw: bigint, scale: number): string => {
   const digits = (raw < 0n ? -raw : raw).toString().padStart(scale + 1, "0")
-  const text = scale === 0 ? digits : `${digits.slice(0, -scale)}.${digits.slice(-scale)}`.replace(/\.?0+$/, "")
+  const text =
+    scale === 0
+      ? digits
+      : `${digits.slice(0, -scale)}.${digits.slice(-scale)}`.replace(/\.?0+$/, "")
   return raw < 0n ? `-${text}` : text
 }
 
 /** A record of columns: nullable ones are null or absent at times. */
-export const sampleRecord = (random: () => number, columns: ReadonlyArray<ColumnDefinition>): Sample => {
+export const sampleRecord = (
+  random: () => number,
+  columns: ReadonlyArray<ColumnDefinition>
+): Sample => {
   const value: Record<string, unknown> = {}
   const wire: Record<string, unknown> = {}
   for (const column of columns) {

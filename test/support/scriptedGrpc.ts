@@ -35,7 +35,8 @@ export const scriptedGrpc = (
         peers.push(call.getPeer())
         let over = false
         const headers: Record<string, string> = {}
-        for (const [name, value] of Object.entries(call.metadata.getMap())) headers[name] = String(value)
+        for (const [name, value] of Object.entries(call.metadata.getMap()))
+          headers[name] = String(value)
         const peer: MemoryPeer = {
           write: (response) => {
             if (!over) call.write(Buffer.from(response))
@@ -57,7 +58,10 @@ export const scriptedGrpc = (
         call.on("end", () => connection.halfClosed())
         call.on("cancelled", () => connection.cancelled())
       }
-    server.addService(service, { EphemeralStream: handler("EphemeralStream"), DoPut: handler("DoPut") })
+    server.addService(service, {
+      EphemeralStream: handler("EphemeralStream"),
+      DoPut: handler("DoPut")
+    })
     const port = yield* Effect.acquireRelease(
       Effect.callback<number>((resume) => {
         server.bindAsync("127.0.0.1:0", credentials, (error, bound) =>

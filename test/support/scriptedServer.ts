@@ -1,9 +1,11 @@
 /**
- * A Zerobus server for tests that does what a script says, well-behaved or hostile, over `MemoryTransport`.
+ * A Zerobus server for tests that does what a script says, well-behaved or hostile, over
+ * `MemoryTransport`.
  *
- * It decodes requests with the code generated from the proto file, so that it does not share the client's own codec, and writes
- * responses by hand, so that it can send what no generated code would. Whatever a well-behaved client must never do (a gap in the
- * wire offsets, a record before the create request, anything after a half-close) is kept in `violations`.
+ * It decodes requests with the code generated from the proto file, so that it does not share the
+ * client's own codec, and writes responses by hand, so that it can send what no generated code
+ * would. Whatever a well-behaved client must never do (a gap in the wire offsets, a record before
+ * the create request, anything after a half-close) is kept in `violations`.
  */
 import { databricks } from "../generated/zerobus_service.js"
 import type { MemoryPeer, MemoryServer } from "../../src/testing/MemoryTransport.ts"
@@ -59,11 +61,15 @@ const duration = (millis: number): Array<number> => [
 /** Responses, byte by byte. Concatenate parts to have them in one message. */
 export const response = {
   created: (streamId?: string): Array<number> =>
-    delimited(1, streamId === undefined ? [] : delimited(1, [...new TextEncoder().encode(streamId)])),
+    delimited(
+      1,
+      streamId === undefined ? [] : delimited(1, [...new TextEncoder().encode(streamId)])
+    ),
   /** Durable up to this wire offset; negative values travel as protobuf has them, in ten bytes. */
   ack: (upTo: number | bigint): Array<number> => delimited(2, [0x08, ...varint(BigInt(upTo))]),
   ackWithoutOffset: (): Array<number> => delimited(2, []),
-  closing: (millis?: number): Array<number> => delimited(3, millis === undefined ? [] : delimited(1, duration(millis))),
+  closing: (millis?: number): Array<number> =>
+    delimited(3, millis === undefined ? [] : delimited(1, duration(millis))),
   unknown: (): Array<number> => delimited(9, [1, 2, 3]),
   empty: (): Array<number> => [],
   garbage: (): Array<number> => [0xff, 0xff, 0xff]
@@ -102,7 +108,12 @@ export class Connection {
   private readonly peer: MemoryPeer
   private readonly script: Script
 
-  constructor(index: number, headers: Readonly<Record<string, string>>, peer: MemoryPeer, script: Script) {
+  constructor(
+    index: number,
+    headers: Readonly<Record<string, string>>,
+    peer: MemoryPeer,
+    script: Script
+  ) {
     this.index = index
     this.headers = headers
     this.peer = peer
@@ -202,7 +213,9 @@ const decodeIngest = (request: databricks.zerobus.EphemeralStreamRequest): Recei
       wireOffset: Number(single.offsetId),
       kind: "single",
       format: typeof json === "string" ? "json" : "proto",
-      records: [typeof json === "string" ? json : decodeText(single.protoEncodedRecord ?? new Uint8Array())]
+      records: [
+        typeof json === "string" ? json : decodeText(single.protoEncodedRecord ?? new Uint8Array())
+      ]
     }
   }
   const batch = request.ingestRecordBatch
@@ -212,7 +225,12 @@ const decodeIngest = (request: databricks.zerobus.EphemeralStreamRequest): Recei
     return { wireOffset: Number(batch.offsetId), kind: "batch", format: "avro", records }
   }
   return batch.jsonBatch
-    ? { wireOffset: Number(batch.offsetId), kind: "batch", format: "json", records: batch.jsonBatch.records ?? [] }
+    ? {
+        wireOffset: Number(batch.offsetId),
+        kind: "batch",
+        format: "json",
+        records: batch.jsonBatch.records ?? []
+      }
     : {
         wireOffset: Number(batch.offsetId),
         kind: "batch",
@@ -221,7 +239,10 @@ const decodeIngest = (request: databricks.zerobus.EphemeralStreamRequest): Recei
       }
 }
 
-/** The server: `scripts[n]` is for connection `n`, the last one for all that follow; none at all means a good server. */
+/**
+ * The server: `scripts[n]` is for connection `n`, the last one for all that follow; none at all
+ * means a good server.
+ */
 export class ScriptedServer {
   readonly connections: Array<Connection> = []
   private readonly scripts: ReadonlyArray<Script>
@@ -240,7 +261,8 @@ export class ScriptedServer {
 
   connection(index: number): Connection {
     const connection = this.connections[index]
-    if (connection === undefined) throw new Error(`There is no connection ${index}, only ${this.connections.length}`)
+    if (connection === undefined)
+      throw new Error(`There is no connection ${index}, only ${this.connections.length}`)
     return connection
   }
   /** The newest connection. */

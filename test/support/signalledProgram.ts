@@ -1,6 +1,7 @@
 /**
- * A program of `NodeRuntime.runMain` with a record that its server never acknowledges. It says where it is, a line each:
- * `ready`, `waiting` when its scope waits for the record, and what `onUnacked` was given.
+ * A program of `NodeRuntime.runMain` with a record that its server never acknowledges. It says
+ * where it is, a line each: `ready`, `waiting` when its scope waits for the record, and what
+ * `onUnacked` was given.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"

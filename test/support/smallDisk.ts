@@ -1,5 +1,6 @@
 /**
- * A disk of a few megabytes that a test can fill to the last page: a file system in memory, which only root may mount.
+ * A disk of a few megabytes that a test can fill to the last page: a file system in memory, which
+ * only root may mount.
  */
 import { Effect } from "effect"
 import { execFileSync } from "node:child_process"
@@ -13,7 +14,9 @@ export const pageBytes = 4096
 const mount = (bytes: number): string => {
   const folder = Fs.mkdtempSync(Path.join(Os.tmpdir(), "zerobus-disk-"))
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${bytes},mode=700`, "tmpfs", folder], { stdio: "ignore" })
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${bytes},mode=700`, "tmpfs", folder], {
+      stdio: "ignore"
+    })
   } catch (error) {
     Fs.rmdirSync(folder)
     throw error

@@ -1,7 +1,7 @@
 /**
- * Spark with Delta Lake in a process of its own, which answers SQL. `npm run test:spark` provides Python and the jars
- * in `SPARK_PYTHON` and `SPARK_JARS`. The files of a suite share one session, because a start takes many
- * seconds, and the first statements take longer than later ones.
+ * Spark with Delta Lake in a process of its own, which answers SQL. `npm run test:spark` provides
+ * Python and the jars in `SPARK_PYTHON` and `SPARK_JARS`. The files of a suite share one session,
+ * because a start takes many seconds, and the first statements take longer than later ones.
  */
 import { startPython } from "./pythonProcess.ts"
 
@@ -24,10 +24,15 @@ export interface SparkSession {
   readonly stop: () => Promise<void>
 }
 
-/** Starts a session of Spark with Delta Lake, or with another Python one of the Spark there, without Delta Lake. */
+/**
+ * Starts a session of Spark with Delta Lake, or with another Python one of the Spark there, without
+ * Delta Lake.
+ */
 export const startSpark = async (python = process.env["SPARK_PYTHON"]!): Promise<SparkSession> => {
   const jars = python === process.env["SPARK_PYTHON"] ? process.env["SPARK_JARS"]! : ""
-  const driver = await startPython<{ readonly version: string }, Answer>(python, "sparkDriver.py", [jars])
+  const driver = await startPython<{ readonly version: string }, Answer>(python, "sparkDriver.py", [
+    jars
+  ])
   return {
     version: driver.greeting.version,
     sql: async (text) => {
@@ -41,5 +46,8 @@ export const startSpark = async (python = process.env["SPARK_PYTHON"]!): Promise
 
 let running: Promise<SparkSession> | undefined
 
-/** The session of all files of this process. It ends with the process, which closes its standard input. */
+/**
+ * The session of all files of this process. It ends with the process, which closes its standard
+ * input.
+ */
 export const sharedSpark = (): Promise<SparkSession> => (running ??= startSpark())

@@ -1,4 +1,6 @@
-/** What the tests of spools share: records as a spool takes them, and a spool in a temporary folder. */
+/**
+ * What the tests of spools share: records as a spool takes them, and a spool in a temporary folder.
+ */
 import { Effect } from "effect"
 import { temporaryFolder } from "./storedTables.ts"
 import { type LogDisk, nodeDisk } from "../../src/internal/log/logDisk.ts"
@@ -51,7 +53,9 @@ export const offer = (
 
 /** Waits until a group is on disk or has failed. */
 export const settled = (group: SpoolGroup | undefined) =>
-  new Promise<SpoolGroup["outcome"]>((resolve) => (group === undefined ? resolve(undefined) : group.onSettled(resolve)))
+  new Promise<SpoolGroup["outcome"]>((resolve) =>
+    group === undefined ? resolve(undefined) : group.onSettled(resolve)
+  )
 
 /** Appends texts and waits for their group. */
 export const append = (log: SpoolLog, texts: ReadonlyArray<string>, atomic = false) => {
@@ -97,6 +101,7 @@ export const rejection = (promise: Promise<unknown>): Promise<unknown> =>
 /** A spool of streams on a disk of the test; nothing reads what they leave. */
 export const spoolOn = (disk: LogDisk, folder: string, maxBytes = 1_000_000_000): Spool => ({
   path: folder,
-  open: ({ now, ...identity }) => openSpool({ folder, identity, maxBytes, sync: "group", disk, now }),
+  open: ({ now, ...identity }) =>
+    openSpool({ folder, identity, maxBytes, sync: "group", disk, now }),
   left: () => Promise.resolve(undefined)
 })

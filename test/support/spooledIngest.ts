@@ -1,4 +1,7 @@
-/** What tests of `zerobus ingest --spool` share: what waits in a spool, and what became of it in the table. */
+/**
+ * What tests of `zerobus ingest --spool` share: what waits in a spool, and what became of it in the
+ * table.
+ */
 import { Effect, References, Stream } from "effect"
 import { HeadersProvider, Spool, TableProperties, Zerobus } from "effect-zerobus"
 import * as Path from "node:path"
@@ -7,7 +10,8 @@ import { readLiveTable } from "../../src/local/delta/liveFiles.ts"
 import type { Running } from "./commandLine.ts"
 
 /** A table of records with an id. */
-export const idTable = (name: string): string => `main.default.${name}(id BIGINT NOT NULL, text STRING)`
+export const idTable = (name: string): string =>
+  `main.default.${name}(id BIGINT NOT NULL, text STRING)`
 
 /** The ids that wait in a spool that no process holds. */
 export const idsWaiting = (spool: string): Promise<ReadonlyArray<number>> =>
@@ -18,11 +22,20 @@ export const idsWaiting = (spool: string): Promise<ReadonlyArray<number>> =>
   )
 
 /** Adds records to a spool behind what it holds, without a server and without a position. */
-export const addRecords = (spool: string, table: string, ids: ReadonlyArray<number>): Promise<void> =>
+export const addRecords = (
+  spool: string,
+  table: string,
+  ids: ReadonlyArray<number>
+): Promise<void> =>
   Zerobus.use((zerobus) =>
-    zerobus.createStream(TableProperties.json(table), { spool: Spool.directory(spool), scopeCloseTimeout: 0 })
+    zerobus.createStream(TableProperties.json(table), {
+      spool: Spool.directory(spool),
+      scopeCloseTimeout: 0
+    })
   ).pipe(
-    Effect.flatMap((stream) => Effect.forEach(ids, (id) => stream.ingestRecord({ id }), { discard: true })),
+    Effect.flatMap((stream) =>
+      Effect.forEach(ids, (id) => stream.ingestRecord({ id }), { discard: true })
+    ),
     Effect.scoped,
     Effect.provide(
       Zerobus.layer({
@@ -34,7 +47,10 @@ export const addRecords = (spool: string, table: string, ids: ReadonlyArray<numb
     Effect.runPromise
   )
 
-/** Waits until a spool has the position at the start of the file; fails when the command ends before. */
+/**
+ * Waits until a spool has the position at the start of the file; fails when the command ends
+ * before.
+ */
 export const begun = async (running: Running, spool: string): Promise<void> => {
   let ended = false
   void running.end.then(() => (ended = true))
@@ -60,19 +76,26 @@ export const taken = async (running: Running, spool: string, least: number): Pro
       Effect.runPromise
     )
     if (reached >= least) return
-    if (ended) throw new Error(`ended with ${reached} of ${least} records in the spool\n${running.err()}`)
+    if (ended)
+      throw new Error(`ended with ${reached} of ${least} records in the spool\n${running.err()}`)
   }
 }
 
 /** Kills a command, and returns the ids that wait in its spool then. */
-export const killedWith = async (running: Running, spool: string): Promise<ReadonlyArray<number>> => {
+export const killedWith = async (
+  running: Running,
+  spool: string
+): Promise<ReadonlyArray<number>> => {
   running.child.kill("SIGKILL")
   const { code } = await running.end
   if (code !== "SIGKILL") throw new Error(`ended by itself with ${code}\n${running.err()}`)
   return idsWaiting(spool)
 }
 
-/** How often each id is in a table, once so many are: commits are in order, so what came before is there as well. */
+/**
+ * How often each id is in a table, once so many are: commits are in order, so what came before is
+ * there as well.
+ */
 export const timesInTable = async (
   dataDir: string,
   name: string,
@@ -88,9 +111,12 @@ export const timesInTable = async (
     const live = await readLiveTable(Path.join(dataDir, "main/default", name))
     if (live === undefined || live.rows < ids) continue
     // One value: of rows it gives a thousand.
-    const query = `SELECT string_agg(id || ' ' || times, ',') FROM (SELECT id, count(*) AS times FROM ${table} GROUP BY id)`
+    const query =
+      `SELECT string_agg(id || ' ' || times, ',') FROM (SELECT id, count(*) AS ` +
+      `times FROM ${table} GROUP BY id)`
     const { rows } = await runQuery(duckdb!, [{ name: table, columns, live }], query)
     const found = String(rows[0]![0]).split(",")
-    if (found.length >= ids) return new Map(found.map((pair) => pair.split(" ").map(Number) as [number, number]))
+    if (found.length >= ids)
+      return new Map(found.map((pair) => pair.split(" ").map(Number) as [number, number]))
   }
 }

@@ -1,6 +1,6 @@
 /**
- * An Effect SQL client over Node's own SQLite, for the cluster's storage on one machine: the driver package for it has no release
- * for this version of Effect yet.
+ * An Effect SQL client over Node's own SQLite, for the cluster's storage on one machine: the driver
+ * package for it has no release for this version of Effect yet.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -15,7 +15,12 @@ import * as Stream from "effect/Stream"
 import { DatabaseSync, type SQLInputValue } from "node:sqlite"
 
 /** Runs one statement; rows of objects, or of arrays. */
-const runOn = (database: DatabaseSync, sql: string, params: ReadonlyArray<unknown>, arrays = false) =>
+const runOn = (
+  database: DatabaseSync,
+  sql: string,
+  params: ReadonlyArray<unknown>,
+  arrays = false
+) =>
   Effect.flatMap(SqlClient.SafeIntegers, (bigints) =>
     Effect.try({
       try: (): ReadonlyArray<any> => {
@@ -24,14 +29,18 @@ const runOn = (database: DatabaseSync, sql: string, params: ReadonlyArray<unknow
         statement.setReturnArrays(arrays)
         return statement.all(...(params as ReadonlyArray<SQLInputValue>))
       },
-      catch: (cause) => new SqlError({ reason: classifySqliteError(cause, { message: sql, operation: "execute" }) })
+      catch: (cause) =>
+        new SqlError({ reason: classifySqliteError(cause, { message: sql, operation: "execute" }) })
     })
   )
 
 const connectionTo = (database: DatabaseSync): Connection => {
   const execute: Connection["execute"] = (sql, params, transform) =>
-    Effect.map(runOn(database, sql, params), (rows) => (transform === undefined ? rows : transform(rows)))
-  const executeValues: Connection["executeValues"] = (sql, params) => runOn(database, sql, params, true)
+    Effect.map(runOn(database, sql, params), (rows) =>
+      transform === undefined ? rows : transform(rows)
+    )
+  const executeValues: Connection["executeValues"] = (sql, params) =>
+    runOn(database, sql, params, true)
   return {
     execute,
     executeUnprepared: execute,

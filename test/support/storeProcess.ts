@@ -1,9 +1,11 @@
 /**
- * A process of its own that opens a store and appends numbered records until it is killed; prints what was acknowledged.
+ * A process of its own that opens a store and appends numbered records until it is killed; prints
+ * what was acknowledged.
  *
  *     node storeProcess.ts FOLDER FIRST_ID FLUSH_MILLIS [CALL before|after N]     one line `ack N` per acknowledged record id
  *
- * With a file system call (`link`, `rename`, `rm`) the process kills itself right before or after the N-th such call.
+ * With a file system call (`link`, `rename`, `rm`) the process kills itself right before or after
+ * the N-th such call.
  */
 import { Effect, Option } from "effect"
 import FsNow from "node:fs"
@@ -18,7 +20,10 @@ const [folder = "", first = "0", flushMillis = "40", call, when, nth] = process.
 const aimed = call === "link" || call === "rename" || call === "rm"
 
 if (aimed) {
-  const calls = Fs as unknown as Record<string, (...args: ReadonlyArray<unknown>) => Promise<unknown>>
+  const calls = Fs as unknown as Record<
+    string,
+    (...args: ReadonlyArray<unknown>) => Promise<unknown>
+  >
   const original = calls[call]!
   let left = Number(nth)
   calls[call] = async (...args) => {
@@ -49,14 +54,18 @@ const program = Effect.gen(function* () {
     limits: { maxBatchRows: 500, compactFiles: 8, lookAfterMillis: 0 }
   })
   if (Option.isNone(yield* store.get(definition.name))) yield* store.create(definition)
-  const writers = yield* Effect.forEach([1, 2, 3, 4], () => store.openWriter(definition.name, { _tag: "Json" }))
+  const writers = yield* Effect.forEach([1, 2, 3, 4], () =>
+    store.openWriter(definition.name, { _tag: "Json" })
+  )
   print("open\n")
   let id = Number(first)
   return yield* Effect.callback<never>(() => {
     const produce = (index: number): void => {
       const writer = writers[index]!
       const ids = Array.from({ length: 1 + index * 5 }, () => id++)
-      const ticket = writer.appendUnsafe(ids.map((each) => json({ id: each, word: `w${each}`, tags: ["a", "b"] })))
+      const ticket = writer.appendUnsafe(
+        ids.map((each) => json({ id: each, word: `w${each}`, tags: ["a", "b"] }))
+      )
       if (ticket instanceof RecordRejected) throw new Error(ticket.message)
       writer.onDurable(ticket, (failure) => {
         if (failure !== undefined) throw failure

@@ -1,4 +1,7 @@
-/** What the storage tests share: a temporary folder, a table with every column type, and a way to append and wait. */
+/**
+ * What the storage tests share: a temporary folder, a table with every column type, and a way to
+ * append and wait.
+ */
 import { Effect, Result } from "effect"
 import * as Fs from "node:fs/promises"
 import * as Os from "node:os"
@@ -7,7 +10,8 @@ import { parseTableDefinition } from "../../src/internal/columns/columnType.ts"
 import { RecordRejected, type StorageFailure } from "../../src/local/log/storageErrors.ts"
 import type { TableWriter } from "../../src/local/store/tableStore.ts"
 
-export const table = (text: string) => Result.getOrThrowWith(parseTableDefinition(text), (why) => new Error(why))
+export const table = (text: string) =>
+  Result.getOrThrowWith(parseTableDefinition(text), (why) => new Error(why))
 
 /** Store options for tests that say themselves when to flush. */
 export const byHand = { flushIntervalMillis: 3_600_000 }
@@ -22,7 +26,10 @@ export const temporaryFolder = Effect.acquireRelease(
 
 /** The files of all logs of a data folder, with their paths. */
 export const logFiles = async (folder: string): Promise<ReadonlyArray<string>> => {
-  const entries = await Fs.readdir(Path.join(folder, ".wal"), { recursive: true, withFileTypes: true }).catch(() => [])
+  const entries = await Fs.readdir(Path.join(folder, ".wal"), {
+    recursive: true,
+    withFileTypes: true
+  }).catch(() => [])
   return entries
     .filter((entry) => entry.isFile() && entry.name.endsWith(".log"))
     .map((entry) => Path.join(entry.parentPath, entry.name))
@@ -34,7 +41,9 @@ export const append = (writer: TableWriter, records: ReadonlyArray<Uint8Array>) 
   Effect.callback<void, StorageFailure | RecordRejected>((resume) => {
     const ticket = writer.appendUnsafe(records)
     if (ticket instanceof RecordRejected) return resume(Effect.fail(ticket))
-    writer.onDurable(ticket, (failure) => resume(failure === undefined ? Effect.void : Effect.fail(failure)))
+    writer.onDurable(ticket, (failure) =>
+      resume(failure === undefined ? Effect.void : Effect.fail(failure))
+    )
   })
 
 const columns = `id BIGINT NOT NULL, flag BOOLEAN, tiny TINYINT, small SMALLINT, whole INT, real FLOAT, precise DOUBLE,

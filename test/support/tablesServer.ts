@@ -62,7 +62,9 @@ export class TablesServer {
 
   /** The connections of a table. */
   of(tableName: string): ReadonlyArray<Connection> {
-    return this.connections.filter((one) => one.tableName === tableName).map(({ connection }) => connection)
+    return this.connections
+      .filter((one) => one.tableName === tableName)
+      .map(({ connection }) => connection)
   }
 
   /** What arrived of a table, in order. */
@@ -77,13 +79,19 @@ export class TablesServer {
 }
 
 /** A JSON table by its last name. */
-export const tableOf = (name: string): TableProperties.TableProperties<TableProperties.JsonRecord> =>
+export const tableOf = (
+  name: string
+): TableProperties.TableProperties<TableProperties.JsonRecord> =>
   TableProperties.json(`main.default.${name}`)
 
 /** A client on such a server. Its violations of the protocol fail the test when it ends. */
 export const clientOf = (
   scripts: TableScripts
-): Effect.Effect<{ readonly server: TablesServer; readonly context: Context.Context<Zerobus> }, never, Scope.Scope> =>
+): Effect.Effect<
+  { readonly server: TablesServer; readonly context: Context.Context<Zerobus> },
+  never,
+  Scope.Scope
+> =>
   Effect.gen(function* () {
     const server = new TablesServer(scripts)
     yield* Effect.addFinalizer(() =>
@@ -92,10 +100,15 @@ export const clientOf = (
         assert.deepStrictEqual(violations, [])
       })
     )
-    const provider = HeadersProvider.make({ getHeaders: () => Effect.succeed({ authorization: "Bearer token" }) })
+    const provider = HeadersProvider.make({
+      getHeaders: () => Effect.succeed({ authorization: "Bearer token" })
+    })
     const context = yield* Layer.build(
       Zerobus.layerNoDeps.pipe(
-        Layer.provide([MemoryTransport.layer(server.serve), Layer.succeed(HeadersProvider, provider)])
+        Layer.provide([
+          MemoryTransport.layer(server.serve),
+          Layer.succeed(HeadersProvider, provider)
+        ])
       )
     )
     return { server, context }
@@ -112,8 +125,10 @@ export const poolOf = (
 > =>
   Effect.gen(function* () {
     const { context, server } = yield* clientOf(scripts)
-    const pool = yield* StreamPool.make({ maxOpen: 2, idleTimeToLive: "1 minute", ...options }).pipe(
-      Effect.provideContext(context)
-    )
+    const pool = yield* StreamPool.make({
+      maxOpen: 2,
+      idleTimeToLive: "1 minute",
+      ...options
+    }).pipe(Effect.provideContext(context))
     return { server, pool }
   })

@@ -11,7 +11,11 @@ import type { AddressInfo } from "node:net"
 
 /** One answer: status and body, or `"hang"` for none. A string body is sent as it is. */
 export type TokenAnswer =
-  | { readonly status?: number; readonly headers?: Readonly<Record<string, string>>; readonly body: unknown }
+  | {
+      readonly status?: number
+      readonly headers?: Readonly<Record<string, string>>
+      readonly body: unknown
+    }
   | "hang"
 
 /** What one request said. */
@@ -32,12 +36,16 @@ export interface TokenServer {
 }
 
 /** A token that is valid for an hour, or as `life` says. */
-export const minted = (token: string, life: { readonly expires_in?: unknown } = { expires_in: 3600 }): TokenAnswer => ({
+export const minted = (
+  token: string,
+  life: { readonly expires_in?: unknown } = { expires_in: 3600 }
+): TokenAnswer => ({
   body: { access_token: token, token_type: "Bearer", ...life }
 })
 
-export const tokenServer = (...answers: ReadonlyArray<TokenAnswer>): Effect.Effect<TokenServer, never, Scope.Scope> =>
-  serve(answers, undefined)
+export const tokenServer = (
+  ...answers: ReadonlyArray<TokenAnswer>
+): Effect.Effect<TokenServer, never, Scope.Scope> => serve(answers, undefined)
 
 /** The same over TLS. */
 export const secureTokenServer = (
@@ -69,11 +77,15 @@ const serve = (
           request.socket.once("close", () => Deferred.doneUnsafe(abandoned, Exit.void))
           return
         }
-        response.writeHead(answer.status ?? 200, { "content-type": "application/json", ...answer.headers })
+        response.writeHead(answer.status ?? 200, {
+          "content-type": "application/json",
+          ...answer.headers
+        })
         response.end(typeof answer.body === "string" ? answer.body : JSON.stringify(answer.body))
       })
     }
-    const server = tls === undefined ? Http.createServer(handle) : Https.createServer({ ...tls }, handle)
+    const server =
+      tls === undefined ? Http.createServer(handle) : Https.createServer({ ...tls }, handle)
     yield* Effect.acquireRelease(
       Effect.callback<void>((resume) => {
         server.listen(0, "127.0.0.1", () => resume(Effect.void))

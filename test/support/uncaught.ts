@@ -1,6 +1,6 @@
 /**
- * What reaches the process outside of every fiber: uncaught errors of tasks of their own, and warnings.
- * They are collected here, since a test runner fails for the first and prints the second.
+ * What reaches the process outside of every fiber: uncaught errors of tasks of their own, and
+ * warnings. They are collected here, since a test runner fails for the first and prints the second.
  */
 import { Effect } from "effect"
 
@@ -28,7 +28,8 @@ export const collect = (): { readonly reported: Reported; readonly stop: () => v
       }
     })
   }
-  process.emitWarning = ((warning: string | Error) => void reported.warnings.push(text(warning))) as never
+  process.emitWarning = ((warning: string | Error) =>
+    void reported.warnings.push(text(warning))) as never
   return {
     reported,
     stop: () => {
@@ -39,7 +40,9 @@ export const collect = (): { readonly reported: Reported; readonly stop: () => v
 }
 
 /** Runs the effect and collects what reaches the process during it. */
-export const collected = <A, E, R>(use: (reported: Reported) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+export const collected = <A, E, R>(
+  use: (reported: Reported) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
   Effect.acquireUseRelease(
     Effect.sync(collect),
     ({ reported }) => use(reported),

@@ -31,7 +31,8 @@ export const makeZone = (
 
 /** The array that holds a zone's window, to see what it keeps alive. */
 export const messagesOf = (zone: LandingZone<Uint8Array>): ReadonlyArray<unknown> =>
-  (zone as unknown as { readonly window: { readonly messages: ReadonlyArray<unknown> } }).window.messages
+  (zone as unknown as { readonly window: { readonly messages: ReadonlyArray<unknown> } }).window
+    .messages
 
 /** Stands in line until a turn has come. */
 export const nextTurn = (turns: Turns): Effect.Effect<void> =>
@@ -42,8 +43,13 @@ export const nextTurn = (turns: Turns): Effect.Effect<void> =>
 /** What a server reads of a request: the wire offset, and the records of it. */
 export const readRequest = (
   request: Uint8Array
-): { readonly wireOffset: number; readonly batch: boolean; readonly records: ReadonlyArray<Uint8Array> } => {
-  const { ingestRecord, ingestRecordBatch } = databricks.zerobus.EphemeralStreamRequest.decode(request)
+): {
+  readonly wireOffset: number
+  readonly batch: boolean
+  readonly records: ReadonlyArray<Uint8Array>
+} => {
+  const { ingestRecord, ingestRecordBatch } =
+    databricks.zerobus.EphemeralStreamRequest.decode(request)
   if (ingestRecord) {
     return {
       wireOffset: Number(ingestRecord.offsetId),
@@ -54,7 +60,9 @@ export const readRequest = (
   return {
     wireOffset: Number(ingestRecordBatch!.offsetId),
     batch: true,
-    records: (ingestRecordBatch!.protoEncodedBatch?.records ?? []).map((bytes) => Uint8Array.from(bytes))
+    records: (ingestRecordBatch!.protoEncodedBatch?.records ?? []).map((bytes) =>
+      Uint8Array.from(bytes)
+    )
   }
 }
 
@@ -74,7 +82,8 @@ export const seeded = (seed: number) => {
     bytes: (length: number): Uint8Array => {
       const bytes = new Uint8Array(length)
       for (let n = 0; n < Math.min(length, 64); n++) bytes[n] = next() & 0xff
-      for (let filled = 64; filled < length; filled *= 2) bytes.copyWithin(filled, 0, Math.min(filled, length - filled))
+      for (let filled = 64; filled < length; filled *= 2)
+        bytes.copyWithin(filled, 0, Math.min(filled, length - filled))
       return bytes
     }
   }

@@ -1,4 +1,6 @@
-/** The proxy for tests: tunnels are made, counted, refused and cut, as a client behind it sees it. */
+/**
+ * The proxy for tests: tunnels are made, counted, refused and cut, as a client behind it sees it.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
@@ -7,7 +9,11 @@ import { ConnectProxy, ZerobusLocal } from "effect-zerobus/testing"
 const table = TableProperties.json("main.default.orders")
 
 /** Ingests through a proxy in two halves, with something in between. */
-const ingest = (proxy: ConnectProxy.ConnectProxy, between: Effect.Effect<void> = Effect.void, url = proxy.url) =>
+const ingest = (
+  proxy: ConnectProxy.ConnectProxy,
+  between: Effect.Effect<void> = Effect.void,
+  url = proxy.url
+) =>
   Effect.gen(function* () {
     const { clientId, clientSecret, serverEndpoint, workspaceUrl } = yield* ZerobusLocal
     const options = {
@@ -25,7 +31,15 @@ const ingest = (proxy: ConnectProxy.ConnectProxy, between: Effect.Effect<void> =
         })
       )
     ).pipe(
-      Effect.provide(Zerobus.layer({ serverEndpoint, workspaceUrl, clientId, clientSecret, proxy: Redacted.make(url) }))
+      Effect.provide(
+        Zerobus.layer({
+          serverEndpoint,
+          workspaceUrl,
+          clientId,
+          clientSecret,
+          proxy: Redacted.make(url)
+        })
+      )
     )
   })
 
@@ -40,7 +54,9 @@ describe("the proxy", () => {
   it.live("makes tunnels to what is asked for, and counts them", () =>
     Effect.gen(function* () {
       const proxy = yield* ConnectProxy.make()
-      const { serverEndpoint, workspaceUrl } = yield* withServer(Effect.andThen(ingest(proxy), ZerobusLocal))
+      const { serverEndpoint, workspaceUrl } = yield* withServer(
+        Effect.andThen(ingest(proxy), ZerobusLocal)
+      )
       const hosts = [workspaceUrl, serverEndpoint].map((url) => new URL(url).host)
       assert.deepStrictEqual(yield* proxy.requests, hosts)
     })

@@ -13,13 +13,18 @@ const freshTable = Effect.gen(function* () {
   yield* local.createTable(`${table}(id BIGINT)`)
   return { local, table }
 })
-const record = (offset: number) => ({ ingestRecord: { offsetId: offset, jsonRecord: JSON.stringify({ id: offset }) } })
+const record = (offset: number) => ({
+  ingestRecord: { offsetId: offset, jsonRecord: JSON.stringify({ id: offset }) }
+})
 
 layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("faults", (it) => {
   it.effect("reject refuses the create request, so often and no more", () =>
     Effect.gen(function* () {
       const { local, table } = yield* freshTable
-      yield* local.inject(table, Faults.reject({ status: "UNAVAILABLE", message: "busy", times: 2 }))
+      yield* local.inject(
+        table,
+        Faults.reject({ status: "UNAVAILABLE", message: "busy", times: 2 })
+      )
       for (let n = 0; n < 2; n++) {
         const stream = yield* openRaw(local.serverEndpoint, yield* headersFor(local, table))
         yield* stream.send({ createStream: { tableName: table, recordType: 2 } })
@@ -44,7 +49,9 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("faults", (it) =>
       yield* local.inject(table, Faults.ignoreCreate())
       const zerobus = yield* Zerobus
       const options = { recoveryTimeout: "100 millis", recoveryBackoff: "5 millis" } as const
-      yield* zerobus.withStream(TableProperties.json(table), options, (stream) => stream.ingestRecord({ id: 1 }))
+      yield* zerobus.withStream(TableProperties.json(table), options, (stream) =>
+        stream.ingestRecord({ id: 1 })
+      )
       assert.strictEqual(yield* local.count(table, "create"), 2)
       assert.strictEqual(yield* local.count(table, "created"), 1)
       assert.deepInclude(yield* local.audit(table), { connections: 2, distinctRecords: 1 })
@@ -138,7 +145,9 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("faults", (it) =>
     )
   }
 
-  const lies: ReadonlyArray<readonly [kind: Parameters<typeof Faults.badAck>[0], expected: number | undefined]> = [
+  const lies: ReadonlyArray<
+    readonly [kind: Parameters<typeof Faults.badAck>[0], expected: number | undefined]
+  > = [
     ["future", 1001],
     ["lower", 0],
     ["repeated", 0],
@@ -164,19 +173,21 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("faults", (it) =>
     )
   }
 
-  it.effect("stallAcks leaves records durable and unacknowledged until the faults are cleared", () =>
-    Effect.gen(function* () {
-      const { local, table } = yield* freshTable
-      yield* local.inject(table, Faults.stallAcks())
-      const { stream } = yield* openCreated(local, table)
-      yield* stream.send(record(0))
-      yield* local.waitFor(table, "ack")
-      const audit = yield* local.audit(table)
-      assert.deepInclude(audit, { durableRecords: 1, ackedRecords: 0 })
-      yield* local.clearFaults(table)
-      yield* stream.send(record(1))
-      assert.strictEqual((yield* stream.next).ingestRecordResponse?.durabilityAckUpToOffset, 1)
-    })
+  it.effect(
+    "stallAcks leaves records durable and unacknowledged until the faults are cleared",
+    () =>
+      Effect.gen(function* () {
+        const { local, table } = yield* freshTable
+        yield* local.inject(table, Faults.stallAcks())
+        const { stream } = yield* openCreated(local, table)
+        yield* stream.send(record(0))
+        yield* local.waitFor(table, "ack")
+        const audit = yield* local.audit(table)
+        assert.deepInclude(audit, { durableRecords: 1, ackedRecords: 0 })
+        yield* local.clearFaults(table)
+        yield* stream.send(record(1))
+        assert.strictEqual((yield* stream.next).ingestRecordResponse?.durabilityAckUpToOffset, 1)
+      })
   )
 
   it.effect("loseMessages acknowledges what was never stored, and the audit shows the loss", () =>
@@ -185,7 +196,9 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("faults", (it) =>
       yield* local.inject(table, Faults.loseMessages({ nth: 2 }))
       const { stream } = yield* openCreated(local, table)
       yield* stream.send(record(0))
-      yield* stream.send({ ingestRecordBatch: { offsetId: 1, jsonBatch: { records: ['{"id":1}', '{"id":10}'] } } })
+      yield* stream.send({
+        ingestRecordBatch: { offsetId: 1, jsonBatch: { records: ['{"id":1}', '{"id":10}'] } }
+      })
       yield* stream.send(record(2))
       yield* stream.halfClose
       assert.strictEqual((yield* stream.end).code, 0)
@@ -201,7 +214,11 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("faults", (it) =>
         lostRecords: 2,
         ackedButMissing: 2
       })
-      assert.deepInclude(audit.perConnection[0], { ackedMessages: 3, durableMessages: 2, lostMessages: [1] })
+      assert.deepInclude(audit.perConnection[0], {
+        ackedMessages: 3,
+        durableMessages: 2,
+        lostMessages: [1]
+      })
       assert.deepStrictEqual(yield* local.records(table), [{ id: 0n }, { id: 2n }])
     })
   )
@@ -224,7 +241,12 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("faults", (it) =>
       yield* second.stream.end
       const audit = yield* local.audit(table)
       // Two rows in the table, two records acknowledged, and still one of these is not there.
-      assert.deepInclude(audit, { ackedRecords: 2, durableRecords: 2, lostRecords: 1, ackedButMissing: 1 })
+      assert.deepInclude(audit, {
+        ackedRecords: 2,
+        durableRecords: 2,
+        lostRecords: 1,
+        ackedButMissing: 1
+      })
     })
   )
 
@@ -238,7 +260,12 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("faults", (it) =>
       assert.strictEqual(end.code, 3)
       assert.match(end.message, /Non-incremental offset: expected 1, got 2/)
       const audit = yield* local.audit(table)
-      assert.deepInclude(audit, { receivedRecords: 1, ackedRecords: 1, lostRecords: 0, ackedButMissing: 0 })
+      assert.deepInclude(audit, {
+        receivedRecords: 1,
+        ackedRecords: 1,
+        lostRecords: 0,
+        ackedButMissing: 0
+      })
     })
   )
 
@@ -299,35 +326,43 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("faults", (it) =>
       const { local, table } = yield* freshTable
       yield* local.injectHttp(Faults.httpStatus("token", 500))
       const zerobus = yield* Zerobus
-      yield* zerobus.withStream(TableProperties.json(table), { recoveryBackoff: "5 millis" }, (stream) =>
-        stream.ingestRecord({ id: 1 })
+      yield* zerobus.withStream(
+        TableProperties.json(table),
+        { recoveryBackoff: "5 millis" },
+        (stream) => stream.ingestRecord({ id: 1 })
       )
       assert.deepStrictEqual(yield* local.records(table), [{ id: 1n }])
     })
   )
 
-  it.effect("a connection lost between durable and acknowledged makes duplicates, and the audit counts them", () =>
-    Effect.gen(function* () {
-      const { local, table } = yield* freshTable
-      yield* local.inject(table, Faults.disconnect({ at: "durable" }))
-      const zerobus = yield* Zerobus
-      const properties = TableProperties.json(table)
-      yield* zerobus.withStream(properties, { recoveryBackoff: "5 millis", batching: "off" }, (stream) =>
-        Effect.forEach(
-          Array.from({ length: 100 }, (_, id) => ({ id })),
-          stream.ingestRecord,
-          { discard: true }
+  it.effect(
+    "a connection lost between durable and acknowledged makes duplicates, and the audit counts " +
+      "them",
+    () =>
+      Effect.gen(function* () {
+        const { local, table } = yield* freshTable
+        yield* local.inject(table, Faults.disconnect({ at: "durable" }))
+        const zerobus = yield* Zerobus
+        const properties = TableProperties.json(table)
+        yield* zerobus.withStream(
+          properties,
+          { recoveryBackoff: "5 millis", batching: "off" },
+          (stream) =>
+            Effect.forEach(
+              Array.from({ length: 100 }, (_, id) => ({ id })),
+              stream.ingestRecord,
+              { discard: true }
+            )
         )
-      )
-      const audit = yield* local.audit(table)
-      assert.strictEqual(audit.distinctRecords, 100)
-      assert.isAbove(audit.duplicates, 0)
-      assert.strictEqual(audit.ackedButMissing, 0)
-      assert.strictEqual(audit.durableRecords, 100 + audit.duplicates)
-      assert.strictEqual(audit.connections, 2)
-      assert.strictEqual(audit.perConnection[0]!.ended, "cut")
-      assert.strictEqual(audit.perConnection[0]!.ackedMessages, 0)
-      assert.strictEqual((yield* local.records(table)).length, 100 + audit.duplicates)
-    })
+        const audit = yield* local.audit(table)
+        assert.strictEqual(audit.distinctRecords, 100)
+        assert.isAbove(audit.duplicates, 0)
+        assert.strictEqual(audit.ackedButMissing, 0)
+        assert.strictEqual(audit.durableRecords, 100 + audit.duplicates)
+        assert.strictEqual(audit.connections, 2)
+        assert.strictEqual(audit.perConnection[0]!.ended, "cut")
+        assert.strictEqual(audit.perConnection[0]!.ackedMessages, 0)
+        assert.strictEqual((yield* local.records(table)).length, 100 + audit.duplicates)
+      })
   )
 })

@@ -5,7 +5,8 @@ import { Faults, ZerobusLocal } from "effect-zerobus/testing"
 
 const table = TableProperties.json("main.default.orders")
 const definition = "main.default.orders(id BIGINT, item STRING)"
-const records = (count: number) => Array.from({ length: count }, (_, n) => ({ id: n, item: `item-${n}` }))
+const records = (count: number) =>
+  Array.from({ length: count }, (_, n) => ({ id: n, item: `item-${n}` }))
 
 layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("in memory", (it) => {
   it.effect("keeps what a client sends, and nothing is lost when the connection drops", () =>

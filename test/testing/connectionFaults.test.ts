@@ -1,4 +1,7 @@
-/** Faults below gRPC: whatever happens to a connection, the client loses nothing, and the fault really happened. */
+/**
+ * Faults below gRPC: whatever happens to a connection, the client loses nothing, and the fault
+ * really happened.
+ */
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Clock, Effect } from "effect"
 import { TableProperties, Zerobus, type ZerobusOptions } from "effect-zerobus"
@@ -14,7 +17,10 @@ const total = 300
 
 const soon = { interval: "150 millis", timeout: "150 millis" } as const
 
-/** Ingests over connections of which the first has the faults. `keepalive` is how soon the client notices silence. */
+/**
+ * Ingests over connections of which the first has the faults. `keepalive` is how soon the client
+ * notices silence.
+ */
 const ingestOver = Effect.fnUntraced(function* (
   faults: ReadonlyArray<Faults.ConnectionFault>,
   keepalive?: typeof soon
@@ -27,7 +33,12 @@ const ingestOver = Effect.fnUntraced(function* (
   yield* Zerobus.use((zerobus) =>
     zerobus.withStream(
       table,
-      { batching: "off", recoveryBackoff: "5 millis", recoveryTimeout: "2 seconds", recoveryRetries: 10 },
+      {
+        batching: "off",
+        recoveryBackoff: "5 millis",
+        recoveryTimeout: "2 seconds",
+        recoveryRetries: 10
+      },
       (stream) =>
         Effect.forEach(
           Array.from({ length: total }, (_, id) => ({ id, text: "x".repeat(50) })),
@@ -36,7 +47,16 @@ const ingestOver = Effect.fnUntraced(function* (
         )
     )
   ).pipe(
-    Effect.provide(Zerobus.layer({ serverEndpoint, workspaceUrl, clientId, clientSecret, proxy: false, keepalive }))
+    Effect.provide(
+      Zerobus.layer({
+        serverEndpoint,
+        workspaceUrl,
+        clientId,
+        clientSecret,
+        proxy: false,
+        keepalive
+      })
+    )
   )
   const audit = yield* local.audit(table)
   assert.strictEqual(audit.distinctRecords, total)
@@ -65,7 +85,10 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("a client
     ["silence of the answers alone", Faults.cutAfterBytes("down", 150, "halfOpen")],
     ["pings without an answer", Faults.ignorePings],
     ["trailers with a header of 1 MB", Faults.largeHeader(1_000_000, { nthData: 2 })],
-    ["frames of 100 bytes, which HTTP/2 forbids", Faults.settings({ maxFrameSize: 100 }, { nthData: 2 })]
+    [
+      "frames of 100 bytes, which HTTP/2 forbids",
+      Faults.settings({ maxFrameSize: 100 }, { nthData: 2 })
+    ]
   ]
   for (const [title, fault] of cuts) {
     it.effect(`survives ${title}`, () =>
@@ -80,8 +103,14 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("a client
     )
   }
 
-  const broken: ReadonlyArray<readonly [title: string, fault: Faults.ConnectionFault, message: RegExp]> = [
-    ["a compressed message", Faults.damagePrefix({ nthData: 2, compressed: true }), /compressed response/],
+  const broken: ReadonlyArray<
+    readonly [title: string, fault: Faults.ConnectionFault, message: RegExp]
+  > = [
+    [
+      "a compressed message",
+      Faults.damagePrefix({ nthData: 2, compressed: true }),
+      /compressed response/
+    ],
     [
       "a message longer than allowed",
       Faults.damagePrefix({ nthData: 2, length: 0x7fffffff }),
@@ -98,7 +127,9 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("a client
     )
   }
 
-  const slow: ReadonlyArray<readonly [title: string, faults: ReadonlyArray<Faults.ConnectionFault>]> = [
+  const slow: ReadonlyArray<
+    readonly [title: string, faults: ReadonlyArray<Faults.ConnectionFault>]
+  > = [
     ["answers byte by byte", [Faults.pieces("down", 1)]],
     ["requests in pieces of 7 bytes", [Faults.pieces("up", 7)]],
     ["a slow connection", [Faults.throttle("up", 200_000), Faults.throttle("down", 50_000)]],
@@ -121,7 +152,12 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("a client
     ["larger frames", [Faults.settings({ maxFrameSize: 1_048_576 }, { nthData: 2 })]],
     [
       "no further call allowed, and nothing remembered of headers",
-      [Faults.settings({ maxConcurrentStreams: 0, headerTableSize: 0, maxHeaderListSize: 4096 }, { nthData: 2 })]
+      [
+        Faults.settings(
+          { maxConcurrentStreams: 0, headerTableSize: 0, maxHeaderListSize: 4096 },
+          { nthData: 2 }
+        )
+      ]
     ]
   ]
   for (const [title, faults] of slow) {
@@ -138,7 +174,14 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("a client
 layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("changed settings", (it) => {
   const client = (local: ZerobusLocal["Service"], options: Partial<ZerobusOptions>) => {
     const { clientId, clientSecret, serverEndpoint, workspaceUrl } = local
-    return Zerobus.layer({ serverEndpoint, workspaceUrl, clientId, clientSecret, proxy: false, ...options })
+    return Zerobus.layer({
+      serverEndpoint,
+      workspaceUrl,
+      clientId,
+      clientSecret,
+      proxy: false,
+      ...options
+    })
   }
 
   it.effect("that close the window for good stop the client, which notices", () =>
@@ -147,18 +190,28 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("changed 
       const table = TableProperties.json(`main.faults.c${tables++}`)
       yield* local.createTable(`${table.tableName}(id BIGINT, text STRING)`)
       yield* local.injectConnection(Faults.settings({ initialWindowSize: 0 }, { nthData: 2 }))
-      const options = { batching: "off", recoveryBackoff: "5 millis", serverLackOfAckTimeout: "200 millis" } as const
+      const options = {
+        batching: "off",
+        recoveryBackoff: "5 millis",
+        serverLackOfAckTimeout: "200 millis"
+      } as const
       yield* Zerobus.use((zerobus) =>
         zerobus.withStream(table, options, (stream) =>
           Effect.gen(function* () {
             const first = yield* stream.ingestRecord({ id: 0, text: "" })
             yield* first.await
-            for (let id = 1; id < 20; id++) yield* stream.ingestRecord({ id, text: "x".repeat(1000) })
+            for (let id = 1; id < 20; id++)
+              yield* stream.ingestRecord({ id, text: "x".repeat(1000) })
           })
         )
       ).pipe(Effect.provide(client(local, {})))
       const audit = yield* local.audit(table)
-      assert.deepInclude(audit, { connections: 2, distinctRecords: 20, duplicates: 0, ackedButMissing: 0 })
+      assert.deepInclude(audit, {
+        connections: 2,
+        distinctRecords: 20,
+        duplicates: 0,
+        ackedButMissing: 0
+      })
       assert.strictEqual(audit.perConnection[0]?.receivedMessages, 1, "nothing came through")
     })
   )
@@ -177,25 +230,34 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("changed 
         yield* (yield* second.ingestRecord({ id: 1 })).await
         yield* (yield* first.ingestRecord({ id: 2 })).await
       }).pipe(Effect.scoped, Effect.provide(client(local, { connectionPerStream: false })))
-      assert.deepInclude(yield* local.audit(table), { connections: 2, distinctRecords: 3, duplicates: 0 })
+      assert.deepInclude(yield* local.audit(table), {
+        connections: 2,
+        distinctRecords: 3,
+        duplicates: 0
+      })
     })
   )
 
   it.effect("are refused above the window of the server", () =>
-    Effect.sync(() => assert.throws(() => Faults.settings({ initialWindowSize: 65_536 }), RangeError, /65535/))
+    Effect.sync(() =>
+      assert.throws(() => Faults.settings({ initialWindowSize: 65_536 }), RangeError, /65535/)
+    )
   )
 })
 
-layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("every code of RST_STREAM", (it) => {
-  for (let code = 0; code <= 13; code++) {
-    it.effect(`${code} costs the connection and no record`, () =>
-      Effect.gen(function* () {
-        const audit = yield* ingestOver([Faults.rstStream(code, { nthData: 3 })], soon)
-        assert.strictEqual(audit.connections, 2)
-      })
-    )
+layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })(
+  "every code of RST_STREAM",
+  (it) => {
+    for (let code = 0; code <= 13; code++) {
+      it.effect(`${code} costs the connection and no record`, () =>
+        Effect.gen(function* () {
+          const audit = yield* ingestOver([Faults.rstStream(code, { nthData: 3 })], soon)
+          assert.strictEqual(audit.connections, 2)
+        })
+      )
+    }
   }
-})
+)
 
 describe("a connection that is silent one way", () => {
   for (const direction of ["up", "down"] as const) {
@@ -208,11 +270,16 @@ describe("a connection that is silent one way", () => {
           host: "127.0.0.1",
           port: 0,
           accept: (socket) => {
-            const faulty = faultySocket(socket, [{ _tag: "CutAfter", direction, bytes: 3, how: "halfOpen" }], timers)
+            const faulty = faultySocket(
+              socket,
+              [{ _tag: "CutAfter", direction, bytes: 3, how: "halfOpen" }],
+              timers
+            )
             faulty.on("data", (bytes: Buffer) => {
               got.up += bytes.toString()
               // A turn later, when the one direction is silent already.
-              if (got.up === "ple" || got.up === "please") setImmediate(() => faulty.write("answer"))
+              if (got.up === "ple" || got.up === "please")
+                setImmediate(() => faulty.write("answer"))
               if (got.up === "pleasemore") resolve()
             })
           }
@@ -242,18 +309,27 @@ describe("the frame editor", () => {
   const all = (parts: ReadonlyArray<Uint8Array>) => Buffer.concat(parts)
 
   it("passes frames on unchanged, however they arrive", () => {
-    const bytes = Buffer.concat([settings, data(Buffer.from("one")), data(Buffer.alloc(300, 7)), settings])
+    const bytes = Buffer.concat([
+      settings,
+      data(Buffer.from("one")),
+      data(Buffer.alloc(300, 7)),
+      settings
+    ])
     for (let size = 1; size <= bytes.length; size++) {
       const { down } = makeFrameEditor([{ _tag: "InsertFrames", nthData: 99, bytes: settings }])
       const out: Array<Uint8Array> = []
-      for (let from = 0; from < bytes.length; from += size) out.push(...down(bytes.subarray(from, from + size)))
+      for (let from = 0; from < bytes.length; from += size)
+        out.push(...down(bytes.subarray(from, from + size)))
       assert.isTrue(Buffer.concat(out).equals(bytes), `pieces of ${size}`)
     }
   })
 
   it("inserts in front of the n-th DATA frame, in the order of the faults, not counting empty ones", () => {
     const [one, two, empty] = [data(Buffer.of(1)), data(Buffer.of(2)), data(Buffer.alloc(0))]
-    const [first, second] = [http2Frame(6, 0, 0, Buffer.alloc(8, 1)), http2Frame(6, 0, 0, Buffer.alloc(8, 2))]
+    const [first, second] = [
+      http2Frame(6, 0, 0, Buffer.alloc(8, 1)),
+      http2Frame(6, 0, 0, Buffer.alloc(8, 2))
+    ]
     const { down } = makeFrameEditor([
       { _tag: "InsertFrames", nthData: 2, bytes: first },
       { _tag: "InsertFrames", nthData: 2, bytes: second }
@@ -263,13 +339,17 @@ describe("the frame editor", () => {
 
   it("sets END_STREAM, drops pings' answers, and damages prefixes", () => {
     const prefix = Buffer.from([0, 0, 0, 0, 2, 8, 1])
-    const ended = all(makeFrameEditor([{ _tag: "EndWithoutTrailers", nthData: 1 }]).down(data(prefix)))
+    const ended = all(
+      makeFrameEditor([{ _tag: "EndWithoutTrailers", nthData: 1 }]).down(data(prefix))
+    )
     assert.strictEqual(ended[4], 1)
     const { down } = makeFrameEditor([{ _tag: "IgnorePings" }])
     assert.strictEqual(all(down(http2Frame(6, 1, 0, Buffer.alloc(8)))).length, 0)
     assert.strictEqual(all(down(http2Frame(6, 0, 0, Buffer.alloc(8)))).length, 17)
     const damaged = all(
-      makeFrameEditor([{ _tag: "DamagePrefix", nthData: 1, compressed: true, length: 0x7fffffff }]).down(data(prefix))
+      makeFrameEditor([
+        { _tag: "DamagePrefix", nthData: 1, compressed: true, length: 0x7fffffff }
+      ]).down(data(prefix))
     )
     assert.deepStrictEqual([...damaged.subarray(9, 14)], [1, 0x7f, 0xff, 0xff, 0xff])
   })
@@ -303,7 +383,9 @@ describe("the frame editor", () => {
     const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
     const answer = http2Frame(4, 1, 0, Buffer.alloc(0))
     assert.isTrue(all(down(settings)).equals(settings))
-    assert.isTrue(all(up(all([preface, settings, answer])).up).equals(all([preface, settings, answer])))
+    assert.isTrue(
+      all(up(all([preface, settings, answer])).up).equals(all([preface, settings, answer]))
+    )
     const changed = http2Frame(4, 0, 0, Buffer.from([0, 3, 0, 0, 0, 1]))
     assert.isTrue(all(down(data(Buffer.of(1)))).equals(all([changed, data(Buffer.of(1))])))
     assert.isTrue(all(down(settings)).equals(settings))
@@ -321,7 +403,10 @@ describe("the frame editor", () => {
     const grant = (bytes: number) => all(down(update(1, bytes)))
     up(Buffer.alloc(24))
     assert.strictEqual(send(40_000).length, 0)
-    assert.isTrue(grant(30_000).equals(update(1, 30_000)), "the server's own word passes until then")
+    assert.isTrue(
+      grant(30_000).equals(update(1, 30_000)),
+      "the server's own word passes until then"
+    )
     // The client used 40,000 of 65,535 and got 30,000 back, so 1,000 is -9,000 for it.
     const [change] = [all(down(data(Buffer.of(1))))]
     assert.isTrue(change.subarray(15, 28).equals(update(1, 10_000)), "a thousand is left to it")
@@ -330,10 +415,14 @@ describe("the frame editor", () => {
     // Nothing more is left to it, also after what was under way has arrived.
     assert.strictEqual(all(down(data(Buffer.of(2)))).length, 15 + 10)
     assert.isTrue(send(400).equals(update(1, 400)))
-    // Back to the server's window, of which 41,000 are used and 35,000 given back: 6,000 less than all of it.
+    // Back to the server's window, of which 41,000 are used and 35,000 given back: 6,000 less than
+    // all of it.
     const raised = all(down(data(Buffer.of(3))))
     assert.strictEqual(raised.readUInt32BE(11), 59_535)
-    assert.isTrue(grant(6000).equals(update(1, 6000)), "the rest follows when the server has taken it")
+    assert.isTrue(
+      grant(6000).equals(update(1, 6000)),
+      "the rest follows when the server has taken it"
+    )
   })
 
   it("divides frames that only the changed settings allow", () => {

@@ -1,4 +1,7 @@
-/** A script that could not do what it says is refused where it is given, so that no test passes because nothing went wrong. */
+/**
+ * A script that could not do what it says is refused where it is given, so that no test passes
+ * because nothing went wrong.
+ */
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { Faults, Latency, ZerobusLocal } from "effect-zerobus/testing"
@@ -64,19 +67,28 @@ const right: ReadonlyArray<Faults.Fault> = [
 ]
 
 layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("a script", (it) => {
-  it.effect("refuses a fault that could not strike as it says, and adds none of those given with it", () =>
-    Effect.gen(function* () {
-      const local = yield* ZerobusLocal
-      yield* local.createTable(`${table}(id BIGINT)`)
-      for (const [fault, path] of wrong) {
-        const given = [Faults.stallAcks(), fault as Faults.Fault]
-        const error = A.tagged(yield* Effect.flip(local.inject(table, ...given)), "InvalidArgument")
-        assert.strictEqual(error.path.join("."), `faults.1${path === "" ? "" : `.${path}`}`, error.message)
-        assert.include(error.message, error.path.join("."))
-      }
-      yield* local.inject(table, ...right)
-      yield* local.clearFaults(table)
-    })
+  it.effect(
+    "refuses a fault that could not strike as it says, and adds none of those given with it",
+    () =>
+      Effect.gen(function* () {
+        const local = yield* ZerobusLocal
+        yield* local.createTable(`${table}(id BIGINT)`)
+        for (const [fault, path] of wrong) {
+          const given = [Faults.stallAcks(), fault as Faults.Fault]
+          const error = A.tagged(
+            yield* Effect.flip(local.inject(table, ...given)),
+            "InvalidArgument"
+          )
+          assert.strictEqual(
+            error.path.join("."),
+            `faults.1${path === "" ? "" : `.${path}`}`,
+            error.message
+          )
+          assert.include(error.message, error.path.join("."))
+        }
+        yield* local.inject(table, ...right)
+        yield* local.clearFaults(table)
+      })
   )
 
   it.effect("refuses a table that is not there, so that a mistyped name is noticed", () =>
@@ -87,8 +99,14 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("a script", (it) 
         ["nope", /Write catalog\.schema\.table/]
       ] as const) {
         const fault = Faults.disconnect({})
-        assert.match(A.tagged(yield* Effect.flip(local.inject(name, fault)), "InvalidTable").message, said)
-        assert.match(A.tagged(yield* Effect.flip(local.audit({ name })), "InvalidTable").message, said)
+        assert.match(
+          A.tagged(yield* Effect.flip(local.inject(name, fault)), "InvalidTable").message,
+          said
+        )
+        assert.match(
+          A.tagged(yield* Effect.flip(local.audit({ name })), "InvalidTable").message,
+          said
+        )
       }
     })
   )

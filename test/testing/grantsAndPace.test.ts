@@ -10,17 +10,32 @@ const table = "main.default.orders"
 const all = ["USE CATALOG", "USE SCHEMA", "SELECT", "MODIFY"] as const
 const secret = Redacted.make("reader-secret")
 const withGrants = (grants: ReadonlyArray<Grant>) =>
-  ZerobusLocal.layerServerMemory({ principals: [{ clientId: "reader", clientSecret: secret, grants }] })
+  ZerobusLocal.layerServerMemory({
+    principals: [{ clientId: "reader", clientSecret: secret, grants }]
+  })
 
 const tokenOf = (local: ZerobusLocalShape, form: Record<string, string>) =>
-  Effect.map(postToken(local, form, `reader:${Redacted.value(secret)}`), ({ body }) => `Bearer ${body["access_token"]}`)
+  Effect.map(
+    postToken(local, form, `reader:${Redacted.value(secret)}`),
+    ({ body }) => `Bearer ${body["access_token"]}`
+  )
 
 describe("grants", () => {
-  const cases: ReadonlyArray<readonly [title: string, grants: ReadonlyArray<Grant>, missing: ReadonlyArray<string>]> = [
+  const cases: ReadonlyArray<
+    readonly [title: string, grants: ReadonlyArray<Grant>, missing: ReadonlyArray<string>]
+  > = [
     ["nothing", [], all],
     ["everything on the catalog", [{ on: "main", privileges: all }], []],
-    ["everything on the schema but the catalog's", [{ on: "main.default", privileges: all }], ["USE CATALOG"]],
-    ["everything on the table only", [{ on: table, privileges: all }], ["USE CATALOG", "USE SCHEMA"]],
+    [
+      "everything on the schema but the catalog's",
+      [{ on: "main.default", privileges: all }],
+      ["USE CATALOG"]
+    ],
+    [
+      "everything on the table only",
+      [{ on: table, privileges: all }],
+      ["USE CATALOG", "USE SCHEMA"]
+    ],
     [
       "each where it belongs, in other letters",
       [
@@ -30,7 +45,11 @@ describe("grants", () => {
       ],
       []
     ],
-    ["reading only", [{ on: "main", privileges: ["USE CATALOG", "USE SCHEMA", "SELECT"] }], ["MODIFY"]],
+    [
+      "reading only",
+      [{ on: "main", privileges: ["USE CATALOG", "USE SCHEMA", "SELECT"] }],
+      ["MODIFY"]
+    ],
     [
       "another table",
       [
@@ -47,23 +66,33 @@ describe("grants", () => {
     })
   }
 
-  it.live("without MODIFY refuse the stream with PERMISSION_DENIED, and let the table be read", () =>
-    Effect.gen(function* () {
-      const local = yield* ZerobusLocal
-      yield* local.createTable(`${table}(id BIGINT)`)
-      const stream = yield* openRaw(local.serverEndpoint, {
-        "authorization": yield* tokenOf(local, tokenForm(table)),
-        "x-databricks-zerobus-table-name": table
-      })
-      const end = yield* stream.end
-      assert.strictEqual(end.code, 7)
-      assert.match(end.message, /lacks MODIFY for main\.default\.orders/)
-      const authorization = yield* tokenOf(local, { grant_type: "client_credentials", scope: "all-apis" })
-      const url = `${local.workspaceUrl}/api/2.1/unity-catalog/tables`
-      const get = (name: string) => Effect.promise(() => fetch(`${url}/${name}`, { headers: { authorization } }))
-      assert.strictEqual((yield* get(table)).status, 200)
-      assert.strictEqual((yield* get("other.default.orders")).status, 403)
-    }).pipe(Effect.provide(withGrants([{ on: "main", privileges: ["USE CATALOG", "USE SCHEMA", "SELECT"] }])))
+  it.live(
+    "without MODIFY refuse the stream with PERMISSION_DENIED, and let the table be read",
+    () =>
+      Effect.gen(function* () {
+        const local = yield* ZerobusLocal
+        yield* local.createTable(`${table}(id BIGINT)`)
+        const stream = yield* openRaw(local.serverEndpoint, {
+          "authorization": yield* tokenOf(local, tokenForm(table)),
+          "x-databricks-zerobus-table-name": table
+        })
+        const end = yield* stream.end
+        assert.strictEqual(end.code, 7)
+        assert.match(end.message, /lacks MODIFY for main\.default\.orders/)
+        const authorization = yield* tokenOf(local, {
+          grant_type: "client_credentials",
+          scope: "all-apis"
+        })
+        const url = `${local.workspaceUrl}/api/2.1/unity-catalog/tables`
+        const get = (name: string) =>
+          Effect.promise(() => fetch(`${url}/${name}`, { headers: { authorization } }))
+        assert.strictEqual((yield* get(table)).status, 200)
+        assert.strictEqual((yield* get("other.default.orders")).status, 403)
+      }).pipe(
+        Effect.provide(
+          withGrants([{ on: "main", privileges: ["USE CATALOG", "USE SCHEMA", "SELECT"] }])
+        )
+      )
   )
 })
 
@@ -74,12 +103,15 @@ describe("the pace of a stream", () => {
       yield* local.createTable(`${table}(id BIGINT)`)
       const zerobus = yield* Zerobus
       const start = yield* Clock.currentTimeMillis
-      yield* zerobus.withStream(TableProperties.json(table), { batching: { maxRecords: 100 } }, (stream) =>
-        Effect.forEach(
-          Array.from({ length: 3000 }, (_, id) => ({ id })),
-          stream.ingestRecord,
-          { discard: true }
-        )
+      yield* zerobus.withStream(
+        TableProperties.json(table),
+        { batching: { maxRecords: 100 } },
+        (stream) =>
+          Effect.forEach(
+            Array.from({ length: 3000 }, (_, id) => ({ id })),
+            stream.ingestRecord,
+            { discard: true }
+          )
       )
       const seconds = ((yield* Clock.currentTimeMillis) - start) / 1000
       // 3,000 records at 10,000 a second take 0.3 s; the last ones may run ahead by one burst.
@@ -97,7 +129,8 @@ describe("acknowledgements", () => {
       const local = yield* ZerobusLocal
       yield* local.createTable(`${table}(id BIGINT)`)
       const { stream } = yield* openCreated(local, table)
-      const send = (n: number) => stream.send({ ingestRecord: { offsetId: n, jsonRecord: `{"id":${n}}` } })
+      const send = (n: number) =>
+        stream.send({ ingestRecord: { offsetId: n, jsonRecord: `{"id":${n}}` } })
       yield* send(0)
       assert.strictEqual((yield* stream.next).ingestRecordResponse?.durabilityAckUpToOffset, 0)
       for (let n = 1; n < 500; n++) yield* send(n)

@@ -1,4 +1,7 @@
-/** Ten thousand hostile requests from a seed: each gets a typed status, memory stays bounded, and the server serves the next call. */
+/**
+ * Ten thousand hostile requests from a seed: each gets a typed status, memory stays bounded, and
+ * the server serves the next call.
+ */
 import * as Grpc from "@grpc/grpc-js"
 import { assert, it } from "@effect/vitest"
 import { Effect, Random, Schedule } from "effect"
@@ -13,7 +16,9 @@ const concurrency = 20
 const table = "main.default.orders"
 const allowedGrowth = 16 * 1024 * 1024
 
-/** Bytes held after a collection. Client and server share the process, so what either keeps counts. */
+/**
+ * Bytes held after a collection. Client and server share the process, so what either keeps counts.
+ */
 const heldBytes = Effect.gen(function* () {
   // Closed calls let go of their buffers a few turns later.
   for (let n = 0; n < 20; n++) yield* Effect.yieldNow
@@ -22,7 +27,14 @@ const heldBytes = Effect.gen(function* () {
   return heapUsed + external + arrayBuffers
 })
 
-type Kind = "malformed" | "giantLength" | "pathName" | "headerFlood" | "wrongOrder" | "badRecord" | "madeUpToken"
+type Kind =
+  | "malformed"
+  | "giantLength"
+  | "pathName"
+  | "headerFlood"
+  | "wrongOrder"
+  | "badRecord"
+  | "madeUpToken"
 const kinds: ReadonlyArray<Kind> = [
   "malformed",
   "giantLength",
@@ -58,15 +70,24 @@ it.live(
       yield* local.createTable(`${table}(id BIGINT)`)
       const valid = yield* headersFor(local, table)
       const client = yield* Effect.acquireRelease(
-        Effect.sync(() => new Grpc.Client(new URL(local.serverEndpoint).host, Grpc.credentials.createInsecure())),
+        Effect.sync(
+          () =>
+            new Grpc.Client(new URL(local.serverEndpoint).host, Grpc.credentials.createInsecure())
+        ),
         (client) => Effect.sync(() => client.close())
       )
       const create = Buffer.from(
-        EphemeralStreamRequest.encode({ createStream: { tableName: table, recordType: 2 } }).finish()
+        EphemeralStreamRequest.encode({
+          createStream: { tableName: table, recordType: 2 }
+        }).finish()
       )
 
       /** Sends messages, the later ones once the first is answered, and gives the status. */
-      const call = (headers: Readonly<Record<string, string>>, messages: ReadonlyArray<Uint8Array>, waits: boolean) =>
+      const call = (
+        headers: Readonly<Record<string, string>>,
+        messages: ReadonlyArray<Uint8Array>,
+        waits: boolean
+      ) =>
         Effect.callback<number>((resume) => {
           const metadata = new Grpc.Metadata()
           for (const [name, value] of Object.entries(headers)) metadata.set(name, value)
@@ -76,7 +97,8 @@ it.live(
             (bytes) => bytes,
             metadata
           )
-          const send = (some: ReadonlyArray<Uint8Array>) => some.forEach((bytes) => stream.write(Buffer.from(bytes)))
+          const send = (some: ReadonlyArray<Uint8Array>) =>
+            some.forEach((bytes) => stream.write(Buffer.from(bytes)))
           stream.on("data", () => {
             if (waits) send(messages.slice(1))
           })
@@ -92,28 +114,56 @@ it.live(
             return yield* call(valid, [create, yield* randomBytes(64)], true)
           case "giantLength": {
             const field = yield* pick([0x0a, 0x12, 0x1a])
-            return yield* call(valid, [create, Uint8Array.of(field, 0xff, 0xff, 0xff, 0xff, 0x07, 8)], true)
+            return yield* call(
+              valid,
+              [create, Uint8Array.of(field, 0xff, 0xff, 0xff, 0xff, 0x07, 8)],
+              true
+            )
           }
           case "pathName":
-            return yield* call({ ...valid, "x-databricks-zerobus-table-name": yield* pick(paths) }, [create], false)
+            return yield* call(
+              { ...valid, "x-databricks-zerobus-table-name": yield* pick(paths) },
+              [create],
+              false
+            )
           case "headerFlood": {
-            const flood = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`x-flood-${n}`, "y".repeat(500)]))
+            const flood = Object.fromEntries(
+              Array.from({ length: 100 }, (_, n) => [`x-flood-${n}`, "y".repeat(500)])
+            )
             return yield* call({ ...valid, ...flood }, [Uint8Array.of(0xff)], false)
           }
           case "wrongOrder":
-            return yield* call(valid, [yield* pick([create.subarray(0, 5), Uint8Array.of(0x12, 2, 8, 0)])], false)
+            return yield* call(
+              valid,
+              [yield* pick([create.subarray(0, 5), Uint8Array.of(0x12, 2, 8, 0)])],
+              false
+            )
           case "badRecord": {
-            const jsonRecord = yield* pick(['{"id":"x"}', "{", "[]", "null", "", '{"id":1,"id2":2}', "true"])
+            const jsonRecord = yield* pick([
+              '{"id":"x"}',
+              "{",
+              "[]",
+              "null",
+              "",
+              '{"id":1,"id2":2}',
+              "true"
+            ])
             const offsetId = yield* between(0, 2)
             return yield* call(
               valid,
-              [create, EphemeralStreamRequest.encode({ ingestRecord: { offsetId, jsonRecord } }).finish()],
+              [
+                create,
+                EphemeralStreamRequest.encode({ ingestRecord: { offsetId, jsonRecord } }).finish()
+              ],
               true
             )
           }
           case "madeUpToken":
             return yield* call(
-              { ...valid, authorization: `Bearer ${Buffer.from(yield* randomBytes(40)).toString("base64url")}.x` },
+              {
+                ...valid,
+                authorization: `Bearer ${Buffer.from(yield* randomBytes(40)).toString("base64url")}.x`
+              },
               [create],
               false
             )
@@ -146,7 +196,8 @@ it.live(
         const [kind, code] = key.split(" ") as [Kind, string]
         assert.include(expected[kind], Number(code), `${key}, ${seen.get(key)} times`)
       }
-      // The last calls let go of their buffers when their sockets have told so; what is kept for good never goes.
+      // The last calls let go of their buffers when their sockets have told so; what is kept for
+      // good never goes.
       const grown = yield* Effect.repeat(
         Effect.map(heldBytes, (held) => held - before),
         { until: (bytes) => bytes < allowedGrowth, times: 100, schedule: Schedule.spaced(100) }

@@ -1,4 +1,7 @@
-/** What strangers and broken clients can do to the server: it refuses each, keeps its memory, and serves the next call. */
+/**
+ * What strangers and broken clients can do to the server: it refuses each, keeps its memory, and
+ * serves the next call.
+ */
 import { assert, layer } from "@effect/vitest"
 import { Effect, Random } from "effect"
 import { ZerobusLocal, type ZerobusLocalShape } from "effect-zerobus/testing"
@@ -52,7 +55,9 @@ layer(ZerobusLocal.layerServerMemory({ auditBytes: 1024 * 1024 }), { excludeTest
             yield* stream.next
           }
           const length = yield* Random.nextIntBetween(0, 200)
-          const bytes = yield* Effect.forEach(Array.from({ length }), () => Random.nextIntBetween(0, 256))
+          const bytes = yield* Effect.forEach(Array.from({ length }), () =>
+            Random.nextIntBetween(0, 256)
+          )
           yield* stream.sendBytes(Uint8Array.from(bytes))
           yield* stream.halfClose
           const { code } = yield* stream.end
@@ -83,23 +88,33 @@ layer(ZerobusLocal.layerServerMemory({ auditBytes: 1024 * 1024 }), { excludeTest
       })
     )
 
-    it.effect("survives a batch of too many records, and refuses one above the transport's limit", () =>
-      Effect.gen(function* () {
-        const local = yield* ZerobusLocal
-        const { stream } = yield* openCreated(local, table)
-        const empty = Buffer.alloc(2 * 300_000)
-        for (let n = 0; n < empty.length; n += 2) empty[n] = 0x0a
-        const length = Buffer.of(0x80 | (empty.length & 127), 0x80 | ((empty.length >> 7) & 127), empty.length >> 14)
-        const inner = Buffer.concat([Buffer.of(0x08, 0, 0x1a), length, empty])
-        const size = Buffer.of(0x80 | (inner.length & 127), 0x80 | ((inner.length >> 7) & 127), inner.length >> 14)
-        yield* stream.sendBytes(Buffer.concat([Buffer.of(0x1a), size, inner]))
-        const end = yield* stream.end
-        assert.match(end.message, /more than 200000 records/)
-        const other = yield* openCreated(local, table)
-        yield* other.stream.sendBytes(Buffer.alloc(17 * 1024 * 1024))
-        assert.strictEqual((yield* other.stream.end).code, 8)
-        yield* stillServes(local)
-      })
+    it.effect(
+      "survives a batch of too many records, and refuses one above the transport's limit",
+      () =>
+        Effect.gen(function* () {
+          const local = yield* ZerobusLocal
+          const { stream } = yield* openCreated(local, table)
+          const empty = Buffer.alloc(2 * 300_000)
+          for (let n = 0; n < empty.length; n += 2) empty[n] = 0x0a
+          const length = Buffer.of(
+            0x80 | (empty.length & 127),
+            0x80 | ((empty.length >> 7) & 127),
+            empty.length >> 14
+          )
+          const inner = Buffer.concat([Buffer.of(0x08, 0, 0x1a), length, empty])
+          const size = Buffer.of(
+            0x80 | (inner.length & 127),
+            0x80 | ((inner.length >> 7) & 127),
+            inner.length >> 14
+          )
+          yield* stream.sendBytes(Buffer.concat([Buffer.of(0x1a), size, inner]))
+          const end = yield* stream.end
+          assert.match(end.message, /more than 200000 records/)
+          const other = yield* openCreated(local, table)
+          yield* other.stream.sendBytes(Buffer.alloc(17 * 1024 * 1024))
+          assert.strictEqual((yield* other.stream.end).code, 8)
+          yield* stillServes(local)
+        })
     )
 
     it.effect("refuses huge and deep descriptors (V7)", () =>
@@ -107,12 +122,20 @@ layer(ZerobusLocal.layerServerMemory({ auditBytes: 1024 * 1024 }), { excludeTest
         const local = yield* ZerobusLocal
         let deep = Buffer.from([0x0a, 1, 0x54])
         for (let n = 0; n < 400; n++) {
-          const length = deep.length < 128 ? [deep.length] : [0x80 | (deep.length & 127), deep.length >> 7]
+          const length =
+            deep.length < 128 ? [deep.length] : [0x80 | (deep.length & 127), deep.length >> 7]
           deep = Buffer.concat([Buffer.from([0x0a, 1, 0x54, 0x1a, ...length]), deep])
         }
         const field = Buffer.from([0x12, 8, 0x0a, 1, 0x61, 0x18, 1, 0x20, 1, 0x28])
-        const many = Buffer.concat(Array.from({ length: 200_000 }, () => Buffer.concat([field, Buffer.of(3)])))
-        for (const descriptorProto of [deep, many, Buffer.alloc(9 * 1024 * 1024, 0x12), Buffer.of(0xff)]) {
+        const many = Buffer.concat(
+          Array.from({ length: 200_000 }, () => Buffer.concat([field, Buffer.of(3)]))
+        )
+        for (const descriptorProto of [
+          deep,
+          many,
+          Buffer.alloc(9 * 1024 * 1024, 0x12),
+          Buffer.of(0xff)
+        ]) {
           const stream = yield* openRaw(local.serverEndpoint, yield* headersFor(local, table))
           yield* stream.send({ createStream: { tableName: table, descriptorProto } })
           assert.strictEqual((yield* stream.end).code, 3)
@@ -131,7 +154,11 @@ layer(ZerobusLocal.layerServerMemory({ auditBytes: 1024 * 1024 }), { excludeTest
           let left = 20_000
           const burst = () => {
             for (let n = 0; n < 500 && left > 0 && !session.destroyed; n++, left--) {
-              const call = session.request({ ":method": "POST", ":path": path, "content-type": "application/grpc" })
+              const call = session.request({
+                ":method": "POST",
+                ":path": path,
+                "content-type": "application/grpc"
+              })
               call.on("error", () => {})
               call.close(Http2.constants.NGHTTP2_CANCEL)
             }
@@ -150,9 +177,16 @@ layer(ZerobusLocal.layerServerMemory({ auditBytes: 1024 * 1024 }), { excludeTest
         const local = yield* ZerobusLocal
         const settings = frame(4, 0, 0, Buffer.alloc(0))
         const flood = Array.from({ length: 2000 }, () => frame(9, 0, 1, Buffer.alloc(1000, 0x40)))
-        yield* rawTcp(local.serverEndpoint, [preface, settings, frame(1, 0, 1, Buffer.of(0x82)), ...flood])
+        yield* rawTcp(local.serverEndpoint, [
+          preface,
+          settings,
+          frame(1, 0, 1, Buffer.of(0x82)),
+          ...flood
+        ])
         yield* rawTcp(local.serverEndpoint, [preface, Buffer.alloc(100_000, 0xff)])
-        yield* rawTcp(local.serverEndpoint, [Buffer.from("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")])
+        yield* rawTcp(local.serverEndpoint, [
+          Buffer.from("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        ])
         yield* rawTcp(local.serverEndpoint, [Buffer.alloc(50_000, 0)])
         yield* stillServes(local)
       })
@@ -162,7 +196,10 @@ layer(ZerobusLocal.layerServerMemory({ auditBytes: 1024 * 1024 }), { excludeTest
       Effect.gen(function* () {
         const local = yield* ZerobusLocal
         const headers = yield* headersFor(local, table)
-        const stream = yield* openRaw(local.serverEndpoint, { ...headers, "x-large": "y".repeat(200_000) })
+        const stream = yield* openRaw(local.serverEndpoint, {
+          ...headers,
+          "x-large": "y".repeat(200_000)
+        })
         assert.notStrictEqual((yield* stream.end).code, 0)
         yield* stillServes(local)
       })
@@ -174,7 +211,8 @@ layer(ZerobusLocal.layerServerMemory({ auditBytes: 1024 * 1024 }), { excludeTest
         yield* local.createTable("main.default.large(item STRING)")
         const { stream } = yield* openCreated(local, "main.default.large")
         const jsonRecord = JSON.stringify({ item: "z".repeat(300_000) })
-        for (let n = 0; n < 10; n++) yield* stream.send({ ingestRecord: { offsetId: n, jsonRecord } })
+        for (let n = 0; n < 10; n++)
+          yield* stream.send({ ingestRecord: { offsetId: n, jsonRecord } })
         yield* stream.halfClose
         assert.strictEqual((yield* stream.end).code, 0)
         const audit = yield* local.audit("main.default.large")

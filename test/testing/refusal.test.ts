@@ -1,5 +1,6 @@
 /**
- * A record that the local server refuses costs that record, with the server's own checks and with scripted refusals.
+ * A record that the local server refuses costs that record, with the server's own checks and with
+ * scripted refusals.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -24,7 +25,8 @@ describe("the local server", () => {
         yield* zerobus.withStream(
           untyped,
           {
-            onRefused: ({ cause, offset }) => Effect.sync(() => refused.push({ offset, message: cause.message }))
+            onRefused: ({ cause, offset }) =>
+              Effect.sync(() => refused.push({ offset, message: cause.message }))
           },
           (stream) =>
             Effect.forEach(
@@ -48,29 +50,35 @@ describe("the local server", () => {
   )
 
   for (const earlier of ["durable", "lost"] as const) {
-    it.live(`refuses the fifth message, those before it unacknowledged and ${earlier}, and nothing is lost`, () =>
-      run(
-        Effect.gen(function* () {
-          const local = yield* ZerobusLocal
-          const zerobus = yield* Zerobus
-          yield* local.inject(untyped, ...Faults.refuse({ nth: 5, earlier }))
-          const refused: Array<number> = []
-          yield* zerobus.withStream(
-            untyped,
-            { batching: "off", onRefused: ({ offset }) => Effect.sync(() => refused.push(offset)) },
-            (stream) =>
-              Effect.forEach(
-                Array.from({ length: 20 }, (_, n) => ({ n })),
-                stream.ingestRecord,
-                { discard: true }
-              )
-          )
-          // The server refuses nothing when the suspects come again.
-          assert.deepStrictEqual(refused, [])
-          const audit = yield* local.audit(untyped)
-          assert.strictEqual(audit.distinctRecords, 20)
-        })
-      )
+    it.live(
+      `refuses the fifth message, those before it unacknowledged and ${earlier}, and nothing is ` +
+        `lost`,
+      () =>
+        run(
+          Effect.gen(function* () {
+            const local = yield* ZerobusLocal
+            const zerobus = yield* Zerobus
+            yield* local.inject(untyped, ...Faults.refuse({ nth: 5, earlier }))
+            const refused: Array<number> = []
+            yield* zerobus.withStream(
+              untyped,
+              {
+                batching: "off",
+                onRefused: ({ offset }) => Effect.sync(() => refused.push(offset))
+              },
+              (stream) =>
+                Effect.forEach(
+                  Array.from({ length: 20 }, (_, n) => ({ n })),
+                  stream.ingestRecord,
+                  { discard: true }
+                )
+            )
+            // The server refuses nothing when the suspects come again.
+            assert.deepStrictEqual(refused, [])
+            const audit = yield* local.audit(untyped)
+            assert.strictEqual(audit.distinctRecords, 20)
+          })
+        )
     )
   }
 })

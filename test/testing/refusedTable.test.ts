@@ -25,14 +25,24 @@ layer(ZerobusLocal.layer({ dataDir: data }), { excludeTestServices: true })(
         yield* first.await
         const log = Path.join(data, "main/default/t/_delta_log")
         const next = Fs.readdirSync(log).filter((name) => name.endsWith(".json")).length
-        const protocol = { minReaderVersion: 1, minWriterVersion: 7, writerFeatures: ["rowTracking", "domainMetadata"] }
-        Fs.writeFileSync(Path.join(log, `${String(next).padStart(20, "0")}.json`), JSON.stringify({ protocol }))
+        const protocol = {
+          minReaderVersion: 1,
+          minWriterVersion: 7,
+          writerFeatures: ["rowTracking", "domainMetadata"]
+        }
+        Fs.writeFileSync(
+          Path.join(log, `${String(next).padStart(20, "0")}.json`),
+          JSON.stringify({ protocol })
+        )
         yield* Effect.exit(server.flush())
         yield* Effect.ignore(stream.ingestRecord({ id: 2 }))
         const ended = yield* Effect.exit(stream.flush)
         const failure = Option.getOrThrow(Exit.findErrorOption(ended))
         assert.strictEqual(failure._tag, "SchemaMismatch")
-        assert.include(String(failure.message), "main.default.t is refused, because it has row tracking")
+        assert.include(
+          String(failure.message),
+          "main.default.t is refused, because it has row tracking"
+        )
         assert.notInclude(String(failure.message), data)
         assert.deepStrictEqual(yield* stream.getUnackedRecords, ['{"id":2}'])
       })

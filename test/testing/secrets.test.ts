@@ -6,13 +6,19 @@ import { inspect } from "node:util"
 import { headersFor, openCreated, openRaw, postToken, tokenForm } from "../support/rawStream.ts"
 
 const table = "main.default.orders"
-const canaries = { secret: "canary-secret-4711", record: "canary-record-4712", header: "canary-header-4713" }
+const canaries = {
+  secret: "canary-secret-4711",
+  record: "canary-record-4712",
+  header: "canary-header-4713"
+}
 
 describe("secrets", () => {
   it.live("appear in no log, no answer, no metric and no audit text", () =>
     Effect.gen(function* () {
       const said: Array<string> = []
-      const collect = Logger.make((entry) => void said.push(inspect([entry.message, entry.cause], { depth: 10 })))
+      const collect = Logger.make(
+        (entry) => void said.push(inspect([entry.message, entry.cause], { depth: 10 }))
+      )
       const layer = ZerobusLocal.layerServerMemory({ clientSecret: Redacted.make(canaries.secret) })
       const tokens: Array<string> = []
       yield* Effect.gen(function* () {
@@ -23,12 +29,22 @@ describe("secrets", () => {
         tokens.push(authorization.slice("Bearer ".length))
         const attempts: ReadonlyArray<Record<string, string>> = [
           { authorization, "x-databricks-zerobus-table-name": "main.default.other" },
-          { "authorization": `Bearer ${canaries.header}`, "x-databricks-zerobus-table-name": table },
+          {
+            "authorization": `Bearer ${canaries.header}`,
+            "x-databricks-zerobus-table-name": table
+          },
           { "authorization": canaries.header, "x-databricks-zerobus-table-name": table }
         ]
         for (const headers of attempts)
-          said.push((yield* Effect.flatMap(openRaw(local.serverEndpoint, headers), (stream) => stream.end)).message)
-        for (const jsonRecord of [`{"id":"${canaries.record}"}`, canaries.record, `{"${canaries.record}":1}`]) {
+          said.push(
+            (yield* Effect.flatMap(openRaw(local.serverEndpoint, headers), (stream) => stream.end))
+              .message
+          )
+        for (const jsonRecord of [
+          `{"id":"${canaries.record}"}`,
+          canaries.record,
+          `{"${canaries.record}":1}`
+        ]) {
           const { stream } = yield* openCreated(local, table)
           yield* stream.send({ ingestRecord: { offsetId: 0, jsonRecord } })
           const end = yield* stream.end
@@ -36,11 +52,20 @@ describe("secrets", () => {
           // The name of an unknown column is the client's own schema, not a value.
           if (!jsonRecord.startsWith(`{"${canaries.record}"`)) said.push(end.message)
         }
-        const wrong = yield* postToken(local, tokenForm(table), `${local.clientId}:${canaries.header}`)
+        const wrong = yield* postToken(
+          local,
+          tokenForm(table),
+          `${local.clientId}:${canaries.header}`
+        )
         said.push(JSON.stringify(wrong.body))
-        const form = yield* postToken(local, { ...tokenForm(table), authorization_details: canaries.header })
+        const form = yield* postToken(local, {
+          ...tokenForm(table),
+          authorization_details: canaries.header
+        })
         said.push(JSON.stringify(form.body))
-        said.push(yield* Effect.promise(async () => (await fetch(`${local.workspaceUrl}/metrics`)).text()))
+        said.push(
+          yield* Effect.promise(async () => (await fetch(`${local.workspaceUrl}/metrics`)).text())
+        )
         const audit = yield* local.audit(table)
         said.push(inspect(audit, { depth: 10 }))
       }).pipe(

@@ -1,7 +1,17 @@
 /** Starting, refusing to start, and starting again on the same folder. */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Config, ConfigProvider, Effect, Exit, FileSystem, Layer, Path, Redacted, Scope } from "effect"
+import {
+  Config,
+  ConfigProvider,
+  Effect,
+  Exit,
+  FileSystem,
+  Layer,
+  Path,
+  Redacted,
+  Scope
+} from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
 import { ZerobusLocal, type ZerobusLocalOptions } from "effect-zerobus/testing"
 import { headersFor, openRaw } from "../support/rawStream.ts"
@@ -15,7 +25,9 @@ const temporaryFolder = Effect.flatMap(FileSystem.FileSystem, (files) =>
 const ingest = (from: number, to: number) =>
   Zerobus.use((zerobus) =>
     zerobus.withStream(table, (stream) =>
-      stream.ingestRecords(Array.from({ length: to - from }, (_, n) => ({ id: from + n, item: "x" })))
+      stream.ingestRecords(
+        Array.from({ length: to - from }, (_, n) => ({ id: from + n, item: "x" }))
+      )
     )
   )
 const startFailure = (options: ZerobusLocalOptions) =>
@@ -75,7 +87,9 @@ describe("a server on disk", () => {
     Effect.gen(function* () {
       const dataDir = yield* temporaryFolder
       yield* Layer.build(ZerobusLocal.layerServer({ dataDir }))
-      const failure = yield* Effect.flip(Effect.scoped(Layer.build(ZerobusLocal.layerServer({ dataDir }))))
+      const failure = yield* Effect.flip(
+        Effect.scoped(Layer.build(ZerobusLocal.layerServer({ dataDir })))
+      )
       assert.deepInclude(failure, { _tag: "StorageFailure", reason: "Locked" })
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
   )
@@ -85,7 +99,9 @@ describe("a server on disk", () => {
       const files = yield* FileSystem.FileSystem
       const dataDir = yield* temporaryFolder
       yield* files.writeFileString(`${dataDir}/.server-identity.json`, "canary-secret")
-      const failure = yield* Effect.flip(Effect.scoped(Layer.build(ZerobusLocal.layerServer({ dataDir }))))
+      const failure = yield* Effect.flip(
+        Effect.scoped(Layer.build(ZerobusLocal.layerServer({ dataDir })))
+      )
       assert.match(failure.message, /is damaged/)
       assert.notInclude(failure.message, "canary")
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
@@ -114,7 +130,10 @@ describe("start", () => {
       const context = yield* Layer.buildWithScope(ZerobusLocal.layerServerMemory(), scope)
       const { serverEndpoint, workspaceUrl } = yield* ZerobusLocal.pipe(Effect.provide(context))
       yield* Scope.close(scope, Exit.void)
-      const ports = { port: Number(new URL(serverEndpoint).port), httpPort: Number(new URL(workspaceUrl).port) }
+      const ports = {
+        port: Number(new URL(serverEndpoint).port),
+        httpPort: Number(new URL(workspaceUrl).port)
+      }
       const again = yield* ZerobusLocal.pipe(Effect.provide(ZerobusLocal.layerServerMemory(ports)))
       assert.strictEqual(again.serverEndpoint, serverEndpoint)
     })
@@ -125,7 +144,14 @@ describe("start", () => {
       const local = yield* ZerobusLocal.pipe(Effect.provide(ZerobusLocal.layerServerMemory()))
       assert.strictEqual(new URL(local.serverEndpoint).hostname, "127.0.0.1")
       assert.strictEqual(new URL(local.workspaceUrl).hostname, "127.0.0.1")
-      const others = ["0.0.0.0", "::", "192.168.1.1", "example.com", "127.0.0.1.example.com", "a.localhost"]
+      const others = [
+        "0.0.0.0",
+        "::",
+        "192.168.1.1",
+        "example.com",
+        "127.0.0.1.example.com",
+        "a.localhost"
+      ]
       for (const host of [...others, "127.0.0.256"]) {
         const failure = yield* startFailure({ host })
         assert.strictEqual(failure._tag, "UnsafeServer", host)
@@ -142,7 +168,9 @@ describe("start", () => {
 
   it.live("refuses production unless it is meant (V9)", () =>
     Effect.gen(function* () {
-      const production = ConfigProvider.layer(ConfigProvider.fromEnvRecord({ NODE_ENV: "production" }))
+      const production = ConfigProvider.layer(
+        ConfigProvider.fromEnvRecord({ NODE_ENV: "production" })
+      )
       assert.strictEqual(yield* Effect.provide(Config.String("NODE_ENV"), production), "production")
       const failure = yield* Effect.provide(startFailure({}), production)
       assert.strictEqual(failure._tag, "UnsafeServer")
@@ -193,14 +221,16 @@ describe("a stopped server", () => {
   it.live("acknowledges what it stored, then ends its streams and leaves no connection open", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
-      const local = yield* Layer.buildWithScope(ZerobusLocal.layerServerMemory({ ackInterval: "1 hour" }), scope).pipe(
-        Effect.flatMap((context) => Effect.provide(ZerobusLocal, context))
-      )
+      const local = yield* Layer.buildWithScope(
+        ZerobusLocal.layerServerMemory({ ackInterval: "1 hour" }),
+        scope
+      ).pipe(Effect.flatMap((context) => Effect.provide(ZerobusLocal, context)))
       yield* local.createTable(definition)
       const stream = yield* openRaw(local.serverEndpoint, yield* headersFor(local, table.tableName))
       yield* stream.send({ createStream: { tableName: table.tableName, recordType: 2 } })
       yield* stream.next
-      for (let n = 0; n < 10; n++) yield* stream.send({ ingestRecord: { offsetId: n, jsonRecord: `{"id":${n}}` } })
+      for (let n = 0; n < 10; n++)
+        yield* stream.send({ ingestRecord: { offsetId: n, jsonRecord: `{"id":${n}}` } })
       assert.strictEqual((yield* stream.next).ingestRecordResponse?.durabilityAckUpToOffset, 0)
       yield* local.waitFor(table, "durable")
       yield* local.waitFor(table, "message", 10)

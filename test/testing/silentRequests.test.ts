@@ -15,7 +15,10 @@ const app = HttpServerRequest.HttpServerRequest.pipe(
   })
 )
 
-/** Sends these bytes and nothing more; resolves with what came, once the server has closed the connection. */
+/**
+ * Sends these bytes and nothing more; resolves with what came, once the server has closed the
+ * connection.
+ */
 const silent = (port: number, bytes: string) =>
   Effect.callback<string>((resume) => {
     let seen = ""
@@ -35,9 +38,17 @@ it.live("are closed, and others are served", () =>
       limits: { headersTimeout: 50, requestTimeout: 100, connectionsCheckingInterval: 20 }
     })
     const post = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
-    yield* Effect.all([silent(port, ""), silent(port, "POST / HT"), silent(port, post), silent(port, `${post}\r\na`)], {
-      concurrency: "unbounded"
-    })
+    yield* Effect.all(
+      [
+        silent(port, ""),
+        silent(port, "POST / HT"),
+        silent(port, post),
+        silent(port, `${post}\r\na`)
+      ],
+      {
+        concurrency: "unbounded"
+      }
+    )
     const served = yield* silent(port, `${post}Connection: close\r\n\r\nab`)
     assert.match(served, /^HTTP\/1\.1 200 OK\r\n[^]*ab/)
   })

@@ -12,14 +12,19 @@ const table = TableProperties.json("main.default.orders")
 const ingest = Effect.gen(function* () {
   const local = yield* ZerobusLocal
   yield* local.createTable("main.default.orders(id BIGINT)")
-  yield* Zerobus.use((zerobus) => zerobus.withStream(table, (stream) => stream.ingestRecord({ id: 1 })))
+  yield* Zerobus.use((zerobus) =>
+    zerobus.withStream(table, (stream) => stream.ingestRecord({ id: 1 }))
+  )
   assert.deepStrictEqual(yield* local.records(table), [{ id: 1n }])
 })
 
 describe("a made certificate", () => {
   it("is signed by its authority, for the hosts it names, and for nothing else", () => {
     const now = Date.UTC(2026, 10, 22)
-    const { ca, cert } = makeCertificates(["localhost", "127.0.0.1", "::1", "fe80::1:2", "db.example"], now)
+    const { ca, cert } = makeCertificates(
+      ["localhost", "127.0.0.1", "::1", "fe80::1:2", "db.example"],
+      now
+    )
     const authority = new X509Certificate(ca)
     const server = new X509Certificate(cert)
     assert.isTrue(authority.ca)
@@ -28,7 +33,8 @@ describe("a made certificate", () => {
     assert.isTrue(server.checkIssued(authority))
     assert.isTrue(server.verify(authority.publicKey))
     for (const host of ["localhost", "db.example"]) assert.strictEqual(server.checkHost(host), host)
-    for (const address of ["127.0.0.1", "::1", "fe80::1:2"]) assert.strictEqual(server.checkIP(address), address)
+    for (const address of ["127.0.0.1", "::1", "fe80::1:2"])
+      assert.strictEqual(server.checkIP(address), address)
     assert.isUndefined(server.checkHost("evil.example"))
     assert.isUndefined(server.checkIP("10.0.0.1"))
     assert.strictEqual(Date.parse(server.validTo), now + 365 * 86_400_000)
@@ -50,8 +56,12 @@ describe("a server with TLS", () => {
   it.live("is refused by a client that does not know the authority", () =>
     Effect.gen(function* () {
       const { clientId, clientSecret, serverEndpoint, workspaceUrl } = yield* ZerobusLocal
-      const error = yield* Zerobus.use((zerobus) => Effect.scoped(zerobus.createStream(table))).pipe(
-        Effect.provide(Zerobus.layer({ serverEndpoint, workspaceUrl, clientId, clientSecret, proxy: false })),
+      const error = yield* Zerobus.use((zerobus) =>
+        Effect.scoped(zerobus.createStream(table))
+      ).pipe(
+        Effect.provide(
+          Zerobus.layer({ serverEndpoint, workspaceUrl, clientId, clientSecret, proxy: false })
+        ),
         Effect.flip
       )
       assert.strictEqual(error._tag, "TlsFailure")

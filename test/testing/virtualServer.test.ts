@@ -1,6 +1,6 @@
 /**
- * The server without sockets, on the test's clock: the same seed gives the same trace, latencies are those that were asked for, and a
- * trace that is replayed happens again.
+ * The server without sockets, on the test's clock: the same seed gives the same trace, latencies
+ * are those that were asked for, and a trace that is replayed happens again.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Queue, Random } from "effect"
@@ -42,7 +42,11 @@ const run = (
     )
     yield* TestClock.adjust("10 minutes")
     yield* Fiber.join(ingesting)
-    return { audit: yield* virtual.audit(table), trace: yield* virtual.trace, rows: yield* virtual.records(table) }
+    return {
+      audit: yield* virtual.audit(table),
+      trace: yield* virtual.trace,
+      rows: yield* virtual.records(table)
+    }
   }).pipe(Random.withSeed("virtual"), Effect.provide(ZerobusVirtual.layer(options)))
 
 const scripted = (virtual: ZerobusVirtual["Service"]) =>
@@ -63,7 +67,11 @@ describe("a virtual server", () => {
       const again = yield* run({ seed: 5, latency: slow, syncLatency: slow }, scripted, 100)
       const other = yield* run({ seed: 6, latency: slow, syncLatency: slow }, scripted, 100)
       assert.strictEqual(one.audit.connections, 4)
-      assert.deepInclude(one.audit, { distinctRecords: 100, ackedButMissing: 0, unexplainedDuplicates: 0 })
+      assert.deepInclude(one.audit, {
+        distinctRecords: 100,
+        ackedButMissing: 0,
+        unexplainedDuplicates: 0
+      })
       const faults = linesOf(one.trace).filter(({ event }) => event === "fault")
       assert.strictEqual(faults.length, 5)
       assert.strictEqual(again.trace, one.trace)
@@ -96,7 +104,9 @@ describe("a virtual server", () => {
 
   it.effect("refuses an expired token, and takes a fresh one", () =>
     Effect.gen(function* () {
-      const { audit } = yield* run({}, (virtual) => virtual.inject(table, Faults.expireToken({ offset: 5 })))
+      const { audit } = yield* run({}, (virtual) =>
+        virtual.inject(table, Faults.expireToken({ offset: 5 }))
+      )
       assert.strictEqual(audit.perConnection[0]?.ended, "status 16")
       assert.deepInclude(audit, { connections: 2, distinctRecords: 40, ackedButMissing: 0 })
     })
@@ -134,10 +144,15 @@ describe("the transport without sockets", () => {
   )
 })
 
-/** Of a trace, what a replay promises: faults, messages and acknowledgements in order, without times. */
+/**
+ * Of a trace, what a replay promises: faults, messages and acknowledgements in order, without
+ * times.
+ */
 const story = (trace: string) =>
   linesOf(trace)
-    .filter(({ event }) => event === "fault" || event === "ack" || event === "end" || event === "message")
+    .filter(
+      ({ event }) => event === "fault" || event === "ack" || event === "end" || event === "message"
+    )
     .map(({ t: _, ...line }) => line)
 
 describe("a replayed trace", () => {
@@ -146,11 +161,20 @@ describe("a replayed trace", () => {
     ["cut between durable and acknowledged", [Faults.disconnect({ at: "durable", offset: 7 })]],
     ["cut instead of an acknowledgement", [Faults.disconnect({ at: "ack", offset: 7 })]],
     ["with acknowledgements left out", [{ at: "ack", nth: 3, times: 4, action: { _tag: "Skip" } }]],
-    ["with wrong acknowledgements", [Faults.badAck("repeated", { nth: 3 }), Faults.badAck("lower", { nth: 5 })]],
+    [
+      "with wrong acknowledgements",
+      [Faults.badAck("repeated", { nth: 3 }), Faults.badAck("lower", { nth: 5 })]
+    ],
     ["with a message that waits", [Faults.delay("message", "200 millis", { offset: 6 })]],
     ["with an acknowledgement that waits", [Faults.delay("ack", "200 millis", { offset: 6 })]],
-    ["with records that wait to be durable", [Faults.delay("durable", "200 millis", { offset: 6 })]],
-    ["with a close signal and its acknowledgement", [Faults.closeSignal({ withAck: true, offset: 39 })]],
+    [
+      "with records that wait to be durable",
+      [Faults.delay("durable", "200 millis", { offset: 6 })]
+    ],
+    [
+      "with a close signal and its acknowledgement",
+      [Faults.closeSignal({ withAck: true, offset: 39 })]
+    ],
     ["refused at first", [Faults.reject({ status: "INTERNAL", times: 2 })]],
     ["with a loss", [Faults.loseMessages({ offset: 6 })]],
     ["ended twice", [Faults.fail({ status: "ABORTED", offset: 5, times: 2 })]],
@@ -163,7 +187,9 @@ describe("a replayed trace", () => {
           virtual.inject(table, Faults.ackLatency(Latency.exponential("20 millis")), ...faults)
         )
         // The disk is another one, and there is no script but the trace.
-        const second = yield* run({ seed: 11, latency: slow }, (virtual) => virtual.replay(first.trace))
+        const second = yield* run({ seed: 11, latency: slow }, (virtual) =>
+          virtual.replay(first.trace)
+        )
         const struck = linesOf(first.trace).filter(({ event }) => event === "fault")
         if (faults.length > 0) assert.isAbove(struck.length, 0)
         assert.deepStrictEqual(story(second.trace), story(first.trace))
@@ -174,7 +200,9 @@ describe("a replayed trace", () => {
   it.effect("ends well also when the client sends less than it did then", () =>
     Effect.gen(function* () {
       const close = Faults.closeSignal({ withAck: true, offset: 6, duration: "300 millis" })
-      const first = yield* run({ seed: 11, latency: slow }, (virtual) => virtual.inject(table, close))
+      const first = yield* run({ seed: 11, latency: slow }, (virtual) =>
+        virtual.inject(table, close)
+      )
       const second = yield* run({ seed: 12 }, (virtual) => virtual.replay(first.trace), 20)
       assert.deepInclude(second.audit, { distinctRecords: 20, duplicates: 0, ackedButMissing: 0 })
       assert.include(second.trace, "AckAndClose")
@@ -184,7 +212,12 @@ describe("a replayed trace", () => {
   it.effect("is refused when it is none, or not whole", () =>
     Effect.gen(function* () {
       const virtual = yield* ZerobusVirtual
-      for (const text of ["no JSON", '{"event":"ack"}', '{"t":1,"event":"fault","table":"a","connection":1}', "[]"]) {
+      for (const text of [
+        "no JSON",
+        '{"event":"ack"}',
+        '{"t":1,"event":"fault","table":"a","connection":1}',
+        "[]"
+      ]) {
         const failure = yield* Effect.flip(virtual.replay(text))
         assert.strictEqual(failure._tag, "InvalidTrace")
         assert.match(failure.message, /line 1/)
@@ -201,7 +234,9 @@ describe("a replayed trace", () => {
 describe("options", () => {
   it.effect("are refused by name", () =>
     Effect.gen(function* () {
-      const failure = yield* Effect.flip(ZerobusVirtual.pipe(Effect.provide(ZerobusVirtual.layer({ traceEvents: -1 }))))
+      const failure = yield* Effect.flip(
+        ZerobusVirtual.pipe(Effect.provide(ZerobusVirtual.layer({ traceEvents: -1 })))
+      )
       assert.deepStrictEqual(failure.path, ["traceEvents"])
     })
   )

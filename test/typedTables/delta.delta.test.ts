@@ -1,6 +1,7 @@
 /**
- * A typed table with every type, written through the client and read by delta-rs: what arrives is what was sent. Needs Python with
- * deltalake and pyarrow in `DELTA_PYTHON`; `npm run test:delta` provides it.
+ * A typed table with every type, written through the client and read by delta-rs: what arrives is
+ * what was sent. Needs Python with deltalake and pyarrow in `DELTA_PYTHON`; `npm run test:delta`
+ * provides it.
  */
 import { afterAll, assert, layer } from "@effect/vitest"
 import { BigDecimal, DateTime, Effect } from "effect"
@@ -20,8 +21,15 @@ const script = fileURLToPath(new URL("../support/readDelta.py", import.meta.url)
 
 const read = (table: string) =>
   Effect.tryPromise(() =>
-    promisify(execFile)(process.env["DELTA_PYTHON"] ?? "python3", [script, "read", table], { maxBuffer: 1 << 28 })
-  ).pipe(Effect.map(({ stdout }) => JSON.parse(stdout) as { readonly rows: ReadonlyArray<Record<string, unknown>> }))
+    promisify(execFile)(process.env["DELTA_PYTHON"] ?? "python3", [script, "read", table], {
+      maxBuffer: 1 << 28
+    })
+  ).pipe(
+    Effect.map(
+      ({ stdout }) =>
+        JSON.parse(stdout) as { readonly rows: ReadonlyArray<Record<string, unknown>> }
+    )
+  )
 
 const Every = Table.make("main.default.every", {
   id: Column.required(Column.BigInt),
@@ -68,7 +76,10 @@ const record = (n: number): typeof Every.Type => ({
   maybe: n % 2 === 0 ? null : "odd"
 })
 
-/** The record as `readDelta.py` prints it: integers, decimals, dates (days) and timestamps (microseconds) as text, bytes as base64. */
+/**
+ * The record as `readDelta.py` prints it: integers, decimals, dates (days) and timestamps
+ * (microseconds) as text, bytes as base64.
+ */
 const seen = (n: number) => ({
   id: String(2n ** 62n + BigInt(n)),
   flag: n % 2 === 0,
@@ -92,29 +103,34 @@ const seen = (n: number) => ({
   maybe: n % 2 === 0 ? null : "odd"
 })
 
-layer(ZerobusLocal.layer({ dataDir }), { excludeTestServices: true })("typed table in delta-rs", (it) => {
-  it.effect(
-    "reads as it was sent, every type",
-    () =>
-      Effect.gen(function* () {
-        const local = yield* ZerobusLocal
-        const zerobus = yield* Zerobus
-        const { location } = yield* local.createTable(Every)
-        yield* zerobus.withStream(Every, (stream) =>
-          Effect.forEach(
-            Array.from({ length: 50 }, (_, n) => record(n)),
-            stream.ingestRecord,
-            { discard: true }
+layer(ZerobusLocal.layer({ dataDir }), { excludeTestServices: true })(
+  "typed table in delta-rs",
+  (it) => {
+    it.effect(
+      "reads as it was sent, every type",
+      () =>
+        Effect.gen(function* () {
+          const local = yield* ZerobusLocal
+          const zerobus = yield* Zerobus
+          const { location } = yield* local.createTable(Every)
+          yield* zerobus.withStream(Every, (stream) =>
+            Effect.forEach(
+              Array.from({ length: 50 }, (_, n) => record(n)),
+              stream.ingestRecord,
+              { discard: true }
+            )
           )
-        )
-        yield* local.flush(Every)
-        const { rows } = yield* read(location)
-        const sorted = rows.toSorted((a, b) => Number(BigInt(String(a["id"])) - BigInt(String(b["id"]))))
-        assert.deepStrictEqual(
-          sorted,
-          Array.from({ length: 50 }, (_, n) => seen(n))
-        )
-      }),
-    60_000
-  )
-})
+          yield* local.flush(Every)
+          const { rows } = yield* read(location)
+          const sorted = rows.toSorted((a, b) =>
+            Number(BigInt(String(a["id"])) - BigInt(String(b["id"])))
+          )
+          assert.deepStrictEqual(
+            sorted,
+            Array.from({ length: 50 }, (_, n) => seen(n))
+          )
+        }),
+      60_000
+    )
+  }
+)

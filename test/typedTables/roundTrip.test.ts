@@ -1,5 +1,6 @@
 /**
- * Typed records through the client, the wire and the local server into Delta tables on disk, and back: the rows are the records.
+ * Typed records through the client, the wire and the local server into Delta tables on disk, and
+ * back: the rows are the records.
  */
 import { afterAll, assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
@@ -32,7 +33,9 @@ const plain = (type: ColumnType, value: unknown): unknown => {
       const entries = value instanceof Map ? [...value] : Object.entries(value as object)
       return entries.length === 0
         ? undefined
-        : Object.fromEntries(entries.map(([key, item]) => [String(plain(type.key, key)), plain(type.value, item)]))
+        : Object.fromEntries(
+            entries.map(([key, item]) => [String(plain(type.key, key)), plain(type.value, item)])
+          )
     }
     case "Binary":
       return Buffer.from(value as Uint8Array).toString("base64")
@@ -63,7 +66,10 @@ const plainRecord = (
   )
 
 /** What a sample's wire form looks like after it was stored. */
-const expected = (columns: ReadonlyArray<ColumnDefinition>, wire: Record<string, unknown>): Record<string, unknown> => {
+const expected = (
+  columns: ReadonlyArray<ColumnDefinition>,
+  wire: Record<string, unknown>
+): Record<string, unknown> => {
   const revive = (type: ColumnType, value: unknown): unknown => {
     switch (type._tag) {
       case "Struct":
@@ -71,7 +77,9 @@ const expected = (columns: ReadonlyArray<ColumnDefinition>, wire: Record<string,
       case "Array":
         return (value as Array<unknown>).map((item) => revive(type.element, item))
       case "Map":
-        return Object.fromEntries(Object.entries(value as object).map(([key, item]) => [key, revive(type.value, item)]))
+        return Object.fromEntries(
+          Object.entries(value as object).map(([key, item]) => [key, revive(type.value, item)])
+        )
       case "Variant":
         return JSON.parse(String(value))
       default:
@@ -83,7 +91,8 @@ const expected = (columns: ReadonlyArray<ColumnDefinition>, wire: Record<string,
       const value = wire[name]
       const empty =
         value === undefined ||
-        ((type._tag === "Array" || type._tag === "Map") && Object.keys(value as object).length === 0)
+        ((type._tag === "Array" || type._tag === "Map") &&
+          Object.keys(value as object).length === 0)
       return empty ? [] : [[name, revive(type, value)]]
     })
   )
@@ -99,11 +108,16 @@ layer(ZerobusLocal.layer({ dataDir }), { excludeTestServices: true })("typed rec
           const zerobus = yield* Zerobus
           let rows = 0
           for (let seed = 0; seed < tables; seed++) {
-            const definition = { ...storable(randomTable(seed)), name: `main.${recordType}.t${seed}` }
+            const definition = {
+              ...storable(randomTable(seed)),
+              name: `main.${recordType}.t${seed}`
+            }
             const table = Table.fromDefinition(definition, { recordType })
             yield* local.createTable(table)
             const random = seeded(seed + 4_000_000)
-            const samples = Array.from({ length: perTable }, () => sampleRecord(random, definition.columns))
+            const samples = Array.from({ length: perTable }, () =>
+              sampleRecord(random, definition.columns)
+            )
             const taken: typeof samples = []
             yield* zerobus.withStream(table, (stream) =>
               Effect.forEach(
@@ -113,7 +127,9 @@ layer(ZerobusLocal.layer({ dataDir }), { excludeTestServices: true })("typed rec
                     Effect.tap(() => Effect.sync(() => taken.push(sample))),
                     // JSON has no infinities: the record is refused, the stream goes on.
                     Effect.catchTag("InvalidArgument", (error) =>
-                      recordType === "json" && /finite/.test(error.message) ? Effect.void : Effect.fail(error)
+                      recordType === "json" && /finite/.test(error.message)
+                        ? Effect.void
+                        : Effect.fail(error)
                     )
                   ),
                 { discard: true }
@@ -122,7 +138,9 @@ layer(ZerobusLocal.layer({ dataDir }), { excludeTestServices: true })("typed rec
             const stored = yield* local.records(table)
             assert.deepStrictEqual(
               stored.map((row) => plainRecord(definition.columns, row)),
-              taken.map((sample) => expected(definition.columns, sample.wire as Record<string, unknown>)),
+              taken.map((sample) =>
+                expected(definition.columns, sample.wire as Record<string, unknown>)
+              ),
               `seed ${seed}`
             )
             rows += stored.length

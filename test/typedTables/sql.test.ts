@@ -1,5 +1,6 @@
 /**
- * A typed table with every type, written through the client and read by SQL: DuckDB over the files of the Delta table says what was sent.
+ * A typed table with every type, written through the client and read by SQL: DuckDB over the files
+ * of the Delta table says what was sent.
  */
 import * as DuckDB from "@duckdb/node-api"
 import { afterAll, assert, layer } from "@effect/vitest"
@@ -66,59 +67,62 @@ const record = (n: number): typeof Every.Type => ({
 
 const count = 50
 
-layer(ZerobusLocal.layer({ dataDir }), { excludeTestServices: true })("typed table in SQL", (it) => {
-  it.effect(
-    "reads as it was sent, every type",
-    () =>
-      Effect.gen(function* () {
-        const local = yield* ZerobusLocal
-        const zerobus = yield* Zerobus
-        const created = yield* local.createTable(Every)
-        yield* zerobus.withStream(Every, (stream) =>
-          stream.ingestRecords(Array.from({ length: count }, (_, n) => record(n)))
-        )
-        yield* local.flush(Every)
-        const { definition } = Option.getOrThrow(yield* local.getTable(Every))
-        const live = yield* Effect.promise(() => readLiveTable(created.location))
-        assert.isDefined(live)
-        const { rows } = yield* Effect.promise(() =>
-          runQuery(
-            DuckDB,
-            [{ name: Every.tableName, columns: definition.columns, live }],
-            `SELECT id, a, b, c, d, f, g = (d / -3)::DOUBLE, h, i, hex(j), k, epoch_us(l), epoch_us(m), n[1].q, n[1].r, n[2].q, n[2].r, o['a'], p.lat,
-             array_to_string(p.tags, ','), z FROM main.default.every ORDER BY id`
+layer(ZerobusLocal.layer({ dataDir }), { excludeTestServices: true })(
+  "typed table in SQL",
+  (it) => {
+    it.effect(
+      "reads as it was sent, every type",
+      () =>
+        Effect.gen(function* () {
+          const local = yield* ZerobusLocal
+          const zerobus = yield* Zerobus
+          const created = yield* local.createTable(Every)
+          yield* zerobus.withStream(Every, (stream) =>
+            stream.ingestRecords(Array.from({ length: count }, (_, n) => record(n)))
           )
-        )
-        assert.deepStrictEqual(
-          rows,
-          Array.from({ length: count }, (_, n) => {
-            const sent = record(n)
-            return [
-              sent.id,
-              sent.a,
-              sent.b,
-              sent.c,
-              sent.d === 0 ? 0 : sent.d,
-              sent.f,
-              true,
-              `${n}.05`,
-              sent.i,
-              `${n.toString(16).padStart(2, "0").toUpperCase()}FF`,
-              `2026-01-0${1 + (n % 3)}`,
-              sent.l,
-              sent.m.epochMilliseconds * 1000,
-              n,
-              null,
-              n === 0 ? 0 : -n,
-              "x",
-              n,
-              sent.p.lat,
-              `t,${n}`,
-              sent.z
-            ].map((value) => (value === null ? null : String(value)))
-          })
-        )
-      }),
-    60_000
-  )
-})
+          yield* local.flush(Every)
+          const { definition } = Option.getOrThrow(yield* local.getTable(Every))
+          const live = yield* Effect.promise(() => readLiveTable(created.location))
+          assert.isDefined(live)
+          const { rows } = yield* Effect.promise(() =>
+            runQuery(
+              DuckDB,
+              [{ name: Every.tableName, columns: definition.columns, live }],
+              `SELECT id, a, b, c, d, f, g = (d / -3)::DOUBLE, h, i, hex(j), k, epoch_us(l), epoch_us(m), n[1].q, n[1].r, n[2].q, n[2].r, o['a'], p.lat,
+             array_to_string(p.tags, ','), z FROM main.default.every ORDER BY id`
+            )
+          )
+          assert.deepStrictEqual(
+            rows,
+            Array.from({ length: count }, (_, n) => {
+              const sent = record(n)
+              return [
+                sent.id,
+                sent.a,
+                sent.b,
+                sent.c,
+                sent.d === 0 ? 0 : sent.d,
+                sent.f,
+                true,
+                `${n}.05`,
+                sent.i,
+                `${n.toString(16).padStart(2, "0").toUpperCase()}FF`,
+                `2026-01-0${1 + (n % 3)}`,
+                sent.l,
+                sent.m.epochMilliseconds * 1000,
+                n,
+                null,
+                n === 0 ? 0 : -n,
+                "x",
+                n,
+                sent.p.lat,
+                `t,${n}`,
+                sent.z
+              ].map((value) => (value === null ? null : String(value)))
+            })
+          )
+        }),
+      60_000
+    )
+  }
+)

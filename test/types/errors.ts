@@ -1,13 +1,27 @@
-/** What each operation can fail with at compile time: only that. Compiled by `tsc -p test`, never run. */
+/**
+ * What each operation can fail with at compile time: only that. Compiled by `tsc -p test`, never
+ * run.
+ */
 import type { Effect, Sink, Stream } from "effect"
-import type { RecordAck, TableProperties, ZerobusError, ZerobusShape, ZerobusStream } from "effect-zerobus"
+import type {
+  RecordAck,
+  TableProperties,
+  ZerobusError,
+  ZerobusShape,
+  ZerobusStream
+} from "effect-zerobus"
 
-type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+type Equal<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const exact = <A, B>(equal: Equal<A, B>): boolean => equal
 
 /** The tags of an effect's failures. */
 type Tags<T> =
-  T extends Effect.Effect<any, infer E, any> ? (E extends { readonly _tag: infer Tag } ? Tag : never) : never
+  T extends Effect.Effect<any, infer E, any>
+    ? E extends { readonly _tag: infer Tag }
+      ? Tag
+      : never
+    : never
 
 /** What can end a stream, or keep it from opening. */
 type Ends =
@@ -38,11 +52,13 @@ exact<Tags<Records["getUnackedRecords"]>, "InvalidState">(true)
 exact<Tags<Records["getUnackedBatches"]>, "InvalidState">(true)
 exact<Tags<Records["getUnackedPayloads"]>, "InvalidState">(true)
 
-type SinkTags<T> = T extends Sink.Sink<any, any, any, infer E, any> ? (E & { readonly _tag: string })["_tag"] : never
+type SinkTags<T> =
+  T extends Sink.Sink<any, any, any, infer E, any> ? (E & { readonly _tag: string })["_tag"] : never
 exact<SinkTags<ReturnType<ZerobusShape["sink"]>>, Waits | Ingests>(true)
 exact<SinkTags<Records["toSink"]>, Waits | Ingests>(true)
 
-type StreamTags<T> = T extends Stream.Stream<any, infer E, any> ? (E & { readonly _tag: string })["_tag"] : never
+type StreamTags<T> =
+  T extends Stream.Stream<any, infer E, any> ? (E & { readonly _tag: string })["_tag"] : never
 exact<StreamTags<Records["durableOffsets"]>, Waits>(true)
 exact<StreamTags<Records["stateChanges"]>, never>(true)
 

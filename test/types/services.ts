@@ -1,4 +1,7 @@
-/** What a stream's own effects need of the program, at compile time. Compiled by `tsc -p test`, never run. */
+/**
+ * What a stream's own effects need of the program, at compile time. Compiled by `tsc -p test`,
+ * never run.
+ */
 import { Config, Context, Effect, type Layer, Redacted, type Scope, type Sink } from "effect"
 import {
   Credentials,
@@ -14,7 +17,8 @@ import {
   zerobusConfig
 } from "effect-zerobus"
 
-type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+type Equal<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const exact = <A, B>(equal: Equal<A, B>): boolean => equal
 /** The requirements of an effect, a sink or a layer. */
 type Needs<T> =
@@ -27,16 +31,19 @@ type Needs<T> =
         : "nothing of them"
 
 class Vault extends Context.Service<Vault, { readonly token: Effect.Effect<string> }>()("Vault") {}
-class Letters extends Context.Service<Letters, { readonly keep: (text: string) => Effect.Effect<void, Error> }>()(
-  "Letters"
-) {}
+class Letters extends Context.Service<
+  Letters,
+  { readonly keep: (text: string) => Effect.Effect<void, Error> }
+>()("Letters") {}
 
 declare const zerobus: ZerobusShape
 const table = TableProperties.json("main.default.readings")
 
 const keep = (tableName: string) => Effect.flatMap(Letters, (letters) => letters.keep(tableName))
 const vaulted = HeadersProvider.make({
-  getHeaders: Effect.flatMap(Vault, (vault) => Effect.map(vault.token, (authorization) => ({ authorization })))
+  getHeaders: Effect.flatMap(Vault, (vault) =>
+    Effect.map(vault.token, (authorization) => ({ authorization }))
+  )
 })
 exact<typeof vaulted, HeadersProviderShape<Vault>>(true)
 
@@ -56,7 +63,10 @@ const bare = zerobus.createStream(table)
 exact<Needs<typeof bare>, Scope.Scope>(true)
 
 // Several that need different services.
-const both = zerobus.createStream(table, { headersProvider: vaulted, onUnacked: ({ tableName }) => keep(tableName) })
+const both = zerobus.createStream(table, {
+  headersProvider: vaulted,
+  onUnacked: ({ tableName }) => keep(tableName)
+})
 exact<Needs<typeof both>, Scope.Scope | Vault | Letters>(true)
 const options: StreamConfigurationOptions<TableProperties.JsonRecord, Vault | Letters> = {
   headersProvider: vaulted,
@@ -96,12 +106,17 @@ const several = Zerobus.layer<Vault | Letters>({
 })
 exact<Needs<typeof several>, Vault | Letters>(true)
 
-// The supplier of a subject token needs its services where the layer is built, beside those of the streams.
+// The supplier of a subject token needs its services where the layer is built, beside those of the
+// streams.
 const subjectToken = Effect.flatMap(Letters, () => Effect.succeed(Redacted.make("jwt")))
 const credentials = Credentials.federated({ subjectToken })
 const federated = Zerobus.layer({ serverEndpoint: endpoint, credentials })
 exact<Needs<typeof federated>, Letters>(true)
-const federatedToo = Zerobus.layer({ serverEndpoint: endpoint, credentials, stream: { headersProvider: vaulted } })
+const federatedToo = Zerobus.layer({
+  serverEndpoint: endpoint,
+  credentials,
+  stream: { headersProvider: vaulted }
+})
 exact<Needs<typeof federatedToo>, Vault | Letters>(true)
 const secured = Zerobus.layer({
   serverEndpoint: endpoint,
@@ -116,5 +131,7 @@ exact<Needs<typeof federatedCatalog>, Letters>(true)
 HeadersProvider.of(vaulted)
 // @ts-expect-error no option of this name
 zerobus.createStream(table, { onUnack: () => Effect.void })
-// @ts-expect-error the handler of another kind of record
-zerobus.createStream(table, { onUnacked: ({ records }) => Effect.log(records[0] satisfies Uint8Array) })
+zerobus.createStream(table, {
+  // @ts-expect-error the handler of another kind of record
+  onUnacked: ({ records }) => Effect.log(records[0] satisfies Uint8Array)
+})

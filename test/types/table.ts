@@ -3,7 +3,8 @@ import type { DateTime } from "effect"
 import { Effect, Schema } from "effect"
 import { Column, Table, Zerobus } from "effect-zerobus"
 
-type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+type Equal<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const exact = <A, B>(equal: Equal<A, B>): boolean => equal
 
 const Readings = Table.make("main.default.readings", {

@@ -1,6 +1,6 @@
 /**
- * Runs checks one after another and collects their results. A check that builds on one that failed is
- * skipped.
+ * Runs checks one after another and collects their results. A check that builds on one that failed
+ * is skipped.
  */
 import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
@@ -33,7 +33,10 @@ export class CheckList {
   readonly results: Array<CheckResult> = []
 
   /** Runs a check; undefined when it failed. */
-  run<A, R>(name: string, check: Effect.Effect<Found<A>, Finding, R>): Effect.Effect<Found<A> | undefined, never, R> {
+  run<A, R>(
+    name: string,
+    check: Effect.Effect<Found<A>, Finding, R>
+  ): Effect.Effect<Found<A> | undefined, never, R> {
     return Effect.gen({ self: this }, function* () {
       const started = yield* Clock.currentTimeMillis
       const exit = yield* check.pipe(
@@ -43,7 +46,8 @@ export class CheckList {
             Effect.fail(
               finding(
                 `no answer within ${limitMillis / 1000} seconds`,
-                "Something between here and there drops what is sent. Check the address, and the rules of firewalls.",
+                "Something between here and there drops what is sent. Check the address, and " +
+                  "the rules of firewalls.",
                 true
               )
             )
@@ -74,7 +78,14 @@ export class CheckList {
   /** Notes checks that are not run. */
   skip(detail: string, ...names: ReadonlyArray<string>): void {
     for (const name of names) {
-      this.results.push({ name, result: "skipped", millis: 0, detail, advice: undefined, isRetryable: false })
+      this.results.push({
+        name,
+        result: "skipped",
+        millis: 0,
+        detail,
+        advice: undefined,
+        isRetryable: false
+      })
     }
   }
 }

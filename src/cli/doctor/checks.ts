@@ -1,6 +1,6 @@
 /**
- * What `zerobus doctor` looks at, in the order in which a stream needs it: settings, the way to both endpoints,
- * the token, the table, and a stream that is opened and closed without a record.
+ * What `zerobus doctor` looks at, in the order in which a stream needs it: settings, the way to
+ * both endpoints, the token, the table, and a stream that is opened and closed without a record.
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -38,7 +38,10 @@ const endpointForm = "https://<workspace id>.zerobus.<region>.cloud.databricks.c
 const workspaceForm = "https://<name>.cloud.databricks.com"
 
 const settings: Effect.Effect<Found<Settings>, Finding> = Effect.gen(function* () {
-  const principal = yield* Effect.orElseSucceed(principalConfig, () => ({}) as Settings["principal"])
+  const principal = yield* Effect.orElseSucceed(
+    principalConfig,
+    () => ({}) as Settings["principal"]
+  )
   const federated = principal.credentials !== undefined
   const needed = federated ? variables.slice(0, 2) : variables
   const found = yield* Effect.forEach(needed, (name) =>
@@ -54,7 +57,9 @@ const settings: Effect.Effect<Found<Settings>, Finding> = Effect.gen(function* (
   const [serverEndpoint, workspaceUrl] = found as [string, string]
   const detail = `${needed.length} of ${needed.length} are set`
   return {
-    detail: federated ? `${detail}, and the token of an identity provider in place of a secret` : detail,
+    detail: federated
+      ? `${detail}, and the token of an identity provider in place of a secret`
+      : detail,
     value: { serverEndpoint, workspaceUrl, principal }
   }
 })
@@ -65,14 +70,21 @@ const isZerobusHost = ({ host }: Endpoint): boolean => /(^|\.)zerobus\./.test(ho
 const serverForm = (text: string): Effect.Effect<Found<Endpoint>, Finding> => {
   const parsed = parseEndpoint(text, "ZEROBUS_SERVER_ENDPOINT")
   return Result.isFailure(parsed)
-    ? Effect.fail(finding(parsed.failure.message, `The endpoint of Databricks has the form ${endpointForm}.`))
+    ? Effect.fail(
+        finding(parsed.failure.message, `The endpoint of Databricks has the form ${endpointForm}.`)
+      )
     : Effect.succeed({ detail: parsed.success.origin, value: parsed.success })
 }
 
-const workspaceUrl = (text: string, server: Endpoint | undefined): Effect.Effect<Found<Endpoint>, Finding> => {
+const workspaceUrl = (
+  text: string,
+  server: Endpoint | undefined
+): Effect.Effect<Found<Endpoint>, Finding> => {
   const parsed = parseEndpoint(text, "DATABRICKS_WORKSPACE_URL")
   if (Result.isFailure(parsed)) {
-    return Effect.fail(finding(parsed.failure.message, `A workspace has the form ${workspaceForm}.`))
+    return Effect.fail(
+      finding(parsed.failure.message, `A workspace has the form ${workspaceForm}.`)
+    )
   }
   const { origin } = parsed.success
   if (isZerobusHost(parsed.success)) {
@@ -97,13 +109,17 @@ const workspaceUrl = (text: string, server: Endpoint | undefined): Effect.Effect
   return Effect.succeed({ detail: origin, value: parsed.success })
 }
 
-/** Where the endpoint's host says nothing about Zerobus, its failures may come from URLs that are swapped. */
+/**
+ * Where the endpoint's host says nothing about Zerobus, its failures may come from URLs that are
+ * swapped.
+ */
 const swapHint = (server: Endpoint, workspace: Endpoint): string =>
   server.host === workspace.host
     ? " Are ZEROBUS_SERVER_ENDPOINT and DATABRICKS_WORKSPACE_URL swapped?"
     : isZerobusHost(server)
       ? ""
-      : ` Check ZEROBUS_SERVER_ENDPOINT, too: the endpoint of Databricks has the form ${endpointForm}.`
+      : ` Check ZEROBUS_SERVER_ENDPOINT, too: the endpoint of Databricks has the form ` +
+        `${endpointForm}.`
 
 /** The statements that give a principal what writing needs. */
 const grants = (table: string, clientId: string): string => {
@@ -114,7 +130,10 @@ const grants = (table: string, clientId: string): string => {
     `SELECT, MODIFY ON TABLE ${table}`
   ]
   const principal = /^[\w-]+$/.test(clientId) ? clientId : "<client id>"
-  return `Somebody who may grant it runs: ${on.map((each) => `GRANT ${each} TO \`${principal}\`;`).join(" ")}`
+  return (
+    `Somebody who may grant it runs: ` +
+    `${on.map((each) => `GRANT ${each} TO \`${principal}\`;`).join(" ")}`
+  )
 }
 
 /** What to do about a failure of the client, whose message says what happened. */
@@ -125,15 +144,24 @@ const explained =
       switch (error._tag) {
         case "InvalidToken":
           if (credentials !== undefined) {
-            return "Check the token of the identity provider, and the federation policy that takes it: issuer, audience and subject."
+            return (
+              "Check the token of the identity provider, and the federation policy that " +
+              "takes it: issuer, audience and subject."
+            )
           }
-          return "Check DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET: an OAuth secret of a service principal that has not expired."
+          return (
+            "Check DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET: an OAuth secret of a " +
+            "service principal that has not expired."
+          )
         case "PermissionDenied":
           return table === undefined
             ? "Ask for access to the workspace."
             : grants(table, credentials?.clientId ?? clientId ?? "")
         case "InvalidTable":
-          return "Check the name. A new table is made by zerobus table create, or by SQL in the workspace."
+          return (
+            "Check the name. A new table is made by zerobus table create, or by SQL in the " +
+            "workspace."
+          )
         case "TlsFailure":
           return "Set NODE_EXTRA_CA_CERTS to a PEM file with the server's authority."
         case "Retryable":
@@ -154,7 +182,8 @@ export const examine = Effect.fnUntraced(function* (
   const ofForm = ["endpoint form", "workspace form"] as const
   if (given === undefined) checks.skip("not tried", ...ofForm)
   const server = given && (yield* checks.run(ofForm[0], serverForm(given.serverEndpoint)))?.value
-  const workspace = given && (yield* checks.run(ofForm[1], workspaceUrl(given.workspaceUrl, server)))?.value
+  const workspace =
+    given && (yield* checks.run(ofForm[1], workspaceUrl(given.workspaceUrl, server)))?.value
   const workspaceReached = yield* reach(checks, "workspace", workspace, "http/1.1")
   const serverReached = yield* reach(checks, "endpoint", server, "h2")
   const hint = server !== undefined && workspace !== undefined ? swapHint(server, workspace) : ""
@@ -187,7 +216,11 @@ const clientOf = ({ principal, serverEndpoint, workspaceUrl }: Settings): Zerobu
 })
 
 /** A token for the table, or one for the catalog. */
-const mint = (given: Settings, table: string | undefined, hint: string): Effect.Effect<Found<void>, Finding> => {
+const mint = (
+  given: Settings,
+  table: string | undefined,
+  hint: string
+): Effect.Effect<Found<void>, Finding> => {
   const asked: Effect.Effect<unknown, StreamFailure> =
     table === undefined
       ? Credentials.catalogToken(clientOf(given))
@@ -196,11 +229,17 @@ const mint = (given: Settings, table: string | undefined, hint: string): Effect.
         )
   return asked.pipe(
     Effect.mapError(explained(table, given, hint)),
-    Effect.as({ detail: table === undefined ? "minted for the catalog" : `minted for ${table}`, value: undefined })
+    Effect.as({
+      detail: table === undefined ? "minted for the catalog" : `minted for ${table}`,
+      value: undefined
+    })
   )
 }
 
-/** Reads the table. Whether that is allowed and whether the table is there are two checks of one answer. */
+/**
+ * Reads the table. Whether that is allowed and whether the table is there are two checks of one
+ * answer.
+ */
 const readTable = ({ principal, workspaceUrl }: Settings, table: string) =>
   UnityCatalog.use((catalog) => catalog.getTable(table)).pipe(
     Effect.provide(UnityCatalog.layer({ workspaceUrl, ...principal })),
@@ -209,7 +248,10 @@ const readTable = ({ principal, workspaceUrl }: Settings, table: string) =>
 
 type ReadTable = Effect.Success<ReturnType<typeof readTable>>
 
-const mayRead = (read: ReadTable, explain: (error: StreamFailure) => Finding): Effect.Effect<Found<void>, Finding> =>
+const mayRead = (
+  read: ReadTable,
+  explain: (error: StreamFailure) => Finding
+): Effect.Effect<Found<void>, Finding> =>
   Result.isFailure(read) && read.failure._tag === "PermissionDenied"
     ? Effect.fail(explain(read.failure))
     : Effect.succeed({ detail: "the catalog refuses nothing", value: undefined })
@@ -220,15 +262,20 @@ const tableOf = (
 ): Effect.Effect<Found<CatalogTable>, Finding> => {
   if (Result.isFailure(read)) return Effect.fail(explain(read.failure))
   const { dataSourceFormat, problem, tableType } = read.success
-  if (problem !== undefined) return Effect.fail(finding(problem, "The server does not write it as it is."))
+  if (problem !== undefined)
+    return Effect.fail(finding(problem, "The server does not write it as it is."))
   const kind = [tableType, dataSourceFormat].filter((part) => part !== undefined).join(" ")
-  return Effect.succeed({ detail: kind === "" ? "found" : `found, ${kind.toLowerCase()}`, value: read.success })
+  return Effect.succeed({
+    detail: kind === "" ? "found" : `found, ${kind.toLowerCase()}`,
+    value: read.success
+  })
 }
 
 const schemaOf = ({ definition }: CatalogTable): Effect.Effect<Found<void>, Finding> => {
   const { columns } = definition
   const required = columns.filter(({ nullable }) => !nullable).length
-  const detail = `${columns.length} ${columns.length === 1 ? "column" : "columns"}, ${required} NOT NULL`
+  const detail =
+    `${columns.length} ${columns.length === 1 ? "column" : "columns"}, ${required} ` + `NOT NULL`
   return Effect.succeed({ detail, value: undefined })
 }
 

@@ -1,6 +1,6 @@
 /**
- * How far a connection to an endpoint gets, step by step: proxy, name, TCP, TLS. The steps are those of the
- * client itself, by its own connector.
+ * How far a connection to an endpoint gets, step by step: proxy, name, TCP, TLS. The steps are
+ * those of the client itself, by its own connector.
  */
 import * as Effect from "effect/Effect"
 import { lookup } from "node:dns/promises"
@@ -16,7 +16,10 @@ const byProxy = "If this network reaches the internet through a proxy, set https
 
 const steps = ["proxy", "name", "TCP", "TLS"] as const
 
-/** Checks each step to the endpoint; true when all went well. `who` names the endpoint in the report. */
+/**
+ * Checks each step to the endpoint; true when all went well. `who` names the endpoint in the
+ * report.
+ */
 export const reach = Effect.fnUntraced(function* (
   checks: CheckList,
   who: string,
@@ -42,7 +45,10 @@ export const reach = Effect.fnUntraced(function* (
   return (yield* checks.run(names[3], completed(route, socket))) !== undefined
 })
 
-const routeOf = (endpoint: Endpoint, protocol: Route["protocol"]): Effect.Effect<Found<Route>, Finding> =>
+const routeOf = (
+  endpoint: Endpoint,
+  protocol: Route["protocol"]
+): Effect.Effect<Found<Route>, Finding> =>
   routeTo(endpoint, {}, protocol).pipe(
     Effect.map((route) => ({
       detail: route.proxy === undefined ? "none, the connection is direct" : proxyName(route.proxy),
@@ -53,7 +59,8 @@ const routeOf = (endpoint: Endpoint, protocol: Route["protocol"]): Effect.Effect
 
 const named = (route: Route): Effect.Effect<Found<void>, Finding> => {
   const { host } = firstHop(route)
-  if (Net.isIP(host) !== 0) return Effect.succeed({ detail: `${host} is an address`, value: undefined })
+  if (Net.isIP(host) !== 0)
+    return Effect.succeed({ detail: `${host} is an address`, value: undefined })
   return Effect.tryPromise({
     try: () => lookup(host, { all: true }),
     catch: (error) =>
@@ -100,7 +107,8 @@ const completed = (route: Route, socket: Net.Socket): Effect.Effect<Found<void>,
       // A proxy that refuses a host does so again; one that fails may not.
       const isRefused = code.startsWith("PROXY_4")
       const advice = isRefused
-        ? "Ask those who run the proxy to allow CONNECT to this host and port. If it can be reached directly, list it in no_proxy."
+        ? "Ask those who run the proxy to allow CONNECT to this host and port. If it can be " +
+          "reached directly, list it in no_proxy."
         : !tls
           ? "Check the port, and what stands between here and there."
           : /SELF_SIGNED|UNABLE_TO|DEPTH_ZERO|INVALID_CA/.test(code)
@@ -112,8 +120,14 @@ const completed = (route: Route, socket: Net.Socket): Effect.Effect<Found<void>,
     }
   }).pipe(
     Effect.map((open) => {
-      const detail = open instanceof TLSSocket ? `${open.getProtocol() ?? "TLS"}, the certificate is good` : "plain"
+      const detail =
+        open instanceof TLSSocket
+          ? `${open.getProtocol() ?? "TLS"}, the certificate is good`
+          : "plain"
       open.destroy()
-      return { detail: route.proxy === undefined ? detail : `${detail}, through the proxy`, value: undefined }
+      return {
+        detail: route.proxy === undefined ? detail : `${detail}, through the proxy`,
+        value: undefined
+      }
     })
   )

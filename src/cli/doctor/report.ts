@@ -20,7 +20,9 @@ export interface CheckResult {
 
 const marks = { ok: "ok", failed: "FAILED", skipped: "-" } as const
 
-/** The results as lines for people; checks in a row that were skipped for one reason share a line. */
+/**
+ * The results as lines for people; checks in a row that were skipped for one reason share a line.
+ */
 export const reportText = (results: ReadonlyArray<CheckResult>): string => {
   const width = Math.max(...results.map(({ name }) => name.length))
   const lines: Array<string> = []

@@ -1,6 +1,7 @@
 /**
- * What `zerobus generate` writes for one table: the `.proto` file, its descriptor set and the TypeScript module, all from one plan, so
- * that they agree. Pure: reading the definition and writing files is the command's business.
+ * What `zerobus generate` writes for one table: the `.proto` file, its descriptor set and the
+ * TypeScript module, all from one plan, so that they agree. Pure: reading the definition and
+ * writing files is the command's business.
  */
 import * as Result from "effect/Result"
 import type { TableDefinition } from "../../internal/columns/columnType.ts"
@@ -31,7 +32,10 @@ export const fileStem = (tableName: string): string => {
   return /^\d/.test(stem) ? `table_${stem}` : stem
 }
 
-/** A file stem as a protobuf package: other characters than letters, digits and underscores become underscores. */
+/**
+ * A file stem as a protobuf package: other characters than letters, digits and underscores become
+ * underscores.
+ */
 const packageOf = (stem: string): string => {
   const name = stem.replace(/[^A-Za-z0-9_]/g, "_")
   return /^[A-Za-z_]/.test(name) ? name : `_${name}`
@@ -44,7 +48,9 @@ export const generateTable = (
 ): Result.Result<ReadonlyArray<GeneratedFile>, string> => {
   const output = options.output ?? `${fileStem(definition.name)}.proto`
   if (!/^[A-Za-z0-9_.-]{1,200}\.proto$/.test(output) || output.startsWith(".")) {
-    return Result.fail("The output must be a file name such as orders.proto; choose the folder with --output-dir.")
+    return Result.fail(
+      "The output must be a file name such as orders.proto; choose the folder with --output-dir."
+    )
   }
   const message = options.protoMessage ?? definition.name.split(".")[2] ?? ""
   if (!/^[A-Za-z0-9_]{1,200}$/.test(message))
@@ -63,7 +69,9 @@ export const generateTable = (
       content: planToProto(plan, {
         packageName,
         comment: definition.comment,
-        header: `Written by \`zerobus generate\` from ${options.origin}. Do not edit: generate it again.`
+        header:
+          `Written by \`zerobus generate\` from ${options.origin}. Do not edit: generate ` +
+          `it again.`
       })
     },
     { name: `${stem}.descriptor`, content: planToDescriptorSet(plan, output, packageName) },

@@ -1,14 +1,19 @@
 /**
  * Reads a table definition from the text of a `.proto` file.
  *
- * The only module that imports protobufjs, whose parser takes longer to load than most commands take to run. So this
- * module is imported when there is such a file to read, and not before. Imports of the file are not followed.
+ * The only module that imports protobufjs, whose parser takes longer to load than most commands
+ * take to run. So this module is imported when there is such a file to read, and not before.
+ * Imports of the file are not followed.
  */
 import * as Result from "effect/Result"
 import protobuf from "protobufjs"
 import { maxDepth } from "../../internal/columns/columnNames.ts"
 import { Refusal, refuse } from "../../internal/columns/columnRules.ts"
-import type { ColumnDefinition, ColumnType, TableDefinition } from "../../internal/columns/columnType.ts"
+import type {
+  ColumnDefinition,
+  ColumnType,
+  TableDefinition
+} from "../../internal/columns/columnType.ts"
 
 const scalarOf = (type: string, path: string): ColumnType => {
   switch (type) {
@@ -28,14 +33,15 @@ const scalarOf = (type: string, path: string): ColumnType => {
       return { _tag: "Binary" }
     default:
       return refuse(
-        `The field ${path} has the type ${/^\w{1,40}$/.test(type) ? type : "of another file"}, which no column has. Use int32, int64, float, double, bool, string, bytes or a message.`
+        `The field ${path} has the type ${/^\w{1,40}$/.test(type) ? type : "of another file"}, ` +
+          `which no column has. Use int32, int64, float, double, bool, string, bytes or a message.`
       )
   }
 }
 
 /**
- * Most fields of a table, those of its messages included. A message that is used twice counts twice: a few
- * lines can name one that has two of the next, sixty deep.
+ * Most fields of a table, those of its messages included. A message that is used twice counts
+ * twice: a few lines can name one that has two of the next, sixty deep.
  */
 const maxFields = 100_000
 
@@ -46,13 +52,17 @@ const columnsOf = (
   fields: { count: number }
 ): ReadonlyArray<ColumnDefinition> => {
   if (around.includes(message))
-    return refuse(`The message ${message.name} contains itself. A table cannot hold recursive records.`)
-  if (around.length > maxDepth) return refuse(`The message ${message.name} is nested deeper than ${maxDepth} levels.`)
+    return refuse(
+      `The message ${message.name} contains itself. A table cannot hold recursive records.`
+    )
+  if (around.length > maxDepth)
+    return refuse(`The message ${message.name} is nested deeper than ${maxDepth} levels.`)
   fields.count += message.fieldsArray.length
   if (fields.count > maxFields) {
     const limit = maxFields.toLocaleString("en-US")
     return refuse(
-      `The table would have more than ${limit} fields, as the messages hold each other. Leave fields out of the .proto file.`
+      `The table would have more than ${limit} fields, as the messages hold each other. Leave ` +
+        `fields out of the .proto file.`
     )
   }
   const within = [...around, message]
@@ -85,10 +95,15 @@ const columnsOf = (
 const tableOf = (text: string, tableName: string): TableDefinition => {
   let root: protobuf.Root
   try {
-    root = protobuf.parse(text, { keepCase: true, alternateCommentMode: true, preferTrailingComment: false }).root
+    root = protobuf.parse(text, {
+      keepCase: true,
+      alternateCommentMode: true,
+      preferTrailingComment: false
+    }).root
     root.resolveAll()
   } catch (error) {
-    // The parser's text quotes the file, which is the user's own, but it may hold anything: only its first line is kept.
+    // The parser's text quotes the file, which is the user's own, but it may hold anything: only
+    // its first line is kept.
     const why =
       error instanceof Error
         ? error.message
@@ -108,12 +123,17 @@ const tableOf = (text: string, tableName: string): TableDefinition => {
   visit(root)
   const [only, more] = messages
   if (only === undefined) return refuse("The .proto file has no message.")
-  // Helper messages beside the record's may be used by it; the record is the one that no other uses.
-  const used = new Set(messages.flatMap((message) => message.fieldsArray.map((field) => field.resolvedType)))
+  // Helper messages beside the record's may be used by it; the record is the one that no other
+  // uses.
+  const used = new Set(
+    messages.flatMap((message) => message.fieldsArray.map((field) => field.resolvedType))
+  )
   const candidates = messages.filter((message) => !used.has(message))
   const record = more === undefined ? only : candidates.length === 1 ? candidates[0] : undefined
   if (record === undefined)
-    return refuse("The .proto file has several messages. Leave the one that describes the table's records.")
+    return refuse(
+      "The .proto file has several messages. Leave the one that describes the table's records."
+    )
   const comment = record.comment
   return {
     name: tableName,
@@ -123,7 +143,10 @@ const tableOf = (text: string, tableName: string): TableDefinition => {
 }
 
 /** Reads the one message of a `.proto` text that describes records. The failure is a sentence. */
-export const readProto = (text: string, tableName: string): Result.Result<TableDefinition, string> => {
+export const readProto = (
+  text: string,
+  tableName: string
+): Result.Result<TableDefinition, string> => {
   try {
     return Result.succeed(tableOf(text, tableName))
   } catch (error) {

@@ -1,10 +1,16 @@
 /**
- * Writes the TypeScript module of a table: a `Table.make` call and its record type, laid out as the formatter lays it out.
+ * Writes the TypeScript module of a table: a `Table.make` call and its record type, laid out as the
+ * formatter lays it out.
  *
- * Names and comments come from a catalog and are data: names are plain identifiers by the rule of the model, comments are cleaned of
- * everything that could end a comment or be read as an instruction, all other text goes through `JSON.stringify`.
+ * Names and comments come from a catalog and are data: names are plain identifiers by the rule of
+ * the model, comments are cleaned of everything that could end a comment or be read as an
+ * instruction, all other text goes through `JSON.stringify`.
  */
-import type { ColumnDefinition, ColumnType, TableDefinition } from "../../internal/columns/columnType.ts"
+import type {
+  ColumnDefinition,
+  ColumnType,
+  TableDefinition
+} from "../../internal/columns/columnType.ts"
 import { isScalar } from "../../internal/columns/scalarTypes.ts"
 import { pascalCase } from "../../internal/protobuf/messagePlan.ts"
 import { cleanLines } from "./protoText.ts"
@@ -25,7 +31,11 @@ type Expression =
     }
 
 const word = (text: string): Expression => ({ _tag: "Word", text })
-const call = (name: string, ...args: ReadonlyArray<Expression>): Expression => ({ _tag: "Call", name, args })
+const call = (name: string, ...args: ReadonlyArray<Expression>): Expression => ({
+  _tag: "Call",
+  name,
+  args
+})
 
 const flat = (expression: Expression): string | undefined => {
   switch (expression._tag) {
@@ -45,7 +55,10 @@ const flat = (expression: Expression): string | undefined => {
   }
 }
 
-/** Lays out an expression that starts behind `before` characters of its line and is followed by `after` more. */
+/**
+ * Lays out an expression that starts behind `before` characters of its line and is followed by
+ * `after` more.
+ */
 const layOut = (expression: Expression, indent: string, before: number, after: number): string => {
   const oneLine = flat(expression)
   if (oneLine !== undefined && before + oneLine.length + after <= width) return oneLine
@@ -74,7 +87,9 @@ const layOut = (expression: Expression, indent: string, before: number, after: n
   }
 }
 
-/** A line without what would end a comment and what compilers and bundlers take for an instruction. */
+/**
+ * A line without what would end a comment and what compilers and bundlers take for an instruction.
+ */
 const inert = (line: string): string =>
   line
     .replaceAll("*/", "* /")
@@ -87,13 +102,17 @@ export const docComment = (comment: string | undefined): ReadonlyArray<string> =
   const lines = cleanLines(comment).map(inert)
   const [only, more] = lines
   if (only === undefined) return []
-  return more === undefined ? [`/** ${only} */`] : ["/**", ...lines.map((line) => ` * ${line}`), " */"]
+  return more === undefined
+    ? [`/** ${only} */`]
+    : ["/**", ...lines.map((line) => ` * ${line}`), " */"]
 }
 
 const columnExpression = (column: ColumnDefinition): Expression => {
   const type = typeExpression(column.type)
   if (!column.nullable) return call("Column.required", type)
-  return column.type._tag === "Array" || column.type._tag === "Map" ? type : call("Column.nullable", type)
+  return column.type._tag === "Array" || column.type._tag === "Map"
+    ? type
+    : call("Column.nullable", type)
 }
 
 const typeExpression = (type: ColumnType): Expression => {
@@ -131,7 +150,10 @@ export const constantName = (tableName: string): string => {
   return taken.has(name) ? `${name}Table` : name
 }
 
-/** The text of the module. Columns must be sorted by position. `origin` says in words where the definition came from. */
+/**
+ * The text of the module. Columns must be sorted by position. `origin` says in words where the
+ * definition came from.
+ */
 export const tableModule = (definition: TableDefinition, origin: string): string => {
   const name = constantName(definition.name)
   const top = (column: ColumnDefinition, index: number): Expression => {
@@ -148,9 +170,11 @@ export const tableModule = (definition: TableDefinition, origin: string): string
   const made =
     options === undefined
       ? `Table.make(${JSON.stringify(definition.name)}, ${columns})`
-      : `Table.make(\n  ${JSON.stringify(definition.name)},\n  ${columns.replaceAll("\n", "\n  ")},\n  ${layOutOptions(options, definition.partitionColumns ?? [])}\n)`
+      : `Table.make(\n  ${JSON.stringify(definition.name)},\n  ` +
+        `${columns.replaceAll("\n", "\n  ")},\n  ` +
+        `${layOutOptions(options, definition.partitionColumns ?? [])}\n)`
   return [
-    `// ${inert(cleanLines(`Written by \`zerobus generate\` from ${origin}. Do not edit: generate it again.`).join(" "))}`,
+    `// ${inert(cleanLines(`Written by \`zerobus generate\` from ${origin}. Do not edit: ` + `generate it again.`).join(" "))}`,
     'import { Column, Table } from "effect-zerobus"',
     "",
     ...docComment(definition.comment ?? `The table ${definition.name}.`),
@@ -165,4 +189,5 @@ export const tableModule = (definition: TableDefinition, origin: string): string
 const layOutOptions = (oneLine: string, columns: ReadonlyArray<string>): string =>
   oneLine.length + 2 <= width
     ? oneLine
-    : `{\n    partitionColumns: [\n${columns.map((column) => `      ${JSON.stringify(column)}`).join(",\n")}\n    ]\n  }`
+    : `{\n    partitionColumns: ` +
+      `[\n${columns.map((column) => `      ${JSON.stringify(column)}`).join(",\n")}\n    ]\n  }`

@@ -1,7 +1,9 @@
 /**
- * Reads table definitions from the files people have: a `.proto` file, the JSON of a table or of a Spark schema, or SQL text.
+ * Reads table definitions from the files people have: a `.proto` file, the JSON of a table or of a
+ * Spark schema, or SQL text.
  *
- * Everything in the file is data. Imports of a `.proto` file are not followed and nothing of it is executed.
+ * Everything in the file is data. Imports of a `.proto` file are not followed and nothing of it is
+ * executed.
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -17,7 +19,10 @@ export type SourceFormat = "proto" | "json" | "sql"
 /** Longest file that is read, in characters. */
 export const maxSource = 8 * 1024 * 1024
 
-const readJson = (text: string, tableName: string | undefined): Result.Result<TableDefinition, string> => {
+const readJson = (
+  text: string,
+  tableName: string | undefined
+): Result.Result<TableDefinition, string> => {
   let json: unknown
   try {
     json = JSON.parse(text)
@@ -36,17 +41,22 @@ const readJson = (text: string, tableName: string | undefined): Result.Result<Ta
       ? Result.map(readCatalogTable(name, json), (table) => table.definition)
       : Result.fail(problem)
   }
-  if (tableName === undefined) return Result.fail("A schema has no table name. Give one with --table.")
+  if (tableName === undefined)
+    return Result.fail("A schema has no table name. Give one with --table.")
   return Result.flatMap(fromTypeJson(json), (type) =>
     type._tag === "Struct"
       ? Result.succeed({ name: tableName, columns: type.fields })
       : Result.fail(
-          'The JSON is no struct. Give a Spark schema ({ type: "struct", fields }) or a table of the catalog\'s API.'
+          'The JSON is no struct. Give a Spark schema ({ type: "struct", fields }) or a table ' +
+            "of the catalog's API."
         )
   )
 }
 
-const readSql = (text: string, tableName: string | undefined): Result.Result<TableDefinition, string> =>
+const readSql = (
+  text: string,
+  tableName: string | undefined
+): Result.Result<TableDefinition, string> =>
   Result.map(parseTableDefinition(text), (definition) =>
     tableName === undefined ? definition : { ...definition, name: tableName }
   )
@@ -55,25 +65,29 @@ const fromProto = Effect.fnUntraced(function* (
   text: string,
   tableName: string | undefined
 ): Effect.fn.Return<TableDefinition, string> {
-  if (tableName === undefined) return yield* Effect.fail("A .proto file has no table name. Give one with --table.")
+  if (tableName === undefined)
+    return yield* Effect.fail("A .proto file has no table name. Give one with --table.")
   const { readProto } = yield* Effect.promise(() => import("./protoSource.ts"))
   return yield* Effect.fromResult(readProto(text, tableName))
 })
 
 /**
- * Reads a definition; the failure is a sentence. `tableName` is needed for `.proto` files and bare schemas, and wins over
- * the name in the file elsewhere.
+ * Reads a definition; the failure is a sentence. `tableName` is needed for `.proto` files and bare
+ * schemas, and wins over the name in the file elsewhere.
  */
 export const readTableSource = Effect.fnUntraced(function* (
   format: SourceFormat,
   text: string,
   tableName: string | undefined
 ): Effect.fn.Return<TableDefinition, string> {
-  if (text.length > maxSource) return yield* Effect.fail(`The file is longer than ${maxSource} characters.`)
+  if (text.length > maxSource)
+    return yield* Effect.fail(`The file is longer than ${maxSource} characters.`)
   const definition =
     format === "proto"
       ? yield* fromProto(text, tableName)
-      : yield* Effect.fromResult(format === "json" ? readJson(text, tableName) : readSql(text, tableName))
+      : yield* Effect.fromResult(
+          format === "json" ? readJson(text, tableName) : readSql(text, tableName)
+        )
   const problem = definitionProblem(definition)
   return problem === undefined ? definition : yield* Effect.fail(problem)
 })

@@ -34,7 +34,11 @@ export interface OpenFile {
 const chunkSize = 64 * 1024
 
 /** How far an open file was read. Undefined for a format that has to be read from its start. */
-export const placeOf = async ({ from, handle, reader }: OpenFile): Promise<FilePlace | undefined> => {
+export const placeOf = async ({
+  from,
+  handle,
+  reader
+}: OpenFile): Promise<FilePlace | undefined> => {
   const read = reader.place()
   if (read === undefined) return undefined
   const offset = from + read
@@ -42,7 +46,10 @@ export const placeOf = async ({ from, handle, reader }: OpenFile): Promise<FileP
   return { identity: await identityOf(handle), offset, line, end: await endOf(handle, offset) }
 }
 
-/** Whether reading can start in the middle of an open file: not of one that is compressed, or in UTF-16. */
+/**
+ * Whether reading can start in the middle of an open file: not of one that is compressed, or in
+ * UTF-16.
+ */
 export const isPlain = async (handle: Fs.FileHandle): Promise<boolean> => {
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(enoughBytes), 0, enoughBytes, 0)
   return packingOf(buffer.subarray(0, bytesRead)) === "plain"
@@ -71,14 +78,19 @@ export const goingOn = async (
   const more = await lineEndBehind(handle, offset)
   if (more === undefined) return { _tag: "Grown" }
   const csv = input.format === "csv" ? await headOf(handle, input.csv) : input.csv
-  return csv === undefined ? { _tag: "Changed" } : { _tag: "Place", offset: offset + more, csv: { ...csv, line } }
+  return csv === undefined
+    ? { _tag: "Changed" }
+    : { _tag: "Place", offset: offset + more, csv: { ...csv, line } }
 }
 
 /**
- * Bytes behind the place of the line end that the last line did not have when it was read; undefined
- * where something else came there.
+ * Bytes behind the place of the line end that the last line did not have when it was read;
+ * undefined where something else came there.
  */
-const lineEndBehind = async (handle: Fs.FileHandle, offset: number): Promise<number | undefined> => {
+const lineEndBehind = async (
+  handle: Fs.FileHandle,
+  offset: number
+): Promise<number | undefined> => {
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, offset - 1)
   const [before, next] = buffer
   if (bytesRead === 1 || before === lineFeed) return 0

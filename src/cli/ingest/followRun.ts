@@ -1,6 +1,6 @@
 /**
- * `zerobus ingest --follow`: moves what is appended to a file into a stream. How far it came is kept by
- * a state file (`stateKeeper.ts`) or by the stream's spool (`spoolPlace.ts`).
+ * `zerobus ingest --follow`: moves what is appended to a file into a stream. How far it came is
+ * kept by a state file (`stateKeeper.ts`) or by the stream's spool (`spoolPlace.ts`).
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -59,11 +59,14 @@ const beginning = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Beginning, CommandFailed> {
   const { csv, file } = input
   const files = <A>(run: () => Promise<A>) => Effect.mapError(reading(file, run), because)
-  const former = before === undefined ? undefined : yield* files(() => reopen(file, before.identity))
+  const former =
+    before === undefined ? undefined : yield* files(() => reopen(file, before.identity))
   const handle = former ?? (yield* Effect.mapError(openFile(file), because))
   const start = { handle, offset: 0, csv }
   if (before === undefined) return start
-  const isKnown = former !== undefined || (before.offset > 0 && (yield* files(() => startsAs(handle, before.identity))))
+  const isKnown =
+    former !== undefined ||
+    (before.offset > 0 && (yield* files(() => startsAs(handle, before.identity))))
   const found = isKnown ? yield* files(() => goingOn(handle, before, input)) : undefined
   if (found?._tag === "Place") return { handle, offset: found.offset, csv: found.csv }
   if (found?._tag === "Grown") {
@@ -73,7 +76,8 @@ const beginning = Effect.fnUntraced(function* (
   restarted()
   yield* former === undefined
     ? Effect.logWarning(
-        `${file} is not the file that was followed before, which is gone. What came behind its line ${before.line} was not read; this file is read from its start.`
+        `${file} is not the file that was followed before, which is gone. What came behind its ` +
+          `line ${before.line} was not read; this file is read from its start.`
       )
     : wasCut(file)
   return start
@@ -82,7 +86,9 @@ const beginning = Effect.fnUntraced(function* (
 const wasCut = (file: string) => Effect.logWarning(`${file} was cut; it is read from its start.`)
 
 const needsPlain = () =>
-  failed("--follow takes a plain file of format ndjson or csv that is neither compressed nor UTF-16.")
+  failed(
+    "--follow takes a plain file of format ndjson or csv that is neither compressed nor UTF-16."
+  )
 
 /** Refuses what can only be read from its start, whatever its name is. */
 const requirePlain = Effect.fnUntraced(function* (file: string, handle: Fs.FileHandle) {
@@ -104,16 +110,26 @@ export const followed = Effect.fnUntraced(function* ({
   }
   const { counts, stream } = source
   const first = yield* beginning(input, keeper)
-  yield* requirePlain(input.file, first.handle).pipe(Effect.onError(() => Effect.promise(() => first.handle.close())))
+  yield* requirePlain(input.file, first.handle).pipe(
+    Effect.onError(() => Effect.promise(() => first.handle.close()))
+  )
   const begin = Effect.fnUntraced(function* (handle: Fs.FileHandle, from: number, csv: CsvOptions) {
     const reader = readerOf(input.format, csv)
     const keeping = yield* keeper.begin({ handle, from, reader })
     const take = takeRecords({ ...source, reader, keeping, bytes: Stream.empty })
     return { reader, take, ahead: keeping.ahead ?? Effect.void }
   })
-  let file: Effect.Success<ReturnType<typeof begin>> | undefined = yield* begin(first.handle, first.offset, first.csv)
+  let file: Effect.Success<ReturnType<typeof begin>> | undefined = yield* begin(
+    first.handle,
+    first.offset,
+    first.csv
+  )
 
-  const onBytes = Effect.fnUntraced(function* (bytes: Uint8Array, handle: Fs.FileHandle, at: number) {
+  const onBytes = Effect.fnUntraced(function* (
+    bytes: Uint8Array,
+    handle: Fs.FileHandle,
+    at: number
+  ) {
     counts.bytes += bytes.length
     if (file === undefined) {
       yield* requirePlain(input.file, handle)
@@ -129,12 +145,16 @@ export const followed = Effect.fnUntraced(function* ({
     keeper.restarted()
     file = undefined
   })
-  const run = Effect.scoped(follow<CommandFailed>(input.file, first, { onBytes, onRestart, onIdle: keeper.idle })).pipe(
+  const run = Effect.scoped(
+    follow<CommandFailed>(input.file, first, { onBytes, onRestart, onIdle: keeper.idle })
+  ).pipe(
     Effect.mapError((error) => (error._tag === "UnreadableFile" ? because(error) : error)),
     // A stream that has ended takes nothing more, and an idle file would not find out.
     Effect.raceFirst(
       Stream.runDrain(stream.durableOffsets).pipe(
-        Effect.mapError((error) => because(error._tag === "StreamClosed" ? (error.cause ?? error) : error)),
+        Effect.mapError((error) =>
+          because(error._tag === "StreamClosed" ? (error.cause ?? error) : error)
+        ),
         Effect.andThen(Effect.fail(failed("The stream has ended.")))
       )
     )

@@ -14,13 +14,23 @@ export interface FollowState extends FilePlace {
 }
 
 /** The state file cannot be used; the message says why. */
-export class UnusableState extends Data.TaggedError("UnusableState")<{ readonly message: string }> {}
+export class UnusableState extends Data.TaggedError("UnusableState")<{
+  readonly message: string
+}> {}
 
 const kind = "zerobus ingest --follow"
 
-/** Reads the state of a file, undefined when there is none yet. Rejects with `UnusableState` where the path holds anything else. */
-export const readState = async (path: string, file: string, table: string): Promise<FollowState | undefined> => {
-  const refuse = (why: string) => new UnusableState({ message: `--state: ${path} ${why}. Name another file.` })
+/**
+ * Reads the state of a file, undefined when there is none yet. Rejects with `UnusableState` where
+ * the path holds anything else.
+ */
+export const readState = async (
+  path: string,
+  file: string,
+  table: string
+): Promise<FollowState | undefined> => {
+  const refuse = (why: string) =>
+    new UnusableState({ message: `--state: ${path} ${why}. Name another file.` })
   const found = await lstatOf(path)
   if (found === undefined) return undefined
   if (!found.isFile()) throw refuse("is no plain file")

@@ -1,6 +1,7 @@
 /**
- * The columns of a table from the records of a file: the narrowest type that takes every value seen, and a text or a VARIANT where
- * there is none. What the rest of the file holds otherwise is rejected later, with its line.
+ * The columns of a table from the records of a file: the narrowest type that takes every value
+ * seen, and a text or a VARIANT where there is none. What the rest of the file holds otherwise is
+ * rejected later, with its line.
  */
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
 import { integerRange } from "../../internal/columns/scalarTypes.ts"
@@ -11,7 +12,17 @@ import { daysOf, microsOf, type ValueForms } from "../records/valueForms.ts"
 
 /** What the values of a column have in common; `Null` while there was none. */
 type Shape =
-  | { readonly kind: "Null" | "Boolean" | "BigInt" | "Double" | "Date" | "Timestamp" | "String" | "Variant" }
+  | {
+      readonly kind:
+        | "Null"
+        | "Boolean"
+        | "BigInt"
+        | "Double"
+        | "Date"
+        | "Timestamp"
+        | "String"
+        | "Variant"
+    }
   | { readonly kind: "Array"; readonly element: Shape }
   | { readonly kind: "Struct"; readonly fields: ReadonlyMap<string, Shape> }
 
@@ -47,18 +58,25 @@ const shapeOfField = (field: string, forms: ValueForms): Shape => {
 const shapeOfValue = (value: unknown, forms: ValueForms): Shape => {
   if (value === null || value === undefined) return nothing
   if (typeof value === "boolean") return { kind: "Boolean" }
-  if (typeof value === "string") return forms.nullWords?.includes(value) === true ? nothing : shapeOfText(value, forms)
+  if (typeof value === "string")
+    return forms.nullWords?.includes(value) === true ? nothing : shapeOfText(value, forms)
   if (typeof value === "number" || value instanceof ExactJson.ExactNumber) {
     const text = value instanceof ExactJson.ExactNumber ? value.source : String(value)
     return { kind: isPlainInteger(text) ? "BigInt" : /^-?\d+$/.test(text) ? "Variant" : "Double" }
   }
   if (Array.isArray(value)) {
-    return { kind: "Array", element: value.map((item) => shapeOfValue(item, forms)).reduce(joined, nothing) }
+    return {
+      kind: "Array",
+      element: value.map((item) => shapeOfValue(item, forms)).reduce(joined, nothing)
+    }
   }
-  const fields = new Map(Object.entries(value).map(([name, item]) => [name, shapeOfValue(item, forms)]))
+  const fields = new Map(
+    Object.entries(value).map(([name, item]) => [name, shapeOfValue(item, forms)])
+  )
   const named = new Set([...fields.keys()].map((name) => columnName(name)?.toLowerCase()))
   // Names that no field can have, or that are the same to a table.
-  if (fields.size === 0 || named.has(undefined) || named.size < fields.size) return { kind: "Variant" }
+  if (fields.size === 0 || named.has(undefined) || named.size < fields.size)
+    return { kind: "Variant" }
   return { kind: "Struct", fields }
 }
 
@@ -71,12 +89,14 @@ const joined = (one: Shape, other: Shape): Shape => {
   }
   if (one.kind === "Struct" && other.kind === "Struct") {
     const fields = new Map(one.fields)
-    for (const [name, shape] of other.fields) fields.set(name, joined(fields.get(name) ?? nothing, shape))
+    for (const [name, shape] of other.fields)
+      fields.set(name, joined(fields.get(name) ?? nothing, shape))
     return { kind: "Struct", fields }
   }
   if (one.kind === other.kind) return one
   const kinds = new Set([one.kind, other.kind])
-  const only = (...some: ReadonlyArray<Shape["kind"]>) => [...kinds].every((kind) => some.includes(kind))
+  const only = (...some: ReadonlyArray<Shape["kind"]>) =>
+    [...kinds].every((kind) => some.includes(kind))
   if (only("BigInt", "Double")) return { kind: "Double" }
   if (only("Date", "Timestamp")) return { kind: "Timestamp" }
   return { kind: only("String", "Date", "Timestamp") ? "String" : "Variant" }
@@ -108,7 +128,10 @@ const typeOf = (shape: Shape): ColumnType => {
   }
 }
 
-/** The name of the column for a name of a file, by which `nameMatch.ts` finds it; undefined when there is none. */
+/**
+ * The name of the column for a name of a file, by which `nameMatch.ts` finds it; undefined when
+ * there is none.
+ */
 const columnName = (name: string): string | undefined => {
   if (/^[A-Za-z_][A-Za-z0-9_]{0,254}$/.test(name) && name !== "__proto__") return name
   // What is left out is what the match leaves out too.
@@ -121,7 +144,9 @@ const columnName = (name: string): string | undefined => {
 }
 
 /** Columns, or why they cannot be told. */
-export type Inferred = { readonly columns: ReadonlyArray<ColumnDefinition> } | { readonly problem: string }
+export type Inferred =
+  | { readonly columns: ReadonlyArray<ColumnDefinition> }
+  | { readonly problem: string }
 
 /** The columns for records of a file. `header` has the names of CSV. */
 export const inferColumns = (
@@ -134,7 +159,10 @@ export const inferColumns = (
     if (problem !== undefined) continue
     if (header !== undefined) {
       header.forEach((name, index) =>
-        shapes.set(name, joinedFields(shapes.get(name)!, shapeOfField(fields?.[index] ?? "", forms)))
+        shapes.set(
+          name,
+          joinedFields(shapes.get(name)!, shapeOfField(fields?.[index] ?? "", forms))
+        )
       )
       continue
     }
@@ -156,7 +184,9 @@ export const inferColumns = (
     const shown = JSON.stringify(written.slice(0, 64).toWellFormed())
     if (name === undefined) {
       return {
-        problem: `no column can be called ${shown}. Columns have ASCII letters, digits and underscores: create the table by hand, or rename it`
+        problem:
+          `no column can be called ${shown}. Columns have ASCII letters, digits and ` +
+          `underscores: create the table by hand, or rename it`
       }
     }
     const same = columns.some((column) => column.name.toLowerCase() === name.toLowerCase())

@@ -1,8 +1,10 @@
 /**
- * Moves the records of a file into a stream: read, check, queue, and remember where in the file the durable records end.
+ * Moves the records of a file into a stream: read, check, queue, and remember where in the file the
+ * durable records end.
  *
- * Memory is bounded by the stream's landing zone, whose full state stops the reading. Per record everything is synchronous; effects
- * run per chunk of the file, and where a record has to wait. What is shown to the user is the business of `progress.ts`.
+ * Memory is bounded by the stream's landing zone, whose full state stops the reading. Per record
+ * everything is synchronous; effects run per chunk of the file, and where a record has to wait.
+ * What is shown to the user is the business of `progress.ts`.
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -46,12 +48,16 @@ export interface Keeping {
   readonly passOver?: ((record: SourceRecord) => boolean) | undefined
   /** Runs before the reader gets more of a file that grows. */
   readonly ahead?: Effect.Effect<void, CommandFailed> | undefined
-  /** Keeps how far the reader is: all that it gave was taken or rejected, and `last` was taken last. */
+  /**
+   * Keeps how far the reader is: all that it gave was taken or rejected, and `last` was taken last.
+   */
   readonly keep: (last: RecordAck | undefined) => Effect.Effect<void, CommandFailed>
 }
 
 /** Queues every record of the file; succeeds when the last one is queued, not yet durable. */
-export const ingestFile = Effect.fnUntraced(function* (source: IngestSource): Effect.fn.Return<void, CommandFailed> {
+export const ingestFile = Effect.fnUntraced(function* (
+  source: IngestSource
+): Effect.fn.Return<void, CommandFailed> {
   const { counts, reader } = source
   const take = takeRecords(source)
   yield* Stream.runForEach(Stream.mapError(source.bytes, because), (bytes) => {
@@ -71,7 +77,9 @@ export const takeRecords = (
   const { reader, records: codec } = source
   let begun = !source.header
   if (begun) codec.useJson()
-  return Effect.fnUntraced(function* (records: ReadonlyArray<SourceRecord>): Effect.fn.Return<void, CommandFailed> {
+  return Effect.fnUntraced(function* (
+    records: ReadonlyArray<SourceRecord>
+  ): Effect.fn.Return<void, CommandFailed> {
     const header = reader.header()
     if (!begun && header !== undefined) {
       const problem = codec.useHeader(header)
@@ -91,7 +99,8 @@ export const countRejects = ({
 }: Pick<IngestSource, "counts" | "maxRejects">): CommandFailed | undefined =>
   maxRejects !== undefined && counts.rejected + counts.refused > maxRejects
     ? failed(
-        `More records were rejected than --max-rejects allows (${count(maxRejects)}). Mend the file, or raise the limit.`
+        `More records were rejected than --max-rejects allows (${count(maxRejects)}). Mend the ` +
+          `file, or raise the limit.`
       )
     : undefined
 
@@ -132,15 +141,22 @@ const queue = Effect.fnUntraced(function* (
     rejects.push(source.name === undefined ? reject : { file: source.name, ...reject })
     if (countRejects(source) !== undefined) break
   }
-  if (rejects.length > 0 && source.onRejects !== undefined) yield* Effect.mapError(source.onRejects(rejects), because)
+  if (rejects.length > 0 && source.onRejects !== undefined)
+    yield* Effect.mapError(source.onRejects(rejects), because)
   const tooMany = countRejects(source)
   if (tooMany !== undefined) return yield* tooMany
   // Behind the rejects, so that a kill leaves none of them out.
   if (keeping !== undefined) yield* keeping.keep(last)
 })
 
-/** Queues without waiting: the receipt, undefined when it has to wait, or why the record cannot be sent. */
-const offer = (stream: ZerobusStream<SourceRecord>, record: SourceRecord): RecordAck | undefined | string => {
+/**
+ * Queues without waiting: the receipt, undefined when it has to wait, or why the record cannot be
+ * sent.
+ */
+const offer = (
+  stream: ZerobusStream<SourceRecord>,
+  record: SourceRecord
+): RecordAck | undefined | string => {
   try {
     return stream.offerUnsafe(record)
   } catch (error) {

@@ -13,7 +13,10 @@ import type { SpoolPlace } from "./spoolPlace.ts"
 /** What an ingest needs in addition to its files. */
 export type FilesSource = Omit<IngestSource, "name" | "bytes" | "reader" | "header" | "keeping">
 
-/** Queues the records of the files; `place` is the way through the spool of the stream, if it has one. */
+/**
+ * Queues the records of the files; `place` is the way through the spool of the stream, if it has
+ * one.
+ */
 export const ingestFiles = (
   inputs: ReadonlyArray<RecordInput>,
   source: FilesSource,

@@ -26,7 +26,10 @@ export interface ReadingFlags {
   readonly timestampUnit: TimestampUnit
   readonly rowLines: number
   readonly ignoreUnknown: boolean
-  /** Whether the file is followed: it may be missing for a moment, between its rotation and the next one. */
+  /**
+   * Whether the file is followed: it may be missing for a moment, between its rotation and the next
+   * one.
+   */
   readonly follow: boolean
 }
 
@@ -45,7 +48,8 @@ export interface RecordInput {
 }
 
 /** The delimiter that a user means who cannot easily type it. */
-const delimiterNamed = (text: string): string => (text === "\\t" || text.toLowerCase() === "tab" ? "\t" : text)
+const delimiterNamed = (text: string): string =>
+  text === "\\t" || text.toLowerCase() === "tab" ? "\t" : text
 
 const formatOf = (
   flag: string,
@@ -56,7 +60,10 @@ const formatOf = (
   const format = timeFormat(text.value, time)
   return "problem" in format
     ? Effect.fail(
-        failed(`--${flag} cannot be read: ${format.problem}. Write it as DD/MM/YYYY HH:mm:ss, or as %d/%m/%Y %H:%M:%S.`)
+        failed(
+          `--${flag} cannot be read: ${format.problem}. Write it as DD/MM/YYYY HH:mm:ss, or as ` +
+            `%d/%m/%Y %H:%M:%S.`
+        )
       )
     : Effect.succeed(format)
 }
@@ -81,12 +88,16 @@ const csvOf = (flags: ReadingFlags): Effect.Effect<CsvOptions, CommandFailed> =>
   const delimiter = Option.getOrUndefined(Option.map(flags.delimiter, delimiterNamed))
   if (delimiter !== undefined && ([...delimiter].length !== 1 || /["\r\n]/.test(delimiter))) {
     return Effect.fail(
-      failed("--delimiter must be one character, or \\t for a tab, and neither a quote nor a line end.")
+      failed(
+        "--delimiter must be one character, or \\t for a tab, and neither a quote nor a line end."
+      )
     )
   }
   if (Option.isSome(flags.columns) && !flags.noHeader) {
     return Effect.fail(
-      failed("--columns names the fields of a file without a header. Add --no-header, or leave it out.")
+      failed(
+        "--columns names the fields of a file without a header. Add --no-header, or leave it out."
+      )
     )
   }
   if (flags.rowLines < 1) return Effect.fail(failed("--row-lines must be at least 1."))
@@ -107,10 +118,12 @@ export const inputsOf = Effect.fnUntraced(function* (
     flags.files,
     Effect.fnUntraced(function* (file): Effect.fn.Return<RecordInput, CommandFailed> {
       const kind = kindOf(file)
-      const format = Option.getOrUndefined(flags.format) ?? kind.format ?? (file === "-" ? "ndjson" : undefined)
+      const format =
+        Option.getOrUndefined(flags.format) ?? kind.format ?? (file === "-" ? "ndjson" : undefined)
       if (format === undefined) {
         return yield* failed(
-          `The format of ${file} cannot be told from its name. Give it with --format (${formats.join(", ")}).`
+          `The format of ${file} cannot be told from its name. Give it with --format ` +
+            `(${formats.join(", ")}).`
         )
       }
       const found = flags.follow ? Effect.orElseSucceed(sizeOf(file), () => 0) : sizeOf(file)
@@ -134,5 +147,7 @@ export const withColumns = (
   columns: ReadonlyArray<{ readonly name: string }>
 ): ReadonlyArray<RecordInput> =>
   inputs.map((input) =>
-    input.csv.names?.length === 0 ? { ...input, csv: { ...input.csv, names: columns.map(({ name }) => name) } } : input
+    input.csv.names?.length === 0
+      ? { ...input, csv: { ...input.csv, names: columns.map(({ name }) => name) } }
+      : input
   )

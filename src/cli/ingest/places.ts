@@ -34,7 +34,9 @@ export class Places {
     return file === undefined ? place : { ...place, file }
   }
 
-  /** The place of the last of the first `durable` accepted records; forgets the places before it. */
+  /**
+   * The place of the last of the first `durable` accepted records; forgets the places before it.
+   */
   reached(durable: number): Place | undefined {
     const place = this.of(durable - 1)
     const index = durable - 1 - this.first

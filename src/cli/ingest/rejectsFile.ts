@@ -1,6 +1,6 @@
 /**
- * The file of rejected records: NDJSON of `{"line", "reason", "record"}` that is only ever appended to, so that the
- * rejects of an earlier run, or of anything else, are never lost.
+ * The file of rejected records: NDJSON of `{"line", "reason", "record"}` that is only ever appended
+ * to, so that the rejects of an earlier run, or of anything else, are never lost.
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -19,7 +19,9 @@ export interface Reject {
 }
 
 /** The file of rejects cannot be used; the message says why. */
-export class UnusableRejects extends Data.TaggedError("UnusableRejects")<{ readonly message: string }> {}
+export class UnusableRejects extends Data.TaggedError("UnusableRejects")<{
+  readonly message: string
+}> {}
 
 /** Writes rejects; succeeds when the file has them. */
 export type WriteRejects = (rejects: ReadonlyArray<Reject>) => Effect.Effect<void, UnusableRejects>
@@ -29,19 +31,28 @@ const { O_APPEND, O_CREAT, O_RDWR } = Fs.constants
 /** Bytes at the start of a file that show whether it is one of rejects. */
 const shown = 64 * 1024
 
-/** Whether the text begins with a line of a reject; one that is cut off by the end of `shown` counts by its start. */
+/**
+ * Whether the text begins with a line of a reject; one that is cut off by the end of `shown` counts
+ * by its start.
+ */
 const isOfRejects = (start: string): boolean => {
   const end = start.indexOf("\n")
   if (end < 0) return /^\{"(?:file":"(?:[^"\\]|\\.)*",")?line":\d+,"reason":"/.test(start)
   try {
     const first = JSON.parse(start.slice(0, end)) as Record<string, unknown>
-    return typeof first === "object" && ["line", "reason", "record"].every((key) => Object.hasOwn(first, key))
+    return (
+      typeof first === "object" &&
+      ["line", "reason", "record"].every((key) => Object.hasOwn(first, key))
+    )
   } catch {
     return false
   }
 }
 
-/** Opens the file to append to it. It may be new, empty, or one of rejects that belongs to this user; nothing else is touched. */
+/**
+ * Opens the file to append to it. It may be new, empty, or one of rejects that belongs to this
+ * user; nothing else is touched.
+ */
 export const openRejects = (
   path: string,
   sources: ReadonlyArray<string>
@@ -54,7 +65,8 @@ export const openRejects = (
             message:
               error instanceof NotAFile
                 ? `--rejects: ${error.message}`
-                : `The file of rejects ${path} cannot be written (${(error as NodeJS.ErrnoException).code ?? "unknown error"}).`
+                : `The file of rejects ${path} cannot be written ` +
+                  `(${(error as NodeJS.ErrnoException).code ?? "unknown error"}).`
           })
     const handle = yield* Effect.acquireRelease(
       Effect.tryPromise({ try: () => openOwn(path, sources), catch: unusable }),
@@ -63,7 +75,8 @@ export const openRejects = (
     const turn = yield* Semaphore.make(1)
     return (rejects) =>
       Effect.tryPromise({
-        try: () => handle.appendFile(rejects.map((reject) => `${JSON.stringify(reject)}\n`).join("")),
+        try: () =>
+          handle.appendFile(rejects.map((reject) => `${JSON.stringify(reject)}\n`).join("")),
         catch: unusable
       }).pipe(turn.withPermits(1))
   })
@@ -73,17 +86,26 @@ const openOwn = async (path: string, sources: ReadonlyArray<string>): Promise<Fs
   try {
     const { dev, ino, nlink, size, uid } = await handle.stat()
     const refuse = (why: string) => {
-      throw new UnusableRejects({ message: `--rejects: ${path} ${why}. Nothing was written to it; name another file.` })
+      throw new UnusableRejects({
+        message: `--rejects: ${path} ${why}. Nothing was written to it; name another file.`
+      })
     }
     for (const source of sources) {
       const other = source === "-" ? undefined : await Fs.stat(source).catch(() => undefined)
-      if (other !== undefined && other.dev === dev && other.ino === ino) refuse("is the file that is read")
+      if (other !== undefined && other.dev === dev && other.ino === ino)
+        refuse("is the file that is read")
     }
     if (nlink > 1) refuse("has a second name (a hard link)")
     if (process.getuid !== undefined && uid !== process.getuid()) refuse("belongs to another user")
     if (size > 0) {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(Math.min(size, shown)), 0, Math.min(size, shown), 0)
-      if (!isOfRejects(buffer.toString("utf8", 0, bytesRead))) refuse("exists and is not a file of rejects")
+      const { buffer, bytesRead } = await handle.read(
+        Buffer.alloc(Math.min(size, shown)),
+        0,
+        Math.min(size, shown),
+        0
+      )
+      if (!isOfRejects(buffer.toString("utf8", 0, bytesRead)))
+        refuse("exists and is not a file of rejects")
       const { buffer: last } = await handle.read(Buffer.alloc(1), 0, 1, size - 1)
       // A process that was killed may have left the last line without its end.
       if (last[0] !== 0x0a) await handle.appendFile("\n")

@@ -1,6 +1,6 @@
 /**
- * `zerobus ingest --resume`: where in the files reading goes on, once they are known to be those that
- * the position in the spool is of.
+ * `zerobus ingest --resume`: where in the files reading goes on, once they are known to be those
+ * that the position in the spool is of.
  */
 import * as Effect from "effect/Effect"
 import { startsAs } from "../input/followedFile.ts"
@@ -49,7 +49,10 @@ export const isSameFile = Effect.fnUntraced(function* (
   return yield* withHandle(name, (handle) => startsAs(handle, identity))
 })
 
-const withHandle = <A>(name: string, use: (handle: Handle) => Promise<A>): Effect.Effect<A, CommandFailed> =>
+const withHandle = <A>(
+  name: string,
+  use: (handle: Handle) => Promise<A>
+): Effect.Effect<A, CommandFailed> =>
   Effect.acquireUseRelease(
     openFile(name),
     (handle) => reading(name, () => use(handle)),
@@ -70,15 +73,25 @@ export const resumePlace = Effect.fnUntraced(function* (
   const done = inputs.slice(0, file)
   if (done.reduce((sum, { size }) => sum + (size ?? 0), 0) !== bytesBefore) {
     return yield* failed(
-      `The files in front of ${input.name}, where --resume goes on, have other sizes than when they were read. Ingest ` +
+      `The files in front of ${input.name}, where --resume goes on, have other sizes than when ` +
+        `they were read. Ingest ` +
         `what was added to them by itself, with another --spool. ${fromStart}`
     )
   }
   if (!(yield* isSameFile(inputs, position))) {
-    return yield* failed(`${input.name} is not the file that was read: its first bytes are others. ${fromStart}`)
+    return yield* failed(
+      `${input.name} is not the file that was read: its first bytes are others. ${fromStart}`
+    )
   }
   const skip = recordsBefore + records
-  const unsought = { file, offset: undefined, csv: input.csv, skipped: recordsBefore, records: 0, skip }
+  const unsought = {
+    file,
+    offset: undefined,
+    csv: input.csv,
+    skipped: recordsBefore,
+    records: 0,
+    skip
+  }
   if (place === undefined || place.offset === 0) return { ...unsought, stored: bytesBefore }
   const found = yield* withHandle(input.file, (handle) => goingOn(handle, place, input))
   if (found._tag !== "Place") return yield* notAsItWas(input.name, place.offset, skip, found)
@@ -95,14 +108,19 @@ export const notAsItWas = (
 ): CommandFailed => {
   switch (found._tag) {
     case "Cut":
-      return failed(`${name} was read up to byte ${count(offset)} and has ${count(found.size)} bytes now. ${fromStart}`)
+      return failed(
+        `${name} was read up to byte ${count(offset)} and has ${count(found.size)} bytes now. ` +
+          `${fromStart}`
+      )
     case "Changed":
       return failed(
-        `${name} was read up to byte ${count(offset)}, and the bytes in front of that are others now. ${fromStart}`
+        `${name} was read up to byte ${count(offset)}, and the bytes in front of that are ` +
+          `others now. ${fromStart}`
       )
     case "Grown":
       return failed(
-        `${name} was read up to byte ${count(offset)}, where its last line had no line end, and that line has grown. ` +
+        `${name} was read up to byte ${count(offset)}, where its last line had no line end, and ` +
+          `that line has grown. ` +
           `Ingest the line by itself; to go on behind it, replace --resume by --skip ${records}.`
       )
   }

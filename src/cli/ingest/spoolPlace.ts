@@ -1,6 +1,6 @@
 /**
- * `zerobus ingest --spool`: how far the files were read, kept in the spool beside their records, and
- * where the next run goes on.
+ * `zerobus ingest --spool`: how far the files were read, kept in the spool beside their records,
+ * and where the next run goes on.
  *
  * The position belongs to an offset of the spool. The records of the files behind the position that
  * the spool has as well are passed over. The spool's own order decides, so a kill at any moment
@@ -80,7 +80,10 @@ export interface SpoolPlaceOptions {
   readonly reading: unknown
   /** Whether the run goes on at the position. */
   readonly resume: boolean
-  /** Whether the only file is followed: its records count from the start of the latest file of its name. */
+  /**
+   * Whether the only file is followed: its records count from the start of the latest file of its
+   * name.
+   */
   readonly follow: boolean
   /** Records at the start of all files that are passed over. */
   readonly skip: number
@@ -106,7 +109,9 @@ const positionOf = (bytes: Uint8Array | undefined): FilesPosition | undefined =>
   try {
     const position = JSON.parse(Buffer.from(bytes).toString("utf8")) as FilesPosition
     const { file, identity, kind } = position
-    return kind === "zerobus ingest" && typeof file === "number" && typeof identity === "object" ? position : undefined
+    return kind === "zerobus ingest" && typeof file === "number" && typeof identity === "object"
+      ? position
+      : undefined
   } catch {
     return undefined
   }
@@ -118,21 +123,30 @@ const unknown = { length: 0, start: "" }
 const identityIn = (handle: Fs.FileHandle | undefined) =>
   handle === undefined ? Promise.resolve(unknown) : identityOf(handle)
 
-/** The way through a stream's spool; fails where it has no position at which this run could go on. */
+/**
+ * The way through a stream's spool; fails where it has no position at which this run could go on.
+ */
 export const spoolPlace = Effect.fnUntraced(function* (
   options: SpoolPlaceOptions
 ): Effect.fn.Return<SpoolPlace, CommandFailed> {
   const { codec, counts, folder, follow, inputs, resume, skip, stream } = options
-  const { behindPosition, nextOffset, position } = yield* Effect.mapError(Spool.progress(stream), because)
-  const source = sha256(JSON.stringify([inputs.map(({ file }) => Path.basename(file)), options.reading]))
+  const { behindPosition, nextOffset, position } = yield* Effect.mapError(
+    Spool.progress(stream),
+    because
+  )
+  const source = sha256(
+    JSON.stringify([inputs.map(({ file }) => Path.basename(file)), options.reading])
+  )
   const found = positionOf(position)
   const before = found?.source === source ? found : undefined
   if (resume && before === undefined && (position !== undefined || nextOffset > 0)) {
     return yield* failed(
-      `The spool ${folder} has no position of these files with these flags. Give the same files, in the same order, and ` +
+      `The spool ${folder} has no position of these files with these flags. Give the same ` +
+        `files, in the same order, and ` +
         (follow
           ? `the same flags as the run before; or another folder.`
-          : `the same flags as the run before; or leave --resume out to ingest them from their start.`)
+          : `the same flags as the run before; or leave --resume out to ingest them from their ` +
+            `start.`)
     )
   }
   let left = resume && before !== undefined ? behindPosition : 0
@@ -162,9 +176,12 @@ export const spoolPlace = Effect.fnUntraced(function* (
     const seekable = open !== undefined && (yield* files(() => isPlain(open.handle)))
     /** Bytes by which the file is known again in the position. */
     let known = 0
-    const note = Effect.fnUntraced(function* (last: RecordAck | undefined): Effect.fn.Return<void, CommandFailed> {
+    const note = Effect.fnUntraced(function* (
+      last: RecordAck | undefined
+    ): Effect.fn.Return<void, CommandFailed> {
       // A place in front of records that are skipped would have them ingested.
-      const found = seekable && recordsRead(counts) >= skip ? yield* files(() => placeOf(open)) : undefined
+      const found =
+        seekable && recordsRead(counts) >= skip ? yield* files(() => placeOf(open)) : undefined
       const identity = found?.identity ?? (yield* files(() => identityIn(open?.handle)))
       const next: FilesPosition = {
         kind: "zerobus ingest",
@@ -174,17 +191,24 @@ export const spoolPlace = Effect.fnUntraced(function* (
         bytesBefore,
         recordsBefore: follow ? 0 : earlier,
         records: Math.max(recordsRead(counts), skip) - earlier,
-        place: found === undefined ? undefined : { offset: found.offset, line: found.line, end: found.end }
+        place:
+          found === undefined
+            ? undefined
+            : { offset: found.offset, line: found.line, end: found.end }
       }
-      yield* Effect.mapError(Spool.notePosition(stream, Buffer.from(JSON.stringify(next)), last), because)
+      yield* Effect.mapError(
+        Spool.notePosition(stream, Buffer.from(JSON.stringify(next)), last),
+        because
+      )
       known = identity.length
     })
     // What is passed over is behind the position that the spool has.
     const keep = (last: RecordAck | undefined) => (left > 0 ? Effect.void : note(last))
-    // On disk before the file's first record, so that a kill finds it, and what is behind it is of one file.
+    // On disk before the file's first record, so that a kill finds it, and what is behind it is of
+    // one file.
     if (open === undefined || open.from === 0) yield* keep(undefined)
-    // A file that was empty, or had its header only, is not known by that: another one may have come
-    // under its name and inode, whose records would be passed over.
+    // A file that was empty, or had its header only, is not known by that: another one may have
+    // come under its name and inode, whose records would be passed over.
     const ahead = Effect.gen(function* () {
       if (known >= knownBytes || left > 0) return
       const { length } = yield* files(() => identityIn(open?.handle))
@@ -207,19 +231,24 @@ export const spoolPlace = Effect.fnUntraced(function* (
 })
 
 /** Keeps how far the only file is followed, in the spool. */
-export const spoolKeeper = (place: SpoolPlace, folder: string): Effect.Effect<FollowKeeper, CommandFailed> => {
+export const spoolKeeper = (
+  place: SpoolPlace,
+  folder: string
+): Effect.Effect<FollowKeeper, CommandFailed> => {
   const { before, begin, restarted } = place
   const identity = before?.identity
   if (before !== undefined && before.place === undefined) {
     return Effect.fail(
       failed(
-        `The position in the spool ${folder} is not one at which a file can be followed. End that ingest with --resume first.`
+        `The position in the spool ${folder} is not one at which a file can be followed. End ` +
+          `that ingest with --resume first.`
       )
     )
   }
   const records = before?.records ?? 0
   return Effect.succeed({
-    before: before === undefined ? undefined : { ...before.place!, identity: identity as FileIdentity },
+    before:
+      before === undefined ? undefined : { ...before.place!, identity: identity as FileIdentity },
     begin: (open) => begin({ file: 0, open, records: open.from === 0 ? 0 : records }),
     restarted,
     idle: Effect.void,

@@ -1,5 +1,6 @@
 /**
- * `zerobus ingest --follow --state`: keeps in the state file up to where the followed file is durable.
+ * `zerobus ingest --follow --state`: keeps in the state file up to where the followed file is
+ * durable.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"

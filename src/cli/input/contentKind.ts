@@ -1,6 +1,6 @@
 /**
- * What the first bytes of a file say about it: how it is compressed or encoded, or that it is no file
- * of records at all.
+ * What the first bytes of a file say about it: how it is compressed or encoded, or that it is no
+ * file of records at all.
  */
 
 /** How the bytes of a file become text. */
@@ -11,7 +11,10 @@ export const enoughBytes = 8
 
 /** First bytes of files that hold records in a form that is not read here, and what they are. */
 const others: ReadonlyArray<readonly [start: string, what: string]> = [
-  ["PK\u0003\u0004", "a ZIP archive, as .zip and .xlsx files are; unpack it, or export the sheet as CSV"],
+  [
+    "PK\u0003\u0004",
+    "a ZIP archive, as .zip and .xlsx files are; unpack it, or export the sheet as CSV"
+  ],
   ["PAR1", "a Parquet file; write it as CSV or NDJSON first, for example with DuckDB's COPY"],
   ["BZh", "compressed with bzip2; pipe it: bzcat FILE | zerobus ingest -"],
   ["\u00fd7zXZ", "compressed with xz; pipe it: xzcat FILE | zerobus ingest -"],
@@ -27,7 +30,11 @@ const others: ReadonlyArray<readonly [start: string, what: string]> = [
 
 /** What the bytes at the start of a file are, or why they are no records. */
 export const packingOf = (head: Uint8Array): Packing | { readonly problem: string } => {
-  const start = Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, enoughBytes)).toString("latin1")
+  const start = Buffer.from(
+    head.buffer,
+    head.byteOffset,
+    Math.min(head.length, enoughBytes)
+  ).toString("latin1")
   const other = others.find(([bytes]) => start.startsWith(bytes))
   if (other !== undefined) return { problem: other[1] }
   if (start.startsWith("\u001f\u008b")) return "gzip"

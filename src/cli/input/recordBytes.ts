@@ -1,5 +1,6 @@
 /**
- * The bytes of a record file or of standard input as UTF-8, decompressed, as a stream that reads no further than its consumer.
+ * The bytes of a record file or of standard input as UTF-8, decompressed, as a stream that reads no
+ * further than its consumer.
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -11,13 +12,18 @@ import { enoughBytes, type Packing, packingOf } from "./contentKind.ts"
 import { utf16ToUtf8 } from "./utf16.ts"
 
 /** The file cannot be opened or read, or is not gzip as it should be; the message says which. */
-export class UnreadableFile extends Data.TaggedError("UnreadableFile")<{ readonly message: string }> {}
+export class UnreadableFile extends Data.TaggedError("UnreadableFile")<{
+  readonly message: string
+}> {}
 
 /** How a file is read. */
 export interface ReadOptions {
   /** Whether it is gzip whatever its first bytes are. Default false. */
   readonly gzip?: boolean | undefined
-  /** Byte at which reading starts, of a plain file of UTF-8. Default: its start, which says what it is. */
+  /**
+   * Byte at which reading starts, of a plain file of UTF-8. Default: its start, which says what it
+   * is.
+   */
   readonly from?: number | undefined
   /** Called with the count of bytes that were read of the file itself. */
   readonly onRead?: ((bytes: number) => void) | undefined
@@ -30,17 +36,23 @@ const chunkSize = 256 * 1024
 export const nameOf = (file: string): string => (file === "-" ? "Standard input" : file)
 
 /**
- * Opens a file (`-` is standard input) and gives its text as UTF-8, whatever its first bytes say it is: gzip, zstd, UTF-16. Fails
- * when it cannot be opened or read, or is none of these.
+ * Opens a file (`-` is standard input) and gives its text as UTF-8, whatever its first bytes say it
+ * is: gzip, zstd, UTF-16. Fails when it cannot be opened or read, or is none of these.
  */
-export const recordBytes = (file: string, options: ReadOptions = {}): Stream.Stream<Uint8Array, UnreadableFile> => {
+export const recordBytes = (
+  file: string,
+  options: ReadOptions = {}
+): Stream.Stream<Uint8Array, UnreadableFile> => {
   const name = nameOf(file)
   return Stream.unwrap(
     Effect.gen(function* () {
       const source: Readable =
         file === "-"
           ? process.stdin
-          : (yield* openFile(file)).createReadStream({ highWaterMark: chunkSize, start: options.from })
+          : (yield* openFile(file)).createReadStream({
+              highWaterMark: chunkSize,
+              start: options.from
+            })
       const outer =
         options.gzip === true
           ? { bytes: source, packing: "gzip" as const }
@@ -49,7 +61,8 @@ export const recordBytes = (file: string, options: ReadOptions = {}): Stream.Str
             : { bytes: source, packing: "plain" as const }
       const { onRead } = options
       // A listener for data would start the flow, which is for the reader to do.
-      if (onRead !== undefined) outer.bytes.on("data", (chunk: Buffer) => onRead(chunk.length)).pause()
+      if (onRead !== undefined)
+        outer.bytes.on("data", (chunk: Buffer) => onRead(chunk.length)).pause()
       const unpacked = unpack(outer)
       // Compressed text may be in UTF-16 as well; compressed twice it is not read.
       const compressed = outer.packing === "gzip" || outer.packing === "zstd"
@@ -57,7 +70,9 @@ export const recordBytes = (file: string, options: ReadOptions = {}): Stream.Str
         ? yield* begin(unpacked, name, outer.packing)
         : { bytes: unpacked, packing: "plain" as const }
       if (inner.packing === "gzip" || inner.packing === "zstd") {
-        return yield* new UnreadableFile({ message: `${name} is compressed twice. Decompress it once.` })
+        return yield* new UnreadableFile({
+          message: `${name} is compressed twice. Decompress it once.`
+        })
       }
       return Stream.fromAsyncIterable<Uint8Array, UnreadableFile>(unpack(inner), (error) =>
         unreadable(name, error, outer.packing)
@@ -89,7 +104,11 @@ interface Begun {
 }
 
 /** Looks at the first bytes of a stream. */
-const begin = (source: Readable, name: string, packing: Packing = "plain"): Effect.Effect<Begun, UnreadableFile> =>
+const begin = (
+  source: Readable,
+  name: string,
+  packing: Packing = "plain"
+): Effect.Effect<Begun, UnreadableFile> =>
   Effect.callback((resume) => {
     const seen: Array<Buffer> = []
     let length = 0
@@ -129,7 +148,10 @@ const begin = (source: Readable, name: string, packing: Packing = "plain"): Effe
     return Effect.sync(stop)
   })
 
-/** The size of a file in bytes, undefined for standard input and for what is no plain file. Fails as `recordBytes` does. */
+/**
+ * The size of a file in bytes, undefined for standard input and for what is no plain file. Fails as
+ * `recordBytes` does.
+ */
 export const sizeOf = (file: string): Effect.Effect<number | undefined, UnreadableFile> =>
   file === "-"
     ? Effect.succeed(undefined)
@@ -156,7 +178,11 @@ export const openFile = (file: string): Effect.Effect<Fs.FileHandle, UnreadableF
   })
 
 /** What became of a file, as a sentence. */
-export const unreadable = (name: string, error: unknown, packing: Packing = "plain"): UnreadableFile => {
+export const unreadable = (
+  name: string,
+  error: unknown,
+  packing: Packing = "plain"
+): UnreadableFile => {
   const code = (error as NodeJS.ErrnoException).code ?? "unknown error"
   return new UnreadableFile({ message: sentence(name, code, packing) })
 }

@@ -9,8 +9,9 @@ import * as Stream from "effect/Stream"
 type Bytes<E> = Stream.Stream<Uint8Array, E>
 
 /**
- * Reads a stream until `take` wants no more of it, and returns the whole stream, which can be read once
- * within the scope. `take` is given each chunk. Chunks that were read are let go as the whole is read.
+ * Reads a stream until `take` wants no more of it, and returns the whole stream, which can be read
+ * once within the scope. `take` is given each chunk. Chunks that were read are let go as the whole
+ * is read.
  */
 export const startOfBytes = Effect.fnUntraced(function* <E>(
   bytes: Bytes<E>,

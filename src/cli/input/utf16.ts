@@ -12,7 +12,9 @@ const noUtf8 = Buffer.of(0xff)
 const utf8Of = (text: string): Buffer => {
   if (text.isWellFormed()) return Buffer.from(text)
   return Buffer.concat(
-    text.split(lone).flatMap((part, index) => (index === 0 ? [Buffer.from(part)] : [noUtf8, Buffer.from(part)]))
+    text
+      .split(lone)
+      .flatMap((part, index) => (index === 0 ? [Buffer.from(part)] : [noUtf8, Buffer.from(part)]))
   )
 }
 

@@ -11,7 +11,11 @@ import { type CommandFailed, failed } from "../terminal/CommandFailed.ts"
 const largestFile = 1024 * 1024
 
 /** Splits `name=value` at its first equals sign. */
-const pair = (flag: string, text: string, form: string): Effect.Effect<readonly [string, string], CommandFailed> => {
+const pair = (
+  flag: string,
+  text: string,
+  form: string
+): Effect.Effect<readonly [string, string], CommandFailed> => {
   const at = text.indexOf("=")
   const [name, value] = [text.slice(0, at).trim(), text.slice(at + 1).trim()]
   return at < 1 || name === "" || value === ""
@@ -25,11 +29,16 @@ export const issuerOf = (text: string): Effect.Effect<TrustedIssuer, CommandFail
     Effect.tryPromise({
       try: () => readFile(file),
       catch: (error) =>
-        failed(`The keys of ${issuer} cannot be read from ${file}: ${(error as NodeJS.ErrnoException).code}.`)
+        failed(
+          `The keys of ${issuer} cannot be read from ${file}: ` +
+            `${(error as NodeJS.ErrnoException).code}.`
+        )
     }).pipe(
       Effect.flatMap((bytes) =>
         bytes.length > largestFile
-          ? Effect.fail(failed(`The file ${file} is larger than ${largestFile} bytes, which no keys are.`))
+          ? Effect.fail(
+              failed(`The file ${file} is larger than ${largestFile} bytes, which no keys are.`)
+            )
           : Effect.succeed({ issuer, keys: bytes.toString("utf8") })
       )
     )
@@ -44,7 +53,13 @@ export const subjectsOf = (
     Effect.flatMap((pairs) => {
       const unknown = pairs.find(([name]) => !names.includes(name))
       return unknown === undefined
-        ? Effect.succeed((name: string) => pairs.flatMap(([each, subject]) => (each === name ? [subject] : [])))
-        : Effect.fail(failed(`There is no principal ${unknown[0]} for --subject. There are ${names.join(", ")}.`))
+        ? Effect.succeed((name: string) =>
+            pairs.flatMap(([each, subject]) => (each === name ? [subject] : []))
+          )
+        : Effect.fail(
+            failed(
+              `There is no principal ${unknown[0]} for --subject. There are ${names.join(", ")}.`
+            )
+          )
     })
   )

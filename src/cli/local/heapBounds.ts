@@ -3,13 +3,13 @@
  *
  * V8 doubles the space for new objects up to two times 64 MiB in each thread, and a server that
  * allocates all the time soon uses all of it. A quarter is enough: what the server makes for a
- * message lives for milliseconds. V8 also lets the space for older objects grow to four times what is
- * in use before it collects there. Half as much again is enough: the state of tables and streams is
- * most of what is in use, and changes slowly.
+ * message lives for milliseconds. V8 also lets the space for older objects grow to four times what
+ * is in use before it collects there. Half as much again is enough: the state of tables and streams
+ * is most of what is in use, and changes slowly.
  *
  * The limits of a process are flags of the Node command, which nobody types for `npx zerobus`, so
- * they are set here. The growth of the space for new objects is stopped once it is large enough, and
- * permitted again after V8 has shrunk it, as it does while the server is idle.
+ * they are set here. The growth of the space for new objects is stopped once it is large enough,
+ * and permitted again after V8 has shrunk it, as it does while the server is idle.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -33,8 +33,8 @@ const youngBytes = (): number =>
 const growBy = (factor: number): void => setFlagsFromString(`--semi-space-growth-factor=${factor}`)
 
 /**
- * Bounds it while the scope is open. The bound of the young generation is needed on Node 24: Node 22
- * has the same by itself.
+ * Bounds it while the scope is open. The bound of the young generation is needed on Node 24: Node
+ * 22 has the same by itself.
  */
 export const boundHeap: Effect.Effect<void, never, Scope.Scope> = Effect.asVoid(
   Effect.acquireRelease(

@@ -1,8 +1,9 @@
 /**
- * `zerobus local --principal`: further service principals with what they may do, and the secrets of all.
+ * `zerobus local --principal`: further service principals with what they may do, and the secrets of
+ * all.
  *
- * A secret is never on the command line, which every process of the machine can read. It comes from the
- * environment, or is derived from a key that the data folder keeps.
+ * A secret is never on the command line, which every process of the machine can read. It comes from
+ * the environment, or is derived from a key that the data folder keeps.
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -18,27 +19,40 @@ export interface NamedPrincipal {
 }
 
 const form =
-  "NAME for one that may do everything, NAME: NONE, or NAME: USE CATALOG ON main; USE SCHEMA ON main.default; " +
+  "NAME for one that may do everything, NAME: NONE, or NAME: USE CATALOG ON main; USE SCHEMA ON " +
+  "main.default; " +
   "SELECT, MODIFY ON main.default.orders"
 
 /** Where each privilege can be granted: on how many parts of a name at most. */
-const mostParts: Readonly<Record<Privilege, number>> = { "USE CATALOG": 1, "USE SCHEMA": 2, "SELECT": 3, "MODIFY": 3 }
+const mostParts: Readonly<Record<Privilege, number>> = {
+  "USE CATALOG": 1,
+  "USE SCHEMA": 2,
+  "SELECT": 3,
+  "MODIFY": 3
+}
 const privileges = Object.keys(mostParts) as ReadonlyArray<Privilege>
 
 const grantOf = (text: string): Grant | string => {
   const [, list, on] =
-    /^(.+?)\s+ON\s+(?:(?:CATALOG|SCHEMA|TABLE)\s+)?([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+){0,2})$/is.exec(text) ?? []
+    /^(.+?)\s+ON\s+(?:(?:CATALOG|SCHEMA|TABLE)\s+)?([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+){0,2})$/is.exec(
+      text
+    ) ?? []
   if (list === undefined || on === undefined) return `${JSON.stringify(text)} is no grant.`
   const parts = on.split(".").length
   const granted: Array<Privilege> = []
-  for (const word of list.split(",").map((each) => each.trim().replace(/\s+/g, " ").toUpperCase())) {
+  for (const word of list
+    .split(",")
+    .map((each) => each.trim().replace(/\s+/g, " ").toUpperCase())) {
     if (word === "ALL PRIVILEGES") {
       granted.push(...privileges.filter((each) => parts <= mostParts[each]))
       continue
     }
     const privilege = privileges.find((each) => each === word)
     if (privilege === undefined) {
-      return `${JSON.stringify(word)} is no privilege. There are ${privileges.join(", ")} and ALL PRIVILEGES.`
+      return (
+        `${JSON.stringify(word)} is no privilege. There are ${privileges.join(", ")} and ` +
+        `ALL PRIVILEGES.`
+      )
     }
     if (parts > mostParts[privilege]) {
       const level = mostParts[privilege] === 1 ? "a catalog" : "a catalog or a schema"
@@ -51,7 +65,8 @@ const grantOf = (text: string): Grant | string => {
 
 /** Reads one principal. */
 export const principalOf = (text: string): Effect.Effect<NamedPrincipal, CommandFailed> => {
-  const refuse = (why: string) => Effect.fail(failed(`The --principal ${JSON.stringify(text.slice(0, 100))}: ${why}`))
+  const refuse = (why: string) =>
+    Effect.fail(failed(`The --principal ${JSON.stringify(text.slice(0, 100))}: ${why}`))
   const colon = text.indexOf(":")
   const clientId = (colon < 0 ? text : text.slice(0, colon)).trim()
   if (/^[A-Za-z0-9._-]+=/.test(clientId)) {
@@ -59,7 +74,8 @@ export const principalOf = (text: string): Effect.Effect<NamedPrincipal, Command
     const name = clientId.slice(0, clientId.indexOf("="))
     return Effect.fail(
       failed(
-        `The --principal ${JSON.stringify(name)} takes no secret, which every process could read. Set ` +
+        `The --principal ${JSON.stringify(name)} takes no secret, which every process could ` +
+          `read. Set ` +
           `${secretVariable(name)}, or leave it to the server, which prints one.`
       )
     )
@@ -67,7 +83,8 @@ export const principalOf = (text: string): Effect.Effect<NamedPrincipal, Command
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(clientId)) {
     return refuse(`its name has letters, digits, dots, hyphens and underscores. It reads ${form}.`)
   }
-  if (clientId === "local-client") return refuse("local-client is the principal that every server has.")
+  if (clientId === "local-client")
+    return refuse("local-client is the principal that every server has.")
   if (colon < 0) return Effect.succeed({ clientId, grants: undefined })
   const rest = text.slice(colon + 1).trim()
   if (rest.toUpperCase() === "NONE") return Effect.succeed({ clientId, grants: [] })
@@ -78,7 +95,9 @@ export const principalOf = (text: string): Effect.Effect<NamedPrincipal, Command
     if (typeof grant === "string") return refuse(`${grant} It reads ${form}.`)
     grants.push(grant)
   }
-  return grants.length === 0 ? refuse(`it names no grant. It reads ${form}.`) : Effect.succeed({ clientId, grants })
+  return grants.length === 0
+    ? refuse(`it names no grant. It reads ${form}.`)
+    : Effect.succeed({ clientId, grants })
 }
 
 /** Reads all principals, each of which has a name of its own. */
@@ -87,11 +106,16 @@ export const principalsOf = (
 ): Effect.Effect<ReadonlyArray<NamedPrincipal>, CommandFailed> =>
   Effect.flatMap(Effect.forEach(texts, principalOf), (all) => {
     const variables = all.map(({ clientId }) => secretVariable(clientId))
-    const twice = all.find(({ clientId }, index) => variables.indexOf(secretVariable(clientId)) !== index)
+    const twice = all.find(
+      ({ clientId }, index) => variables.indexOf(secretVariable(clientId)) !== index
+    )
     return twice === undefined
       ? Effect.succeed(all)
       : Effect.fail(
-          failed(`Two principals have the variable ${secretVariable(twice.clientId)} for their secret. Rename one.`)
+          failed(
+            `Two principals have the variable ${secretVariable(twice.clientId)} for their ` +
+              `secret. Rename one.`
+          )
         )
   })
 
@@ -100,11 +124,15 @@ export const secretVariable = (clientId: string): string =>
   `ZEROBUS_LOCAL_SECRET_${clientId.toUpperCase().replace(/[^A-Z0-9]/g, "_")}`
 
 /** The secret that the environment has for a principal. */
-export const secretFromEnvironment = (clientId: string): Effect.Effect<Redacted.Redacted<string> | undefined> =>
+export const secretFromEnvironment = (
+  clientId: string
+): Effect.Effect<Redacted.Redacted<string> | undefined> =>
   Config.Redacted(secretVariable(clientId)).pipe(
     Effect.option,
     // A variable that is set to nothing counts as not set: no secret is empty.
-    Effect.map((found) => Option.getOrUndefined(Option.filter(found, (secret) => Redacted.value(secret) !== "")))
+    Effect.map((found) =>
+      Option.getOrUndefined(Option.filter(found, (secret) => Redacted.value(secret) !== ""))
+    )
   )
 
 /** The grants of a principal in words. */

@@ -25,51 +25,67 @@ export const problemText = (problem: string): string =>
 /** Reads a definition as the command line has it. */
 export const definitionOf = (text: string): Effect.Effect<TableDefinition, CommandFailed> =>
   Effect.mapError(Effect.fromResult(parseTableDefinition(text)), (problem) =>
-    failed(`The table definition ${JSON.stringify(text.slice(0, 80))} cannot be read. ` + problemText(problem))
+    failed(
+      `The table definition ${JSON.stringify(text.slice(0, 80))} cannot be read. ` +
+        problemText(problem)
+    )
   )
 
 const mostShown = 10
 
 /** How a table is partitioned, in words. */
 export const partitionsOf = ({ partitionColumns = [] }: TableDefinition): string =>
-  partitionColumns.length === 0 ? "not partitioned" : `partitioned by ${partitionColumns.join(", ")}`
+  partitionColumns.length === 0
+    ? "not partitioned"
+    : `partitioned by ${partitionColumns.join(", ")}`
 
 /** The column as it would be added to a table. */
-const sqlOf = ({ name, type }: ColumnDefinition): string => `${name} ${typeText(type).toUpperCase()}`
+const sqlOf = ({ name, type }: ColumnDefinition): string =>
+  `${name} ${typeText(type).toUpperCase()}`
 
 /**
- * A sentence on how the existing table differs, with the way out where columns are missing; undefined
- * when it differs in comments at most.
+ * A sentence on how the existing table differs, with the way out where columns are missing;
+ * undefined when it differs in comments at most.
  */
-export const differenceText = (wanted: TableDefinition, existing: TableDefinition): string | undefined => {
-  const found = diffDefinitions({ ...wanted, name: existing.name }, existing).map(({ kind, message, path }) => {
-    const column = path.join(".")
-    switch (kind) {
-      case "FIELD_NOT_IN_TABLE":
-        return `it has no column ${column}`
-      case "MISSING_COLUMN":
-        return `it also has the column ${column}`
-      case "MISSING_REQUIRED_COLUMN":
-        return `it also has the column ${column}, which is NOT NULL`
-      case "FIELD_OUT_OF_ORDER":
-        return `its column ${column} has another place`
-      case "NULLABILITY":
-        return `its column ${column} differs in NOT NULL`
-      case "TYPE_INCOMPATIBLE":
-      case "OTHER_TABLE":
-        return message.charAt(0).toLowerCase() + message.slice(1, -1)
+export const differenceText = (
+  wanted: TableDefinition,
+  existing: TableDefinition
+): string | undefined => {
+  const found = diffDefinitions({ ...wanted, name: existing.name }, existing).map(
+    ({ kind, message, path }) => {
+      const column = path.join(".")
+      switch (kind) {
+        case "FIELD_NOT_IN_TABLE":
+          return `it has no column ${column}`
+        case "MISSING_COLUMN":
+          return `it also has the column ${column}`
+        case "MISSING_REQUIRED_COLUMN":
+          return `it also has the column ${column}, which is NOT NULL`
+        case "FIELD_OUT_OF_ORDER":
+          return `its column ${column} has another place`
+        case "NULLABILITY":
+          return `its column ${column} differs in NOT NULL`
+        case "TYPE_INCOMPATIBLE":
+        case "OTHER_TABLE":
+          return message.charAt(0).toLowerCase() + message.slice(1, -1)
+      }
     }
-  })
+  )
   if (partitionsOf(wanted) !== partitionsOf(existing)) {
     found.push(`it is ${partitionsOf(existing)}, not ${partitionsOf(wanted)}`)
   }
   if (found.length === 0) return undefined
-  const more = found.length > mostShown ? `; and ${counted(found.length - mostShown, "difference")} more` : ""
+  const more =
+    found.length > mostShown ? `; and ${counted(found.length - mostShown, "difference")} more` : ""
   const names = new Set(existing.columns.map(({ name }) => name.toLowerCase()))
   const missing = wanted.columns.filter(({ name }) => !names.has(name.toLowerCase()))
   const advice =
     missing.length === 0
       ? ""
-      : ` To add what it lacks: zerobus table alter ${existing.name} add column '${missing.map(sqlOf).join(", ")}'.`
-  return `The table ${existing.name} exists and is kept as it is: ${found.slice(0, mostShown).join("; ")}${more}.${advice}`
+      : ` To add what it lacks: zerobus table alter ${existing.name} add column ` +
+        `'${missing.map(sqlOf).join(", ")}'.`
+  return (
+    `The table ${existing.name} exists and is kept as it is: ` +
+    `${found.slice(0, mostShown).join("; ")}${more}.${advice}`
+  )
 }

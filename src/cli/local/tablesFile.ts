@@ -1,9 +1,9 @@
 /**
- * `zerobus local --tables FILE`: the tables of a file of CREATE TABLE statements, and what has to happen
- * so that a server has them.
+ * `zerobus local --tables FILE`: the tables of a file of CREATE TABLE statements, and what has to
+ * happen so that a server has them.
  *
- * Tables are created, and nullable columns and fields are added. Nothing is dropped or changed: a table that
- * the file leaves out stays, and what else differs is reported.
+ * Tables are created, and nullable columns and fields are added. Nothing is dropped or changed: a
+ * table that the file leaves out stays, and what else differs is reported.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -42,19 +42,23 @@ export interface TableChange {
 const maxBytes = 1_000_000
 
 /** Reads the file. */
-export const readTablesFile = (path: string): Effect.Effect<ReadonlyArray<TableDefinition>, CommandFailed> =>
+export const readTablesFile = (
+  path: string
+): Effect.Effect<ReadonlyArray<TableDefinition>, CommandFailed> =>
   Effect.gen(function* () {
     const text = yield* Effect.tryPromise({
       try: async () => {
         const found = await Fs.stat(path)
         if (!found.isFile()) throw new Error("It is not a plain file.")
-        if (found.size > maxBytes) throw new Error(`It is larger than ${maxBytes} bytes, which no list of tables is.`)
+        if (found.size > maxBytes)
+          throw new Error(`It is larger than ${maxBytes} bytes, which no list of tables is.`)
         return Fs.readFile(path, "utf8")
       },
       catch: (error) => {
         const { code, message } = error as NodeJS.ErrnoException
         return failed(
-          `The file ${path} of --tables cannot be read: ${code === undefined ? message : `${code}.`} Check its name and your rights.`
+          `The file ${path} of --tables cannot be read: ` +
+            `${code === undefined ? message : `${code}.`} Check its name and your rights.`
         )
       }
     })
@@ -72,7 +76,8 @@ export const changeOf = (wanted: TableDefinition, existing: TableDefinition): Ta
     for (const column of columns) {
       if (column.nullable) added.push(column)
       else {
-        const message = `The new column ${column.name} is NOT NULL, and rows that exist have nothing there.`
+        const message =
+          `The new column ${column.name} is NOT NULL, and rows that exist have ` + `nothing there.`
         unchangeable.push({ kind: "NEW_COLUMN_NOT_NULL", column: column.name, message })
       }
     }
@@ -82,7 +87,11 @@ export const changeOf = (wanted: TableDefinition, existing: TableDefinition): Ta
     const now = left.get(name.toLowerCase())
     left.delete(name.toLowerCase())
     if (now === undefined) {
-      unchangeable.push({ kind: "COLUMN_LEFT_OUT", column: name, message: `The table also has the column ${name}.` })
+      unchangeable.push({
+        kind: "COLUMN_LEFT_OUT",
+        column: name,
+        message: `The table also has the column ${name}.`
+      })
       continue
     }
     const inside = additionsOf([column], [now])
@@ -95,11 +104,15 @@ export const changeOf = (wanted: TableDefinition, existing: TableDefinition): Ta
   }
   add([...left.values()])
   const [here, there] = [partitionsOf(wanted), partitionsOf(existing)]
-  if (here !== there) unchangeable.push({ kind: "PARTITIONING", message: `The table is ${there}, not ${here}.` })
+  if (here !== there)
+    unchangeable.push({ kind: "PARTITIONING", message: `The table is ${there}, not ${here}.` })
   return { definition: { ...wanted, name: existing.name }, added, unchangeable }
 }
 
-/** How the tables of a server are brought to what the file has; those that are so already are left out. */
+/**
+ * How the tables of a server are brought to what the file has; those that are so already are left
+ * out.
+ */
 export const changesFor = (
   local: ZerobusLocalShape,
   wanted: ReadonlyArray<TableDefinition>
@@ -114,7 +127,8 @@ export const changesFor = (
         })
       )
     ),
-    (changes) => changes.filter(({ added, unchangeable }) => added?.length !== 0 || unchangeable.length > 0)
+    (changes) =>
+      changes.filter(({ added, unchangeable }) => added?.length !== 0 || unchangeable.length > 0)
   )
 
 /** Creates the table, or adds its columns. What cannot be changed stays. */
@@ -129,8 +143,8 @@ export const applyChange = (
       : Effect.asVoid(Effect.mapError(local.addColumns(definition.name, added), because))
 
 /**
- * Brings a server that starts to what the file has. A table that differs is refused with its differences,
- * before any table is made or changed; with `grow`, missing columns are added instead.
+ * Brings a server that starts to what the file has. A table that differs is refused with its
+ * differences, before any table is made or changed; with `grow`, missing columns are added instead.
  */
 export const ensureTables = Effect.fnUntraced(function* (
   local: ZerobusLocalShape,
@@ -146,10 +160,14 @@ export const ensureTables = Effect.fnUntraced(function* (
   })
   if (differences.length > 0) {
     const more =
-      differences.length > mostShown ? ` ${counted(differences.length - mostShown, "further table")}, too.` : ""
+      differences.length > mostShown
+        ? ` ${counted(differences.length - mostShown, "further table")}, too.`
+        : ""
     return yield* failed(
-      `Tables that exist differ from ${path}. ${differences.slice(0, mostShown).join(" ")}${more} Change the file, ` +
-        `take another --data-dir, or drop the table and its data${grow ? "" : "; --watch adds columns that may be NULL"}.`
+      `Tables that exist differ from ${path}. ` +
+        `${differences.slice(0, mostShown).join(" ")}${more} Change the file, ` +
+        `take another --data-dir, or drop the table and its ` +
+        `data${grow ? "" : "; --watch adds columns that may be NULL"}.`
     )
   }
   yield* Effect.forEach(changes, (change) => applyChange(local, change), { discard: true })

@@ -1,9 +1,10 @@
 /**
- * `zerobus local --watch`: brings the tables to what the file of `--tables` has, whenever it changes.
+ * `zerobus local --watch`: brings the tables to what the file of `--tables` has, whenever it
+ * changes.
  *
- * The file is looked at twice a second rather than subscribed to: notifications do not pass the border of a
- * container, and an editor that replaces a file ends them. A change counts once two looks in a row agree, so
- * that a file which is being written is not read.
+ * The file is looked at twice a second rather than subscribed to: notifications do not pass the
+ * border of a container, and an editor that replaces a file ends them. A change counts once two
+ * looks in a row agree, so that a file which is being written is not read.
  */
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs/promises"
@@ -44,11 +45,20 @@ const apply = Effect.fnUntraced(function* (path: string, local: ZerobusLocalShap
     } else if (change.added === undefined) created++
     else if (change.added.length > 0) altered++
   }
-  yield* Effect.logInfo("The file of tables was read", { file: path, tables: wanted.length, created, altered })
+  yield* Effect.logInfo("The file of tables was read", {
+    file: path,
+    tables: wanted.length,
+    created,
+    altered
+  })
 })
 
 /** Follows the file, from the state that it had when it was read. */
-export const watchTables = (path: string, read: string, local: ZerobusLocalShape): Effect.Effect<never> =>
+export const watchTables = (
+  path: string,
+  read: string,
+  local: ZerobusLocalShape
+): Effect.Effect<never> =>
   Effect.gen(function* () {
     let known = read
     let before = read
@@ -60,7 +70,9 @@ export const watchTables = (path: string, read: string, local: ZerobusLocalShape
       if (!settled || now === known) continue
       known = now
       yield* apply(path, local).pipe(
-        Effect.catch(({ message }) => Effect.logWarning("The file of tables is left as it was read last", { message }))
+        Effect.catch(({ message }) =>
+          Effect.logWarning("The file of tables is left as it was read last", { message })
+        )
       )
     }
   })

@@ -11,7 +11,13 @@ import { isUtf8 } from "node:buffer"
 import { delimiterOf } from "./delimiter.ts"
 import { carriageReturn, endOfLines, findLineEnd, lineEndAt, lineFeed } from "./lineEnds.ts"
 import { ReadingPlace } from "./readingPlace.ts"
-import { fieldText, longestRecord, PlacedRow, type RecordReader, type SourceRecord } from "./sourceRecord.ts"
+import {
+  fieldText,
+  longestRecord,
+  PlacedRow,
+  type RecordReader,
+  type SourceRecord
+} from "./sourceRecord.ts"
 import { textOf } from "./utf8Text.ts"
 
 const quote = 0x22
@@ -27,9 +33,15 @@ export interface CsvOptions {
   readonly usualDelimiter?: string | undefined
   /** The names, of a file that has none in its first row. */
   readonly names?: ReadonlyArray<string> | undefined
-  /** The line on which reading starts behind the start of the file; default: it starts there, on line 1. */
+  /**
+   * The line on which reading starts behind the start of the file; default: it starts there, on
+   * line 1.
+   */
   readonly line?: number | undefined
-  /** Lines that a row may go on for within quotes; beyond them its closing quote counts as missing. Default 1,000. */
+  /**
+   * Lines that a row may go on for within quotes; beyond them its closing quote counts as missing.
+   * Default 1,000.
+   */
   readonly rowLines?: number | undefined
 }
 
@@ -67,7 +79,10 @@ class RowFinder {
       if (bytes[at] === quote) {
         const closed = this.passQuoted(bytes, at, final)
         if (closed === tooManyLines) {
-          return `a quoted field goes on for more than ${this.rowLines} lines; its closing quote may be missing`
+          return (
+            `a quoted field goes on for more than ${this.rowLines} lines; its closing ` +
+            `quote may be missing`
+          )
         }
         if (closed < 0) return final ? "a quoted field has no closing quote" : false
         at = closed
@@ -137,8 +152,8 @@ const tooManyLines = -2
 const byteOrderMark = Buffer.from("\ufeff")
 
 /**
- * Reads CSV rows; the first one gives the names, unless they are given. An empty line is passed over,
- * except in a file of one column, where it is a row with an empty field.
+ * Reads CSV rows; the first one gives the names, unless they are given. An empty line is passed
+ * over, except in a file of one column, where it is a row with an empty field.
  */
 export const csvReader = (options: CsvOptions = {}): RecordReader => {
   const rowLines = options.rowLines ?? mostRowLines
@@ -154,7 +169,8 @@ export const csvReader = (options: CsvOptions = {}): RecordReader => {
   let skipping = false
   const place = new ReadingPlace()
 
-  const textFrom = (bytes: Buffer, start: number, end: number): string => textOf(bytes.subarray(start, end))
+  const textFrom = (bytes: Buffer, start: number, end: number): string =>
+    textOf(bytes.subarray(start, end))
 
   /** The record of the row that was found; its fields are the last bounds, from `first` on. */
   const row = (
@@ -166,12 +182,15 @@ export const csvReader = (options: CsvOptions = {}): RecordReader => {
   ): SourceRecord | undefined => {
     const count = (bounds.length - first) / 2
     if (header === undefined) {
-      const names = Array.from({ length: count }, (_, n) => headerName(bytes, bounds, first + 2 * n))
+      const names = Array.from({ length: count }, (_, n) =>
+        headerName(bytes, bounds, first + 2 * n)
+      )
       if (count > 1 || names[0] !== "") header = names
       return undefined
     }
     // Space alone is a value where there is one column, and nothing where there are more.
-    if (count === 1 && header.length > 1 && textFrom(bytes, start, end).trim() === "") return undefined
+    if (count === 1 && header.length > 1 && textFrom(bytes, start, end).trim() === "")
+      return undefined
     const refused =
       count !== header.length
         ? `has ${count} fields, the header has ${header.length}`
@@ -194,7 +213,8 @@ export const csvReader = (options: CsvOptions = {}): RecordReader => {
         rest = bytes
         return found
       }
-      if (bytes.subarray(0, byteOrderMark.length).equals(byteOrderMark)) start = byteOrderMark.length
+      if (bytes.subarray(0, byteOrderMark.length).equals(byteOrderMark))
+        start = byteOrderMark.length
       if (finder === undefined) {
         const shown = delimiterOf(bytes.subarray(start), final, options.usualDelimiter ?? ",")
         if (shown === undefined) {
@@ -253,7 +273,11 @@ export const csvReader = (options: CsvOptions = {}): RecordReader => {
         return found
       }
       const text = textFrom(bytes, start, end < 0 ? bytes.length : end)
-      found.push({ line, text: (next === false ? text.slice(0, 1024) : text).toWellFormed(), problem: reason })
+      found.push({
+        line,
+        text: (next === false ? text.slice(0, 1024) : text).toWellFormed(),
+        problem: reason
+      })
       if (!passLine()) break
     }
     if (skipping) place.drop(start - placed)

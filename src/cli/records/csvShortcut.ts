@@ -64,7 +64,8 @@ const word = (text: string, output: Output): true => {
 
 const isWord = (bytes: Buffer, start: number, end: number, text: string): boolean => {
   if (end - start !== text.length) return false
-  for (let n = 0; n < text.length; n++) if ((bytes[start + n]! | 0x20) !== text.charCodeAt(n)) return false
+  for (let n = 0; n < text.length; n++)
+    if ((bytes[start + n]! | 0x20) !== text.charCodeAt(n)) return false
   return true
 }
 
@@ -134,7 +135,8 @@ const putOf = (type: ColumnType, forms: ValueForms): Put | undefined => {
     case "BigInt":
       return (bytes, start, end, output) => {
         const until = endOfPointZero(bytes, end)
-        if (!Number.isNaN(integerAt(bytes, start, until))) return copied(bytes, start, until, output)
+        if (!Number.isNaN(integerAt(bytes, start, until)))
+          return copied(bytes, start, until, output)
         return isLongInteger(bytes, start, end) && inQuotes(bytes, start, end, output)
       }
     case "Float":
@@ -149,7 +151,8 @@ const putOf = (type: ColumnType, forms: ValueForms): Put | undefined => {
     case "String":
       return putText
     case "Binary":
-      return (bytes, start, end, output) => isPaddedBase64(bytes, start, end) && inQuotes(bytes, start, end, output)
+      return (bytes, start, end, output) =>
+        isPaddedBase64(bytes, start, end) && inQuotes(bytes, start, end, output)
     case "Date": {
       const { dateFormat } = forms
       if (dateFormat !== undefined) return putTime(dateFormat.days)
@@ -165,11 +168,16 @@ const putOf = (type: ColumnType, forms: ValueForms): Put | undefined => {
     case "TimestampNtz": {
       const zoned = type._tag === "Timestamp"
       const { timestampFormat, timestampUnit = "us" } = forms
-      if (timestampFormat !== undefined) return putTime((text) => timestampFormat.micros(text, zoned))
+      if (timestampFormat !== undefined)
+        return putTime((text) => timestampFormat.micros(text, zoned))
       return (bytes, start, end, output) => {
         const value = microsAt(bytes, start, end, zoned)
         if (Number.isNaN(value)) {
-          return timestampUnit === "us" && isMicros(bytes, start, end) && copied(bytes, start, end, output)
+          return (
+            timestampUnit === "us" &&
+            isMicros(bytes, start, end) &&
+            copied(bytes, start, end, output)
+          )
         }
         writeInteger(value, output)
         return true
@@ -193,7 +201,11 @@ export class CsvShortcut {
   private readonly output: Output
   private readonly nullWords: ReadonlyArray<Buffer>
 
-  constructor(targets: ReadonlyArray<ColumnDefinition | undefined>, output: Output, forms: ValueForms = {}) {
+  constructor(
+    targets: ReadonlyArray<ColumnDefinition | undefined>,
+    output: Output,
+    forms: ValueForms = {}
+  ) {
     this.output = output
     this.nullWords = (forms.nullWords ?? []).map((word) => Buffer.from(word))
     this.cells = targets.map((column): Cell | undefined => {
@@ -208,8 +220,13 @@ export class CsvShortcut {
             emptyIsNull: emptyIsNull(column)
           }
     })
-    this.complete = targets.every((column, index) => column === undefined || this.cells[index] !== undefined)
-    this.extra = this.cells.reduce((sum, cell) => sum + (cell === undefined ? 0 : cell.name.length + 24), 2)
+    this.complete = targets.every(
+      (column, index) => column === undefined || this.cells[index] !== undefined
+    )
+    this.extra = this.cells.reduce(
+      (sum, cell) => sum + (cell === undefined ? 0 : cell.name.length + 24),
+      2
+    )
   }
 
   /**
@@ -228,7 +245,10 @@ export class CsvShortcut {
       const bound = bounds[first + 2 * index]!
       const start = bound < 0 ? -1 - bound : bound
       const end = bounds[first + 2 * index + 1]!
-      if ((start === end && cell.emptyIsNull) || (nullWords.length > 0 && this.isNullWord(bytes, start, end))) {
+      if (
+        (start === end && cell.emptyIsNull) ||
+        (nullWords.length > 0 && this.isNullWord(bytes, start, end))
+      ) {
         if (!cell.nullable) return false
         continue
       }
@@ -243,7 +263,8 @@ export class CsvShortcut {
 
   private isNullWord(bytes: Buffer, start: number, end: number): boolean {
     for (const word of this.nullWords) {
-      if (word.length === end - start && bytes.compare(word, 0, word.length, start, end) === 0) return true
+      if (word.length === end - start && bytes.compare(word, 0, word.length, start, end) === 0)
+        return true
     }
     return false
   }

@@ -9,7 +9,9 @@ const delimiters = [",", "\t", ";", "|"] as const
 /** Bytes of a first row that are looked at, at most. */
 const mostBytes = 1 << 20
 
-/** What the first row shows: the delimiter, and how many bytes the line takes that only names it. */
+/**
+ * What the first row shows: the delimiter, and how many bytes the line takes that only names it.
+ */
 export interface ShownDelimiter {
   readonly delimiter: string
   readonly length: number
@@ -23,13 +25,21 @@ const naming = /^sep=(.)$/i
  * it, else the one that the row has most often outside of quotes. Undefined when the row's end has
  * not come.
  */
-export const delimiterOf = (bytes: Buffer, final: boolean, usual: string): ShownDelimiter | undefined => {
+export const delimiterOf = (
+  bytes: Buffer,
+  final: boolean,
+  usual: string
+): ShownDelimiter | undefined => {
   let start = 0
   for (;;) {
     const end = findLineEnd(bytes, start)
     const ending = end < 0 ? -1 : lineEndAt(bytes, end, final)
     if (ending < 0 && !final && bytes.length < mostBytes) return undefined
-    const line = bytes.toString("latin1", start, end < 0 ? Math.min(bytes.length, start + mostBytes) : end)
+    const line = bytes.toString(
+      "latin1",
+      start,
+      end < 0 ? Math.min(bytes.length, start + mostBytes) : end
+    )
     const named = start === 0 && ending > 0 ? naming.exec(line)?.[1] : undefined
     if (named !== undefined) return { delimiter: named, length: end + ending }
     if (line.trim() !== "" || ending < 0) return { delimiter: mostFrequent(line, usual), length: 0 }

@@ -15,7 +15,10 @@ export interface FileKind {
   readonly delimiter: string
 }
 
-/** Reads format, compression and delimiter off a file name: `.ndjson .jsonl .json .csv .tsv`, each also with `.gz` or `.zst`. */
+/**
+ * Reads format, compression and delimiter off a file name: `.ndjson .jsonl .json .csv .tsv`, each
+ * also with `.gz` or `.zst`.
+ */
 export const kindOf = (file: string): FileKind => {
   const gzip = /\.gz$/i.test(file)
   const ending = /\.([a-z]+)$/i.exec(file.replace(/\.(?:gz|zst|zstd)$/i, ""))?.[1]?.toLowerCase()

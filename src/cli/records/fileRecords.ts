@@ -9,7 +9,13 @@ import type { ByteSink, RecordCodec } from "../../internal/recordCodec.ts"
 import { InvalidArgument } from "../../ZerobusError.ts"
 import { CsvShortcut } from "./csvShortcut.ts"
 import { JsonShortcut } from "./jsonShortcut.ts"
-import { type HeaderProblem, csvColumns, jsonCheck, largestRecord, rowCheck } from "./recordCheck.ts"
+import {
+  type HeaderProblem,
+  csvColumns,
+  jsonCheck,
+  largestRecord,
+  rowCheck
+} from "./recordCheck.ts"
 import type { RecordCheck } from "./recordCheck.ts"
 import type { ValueForms } from "./valueForms.ts"
 import { PlacedRecord, PlacedRow, type SourceRecord } from "./sourceRecord.ts"
@@ -28,7 +34,10 @@ export class FileRecords implements RecordCodec<SourceRecord> {
   private readonly columns: ReadonlyArray<ColumnDefinition>
   private readonly options: ValueForms
   private readonly scratch = { buffer: Buffer.allocUnsafe(4 * longestShort), position: 0 }
-  private readonly json: { readonly short: (record: SourceRecord) => boolean; readonly check: RecordCheck }
+  private readonly json: {
+    readonly short: (record: SourceRecord) => boolean
+    readonly check: RecordCheck
+  }
   private short: (record: SourceRecord) => boolean
   private check: RecordCheck
 

@@ -1,13 +1,18 @@
 /**
  * Readers of JSON files: one record per line, and arrays or objects that may span lines.
  *
- * Both find where a record starts and ends and leave its content to `JSON.parse` later, so that a broken record is one bad
- * record, and numbers keep the digits they have in the file.
+ * Both find where a record starts and ends and leave its content to `JSON.parse` later, so that a
+ * broken record is one bad record, and numbers keep the digits they have in the file.
  */
 import { isUtf8 } from "node:buffer"
 import { carriageReturn, endOfLines, lineEndAt, lineFeed } from "./lineEnds.ts"
 import { ReadingPlace } from "./readingPlace.ts"
-import { longestRecord, PlacedRecord, type RecordReader, type SourceRecord } from "./sourceRecord.ts"
+import {
+  longestRecord,
+  PlacedRecord,
+  type RecordReader,
+  type SourceRecord
+} from "./sourceRecord.ts"
 import { textOf } from "./utf8Text.ts"
 import * as Utf8Text from "./utf8Text.ts"
 
@@ -19,15 +24,23 @@ const shown = 1024
 
 const record = (line: number, text: string, problem?: string): SourceRecord => {
   const reason = problem ?? (text.isWellFormed() ? undefined : notUtf8)
-  return reason === undefined ? { line, text } : { line, text: text.toWellFormed(), problem: reason }
+  return reason === undefined
+    ? { line, text }
+    : { line, text: text.toWellFormed(), problem: reason }
 }
 
-const longRecord = (line: number, text: string): SourceRecord => record(line, text.slice(0, shown), tooLong)
+const longRecord = (line: number, text: string): SourceRecord =>
+  record(line, text.slice(0, shown), tooLong)
 
-/** Space that a record of one line may have around it: what lies beyond ASCII is left to the text. */
+/**
+ * Space that a record of one line may have around it: what lies beyond ASCII is left to the text.
+ */
 const isAsciiSpace = (code: number): boolean => code === 0x20 || (code >= 0x09 && code <= 0x0d)
 
-/** Reads one record per line. Empty lines are passed over; the last line needs no line feed. `firstLine` is the number of the first one. */
+/**
+ * Reads one record per line. Empty lines are passed over; the last line needs no line feed.
+ * `firstLine` is the number of the first one.
+ */
 export const lineReader = (firstLine = 1): RecordReader => {
   /** A line whose end has not come. */
   let rest: Buffer = Buffer.alloc(0)
@@ -61,7 +74,11 @@ export const lineReader = (firstLine = 1): RecordReader => {
     const bytes = from === 0 ? chunk : Buffer.concat([rest, chunk])
     // Within a record of one line CR is nothing but space, so each one may end a line.
     const carriages = bytes.indexOf(carriageReturn) >= 0
-    const whole = final ? bytes.length : carriages ? endOfLines(bytes) : bytes.lastIndexOf(lineFeed) + 1
+    const whole = final
+      ? bytes.length
+      : carriages
+        ? endOfLines(bytes)
+        : bytes.lastIndexOf(lineFeed) + 1
     valid = isUtf8(bytes.subarray(0, whole))
     let start = 0
     // The next ones from `start` on; each is looked for once.
@@ -109,11 +126,12 @@ const openBrace = 0x7b
 const openBracket = 0x5b
 const closeBrace = 0x7d
 const closeBracket = 0x5d
-const isSpace = (code: number): boolean => code === 0x20 || code === lineFeed || code === 0x0d || code === 0x09
+const isSpace = (code: number): boolean =>
+  code === 0x20 || code === lineFeed || code === 0x0d || code === 0x09
 
 /**
- * Reads an array of records, or objects one after another (a single object too); which of the two, the first character says.
- * Records may span lines and share a line.
+ * Reads an array of records, or objects one after another (a single object too); which of the two,
+ * the first character says. Records may span lines and share a line.
  */
 export const jsonReader = (): RecordReader => {
   const input = Utf8Text.make()
@@ -138,14 +156,20 @@ export const jsonReader = (): RecordReader => {
   /** Characters of the line up to here, and up to the start of the record being read. */
   let column = 0
   let startColumn = 0
-  /** A record was broken off within a text: lines are passed over up to one where a record may start. */
+  /**
+   * A record was broken off within a text: lines are passed over up to one where a record may
+   * start.
+   */
   let lost = false
   /** The line being passed over does not start a record. */
   let passing = false
 
   const finish = (end: number, found: Array<SourceRecord>, problem?: string): void => {
     const one = text.slice(start, end).trimEnd()
-    if (!skipping) found.push(one.length > longestRecord ? longRecord(startLine, one) : record(startLine, one, problem))
+    if (!skipping)
+      found.push(
+        one.length > longestRecord ? longRecord(startLine, one) : record(startLine, one, problem)
+      )
     skipping = false
     start = -1
     stray = false
@@ -163,14 +187,18 @@ export const jsonReader = (): RecordReader => {
     column = -1
     if (stray) finish(at, found, strayProblem())
     if (!inString || start < 0) return
-    // No text of JSON holds a line end: its quote is missing, and what follows would be read inside out.
+    // No text of JSON holds a line end: its quote is missing, and what follows would be read inside
+    // out.
     finish(at, found, "a text is not closed on its line")
     inString = escaped = false
     depth = 0
     lost = true
   }
 
-  /** Whether reading goes on with this character behind a broken record: one that starts a line no deeper than that did. */
+  /**
+   * Whether reading goes on with this character behind a broken record: one that starts a line no
+   * deeper than that did.
+   */
   const isFound = (code: number): boolean => {
     if (isSpace(code)) return false
     if (code === openBrace && column <= startColumn) return true
@@ -179,7 +207,8 @@ export const jsonReader = (): RecordReader => {
     return false
   }
 
-  const strayProblem = (): string => (shape === "ended" ? "stands after the end of the array" : "is not a JSON object")
+  const strayProblem = (): string =>
+    shape === "ended" ? "stands after the end of the array" : "is not a JSON object"
 
   /** One character outside of any record. */
   const between = (code: number, found: Array<SourceRecord>): void => {
@@ -189,7 +218,8 @@ export const jsonReader = (): RecordReader => {
       if (shape === "array") return
     }
     if (shape === "array" && (code === comma || code === closeBracket)) {
-      // The comma after a record ends that record; one that is met here stands where a record should, or before the bracket.
+      // The comma after a record ends that record; one that is met here stands where a record
+      // should, or before the bracket.
       if (code === comma || expecting)
         found.push(record(line, code === comma ? "," : "]", "a comma stands where a record should"))
       if (code === closeBracket) shape = "ended"
@@ -261,8 +291,12 @@ export const jsonReader = (): RecordReader => {
     end: () => {
       const found = [...read(input.end())]
       const open = shape === "array"
-      if (start >= 0) finish(text.length, found, stray ? strayProblem() : "the file ends inside this record")
-      else if (open) found.push(record(line, "", "the file ends inside the array: its closing bracket is missing"))
+      if (start >= 0)
+        finish(text.length, found, stray ? strayProblem() : "the file ends inside this record")
+      else if (open)
+        found.push(
+          record(line, "", "the file ends inside the array: its closing bracket is missing")
+        )
       return found
     },
     header: () => undefined,

@@ -34,7 +34,12 @@ export class JsonScan {
 
   passSpace(): number {
     let code = this.bytes[this.at]
-    while (code === 0x20 || code === 0x09 || code === 0x0d || (code === 0x0a && this.at < this.end)) {
+    while (
+      code === 0x20 ||
+      code === 0x09 ||
+      code === 0x0d ||
+      (code === 0x0a && this.at < this.end)
+    ) {
       code = this.bytes[++this.at]
     }
     return code ?? 0
@@ -78,7 +83,8 @@ export class JsonScan {
   }
 
   passWord(word: string): boolean {
-    for (let n = 0; n < word.length; n++) if (this.bytes[this.at + n] !== word.charCodeAt(n)) return false
+    for (let n = 0; n < word.length; n++)
+      if (this.bytes[this.at + n] !== word.charCodeAt(n)) return false
     this.at += word.length
     return true
   }

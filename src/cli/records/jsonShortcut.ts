@@ -54,7 +54,9 @@ class ObjectShortcut {
 
   constructor(fields: ReadonlyArray<ColumnDefinition>, forms: ValueForms) {
     this.names = fields.map(({ name }) => Buffer.from(JSON.stringify(name)))
-    this.places = new Map(this.names.map((name, index) => [Buffer.from(name).toString("latin1"), index]))
+    this.places = new Map(
+      this.names.map((name, index) => [Buffer.from(name).toString("latin1"), index])
+    )
     this.match = new NameMatch(fields.map(({ name }) => name))
     this.takes = fields.map(({ nullable, type }) => nullableTake(type, nullable, forms))
     this.required = Uint8Array.from(fields, ({ nullable }) => (nullable ? 0 : 1))
@@ -132,7 +134,8 @@ class ObjectShortcut {
 
 const nullableTake = (type: ColumnType, nullable: boolean, forms: ValueForms): Take => {
   const take = takeOf(type, forms)
-  const plain: Take = (scan) => (scan.bytes[scan.at] === 0x6e ? nullable && scan.passWord("null") : take(scan))
+  const plain: Take = (scan) =>
+    scan.bytes[scan.at] === 0x6e ? nullable && scan.passWord("null") : take(scan)
   const words = (forms.nullWords ?? []).map((word) => Buffer.from(word))
   if (words.length === 0) return plain
   return (scan) => {
@@ -143,7 +146,11 @@ const nullableTake = (type: ColumnType, nullable: boolean, forms: ValueForms): T
 }
 
 /** Whether the text that ends here may be one of the words: it is, or it has escapes. */
-const mayBeWord = ({ at, bytes }: JsonScan, start: number, words: ReadonlyArray<Buffer>): boolean => {
+const mayBeWord = (
+  { at, bytes }: JsonScan,
+  start: number,
+  words: ReadonlyArray<Buffer>
+): boolean => {
   const text = bytes.subarray(start, at - 1)
   return text.includes(0x5c) || words.some((word) => word.equals(text))
 }
@@ -151,7 +158,8 @@ const mayBeWord = ({ at, bytes }: JsonScan, start: number, words: ReadonlyArray<
 const takeOf = (type: ColumnType, forms: ValueForms): Take => {
   switch (type._tag) {
     case "Boolean":
-      return (scan) => (scan.bytes[scan.at] === 0x74 ? scan.passWord("true") : scan.passWord("false"))
+      return (scan) =>
+        scan.bytes[scan.at] === 0x74 ? scan.passWord("true") : scan.passWord("false")
     case "TinyInt":
     case "SmallInt":
     case "Int":
@@ -174,10 +182,14 @@ const takeOf = (type: ColumnType, forms: ValueForms): Take => {
         const start = scan.at
         if (scan.bytes[start] !== quote) {
           return (
-            scan.passNumber(false) && isDecimal(scan.bytes, start, scan.at, precision, scale) && scan.putInQuotes(start)
+            scan.passNumber(false) &&
+            isDecimal(scan.bytes, start, scan.at, precision, scale) &&
+            scan.putInQuotes(start)
           )
         }
-        return scan.passPlainText() && isDecimal(scan.bytes, start + 1, scan.at - 1, precision, scale)
+        return (
+          scan.passPlainText() && isDecimal(scan.bytes, start + 1, scan.at - 1, precision, scale)
+        )
       }
     }
     case "String":

@@ -17,7 +17,10 @@ const stringEnd = (text: string, at: number): number => {
   }
 }
 
-/** The first key that an object of the text has twice; undefined when there is none. The text is valid JSON. */
+/**
+ * The first key that an object of the text has twice; undefined when there is none. The text is
+ * valid JSON.
+ */
 export const keyTwice = (text: string): string | undefined => {
   /** The keys of the objects that are open, undefined for arrays. */
   const open: Array<Set<string> | undefined> = []
@@ -44,7 +47,9 @@ export const keyTwice = (text: string): string | undefined => {
         const keys = key ? open.at(-1) : undefined
         if (keys !== undefined) {
           const written = text.slice(at + 1, end - 1)
-          const name = written.includes("\\") ? (JSON.parse(text.slice(at, end)) as string) : written
+          const name = written.includes("\\")
+            ? (JSON.parse(text.slice(at, end)) as string)
+            : written
           if (keys.has(name)) return name
           keys.add(name)
           key = false

@@ -1,6 +1,6 @@
 /**
- * Where a line of a file ends: LF, CR LF, CR alone as old Macs wrote it, and CR CR LF, which Windows
- * programs make of CR LF in text mode. All of them may stand in one file.
+ * Where a line of a file ends: LF, CR LF, CR alone as old Macs wrote it, and CR CR LF, which
+ * Windows programs make of CR LF in text mode. All of them may stand in one file.
  */
 
 export const lineFeed = 0x0a

@@ -6,7 +6,9 @@
  * A name that could mean several columns means none, and so does one without letters and digits.
  */
 
-/** A name's letters and digits in lower case, with one underscore for whatever stands between them. */
+/**
+ * A name's letters and digits in lower case, with one underscore for whatever stands between them.
+ */
 const plainName = (name: string): string =>
   name
     .normalize("NFC")
@@ -45,8 +47,8 @@ export class NameMatch {
 
   /**
    * The columns of the names that stand in one header or object. A column's own name wins over
-   * others that mean it, which are `taken`; of several names that are merely alike all but the first
-   * are given as the same column.
+   * others that mean it, which are `taken`; of several names that are merely alike all but the
+   * first are given as the same column.
    */
   columnsOf(names: ReadonlyArray<string>): ReadonlyArray<Match> {
     const taken = new Set(names.map((name) => this.own.get(name)))

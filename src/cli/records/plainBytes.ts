@@ -36,7 +36,8 @@ export const integerAt = (bytes: Uint8Array, start: number, end: number): number
   const negative = bytes[start] === minus
   const first = negative ? start + 1 : start
   const count = end - first
-  if (count < 1 || count > 15 || (bytes[first] === zero && (count > 1 || negative))) return Number.NaN
+  if (count < 1 || count > 15 || (bytes[first] === zero && (count > 1 || negative)))
+    return Number.NaN
   const value = digitsAt(bytes, first, count)
   return negative ? -value : value
 }
@@ -66,7 +67,13 @@ export const isMicros = (bytes: Uint8Array, start: number, end: number): boolean
 }
 
 /** Whether the bytes are a decimal without an exponent that fits DECIMAL(precision, scale). */
-export const isDecimal = (bytes: Uint8Array, start: number, end: number, precision: number, scale: number): boolean => {
+export const isDecimal = (
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  precision: number,
+  scale: number
+): boolean => {
   let at = bytes[start] === minus ? start + 1 : start
   const first = at
   while (at < end && bytes[at]! >= zero && bytes[at]! <= 0x39) at++
@@ -116,7 +123,8 @@ const daysAtStart = (bytes: Uint8Array, at: number): number => {
   if (!(year >= 1 && month >= 1 && month <= 12 && day >= 1)) return Number.NaN
   const leap = month === 2 && year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
   if (day > monthLengths[month - 1]! + (leap ? 1 : 0)) return Number.NaN
-  // Years that begin in March have their odd day at the end, and months whose lengths follow one line.
+  // Years that begin in March have their odd day at the end, and months whose lengths follow one
+  // line.
   const shifted = month > 2 ? year : year - 1
   const yearDay = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1
   const leapDays = Math.floor(shifted / 4) - Math.floor(shifted / 100) + Math.floor(shifted / 400)
@@ -135,7 +143,11 @@ export const daysAt = (bytes: Uint8Array, start: number, end: number): number =>
 export const microsAt = (bytes: Uint8Array, start: number, end: number, zoned: boolean): number => {
   const until = zoned && bytes[end - 1] === 0x5a ? end - 1 : end
   const separator = bytes[start + 10]
-  if (until - start < 16 || (separator !== 0x54 && separator !== space) || bytes[start + 13] !== colon) {
+  if (
+    until - start < 16 ||
+    (separator !== 0x54 && separator !== space) ||
+    bytes[start + 13] !== colon
+  ) {
     return Number.NaN
   }
   const hour = digitsAt(bytes, start + 11, 2)
@@ -154,7 +166,8 @@ export const microsAt = (bytes: Uint8Array, start: number, end: number, zoned: b
       for (let n = count; n < 6; n++) fraction *= 10
     }
   }
-  const micros = (daysAtStart(bytes, start) * 86_400 + hour * 3600 + minute * 60 + second) * 1_000_000 + fraction
+  const micros =
+    (daysAtStart(bytes, start) * 86_400 + hour * 3600 + minute * 60 + second) * 1_000_000 + fraction
   return Number.isSafeInteger(micros) ? micros : Number.NaN
 }
 

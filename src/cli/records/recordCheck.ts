@@ -1,9 +1,11 @@
 /**
- * Holds the records of a file against the columns of a table before they are sent, and brings them into the form that travels.
+ * Holds the records of a file against the columns of a table before they are sent, and brings them
+ * into the form that travels.
  *
- * A bad record is found here, with its column, so that it cannot end the stream for all the others. JSON records that need no
- * change travel as they stand in the file. The value conventions are those of Zerobus: DATE as days, timestamps as microseconds,
- * DECIMAL and VARIANT as strings, BIGINT beyond 2^53 as a string; dates and timestamps may also be written in ISO form. How each
+ * A bad record is found here, with its column, so that it cannot end the stream for all the others.
+ * JSON records that need no change travel as they stand in the file. The value conventions are
+ * those of Zerobus: DATE as days, timestamps as microseconds, DECIMAL and VARIANT as strings,
+ * BIGINT beyond 2^53 as a string; dates and timestamps may also be written in ISO form. How each
  * type is converted stands in `valueCheck.ts`.
  */
 import type { ColumnDefinition } from "../../internal/columns/columnType.ts"
@@ -11,20 +13,36 @@ import * as ExactJson from "./exactJson.ts"
 import { keyTwice } from "./keysTwice.ts"
 import { NameMatch, noColumn } from "./nameMatch.ts"
 import type { ValueForms } from "./valueForms.ts"
-import { fieldConverter, keyTwiceProblem, readCell, type Report, refused, structConverter } from "./valueCheck.ts"
+import {
+  fieldConverter,
+  keyTwiceProblem,
+  readCell,
+  type Report,
+  refused,
+  structConverter
+} from "./valueCheck.ts"
 import type { SourceRecord } from "./sourceRecord.ts"
 
-/** Largest record that one call carries, in encoded bytes: the service's limit less room for the message around it. */
+/**
+ * Largest record that one call carries, in encoded bytes: the service's limit less room for the
+ * message around it.
+ */
 export const largestRecord = 10 * 1024 * 1024 - 128 * 1024
 
-/** A record ready to send, or why it is refused. The reason names a column and what is expected there. */
+/**
+ * A record ready to send, or why it is refused. The reason names a column and what is expected
+ * there.
+ */
 export type Checked = { readonly json: string } | { readonly problem: string }
 
 /** Checks one record after another. */
 export type RecordCheck = (record: SourceRecord) => Checked
 
 /** Check of JSON records: `record.text` is one JSON object. */
-export const jsonCheck = (columns: ReadonlyArray<ColumnDefinition>, options: ValueForms = {}): RecordCheck => {
+export const jsonCheck = (
+  columns: ReadonlyArray<ColumnDefinition>,
+  options: ValueForms = {}
+): RecordCheck => {
   const convert = structConverter([], columns, options)
   const report: Report = { changed: false, exact: false, problem: "" }
   return ({ text, problem }) => {
@@ -50,7 +68,8 @@ export interface HeaderProblem {
 }
 
 /**
- * The columns that the names of a CSV file's header belong to by the rule of `nameMatch.ts`, `undefined` for names that are left out.
+ * The columns that the names of a CSV file's header belong to by the rule of `nameMatch.ts`,
+ * `undefined` for names that are left out.
  */
 export const csvColumns = (
   columns: ReadonlyArray<ColumnDefinition>,
@@ -64,21 +83,37 @@ export const csvColumns = (
   )
   if (unknown.length > 0 && options.ignoreUnknown !== true) {
     const more = unknown.length > 5 ? `; and ${unknown.length - 5} more` : ""
-    return { problem: `${unknown.slice(0, 5).join("; ")}${more}. The columns of the table: ${columnList(columns)}` }
+    return {
+      problem:
+        `${unknown.slice(0, 5).join("; ")}${more}. The columns of the table: ` +
+        `${columnList(columns)}`
+    }
   }
-  const twice = targets.find((column, index) => column !== undefined && targets.indexOf(column) !== index)
-  if (twice !== undefined) return { problem: `two columns of the file belong to the column ${twice.name}` }
+  const twice = targets.find(
+    (column, index) => column !== undefined && targets.indexOf(column) !== index
+  )
+  if (twice !== undefined)
+    return { problem: `two columns of the file belong to the column ${twice.name}` }
   if (targets.every((column) => column === undefined)) {
-    return { problem: `none of its names is a column of the table. The columns of the table: ${columnList(columns)}` }
+    return {
+      problem:
+        `none of its names is a column of the table. The columns of the table: ` +
+        `${columnList(columns)}`
+    }
   }
   const missing = columns.filter((column) => !column.nullable && !targets.includes(column))
   if (missing.length > 0)
-    return { problem: `the file has no column ${missing.map((column) => column.name).join(", ")}, which is NOT NULL` }
+    return {
+      problem:
+        `the file has no column ${missing.map((column) => column.name).join(", ")}, ` +
+        `which is NOT NULL`
+    }
   return targets
 }
 
 /** Whether an empty field of a CSV file is NULL. In a STRING that is NOT NULL it is empty text. */
-export const emptyIsNull = ({ nullable, type }: ColumnDefinition): boolean => nullable || type._tag !== "String"
+export const emptyIsNull = ({ nullable, type }: ColumnDefinition): boolean =>
+  nullable || type._tag !== "String"
 
 /** Check of CSV rows whose fields belong to these columns. */
 export const rowCheck = (
@@ -86,7 +121,9 @@ export const rowCheck = (
   options: ValueForms = {}
 ): RecordCheck => {
   const cells = targets.map((column, index) =>
-    column === undefined ? undefined : { column, index, convert: fieldConverter([column.name], column, options) }
+    column === undefined
+      ? undefined
+      : { column, index, convert: fieldConverter([column.name], column, options) }
   )
   const words = options.nullWords ?? []
   const report: Report = { changed: false, exact: false, problem: "" }

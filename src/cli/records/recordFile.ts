@@ -1,9 +1,10 @@
 /**
- * Cuts a file of records into single records with their line numbers, in constant memory: the readers by format, and
- * their common shape.
+ * Cuts a file of records into single records with their line numbers, in constant memory: the
+ * readers by format, and their common shape.
  *
- * A reader is fed the bytes of the file and gives back what is complete. A piece that cannot be a record comes with the reason,
- * and reading goes on behind it. What the records mean, and whether they fit a table, is the business of `recordCheck.ts`.
+ * A reader is fed the bytes of the file and gives back what is complete. A piece that cannot be a
+ * record comes with the reason, and reading goes on behind it. What the records mean, and whether
+ * they fit a table, is the business of `recordCheck.ts`.
  */
 import { type CsvOptions, csvReader } from "./csvRecords.ts"
 import type { Format } from "./fileKind.ts"

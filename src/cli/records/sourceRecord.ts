@@ -77,7 +77,12 @@ export class PlacedRow extends PlacedRecord {
   readonly count: number
 
   constructor(
-    place: { readonly line: number; readonly bytes: Buffer; readonly start: number; readonly end: number },
+    place: {
+      readonly line: number
+      readonly bytes: Buffer
+      readonly start: number
+      readonly end: number
+    },
     bounds: ReadonlyArray<number>,
     first: number,
     count: number
@@ -93,7 +98,9 @@ export class PlacedRow extends PlacedRecord {
   }
 
   get fields(): ReadonlyArray<string> {
-    return Array.from({ length: this.count }, (_, n) => fieldText(this.bytes, this.bounds, this.first + 2 * n))
+    return Array.from({ length: this.count }, (_, n) =>
+      fieldText(this.bytes, this.bounds, this.first + 2 * n)
+    )
   }
 }
 
@@ -101,5 +108,7 @@ export class PlacedRow extends PlacedRecord {
 export const fieldText = (bytes: Buffer, bounds: ReadonlyArray<number>, at: number): string => {
   const start = bounds[at]!
   const end = bounds[at + 1]!
-  return start >= 0 ? bytes.toString("utf8", start, end) : bytes.toString("utf8", -1 - start, end).replaceAll('""', '"')
+  return start >= 0
+    ? bytes.toString("utf8", start, end)
+    : bytes.toString("utf8", -1 - start, end).replaceAll('""', '"')
 }

@@ -1,7 +1,7 @@
 /**
- * Formats of dates and times that a user names, in either notation: `%d/%m/%Y %H:%M` as in C, Python
- * and DuckDB, or `DD/MM/YYYY HH:mm` as in Java and Spark. A text fits a format as a whole or not at
- * all, and digits of a second are kept up to microseconds, which parsers over the `Date` of
+ * Formats of dates and times that a user names, in either notation: `%d/%m/%Y %H:%M` as in C,
+ * Python and DuckDB, or `DD/MM/YYYY HH:mm` as in Java and Spark. A text fits a format as a whole or
+ * not at all, and digits of a second are kept up to microseconds, which parsers over the `Date` of
  * JavaScript lose.
  */
 import { daysOfText, microsOfText } from "../../internal/columns/timeText.ts"
@@ -58,9 +58,13 @@ const ofLetter: Readonly<Record<string, Part>> = {
 
 const months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 const wholeMonths =
-  "january|february|march|april|may|june|july|august|september|october|november|december|" + months.join("|")
+  "january|february|march|april|may|june|july|august|september|october|november|december|" +
+  months.join("|")
 
-/** The text that each part takes; parts of digits have the shorter form where no digit stands beside them. */
+/**
+ * The text that each part takes; parts of digits have the shorter form where no digit stands beside
+ * them.
+ */
 const patterns: Readonly<Record<Part, readonly [alone: string, beside: string]>> = {
   year: ["\\d{4}", "\\d{4}"],
   shortYear: ["\\d{2}", "\\d{2}"],
@@ -77,13 +81,24 @@ const patterns: Readonly<Record<Part, readonly [alone: string, beside: string]>>
 }
 
 const isDigits = (part: Part | string | undefined): boolean =>
-  part !== undefined && part in patterns && part !== "monthName" && part !== "half" && part !== "zone"
+  part !== undefined &&
+  part in patterns &&
+  part !== "monthName" &&
+  part !== "half" &&
+  part !== "zone"
 
-/** The parts of a format with the text between them, which starts with a quote; or why there is no such format. */
-const partsOf = (format: string): ReadonlyArray<Part | `'${string}`> | { readonly problem: string } => {
+/**
+ * The parts of a format with the text between them, which starts with a quote; or why there is no
+ * such format.
+ */
+const partsOf = (
+  format: string
+): ReadonlyArray<Part | `'${string}`> | { readonly problem: string } => {
   const found: Array<Part | `'${string}`> = []
   const expanded = format.replaceAll("%F", "%Y-%m-%d").replaceAll("%T", "%H:%M:%S")
-  const tokens = format.includes("%") ? /%(.?)|([^%])/gs : /'((?:[^']|'')*)'|([A-Za-z])\2*|[^A-Za-z']|'/gs
+  const tokens = format.includes("%")
+    ? /%(.?)|([^%])/gs
+    : /'((?:[^']|'')*)'|([A-Za-z])\2*|[^A-Za-z']|'/gs
   for (const [whole, first, letter] of expanded.matchAll(tokens)) {
     if (format.includes("%")) {
       const part = first === undefined ? undefined : ofPercent[first]
@@ -97,7 +112,8 @@ const partsOf = (format: string): ReadonlyArray<Part | `'${string}`> | { readonl
       found.push("'T")
     } else {
       const part = ofLetter[letter]
-      if (part === undefined) return { problem: `${whole} is no part that is known; text stands in single quotes` }
+      if (part === undefined)
+        return { problem: `${whole} is no part that is known; text stands in single quotes` }
       if (part === "month" && whole.length > 2) found.push("monthName")
       else found.push(part === "year" && whole.length === 2 ? "shortYear" : part)
     }
@@ -116,20 +132,26 @@ export interface TimeFormat {
 }
 
 /** Reads a format; `time` says whether it may hold a time of day. Answers why it is none. */
-export const timeFormat = (format: string, time: boolean): TimeFormat | { readonly problem: string } => {
+export const timeFormat = (
+  format: string,
+  time: boolean
+): TimeFormat | { readonly problem: string } => {
   const parts = partsOf(format)
   if ("problem" in parts) return parts
   const named = parts.filter((part): part is Part => !part.startsWith("'"))
   const twice = named.find((part, index) => named.indexOf(part) !== index)
   if (twice !== undefined) return { problem: `it has the ${twice} twice` }
   const missing = needed.find((some) => !some.some((part) => named.includes(part)))
-  if (missing !== undefined) return { problem: `it has no ${missing[0]}${missing[0] === "month" ? " (MM or %m)" : ""}` }
+  if (missing !== undefined)
+    return { problem: `it has no ${missing[0]}${missing[0] === "month" ? " (MM or %m)" : ""}` }
   const ofDay = new Set<Part>(needed.flat())
   if (!time && named.some((part) => !ofDay.has(part))) {
     return { problem: "a date has no time of day (months are MM or %m, minutes mm or %M)" }
   }
   if (named.includes("halfHour") !== named.includes("half")) {
-    return { problem: "an hour of twelve needs AM or PM (a or %p), and these an hour of twelve (hh or %I)" }
+    return {
+      problem: "an hour of twelve needs AM or PM (a or %p), and these an hour of twelve (hh or %I)"
+    }
   }
   const source = parts.map((part, index) => {
     if (part.startsWith("'")) return part.slice(1).replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&")
@@ -155,7 +177,10 @@ export const timeFormat = (format: string, time: boolean): TimeFormat | { readon
 
 const two = (text: string | number): string => String(text).padStart(2, "0")
 
-/** The parts in ISO form, whose numbers may be out of range; undefined for an hour of twelve that there is not. */
+/**
+ * The parts in ISO form, whose numbers may be out of range; undefined for an hour of twelve that
+ * there is not.
+ */
 const isoText = (found: Partial<Record<Part, string>>): string | undefined => {
   const short = Number(found.shortYear)
   // As POSIX has it: 69 to 99 are of the twentieth century.

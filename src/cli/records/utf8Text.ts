@@ -1,14 +1,16 @@
 /**
  * Turns chunks of bytes into text without losing what is wrong with them.
  *
- * A character split between two chunks is put together again, and a byte order mark at the start is dropped. A byte that is not
- * UTF-8 becomes a lone surrogate, which correct UTF-8 never gives: a record that is not well formed holds such bytes, and is
- * refused by name instead of being sent with replacement characters.
+ * A character split between two chunks is put together again, and a byte order mark at the start is
+ * dropped. A byte that is not UTF-8 becomes a lone surrogate, which correct UTF-8 never gives: a
+ * record that is not well formed holds such bytes, and is refused by name instead of being sent
+ * with replacement characters.
  */
 import { isUtf8 } from "node:buffer"
 
 /** The text of bytes by themselves; each byte that is not UTF-8 becomes a lone surrogate. */
-export const textOf = (bytes: Buffer): string => (isUtf8(bytes) ? bytes.toString("utf8") : escaped(bytes))
+export const textOf = (bytes: Buffer): string =>
+  isUtf8(bytes) ? bytes.toString("utf8") : escaped(bytes)
 
 /** Reads bytes chunk by chunk. */
 export interface Utf8Text {
@@ -71,7 +73,10 @@ const escaped = (bytes: Buffer): string => {
   let at = 0
   while (at < bytes.length) {
     const size = width(bytes[at]!)
-    if (size === 1 || (size > 1 && at + size <= bytes.length && isUtf8(bytes.subarray(at, at + size)))) {
+    if (
+      size === 1 ||
+      (size > 1 && at + size <= bytes.length && isUtf8(bytes.subarray(at, at + size)))
+    ) {
       at += size
       continue
     }

@@ -1,18 +1,27 @@
 /**
- * Converters of single values by column type, composed once per table: each takes a value as `JSON.parse` gives it and answers what
- * travels, or refuses it with the column's path and what is expected there, never with the value.
+ * Converters of single values by column type, composed once per table: each takes a value as
+ * `JSON.parse` gives it and answers what travels, or refuses it with the column's path and what is
+ * expected there, never with the value.
  */
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
 import { paddedBase64 } from "../../internal/columns/base64Text.ts"
 import { absentHere, writtenExpectation } from "../../internal/columns/expectation.ts"
-import { type IntegerTag, integerJson, integerRange, numberRange } from "../../internal/columns/scalarTypes.ts"
+import {
+  type IntegerTag,
+  integerJson,
+  integerRange,
+  numberRange
+} from "../../internal/columns/scalarTypes.ts"
 import * as DecimalText from "./decimalText.ts"
 import * as ExactJson from "./exactJson.ts"
 import { keyTwice } from "./keysTwice.ts"
 import { NameMatch, noColumn } from "./nameMatch.ts"
 import { daysOf, formHint, microsOf, microsOfNumber, type ValueForms } from "./valueForms.ts"
 
-/** What the converters of one record tell: whether anything is to be sent otherwise than it stands, and why it was refused. */
+/**
+ * What the converters of one record tell: whether anything is to be sent otherwise than it stands,
+ * and why it was refused.
+ */
 export interface Report {
   changed: boolean
   /** Whether what is to be sent holds numbers that only `ExactJson.stringify` writes. */
@@ -49,20 +58,34 @@ class KeyTwice {
 
 /** Why a record, or a value that is JSON itself, is refused for a key that an object has twice. */
 export const keyTwiceProblem = (key: string): string =>
-  `the key ${JSON.stringify(key.slice(0, 64).toWellFormed())} stands twice in an object; only one of the values could be kept`
+  `the key ${JSON.stringify(key.slice(0, 64).toWellFormed())} stands twice in an object; only ` +
+  `one of the values could be kept`
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof ExactJson.ExactNumber)
+  typeof value === "object" &&
+  value !== null &&
+  !Array.isArray(value) &&
+  !(value instanceof ExactJson.ExactNumber)
 
-/** Converter of a struct, or of a whole record when the path is empty. Changes the object in place. */
-export const structConverter = (path: Path, fields: ReadonlyArray<ColumnDefinition>, forms: ValueForms): Convert => {
+/**
+ * Converter of a struct, or of a whole record when the path is empty. Changes the object in place.
+ */
+export const structConverter = (
+  path: Path,
+  fields: ReadonlyArray<ColumnDefinition>,
+  forms: ValueForms
+): Convert => {
   const names = fields.map((field) => field.name)
   const known = new Set(names)
   const match = new NameMatch(names)
   const converts = fields.map((field) => fieldConverter([...path, field.name], field, forms))
   return (value, report) => {
     if (!isObject(value))
-      return refuse(report, path, path.length === 0 ? "is not a JSON object" : "expected STRUCT, a JSON object")
+      return refuse(
+        report,
+        path,
+        path.length === 0 ? "is not a JSON object" : "expected STRUCT, a JSON object"
+      )
     for (const key in value) {
       if (known.has(key)) continue
       const problem = giveColumnNames(value, names, match, forms.ignoreUnknown === true)
@@ -104,7 +127,12 @@ const giveColumnNames = (
     if (name === key) continue
     if (Object.hasOwn(value, name)) return `two names of the record belong to the column ${name}`
     // A plain assignment to __proto__ would be none to a property of its own.
-    Object.defineProperty(value, name, { value: value[key], configurable: true, enumerable: true, writable: true })
+    Object.defineProperty(value, name, {
+      value: value[key],
+      configurable: true,
+      enumerable: true,
+      writable: true
+    })
     delete value[key]
   }
   return undefined
@@ -143,7 +171,8 @@ const converter = (path: Path, type: ColumnType, forms: ValueForms): Convert => 
       return (value, report) => bigInteger(value, "BigInt") ?? no(report)
     case "Float":
     case "Double": {
-      const fits = (value: number) => Number.isFinite(type._tag === "Float" ? Math.fround(value) : value)
+      const fits = (value: number) =>
+        Number.isFinite(type._tag === "Float" ? Math.fround(value) : value)
       return (value, report) => {
         const number = value instanceof ExactJson.ExactNumber ? Number(value.source) : value
         if (typeof number !== "number") return specialNumbers.has(value) ? value : no(report)
@@ -156,23 +185,36 @@ const converter = (path: Path, type: ColumnType, forms: ValueForms): Convert => 
     case "Decimal":
       return (value, report) => {
         if (typeof value === "string" && wireDecimal.test(value)) {
-          return DecimalText.plain(value, type.precision, type.scale) === undefined ? no(report) : value
+          return DecimalText.plain(value, type.precision, type.scale) === undefined
+            ? no(report)
+            : value
         }
         const text =
-          value instanceof ExactJson.ExactNumber ? value.source : typeof value === "number" ? String(value) : value
+          value instanceof ExactJson.ExactNumber
+            ? value.source
+            : typeof value === "number"
+              ? String(value)
+              : value
         return (
-          (typeof text === "string" ? DecimalText.plain(text, type.precision, type.scale) : undefined) ?? no(report)
+          (typeof text === "string"
+            ? DecimalText.plain(text, type.precision, type.scale)
+            : undefined) ?? no(report)
         )
       }
     case "String":
-      return (value, report) => (typeof value === "string" && value.isWellFormed() ? value : no(report))
+      return (value, report) =>
+        typeof value === "string" && value.isWellFormed() ? value : no(report)
     case "Binary":
-      return (value, report) => (typeof value === "string" ? paddedBase64(value) : undefined) ?? no(report)
+      return (value, report) =>
+        (typeof value === "string" ? paddedBase64(value) : undefined) ?? no(report)
     case "Date": {
       const [min, max] = numberRange(type._tag)
       return (value, report) => {
         if (typeof value === "string") {
-          return daysOf(value, forms) ?? refuse(report, path, writtenExpectation(type) + formHint(value, "Date", forms))
+          return (
+            daysOf(value, forms) ??
+            refuse(report, path, writtenExpectation(type) + formHint(value, "Date", forms))
+          )
         }
         const days = wholeNumber(value)
         return days !== undefined && days >= min && days <= max ? days : no(report)
@@ -197,7 +239,9 @@ const converter = (path: Path, type: ColumnType, forms: ValueForms): Convert => 
           typeof value === "object" && !(value instanceof ExactJson.ExactNumber)
             ? undefined
             : microsOfNumber(text, unit)
-        return micros === undefined || micros < min || micros > max ? no(report) : integerJson(micros)
+        return micros === undefined || micros < min || micros > max
+          ? no(report)
+          : integerJson(micros)
       }
     }
     case "Variant":
@@ -264,7 +308,10 @@ const wholeNumber = (value: unknown): number | undefined => {
   return digits === undefined || digits.length > 15 ? undefined : Number(digits)
 }
 
-/** A 64-bit integer as a number, or as text beyond 2^53. Text may write it as a number may: `1.0`, `1e2`, `+5`. */
+/**
+ * A 64-bit integer as a number, or as text beyond 2^53. Text may write it as a number may: `1.0`,
+ * `1e2`, `+5`.
+ */
 const bigInteger = (value: unknown, tag: IntegerTag): number | string | undefined => {
   const [min, max] = integerRange(tag)
   if (typeof value === "number") {
@@ -275,16 +322,23 @@ const bigInteger = (value: unknown, tag: IntegerTag): number | string | undefine
   if (digits === undefined) return undefined
   const exact = BigInt(digits)
   if (exact < min || exact > max) return undefined
-  return value instanceof ExactJson.ExactNumber && Number.isSafeInteger(Number(exact)) ? Number(exact) : digits
+  return value instanceof ExactJson.ExactNumber && Number.isSafeInteger(Number(exact))
+    ? Number(exact)
+    : digits
 }
 
-/** Half of a surrogate pair, as `JSON.stringify` writes it; a backslash before the `u` that is itself escaped is text. */
+/**
+ * Half of a surrogate pair, as `JSON.stringify` writes it; a backslash before the `u` that is
+ * itself escaped is text.
+ */
 const loneSurrogate = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
 
 /** Deepest nesting of a VARIANT that the local server stores. */
 const deepestVariant = 500
 
-/** Whether a VARIANT can hold a value of JSON: not too deep, and its numbers in the range of DOUBLE. */
+/**
+ * Whether a VARIANT can hold a value of JSON: not too deep, and its numbers in the range of DOUBLE.
+ */
 const isStorable = (value: unknown, depth: number): boolean => {
   if (typeof value === "number") return Number.isFinite(value)
   if (value instanceof ExactJson.ExactNumber) return Number.isFinite(Number(value.source))
@@ -293,8 +347,8 @@ const isStorable = (value: unknown, depth: number): boolean => {
 }
 
 /**
- * VARIANT travels as JSON text: text that is JSON already stays, everything else is written as JSON. Undefined when a VARIANT cannot
- * hold the value.
+ * VARIANT travels as JSON text: text that is JSON already stays, everything else is written as
+ * JSON. Undefined when a VARIANT cannot hold the value.
  */
 const variantText = (value: unknown): string | KeyTwice | undefined => {
   let json = value
@@ -314,12 +368,16 @@ const variantText = (value: unknown): string | KeyTwice | undefined => {
   return loneSurrogate.test(written) ? undefined : (text ?? written)
 }
 
-const isTime = ({ _tag }: ColumnType): boolean => _tag === "Date" || _tag === "Timestamp" || _tag === "TimestampNtz"
+const isTime = ({ _tag }: ColumnType): boolean =>
+  _tag === "Date" || _tag === "Timestamp" || _tag === "TimestampNtz"
 
 const trueTexts = new Set(["true", "t", "yes", "y", "1"])
 const falseTexts = new Set(["false", "f", "no", "n", "0"])
 
-/** Text of a CSV field or a map key as the value that JSON would have; text that does not fit stays text and is refused later. */
+/**
+ * Text of a CSV field or a map key as the value that JSON would have; text that does not fit stays
+ * text and is refused later.
+ */
 export const readCell = (type: ColumnType, text: string, forms: ValueForms): unknown => {
   switch (type._tag) {
     case "Boolean": {

@@ -36,8 +36,14 @@ export const daysOf = (text: string, { dateFormat }: ValueForms): number | undef
   dateFormat === undefined ? daysOfText(isoOf(text)) : dateFormat.days(text)
 
 /** Microseconds since 1970-01-01 of the text of a timestamp. */
-export const microsOf = (text: string, zoned: boolean, { timestampFormat }: ValueForms): bigint | undefined =>
-  timestampFormat === undefined ? microsOfText(isoOf(text), zoned) : timestampFormat.micros(text, zoned)
+export const microsOf = (
+  text: string,
+  zoned: boolean,
+  { timestampFormat }: ValueForms
+): bigint | undefined =>
+  timestampFormat === undefined
+    ? microsOfText(isoOf(text), zoned)
+    : timestampFormat.micros(text, zoned)
 
 /** Digits by which a number of the unit is moved to be one of microseconds. */
 const digitsOf: Readonly<Record<TimestampUnit, number>> = { s: 6, ms: 3, us: 0, ns: -3 }
@@ -56,10 +62,21 @@ export const microsOfNumber = (text: string, unit: TimestampUnit): bigint | unde
 
 const mistakable = /^\s*\d{1,2}([/.-])\d{1,2}\1\d{2,4}(?!\d)/
 
-/** What helps where the text of a date or timestamp has another form; empty where nothing is to be said. */
-export const formHint = (text: string, type: "Date" | "Timestamp" | "TimestampNtz", forms: ValueForms): string => {
+/**
+ * What helps where the text of a date or timestamp has another form; empty where nothing is to be
+ * said.
+ */
+export const formHint = (
+  text: string,
+  type: "Date" | "Timestamp" | "TimestampNtz",
+  forms: ValueForms
+): string => {
   const option = type === "Date" ? "--date-format" : "--timestamp-format"
-  if ((type === "Date" ? forms.dateFormat : forms.timestampFormat) !== undefined) return `, in the form of ${option}`
+  if ((type === "Date" ? forms.dateFormat : forms.timestampFormat) !== undefined)
+    return `, in the form of ${option}`
   if (!mistakable.test(text)) return /\d/.test(text) ? `; ${option} takes another form` : ""
-  return `; its day and month could be confused, so name the form with ${option}, such as ${option} DD/MM/YYYY`
+  return (
+    `; its day and month could be confused, so name the form with ${option}, such as ` +
+    `${option} DD/MM/YYYY`
+  )
 }

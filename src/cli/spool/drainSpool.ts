@@ -22,7 +22,14 @@ import { unreachable } from "./unreachable.ts"
 import { because, type CommandFailed, failed } from "../terminal/CommandFailed.ts"
 import { missingSetting } from "../terminal/missingSetting.ts"
 import { print, printJson } from "../terminal/print.ts"
-import { count, counted, type Counts, noCounts, shareDone, showProgress } from "../terminal/progress.ts"
+import {
+  count,
+  counted,
+  type Counts,
+  noCounts,
+  shareDone,
+  showProgress
+} from "../terminal/progress.ts"
 
 /** What `drain` is given. */
 export interface DrainInput {
@@ -36,7 +43,10 @@ const reasonOf = (error: AckError): CommandFailed =>
   because(error._tag === "StreamClosed" ? (error.cause ?? error) : error)
 
 /** Succeeds once everything up to an offset is settled; fails once the server cannot be reached. */
-const settledUpTo = (stream: ZerobusStream<any>, offset: number): Effect.Effect<void, CommandFailed> =>
+const settledUpTo = (
+  stream: ZerobusStream<any>,
+  offset: number
+): Effect.Effect<void, CommandFailed> =>
   stream.durableOffsets.pipe(
     Stream.takeUntil((durable) => durable >= offset),
     Stream.runDrain,
@@ -62,7 +72,9 @@ const send = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, CommandFailed, Scope.Scope> {
   const zerobus = yield* Layer.build(ZerobusLayer).pipe(
     Effect.map(Context.get(Zerobus)),
-    Effect.mapError((error) => (error._tag === "ConfigError" ? missingSetting(error) : because(error)))
+    Effect.mapError((error) =>
+      error._tag === "ConfigError" ? missingSetting(error) : because(error)
+    )
   )
   const options = {
     spool: Spool.directory(folder),
@@ -73,9 +85,11 @@ const send = Effect.fnUntraced(function* (
   }
   /** A spool of a persistent stream is opened with the stream that it has. */
   const openOn = <A>(table: TableProperties.TableProperties<A>) =>
-    streamId === undefined ? zerobus.createStream(table, options) : zerobus.createPersistentStream(table, options)
-  const opened: Effect.Effect<ZerobusStream<any>, StreamFailure, Scope.Scope> = recordType === "json" ||
-  descriptor === undefined
+    streamId === undefined
+      ? zerobus.createStream(table, options)
+      : zerobus.createPersistentStream(table, options)
+  const opened: Effect.Effect<ZerobusStream<any>, StreamFailure, Scope.Scope> = recordType ===
+    "json" || descriptor === undefined
     ? openOn(TableProperties.json(tableName))
     : recordType === "avro"
       ? openOn(AvroTable.make(tableName, new TextDecoder().decode(descriptor)))
@@ -103,7 +117,9 @@ const send = Effect.fnUntraced(function* (
 })
 
 /** Sends what waits in a spool. */
-export const drainSpool = Effect.fnUntraced(function* (input: DrainInput): Effect.fn.Return<void, CommandFailed> {
+export const drainSpool = Effect.fnUntraced(function* (
+  input: DrainInput
+): Effect.fn.Return<void, CommandFailed> {
   const { deadLetters, folder, json } = input
   const content = yield* Effect.mapError(Spool.inspect(folder), because)
   const { streamId, tableName, waitingRecords } = content
@@ -120,17 +136,22 @@ export const drainSpool = Effect.fnUntraced(function* (input: DrainInput): Effec
     yield* print(
       [
         `${counted(durable, "record")} of ${folder} durable in ${tableName}.`,
-        ...(refused > 0 ? [`${counted(refused, "record")} refused by the server, see the dead letters.`] : []),
+        ...(refused > 0
+          ? [`${counted(refused, "record")} refused by the server, see the dead letters.`]
+          : []),
         left === 0 ? "Nothing waits any more." : `Waiting in the spool: ${counted(left, "record")}.`
       ].join("\n")
     )
   })
   if (streamId !== undefined && Option.isSome(deadLetters)) {
     return yield* failed(
-      `The spool ${folder} belongs to a persistent stream, which cannot go on without a refused record. ` +
+      `The spool ${folder} belongs to a persistent stream, which cannot go on without a refused ` +
+        `record. ` +
         `Leave --dead-letters out; take refused records out with: zerobus spool export ${folder}`
     )
   }
   if (waitingRecords === 0) return yield* Effect.mapError(report, because)
-  return yield* Effect.scoped(send(input, content, counts)).pipe(Effect.onExit(() => Effect.ignore(report)))
+  return yield* Effect.scoped(send(input, content, counts)).pipe(
+    Effect.onExit(() => Effect.ignore(report))
+  )
 })

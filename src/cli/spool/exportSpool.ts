@@ -1,5 +1,6 @@
 /**
- * `zerobus spool export`: the records that wait, one line each, to a new file or to standard output.
+ * `zerobus spool export`: the records that wait, one line each, to a new file or to standard
+ * output.
  *
  * A record that is a JSON object, or that the spool's descriptor describes, is a line that
  * `zerobus ingest` reads. Any other is `{"offset", "payloadBase64"}`, so that nothing is left out.
@@ -35,7 +36,10 @@ const lineOf = (
   return ({ offset, payload }) => {
     const text = textOf?.(payload)
     return text === undefined
-      ? { line: JSON.stringify({ offset, payloadBase64: Buffer.from(payload).toString("base64") }), isRecord: false }
+      ? {
+          line: JSON.stringify({ offset, payloadBase64: Buffer.from(payload).toString("base64") }),
+          isRecord: false
+        }
       : { line: visibleJson(text), isRecord: true }
   }
 }
@@ -70,7 +74,10 @@ const writeAll = Effect.fnUntraced(function* (
   input: ExportInput,
   content: Spool.SpoolContent,
   write: Write
-): Effect.fn.Return<{ readonly records: number; readonly undecoded: number }, CommandFailed | ReaderGone> {
+): Effect.fn.Return<
+  { readonly records: number; readonly undecoded: number },
+  CommandFailed | ReaderGone
+> {
   const line = lineOf(content, input.payloads)
   let text = ""
   let records = 0
@@ -121,13 +128,19 @@ const toFile = (
 }
 
 /** Writes the records that wait. */
-export const exportSpool = Effect.fnUntraced(function* (input: ExportInput): Effect.fn.Return<void, CommandFailed> {
+export const exportSpool = Effect.fnUntraced(function* (
+  input: ExportInput
+): Effect.fn.Return<void, CommandFailed> {
   const { folder, payloads, to } = input
   const content = yield* Effect.mapError(Spool.inspect(folder), because)
   const path = Option.getOrUndefined(to)
-  const use = Effect.fnUntraced(function* (write: Write): Effect.fn.Return<void, CommandFailed | ReaderGone> {
+  const use = Effect.fnUntraced(function* (
+    write: Write
+  ): Effect.fn.Return<void, CommandFailed | ReaderGone> {
     const { records, undecoded } = yield* writeAll(input, content, write)
-    yield* remark(`Wrote ${counted(records, "record")} of ${folder}${path === undefined ? "" : ` to ${path}`}.`)
+    yield* remark(
+      `Wrote ${counted(records, "record")} of ${folder}${path === undefined ? "" : ` to ${path}`}.`
+    )
     if (undecoded === 0 || payloads) return
     yield* remark(
       `${counted(undecoded, "record")} of them as base64: ` +

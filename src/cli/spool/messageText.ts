@@ -10,7 +10,9 @@ import { parseDescriptorProto } from "../../internal/protobuf/descriptorReader.t
 import type { FieldShape, MessageShape } from "../../internal/protobuf/descriptorShape.ts"
 import { MalformedMessage, WireReader } from "../../internal/protobuf/reader.ts"
 
-/** The JSON text of a message; `undefined` for one that the descriptor does not describe in full. */
+/**
+ * The JSON text of a message; `undefined` for one that the descriptor does not describe in full.
+ */
 export type MessageText = (payload: Uint8Array) => string | undefined
 
 type ReadValue = (reader: WireReader) => string
@@ -28,7 +30,8 @@ const notDescribed = (): never => {
   throw new NotDescribed()
 }
 
-const view = ({ bytes }: WireReader): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+const view = ({ bytes }: WireReader): DataView =>
+  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 const numberText = (value: number): string => {
   if (!Number.isFinite(value)) return `"${value}"`
@@ -115,10 +118,18 @@ const map = (entry: (reader: WireReader) => readonly [key: string, value: string
 
 /** What stands for a key or a value that an encoder left out, since it is zero, false or empty. */
 const zeroText = ({ type }: FieldShape): string =>
-  type === "message" ? "{}" : type === "string" || type === "bytes" ? '""' : type === "bool" ? "false" : "0"
+  type === "message"
+    ? "{}"
+    : type === "string" || type === "bytes"
+      ? '""'
+      : type === "bool"
+        ? "false"
+        : "0"
 
 const readingOf = (field: FieldShape, write: (shape: MessageShape) => ReadValue): Reading =>
-  field.type === "message" ? delimited((reader) => write(field.message!)(reader.sub())) : scalars[field.type]
+  field.type === "message"
+    ? delimited((reader) => write(field.message!)(reader.sub()))
+    : scalars[field.type]
 
 /** Reads a message of this shape as the text of an object. */
 const writerOf = (shape: MessageShape, known: Map<MessageShape, ReadValue>): ReadValue => {
@@ -154,7 +165,8 @@ const writerOf = (shape: MessageShape, known: Map<MessageShape, ReadValue>): Rea
 }
 
 const entryReader = (shape: MessageShape, write: (shape: MessageShape) => ReadValue) => {
-  const fieldOf = (number: number): FieldShape => shape.fields.find((field) => field.number === number)!
+  const fieldOf = (number: number): FieldShape =>
+    shape.fields.find((field) => field.number === number)!
   const [key, value] = [fieldOf(1), fieldOf(2)]
   const [readKey, readValue] = [readingOf(key, write), readingOf(value, write)]
   return (reader: WireReader): readonly [string, string] => {

@@ -1,9 +1,14 @@
 /**
- * `zerobus spool repair`: says what is damaged and what a repair would do, and with `--yes` does it.
+ * `zerobus spool repair`: says what is damaged and what a repair would do, and with `--yes` does
+ * it.
  */
 import * as Effect from "effect/Effect"
 import * as Path from "node:path"
-import { examineSpool, isRepairing, repairSpool as repairFolder } from "../../internal/spool/repairSpool.ts"
+import {
+  examineSpool,
+  isRepairing,
+  repairSpool as repairFolder
+} from "../../internal/spool/repairSpool.ts"
 import type { DamagedSpool, OffsetRange } from "../../internal/spool/damagedSpool.ts"
 import type { SpoolFailure } from "../../internal/spool/spoolFailure.ts"
 import { type CommandFailed, exitFix, exitTryAgain, failed } from "../terminal/CommandFailed.ts"
@@ -27,7 +32,8 @@ const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, CommandFailed> =>
     }
   })
 
-const rangeText = ({ first, last }: OffsetRange): string => (first === last ? String(first) : `${first} to ${last}`)
+const rangeText = ({ first, last }: OffsetRange): string =>
+  first === last ? String(first) : `${first} to ${last}`
 
 /** What is damaged, as sentences. */
 const damageText = ({ damage, lost, offsets, records }: DamagedSpool): ReadonlyArray<string> => [
@@ -56,7 +62,8 @@ export const repairSpool = Effect.fnUntraced(function* ({
   const holder = yield* holderOf(folder)
   if (holder?.state === "alive") {
     return yield* failed(
-      `The spool ${folder} is in use by process ${holder.pid} on ${holder.host}. Stop that process first.`
+      `The spool ${folder} is in use by process ${holder.pid} on ${holder.host}. Stop that ` +
+        `process first.`
     )
   }
   const interrupted = yield* attempt(() => isRepairing(path))
@@ -66,22 +73,32 @@ export const repairSpool = Effect.fnUntraced(function* ({
       aside === undefined
         ? [`Nothing is damaged in ${folder}.`]
         : [
-            ...(found === undefined ? ["The repair that was interrupted is done."] : damageText(found)),
+            ...(found === undefined
+              ? ["The repair that was interrupted is done."]
+              : damageText(found)),
             `Set aside in ${aside}: ${setAside.join(", ")}. Delete them when they are of no use.`
           ]
-    return yield* report({ repaired: aside !== undefined, aside: aside ?? null, setAside, ...damageJson(found) }, lines)
+    return yield* report(
+      { repaired: aside !== undefined, aside: aside ?? null, setAside, ...damageJson(found) },
+      lines
+    )
   }
   const command = `zerobus spool repair ${folder} --yes`
   if (interrupted) {
-    return yield* failed(`A repair of ${folder} was interrupted, and nothing is lost. End it with: ${command}`)
+    return yield* failed(
+      `A repair of ${folder} was interrupted, and nothing is lost. End it with: ${command}`
+    )
   }
   const found = yield* attempt(() => examineSpool(path))
   if (found.segments.length === 0) return yield* failed(`The folder ${folder} holds no spool.`)
   if (found.upTo < 0) {
-    return yield* report({ repaired: false, ...damageJson(found) }, [`Nothing is damaged in ${folder}.`])
+    return yield* report({ repaired: false, ...damageJson(found) }, [
+      `Nothing is damaged in ${folder}.`
+    ])
   }
   yield* report({ repaired: false, ...damageJson(found) }, damageText(found))
   return yield* failed(
-    `Nothing was changed. To keep what can be read, and to set ${counted(found.upTo + 1, "file")} aside: ${command}`
+    `Nothing was changed. To keep what can be read, and to set ` +
+      `${counted(found.upTo + 1, "file")} aside: ${command}`
   )
 })

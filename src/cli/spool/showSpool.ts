@@ -54,8 +54,17 @@ export const showSpool = Effect.fnUntraced(function* ({
 }: ShowInput): Effect.fn.Return<void, CommandFailed> {
   const content = yield* Effect.mapError(Spool.inspect(folder), because)
   const holder = yield* holderOf(folder)
-  const { bytes, firstOffset, nextOffset, position, recordType, streamId, tableName, waitingBytes, waitingRecords } =
-    content
+  const {
+    bytes,
+    firstOffset,
+    nextOffset,
+    position,
+    recordType,
+    streamId,
+    tableName,
+    waitingBytes,
+    waitingRecords
+  } = content
   const text = position === undefined ? undefined : positionText(position)
   const base64 = position === undefined ? undefined : Buffer.from(position).toString("base64")
   if (json) {

@@ -15,6 +15,11 @@ export const unreachable = (stream: ZerobusStream<any>): Effect.Effect<never, Co
     Effect.flatMap((found) =>
       Option.isNone(found)
         ? Effect.never
-        : Effect.fail(failed("The server cannot be reached, or refuses for now. Try again later.", exitTryAgain))
+        : Effect.fail(
+            failed(
+              "The server cannot be reached, or refuses for now. Try again later.",
+              exitTryAgain
+            )
+          )
     )
   )

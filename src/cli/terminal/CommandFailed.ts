@@ -1,5 +1,6 @@
 /**
- * How a command fails: one sentence on standard error, an exit code that says what can be done, no stack trace.
+ * How a command fails: one sentence on standard error, an exit code that says what can be done, no
+ * stack trace.
  */
 import * as CliError from "effect/cli/CliError"
 import * as Data from "effect/Data"
@@ -42,7 +43,10 @@ export interface Explained {
 export const because = ({ isRetryable, message }: Explained): CommandFailed =>
   failed(message, isRetryable === true ? exitTryAgain : exitFix)
 
-/** Gives the exit code of a command: as Effect has it, and that of a mistake on the command line as one to be fixed. */
+/**
+ * Gives the exit code of a command: as Effect has it, and that of a mistake on the command line as
+ * one to be fixed.
+ */
 export const exitCodes: Runtime.Teardown = (exit, onExit) =>
   Runtime.defaultTeardown(exit, (code) => {
     const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined

@@ -1,5 +1,6 @@
 /**
- * What is logged, as lines to read: when, how bad, what happened, its numbers in parentheses, and last the sentence that explains it.
+ * What is logged, as lines to read: when, how bad, what happened, its numbers in parentheses, and
+ * last the sentence that explains it.
  */
 import * as Cause from "effect/Cause"
 import * as Logger from "effect/Logger"
@@ -13,26 +14,33 @@ const isFields = (part: unknown): part is Record<string, unknown> =>
 const shown = (value: unknown): string =>
   isFields(value)
     ? Object.entries(value).map(named).join(" ")
-    : visible((typeof value === "string" ? value : (JSON.stringify(value) ?? String(value))).replace(/\s+/g, " "))
+    : visible(
+        (typeof value === "string" ? value : (JSON.stringify(value) ?? String(value))).replace(
+          /\s+/g,
+          " "
+        )
+      )
 
 const named = ([name, value]: readonly [string, unknown]): string => `${name} ${shown(value)}`
 
 /** One line for each message; the trace of a defect stands on lines of its own. */
-export const logLine: Logger.Logger<unknown, string> = Logger.make(({ cause, date, fiber, logLevel, message }) => {
-  const parts = Array.isArray(message) ? message : [message]
-  const fields: Record<string, unknown> = {}
-  for (const part of parts) if (isFields(part)) Object.assign(fields, part)
-  Object.assign(fields, fiber.getRef(References.CurrentLogAnnotations))
-  const explains = ["message", "cause"].find((name) => typeof fields[name] === "string")
-  const numbers = Object.entries(fields).filter(([name]) => name !== explains)
-  return [
-    `${date.toISOString()} ${logLevel.toUpperCase()} `,
-    parts
-      .filter((part) => !isFields(part))
-      .map(shown)
-      .join(" "),
-    numbers.length === 0 ? "" : ` (${numbers.map(named).join(", ")})`,
-    explains === undefined ? "" : `: ${shown(fields[explains])}`,
-    cause.reasons.length === 0 ? "" : `\n${visibleLines(Cause.pretty(cause))}`
-  ].join("")
-})
+export const logLine: Logger.Logger<unknown, string> = Logger.make(
+  ({ cause, date, fiber, logLevel, message }) => {
+    const parts = Array.isArray(message) ? message : [message]
+    const fields: Record<string, unknown> = {}
+    for (const part of parts) if (isFields(part)) Object.assign(fields, part)
+    Object.assign(fields, fiber.getRef(References.CurrentLogAnnotations))
+    const explains = ["message", "cause"].find((name) => typeof fields[name] === "string")
+    const numbers = Object.entries(fields).filter(([name]) => name !== explains)
+    return [
+      `${date.toISOString()} ${logLevel.toUpperCase()} `,
+      parts
+        .filter((part) => !isFields(part))
+        .map(shown)
+        .join(" "),
+      numbers.length === 0 ? "" : ` (${numbers.map(named).join(", ")})`,
+      explains === undefined ? "" : `: ${shown(fields[explains])}`,
+      cause.reasons.length === 0 ? "" : `\n${visibleLines(Cause.pretty(cause))}`
+    ].join("")
+  }
+)

@@ -3,15 +3,20 @@
  */
 import { type CommandFailed, failed } from "./CommandFailed.ts"
 
-/** What to do when the environment lacks a setting, or has one that cannot be read. The value is not repeated. */
+/**
+ * What to do when the environment lacks a setting, or has one that cannot be read. The value is not
+ * repeated.
+ */
 export const missingSetting = (error: { readonly message: string }): CommandFailed => {
   // The error names the place as `at ["ZEROBUS"]["FLUSH_TIMEOUT"]`.
-  const names = [...error.message.matchAll(/\bat ((?:\["[A-Z][A-Z0-9_]*"\])+)/g)].map(([, path = ""]) =>
-    path.slice(2, -2).replaceAll('"]["', "_")
+  const names = [...error.message.matchAll(/\bat ((?:\["[A-Z][A-Z0-9_]*"\])+)/g)].map(
+    ([, path = ""]) => path.slice(2, -2).replaceAll('"]["', "_")
   )
   return failed(
-    `${names.length === 0 ? "A setting" : [...new Set(names)].join(", ")} is not set, or its value cannot be used. The environment needs ` +
-      "ZEROBUS_SERVER_ENDPOINT, DATABRICKS_WORKSPACE_URL, DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET; " +
+    `${names.length === 0 ? "A setting" : [...new Set(names)].join(", ")} is not set, or its ` +
+      `value cannot be used. The environment needs ` +
+      "ZEROBUS_SERVER_ENDPOINT, DATABRICKS_WORKSPACE_URL, DATABRICKS_CLIENT_ID and " +
+      "DATABRICKS_CLIENT_SECRET; " +
       "`zerobus local` prints them for a local server."
   )
 }

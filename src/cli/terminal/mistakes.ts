@@ -1,6 +1,6 @@
 /**
- * What a command line that cannot be read is answered with: the mistake on standard error, and where the help is. Help that was asked for
- * goes to standard output as always.
+ * What a command line that cannot be read is answered with: the mistake on standard error, and
+ * where the help is. Help that was asked for goes to standard output as always.
  */
 import * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
@@ -10,7 +10,10 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { visibleLines } from "./print.ts"
 
-/** All numbers on the command line are whole ones; the parser speaks of text that stands for a finite number. */
+/**
+ * All numbers on the command line are whole ones; the parser speaks of text that stands for a
+ * finite number.
+ */
 const inWords = (error: CliError.NonShowHelpErrors): CliError.NonShowHelpErrors =>
   error._tag === "InvalidValue" && error.expected.includes("finite number")
     ? new CliError.InvalidValue({ ...error, expected: "Expected a whole number" })
@@ -24,10 +27,12 @@ export const presenter: CliOutput.Presenter = {
     const given = Context.getOrUndefined(context, CliOutput.Formatter)
     const formatted = (colors: boolean) =>
       (given ?? CliOutput.defaultFormatter({ colors })).formatErrors(event.errors.map(inWords))
-    // Arguments are repeated. Where they hold characters that a terminal obeys, nothing is coloured.
+    // Arguments are repeated. Where they hold characters that a terminal obeys, nothing is
+    // coloured.
     const plain = formatted(false)
     const shown = visibleLines(plain)
-    const mistakes = shown === plain ? formatted(Context.get(context, TerminalCapabilities).canColor) : shown
+    const mistakes =
+      shown === plain ? formatted(Context.get(context, TerminalCapabilities).canColor) : shown
     yield* Console.error(`${mistakes}\n\nSee ${event.commandPath.join(" ")} --help`)
   })
 }

@@ -1,6 +1,7 @@
 /**
- * Flags and arguments that name a file or folder: shells complete them, and the text stays as it was typed. Those of Effect are
- * absolute paths, which neither messages nor `-` for standard input are.
+ * Flags and arguments that name a file or folder: shells complete them, and the text stays as it
+ * was typed. Those of Effect are absolute paths, which neither messages nor `-` for standard input
+ * are.
  */
 import type * as Argument from "effect/cli/Argument"
 import type * as Flag from "effect/cli/Flag"
@@ -23,7 +24,10 @@ export const pathFlag = (name: string, pathType: Primitive.PathType = "file"): F
   })
 
 /** An argument that is the name of a file, or of a folder. */
-export const pathArgument = (name: string, pathType: Primitive.PathType = "file"): Argument.Argument<string> =>
+export const pathArgument = (
+  name: string,
+  pathType: Primitive.PathType = "file"
+): Argument.Argument<string> =>
   Param.makeSingle({
     kind: Param.argumentKind,
     name,

@@ -15,17 +15,22 @@ const controls = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu
 const codeOf = (control: string): string => control.codePointAt(0)!.toString(16)
 
 /** A text of others on one line, without a character that a terminal obeys. */
-export const visible = (text: string): string => text.replace(controls, (control) => `\\u{${codeOf(control)}}`)
+export const visible = (text: string): string =>
+  text.replace(controls, (control) => `\\u{${codeOf(control)}}`)
 
 /** The same for a text of several lines; line feeds and tabs stay. */
 export const visibleLines = (text: string): string =>
-  text.replace(controls, (control) => (control === "\n" || control === "\t" ? control : `\\u{${codeOf(control)}}`))
+  text.replace(controls, (control) =>
+    control === "\n" || control === "\t" ? control : `\\u{${codeOf(control)}}`
+  )
 
 /** JSON with the escapes that `JSON.stringify` leaves out. Programs read the same values. */
 export const visibleJson = (json: string): string =>
   json.replace(controls, (control) => `\\u${codeOf(control).padStart(4, "0")}`)
 
-/** Prints lines. Texts of others in them have to be `visible`, so that none makes a line of its own. */
+/**
+ * Prints lines. Texts of others in them have to be `visible`, so that none makes a line of its own.
+ */
 export const print = (text: string): Effect.Effect<void> => Console.log(visibleLines(text))
 
 /** Prints a result as one line of JSON. */
@@ -37,7 +42,10 @@ export const remark = (text: string): Effect.Effect<void> => Console.error(visib
 /** The reader of standard output has seen enough, such as `head`. */
 export class ReaderGone extends Data.TaggedError("ReaderGone") {}
 
-/** Writes much to standard output, at the pace of its reader. Texts of others in it have to be visible. */
+/**
+ * Writes much to standard output, at the pace of its reader. Texts of others in it have to be
+ * visible.
+ */
 export const withOutput = <A, E>(
   use: (write: (text: string) => Effect.Effect<void, ReaderGone>) => Effect.Effect<A, E>
 ): Effect.Effect<A, E> => {

@@ -1,5 +1,6 @@
 /**
- * How far an ingest has come, and what it shows of that: one line that is rewritten on a terminal, a plain line now and then elsewhere, and the summary.
+ * How far an ingest has come, and what it shows of that: one line that is rewritten on a terminal,
+ * a plain line now and then elsewhere, and the summary.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -48,13 +49,15 @@ export const noCounts = (): Counts => ({
 })
 
 /** Records of the files, accepted and rejected. */
-export const recordsRead = (counts: Counts): number => counts.skipped + counts.accepted + counts.rejected
+export const recordsRead = (counts: Counts): number =>
+  counts.skipped + counts.accepted + counts.rejected
 
 /** A number with thousands separators. */
 export const count = (value: number): string => value.toLocaleString("en-US")
 
 /** One and many: `1 record`, `2 records`. */
-export const counted = (value: number, noun: string): string => `${count(value)} ${noun}${value === 1 ? "" : "s"}`
+export const counted = (value: number, noun: string): string =>
+  `${count(value)} ${noun}${value === 1 ? "" : "s"}`
 
 const megabytes = (bytes: number): string =>
   `${(bytes / 1_000_000).toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 })} MB`
@@ -100,7 +103,9 @@ export const showProgress = (
       speed = terminal && speed > 0 ? speed * 0.9 + latest * 0.1 : latest
       before = { durable: counts.durable, at: now }
       const line = lineOf(counts, speed, now - started)
-      output.write(terminal ? `\r\u001b[K${line.slice(0, (output.columns ?? 80) - 1)}` : `${line}\n`)
+      output.write(
+        terminal ? `\r\u001b[K${line.slice(0, (output.columns ?? 80) - 1)}` : `${line}\n`
+      )
     }
   }).pipe(
     Effect.ensuring(
@@ -126,7 +131,10 @@ export const progressLine = (counts: Counts, speed: number, millis: number): str
   ].join("  ")
 }
 
-/** How much of the total was done, and how long the rest takes at this pace, where the total is known. */
+/**
+ * How much of the total was done, and how long the rest takes at this pace, where the total is
+ * known.
+ */
 export const shareDone = ({ stored, total }: Counts, millis: number): ReadonlyArray<string> => {
   if (total === undefined || total === 0) return []
   const share = Math.min(stored / total, 1)
@@ -164,16 +172,22 @@ export const summary = (outcome: Outcome): string => {
   const lost = counts.accepted - counts.durable - counts.refused
   const bad = counts.rejected + counts.refused
   const lines = [
-    `${counted(counts.durable, "record")} durable in ${table} (${megabytes(counts.bytes)} read in ${seconds(millis)}, ${rate(counts.durable, millis)}).`
+    `${counted(counts.durable, "record")} durable in ${table} (${megabytes(counts.bytes)} read ` +
+      `in ${seconds(millis)}, ${rate(counts.durable, millis)}).`
   ]
-  if (counts.skipped > 0) lines.push(`${counted(counts.skipped, "record")} at the start passed over.`)
+  if (counts.skipped > 0)
+    lines.push(`${counted(counts.skipped, "record")} at the start passed over.`)
   if (bad > 0) {
     const server = counts.refused > 0 ? ` (${count(counts.refused)} by the server)` : ""
-    lines.push(`${counted(bad, "record")} rejected${server}${rejectsFile === undefined ? "" : `, see ${rejectsFile}`}.`)
+    lines.push(
+      `${counted(bad, "record")} ` +
+        `rejected${server}${rejectsFile === undefined ? "" : `, see ${rejectsFile}`}.`
+    )
   }
   if (counts.resent > 0) {
     lines.push(
-      `${counted(counts.resent, "record")} sent again after a lost connection, which may be in the table twice.`
+      `${counted(counts.resent, "record")} sent again after a lost connection, which may be in ` +
+        `the table twice.`
     )
   }
   if (stopped === undefined && counts.skipped > 0 && counts.skipped === recordsRead(counts)) {
@@ -184,7 +198,11 @@ export const summary = (outcome: Outcome): string => {
     if (stopped === undefined && lost === 0) return lines.join("\n")
     lines.push(`What is not durable is kept in ${spool}; zerobus spool drain sends it.`)
     if (stopped !== undefined) {
-      lines.push(following === true ? "To go on: the same command." : "To go on: the same command with --resume.")
+      lines.push(
+        following === true
+          ? "To go on: the same command."
+          : "To go on: the same command with --resume."
+      )
     }
   } else if (following === true) {
     lines.push("The next start with this --state goes on behind what is durable.")
@@ -193,9 +211,12 @@ export const summary = (outcome: Outcome): string => {
       durableTo === undefined
         ? counts.skipped === 0
           ? "Nothing of the file is durable. To go on, ingest it from its start."
-          : `Nothing behind the records passed over is durable. To go on from there: --skip ${counts.skipped}`
-        : `Done up to record ${count(durableTo.records)} of the ${durableTo.file === undefined ? "file" : "files"} (line ${count(durableTo.line)}` +
-            `${durableTo.file === undefined ? "" : ` of ${durableTo.file}`}). To go on from there: --skip ${durableTo.records}`
+          : `Nothing behind the records passed over is durable. To go on from there: --skip ` +
+            `${counts.skipped}`
+        : `Done up to record ${count(durableTo.records)} of the ` +
+            `${durableTo.file === undefined ? "file" : "files"} (line ${count(durableTo.line)}` +
+            `${durableTo.file === undefined ? "" : ` of ${durableTo.file}`}). To go on from ` +
+            `there: --skip ${durableTo.records}`
     )
   }
   return lines.map(visible).join("\n")

@@ -25,6 +25,9 @@ export const localTableArgument = tableArgument("catalog.schema.table of the loc
 
 /** A command's work, of a module that is loaded when the command runs. */
 export const loaded =
-  <M, I, A, E, R>(load: () => Promise<M>, run: (module: M) => (input: I) => Effect.Effect<A, E, R>) =>
+  <M, I, A, E, R>(
+    load: () => Promise<M>,
+    run: (module: M) => (input: I) => Effect.Effect<A, E, R>
+  ) =>
   (input: I): Effect.Effect<A, E, R> =>
     Effect.flatMap(Effect.promise(load), (module) => run(module)(input))

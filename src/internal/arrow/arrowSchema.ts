@@ -51,7 +51,10 @@ export const typeText = (type: ArrowType): string => {
     case "Date":
       return type.unit === "day" ? "Date32" : "Date64"
     case "Timestamp":
-      return `Timestamp(${type.unit}, ${type.zone === undefined ? "no zone" : printable(type.zone)})`
+      return (
+        `Timestamp(${type.unit}, ` +
+        `${type.zone === undefined ? "no zone" : printable(type.zone)})`
+      )
     case "Decimal":
       return `Decimal${type.bits}(${type.precision}, ${type.scale})`
     case "Other":

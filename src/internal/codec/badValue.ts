@@ -1,6 +1,7 @@
 /**
- * What a composed encoder or decoder answers for a value it cannot take: where it sits, what was expected and what kind of value was
- * seen. Never the value itself. It becomes an `InvalidArgument` at the surface.
+ * What a composed encoder or decoder answers for a value it cannot take: where it sits, what was
+ * expected and what kind of value was seen. Never the value itself. It becomes an `InvalidArgument`
+ * at the surface.
  */
 import { InvalidArgument } from "../../ZerobusError.ts"
 import { refusedForColumn } from "../tableForm.ts"
@@ -29,9 +30,14 @@ export class BadValue {
 
   /** The error of the ingest call. */
   toError(tableName: string): InvalidArgument {
-    const place = this.path.length === 0 ? `A record of ${tableName}` : `Column ${this.path.join(".")} of ${tableName}`
+    const place =
+      this.path.length === 0
+        ? `A record of ${tableName}`
+        : `Column ${this.path.join(".")} of ${tableName}`
     const refusal = new InvalidArgument({
-      message: `${place} expects ${this.expected}, got ${this.seen}. Correct the record and ingest it again.`,
+      message:
+        `${place} expects ${this.expected}, got ${this.seen}. Correct the record and ` +
+        `ingest it again.`,
       path: this.path
     })
     return this.unknownColumn ? refusedForColumn(refusal) : refusal

@@ -1,7 +1,9 @@
 /**
- * The tree that encoders and decoders of typed tables are composed from: one node per step from a record's value to the wire.
+ * The tree that encoders and decoders of typed tables are composed from: one node per step from a
+ * record's value to the wire.
  *
- * Trees come from Effect Schemas (`columnSchema.ts`), or from column types for tables known only at run time.
+ * Trees come from Effect Schemas (`columnSchema.ts`), or from column types for tables known only at
+ * run time.
  */
 import type * as Result from "effect/Result"
 import type * as SchemaIssue from "effect/SchemaIssue"
@@ -24,7 +26,11 @@ export type ColumnNode =
     }
   | StructNode
   | { readonly _tag: "Nullable"; readonly inner: ColumnNode; readonly empty: null | undefined }
-  | { readonly _tag: "Check"; readonly inner: ColumnNode; readonly accepts: (value: unknown) => boolean }
+  | {
+      readonly _tag: "Check"
+      readonly inner: ColumnNode
+      readonly accepts: (value: unknown) => boolean
+    }
   | ConvertNode
 
 /** A message with its fields in order. */
@@ -39,8 +45,13 @@ export interface ConvertNode {
   readonly inner: ColumnNode
   readonly encode: (value: unknown) => Result.Result<unknown, SchemaIssue.Issue>
   readonly decode: (value: unknown) => Result.Result<unknown, SchemaIssue.Issue>
-  /** For rows that are class instances: they have the struct's fields and are written as such, which spares the transformation. */
-  readonly instance: { readonly inner: ColumnNode; readonly accepts: (value: unknown) => boolean } | undefined
+  /**
+   * For rows that are class instances: they have the struct's fields and are written as such, which
+   * spares the transformation.
+   */
+  readonly instance:
+    | { readonly inner: ColumnNode; readonly accepts: (value: unknown) => boolean }
+    | undefined
 }
 
 /** A column or struct field. `optional` means that its key may be absent from the record. */
@@ -55,7 +66,8 @@ export interface FieldNode {
 
 /** Whether `null` or `undefined` is among the values that reach the wire. */
 export const isNullable = (node: ColumnNode): boolean =>
-  node._tag === "Nullable" || ((node._tag === "Check" || node._tag === "Convert") && isNullable(node.inner))
+  node._tag === "Nullable" ||
+  ((node._tag === "Check" || node._tag === "Convert") && isNullable(node.inner))
 
 /** The column type a node writes. */
 export const columnTypeOf = (node: ColumnNode): ColumnType => {
@@ -65,7 +77,12 @@ export const columnTypeOf = (node: ColumnNode): ColumnType => {
     case "Array":
       return { _tag: "Array", element: columnTypeOf(node.element), containsNull: false }
     case "Map":
-      return { _tag: "Map", key: node.key.type, value: columnTypeOf(node.value), valueContainsNull: false }
+      return {
+        _tag: "Map",
+        key: node.key.type,
+        value: columnTypeOf(node.value),
+        valueContainsNull: false
+      }
     case "Struct":
       return { _tag: "Struct", fields: node.fields.map((field) => field.definition) }
     default:
@@ -79,19 +96,27 @@ export const structOf = (node: ColumnNode): StructNode =>
     ? node
     : node._tag === "Check" || node._tag === "Convert"
       ? structOf(node.inner)
-      : refuse("A table is made of columns by name: pass an object of columns, a Schema.Struct or a Schema.Class.")
+      : refuse(
+          "A table is made of columns by name: pass an object of columns, a Schema.Struct or a " +
+            "Schema.Class."
+        )
 
 const leafOfType = (type: SimpleType): Leaf =>
   type._tag === "Decimal" ? decimal(type.precision, type.scale) : leaves[type._tag]
 
-/** The node of a column type in its default representation, for tables known only at run time. Nullable columns may be absent. */
+/**
+ * The node of a column type in its default representation, for tables known only at run time.
+ * Nullable columns may be absent.
+ */
 export const nodeOfType = (type: ColumnType): ColumnNode => {
   if (isSimple(type)) return { _tag: "Leaf", leaf: leafOfType(type) }
   switch (type._tag) {
     case "Array":
       return { _tag: "Array", element: nodeOfType(type.element) }
     case "Map": {
-      const key = isSimple(type.key) ? leafOfType(type.key) : refuse("A map has keys of more than one value.")
+      const key = isSimple(type.key)
+        ? leafOfType(type.key)
+        : refuse("A map has keys of more than one value.")
       return {
         _tag: "Map",
         key,
@@ -119,7 +144,8 @@ const nodeOfFields = (
     const collection = node._tag === "Array" || node._tag === "Map"
     return {
       name: definition.name,
-      node: definition.nullable && !collection ? { _tag: "Nullable", inner: node, empty: null } : node,
+      node:
+        definition.nullable && !collection ? { _tag: "Nullable", inner: node, empty: null } : node,
       optional: definition.nullable,
       number: numberOf(definition, index),
       definition

@@ -1,9 +1,10 @@
 /**
  * Turns the Effect Schema of a record into the tree of nodes that its encoder is composed from.
  *
- * Columns are ordinary schemas with an annotation that names their column type. Brands leave no trace, checks become `Check`
- * nodes, transformations become `Convert` nodes around what they encode to, `null` and absent keys are kept apart. Plain schemas
- * whose column type is unmistakable (text, booleans, bigints) are accepted without an annotation.
+ * Columns are ordinary schemas with an annotation that names their column type. Brands leave no
+ * trace, checks become `Check` nodes, transformations become `Convert` nodes around what they
+ * encode to, `null` and absent keys are kept apart. Plain schemas whose column type is unmistakable
+ * (text, booleans, bigints) are accepted without an annotation.
  */
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
@@ -25,14 +26,17 @@ export const positionAnnotation = "effect-zerobus/position"
 export const requiredAnnotation = "effect-zerobus/required"
 
 const annotations = (ast: SchemaAST.AST): ReadonlyArray<Readonly<Record<string, unknown>>> =>
-  [ast.annotations, ...(ast.checks ?? []).map((check) => check.annotations)].filter((found) => found !== undefined)
+  [ast.annotations, ...(ast.checks ?? []).map((check) => check.annotations)].filter(
+    (found) => found !== undefined
+  )
 
 const annotation = (ast: SchemaAST.AST, key: string): unknown => {
   for (const found of annotations(ast)) if (found[key] !== undefined) return found[key]
   return undefined
 }
 
-// The annotation of a column with a check of its own sits on that check; whatever comes after it was added by the user.
+// The annotation of a column with a check of its own sits on that check; whatever comes after it
+// was added by the user.
 const hasFurtherChecks = (ast: SchemaAST.AST): boolean => {
   const checks = ast.checks ?? []
   const own = checks.findIndex((check) => check.annotations?.[columnAnnotation] !== undefined)
@@ -40,7 +44,9 @@ const hasFurtherChecks = (ast: SchemaAST.AST): boolean => {
 }
 
 const withChecks = (ast: SchemaAST.AST, inner: ColumnNode): ColumnNode =>
-  hasFurtherChecks(ast) ? { _tag: "Check", inner, accepts: SchemaParser.is(Schema.make<Schema.Top>(ast)) } : inner
+  hasFurtherChecks(ast)
+    ? { _tag: "Check", inner, accepts: SchemaParser.is(Schema.make<Schema.Top>(ast)) }
+    : inner
 
 const plainLeaf = (ast: SchemaAST.AST): Leaf | undefined => {
   switch (ast._tag) {
@@ -72,19 +78,28 @@ const needsCheck = (ast: SchemaAST.AST): boolean =>
 
 /** The value of a map key on its way: keys are leaves, checked or converted ones too. */
 const leafOf = (node: ColumnNode): Leaf | undefined =>
-  node._tag === "Leaf" ? node.leaf : node._tag === "Check" || node._tag === "Convert" ? leafOf(node.inner) : undefined
+  node._tag === "Leaf"
+    ? node.leaf
+    : node._tag === "Check" || node._tag === "Convert"
+      ? leafOf(node.inner)
+      : undefined
 
 const wrapInStruct = "Wrap it in a struct: Column.Struct({ value: ... })."
 
 const notNull = (path: string, what: string, node: ColumnNode): ColumnNode =>
   isNullable(node)
-    ? refuse(`Column ${path} has ${what} that may be null, which protobuf cannot carry. ${wrapInStruct}`)
+    ? refuse(
+        `Column ${path} has ${what} that may be null, which protobuf cannot carry. ${wrapInStruct}`
+      )
     : node
 
 const compileArrays = (ast: SchemaAST.Arrays, path: string, depth: number): ColumnNode => {
   const [item, more] = ast.rest
   if (ast.elements.length > 0 || item === undefined || more !== undefined) {
-    return refuse(`Column ${path} is a tuple. Use Column.Array for lists and Column.Struct for a fixed set of values.`)
+    return refuse(
+      `Column ${path} is a tuple. Use Column.Array for lists and Column.Struct for a fixed set ` +
+        `of values.`
+    )
   }
   return { _tag: "Array", element: notNull(path, "elements", compile(item, path, depth + 1)) }
 }
@@ -100,7 +115,8 @@ const compileMap = (
   const leaf = leafOf(keyNode)
   if (leaf === undefined) {
     return refuse(
-      `Column ${path} is a map with keys of more than one value. Use integral, boolean or string keys, or an array of structs.`
+      `Column ${path} is a map with keys of more than one value. Use integral, boolean or ` +
+        `string keys, or an array of structs.`
     )
   }
   return {
@@ -114,7 +130,11 @@ const compileMap = (
 
 // The property signatures of a struct or of a whole table. The path is empty at the top.
 const compileFields = (ast: SchemaAST.AST, path: string, depth: number): StructNode => {
-  if (ast._tag !== "Objects" || ast.indexSignatures.length > 0 || ast.propertySignatures.length === 0) {
+  if (
+    ast._tag !== "Objects" ||
+    ast.indexSignatures.length > 0 ||
+    ast.propertySignatures.length === 0
+  ) {
     return refuse(
       path === ""
         ? "The table needs at least one column."
@@ -125,7 +145,9 @@ const compileFields = (ast: SchemaAST.AST, path: string, depth: number): StructN
     _tag: "Struct",
     fields: ast.propertySignatures.map((property, index): FieldNode => {
       if (typeof property.name !== "string")
-        return refuse(`A column of ${path === "" ? "the table" : path} is named by a symbol. Use a string.`)
+        return refuse(
+          `A column of ${path === "" ? "the table" : path} is named by a symbol. Use a string.`
+        )
       const name = property.name
       const fieldPath = path === "" ? name : `${path}.${name}`
       const node = compile(property.type, fieldPath, depth)
@@ -133,22 +155,26 @@ const compileFields = (ast: SchemaAST.AST, path: string, depth: number): StructN
       const collection = type._tag === "Array" || type._tag === "Map"
       if (collection && isNullable(node)) {
         return refuse(
-          `Column ${fieldPath} is an ${type._tag === "Map" ? "map" : "array"} that may be null, which protobuf cannot tell from an empty one. ` +
+          `Column ${fieldPath} is an ${type._tag === "Map" ? "map" : "array"} that may be null, ` +
+            `which protobuf cannot tell from an empty one. ` +
             `Send an empty one instead, or wrap it in a nullable struct.`
         )
       }
       const encoded = SchemaAST.toEncoded(property.type)
       const optional = SchemaAST.isOptional(encoded)
       const required =
-        annotation(property.type, requiredAnnotation) === true || annotation(encoded, requiredAnnotation) === true
+        annotation(property.type, requiredAnnotation) === true ||
+        annotation(encoded, requiredAnnotation) === true
       if (required && (optional || isNullable(node))) {
         return refuse(
-          `Column ${fieldPath} is required and may be null or absent at once. Choose one of Column.required and Column.nullable.`
+          `Column ${fieldPath} is required and may be null or absent at once. Choose one of ` +
+            `Column.required and Column.nullable.`
         )
       }
       const comment = SchemaAST.resolveDescription(property.type)
       // Fields of structs have no positions: they are numbered in order.
-      const placed = annotation(property.type, positionAnnotation) ?? annotation(encoded, positionAnnotation)
+      const placed =
+        annotation(property.type, positionAnnotation) ?? annotation(encoded, positionAnnotation)
       const position = path === "" && typeof placed === "number" ? placed : undefined
       return {
         name,
@@ -168,8 +194,13 @@ const compileFields = (ast: SchemaAST.AST, path: string, depth: number): StructN
 }
 
 // A class is a declaration over its struct, encoded as that very struct.
-const compileInstance = (ast: SchemaAST.AST, path: string, depth: number): ConvertNode["instance"] => {
-  if (ast._tag !== "Declaration" || ast.annotations?.["~constructor"] === undefined) return undefined
+const compileInstance = (
+  ast: SchemaAST.AST,
+  path: string,
+  depth: number
+): ConvertNode["instance"] => {
+  if (ast._tag !== "Declaration" || ast.annotations?.["~constructor"] === undefined)
+    return undefined
   const [struct] = ast.typeParameters
   const [link, more] = ast.encoding ?? []
   if (struct?._tag !== "Objects" || link?.to !== struct || more !== undefined) return undefined
@@ -181,7 +212,8 @@ const compileInstance = (ast: SchemaAST.AST, path: string, depth: number): Conve
 
 const compile = (ast: SchemaAST.AST, path: string, depth: number): ColumnNode => {
   // Nullability counts as a step here; the definition is measured exactly once it is made.
-  if (depth > maxDepth * 3) return refuse(`Column ${path.slice(0, 128)} is nested deeper than ${maxDepth} levels.`)
+  if (depth > maxDepth * 3)
+    return refuse(`Column ${path.slice(0, 128)} is nested deeper than ${maxDepth} levels.`)
   if (ast.encoding !== undefined) {
     const schema = Schema.make<Schema.Codec<unknown, unknown>>(ast)
     return {
@@ -195,9 +227,11 @@ const compile = (ast: SchemaAST.AST, path: string, depth: number): ColumnNode =>
   const found = annotation(ast, columnAnnotation)
   if (found === "map" && ast._tag === "Declaration") {
     const [key, value] = ast.typeParameters
-    if (key !== undefined && value !== undefined) return withChecks(ast, compileMap(key, value, false, path, depth))
+    if (key !== undefined && value !== undefined)
+      return withChecks(ast, compileMap(key, value, false, path, depth))
   }
-  if (found !== undefined && found !== "map") return withChecks(ast, { _tag: "Leaf", leaf: found as Leaf })
+  if (found !== undefined && found !== "map")
+    return withChecks(ast, { _tag: "Leaf", leaf: found as Leaf })
   if (ast._tag === "Union") {
     const empty = ast.types.find((member) => member._tag === "Null" || member._tag === "Undefined")
     const rest = ast.types.filter((member) => member !== empty)
@@ -227,14 +261,19 @@ const compile = (ast: SchemaAST.AST, path: string, depth: number): ColumnNode =>
   }
   return refuse(
     ast._tag === "Suspend"
-      ? `Column ${path} is recursive, which no table can hold. Use Column.Variant for nested data of any depth.`
+      ? `Column ${path} is recursive, which no table can hold. Use Column.Variant for nested ` +
+          `data of any depth.`
       : ast._tag === "Number"
-        ? `Column ${path} is a plain number. Say which one: Column.Int, Column.Double, Column.BigIntAsNumber, ...`
+        ? `Column ${path} is a plain number. Say which one: Column.Int, Column.Double, ` +
+          `Column.BigIntAsNumber, ...`
         : `Column ${path} has no column type. Build it from the constructors of Column.`
   )
 }
 
-/** Compiles the schema of a whole record: a struct or class, with checks and transformations around it where it has them. */
+/**
+ * Compiles the schema of a whole record: a struct or class, with checks and transformations around
+ * it where it has them.
+ */
 export const compileRecord = (ast: SchemaAST.AST): ColumnNode => {
   const node = compile(ast, "", 0)
   structOf(node)

@@ -1,11 +1,20 @@
 /**
- * DECIMAL as leaves: `BigDecimal` or text in the program, text on the wire. Values are never rounded.
+ * DECIMAL as leaves: `BigDecimal` or text in the program, text on the wire. Values are never
+ * rounded.
  */
 import * as BigDecimal from "effect/BigDecimal"
 import type { Leaf } from "./scalar.ts"
 
-/** Whether digits fit DECIMAL(p,s): at most p-s in front of the point and, without trailing zeros, at most s behind it. */
-const decimalFits = (whole: string, fraction: string, precision: number, scale: number): boolean => {
+/**
+ * Whether digits fit DECIMAL(p,s): at most p-s in front of the point and, without trailing zeros,
+ * at most s behind it.
+ */
+const decimalFits = (
+  whole: string,
+  fraction: string,
+  precision: number,
+  scale: number
+): boolean => {
   const front = whole.replace(/^0+/, "").length
   return front <= precision - scale && fraction.replace(/0+$/, "").length <= scale
 }
@@ -16,12 +25,18 @@ const decimalText = (
   const negative = value.value < 0n
   // A scale far outside what any DECIMAL holds would only make a long text.
   if (value.scale < -100 || value.scale > 10_000) return undefined
-  const digits = (negative ? -value.value : value.value).toString() + (value.scale < 0 ? "0".repeat(-value.scale) : "")
+  const digits =
+    (negative ? -value.value : value.value).toString() +
+    (value.scale < 0 ? "0".repeat(-value.scale) : "")
   const scale = Math.max(value.scale, 0)
   const padded = digits.padStart(scale + 1, "0")
   const whole = padded.slice(0, padded.length - scale)
   const fraction = padded.slice(padded.length - scale).replace(/0+$/, "")
-  return { text: `${negative ? "-" : ""}${whole}${fraction === "" ? "" : `.${fraction}`}`, whole, fraction }
+  return {
+    text: `${negative ? "-" : ""}${whole}${fraction === "" ? "" : `.${fraction}`}`,
+    whole,
+    fraction
+  }
 }
 
 const decimalName = (precision: number, scale: number): string => `DECIMAL(${precision},${scale})`
@@ -30,7 +45,9 @@ const decimalName = (precision: number, scale: number): string => `DECIMAL(${pre
 export const decimal = (precision: number, scale: number): Leaf => ({
   type: { _tag: "Decimal", precision, scale },
   scalar: "string",
-  expected: `${decimalName(precision, scale)} (a BigDecimal with at most ${precision - scale} digits before and ${scale} after the point)`,
+  expected:
+    `${decimalName(precision, scale)} (a BigDecimal with at most ${precision - scale} ` +
+    `digits before and ${scale} after the point)`,
   toWire: (value) => {
     if (!BigDecimal.isBigDecimal(value)) return undefined
     const digits = decimalText(value)
@@ -44,9 +61,13 @@ export const decimal = (precision: number, scale: number): Leaf => ({
     const point = text.indexOf(".")
     return point < 0
       ? BigDecimal.make(BigInt(text), 0)
-      : BigDecimal.make(BigInt(text.slice(0, point) + text.slice(point + 1)), text.length - point - 1)
+      : BigDecimal.make(
+          BigInt(text.slice(0, point) + text.slice(point + 1)),
+          text.length - point - 1
+        )
   },
-  seen: (value) => (BigDecimal.isBigDecimal(value) ? "a BigDecimal with too many digits" : undefined)
+  seen: (value) =>
+    BigDecimal.isBigDecimal(value) ? "a BigDecimal with too many digits" : undefined
 })
 
 const decimalPattern = /^[+-]?\d{1,400}(?:\.\d{1,400})?$/
@@ -55,7 +76,9 @@ const decimalPattern = /^[+-]?\d{1,400}(?:\.\d{1,400})?$/
 export const decimalAsString = (precision: number, scale: number): Leaf => ({
   type: { _tag: "Decimal", precision, scale },
   scalar: "string",
-  expected: `${decimalName(precision, scale)} (a text such as "1.5" with at most ${precision - scale} digits before and ${scale} after the point)`,
+  expected:
+    `${decimalName(precision, scale)} (a text such as "1.5" with at most ` +
+    `${precision - scale} digits before and ${scale} after the point)`,
   toWire: (value) => {
     if (typeof value !== "string" || !decimalPattern.test(value)) return undefined
     const text = value.startsWith("+") ? value.slice(1) : value

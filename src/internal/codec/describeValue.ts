@@ -1,14 +1,19 @@
 /**
- * Names the kind of a value in words, for messages that refuse it. The value itself is never quoted.
+ * Names the kind of a value in words, for messages that refuse it. The value itself is never
+ * quoted.
  */
 import * as BigDecimal from "effect/BigDecimal"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import { isBytes } from "../protobuf/bytes.ts"
 
-/** Words by the tag of `Object.prototype.toString`, which is the same for objects of every realm. */
+/**
+ * Words by the tag of `Object.prototype.toString`, which is the same for objects of every realm.
+ */
 const wordsByTag: ReadonlyMap<string, string> = new Map([
-  ...["Map", "Set", "WeakMap", "WeakSet", "WeakRef", "RegExp", "Date"].map((tag) => [tag, `a ${tag}`] as const),
+  ...["Map", "Set", "WeakMap", "WeakSet", "WeakRef", "RegExp", "Date"].map(
+    (tag) => [tag, `a ${tag}`] as const
+  ),
   ["Error", "an Error"],
   ["ArrayBuffer", "binary data"],
   ["SharedArrayBuffer", "binary data"]

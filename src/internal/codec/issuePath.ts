@@ -1,5 +1,6 @@
 /**
- * Where inside a value an Effect Schema issue sits. The issue's own text may quote the value, so only its place is used.
+ * Where inside a value an Effect Schema issue sits. The issue's own text may quote the value, so
+ * only its place is used.
  */
 import type * as SchemaIssue from "effect/SchemaIssue"
 

@@ -1,7 +1,8 @@
 /**
- * Typed records as JSON, by the value conventions of the service: DATE as days, timestamps as microseconds, BINARY as base64, DECIMAL
- * as text, VARIANT as text that holds JSON, integers beyond 2^53 as text. Composed of closures like the protobuf encoder, and with the
- * same checks; NaN and infinities are refused because JSON has none.
+ * Typed records as JSON, by the value conventions of the service: DATE as days, timestamps as
+ * microseconds, BINARY as base64, DECIMAL as text, VARIANT as text that holds JSON, integers beyond
+ * 2^53 as text. Composed of closures like the protobuf encoder, and with the same checks; NaN and
+ * infinities are refused because JSON has none.
  */
 import * as Result from "effect/Result"
 import { BadValue, badLeaf } from "./badValue.ts"
@@ -11,7 +12,15 @@ import { base64OfBytes, bytesOfBase64 } from "../columns/base64Text.ts"
 import { integerJson } from "../columns/scalarTypes.ts"
 import type { Leaf, WireValue } from "./scalars.ts"
 import { describeValue } from "./describeValue.ts"
-import { expectedOf, failsCheck, failsEncoding, isRecord, missing, shownKey, unknownKey } from "./protoEncode.ts"
+import {
+  expectedOf,
+  failsCheck,
+  failsEncoding,
+  isRecord,
+  missing,
+  shownKey,
+  unknownKey
+} from "./protoEncode.ts"
 
 /** Turns a value into what `JSON.stringify` takes, or answers why it is refused. */
 export type ToJson = (value: unknown) => unknown
@@ -29,7 +38,10 @@ const leafToJson =
       case "number":
         return Number.isFinite(wire)
           ? wire
-          : new BadValue(`${leaf.expected.replace("a number", "a finite number")} in a JSON table`, describeValue(wire))
+          : new BadValue(
+              `${leaf.expected.replace("a number", "a finite number")} in a JSON table`,
+              describeValue(wire)
+            )
       case "bigint":
         return integerJson(wire)
       case "object":
@@ -81,14 +93,18 @@ export const toJson = (node: ColumnNode): ToJson => {
       const inner = toJson(node.inner)
       return (value) => {
         const json = inner(value)
-        return json instanceof BadValue || node.accepts(value) ? json : failsCheck(node.inner, value)
+        return json instanceof BadValue || node.accepts(value)
+          ? json
+          : failsCheck(node.inner, value)
       }
     }
     case "Convert": {
       const inner = toJson(node.inner)
       return (value) => {
         const encoded = node.encode(value)
-        return Result.isSuccess(encoded) ? inner(encoded.success) : failsEncoding(node.inner, value, encoded.failure)
+        return Result.isSuccess(encoded)
+          ? inner(encoded.success)
+          : failsEncoding(node.inner, value, encoded.failure)
       }
     }
     case "Array": {
@@ -109,7 +125,10 @@ export const toJson = (node: ColumnNode): ToJson => {
       const item = toJson(node.value)
       return (value) => {
         if (node.plainObject ? !isRecord(value) : !(value instanceof Map)) {
-          return new BadValue(node.plainObject ? "MAP (a plain object)" : "MAP (a Map)", describeValue(value))
+          return new BadValue(
+            node.plainObject ? "MAP (a plain object)" : "MAP (a Map)",
+            describeValue(value)
+          )
         }
         const entries: Array<[string, unknown]> = []
         for (const [name, one] of value instanceof Map ? value : Object.entries(value as object)) {
@@ -133,7 +152,9 @@ export const structToJson = (node: StructNode): ToJson => {
     if (!isRecord(value)) return new BadValue("STRUCT (an object)", describeValue(value))
     const out: Record<string, unknown> = {}
     for (const field of fields) {
-      const own = Object.hasOwn(value, field.name) || (field.name in value && !(field.name in Object.prototype))
+      const own =
+        Object.hasOwn(value, field.name) ||
+        (field.name in value && !(field.name in Object.prototype))
       const item = own ? value[field.name] : undefined
       if (item === undefined && field.optional) continue
       if (!own) return new BadValue(expectedOf(field.node), missing).at(field.name)
@@ -144,7 +165,9 @@ export const structToJson = (node: StructNode): ToJson => {
     const extra = unknownKey(value, names)
     return extra === undefined
       ? out
-      : new BadValue("only columns of the table", "a column that is not in it", true).at(shownKey(extra))
+      : new BadValue("only columns of the table", "a column that is not in it", true).at(
+          shownKey(extra)
+        )
   }
 }
 
@@ -170,7 +193,8 @@ export const fromJson = (node: ColumnNode): FromJson => {
     }
     case "Array": {
       const element = fromJson(node.element)
-      return (json) => (Array.isArray(json) ? json.map((item) => element(item)) : refuse("A value is not an array."))
+      return (json) =>
+        Array.isArray(json) ? json.map((item) => element(item)) : refuse("A value is not an array.")
     }
     case "Map": {
       const item = fromJson(node.value)
@@ -199,7 +223,10 @@ const keyJson = (leaf: Leaf, name: string): unknown =>
       ? Number(name)
       : name
 
-/** The JSON decoder of a record or struct: columns that are absent are null, absent or empty, as the schema has it. */
+/**
+ * The JSON decoder of a record or struct: columns that are absent are null, absent or empty, as the
+ * schema has it.
+ */
 export const structFromJson = (node: StructNode): FromJson => {
   const fields = node.fields.map((field) => ({ ...field, fromJson: fromJson(field.node) }))
   return (json) => {

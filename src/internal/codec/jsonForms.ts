@@ -1,7 +1,7 @@
 /**
- * Finds values of a schema that JSON has a form for and the service has another one: dates and times,
- * durations, maps and options. Sent as they are they would be refused by the server, which ends the
- * stream, so they are refused at the call.
+ * Finds values of a schema that JSON has a form for and the service has another one: dates and
+ * times, durations, maps and options. Sent as they are they would be refused by the server, which
+ * ends the stream, so they are refused at the call.
  */
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -19,10 +19,13 @@ export interface ForeignForm {
 }
 
 const time =
-  "Give its column what the service takes, as a number: microseconds since 1970 for TIMESTAMP, days for " +
+  "Give its column what the service takes, as a number: microseconds since 1970 for TIMESTAMP, " +
+  "days for " +
   "DATE. Or use Table.make, which converts it, or Schema.DateFromString for a STRING column."
 
-const kinds: ReadonlyArray<readonly [is: (value: object) => boolean, what: string, advice: string]> = [
+const kinds: ReadonlyArray<
+  readonly [is: (value: object) => boolean, what: string, advice: string]
+> = [
   [(value) => value instanceof Date, "a Date", time],
   [DateTime.isDateTime, "a DateTime", time],
   [Duration.isDuration, "a Duration", "Give a number or a text instead."],
@@ -39,8 +42,8 @@ const kinds: ReadonlyArray<readonly [is: (value: object) => boolean, what: strin
 ]
 
 /**
- * How to look for such values in records of a schema: a function for one record, or `undefined` when the
- * schema's encoded side is plain values alone.
+ * How to look for such values in records of a schema: a function for one record, or `undefined`
+ * when the schema's encoded side is plain values alone.
  */
 export const foreignFormsOf = <A, I>(
   schema: Schema.Codec<A, I>
@@ -57,7 +60,11 @@ export const foreignFormsOf = <A, I>(
 const mayHold = (part: unknown, seen: Set<unknown>): boolean => {
   if (typeof part !== "object" || part === null || seen.has(part)) return false
   seen.add(part)
-  if ("_tag" in part && /^(?:Declaration|Suspend|Unknown|Any|ObjectKeyword)$/.test(String(part._tag))) return true
+  if (
+    "_tag" in part &&
+    /^(?:Declaration|Suspend|Unknown|Any|ObjectKeyword)$/.test(String(part._tag))
+  )
+    return true
   return Object.entries(part).some(([key, value]) => key !== "annotations" && mayHold(value, seen))
 }
 
@@ -66,10 +73,12 @@ const find = (value: unknown): ForeignForm | undefined => {
   for (const [is, what, advice] of kinds) if (is(value)) return { path: [], what, advice }
   // What other classes hold is theirs, such as the digits of a decimal.
   const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null && !Array.isArray(value)) return undefined
+  if (prototype !== Object.prototype && prototype !== null && !Array.isArray(value))
+    return undefined
   for (const [key, inner] of Object.entries(value)) {
     const found = find(inner)
-    if (found !== undefined) return { ...found, path: [Array.isArray(value) ? Number(key) : key, ...found.path] }
+    if (found !== undefined)
+      return { ...found, path: [Array.isArray(value) ? Number(key) : key, ...found.path] }
   }
   return undefined
 }

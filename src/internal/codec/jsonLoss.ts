@@ -1,9 +1,11 @@
 /**
- * Finds objects whose content `JSON.stringify` leaves out without a word: a promise whose `await` was forgotten, a Map, a Set, an Error.
- * They become `{}`, and the record would be durable without what its sender meant.
+ * Finds objects whose content `JSON.stringify` leaves out without a word: a promise whose `await`
+ * was forgotten, a Map, a Set, an Error. They become `{}`, and the record would be durable without
+ * what its sender meant.
  *
- * The record itself is refused when it is any of these, or an Effect. Of what it holds, objects are refused of which nothing is left, and
- * those are found in the text: a search for `{}` costs a small part of what looking at every field, or a replacer, does.
+ * The record itself is refused when it is any of these, or an Effect. Of what it holds, objects are
+ * refused of which nothing is left, and those are found in the text: a search for `{}` costs a
+ * small part of what looking at every field, or a replacer, does.
  */
 import * as Effect from "effect/Effect"
 import { describeValue } from "./describeValue.ts"
@@ -18,7 +20,9 @@ export interface JsonLoss {
 const bare: JsonLoss = {
   path: [],
   what: "an object without fields of its own",
-  advice: "JSON does not see getters and private fields: hand in a plain object, or give the class a toJSON."
+  advice:
+    "JSON does not see getters and private fields: hand in a plain object, or give the class a " +
+    "toJSON."
 }
 
 const asText = "Turn it into text first, such as base64, or into an array."
@@ -39,10 +43,19 @@ const advices: ReadonlyMap<string, string> = new Map([
   ["an Error", "Pick the fields to send, such as its name and message."]
 ])
 
-/** Kinds that are refused as a record even with a toJSON: Buffers have one, Effects have one for logs. */
-const neverRecords: ReadonlySet<string> = new Set(["a promise", "an Effect", "bytes", "binary data"])
+/**
+ * Kinds that are refused as a record even with a toJSON: Buffers have one, Effects have one for
+ * logs.
+ */
+const neverRecords: ReadonlySet<string> = new Set([
+  "a promise",
+  "an Effect",
+  "bytes",
+  "binary data"
+])
 
-const hasToJson = (value: object): boolean => typeof (value as { readonly toJSON?: unknown }).toJSON === "function"
+const hasToJson = (value: object): boolean =>
+  typeof (value as { readonly toJSON?: unknown }).toJSON === "function"
 
 /** Whether the object is a literal, of this realm or another one. */
 const isLiteral = (value: object): boolean => {
@@ -68,9 +81,13 @@ const lossOfInstance = (record: object): JsonLoss | undefined => {
   return loss ?? (isLiteral(record) || Object.keys(record).length > 0 ? undefined : bare)
 }
 
-/** What is lost of the objects that a record holds, given its text; what has a `toJSON` says itself what it is. */
+/**
+ * What is lost of the objects that a record holds, given its text; what has a `toJSON` says itself
+ * what it is.
+ */
 export const lossInText = (text: string, record: object): JsonLoss | undefined =>
-  // A record without objects in it ends at its first brace, and that is a single character to search for.
+  // A record without objects in it ends at its first brace, and that is a single character to
+  // search for.
   text.indexOf("}") < text.length - 1 && text.includes("{}") ? lossWithin(record) : undefined
 
 // The record could be written, so it has no cycles but behind a toJSON.
@@ -85,7 +102,8 @@ const lossWithin = (value: object): JsonLoss | undefined => {
   }
   for (const key in value) {
     const found = lossOfField((value as Readonly<Record<string, unknown>>)[key])
-    if (found !== undefined && Object.hasOwn(value, key)) return { ...found, path: [key, ...found.path] }
+    if (found !== undefined && Object.hasOwn(value, key))
+      return { ...found, path: [key, ...found.path] }
   }
   return undefined
 }

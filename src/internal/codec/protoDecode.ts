@@ -1,6 +1,7 @@
 /**
- * Composes the protobuf decoder of a table from closures: the inverse of `protoEncode.ts`, for rows read back from a server or from
- * unacknowledged records. Input is untrusted: lengths, wire types and ranges are checked, unknown fields are passed over.
+ * Composes the protobuf decoder of a table from closures: the inverse of `protoEncode.ts`, for rows
+ * read back from a server or from unacknowledged records. Input is untrusted: lengths, wire types
+ * and ranges are checked, unknown fields are passed over.
  */
 import * as Result from "effect/Result"
 import type { ColumnNode, StructNode } from "./columnNode.ts"
@@ -11,7 +12,9 @@ import { WireReader } from "../protobuf/reader.ts"
 
 type Read = (reader: WireReader, wire: number) => unknown
 
-/** Holds a value that stands for an absent field; `undefined` means that the field must be there. */
+/**
+ * Holds a value that stands for an absent field; `undefined` means that the field must be there.
+ */
 interface Absent {
   readonly value: unknown
 }
@@ -21,9 +24,11 @@ const mismatch = (): never => refuse("A field of the record has another wire typ
 const readWire = (leaf: Leaf): ((reader: WireReader, wire: number) => WireValue) => {
   switch (leaf.scalar) {
     case "double":
-      return (reader, wire) => (wire === 1 ? dataView(reader).getFloat64(reader.fixed(8), true) : mismatch())
+      return (reader, wire) =>
+        wire === 1 ? dataView(reader).getFloat64(reader.fixed(8), true) : mismatch()
     case "float":
-      return (reader, wire) => (wire === 5 ? dataView(reader).getFloat32(reader.fixed(4), true) : mismatch())
+      return (reader, wire) =>
+        wire === 5 ? dataView(reader).getFloat32(reader.fixed(4), true) : mismatch()
     case "int32":
       return (reader, wire) => (wire === 0 ? reader.int32() : mismatch())
     case "int64":
@@ -70,7 +75,9 @@ const fieldReader = (node: ColumnNode): Read => {
 }
 
 const convert = (node: ColumnNode & { readonly _tag: "Convert" }, value: unknown): unknown =>
-  Result.getOrElse(node.decode(value), () => refuse("A value cannot be decoded by the schema of its column."))
+  Result.getOrElse(node.decode(value), () =>
+    refuse("A value cannot be decoded by the schema of its column.")
+  )
 
 const absent = (node: ColumnNode): Absent | undefined => {
   switch (node._tag) {
@@ -125,13 +132,17 @@ const gather = (node: ColumnNode): Gather => {
       const entry = entryReader(node)
       return {
         add: (reader, wire, sofar) => {
-          const map = sofar === undefined ? new Map<unknown, unknown>() : (sofar as Map<unknown, unknown>)
+          const map =
+            sofar === undefined ? new Map<unknown, unknown>() : (sofar as Map<unknown, unknown>)
           if (wire !== 2) return mismatch()
           const [key, value] = entry(reader.sub())
           return map.set(key, value)
         },
         finish: (gathered) => {
-          const map = gathered === undefined ? new Map<unknown, unknown>() : (gathered as Map<unknown, unknown>)
+          const map =
+            gathered === undefined
+              ? new Map<unknown, unknown>()
+              : (gathered as Map<unknown, unknown>)
           return node.plainObject ? Object.fromEntries(map as Map<string, unknown>) : map
         }
       }
@@ -148,7 +159,13 @@ const packedWire = (node: ColumnNode): number | undefined => {
   if ("inner" in node) return packedWire(node.inner)
   if (node._tag !== "Leaf") return undefined
   const scalar = node.leaf.scalar
-  return scalar === "string" || scalar === "bytes" ? undefined : scalar === "double" ? 1 : scalar === "float" ? 5 : 0
+  return scalar === "string" || scalar === "bytes"
+    ? undefined
+    : scalar === "double"
+      ? 1
+      : scalar === "float"
+        ? 5
+        : 0
 }
 
 const entryReader = (
@@ -188,8 +205,12 @@ export const recordReader = (node: ColumnNode): ((reader: WireReader) => unknown
   return structReader(structOf(node))
 }
 
-/** Reads the fields of a message into an object with its columns in order. Leaves by a `Refusal`. */
-export const structReader = (node: StructNode): ((reader: WireReader) => Record<string, unknown>) => {
+/**
+ * Reads the fields of a message into an object with its columns in order. Leaves by a `Refusal`.
+ */
+export const structReader = (
+  node: StructNode
+): ((reader: WireReader) => Record<string, unknown>) => {
   const gathers = node.fields.map((field) => gather(field.node))
   const slots = new Map(node.fields.map((field, index) => [field.number, index]))
   const absents = node.fields.map((field): Absent | undefined =>

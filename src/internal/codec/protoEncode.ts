@@ -57,12 +57,16 @@ const fieldWriter = (node: ColumnNode, number: number): WriteValue => {
 
 const checked = (node: ColumnNode & { readonly _tag: "Check" }, inner: WriteValue): WriteValue => {
   const accepts = node.accepts
-  return (value, sink) => inner(value, sink) ?? (accepts(value) ? undefined : failsCheck(node.inner, value))
+  return (value, sink) =>
+    inner(value, sink) ?? (accepts(value) ? undefined : failsCheck(node.inner, value))
 }
 
 /** The refusal of a value that the checks of its schema do not accept. */
 export const failsCheck = (node: ColumnNode, value: unknown): BadValue =>
-  new BadValue(`${expectedOf(node)} that meets the checks of its schema`, `${describeValue(value)} that does not`)
+  new BadValue(
+    `${expectedOf(node)} that meets the checks of its schema`,
+    `${describeValue(value)} that does not`
+  )
 
 const converted = (node: ConvertNode, writer: (inner: ColumnNode) => WriteValue): WriteValue => {
   if (node.instance !== undefined) {
@@ -74,13 +78,22 @@ const converted = (node: ConvertNode, writer: (inner: ColumnNode) => WriteValue)
   const encode = node.encode
   return (value, sink) => {
     const encoded = encode(value)
-    return Result.isSuccess(encoded) ? inner(encoded.success, sink) : failsEncoding(node.inner, value, encoded.failure)
+    return Result.isSuccess(encoded)
+      ? inner(encoded.success, sink)
+      : failsEncoding(node.inner, value, encoded.failure)
   }
 }
 
 /** The refusal of a value that its schema cannot encode. */
-export const failsEncoding = (node: ColumnNode, value: unknown, issue: SchemaIssue.Issue): BadValue => {
-  const bad = new BadValue(`${expectedOf(node)} that its schema can encode`, `${describeValue(value)} that it cannot`)
+export const failsEncoding = (
+  node: ColumnNode,
+  value: unknown,
+  issue: SchemaIssue.Issue
+): BadValue => {
+  const bad = new BadValue(
+    `${expectedOf(node)} that its schema can encode`,
+    `${describeValue(value)} that it cannot`
+  )
   bad.path.push(...issuePath(issue))
   return bad
 }
@@ -98,8 +111,14 @@ const mapWriter = (node: ColumnNode & { readonly _tag: "Map" }, number: number):
   const writeKey = fieldWriter(node.keyNode, 1)
   const writeValue = fieldWriter(node.value, 2)
   let key: unknown
-  const entry: WriteValue = (value, sink) => writeKey(key, sink)?.at("key") ?? writeValue(value, sink)?.at("value")
-  const one = (name: unknown, value: unknown, index: number, sink: ByteSink): BadValue | undefined => {
+  const entry: WriteValue = (value, sink) =>
+    writeKey(key, sink)?.at("key") ?? writeValue(value, sink)?.at("value")
+  const one = (
+    name: unknown,
+    value: unknown,
+    index: number,
+    sink: ByteSink
+  ): BadValue | undefined => {
     key = name
     return delimited(tag, entry, value, sink)?.at(index)
   }
@@ -151,7 +170,8 @@ export const structWriter = (node: StructNode): WriteValue => {
   const nodes = node.fields.map((field) => field.node)
   // A column called "constructor" must not find what every object inherits.
   const inherited = names.map((name) => name in Object.prototype)
-  // From field `from` on, by name: for keys in another order, absent columns, and everything that is refused.
+  // From field `from` on, by name: for keys in another order, absent columns, and everything that
+  // is refused.
   const writeByName = (value: unknown, sink: ByteSink, from: number): BadValue | undefined => {
     if (!isRecord(value)) return new BadValue("STRUCT (an object)", describeValue(value))
     let present = from
@@ -163,7 +183,8 @@ export const structWriter = (node: StructNode): WriteValue => {
           if (Object.hasOwn(value, name)) present++
           continue
         }
-        if (inherited[index] || !(name in value)) return new BadValue(expectedOf(nodes[index]!), missing).at(name)
+        if (inherited[index] || !(name in value))
+          return new BadValue(expectedOf(nodes[index]!), missing).at(name)
       }
       present++
       const bad = writers[index]!(item, sink)
@@ -175,12 +196,15 @@ export const structWriter = (node: StructNode): WriteValue => {
     const extra = unknownKey(value, nameSet)
     return extra === undefined
       ? undefined
-      : new BadValue("only columns of the table", "a column that is not in it", true).at(shownKey(extra))
+      : new BadValue("only columns of the table", "a column that is not in it", true).at(
+          shownKey(extra)
+        )
   }
   return (value, sink) => {
-    if (typeof value !== "object" || value === null) return new BadValue("STRUCT (an object)", describeValue(value))
-    // Most records have their keys in the order of the columns. Walking the keys is then several times cheaper than looking up each
-    // name, and shows at once that no key is unknown.
+    if (typeof value !== "object" || value === null)
+      return new BadValue("STRUCT (an object)", describeValue(value))
+    // Most records have their keys in the order of the columns. Walking the keys is then several
+    // times cheaper than looking up each name, and shows at once that no key is unknown.
     let index = 0
     for (const key in value) {
       if (key !== names[index]) return writeByName(value, sink, index)

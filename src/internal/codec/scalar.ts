@@ -1,11 +1,14 @@
 /**
- * The model of scalar values of typed columns. One leaf stands for one column type in one TypeScript representation, such as TIMESTAMP
- * as `DateTime.Utc`, as `Date` or as microseconds; the leaves themselves are in `scalars.ts` and the modules it gathers.
+ * The model of scalar values of typed columns. One leaf stands for one column type in one
+ * TypeScript representation, such as TIMESTAMP as `DateTime.Utc`, as `Date` or as microseconds; the
+ * leaves themselves are in `scalars.ts` and the modules it gathers.
  */
 import type { ColumnType } from "../columns/columnType.ts"
 import type { WireScalar } from "../columns/scalarTypes.ts"
 
-/** A value as it stands on the wire. 64-bit integers are numbers where they are safe, else bigints. */
+/**
+ * A value as it stands on the wire. 64-bit integers are numbers where they are safe, else bigints.
+ */
 export type WireValue = number | bigint | string | boolean | Uint8Array
 
 /** A column type in one TypeScript representation. */
@@ -18,6 +21,9 @@ export interface Leaf {
   readonly toWire: (value: unknown) => WireValue | undefined
   /** The value of a wire value. `undefined` when it lies outside what the type holds. */
   readonly fromWire: (value: WireValue) => unknown
-  /** Why a value is refused, in words such as "a number out of range"; `undefined` leaves it to `describeValue`. */
+  /**
+   * Why a value is refused, in words such as "a number out of range"; `undefined` leaves it to
+   * `describeValue`.
+   */
   readonly seen?: (value: unknown) => string | undefined
 }

@@ -1,8 +1,10 @@
 /**
- * Writes tags, scalars and length-delimited values into a byte sink. This is the inner loop of typed ingestion: no allocation per
- * value, room is checked inline, and the common types have writers of their own.
+ * Writes tags, scalars and length-delimited values into a byte sink. This is the inner loop of
+ * typed ingestion: no allocation per value, room is checked inline, and the common types have
+ * writers of their own.
  *
- * The sink may move what is being written when it grows, so where an open message has its length is counted from the sink's mark.
+ * The sink may move what is being written when it grows, so where an open message has its length is
+ * counted from the sink's mark.
  */
 import type { BadValue } from "./badValue.ts"
 import { badLeaf } from "./badValue.ts"
@@ -16,10 +18,17 @@ import type { ByteSink } from "../recordCodec.ts"
 export type WriteValue = (value: unknown, sink: ByteSink) => BadValue | undefined
 
 /** The tag of a field with the wire type of a scalar; messages have that of bytes. */
-export const fieldTag = (number: number, scalar: WireScalar): number => number * 8 + wireType(scalar)
+export const fieldTag = (number: number, scalar: WireScalar): number =>
+  number * 8 + wireType(scalar)
 
 const wireType = (scalar: WireScalar): number =>
-  scalar === "double" ? 1 : scalar === "string" || scalar === "bytes" ? 2 : scalar === "float" ? 5 : 0
+  scalar === "double"
+    ? 1
+    : scalar === "string" || scalar === "bytes"
+      ? 2
+      : scalar === "float"
+        ? 5
+        : 0
 
 const room = (sink: ByteSink, bytes: number): void => {
   if (sink.buffer.length - sink.position < bytes) sink.ensure(bytes)
@@ -66,7 +75,8 @@ const writeVarint64 = (sink: ByteSink, low: number, high: number): void => {
 }
 
 const writeInteger = (sink: ByteSink, value: number): void => {
-  // Safe integers split exactly: the low half by the conversion to 32 bits, the high half by the floor, negative ones too.
+  // Safe integers split exactly: the low half by the conversion to 32 bits, the high half by the
+  // floor, negative ones too.
   if (value >= 0 && value <= 0x7fffffff) writeVarint(sink, value)
   else writeVarint64(sink, value >>> 0, Math.floor(value / 4_294_967_296) >>> 0)
 }
@@ -127,8 +137,8 @@ const varintSize = (value: number): number =>
   value < 128 ? 1 : value < 16_384 ? 2 : value < 2_097_152 ? 3 : value < 268_435_456 ? 4 : 5
 
 /**
- * Writes the length of what stands behind `start + reserved`, counted from the mark, moving it when the length takes more than the
- * reserved bytes.
+ * Writes the length of what stands behind `start + reserved`, counted from the mark, moving it when
+ * the length takes more than the reserved bytes.
  */
 const closeLength = (sink: ByteSink, start: number, reserved: number): void => {
   const length = sink.position - sink.mark - start - reserved
@@ -185,7 +195,12 @@ const writeBytes = (sink: ByteSink, tag: number, bytes: Uint8Array): void => {
 }
 
 /** Writes a length-delimited message. */
-export const delimited = (tag: number, write: WriteValue, value: unknown, sink: ByteSink): BadValue | undefined => {
+export const delimited = (
+  tag: number,
+  write: WriteValue,
+  value: unknown,
+  sink: ByteSink
+): BadValue | undefined => {
   room(sink, scalarRoom)
   writeTag(sink, tag)
   const start = sink.position++ - sink.mark
@@ -219,7 +234,9 @@ const numberWriter = (leaf: Leaf, tag: number): WriteValue => {
   return (value, sink) => {
     const wire = toWire(value)
     if (typeof wire !== "number")
-      return wire !== undefined && writeWire(leaf, tag, wire, sink) ? undefined : badLeaf(leaf, value)
+      return wire !== undefined && writeWire(leaf, tag, wire, sink)
+        ? undefined
+        : badLeaf(leaf, value)
     room(sink, scalarRoom)
     writeTag(sink, tag)
     writeInteger(sink, wire)
@@ -271,14 +288,20 @@ export const leafWriter = (leaf: Leaf, tag: number): WriteValue => {
         if (bigIntSlot[0] !== value) return badLeaf(leaf, value)
         room(sink, scalarRoom)
         writeTag(sink, tag)
-        writeVarint64(sink, bigIntHalves[littleEndian ? 0 : 1]!, bigIntHalves[littleEndian ? 1 : 0]!)
+        writeVarint64(
+          sink,
+          bigIntHalves[littleEndian ? 0 : 1]!,
+          bigIntHalves[littleEndian ? 1 : 0]!
+        )
         return undefined
       }
     default: {
       const toWire = leaf.toWire
       return (value, sink) => {
         const wire = toWire(value)
-        return wire !== undefined && writeWire(leaf, tag, wire, sink) ? undefined : badLeaf(leaf, value)
+        return wire !== undefined && writeWire(leaf, tag, wire, sink)
+          ? undefined
+          : badLeaf(leaf, value)
       }
     }
   }

@@ -1,8 +1,9 @@
 /**
- * The scalar values of typed columns: which TypeScript values a column takes, how they stand on the wire, and how they are read back.
+ * The scalar values of typed columns: which TypeScript values a column takes, how they stand on the
+ * wire, and how they are read back.
  *
- * Here are booleans, numbers, text and bytes, and the table of all leaves; times, decimals and VARIANT have modules of their own.
- * Values are never quoted in failures.
+ * Here are booleans, numbers, text and bytes, and the table of all leaves; times, decimals and
+ * VARIANT have modules of their own. Values are never quoted in failures.
  */
 import { integerRange, numberRange, scalarTypes, sqlName } from "../columns/scalarTypes.ts"
 import { isBytes } from "../protobuf/bytes.ts"
@@ -24,9 +25,13 @@ const integer = (tag: "TinyInt" | "SmallInt" | "Int"): Leaf => {
     scalar: scalarTypes[tag].wire,
     expected: `${sqlName(tag)} (${scalarTypes[tag].holds})`,
     toWire: (value) =>
-      typeof value === "number" && Number.isInteger(value) && value >= min && value <= max ? value : undefined,
-    fromWire: (value) => (typeof value === "number" && value >= min && value <= max ? value : undefined),
-    seen: (value) => (typeof value === "number" && Number.isInteger(value) ? "an integer out of range" : undefined)
+      typeof value === "number" && Number.isInteger(value) && value >= min && value <= max
+        ? value
+        : undefined,
+    fromWire: (value) =>
+      typeof value === "number" && value >= min && value <= max ? value : undefined,
+    seen: (value) =>
+      typeof value === "number" && Number.isInteger(value) ? "an integer out of range" : undefined
   }
 }
 
@@ -34,7 +39,8 @@ const bigInt: Leaf = {
   type: { _tag: "BigInt" },
   scalar: scalarTypes.BigInt.wire,
   expected: "BIGINT (a bigint of 64 bits)",
-  toWire: (value) => (typeof value === "bigint" && value >= minInt64 && value <= maxInt64 ? value : undefined),
+  toWire: (value) =>
+    typeof value === "bigint" && value >= minInt64 && value <= maxInt64 ? value : undefined,
   fromWire: (value) => (typeof value === "number" ? BigInt(value) : value),
   seen: (value) => (typeof value === "bigint" ? "a bigint out of range" : undefined)
 }
@@ -45,12 +51,15 @@ const bigIntAsNumber: Leaf = {
   expected: "BIGINT (a safe integer)",
   toWire: (value) => (Number.isSafeInteger(value) ? (value as number) : undefined),
   fromWire: (value) => safeNumber(value),
-  seen: (value) => (typeof value === "number" && Number.isInteger(value) ? "an integer out of range" : undefined)
+  seen: (value) =>
+    typeof value === "number" && Number.isInteger(value) ? "an integer out of range" : undefined
 }
 
 const safeNumber = (value: WireValue): number | undefined => {
   if (typeof value === "number") return value
-  return typeof value === "bigint" && value >= minSafe && value <= maxSafe ? Number(value) : undefined
+  return typeof value === "bigint" && value >= minSafe && value <= maxSafe
+    ? Number(value)
+    : undefined
 }
 
 const float: Leaf = {
@@ -59,7 +68,9 @@ const float: Leaf = {
   expected: "FLOAT (a number)",
   // A finite number beyond the range of 32 bits would silently become infinite.
   toWire: (value) =>
-    typeof value === "number" && (!Number.isFinite(value) || Number.isFinite(Math.fround(value))) ? value : undefined,
+    typeof value === "number" && (!Number.isFinite(value) || Number.isFinite(Math.fround(value)))
+      ? value
+      : undefined,
   fromWire: (value) => value,
   seen: (value) => (typeof value === "number" ? "a number out of range" : undefined)
 }

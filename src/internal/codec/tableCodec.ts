@@ -1,6 +1,6 @@
 /**
- * The record codec of a typed table, in protobuf or JSON, from its node tree. Joins the composed encoders and decoders with the byte
- * sink of the engine and turns refusals into `InvalidArgument`.
+ * The record codec of a typed table, in protobuf or JSON, from its node tree. Joins the composed
+ * encoders and decoders with the byte sink of the engine and turns refusals into `InvalidArgument`.
  */
 import * as Result from "effect/Result"
 import type { InvalidArgument } from "../../ZerobusError.ts"
@@ -29,7 +29,10 @@ const decoding = <A>(
     } catch (error) {
       if (error instanceof Refusal) {
         return Result.fail(
-          new InvalidArgumentError({ message: `The bytes are no record of ${tableName}: ${error.message}`, path: [] })
+          new InvalidArgumentError({
+            message: `The bytes are no record of ${tableName}: ${error.message}`,
+            path: []
+          })
         )
       }
       throw error

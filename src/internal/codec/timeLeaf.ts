@@ -1,5 +1,6 @@
 /**
- * Dates and timestamps as leaves: DATE as days, TIMESTAMP and TIMESTAMP_NTZ as microseconds on the wire, years 1 to 9999.
+ * Dates and timestamps as leaves: DATE as days, TIMESTAMP and TIMESTAMP_NTZ as microseconds on the
+ * wire, years 1 to 9999.
  */
 import * as DateTime from "effect/DateTime"
 import { integerRange, scalarTypes, sqlName } from "../columns/scalarTypes.ts"
@@ -28,7 +29,8 @@ const microsOfMillis = (millis: number): number | bigint | undefined => {
 
 const millisOfWire = (value: WireValue): number | undefined => {
   if (typeof value !== "number" && typeof value !== "bigint") return undefined
-  const millis = typeof value === "number" ? Math.floor(value / 1000) : Number(millisOfMicros(value))
+  const millis =
+    typeof value === "number" ? Math.floor(value / 1000) : Number(millisOfMicros(value))
   return inRange(millis) ? millis : undefined
 }
 
@@ -39,7 +41,8 @@ export const timestamp = (tag: TimeTag): Leaf => ({
   type: { _tag: tag },
   scalar: scalarTypes[tag].wire,
   expected: `${sqlName(tag)} (a DateTime ${dateRange})`,
-  toWire: (value) => (DateTime.isDateTime(value) ? microsOfMillis(value.epochMilliseconds) : undefined),
+  toWire: (value) =>
+    DateTime.isDateTime(value) ? microsOfMillis(value.epochMilliseconds) : undefined,
   fromWire: (value) => {
     const millis = millisOfWire(value)
     return millis === undefined ? undefined : DateTime.makeUnsafe(millis)
@@ -65,7 +68,8 @@ export const timestampAsMicros = (tag: TimeTag): Leaf => ({
   type: { _tag: tag },
   scalar: scalarTypes[tag].wire,
   expected: `${sqlName(tag)} (microseconds since 1970 as a bigint, ${dateRange})`,
-  toWire: (value) => (typeof value === "bigint" && value >= minMicros && value <= maxMicros ? value : undefined),
+  toWire: (value) =>
+    typeof value === "bigint" && value >= minMicros && value <= maxMicros ? value : undefined,
   fromWire: (value) => (typeof value === "number" ? BigInt(value) : value),
   seen: (value) => (typeof value === "bigint" ? "a bigint out of range" : undefined)
 })
@@ -85,7 +89,8 @@ export const date: Leaf = {
   type: { _tag: "Date" },
   scalar: scalarTypes.Date.wire,
   expected: `DATE (a DateTime at midnight UTC, ${dateRange})`,
-  toWire: (value) => (DateTime.isDateTime(value) ? daysOfMillis(value.epochMilliseconds) : undefined),
+  toWire: (value) =>
+    DateTime.isDateTime(value) ? daysOfMillis(value.epochMilliseconds) : undefined,
   fromWire: (value) => {
     const days = Number(value)
     return inRange(days * millisPerDay) ? DateTime.makeUnsafe(days * millisPerDay) : undefined

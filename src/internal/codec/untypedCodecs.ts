@@ -12,12 +12,15 @@ const decoder = new TextDecoder("utf-8", { fatal: true })
 
 const refuse = (message: string): InvalidArgument => new InvalidArgument({ message, path: [] })
 
-/** Prepared protobuf bytes, copied into the sink. Zero bytes are legal: a message with no field set. */
+/**
+ * Prepared protobuf bytes, copied into the sink. Zero bytes are legal: a message with no field set.
+ */
 export const bytesCodec: RecordCodec<Uint8Array> = {
   write: (record, sink) => {
     if (!isBytes(record)) {
       return refuse(
-        `This table takes protobuf records as bytes (Uint8Array), but the record is ${describeValue(record)}.`
+        `This table takes protobuf records as bytes (Uint8Array), but the record is ` +
+          `${describeValue(record)}.`
       )
     }
     sink.ensure(record.length)
@@ -29,17 +32,21 @@ export const bytesCodec: RecordCodec<Uint8Array> = {
 }
 
 const writeText = (text: string, sink: ByteSink): void => {
-  // One UTF-16 unit takes three bytes at most; the exact size is only worth counting when the estimate does not fit.
+  // One UTF-16 unit takes three bytes at most; the exact size is only worth counting when the
+  // estimate does not fit.
   const room = sink.buffer.length - sink.position
   sink.ensure(text.length * 3 <= room ? text.length * 3 : Buffer.byteLength(text))
   sink.position += sink.buffer.write(text, sink.position)
 }
 
 const refuseLoss = ({ advice, path, what }: JsonLoss): InvalidArgument => {
-  if (path.length === 0) return refuse(`This table takes JSON objects, but the record is ${what}. ${advice}`)
+  if (path.length === 0)
+    return refuse(`This table takes JSON objects, but the record is ${what}. ${advice}`)
   const shown = path.map((key) => (typeof key === "number" ? key : shownKey(key)))
   return new InvalidArgument({
-    message: `The record's field ${shown.join(".")} is ${what}, of which JSON keeps nothing. ${advice}`,
+    message:
+      `The record's field ${shown.join(".")} is ${what}, of which JSON keeps nothing. ` +
+      `${advice}`,
     path: shown
   })
 }
@@ -47,7 +54,12 @@ const refuseLoss = ({ advice, path, what }: JsonLoss): InvalidArgument => {
 /** JSON objects, turned into text once. */
 export const jsonCodec: RecordCodec<unknown> = {
   write: (record, sink) => {
-    if (typeof record !== "object" || record === null || Array.isArray(record) || ArrayBuffer.isView(record)) {
+    if (
+      typeof record !== "object" ||
+      record === null ||
+      Array.isArray(record) ||
+      ArrayBuffer.isView(record)
+    ) {
       return refuse(`This table takes JSON objects, but the record is ${describeValue(record)}.`)
     }
     const lost = lossOfRecord(record)
@@ -59,7 +71,8 @@ export const jsonCodec: RecordCodec<unknown> = {
       lostWithin = text === undefined ? undefined : lossInText(text, record)
     } catch {
       return refuse(
-        "The record cannot be written as JSON: it holds a bigint, a cycle, or a toJSON that throws. Convert it first."
+        "The record cannot be written as JSON: it holds a bigint, a cycle, or a toJSON that " +
+          "throws. Convert it first."
       )
     }
     if (text === undefined || text.charCodeAt(0) !== 0x7b)
@@ -82,7 +95,8 @@ export const jsonTextCodec: RecordCodec<unknown> = {
     }
     if (!record.isWellFormed()) {
       return refuse(
-        "The record's text has a lone surrogate, which UTF-8 cannot carry. Call toWellFormed() on it first."
+        "The record's text has a lone surrogate, which UTF-8 cannot carry. Call toWellFormed() " +
+          "on it first."
       )
     }
     writeText(record, sink)

@@ -20,7 +20,8 @@ const isJson = (value: unknown, depth: number): boolean => {
       if (Array.isArray(value)) return value.every((item) => isJson(item, depth + 1))
       const prototype: unknown = Object.getPrototypeOf(value)
       if (prototype !== Object.prototype && prototype !== null) return false
-      for (const [key, item] of Object.entries(value)) if (!key.isWellFormed() || !isJson(item, depth + 1)) return false
+      for (const [key, item] of Object.entries(value))
+        if (!key.isWellFormed() || !isJson(item, depth + 1)) return false
       return true
     }
     default:
@@ -28,7 +29,10 @@ const isJson = (value: unknown, depth: number): boolean => {
   }
 }
 
-/** Whether a value can be a VARIANT: null, booleans, finite numbers, well-formed text, and arrays and plain objects of them, at most 500 deep. */
+/**
+ * Whether a value can be a VARIANT: null, booleans, finite numbers, well-formed text, and arrays
+ * and plain objects of them, at most 500 deep.
+ */
 export const isVariant = (value: unknown): boolean => isJson(value, 0)
 
 /** VARIANT as a JSON value. */

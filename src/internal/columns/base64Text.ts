@@ -7,7 +7,9 @@
 // text is long.
 const wrongCharacter = /[^A-Za-z0-9+/]/
 
-/** Whether a text is base64: only characters of the alphabet, whole bytes, no padding or all of it. */
+/**
+ * Whether a text is base64: only characters of the alphabet, whole bytes, no padding or all of it.
+ */
 const isBase64 = (text: string): boolean => {
   const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0
   const digits = text.length - padding

@@ -1,10 +1,17 @@
 /**
- * Columns that are added to a table, and fields that are added to its STRUCTs. The name of an added column may be a path: `a.b` is the
- * field `b` of the STRUCT `a`; `a.element.b` leads into an ARRAY, `a.key.b` and `a.value.b` into a MAP.
+ * Columns that are added to a table, and fields that are added to its STRUCTs. The name of an added
+ * column may be a path: `a.b` is the field `b` of the STRUCT `a`; `a.element.b` leads into an
+ * ARRAY, `a.key.b` and `a.value.b` into a MAP.
  */
 import * as Result from "effect/Result"
 import { definitionProblem } from "./columnRules.ts"
-import { type ColumnDefinition, type ColumnType, fullTypeText, type TableDefinition, typeText } from "./columnType.ts"
+import {
+  type ColumnDefinition,
+  type ColumnType,
+  fullTypeText,
+  type TableDefinition,
+  typeText
+} from "./columnType.ts"
 import { isSimple } from "./scalarTypes.ts"
 
 type Columns = ReadonlyArray<ColumnDefinition>
@@ -25,20 +32,31 @@ const partOf = (type: ColumnType, name: string): ColumnType | undefined => {
 }
 
 const typeAt = (columns: Columns, path: ReadonlyArray<string>): ColumnType | undefined =>
-  path.reduce<ColumnType | undefined>((type, name) => type && partOf(type, name), { _tag: "Struct", fields: columns })
+  path.reduce<ColumnType | undefined>((type, name) => type && partOf(type, name), {
+    _tag: "Struct",
+    fields: columns
+  })
 
 /** Whether the columns have one with this name, or path. */
-export const hasColumn = (columns: Columns, path: string): boolean => typeAt(columns, path.split(".")) !== undefined
+export const hasColumn = (columns: Columns, path: string): boolean =>
+  typeAt(columns, path.split(".")) !== undefined
 
 /** The path of a column that is there, its last name as the columns have it. */
 const knownName = (columns: Columns, path: ReadonlyArray<string>): string | undefined => {
   const above = path.slice(0, -1)
   const place = typeAt(columns, above)
-  const found = place?._tag === "Struct" ? place.fields.find(({ name }) => sameName(name, path.at(-1)!)) : undefined
+  const found =
+    place?._tag === "Struct"
+      ? place.fields.find(({ name }) => sameName(name, path.at(-1)!))
+      : undefined
   return found === undefined ? undefined : [...above, found.name].join(".")
 }
 
-const grown = (type: ColumnType, path: ReadonlyArray<string>, added: ColumnDefinition): ColumnType => {
+const grown = (
+  type: ColumnType,
+  path: ReadonlyArray<string>,
+  added: ColumnDefinition
+): ColumnType => {
   if (isSimple(type)) return type
   const [name = "", ...rest] = path
   switch (type._tag) {
@@ -53,7 +71,11 @@ const grown = (type: ColumnType, path: ReadonlyArray<string>, added: ColumnDefin
   }
 }
 
-const withColumn = (columns: Columns, path: ReadonlyArray<string>, added: ColumnDefinition): Columns => {
+const withColumn = (
+  columns: Columns,
+  path: ReadonlyArray<string>,
+  added: ColumnDefinition
+): Columns => {
   const [name = "", ...rest] = path
   if (rest.length === 0) return [...columns, { ...added, name }]
   return columns.map((column) =>
@@ -61,14 +83,23 @@ const withColumn = (columns: Columns, path: ReadonlyArray<string>, added: Column
   )
 }
 
-/** The definition of a table with further columns at its end, and further fields at the end of its STRUCTs. */
+/**
+ * The definition of a table with further columns at its end, and further fields at the end of its
+ * STRUCTs.
+ */
 export const withColumns = (table: TableDefinition, added: Columns): TableDefinition => ({
   ...table,
-  columns: added.reduce((columns, column) => withColumn(columns, column.name.split("."), column), table.columns)
+  columns: added.reduce(
+    (columns, column) => withColumn(columns, column.name.split("."), column),
+    table.columns
+  )
 })
 
 /** Why a column has no place in a table, as a sentence. */
-const placeProblem = ({ columns, name: table }: TableDefinition, { name }: ColumnDefinition): string | undefined => {
+const placeProblem = (
+  { columns, name: table }: TableDefinition,
+  { name }: ColumnDefinition
+): string | undefined => {
   const path = name.split(".")
   const above = path.slice(0, -1)
   const place = typeAt(columns, above)
@@ -79,8 +110,14 @@ const placeProblem = ({ columns, name: table }: TableDefinition, { name }: Colum
   }
   if (place._tag !== "Struct") {
     const inside = place._tag === "Array" ? "element" : place._tag === "Map" ? "value" : undefined
-    const way = inside === undefined ? "" : ` Its fields are those of ${above.join(".").slice(0, 128)}.${inside}.`
-    return `The column ${above.join(".").slice(0, 128)} is no STRUCT, so that it takes no fields.${way}`
+    const way =
+      inside === undefined
+        ? ""
+        : ` Its fields are those of ${above.join(".").slice(0, 128)}.${inside}.`
+    return (
+      `The column ${above.join(".").slice(0, 128)} is no STRUCT, so that it takes no ` +
+      `fields.${way}`
+    )
   }
   return undefined
 }
@@ -90,7 +127,8 @@ export const additionProblem = (table: TableDefinition, added: Columns): string 
   const required = added.find(({ nullable }) => !nullable)
   if (required !== undefined) {
     return (
-      `The column ${required.name.slice(0, 128)} cannot be added as NOT NULL: the rows that ${table.name} has ` +
+      `The column ${required.name.slice(0, 128)} cannot be added as NOT NULL: the rows that ` +
+      `${table.name} has ` +
       "would be NULL there. Leave NOT NULL out."
     )
   }
@@ -98,7 +136,8 @@ export const additionProblem = (table: TableDefinition, added: Columns): string 
   let now = table
   for (const column of added) {
     const known = knownName(table.columns, column.name.split("."))
-    if (known !== undefined) return `The table ${table.name} has the column ${known} already. Leave it out.`
+    if (known !== undefined)
+      return `The table ${table.name} has the column ${known} already. Leave it out.`
     const problem = placeProblem(now, column)
     if (problem !== undefined) return problem
     now = withColumns(now, [column])
@@ -106,20 +145,31 @@ export const additionProblem = (table: TableDefinition, added: Columns): string 
   return definitionProblem(now)
 }
 
-/** What `asked` has beyond the columns of a table, each named by its path. Fails with a sentence when it lacks or changes a column. */
+/**
+ * What `asked` has beyond the columns of a table, each named by its path. Fails with a sentence
+ * when it lacks or changes a column.
+ */
 export const additionsOf = (columns: Columns, asked: Columns): Result.Result<Columns, string> =>
   addedTo([], columns, asked)
 
-const addedTo = (above: ReadonlyArray<string>, columns: Columns, asked: Columns): Result.Result<Columns, string> => {
+const addedTo = (
+  above: ReadonlyArray<string>,
+  columns: Columns,
+  asked: Columns
+): Result.Result<Columns, string> => {
   const left = new Map(asked.map((column) => [column.name.toLowerCase(), column]))
   const inside = columns.map((column): Result.Result<Columns, string> => {
     const path = [...above, column.name]
     const now = left.get(column.name.toLowerCase())
     if (now === undefined) {
-      return Result.fail(`The column ${path.join(".")} is not listed. Columns cannot be dropped here.`)
+      return Result.fail(
+        `The column ${path.join(".")} is not listed. Columns cannot be dropped here.`
+      )
     }
     left.delete(column.name.toLowerCase())
-    return now.nullable === column.nullable ? addedIn(path, column.type, now.type) : unchangeable(path, column.type)
+    return now.nullable === column.nullable
+      ? addedIn(path, column.type, now.type)
+      : unchangeable(path, column.type)
   })
   return Result.map(Result.all(inside), (found) => [
     ...found.flat(),
@@ -127,15 +177,27 @@ const addedTo = (above: ReadonlyArray<string>, columns: Columns, asked: Columns)
   ])
 }
 
-const addedIn = (path: ReadonlyArray<string>, type: ColumnType, asked: ColumnType): Result.Result<Columns, string> => {
-  if (type._tag === "Struct" && asked._tag === "Struct") return addedTo(path, type.fields, asked.fields)
-  if (type._tag === "Array" && asked._tag === "Array") return addedIn([...path, "element"], type.element, asked.element)
+const addedIn = (
+  path: ReadonlyArray<string>,
+  type: ColumnType,
+  asked: ColumnType
+): Result.Result<Columns, string> => {
+  if (type._tag === "Struct" && asked._tag === "Struct")
+    return addedTo(path, type.fields, asked.fields)
+  if (type._tag === "Array" && asked._tag === "Array")
+    return addedIn([...path, "element"], type.element, asked.element)
   if (type._tag === "Map" && asked._tag === "Map") {
-    const parts = [addedIn([...path, "key"], type.key, asked.key), addedIn([...path, "value"], type.value, asked.value)]
+    const parts = [
+      addedIn([...path, "key"], type.key, asked.key),
+      addedIn([...path, "value"], type.value, asked.value)
+    ]
     return Result.map(Result.all(parts), (found) => found.flat())
   }
   return typeText(type) === typeText(asked) ? Result.succeed([]) : unchangeable(path, type)
 }
 
-const unchangeable = (path: ReadonlyArray<string>, type: ColumnType): Result.Result<never, string> =>
+const unchangeable = (
+  path: ReadonlyArray<string>,
+  type: ColumnType
+): Result.Result<never, string> =>
   Result.fail(`The column ${path.join(".")} cannot be changed. It is ${fullTypeText(type)}.`)

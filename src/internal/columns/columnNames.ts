@@ -1,8 +1,9 @@
 /**
- * The names and limits of the column model: which identifiers a table and a column may have, how many columns and how much
- * nesting are allowed.
+ * The names and limits of the column model: which identifiers a table and a column may have, how
+ * many columns and how much nesting are allowed.
  *
- * The scalar types are in `scalarTypes.ts`, the types in `columnType.ts`, the reading of SQL text in `columnTypeParser.ts`.
+ * The scalar types are in `scalarTypes.ts`, the types in `columnType.ts`, the reading of SQL text
+ * in `columnTypeParser.ts`.
  */
 
 /** Most columns a table may have. */
@@ -17,14 +18,18 @@ export const maxPrecision = 38
 /** Why a type that exists elsewhere cannot be a column here, with the way out. */
 export const unsupportedType = (word: string): string => {
   const name = word.toUpperCase()
-  if (name === "VARCHAR" || name === "CHAR" || name === "CHARACTER") return `${name} is not supported. Use STRING.`
+  if (name === "VARCHAR" || name === "CHAR" || name === "CHARACTER")
+    return `${name} is not supported. Use STRING.`
   if (name === "INTERVAL") return `INTERVAL is not supported. Use BIGINT or STRING.`
-  return `${/^[A-Z_][A-Z0-9_]{0,63}$/.test(name) ? name : "The type"} is not a supported column type.`
+  return (
+    `${/^[A-Z_][A-Z0-9_]{0,63}$/.test(name) ? name : "The type"} is not a supported column ` +
+    `type.`
+  )
 }
 
 /**
- * Whether a name can be a column or a struct field: ASCII letters, digits and underscore, no leading digit. `__proto__` is none: as a
- * key it would change what an object is.
+ * Whether a name can be a column or a struct field: ASCII letters, digits and underscore, no
+ * leading digit. `__proto__` is none: as a key it would change what an object is.
  */
 export const isName = (name: string): boolean =>
   name.length <= 255 && name !== "__proto__" && /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)
@@ -33,33 +38,41 @@ export const isName = (name: string): boolean =>
 export const nameProblem = (what: string, name: string): string | undefined =>
   isName(name)
     ? undefined
-    : `The ${what} ${JSON.stringify(name.slice(0, 64))} is not allowed. Use ASCII letters, digits and underscores, ` +
+    : `The ${what} ${JSON.stringify(name.slice(0, 64))} is not allowed. Use ASCII letters, ` +
+      `digits and underscores, ` +
       `not starting with a digit, at most 255 characters.`
 
-/** Whether a text can be a part of a table's name: as a column's, but a leading digit is allowed. */
+/**
+ * Whether a text can be a part of a table's name: as a column's, but a leading digit is allowed.
+ */
 export const isTablePart = (part: string): boolean => /^[A-Za-z0-9_]{1,255}$/.test(part)
 
 /** Why a table name is not three legal parts, or `undefined` when it is. */
 export const tableNameProblem = (name: string): string | undefined => {
   const parts = name.split(".")
   if (parts.length !== 3) {
-    return `The table name ${JSON.stringify(name.slice(0, 128))} has ${parts.length} parts. Write catalog.schema.table.`
+    return (
+      `The table name ${JSON.stringify(name.slice(0, 128))} has ${parts.length} parts. ` +
+      `Write catalog.schema.table.`
+    )
   }
   const illegal = parts.find((part) => !isTablePart(part))
   return illegal === undefined
     ? undefined
-    : `The table name part ${JSON.stringify(illegal.slice(0, 64))} is not allowed. Use ASCII letters, digits and underscores, at most 255.`
+    : `The table name part ${JSON.stringify(illegal.slice(0, 64))} is not allowed. Use ASCII ` +
+        `letters, digits and underscores, at most 255.`
 }
 
 /**
- * Why a table of this name cannot have folders on every system, or `undefined` when it can: Windows keeps some names for
- * devices, in any case. Only a server that stores tables needs this.
+ * Why a table of this name cannot have folders on every system, or `undefined` when it can: Windows
+ * keeps some names for devices, in any case. Only a server that stores tables needs this.
  */
 export const deviceNameProblem = (name: string): string | undefined => {
   const device = name.split(".").find((part) => /^(?:con|prn|aux|nul|com\d|lpt\d)$/i.test(part))
   return device === undefined
     ? undefined
-    : `The table name part ${JSON.stringify(device)} is not allowed: Windows keeps this name for a device. Use another one.`
+    : `The table name part ${JSON.stringify(device)} is not allowed: Windows keeps this name ` +
+        `for a device. Use another one.`
 }
 
 /** Why a precision and scale make no DECIMAL, or `undefined` when they do. */
@@ -71,4 +84,5 @@ export const decimalProblem = (precision: number, scale: number): string | undef
   scale >= 0 &&
   scale <= precision
     ? undefined
-    : `DECIMAL(${precision},${scale}) is not allowed. The precision is 1 to ${maxPrecision} and the scale 0 to the precision.`
+    : `DECIMAL(${precision},${scale}) is not allowed. The precision is 1 to ${maxPrecision} and ` +
+      `the scale 0 to the precision.`

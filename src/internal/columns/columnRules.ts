@@ -1,12 +1,22 @@
 /**
- * The rules a table definition must keep: legal and distinct names, at most 2,000 columns, bounded nesting, DECIMALs that exist,
- * partition columns that can partition. Pure checks over the model of `columnType.ts`; reading text and JSON is done there.
+ * The rules a table definition must keep: legal and distinct names, at most 2,000 columns, bounded
+ * nesting, DECIMALs that exist, partition columns that can partition. Pure checks over the model of
+ * `columnType.ts`; reading text and JSON is done there.
  */
-import { decimalProblem, maxColumns, maxDepth, nameProblem, tableNameProblem } from "./columnNames.ts"
+import {
+  decimalProblem,
+  maxColumns,
+  maxDepth,
+  nameProblem,
+  tableNameProblem
+} from "./columnNames.ts"
 import type { ColumnDefinition, ColumnType, TableDefinition } from "./columnType.ts"
 import { canPartition, isScalar, sqlName } from "./scalarTypes.ts"
 
-/** Thrown inside a recursive reader to leave it with a sentence for the user; never leaves the module that catches it. */
+/**
+ * Thrown inside a recursive reader to leave it with a sentence for the user; never leaves the
+ * module that catches it.
+ */
 export class Refusal {
   readonly message: string
   constructor(message: string) {
@@ -23,9 +33,14 @@ export const refuse = (message: string): never => {
   throw new Refusal(message)
 }
 
-const fieldsProblem = (what: string, fields: ReadonlyArray<ColumnDefinition>, depth: number): string | undefined => {
+const fieldsProblem = (
+  what: string,
+  fields: ReadonlyArray<ColumnDefinition>,
+  depth: number
+): string | undefined => {
   if (fields.length === 0) return `${what} has no fields. Give it at least one.`
-  if (fields.length > maxColumns) return `${what} has ${fields.length} fields, above the limit of ${maxColumns}.`
+  if (fields.length > maxColumns)
+    return `${what} has ${fields.length} fields, above the limit of ${maxColumns}.`
   const seen = new Map<string, string>()
   for (const field of fields) {
     const problem = nameProblem("column name", field.name)
@@ -33,7 +48,10 @@ const fieldsProblem = (what: string, fields: ReadonlyArray<ColumnDefinition>, de
     // Tables compare column names without regard to case.
     const other = seen.get(field.name.toLowerCase())
     if (other !== undefined)
-      return `${what} has the columns ${other} and ${field.name}. Column names must differ in more than case.`
+      return (
+        `${what} has the columns ${other} and ${field.name}. Column names must differ in ` +
+        `more than case.`
+      )
     seen.set(field.name.toLowerCase(), field.name)
     const tagged = field.rescue === true ? rescueProblem(field, fields, depth) : undefined
     if (tagged !== undefined) return tagged
@@ -51,16 +69,23 @@ const rescueProblem = (
 ): string | undefined => {
   const what = `Column ${name.slice(0, 128)} has the tag zerobus-rescue, `
   if (depth > 0) return `${what}which a field of a STRUCT cannot have.`
-  if (type._tag !== "Variant" || !nullable) return `${what}so it must be a VARIANT that may be NULL.`
+  if (type._tag !== "Variant" || !nullable)
+    return `${what}so it must be a VARIANT that may be NULL.`
   return columns.filter(({ rescue }) => rescue === true).length > 1
     ? `${what}and so has another column. Leave it to one.`
     : undefined
 }
 
-const parameterTags: ReadonlySet<ColumnType["_tag"]> = new Set(["Decimal", "Array", "Map", "Struct"])
+const parameterTags: ReadonlySet<ColumnType["_tag"]> = new Set([
+  "Decimal",
+  "Array",
+  "Map",
+  "Struct"
+])
 
 const typeProblem = (path: string, type: ColumnType, depth: number): string | undefined => {
-  if (depth > maxDepth) return `Column ${path.slice(0, 128)} is nested deeper than ${maxDepth} levels.`
+  if (depth > maxDepth)
+    return `Column ${path.slice(0, 128)} is nested deeper than ${maxDepth} levels.`
   if (isScalar(type)) return undefined
   // Definitions may come from JavaScript, where nothing has checked the tag.
   if (!parameterTags.has(type._tag)) return `Column ${path.slice(0, 128)} has an unknown type.`
@@ -76,20 +101,31 @@ const typeProblem = (path: string, type: ColumnType, depth: number): string | un
   }
 }
 
-/** Why a definition makes no table (names, duplicates, limits, partition columns), as a sentence, or `undefined` when it does. */
+/**
+ * Why a definition makes no table (names, duplicates, limits, partition columns), as a sentence, or
+ * `undefined` when it does.
+ */
 export const definitionProblem = (definition: TableDefinition): string | undefined => {
-  const problem = tableNameProblem(definition.name) ?? fieldsProblem(`Table ${definition.name}`, definition.columns, 0)
+  const problem =
+    tableNameProblem(definition.name) ??
+    fieldsProblem(`Table ${definition.name}`, definition.columns, 0)
   if (problem !== undefined) return problem
   const partitions = definition.partitionColumns ?? []
   const used = new Set<string>()
   for (const name of partitions) {
     const column = definition.columns.find((column) => column.name === name)
     if (column === undefined)
-      return `The partition column ${JSON.stringify(name.slice(0, 64))} is not a column of ${definition.name}.`
+      return (
+        `The partition column ${JSON.stringify(name.slice(0, 64))} is not a column of ` +
+        `${definition.name}.`
+      )
     if (used.has(name)) return `The partition column ${name} is listed twice.`
     used.add(name)
     if (!canPartition(column.type)) {
-      return `Column ${name} of type ${sqlName(column.type._tag)} cannot partition a table. Use a scalar column.`
+      return (
+        `Column ${name} of type ${sqlName(column.type._tag)} cannot partition a table. Use ` +
+        `a scalar column.`
+      )
     }
   }
   return partitions.length > 0 && partitions.length === definition.columns.length

@@ -1,9 +1,11 @@
 /**
- * The types of table columns as plain data, with their three written forms: SQL text, Unity Catalog's `type_text` and
- * `type_name`, and the JSON form of a type that Unity Catalog and the Delta log use.
+ * The types of table columns as plain data, with their three written forms: SQL text, Unity
+ * Catalog's `type_text` and `type_name`, and the JSON form of a type that Unity Catalog and the
+ * Delta log use.
  *
- * Reading SQL lives in `columnTypeParser.ts`, the scalar types in `scalarTypes.ts`, names and limits in `columnNames.ts`. Whether a type can travel in a protobuf
- * message is the business of `descriptor.ts`.
+ * Reading SQL lives in `columnTypeParser.ts`, the scalar types in `scalarTypes.ts`, names and
+ * limits in `columnNames.ts`. Whether a type can travel in a protobuf message is the business of
+ * `descriptor.ts`.
  */
 import * as Result from "effect/Result"
 import { decimalProblem, maxColumns, maxDepth, unsupportedType } from "./columnNames.ts"
@@ -14,7 +16,12 @@ import { isScalar, scalarTag, scalarTypes } from "./scalarTypes.ts"
 import { withTextLengths } from "./textLength.ts"
 
 export { definitionProblem } from "./columnRules.ts"
-export { parseColumns, parseColumnType, parseTableDefinition, parseTables } from "./columnTypeParser.ts"
+export {
+  parseColumns,
+  parseColumnType,
+  parseTableDefinition,
+  parseTables
+} from "./columnTypeParser.ts"
 
 /** The length of a STRING that Spark calls CHAR or VARCHAR, in characters (code points). */
 export interface TextLength {
@@ -22,7 +29,10 @@ export interface TextLength {
   readonly length: number
 }
 
-/** A type of single values: a scalar or a DECIMAL. The length of a text is a rule for its writers and no part of its type. */
+/**
+ * A type of single values: a scalar or a DECIMAL. The length of a text is a rule for its writers
+ * and no part of its type.
+ */
 export type SimpleType =
   | { readonly _tag: Exclude<ScalarTag, "String"> }
   | { readonly _tag: "String"; readonly textLength?: TextLength | undefined }
@@ -32,23 +42,37 @@ export type SimpleType =
 export type ColumnType =
   | SimpleType
   | { readonly _tag: "Array"; readonly element: ColumnType; readonly containsNull: boolean }
-  | { readonly _tag: "Map"; readonly key: ColumnType; readonly value: ColumnType; readonly valueContainsNull: boolean }
+  | {
+      readonly _tag: "Map"
+      readonly key: ColumnType
+      readonly value: ColumnType
+      readonly valueContainsNull: boolean
+    }
   | { readonly _tag: "Struct"; readonly fields: ReadonlyArray<ColumnDefinition> }
 
-/** A column of a table or a field of a struct. `nullable` is what the table allows, not what a program sends. */
+/**
+ * A column of a table or a field of a struct. `nullable` is what the table allows, not what a
+ * program sends.
+ */
 export interface ColumnDefinition {
   readonly name: string
   readonly type: ColumnType
   readonly nullable: boolean
   readonly comment?: string | undefined
-  /** The SQL expression whose value is written where a record omits the column; set by other writers of a table. */
+  /**
+   * The SQL expression whose value is written where a record omits the column; set by other writers
+   * of a table.
+   */
   readonly defaultSql?: string | undefined
   /**
-   * Whether the column has the Unity Catalog tag `zerobus-rescue`: what JSON records have beyond the
-   * columns of the table goes there. A nullable VARIANT of the table itself, one at most.
+   * Whether the column has the Unity Catalog tag `zerobus-rescue`: what JSON records have beyond
+   * the columns of the table goes there. A nullable VARIANT of the table itself, one at most.
    */
   readonly rescue?: boolean | undefined
-  /** The column's 0-based position in the catalog, where dropped columns leave gaps. Default: its index in the list. */
+  /**
+   * The column's 0-based position in the catalog, where dropped columns leave gaps. Default: its
+   * index in the list.
+   */
   readonly position?: number | undefined
 }
 
@@ -71,11 +95,13 @@ interface TextParts {
 
 const textOf = (type: ColumnType, parts: TextParts): string => {
   if (isScalar(type)) {
-    const { length, kind } = (parts.lengths && type._tag === "String" ? type.textLength : undefined) ?? {}
+    const { length, kind } =
+      (parts.lengths && type._tag === "String" ? type.textLength : undefined) ?? {}
     return kind === undefined ? scalarTypes[type._tag].text : `${kind.toLowerCase()}(${length})`
   }
   const inner = (part: ColumnType): string => textOf(part, parts)
-  const required = ({ nullable }: ColumnDefinition) => (parts.required && !nullable ? " NOT NULL" : "")
+  const required = ({ nullable }: ColumnDefinition) =>
+    parts.required && !nullable ? " NOT NULL" : ""
   switch (type._tag) {
     case "Decimal":
       return `decimal(${type.precision},${type.scale})`
@@ -88,14 +114,18 @@ const textOf = (type: ColumnType, parts: TextParts): string => {
   }
 }
 
-/** The lower-case text of a type, such as `array<struct<a:int>>`. Nullability and the lengths of texts are not in it. */
+/**
+ * The lower-case text of a type, such as `array<struct<a:int>>`. Nullability and the lengths of
+ * texts are not in it.
+ */
 export const typeText = (type: ColumnType): string => textOf(type, {})
 
 /** The same with the lengths of texts, such as `varchar(10)`: Unity Catalog's `type_text`. */
 export const fullTypeText = (type: ColumnType): string => textOf(type, { lengths: true })
 
 /** That with the NOT NULL of fields, for people: `struct<a:int NOT NULL>`. */
-export const shownTypeText = (type: ColumnType): string => textOf(type, { lengths: true, required: true })
+export const shownTypeText = (type: ColumnType): string =>
+  textOf(type, { lengths: true, required: true })
 
 /** The name of a type as in Unity Catalog's `type_name`: `INT`, `LONG`, `DECIMAL`, `STRUCT`, ... */
 export const typeName = (type: ColumnType): string =>
@@ -107,7 +137,11 @@ const dataTypeJson = (type: ColumnType): unknown => {
     case "Decimal":
       return `decimal(${type.precision},${type.scale})`
     case "Array":
-      return { type: "array", elementType: dataTypeJson(type.element), containsNull: type.containsNull }
+      return {
+        type: "array",
+        elementType: dataTypeJson(type.element),
+        containsNull: type.containsNull
+      }
     case "Map":
       return {
         type: "map",
@@ -120,7 +154,10 @@ const dataTypeJson = (type: ColumnType): unknown => {
   }
 }
 
-/** The JSON form of a column: `{ name, type, nullable, metadata }`. The comment and the tag go into the metadata; defaults and lengths of texts do not. */
+/**
+ * The JSON form of a column: `{ name, type, nullable, metadata }`. The comment and the tag go into
+ * the metadata; defaults and lengths of texts do not.
+ */
 export const toTypeJson = (column: ColumnDefinition): unknown => ({
   name: column.name,
   type: dataTypeJson(column.type),
@@ -140,13 +177,16 @@ const readName = (text: string): ColumnType => {
     return problem === undefined ? { _tag: "Decimal", precision, scale } : refuse(problem)
   }
   const tag = scalarTag(text)
-  return tag === undefined ? refuse(unsupportedType(/^[A-Za-z_]*/.exec(text)?.[0] ?? "")) : { _tag: tag }
+  return tag === undefined
+    ? refuse(unsupportedType(/^[A-Za-z_]*/.exec(text)?.[0] ?? ""))
+    : { _tag: tag }
 }
 
 const flag = (json: unknown): boolean => json === undefined || json === true
 
 const readField = (json: unknown, depth: number): ColumnDefinition => {
-  if (!isObject(json) || typeof json["name"] !== "string") return refuse("A struct field in the type JSON has no name.")
+  if (!isObject(json) || typeof json["name"] !== "string")
+    return refuse("A struct field in the type JSON has no name.")
   const metadata = isObject(json["metadata"]) ? json["metadata"] : {}
   const { comment, CURRENT_DEFAULT: defaultSql, __CHAR_VARCHAR_TYPE_STRING: lengths } = metadata
   const type = readType(json["type"], depth)
@@ -191,7 +231,10 @@ const readType = (json: unknown, depth: number): ColumnType => {
   }
 }
 
-/** The JSON form of a column with all that Spark notes in its metadata: the comment, the default, and the lengths of texts. */
+/**
+ * The JSON form of a column with all that Spark notes in its metadata: the comment, the default,
+ * and the lengths of texts.
+ */
 export const toFullTypeJson = (column: ColumnDefinition): unknown => {
   const { defaultSql, type } = column
   const json = toTypeJson(column) as { readonly metadata: object }
@@ -206,15 +249,19 @@ export const toFullTypeJson = (column: ColumnDefinition): unknown => {
   }
 }
 
-/** Reads the JSON form of a whole column, with what its metadata says. The failure is a sentence for the user. */
+/**
+ * Reads the JSON form of a whole column, with what its metadata says. The failure is a sentence for
+ * the user.
+ */
 export const fromColumnJson = (json: unknown): Result.Result<ColumnDefinition, string> =>
   reading(() => readField(json, 0))
 
 /**
- * Reads the JSON form of a type, or of a whole column, whose type is taken then. Absent nullability flags mean nullable.
- * The failure is a sentence for the user.
+ * Reads the JSON form of a type, or of a whole column, whose type is taken then. Absent nullability
+ * flags mean nullable. The failure is a sentence for the user.
  */
-export const fromTypeJson = (json: unknown): Result.Result<ColumnType, string> => reading(() => readType(json, 0))
+export const fromTypeJson = (json: unknown): Result.Result<ColumnType, string> =>
+  reading(() => readType(json, 0))
 
 const reading = <A>(read: () => A): Result.Result<A, string> => {
   try {

@@ -1,12 +1,20 @@
 /**
- * Reads column types and table definitions from SQL text: `DECIMAL(10,2)`, `ARRAY<STRUCT<a: INT NOT NULL>>`,
+ * Reads column types and table definitions from SQL text: `DECIMAL(10,2)`,
+ * `ARRAY<STRUCT<a: INT NOT NULL>>`,
  * `main.default.air(id BIGINT NOT NULL COMMENT 'key', note STRING) PARTITIONED BY (id)`.
  *
- * One pass over the text with a depth limit; failures are sentences with the position. Rules about names, counts and
- * partitions are checked by the model at the end.
+ * One pass over the text with a depth limit; failures are sentences with the position. Rules about
+ * names, counts and partitions are checked by the model at the end.
  */
 import * as Result from "effect/Result"
-import { decimalProblem, isName, isTablePart, maxDepth, nameProblem, unsupportedType } from "./columnNames.ts"
+import {
+  decimalProblem,
+  isName,
+  isTablePart,
+  maxDepth,
+  nameProblem,
+  unsupportedType
+} from "./columnNames.ts"
 import { definitionProblem, Refusal } from "./columnRules.ts"
 import type { ColumnDefinition, ColumnType, TableDefinition } from "./columnType.ts"
 import { rescueTag } from "./rescueTag.ts"
@@ -31,7 +39,10 @@ class Reader {
     throw new Refusal(message)
   }
 
-  /** Refuses what stands at a position; in a text of several lines the message begins with the place. */
+  /**
+   * Refuses what stands at a position; in a text of several lines the message begins with the
+   * place.
+   */
   refuseAt(position: number, message: string): never {
     return this.refuse(this.hasLines() ? `At ${this.place(position)}: ${message}` : message)
   }
@@ -43,7 +54,8 @@ class Reader {
   expected(what: string): never {
     const rest = this.text.slice(this.position, this.position + 20)
     return this.refuse(
-      `Expected ${what} at ${this.place(this.position)}, found ${rest === "" ? "the end" : JSON.stringify(rest)}.`
+      `Expected ${what} at ${this.place(this.position)}, found ` +
+        `${rest === "" ? "the end" : JSON.stringify(rest)}.`
     )
   }
 
@@ -103,7 +115,8 @@ class Reader {
     let name: string
     if (this.text.charAt(this.position) === "`") {
       const end = this.text.indexOf("`", this.position + 1)
-      if (end < 0) return this.refuse(`The back quote at ${this.place(this.position)} is not closed.`)
+      if (end < 0)
+        return this.refuse(`The back quote at ${this.place(this.position)} is not closed.`)
       name = this.text.slice(this.position + 1, end)
       this.position = end + 1
     } else {
@@ -207,7 +220,12 @@ const readDecimal = (reader: Reader, start: number): ColumnType => {
   return { _tag: "Decimal", precision, scale }
 }
 
-const readColumn = (reader: Reader, what: string, depth: number, name = reader.name(what)): ColumnDefinition => {
+const readColumn = (
+  reader: Reader,
+  what: string,
+  depth: number,
+  name = reader.name(what)
+): ColumnDefinition => {
   reader.accept(":")
   const type = readType(reader, depth)
   const nullable = !reader.acceptWords("NOT", "NULL")
@@ -229,7 +247,8 @@ const readTags = (reader: Reader): true => {
     const start = reader.position
     const key = reader.quoted()
     if (reader.accept("=")) reader.quoted()
-    if (key !== rescueTag) reader.refuseAt(start, `A column has no other tag than '${rescueTag}' here.`)
+    if (key !== rescueTag)
+      reader.refuseAt(start, `A column has no other tag than '${rescueTag}' here.`)
   })
   return true
 }
@@ -285,13 +304,17 @@ const run = <A>(text: string, read: (reader: Reader) => A): Result.Result<A, str
   }
 }
 
-/** Reads one SQL type, case-insensitive. Elements and values may be null; struct fields are nullable unless NOT NULL. */
+/**
+ * Reads one SQL type, case-insensitive. Elements and values may be null; struct fields are nullable
+ * unless NOT NULL.
+ */
 export const parseColumnType = (text: string): Result.Result<ColumnType, string> =>
   run(text, (reader) => readType(reader, 0))
 
 /**
- * Reads `catalog.schema.table(column TYPE [NOT NULL] [COMMENT '...'], ...) [PARTITIONED BY (a, b)] [COMMENT '...']`, with an
- * optional `CREATE TABLE` in front, and checks the rules of a definition.
+ * Reads
+ * `catalog.schema.table(column TYPE [NOT NULL] [COMMENT '...'], ...) [PARTITIONED BY (a, b)] [COMMENT '...']`,
+ * with an optional `CREATE TABLE` in front, and checks the rules of a definition.
  */
 export const parseTableDefinition = (text: string): Result.Result<TableDefinition, string> =>
   Result.flatMap(run(text, readTable), (definition) => {
@@ -300,8 +323,8 @@ export const parseTableDefinition = (text: string): Result.Result<TableDefinitio
   })
 
 /**
- * Reads the tables of `CREATE TABLE` statements that end with semicolons, with comments of SQL between and
- * in them. Each table has a name of its own, whatever its case.
+ * Reads the tables of `CREATE TABLE` statements that end with semicolons, with comments of SQL
+ * between and in them. Each table has a name of its own, whatever its case.
  */
 export const parseTables = (text: string): Result.Result<ReadonlyArray<TableDefinition>, string> =>
   run(text, (reader) => {
@@ -313,7 +336,8 @@ export const parseTables = (text: string): Result.Result<ReadonlyArray<TableDefi
       const definition = readTable(reader)
       const problem = definitionProblem(definition)
       if (problem !== undefined) reader.refuse(`The table at ${at} cannot be used: ${problem}`)
-      if (found.has(definition.name.toLowerCase())) reader.refuse(`The table ${definition.name} is there twice.`)
+      if (found.has(definition.name.toLowerCase()))
+        reader.refuse(`The table ${definition.name} is there twice.`)
       found.set(definition.name.toLowerCase(), definition)
     }
     return [...found.values()]
@@ -327,10 +351,12 @@ const readPath = (reader: Reader): string => {
 }
 
 /**
- * Reads the columns of `a INT, b.c ARRAY<STRING> COMMENT '...'`, as they follow ADD COLUMN; parentheses around them are
- * optional.
+ * Reads the columns of `a INT, b.c ARRAY<STRING> COMMENT '...'`, as they follow ADD COLUMN;
+ * parentheses around them are optional.
  */
-export const parseColumns = (text: string): Result.Result<ReadonlyArray<ColumnDefinition>, string> =>
+export const parseColumns = (
+  text: string
+): Result.Result<ReadonlyArray<ColumnDefinition>, string> =>
   run(text, (reader) => {
     const read = text.trimStart().startsWith("(") ? readList : readItems
     return read(reader, () => readColumn(reader, "column name", 0, readPath(reader)))

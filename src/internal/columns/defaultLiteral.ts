@@ -1,8 +1,9 @@
 /**
  * The default of a column, where it is a literal of SQL: the value as a JSON record would hold it.
  *
- * Other writers set defaults as SQL text. Only literals that mean the same in every session are read:
- * functions, arithmetic, timestamps without a zone and values that a cast would round are none.
+ * Other writers set defaults as SQL text. Only literals that mean the same in every session are
+ * read: functions, arithmetic, timestamps without a zone and values that a cast would round are
+ * none.
  */
 import type { ColumnType, SimpleType } from "./columnType.ts"
 import { integerRange, isSimple } from "./scalarTypes.ts"
@@ -24,8 +25,14 @@ const escapes: Readonly<Record<string, string>> = {
   '"': '"'
 }
 
-/** The value of a literal for a column of the type; undefined when the SQL is no such literal. NULL has the value `null`. */
-export const literalValue = (type: ColumnType, sql: string): { readonly value: unknown } | undefined => {
+/**
+ * The value of a literal for a column of the type; undefined when the SQL is no such literal. NULL
+ * has the value `null`.
+ */
+export const literalValue = (
+  type: ColumnType,
+  sql: string
+): { readonly value: unknown } | undefined => {
   const text = sql.trim()
   if (/^null$/i.test(text)) return { value: null }
   if (!isSimple(type)) return undefined
@@ -68,7 +75,8 @@ const simpleValue = (type: SimpleType, text: string): unknown => {
   }
 }
 
-const micros = (text: string, zoned: boolean): string | undefined => microsOfText(text, zoned)?.toString()
+const micros = (text: string, zoned: boolean): string | undefined =>
+  microsOfText(text, zoned)?.toString()
 
 const integerOf = (text: string): bigint | undefined => {
   const [, sign = "", digits = "", exponent, suffix = ""] = numberPattern.exec(text) ?? []
@@ -87,7 +95,10 @@ const decimalOf = (text: string, precision: number, scale: number): string | und
   const [, sign = "", digits = "", exponent, suffix = ""] = numberPattern.exec(text) ?? []
   if (digits === "" || exponent !== undefined || !/^(?:bd|[lsy])?$/i.test(suffix)) return undefined
   const [whole = "", fraction = ""] = digits.split(".")
-  if (whole.replace(/^0+/, "").length > precision - scale || fraction.replace(/0+$/, "").length > scale)
+  if (
+    whole.replace(/^0+/, "").length > precision - scale ||
+    fraction.replace(/0+$/, "").length > scale
+  )
     return undefined
   return `${sign}${whole === "" ? "0" : whole}${fraction === "" ? "" : `.${fraction}`}`
 }
@@ -95,9 +106,13 @@ const decimalOf = (text: string, precision: number, scale: number): string | und
 const binaryOf = (hex: string | undefined): string | undefined =>
   hex !== undefined && /^(?:[0-9a-f]{2})*$/i.test(hex) ? btoa(bytesOfHex(hex)) : undefined
 
-const bytesOfHex = (hex: string): string => hex.replace(/../g, (pair) => String.fromCharCode(Number.parseInt(pair, 16)))
+const bytesOfHex = (hex: string): string =>
+  hex.replace(/../g, (pair) => String.fromCharCode(Number.parseInt(pair, 16)))
 
-/** The content of a quoted text behind a word; undefined when it has another word, or an escape that sessions read differently. */
+/**
+ * The content of a quoted text behind a word; undefined when it has another word, or an escape that
+ * sessions read differently.
+ */
 const quoted = (text: string, word: string): string | undefined => {
   const match = quotedPattern.exec(text)
   if (match === null || (match[1] ?? "").toLowerCase() !== word) return undefined

@@ -1,6 +1,6 @@
 /**
- * What a value of a column type must look like, as the local server and the command line say it when
- * they refuse one. The words of the scalar types are in `scalarTypes.ts`.
+ * What a value of a column type must look like, as the local server and the command line say it
+ * when they refuse one. The words of the scalar types are in `scalarTypes.ts`.
  */
 import type { ColumnType } from "./columnType.ts"
 import { isScalar, scalarTypes, sqlName } from "./scalarTypes.ts"
@@ -39,7 +39,8 @@ export const writtenExpectation = (type: ColumnType): string => {
   switch (type._tag) {
     case "Decimal":
       return (
-        `expected DECIMAL(${type.precision},${type.scale}), a number with at most ${type.scale} decimals and ` +
+        `expected DECIMAL(${type.precision},${type.scale}), a number with at most ${type.scale} ` +
+        `decimals and ` +
         `${type.precision - type.scale} digits before them`
       )
     case "Array":

@@ -1,6 +1,6 @@
 /**
- * The table of the scalar column types: their names, what they are on the wire, their ranges and what a
- * refusal says of them. Client, local server and command line take these facts from here.
+ * The table of the scalar column types: their names, what they are on the wire, their ranges and
+ * what a refusal says of them. Client, local server and command line take these facts from here.
  *
  * A new type is a new row. The compiler then lists the switches that need a branch for it.
  */
@@ -24,11 +24,16 @@ export interface ScalarType {
   readonly aliases: ReadonlyArray<string>
   /** The protobuf type of its field. */
   readonly wire: WireScalar
-  /** The range of an integer type. Dates and timestamps are integers on the wire: the years 1 to 9999. */
+  /**
+   * The range of an integer type. Dates and timestamps are integers on the wire: the years 1 to
+   * 9999.
+   */
   readonly range?: Range
   /** What a record holds for it, for messages. */
   readonly holds: string
-  /** What a file of records holds for it, for messages, where people may also write it otherwise. */
+  /**
+   * What a file of records holds for it, for messages, where people may also write it otherwise.
+   */
   readonly written?: string
   /** Whether a column of the type can partition a table. */
   readonly partitions: boolean
@@ -192,7 +197,10 @@ const tagsByWord = new Map(
   )
 )
 
-/** The scalar type that a word names (`bigint`, `long`, `LONG`), or `undefined`. Case does not matter. */
+/**
+ * The scalar type that a word names (`bigint`, `long`, `LONG`), or `undefined`. Case does not
+ * matter.
+ */
 export const scalarTag = (word: string): ScalarTag | undefined => tagsByWord.get(word.toLowerCase())
 
 /** The SQL name of a type without its parameters, such as `TIMESTAMP_NTZ` or `ARRAY`. */
@@ -200,14 +208,20 @@ export const sqlName = (tag: ColumnType["_tag"]): string =>
   (tag in scalarTypes ? scalarTypes[tag as ScalarTag].text : tag).toUpperCase()
 
 /** Whether a type has a row in the table. */
-export const isScalar = (type: ColumnType): type is Extract<SimpleType, { readonly _tag: ScalarTag }> =>
+export const isScalar = (
+  type: ColumnType
+): type is Extract<SimpleType, { readonly _tag: ScalarTag }> =>
   Object.hasOwn(scalarTypes, type._tag)
 
-/** Whether a value of the type is a single one: a scalar or a DECIMAL, but no collection or struct. */
-export const isSimple = (type: ColumnType): type is SimpleType => isScalar(type) || type._tag === "Decimal"
+/**
+ * Whether a value of the type is a single one: a scalar or a DECIMAL, but no collection or struct.
+ */
+export const isSimple = (type: ColumnType): type is SimpleType =>
+  isScalar(type) || type._tag === "Decimal"
 
 /** The protobuf type of the field of a simple type. DECIMAL is text. */
-export const wireScalar = (type: SimpleType): WireScalar => (isScalar(type) ? scalarTypes[type._tag].wire : "string")
+export const wireScalar = (type: SimpleType): WireScalar =>
+  isScalar(type) ? scalarTypes[type._tag].wire : "string"
 
 /** Whether a column of the type can partition a table. */
 export const canPartition = (type: ColumnType): boolean =>

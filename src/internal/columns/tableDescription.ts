@@ -1,13 +1,20 @@
 /**
  * The Unity Catalog's description of a table, read into a `TableDefinition` and written for a table
- * to be created. The JSON that is read comes from outside: every field is checked, and a column that
- * cannot be used is refused by name.
+ * to be created. The JSON that is read comes from outside: every field is checked, and a column
+ * that cannot be used is refused by name.
  */
 import * as Result from "effect/Result"
 import { unsupportedType } from "./columnNames.ts"
 import { definitionProblem, isObject } from "./columnRules.ts"
 import type { ColumnDefinition, TableDefinition } from "./columnType.ts"
-import { fromColumnJson, fromTypeJson, fullTypeText, parseColumnType, toFullTypeJson, typeName } from "./columnType.ts"
+import {
+  fromColumnJson,
+  fromTypeJson,
+  fullTypeText,
+  parseColumnType,
+  toFullTypeJson,
+  typeName
+} from "./columnType.ts"
 import { rescueTag } from "./rescueTag.ts"
 import { scalarTag } from "./scalarTypes.ts"
 
@@ -22,7 +29,9 @@ export interface CatalogTable {
   readonly dataSourceFormat: string | undefined
   /** The URL of its files: `s3://...`, or `file://...` for a local server with a data folder. */
   readonly location: string | undefined
-  /** Why a local server does not write the table, and the way out; undefined for every other table. */
+  /**
+   * Why a local server does not write the table, and the way out; undefined for every other table.
+   */
   readonly problem: string | undefined
   /**
    * Experimental: the persistent streams of a local server's table, oldest first; none for every
@@ -60,11 +69,14 @@ export interface TableSummary {
   readonly columnCount: number
   /** The URL of its files, where the list has it. */
   readonly location: string | undefined
-  /** Why a local server does not write the table, and the way out; undefined for every other table. */
+  /**
+   * Why a local server does not write the table, and the way out; undefined for every other table.
+   */
   readonly problem: string | undefined
 }
 
-const text = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : undefined)
+const text = (value: unknown): string | undefined =>
+  typeof value === "string" && value !== "" ? value : undefined
 
 /** What the catalog says of a column beside its name. */
 type Described = Pick<ColumnDefinition, "type" | "defaultSql" | "rescue">
@@ -80,7 +92,8 @@ const fromJsonText = (text: string): Result.Result<Described, string> => {
   }
 }
 
-// `type_json` says most; the text lacks nullability, the name lacks everything nested. A VARCHAR has the name STRING.
+// `type_json` says most; the text lacks nullability, the name lacks everything nested. A VARCHAR
+// has the name STRING.
 const readType = (column: Readonly<Record<string, unknown>>): Result.Result<Described, string> => {
   const json = text(column["type_json"])
   const name = text(column["type_name"])
@@ -101,15 +114,20 @@ const readType = (column: Readonly<Record<string, unknown>>): Result.Result<Desc
   return read ?? Result.fail(name === undefined ? "The column has no type." : unsupportedType(name))
 }
 
-/** Whether a column of the catalog lists the tag `zerobus-rescue`. A workspace has tags elsewhere; a local server lists them. */
+/**
+ * Whether a column of the catalog lists the tag `zerobus-rescue`. A workspace has tags elsewhere; a
+ * local server lists them.
+ */
 export const hasRescueTag = (column: Readonly<Record<string, unknown>>): boolean =>
-  Array.isArray(column["tags"]) && column["tags"].some((tag) => isObject(tag) && tag["key"] === rescueTag)
+  Array.isArray(column["tags"]) &&
+  column["tags"].some((tag) => isObject(tag) && tag["key"] === rescueTag)
 
 const readColumn = (
   value: unknown,
   index: number
 ): Result.Result<ColumnDefinition & { readonly partition: number | undefined }, string> => {
-  if (!isObject(value) || typeof value["name"] !== "string") return Result.fail(`Column ${index} has no name.`)
+  if (!isObject(value) || typeof value["name"] !== "string")
+    return Result.fail(`Column ${index} has no name.`)
   const name = value["name"]
   const position = value["position"] ?? index
   if (typeof position !== "number" || !Number.isInteger(position))
@@ -133,35 +151,45 @@ const readColumn = (
 
 /** Why a table of the catalog is not served, as its properties tell. */
 export const problemOf = (body: unknown): string | undefined =>
-  isObject(body) && isObject(body["properties"]) ? text(body["properties"][problemProperty]) : undefined
+  isObject(body) && isObject(body["properties"])
+    ? text(body["properties"][problemProperty])
+    : undefined
 
 /** The persistent streams that a table's properties list; what cannot be read is left out. */
 const streamsOf = (body: Readonly<Record<string, unknown>>): ReadonlyArray<CatalogStream> => {
-  const listed = isObject(body["properties"]) ? text(body["properties"][streamsProperty]) : undefined
+  const listed = isObject(body["properties"])
+    ? text(body["properties"][streamsProperty])
+    : undefined
   if (listed === undefined) return []
-  const number = (value: unknown): number | undefined => (typeof value === "number" ? value : undefined)
+  const number = (value: unknown): number | undefined =>
+    typeof value === "number" ? value : undefined
   try {
     const streams: unknown = JSON.parse(listed)
-    return (Array.isArray(streams) ? streams : []).filter(isObject).flatMap((stream): Array<CatalogStream> => {
-      const streamId = text(stream["stream_id"])
-      if (streamId === undefined) return []
-      return [
-        {
-          streamId,
-          recordType: stream["record_type"] === "proto" ? "proto" : "json",
-          createdAt: number(stream["created_at"]) ?? 0,
-          committedOffset: number(stream["last_committed_offset"]) ?? -1,
-          retiredAt: number(stream["retired_at"])
-        }
-      ]
-    })
+    return (Array.isArray(streams) ? streams : [])
+      .filter(isObject)
+      .flatMap((stream): Array<CatalogStream> => {
+        const streamId = text(stream["stream_id"])
+        if (streamId === undefined) return []
+        return [
+          {
+            streamId,
+            recordType: stream["record_type"] === "proto" ? "proto" : "json",
+            createdAt: number(stream["created_at"]) ?? 0,
+            committedOffset: number(stream["last_committed_offset"]) ?? -1,
+            retiredAt: number(stream["retired_at"])
+          }
+        ]
+      })
   } catch {
     return []
   }
 }
 
 /** Reads the body of `GET /tables/{name}`, sorted by position. The failure is a sentence. */
-export const readCatalogTable = (tableName: string, body: unknown): Result.Result<CatalogTable, string> => {
+export const readCatalogTable = (
+  tableName: string,
+  body: unknown
+): Result.Result<CatalogTable, string> => {
   if (!isObject(body) || !Array.isArray(body["columns"]))
     return Result.fail("The catalog's answer has no list of columns.")
   const listed: ReadonlyArray<unknown> = body["columns"]
@@ -176,7 +204,9 @@ export const readCatalogTable = (tableName: string, body: unknown): Result.Resul
     const definition: TableDefinition = {
       name: tableName,
       columns: columns.map(({ partition: _partition, ...column }) => column),
-      ...(partitions.length === 0 ? {} : { partitionColumns: partitions.map((column) => column.name) }),
+      ...(partitions.length === 0
+        ? {}
+        : { partitionColumns: partitions.map((column) => column.name) }),
       ...(comment === undefined ? {} : { comment })
     }
     const problem = definitionProblem(definition)
@@ -194,18 +224,25 @@ export const readCatalogTable = (tableName: string, body: unknown): Result.Resul
   })
 }
 
-/** Reads one answer of `GET /tables`, with the token of the next page. The failure is a sentence. */
+/**
+ * Reads one answer of `GET /tables`, with the token of the next page. The failure is a sentence.
+ */
 export const readTablePage = (
   schemaName: string,
   body: unknown
-): Result.Result<{ readonly tables: ReadonlyArray<TableSummary>; readonly next: string | undefined }, string> => {
+): Result.Result<
+  { readonly tables: ReadonlyArray<TableSummary>; readonly next: string | undefined },
+  string
+> => {
   // A schema without tables has no list.
   const listed = isObject(body) ? (body["tables"] ?? []) : undefined
-  if (!isObject(body) || !Array.isArray(listed)) return Result.fail("The catalog's answer has no list of tables.")
+  if (!isObject(body) || !Array.isArray(listed))
+    return Result.fail("The catalog's answer has no list of tables.")
   const tables: Array<TableSummary> = []
   for (const table of listed as ReadonlyArray<unknown>) {
     const name = isObject(table) ? text(table["name"]) : undefined
-    if (!isObject(table) || name === undefined) return Result.fail("The catalog's answer has a table without a name.")
+    if (!isObject(table) || name === undefined)
+      return Result.fail("The catalog's answer has a table without a name.")
     const columns = table["columns"]
     tables.push({
       name: `${schemaName}.${name}`,
@@ -219,7 +256,12 @@ export const readTablePage = (
 }
 
 /** A definition as the catalog takes it and returns it: names, columns and comment. */
-export const describeTable = ({ columns, comment, name: fullName, partitionColumns = [] }: TableDefinition) => {
+export const describeTable = ({
+  columns,
+  comment,
+  name: fullName,
+  partitionColumns = []
+}: TableDefinition) => {
   const [catalogName, schemaName, name] = fullName.split(".")
   return {
     name,
@@ -239,7 +281,9 @@ export const describeTable = ({ columns, comment, name: fullName, partitionColum
         : { type_precision: 0, type_scale: 0 }),
       ...(column.comment === undefined ? {} : { comment: column.comment }),
       ...(column.rescue === true ? { tags: [{ key: rescueTag, value: "" }] } : {}),
-      ...(partitionColumns.includes(column.name) ? { partition_index: partitionColumns.indexOf(column.name) } : {})
+      ...(partitionColumns.includes(column.name)
+        ? { partition_index: partitionColumns.indexOf(column.name) }
+        : {})
     })),
     ...(comment === undefined ? {} : { comment })
   }

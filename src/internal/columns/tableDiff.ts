@@ -1,11 +1,13 @@
 /**
- * Says in words what differs between two definitions of a table: the one a program was written for and the one the catalog has. Each
- * difference is named as the service names schema errors.
+ * Says in words what differs between two definitions of a table: the one a program was written for
+ * and the one the catalog has. Each difference is named as the service names schema errors.
  */
 import type { ColumnDefinition, ColumnType, TableDefinition } from "./columnType.ts"
 import { typeText } from "./columnType.ts"
 
-/** One difference. `kind` is the service's word for it; `NULLABILITY` and `OTHER_TABLE` are ours. */
+/**
+ * One difference. `kind` is the service's word for it; `NULLABILITY` and `OTHER_TABLE` are ours.
+ */
 export interface TableDifference {
   readonly kind:
     | "FIELD_NOT_IN_TABLE"
@@ -19,7 +21,10 @@ export interface TableDifference {
   readonly path: ReadonlyArray<string>
   /** A full sentence. */
   readonly message: string
-  /** Whether the service refuses a stream with this difference. A missing nullable column, say, is harmless. */
+  /**
+   * Whether the service refuses a stream with this difference. A missing nullable column, say, is
+   * harmless.
+   */
   readonly breaking: boolean
 }
 
@@ -42,7 +47,12 @@ const diffFields = (
   path: ReadonlyArray<string>,
   out: Array<TableDifference>
 ): void => {
-  const add = (kind: TableDifference["kind"], name: string, breaking: boolean, message: string): void => {
+  const add = (
+    kind: TableDifference["kind"],
+    name: string,
+    breaking: boolean,
+    message: string
+  ): void => {
     out.push({ kind, path: [...path, name], breaking, message })
   }
   const shown = (name: string): string => [...path, name].join(".")
@@ -60,7 +70,8 @@ const diffFields = (
         true,
         close === undefined
           ? `Column ${shown(column.name)} is not in the table. Remove it, or add it to the table.`
-          : `Column ${shown(column.name)} is called ${close.name} in the table. Use the table's spelling.`
+          : `Column ${shown(column.name)} is called ${close.name} in the table. Use the table's ` +
+              `spelling.`
       )
       continue
     }
@@ -70,7 +81,8 @@ const diffFields = (
         "FIELD_OUT_OF_ORDER",
         column.name,
         false,
-        `Column ${shown(column.name)} is number ${number} here and number ${found.number} in the table. Put the columns in the table's order.`
+        `Column ${shown(column.name)} is number ${number} here and number ${found.number} in ` +
+          `the table. Put the columns in the table's order.`
       )
     }
     const mine = column.type
@@ -83,7 +95,8 @@ const diffFields = (
           "TYPE_INCOMPATIBLE",
           column.name,
           true,
-          `Column ${shown(column.name)} has ${typeWord(mine.key)} keys here and ${typeWord(theirs.key)} keys in the table.`
+          `Column ${shown(column.name)} has ${typeWord(mine.key)} keys here and ` +
+            `${typeWord(theirs.key)} keys in the table.`
         )
       }
       diffFields(inner, other, [...path, column.name], out)
@@ -92,7 +105,8 @@ const diffFields = (
         "TYPE_INCOMPATIBLE",
         column.name,
         true,
-        `Column ${shown(column.name)} is ${typeWord(mine)} here and ${typeWord(theirs)} in the table.`
+        `Column ${shown(column.name)} is ${typeWord(mine)} here and ${typeWord(theirs)} in the ` +
+          `table.`
       )
     }
     if (column.nullable !== found.column.nullable) {
@@ -101,7 +115,8 @@ const diffFields = (
         column.name,
         false,
         column.nullable
-          ? `Column ${shown(column.name)} is NOT NULL in the table. Declare it with Column.required.`
+          ? `Column ${shown(column.name)} is NOT NULL in the table. Declare it with ` +
+              `Column.required.`
           : `Column ${shown(column.name)} is required here and may be null in the table.`
       )
     }
@@ -126,8 +141,14 @@ const diffFields = (
   }
 }
 
-/** Everything in which the code's definition differs from the table's. Comments and partitions do not count. */
-export const diffDefinitions = (code: TableDefinition, table: TableDefinition): ReadonlyArray<TableDifference> => {
+/**
+ * Everything in which the code's definition differs from the table's. Comments and partitions do
+ * not count.
+ */
+export const diffDefinitions = (
+  code: TableDefinition,
+  table: TableDefinition
+): ReadonlyArray<TableDifference> => {
   const out: Array<TableDifference> = []
   if (code.name !== table.name) {
     out.push({

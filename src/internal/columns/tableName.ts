@@ -4,7 +4,8 @@
 import * as Effect from "effect/Effect"
 import { InvalidTable } from "../../ZerobusError.ts"
 
-// ASCII only: Node cuts code points above U+00FF to their low byte in headers, so another table could be addressed.
+// ASCII only: Node cuts code points above U+00FF to their low byte in headers, so another table
+// could be addressed.
 const name = /^[A-Za-z0-9_]{1,255}\.[A-Za-z0-9_]{1,255}\.[A-Za-z0-9_]{1,255}$/
 
 /** Whether the text is `catalog.schema.table` of ASCII letters, digits and underscores. */
@@ -16,7 +17,9 @@ export const checkTableName = (tableName: string): Effect.Effect<void, InvalidTa
     ? Effect.void
     : Effect.fail(
         new InvalidTable({
-          message: `${JSON.stringify(tableName.slice(0, 200))} is not a table name: give catalog.schema.table, each of ASCII letters, digits and underscores.`,
+          message:
+            `${JSON.stringify(tableName.slice(0, 200))} is not a table name: give ` +
+            `catalog.schema.table, each of ASCII letters, digits and underscores.`,
           tableName: tableName.slice(0, 200)
         })
       )

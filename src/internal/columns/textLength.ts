@@ -1,22 +1,30 @@
 /**
- * CHAR(n) and VARCHAR(n) of Spark tables. Delta stores both as STRING, and Spark keeps the type as text in
- * the metadata of the column: `varchar(10)`, or `array<struct<a:char(3)>>` for lengths further down.
+ * CHAR(n) and VARCHAR(n) of Spark tables. Delta stores both as STRING, and Spark keeps the type as
+ * text in the metadata of the column: `varchar(10)`, or `array<struct<a:char(3)>>` for lengths
+ * further down.
  *
- * Spark's rules for writing to a Delta table: the length counts code points, a longer text is refused, also
- * where only spaces are too many, and a shorter CHAR is filled up with spaces.
+ * Spark's rules for writing to a Delta table: the length counts code points, a longer text is
+ * refused, also where only spaces are too many, and a shorter CHAR is filled up with spaces.
  */
 import { refuse } from "./columnRules.ts"
 import type { ColumnType, TextLength } from "./columnType.ts"
 
 /** Words, numbers, names in back quotes, and single signs. */
-const tokens = (text: string): ReadonlyArray<string> => text.match(/`(?:[^`]|``)*`|\w+|[^\s\w]/g) ?? []
+const tokens = (text: string): ReadonlyArray<string> =>
+  text.match(/`(?:[^`]|``)*`|\w+|[^\s\w]/g) ?? []
 
-/** The type with the lengths that the text names; the text has the shape of the type. Throws a `Refusal` when it has not. */
+/**
+ * The type with the lengths that the text names; the text has the shape of the type. Throws a
+ * `Refusal` when it has not.
+ */
 export const withTextLengths = (type: ColumnType, text: string): ColumnType => {
   const words = tokens(text)
   let at = 0
   const misread = (): never =>
-    refuse(`The type ${JSON.stringify(text.slice(0, 80))}, which Spark noted for a column, cannot be read.`)
+    refuse(
+      `The type ${JSON.stringify(text.slice(0, 80))}, which Spark noted for a column, cannot be ` +
+        `read.`
+    )
   const take = (word: string): void => {
     if (words[at++]?.toLowerCase() !== word) misread()
   }

@@ -31,11 +31,14 @@ const datePattern = /^(\d{4})-(\d{2})-(\d{2})$/
 /** Reads `2026-11-22` as days since 1970-01-01. */
 export const daysOfText = (text: string): number | undefined => {
   const match = datePattern.exec(text)
-  return match === null ? undefined : daysOfDate(Number(match[1]), Number(match[2]), Number(match[3]))
+  return match === null
+    ? undefined
+    : daysOfDate(Number(match[1]), Number(match[2]), Number(match[3]))
 }
 
 /** Writes days since 1970-01-01 as `2026-11-22`. The days are within the range of DATE. */
-export const textOfDays = (days: number): string => new Date(days * millisPerDay).toISOString().slice(0, 10)
+export const textOfDays = (days: number): string =>
+  new Date(days * millisPerDay).toISOString().slice(0, 10)
 
 /** Minutes east of UTC, or `undefined` when no clock is that far off. */
 const zoneMinutes = (zone: string): number | undefined => {
@@ -62,16 +65,24 @@ export const microsOfText = (text: string, zoned: boolean): bigint | undefined =
   if (zone !== undefined && (!zoned || match[4] === undefined)) return undefined
   const offset = zone === undefined ? 0 : zoneMinutes(zone)
   const days = daysOfDate(Number(year), Number(month), Number(day))
-  if (days === undefined || offset === undefined || Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59)
+  if (
+    days === undefined ||
+    offset === undefined ||
+    Number(hour) > 23 ||
+    Number(minute) > 59 ||
+    Number(second) > 59
+  )
     return undefined
-  const seconds = days * 86_400 + Number(hour) * 3600 + (Number(minute) - offset) * 60 + Number(second)
+  const seconds =
+    days * 86_400 + Number(hour) * 3600 + (Number(minute) - offset) * 60 + Number(second)
   const micros = BigInt(seconds) * 1_000_000n + BigInt(fraction.slice(0, 6).padEnd(6, "0"))
   // A zone can move the first and the last day out of the range.
   return micros >= minMicros && micros <= maxMicros ? micros : undefined
 }
 
 /** Milliseconds of microseconds, rounded down. */
-export const millisOfMicros = (micros: bigint): bigint => micros / 1000n - (micros % 1000n < 0n ? 1n : 0n)
+export const millisOfMicros = (micros: bigint): bigint =>
+  micros / 1000n - (micros % 1000n < 0n ? 1n : 0n)
 
 /**
  * Writes microseconds since 1970-01-01 as `2026-11-22T08:30:00.000001`, always with six digits of a

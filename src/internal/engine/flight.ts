@@ -1,6 +1,6 @@
 /**
- * What a session has in flight: what was handed to the transport and is not acknowledged, which acknowledgements of the server can be
- * true, and how long none came.
+ * What a session has in flight: what was handed to the transport and is not acknowledged, which
+ * acknowledgements of the server can be true, and how long none came.
  */
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -39,13 +39,19 @@ const makeDurableUnsafe = (core: StreamCore<any>, count: number, now: number): v
   const recordsBefore = zone.acknowledgedRecords
   const bytesBefore = zone.usedBytes
   const watermark = zone.acknowledgeUnsafe(count)
-  core.telemetry.acknowledged(zone.acknowledgedRecords - recordsBefore, bytesBefore - zone.usedBytes, now - acceptedAt)
+  core.telemetry.acknowledged(
+    zone.acknowledgedRecords - recordsBefore,
+    bytesBefore - zone.usedBytes,
+    now - acceptedAt
+  )
   if (zone.coalesceBytes < core.options.coalesceBytes) regrowUnsafe(core, count)
   acks.advanceUnsafe(watermark)
   zone.admitUnsafe()
 }
 
-/** Of the oldest message so many units are durable: the rest takes its place. No session is open. */
+/**
+ * Of the oldest message so many units are durable: the rest takes its place. No session is open.
+ */
 const shortenUnsafe = (core: StreamCore<any>, units: number): void => {
   const { zone } = core
   const recordsBefore = zone.acknowledgedRecords
@@ -71,18 +77,23 @@ export const settleUnsafe = (core: StreamCore<any>, committed: number): number |
     return 0
   }
   if (committed < acks.watermark) {
-    return violation(`${said}, although offset ${acks.watermark} was acknowledged before. Nothing was deleted.`)
+    return violation(
+      `${said}, although offset ${acks.watermark} was acknowledged before. Nothing was deleted.`
+    )
   }
   if (committed >= nextOffsetOf(core)) {
     const next = nextOffsetOf(core)
-    return violation(`${said}, although this stream gives out offset ${next} next. Does another process write it?`)
+    return violation(
+      `${said}, although this stream gives out offset ${next} next. Does another process write it?`
+    )
   }
   if (spooled?.isWaiting === true) {
     // Nothing was sent since the spool was opened.
     const { firstNew } = spooled
     if (committed >= firstNew) {
       return violation(
-        `${said}, although nothing from offset ${firstNew} on was sent yet. Does another process write it?`
+        `${said}, although nothing from offset ${firstNew} on was sent yet. Does another ` +
+          `process write it?`
       )
     }
     const settled = committed - acks.watermark
@@ -94,7 +105,9 @@ export const settleUnsafe = (core: StreamCore<any>, committed: number): number |
   const count = committed - acks.watermark
   for (let taken = 0; taken < count; taken++) zone.nextUnsafe()
   if (count > 0 && (zone.window.inFlight < count || zone.window.at(count - 1).sends === 0)) {
-    return violation(`${said}, although the record before it was not sent yet. Does another process write it?`)
+    return violation(
+      `${said}, although the record before it was not sent yet. Does another process write it?`
+    )
   }
   if (count > 0) makeDurableUnsafe(core, count, core.now())
   return count
@@ -119,7 +132,10 @@ export class Flight {
   private readonly ending: Ending
   /** The number of the highest unit that was acknowledged, believed or not yet. */
   private held: number
-  /** Whether the transport tells of requests that have left, as it does once an acknowledgement came before that. */
+  /**
+   * Whether the transport tells of requests that have left, as it does once an acknowledgement came
+   * before that.
+   */
   private listening = false
   /** Whether the session has ended. */
   private over = false
@@ -141,7 +157,9 @@ export class Flight {
       if (this.isSettled) return resume(Effect.void)
       const wait = () => resume(Effect.void)
       this.whenIdle = [...(this.whenIdle ?? []), wait]
-      return Effect.sync(() => void (this.whenIdle = this.whenIdle?.filter((other) => other !== wait)))
+      return Effect.sync(
+        () => void (this.whenIdle = this.whenIdle?.filter((other) => other !== wait))
+      )
     })
   }
 
@@ -150,7 +168,9 @@ export class Flight {
     return this.session.handed === this.session.acknowledged
   }
 
-  /** Whether everything that was handed over is acknowledged, of the last message perhaps a part. */
+  /**
+   * Whether everything that was handed over is acknowledged, of the last message perhaps a part.
+   */
   private get isSettled(): boolean {
     const { wire } = this.session
     return wire.handed === wire.settled
@@ -185,7 +205,8 @@ export class Flight {
    */
   acknowledgeUnsafe(upTo: number | undefined): SessionFailure | undefined {
     const { core, session } = this
-    if (upTo === undefined) return violation("The server sent an acknowledgement without an offset.")
+    if (upTo === undefined)
+      return violation("The server sent an acknowledgement without an offset.")
     if (upTo < 0) return violation("The server acknowledged a negative offset.")
     if (upTo >= session.wire.handed) return violation(session.wire.beyond(upTo))
     // A repeated or lower one changes nothing and does not feed the silence timer.
@@ -245,8 +266,13 @@ export class Flight {
       if (left > 0) return Effect.andThen(Effect.sleep(left), watch)
       // The next session has the whole time again.
       this.silentSince = core.now()
-      const message = `No record became durable for ${limit} ms although ${core.zone.window.inFlight} messages are in flight.`
-      const failure = new Retryable({ reason: RetryableReason.AckTimeout({ message }), attempts: 1 })
+      const message =
+        `No record became durable for ${limit} ms although ` +
+        `${core.zone.window.inFlight} messages are in flight.`
+      const failure = new Retryable({
+        reason: RetryableReason.AckTimeout({ message }),
+        attempts: 1
+      })
       return Effect.sync(() => this.ending.fail(failed(failure)))
     })
     return watch

@@ -1,9 +1,10 @@
 /**
  * Finds the one record that a server refuses among those it may mean.
  *
- * A server processes in order, but may refuse before it acknowledged what came before. So the suspects are all messages that were in
- * flight. Until the refused one is found, sessions send nothing beyond them. The first search of a stream is careful: each unit is sent
- * when everything before it is acknowledged.
+ * A server processes in order, but may refuse before it acknowledged what came before. So the
+ * suspects are all messages that were in flight. Until the refused one is found, sessions send
+ * nothing beyond them. The first search of a stream is careful: each unit is sent when everything
+ * before it is acknowledged.
  *
  * | what was in flight when the refusal came | next session |
  * | --- | --- |
@@ -14,13 +15,15 @@
  * | one record or batch, and nothing became durable since the refusal before | the same once more |
  * | one record or batch | it is refused for certain |
  *
- * Where acknowledgements take long, a careful search does too. It shows how the server refuses: after the acknowledgements of what came
- * before, or at once, within some time. Later searches take that for a guess. A unit follows the one before after a pause. A refusal then
- * points at one unit: the oldest in flight, or the one that was sent just before. The next session sends what came before that unit
- * together, then the unit in smaller ones. Only a record that is alone in flight is refused, so a wrong guess costs connections alone; the
- * rest of such a search is careful.
+ * Where acknowledgements take long, a careful search does too. It shows how the server refuses:
+ * after the acknowledgements of what came before, or at once, within some time. Later searches take
+ * that for a guess. A unit follows the one before after a pause. A refusal then points at one unit:
+ * the oldest in flight, or the one that was sent just before. The next session sends what came
+ * before that unit together, then the unit in smaller ones. Only a record that is alone in flight
+ * is refused, so a wrong guess costs connections alone; the rest of such a search is careful.
  *
- * What came behind a refused record was no suspect. It is sent in groups of 1, 2, 4, ... messages, since bad records often are neighbours.
+ * What came behind a refused record was no suspect. It is sent in groups of 1, 2, 4, ... messages,
+ * since bad records often are neighbours.
  */
 import * as Effect from "effect/Effect"
 import type { Message } from "../landing/chunk.ts"
@@ -30,9 +33,14 @@ import type { StreamCore } from "./streamCore.ts"
 export interface Isolation {
   /** The last offset of the suspects; none once the refused record is found. */
   last: number
-  /** Messages before this offset travel together, and are acknowledged before the next one is sent. */
+  /**
+   * Messages before this offset travel together, and are acknowledged before the next one is sent.
+   */
   from: number
-  /** Whether the message at `from` is one record or batch, which is acknowledged before the next one is sent. */
+  /**
+   * Whether the message at `from` is one record or batch, which is acknowledged before the next one
+   * is sent.
+   */
   lone: boolean
   /** From there up to this offset one message travels at a time. */
   aloneTo: number
@@ -40,13 +48,22 @@ export interface Isolation {
   group: number
   /** Whether the refused record is found: groups double. */
   readonly found: boolean
-  /** The last offset of a message that was divided; a careful search divides its pieces into records. */
+  /**
+   * The last offset of a message that was divided; a careful search divides its pieces into
+   * records.
+   */
   dividedTo: number
   /** The offset that was sent alone and refused with nothing durable since the refusal before. */
   repeated: number
-  /** Milliseconds after which the next unit follows unacknowledged ones; `undefined` in a careful search. */
+  /**
+   * Milliseconds after which the next unit follows unacknowledged ones; `undefined` in a careful
+   * search.
+   */
   pace: number | undefined
-  /** Whether the oldest message in flight is the guess, rather than the one that was sent just before the refusal. */
+  /**
+   * Whether the oldest message in flight is the guess, rather than the one that was sent just
+   * before the refusal.
+   */
   readonly inOrder: boolean
   /** The last offset of the message that was guessed last. */
   guessedTo: number
@@ -80,10 +97,15 @@ const FIRST_GUESS = 4
 const SHORT_PACE = 1
 
 /**
- * A session was refused with so many messages in flight, at a time in milliseconds. Narrows the search and returns `undefined`, or
- * returns the message that is refused for certain, which is the oldest. Only while no session is open.
+ * A session was refused with so many messages in flight, at a time in milliseconds. Narrows the
+ * search and returns `undefined`, or returns the message that is refused for certain, which is the
+ * oldest. Only while no session is open.
  */
-export const narrowUnsafe = (core: StreamCore<any>, inFlight: number, at: number): Message | undefined => {
+export const narrowUnsafe = (
+  core: StreamCore<any>,
+  inFlight: number,
+  at: number
+): Message | undefined => {
   const { habits, zone } = core
   const { window } = zone
   const durableBefore = core.durableSinceRefusal
@@ -94,10 +116,12 @@ export const narrowUnsafe = (core: StreamCore<any>, inFlight: number, at: number
   if (known?.unitAt !== undefined) learnDelay(habits, at - known.unitAt)
   const first = known === undefined || known.found
   const search = first ? begin(core, oldest, newest, inFlight > 1) : known
-  const missed = newest.lastOffset < search.from || (search.inOrder && oldest.offset > search.guessedTo)
+  const missed =
+    newest.lastOffset < search.from || (search.inOrder && oldest.offset > search.guessedTo)
   if (missed) search.pace = search.inOrder ? undefined : (search.pace ?? 0) * 2
   const points = search.pace !== undefined && !search.inOrder
-  const index = points && !missed ? pointed(core, inFlight, at - search.pace! * (first ? FIRST_GUESS : 1)) : 0
+  const index =
+    points && !missed ? pointed(core, inFlight, at - search.pace! * (first ? FIRST_GUESS : 1)) : 0
   const suspect = window.at(index)
   const suspects = inFlight - index
   search.last = newest.lastOffset
@@ -127,7 +151,12 @@ const learnDelay = (habits: RefusalHabits, millis: number): void => {
   habits.delay = habits.delay === undefined ? millis : (habits.delay + millis) / 2
 }
 
-const begin = (core: StreamCore<any>, oldest: Message, newest: Message, several: boolean): Isolation => {
+const begin = (
+  core: StreamCore<any>,
+  oldest: Message,
+  newest: Message,
+  several: boolean
+): Isolation => {
   const { habits, isolation } = core
   return (core.isolation = {
     last: newest.lastOffset,
@@ -159,7 +188,11 @@ const following = (search: Isolation, habits: RefusalHabits): Isolation => ({
 })
 
 const paceOf = ({ delay, inOrder }: RefusalHabits): number | undefined =>
-  inOrder === true ? SHORT_PACE : inOrder === false && delay !== undefined ? Math.ceil(2 * delay) + 1 : undefined
+  inOrder === true
+    ? SHORT_PACE
+    : inOrder === false && delay !== undefined
+      ? Math.ceil(2 * delay) + 1
+      : undefined
 
 /** The index of the first message in flight that was sent since a time, or of the newest. */
 const pointed = ({ zone }: StreamCore<any>, inFlight: number, since: number): number => {
@@ -169,7 +202,12 @@ const pointed = ({ zone }: StreamCore<any>, inFlight: number, since: number): nu
 }
 
 /** Divides a message, which is the last of so many. */
-const divide = ({ zone }: StreamCore<any>, search: Isolation, suspect: Message, count: number): void => {
+const divide = (
+  { zone }: StreamCore<any>,
+  search: Isolation,
+  suspect: Message,
+  count: number
+): void => {
   const { records } = suspect
   const piece = suspect.lastOffset <= search.dividedTo
   const careful = piece || records <= DIVIDE_TWICE ? 1 : Math.ceil(Math.sqrt(records))
@@ -204,8 +242,13 @@ export const sendSuspects = Effect.fnUntraced(function* (
       if (window.at(window.inFlight).offset > limit) break
       yield* hand(core.zone.nextUnsafe()!)
     }
-    // Certainty needs a record that is alone. Within a divided message little comes before, and was taken once.
-    const waits = before ? search.lone || search.from > search.dividedTo : search.lone && next.offset === search.from
-    yield* waits || search.pace === undefined ? idle : Effect.raceFirst(idle, Effect.sleep(search.pace!))
+    // Certainty needs a record that is alone. Within a divided message little comes before, and was
+    // taken once.
+    const waits = before
+      ? search.lone || search.from > search.dividedTo
+      : search.lone && next.offset === search.from
+    yield* waits || search.pace === undefined
+      ? idle
+      : Effect.raceFirst(idle, Effect.sleep(search.pace!))
   }
 })

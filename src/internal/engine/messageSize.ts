@@ -1,5 +1,6 @@
 /**
- * How large messages of single records are that a server or a proxy takes: halved when it refuses them for their size, and doubled again.
+ * How large messages of single records are that a server or a proxy takes: halved when it refuses
+ * them for their size, and doubled again.
  */
 import type { StreamFailure } from "../../ZerobusError.ts"
 import type { StreamCore } from "./streamCore.ts"
@@ -10,7 +11,10 @@ const DOUBLE_AFTER = 100
 /** How servers and proxies put a message that is too large. */
 const sizeWords = /larger than|too large|message size|exceeds? (?:the )?(?:maximum|limit|size)/i
 
-/** What a session's end tells of the size of its messages: refused for it for certain, perhaps, or not. */
+/**
+ * What a session's end tells of the size of its messages: refused for it for certain, perhaps, or
+ * not.
+ */
 export const sizeRefusal = (failure: StreamFailure): "certain" | "perhaps" | undefined => {
   if (failure._tag !== "Retryable" || failure.reason._tag !== "ServerUnavailable") return undefined
   if (failure.reason.status !== "RESOURCE_EXHAUSTED") return undefined
@@ -18,8 +22,8 @@ export const sizeRefusal = (failure: StreamFailure): "certain" | "perhaps" | und
 }
 
 /**
- * Halves the size of messages after a session that made nothing durable; false when its oldest message is a lone record, or a batch,
- * already. Only while no session is open.
+ * Halves the size of messages after a session that made nothing durable; false when its oldest
+ * message is a lone record, or a batch, already. Only while no session is open.
  */
 export const halveUnsafe = ({ zone }: StreamCore<any>): boolean => {
   const oldest = zone.oldestUnsafe()
@@ -29,7 +33,9 @@ export const halveUnsafe = ({ zone }: StreamCore<any>): boolean => {
   zone.acknowledgedSmaller = 0
   const count = zone.takeAllUnsafe()
   zone.divideUnsafe(count, ({ atomic, end, records, start }) =>
-    atomic || end - start <= limit ? records : Math.max(1, Math.floor((records * limit) / (end - start)))
+    atomic || end - start <= limit
+      ? records
+      : Math.max(1, Math.floor((records * limit) / (end - start)))
   )
   return true
 }

@@ -48,10 +48,9 @@ export interface Pooling {
 }
 
 /** The pool's part in the stream that an effect opens; `undefined` for a stream of its own. */
-export const Pooled: Context.Reference<Pooling | undefined> = Context.Reference<Pooling | undefined>(
-  "effect-zerobus/internal/Pooled",
-  { defaultValue: () => undefined }
-)
+export const Pooled: Context.Reference<Pooling | undefined> = Context.Reference<
+  Pooling | undefined
+>("effect-zerobus/internal/Pooled", { defaultValue: () => undefined })
 
 /** Waits, without a connection, for something to send and then for a slot; or for the close. */
 export const takeSlot = (core: StreamCore<any>, slot: StreamSlot): Effect.Effect<void> =>
@@ -63,7 +62,9 @@ export const takeSlot = (core: StreamCore<any>, slot: StreamSlot): Effect.Effect
     core.states.enterUnsafe("idle")
     const { zone } = core
     // What was sent before and is not acknowledged is something to send, too.
-    const record = Effect.suspend(() => (zone.isEmpty && slot.needsRecord ? zone.awaitNext : Effect.void))
+    const record = Effect.suspend(() =>
+      zone.isEmpty && slot.needsRecord ? zone.awaitNext : Effect.void
+    )
     const admitted = Effect.andThen(record, slot.enter)
     return Effect.andThen(
       Effect.raceFirst(admitted, core.closeRequested.await),
@@ -83,12 +84,17 @@ export const unpooled = ({
   lanes = 1,
   recovery,
   spool
-}: Pick<StreamConfigurationOptions, "lanes" | "recovery" | "spool">): InvalidArgument | undefined => {
+}: Pick<StreamConfigurationOptions, "lanes" | "recovery" | "spool">):
+  | InvalidArgument
+  | undefined => {
   const refuse = (option: string, why: string) =>
     new InvalidArgument({ message: `${why}: leave the option ${option} out.`, path: [option] })
-  if (recovery === false) return refuse("recovery", "The streams of a pool share slots and need recovery")
+  if (recovery === false)
+    return refuse("recovery", "The streams of a pool share slots and need recovery")
   if (spool !== undefined) {
     return refuse("spool", "A spool belongs to one table, so the streams of a pool have none")
   }
-  return lanes === 1 ? undefined : refuse("lanes", "A stream of a pool has one slot, and so one lane")
+  return lanes === 1
+    ? undefined
+    : refuse("lanes", "A stream of a pool has one slot, and so one lane")
 }

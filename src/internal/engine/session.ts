@@ -1,5 +1,6 @@
 /**
- * One connection's life: handshake, send loop, acknowledgements, silence timeout, pause, half-close and drain.
+ * One connection's life: handshake, send loop, acknowledgements, silence timeout, pause, half-close
+ * and drain.
  *
  * A session takes messages from the landing zone in order and gives them wire offsets 0, 1, 2, ...,
  * or on a persistent stream those that follow the last committed one. Since acknowledgements are
@@ -33,7 +34,10 @@ export type SessionEnd =
 
 const malformed = () => violation("The server sent a response that is not a protobuf message.")
 
-const nextResponse = (core: StreamCore<any>, inbox: Inbox): Effect.Effect<ServerMessage, SessionFailure> =>
+const nextResponse = (
+  core: StreamCore<any>,
+  inbox: Inbox
+): Effect.Effect<ServerMessage, SessionFailure> =>
   inbox.next.pipe(
     Effect.mapError(({ end }) => fromTransport(core, end)),
     Effect.flatMap((bytes) => {
@@ -42,7 +46,10 @@ const nextResponse = (core: StreamCore<any>, inbox: Inbox): Effect.Effect<Server
     })
   )
 
-/** Opens one session: fresh headers, a new call, the create message and its answer. The caller bounds it in time. */
+/**
+ * Opens one session: fresh headers, a new call, the create message and its answer. The caller
+ * bounds it in time.
+ */
 export const openSession = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
   provider: HeadersProviderShape
@@ -57,9 +64,12 @@ export const openSession = Effect.fnUntraced(function* <A>(
   if (Result.isFailure(headers)) return yield* failed(headers.failure)
   core.headers = Redacted.make(headers.success)
   const { rpc } = core
-  const call = yield* Effect.mapError(transport.open(headers.success, rpc.name), (failure) => failed(failure))
+  const call = yield* Effect.mapError(transport.open(headers.success, rpc.name), (failure) =>
+    failed(failure)
+  )
   if (opening !== undefined) {
-    opening.waitingFor = () => call.waitingForUnsafe?.() ?? "the server's answer to the create request"
+    opening.waitingFor = () =>
+      call.waitingForUnsafe?.() ?? "the server's answer to the create request"
   }
   const inbox = yield* Inbox.of(call)
   call.sendUnsafe(rpc.firstRequest())
@@ -67,7 +77,9 @@ export const openSession = Effect.fnUntraced(function* <A>(
   const answer = rpc.opened(first)
   if (typeof answer === "string") {
     if (!rpc.retriesAnswer) return yield* violation(answer)
-    return yield* failed(new Retryable({ reason: RetryableReason.ConnectionLost({ message: answer }), attempts: 1 }))
+    return yield* failed(
+      new Retryable({ reason: RetryableReason.ConnectionLost({ message: answer }), attempts: 1 })
+    )
   }
   const { committed, streamId } = answer
   core.sessionId = streamId ?? core.sessionId
@@ -122,17 +134,20 @@ export const runSession = Effect.fnUntraced(function* <A>(
   )
   if (core.options.recovery) {
     session.call.onRetiringUnsafe?.(() => {
-      // Before it made anything durable the connection may be one of a proxy that announces the end of
-      // every connection at its start: another one would be no better, and this one may last.
-      if (session.progress) pauseRequested.doneUnsafe(Exit.succeed(core.options.serverLackOfAckTimeout))
+      // Before it made anything durable the connection may be one of a proxy that announces the end
+      // of every connection at its start: another one would be no better, and this one may last.
+      if (session.progress)
+        pauseRequested.doneUnsafe(Exit.succeed(core.options.serverLackOfAckTimeout))
     })
   }
-  if (session.announced !== undefined) pauseRequested.doneUnsafe(Exit.succeed(session.announced.afterMillis))
+  if (session.announced !== undefined)
+    pauseRequested.doneUnsafe(Exit.succeed(session.announced.afterMillis))
   session.inbox.readUnsafe(receiver(core, flight, pauseRequested, ending))
   sending.start()
   const { drainTimeout, recovery, streamPausedMaxWaitTime } = core.options
   /** Waits for the session's end, at most so many milliseconds. */
-  const endWithin = (millis: number) => Effect.raceFirst(ended.await, Effect.as(Effect.sleep(millis), undefined))
+  const endWithin = (millis: number) =>
+    Effect.raceFirst(ended.await, Effect.as(Effect.sleep(millis), undefined))
 
   const { closeRequested, followed, slot } = core
   yield* firstOf(
@@ -163,19 +178,24 @@ export const runSession = Effect.fnUntraced(function* <A>(
   }
   yield* session.call.halfClose
   // A scope that closes has an end to its time.
-  const drained = yield* endWithin(Math.min(drainTimeout, Math.max(0, core.whole.leaveBy - core.now())))
+  const drained = yield* endWithin(
+    Math.min(drainTimeout, Math.max(0, core.whole.leaveBy - core.now()))
+  )
   if (pause === undefined && !dismissed) {
     return drained?._tag === "Failed" && drained.cause.rejected ? drained : { _tag: "Closed" }
   }
   // A real failure outranks the pause; the server's orderly end does not.
   if (drained?._tag === "Failed" && !drained.cause.orderly) return drained
   // The table that gets the slot opens its session on it, unless the server wants a new one.
-  if (dismissed && slot?.isDismissed === true && !pauseRequested.isDone) session.call.keepConnectionUnsafe?.()
+  if (dismissed && slot?.isDismissed === true && !pauseRequested.isDone)
+    session.call.keepConnectionUnsafe?.()
   if (recovery) return { _tag: "Rotated" }
   const message = "The server asked for a new connection (stream rotation), and recovery is off."
   return {
     _tag: "Failed",
-    cause: failed(new Retryable({ reason: RetryableReason.ConnectionLost({ message }), attempts: 1 }))
+    cause: failed(
+      new Retryable({ reason: RetryableReason.ConnectionLost({ message }), attempts: 1 })
+    )
   }
 })
 
@@ -195,8 +215,10 @@ const receiver = (
       if (wrong !== undefined) return wrong
     }
     if (closing !== undefined) pauseRequested.doneUnsafe(Exit.succeed(closing.afterMillis))
-    if (created !== undefined) return violation("The server answered a create request that was not made.")
-    if (resumed !== undefined) return violation("The server answered a resume request that was not made.")
+    if (created !== undefined)
+      return violation("The server answered a create request that was not made.")
+    if (resumed !== undefined)
+      return violation("The server answered a resume request that was not made.")
     if (passed === "unreadable") core.fork(logPassedOver(core))
     return acknowledged === undefined && closing === undefined && passed === undefined
       ? violation("The server sent a response of an unknown kind.")

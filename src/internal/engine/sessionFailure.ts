@@ -1,11 +1,17 @@
 /**
- * Why a session could not be opened, or has ended: the failure of the stream that it means, and what the supervisor has to know of it.
+ * Why a session could not be opened, or has ended: the failure of the stream that it means, and
+ * what the supervisor has to know of it.
  */
 import * as Data from "effect/Data"
 import * as Redacted from "effect/Redacted"
 import type { HeaderRecord } from "../../HeadersProvider.ts"
 import type { Rpc, TransportFailure } from "../../Transport.ts"
-import { ProtocolViolation, Retryable, RetryableReason, type StreamFailure } from "../../ZerobusError.ts"
+import {
+  ProtocolViolation,
+  Retryable,
+  RetryableReason,
+  type StreamFailure
+} from "../../ZerobusError.ts"
 import { classify } from "../grpc/grpcStatus.ts"
 import { secretsIn } from "./sessionHeaders.ts"
 
@@ -14,9 +20,15 @@ export class SessionFailure extends Data.TaggedError("SessionFailure")<{
   readonly failure: StreamFailure
   /** True when the server refused the credentials, so that other ones may help. */
   readonly rejected: boolean
-  /** True when the server ended the call with OK, which only means something during a pause or a close. */
+  /**
+   * True when the server ended the call with OK, which only means something during a pause or a
+   * close.
+   */
   readonly orderly: boolean
-  /** True when the status may mean a record in flight: INVALID_ARGUMENT, OUT_OF_RANGE or a schema that does not fit. */
+  /**
+   * True when the status may mean a record in flight: INVALID_ARGUMENT, OUT_OF_RANGE or a schema
+   * that does not fit.
+   */
   readonly refusal: boolean
 }> {}
 
@@ -24,7 +36,8 @@ export class SessionFailure extends Data.TaggedError("SessionFailure")<{
 export const failed = (
   failure: StreamFailure,
   options: Partial<Record<"rejected" | "orderly" | "refusal", boolean>> = {}
-): SessionFailure => new SessionFailure({ failure, rejected: false, orderly: false, refusal: false, ...options })
+): SessionFailure =>
+  new SessionFailure({ failure, rejected: false, orderly: false, refusal: false, ...options })
 
 /** A call that has failed: of which table and RPC, with which headers. */
 interface FailedCall {
@@ -42,20 +55,29 @@ export const violation = (message: string) => failed(new ProtocolViolation({ mes
 
 /** The server ended the call with OK. Every stream that closes sees this. */
 const orderlyEnd = failed(
-  new Retryable({ reason: RetryableReason.ConnectionLost({ message: "The server ended the stream." }), attempts: 1 }),
+  new Retryable({
+    reason: RetryableReason.ConnectionLost({ message: "The server ended the stream." }),
+    attempts: 1
+  }),
   { orderly: true }
 )
 
 /** How a call ended, as the failure of its session: with this error, or with OK. */
-export const fromTransport = (call: FailedCall, error: TransportFailure | undefined): SessionFailure => {
+export const fromTransport = (
+  call: FailedCall,
+  error: TransportFailure | undefined
+): SessionFailure => {
   if (error === undefined) return orderlyEnd
   const { headers, rpc, table } = call
   const persistent =
-    rpc.name === "PersistentStream" || rpc.name === "RetireStream" ? { streamId: rpc.resumes } : undefined
+    rpc.name === "PersistentStream" || rpc.name === "RetireStream"
+      ? { streamId: rpc.resumes }
+      : undefined
   const failure = classify(error, table.tableName, secretsIn(Redacted.value(headers)), persistent)
   return failed(failure, {
     rejected: failure._tag === "InvalidToken" || failure._tag === "PermissionDenied",
-    refusal: error._tag === "Status" && (REFUSALS.has(error.code) || failure._tag === "SchemaMismatch")
+    refusal:
+      error._tag === "Status" && (REFUSALS.has(error.code) || failure._tag === "SchemaMismatch")
   })
 }
 
@@ -63,7 +85,8 @@ export const fromTransport = (call: FailedCall, error: TransportFailure | undefi
 export const unusedRotation = new SessionFailure({
   failure: new Retryable({
     reason: RetryableReason.ConnectionLost({
-      message: "The server ended the connection by an announced rotation before it acknowledged anything."
+      message:
+        "The server ended the connection by an announced rotation before it acknowledged anything."
     }),
     attempts: 1
   }),

@@ -1,13 +1,19 @@
 /**
- * The border to the headers provider, which is the user's code: it may throw, die or hand over anything, and what reaches the engine
- * is a typed failure or headers that were checked and completed. HTTP/2 on Node neither refuses CR and LF nor code points above
- * U+00FF in what it sends, so a value that is not printable ASCII must not get that far.
+ * The border to the headers provider, which is the user's code: it may throw, die or hand over
+ * anything, and what reaches the engine is a typed failure or headers that were checked and
+ * completed. HTTP/2 on Node neither refuses CR and LF nor code points above U+00FF in what it
+ * sends, so a value that is not printable ASCII must not get that far.
  */
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import { type HeaderRecord, type HeadersProviderShape, notAnEffect, toStreamFailure } from "../../HeadersProvider.ts"
+import {
+  type HeaderRecord,
+  type HeadersProviderShape,
+  notAnEffect,
+  toStreamFailure
+} from "../../HeadersProvider.ts"
 import { InvalidArgument, InvalidToken, Retryable, type StreamFailure } from "../../ZerobusError.ts"
 import { holdsSecret, scrub } from "../scrub.ts"
 import { apart } from "../userCode/apart.ts"
@@ -25,10 +31,14 @@ const TABLE_HEADER = "x-databricks-zerobus-table-name"
 const MAX_TOKEN_LENGTH = 16 * 1024
 
 /**
- * The provider with the services that it needs and its bugs turned into failures: whatever `getHeaders` throws or dies with is tried again as its own failures are,
- * and an `invalidate` that does so is logged and otherwise ignored, since the refusal that it was told of decides.
+ * The provider with the services that it needs and its bugs turned into failures: whatever
+ * `getHeaders` throws or dies with is tried again as its own failures are, and an `invalidate` that
+ * does so is logged and otherwise ignored, since the refusal that it was told of decides.
  */
-export const guarded = <R>(provider: HeadersProviderShape<R>, services: Context.Context<R>): HeadersProviderShape => {
+export const guarded = <R>(
+  provider: HeadersProviderShape<R>,
+  services: Context.Context<R>
+): HeadersProviderShape => {
   const invalidate = invalidateOf(provider)
   const getHeaders: HeadersProviderShape["getHeaders"] = (tableName) =>
     effectOf(() => provider.getHeaders(tableName), services, Effect.fail(notAnEffect)).pipe(
@@ -47,16 +57,21 @@ export const guarded = <R>(provider: HeadersProviderShape<R>, services: Context.
         Effect.die(new TypeError("not an effect"))
       ).pipe(
         Effect.catchCause((cause) =>
-          Effect.logWarning("The headers provider could not invalidate credentials that were refused", {
-            cause: kindOf(cause)
-          })
+          Effect.logWarning(
+            "The headers provider could not invalidate credentials that were refused",
+            {
+              cause: kindOf(cause)
+            }
+          )
         )
       )
   }
 }
 
 /** The provider's `invalidate`; one whose reading throws is none. */
-const invalidateOf = <R>(provider: HeadersProviderShape<R>): HeadersProviderShape<R>["invalidate"] => {
+const invalidateOf = <R>(
+  provider: HeadersProviderShape<R>
+): HeadersProviderShape<R>["invalidate"] => {
   try {
     return provider.invalidate
   } catch {
@@ -73,7 +88,10 @@ const isFederated = <R>(provider: HeadersProviderShape<R>): boolean => {
   }
 }
 
-/** What the user's function gives; anything but an effect would end the fiber that runs it, unnoticed by those who wait for it. */
+/**
+ * What the user's function gives; anything but an effect would end the fiber that runs it,
+ * unnoticed by those who wait for it.
+ */
 const effectOf = <A, E, R>(
   give: () => Effect.Effect<A, E, R>,
   services: Context.Context<R>,
@@ -81,26 +99,40 @@ const effectOf = <A, E, R>(
 ): Effect.Effect<A, E> =>
   Effect.suspend(() => {
     const given: unknown = give()
-    return Effect.isEffect(given) ? apart(Effect.provideContext(given as Effect.Effect<A, E, R>, services)) : otherwise
+    return Effect.isEffect(given)
+      ? apart(Effect.provideContext(given as Effect.Effect<A, E, R>, services))
+      : otherwise
   })
 
 /** What a provider ended with, as a failure of the stream. */
 const failureOf = ({ reasons }: Cause.Cause<StreamFailure>): StreamFailure => {
   const reason = reasons.find(Cause.isFailReason) ?? reasons.find(Cause.isDieReason)
   return toStreamFailure(
-    reason === undefined ? "it was interrupted" : Cause.isFailReason(reason) ? reason.error : reason.defect
+    reason === undefined
+      ? "it was interrupted"
+      : Cause.isFailReason(reason)
+        ? reason.error
+        : reason.defect
   )
 }
 
-/** The failure without the credentials of the session before, which a text of the program may hold. */
-export const withoutCredentials = (failure: StreamFailure, headers: HeaderRecord): StreamFailure => {
+/**
+ * The failure without the credentials of the session before, which a text of the program may hold.
+ */
+export const withoutCredentials = (
+  failure: StreamFailure,
+  headers: HeaderRecord
+): StreamFailure => {
   const secrets = secretsIn(headers)
   if (failure._tag !== "Retryable" || !holdsSecret(failure.reason.message, secrets)) return failure
   const message = scrub(failure.reason.message, secrets)
   return new Retryable({ reason: { ...failure.reason, message }, attempts: failure.attempts })
 }
 
-/** The user's object, read once, where its bugs are caught: it may be a proxy, or have getters that throw. */
+/**
+ * The user's object, read once, where its bugs are caught: it may be a proxy, or have getters that
+ * throw.
+ */
 const copyOf = (given: HeaderRecord): HeaderRecord =>
   typeof given === "object" && given !== null ? Object.fromEntries(Object.entries(given)) : given
 
@@ -115,7 +147,10 @@ const kindOf = (cause: Cause.Cause<unknown>): string => {
   return thrownKind(Cause.isDieReason(reason) ? reason.defect : reason.error)
 }
 
-/** The headers of one session to `tableName`: names in lower case, a bare token prefixed with `Bearer`, the stream's own table. */
+/**
+ * The headers of one session to `tableName`: names in lower case, a bare token prefixed with
+ * `Bearer`, the stream's own table.
+ */
 export const sessionHeaders = (
   given: HeaderRecord,
   tableName: string
@@ -131,7 +166,9 @@ export const sessionHeaders = (
     if (typeof value !== "string" || !headerValue.test(value) || value.length > MAX_TOKEN_LENGTH) {
       return Result.fail(
         isToken
-          ? new InvalidToken({ message: "The token is not a legal header value: printable ASCII, at most 16 KiB." })
+          ? new InvalidToken({
+              message: "The token is not a legal header value: printable ASCII, at most 16 KiB."
+            })
           : new InvalidArgument({
               message: `The value of header ${quoted(name)} must be printable ASCII.`,
               path: ["headersProvider"]
@@ -141,24 +178,34 @@ export const sessionHeaders = (
     if (!headerName.test(name)) {
       return Result.fail(
         new InvalidArgument({
-          message: `${quoted(name)} is not a legal header name: letters, digits, "-", "_" and "." only.`,
+          message:
+            `${quoted(name)} is not a legal header name: letters, digits, "-", "_" and ` +
+            `"." only.`,
           path: ["headersProvider"]
         })
       )
     }
     if (ofTransport.test(name)) {
-      const message = `The header ${quoted(name)} belongs to the transport. Leave it out of what the headers provider gives.`
+      const message =
+        `The header ${quoted(name)} belongs to the transport. Leave it out of ` +
+        `what the headers provider gives.`
       return Result.fail(new InvalidArgument({ message, path: ["headersProvider"] }))
     }
     if (!isToken) headers[name] = value
-    else if (value.trim() !== "") headers[name] = scheme.test(value.trim()) ? value.trim() : `Bearer ${value.trim()}`
+    else if (value.trim() !== "")
+      headers[name] = scheme.test(value.trim()) ? value.trim() : `Bearer ${value.trim()}`
   }
   headers[TABLE_HEADER] = tableName
   return Result.succeed(headers)
 }
 
-/** What must not be seen of a session's headers: every value but the table's name, of a token what follows its scheme. */
+/**
+ * What must not be seen of a session's headers: every value but the table's name, of a token what
+ * follows its scheme.
+ */
 export const secretsIn = (headers: HeaderRecord): ReadonlyArray<string> =>
   Object.entries(headers)
     .filter(([name]) => name !== TABLE_HEADER)
-    .map(([name, value]) => (name === "authorization" ? value.replace(/^\S+\s+/, "") : value.trim()))
+    .map(([name, value]) =>
+      name === "authorization" ? value.replace(/^\S+\s+/, "") : value.trim()
+    )

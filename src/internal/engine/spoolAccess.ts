@@ -1,12 +1,20 @@
 /**
- * The spool of a stream as a whole: opening and closing it, waiting for what it is about to write, and reading what an ended stream left.
+ * The spool of a stream as a whole: opening and closing it, waiting for what it is about to write,
+ * and reading what an ended stream left.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { Scheduler } from "effect/Scheduler"
 import type * as Scope from "effect/Scope"
 import { InvalidState, type Retryable, StreamClosed } from "../../ZerobusError.ts"
-import { faultError, type LeftEntry, type LogFault, type LogGroup, type LogTarget, type Spool } from "../spooledLog.ts"
+import {
+  faultError,
+  type LeftEntry,
+  type LogFault,
+  type LogGroup,
+  type LogTarget,
+  type Spool
+} from "../spooledLog.ts"
 import { wake } from "../userCode/wake.ts"
 import { SpooledZone } from "./spooledZone.ts"
 import type { StreamFace } from "./streamCore.ts"
@@ -40,7 +48,8 @@ export const openSpool = (
         // The server's id of the first session comes after the program has the stream.
         core.streamId = core.ownId
       } else if (log.streamId !== undefined) {
-        // The log says where the stream goes on, so that it can be used before the server is reached.
+        // The log says where the stream goes on, so that it can be used before the server is
+        // reached.
         core.streamId = log.streamId
         core.rpc.resume(log.streamId)
         for (const lane of core.lanes) lane.fresh = false
@@ -65,7 +74,10 @@ const closed = Effect.fnUntraced(function* (core: StreamFace<any>, zone: Spooled
     true
   )
   const limit = Effect.as(Effect.sleep(CLOSE_LIMIT), false)
-  const answered = yield* Effect.raceFirst(Effect.interruptible(closing), Effect.interruptible(limit))
+  const answered = yield* Effect.raceFirst(
+    Effect.interruptible(closing),
+    Effect.interruptible(limit)
+  )
   if (!answered) yield* logHungSpool(core, CLOSE_LIMIT)
   // Last, so that nothing of the stream runs when a program goes on that waited for it.
   zone.closed.doneUnsafe(Exit.void)
@@ -90,7 +102,8 @@ export const leftInSpool = (
         ? Effect.fail(
             new InvalidState({
               message:
-                `More than ${maxInflightBytes} bytes (maxInflightBytes) wait in the spool ${spool!.path}. ` +
+                `More than ${maxInflightBytes} bytes (maxInflightBytes) wait in the spool ` +
+                `${spool!.path}. ` +
                 `Read them with Spool.records, or open a stream on the spool.`
             })
           )
@@ -108,9 +121,14 @@ export const lost = (core: StreamFace<any>, fault: LogFault): Retryable | Stream
 }
 
 /** Waits until a group is on disk; fails when it could not be written. */
-export const groupPersisted = (core: StreamFace<any>, group: LogGroup): Effect.Effect<void, Retryable | StreamClosed> =>
+export const groupPersisted = (
+  core: StreamFace<any>,
+  group: LogGroup
+): Effect.Effect<void, Retryable | StreamClosed> =>
   Effect.callback<void, Retryable | StreamClosed>((resume) => {
-    group.onSettled((outcome) => wake(resume, outcome === "persisted" ? Effect.void : Effect.fail(lost(core, outcome))))
+    group.onSettled((outcome) =>
+      wake(resume, outcome === "persisted" ? Effect.void : Effect.fail(lost(core, outcome)))
+    )
   })
 
 /** Waits until everything given to the log before is on disk or has failed. */

@@ -1,15 +1,18 @@
 /**
- * The way of records through a spool: they are encoded into the log, and read from it into the landing zone once they are persisted.
+ * The way of records through a spool: they are encoded into the log, and read from it into the
+ * landing zone once they are persisted.
  *
- *   offerUnsafe --> encode --> log.offer -- room? -- yes --> group --> persisted --> pumpUnsafe --> landing zone --> session
+ *   offerUnsafe --> encode --> log.offer -- room? -- yes --> group --> persisted --> pumpUnsafe -->
+ *   landing zone --> session
  *                                             |       ^                                  ^
  *                                             | Full  | log.onRoom                       | room in the zone, more was loaded
  *   waitUnsafe --> encode and copy --> waiting line --+
  *
  *   acknowledgement --> zone.onRoom --> log.acknowledge, pumpUnsafe
  *
- * The zone stays bounded however much waits in the log. With several lanes it is that of all of them, and records are logged with what
- * their lane follows from. All of it is synchronous but loading from disk.
+ * The zone stays bounded however much waits in the log. With several lanes it is that of all of
+ * them, and records are logged with what their lane follows from. All of it is synchronous but
+ * loading from disk.
  */
 import * as Exit from "effect/Exit"
 import type { Scheduler } from "effect/Scheduler"
@@ -114,7 +117,10 @@ export class SpooledZone<A> {
     return this.lanes?.leftUnsafe()
   }
 
-  /** Takes one record or a batch: its offset, `Full`, or why it is refused. Callers that wait are not overtaken unless `force`. */
+  /**
+   * Takes one record or a batch: its offset, `Full`, or why it is refused. Callers that wait are
+   * not overtaken unless `force`.
+   */
   offerUnsafe(records: ReadonlyArray<A>, atomic: boolean, force = false): number | Refusal {
     if (!force && this.waiters.size > 0) return Full
     const refusal = this.encode(records, atomic)
@@ -133,7 +139,13 @@ export class SpooledZone<A> {
     if (refusal !== undefined) return refusal
     const { buffer, position } = this.writer
     const content = Buffer.from(buffer.subarray(0, position))
-    const leave = this.waiters.join({ content, records: records.length, atomic, admit, hash: this.hash })
+    const leave = this.waiters.join({
+      content,
+      records: records.length,
+      atomic,
+      admit,
+      hash: this.hash
+    })
     this.waiters.admit()
     return leave
   }
@@ -183,7 +195,10 @@ export class SpooledZone<A> {
       if (typeof hash !== "number") return hash
       this.hash = hash
       if (atomic) {
-        return writer.writeBatch(records, this.core.options.maxPayloadBytes) ?? sizes.check(writer.size, writer.size)
+        return (
+          writer.writeBatch(records, this.core.options.maxPayloadBytes) ??
+          sizes.check(writer.size, writer.size)
+        )
       }
       writer.begin()
       return writer.writeRecord(records[0]!) ?? sizes.check(writer.payloadSize, writer.size)
@@ -192,7 +207,10 @@ export class SpooledZone<A> {
     }
   }
 
-  /** Moves persisted entries into the landing zone, as many as it has room for, and reads on from disk where that is needed. */
+  /**
+   * Moves persisted entries into the landing zone, as many as it has room for, and reads on from
+   * disk where that is needed.
+   */
   private pumpUnsafe(): void {
     if (this.pumping || this.isWaiting || this.core.ended) return
     this.pumping = true

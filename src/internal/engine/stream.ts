@@ -1,5 +1,6 @@
 /**
- * Makes the public stream over a core: opens it in the caller's scope, forks the supervisor, and closes it when the scope closes.
+ * Makes the public stream over a core: opens it in the caller's scope, forks the supervisor, and
+ * closes it when the scope closes.
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -17,7 +18,12 @@ import { resolve, type StreamConfigurationOptions } from "../../StreamConfigurat
 import type { TableProperties } from "../../TableProperties.ts"
 import { clientClosed, type Transport } from "../../Transport.ts"
 import { InvalidArgument, type InvalidState, type StreamFailure } from "../../ZerobusError.ts"
-import type { IngestError, PersistentStream, SinkSummary, ZerobusStream } from "../../ZerobusStream.ts"
+import type {
+  IngestError,
+  PersistentStream,
+  SinkSummary,
+  ZerobusStream
+} from "../../ZerobusStream.ts"
 import { LandingZone } from "../landing/landingZone.ts"
 import { guarded } from "./sessionHeaders.ts"
 import { closeOnce, closeWithScope, spentOf } from "./streamClose.ts"
@@ -66,7 +72,10 @@ export interface Client {
   readonly whileOpen: Effect.Effect<void, InvalidState>
 }
 
-/** What the streams of a new client share, which ends with the scope; `provider` is that of its layer. */
+/**
+ * What the streams of a new client share, which ends with the scope; `provider` is that of its
+ * layer.
+ */
 export const makeClient = Effect.fnUntraced(function* (
   provider: HeadersProviderShape
 ): Effect.fn.Return<Client, never, Scope.Scope> {
@@ -102,8 +111,9 @@ export const openPersistentStream = <A>(
   )
 
 /**
- * Opens a stream like an ended one, which hands over what it has left. Refused while that is active, and the second time; when the new
- * one does not open, or the caller gives up, the records stay with the ended one and it can be tried again.
+ * Opens a stream like an ended one, which hands over what it has left. Refused while that is
+ * active, and the second time; when the new one does not open, or the caller gives up, the records
+ * stay with the ended one and it can be tried again.
  */
 export const reopenStream = <A>(
   ended: ZerobusStream<A>,
@@ -111,7 +121,9 @@ export const reopenStream = <A>(
 ): Effect.Effect<ZerobusStream<A>, StreamFailure | InvalidState, Transport | Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(takeOver(ended), (left) =>
-      openInOwnScope(restore, { ...left, client }).pipe(Effect.onExit((exit) => tookOver(ended, exit)))
+      openInOwnScope(restore, { ...left, client }).pipe(
+        Effect.onExit((exit) => tookOver(ended, exit))
+      )
     )
   )
 
@@ -196,15 +208,20 @@ const open = Effect.fnUntraced(function* <A>(
   const leave = Effect.suspend(() => (core.ended ? leaveScope(origin) : Effect.void))
   // A spool takes records whether or not the server can be reached, once their offsets are known;
   // so does a pool, whose tables take turns.
-  const opensLater = pooling !== undefined || (core.spooled !== undefined && core.lanes[0]?.fresh === false)
+  const opensLater =
+    pooling !== undefined || (core.spooled !== undefined && core.lanes[0]?.fresh === false)
   const openings: Array<Effect.Effect<void, StreamFailure>> = []
   for (const lane of core.lanes) {
     const opened = new Answer<void, StreamFailure>()
     if (opensLater || lane.slot?.isHeld === false) opened.doneUnsafe(Exit.void)
     const supervised = supervise(lane, settings.headersProvider ?? client.provider, opened)
-    const annotated = Effect.annotateLogs(inItsTime(core, lane, supervised), annotationsOf(core, lane))
+    const annotated = Effect.annotateLogs(
+      inItsTime(core, lane, supervised),
+      annotationsOf(core, lane)
+    )
     // A handler may open streams of its own.
-    const unrelated = pooling === undefined ? annotated : Effect.provideService(annotated, Pooled, undefined)
+    const unrelated =
+      pooling === undefined ? annotated : Effect.provideService(annotated, Pooled, undefined)
     yield* forkSupervisor(lane, unrelated, opened, scope, leave)
     openings.push(opened.await)
   }
@@ -212,10 +229,15 @@ const open = Effect.fnUntraced(function* <A>(
   yield* followedLoad(core, scope)
 
   const made = new OpenStream(core, origin)
-  const stream = persistence === undefined ? made : Object.assign(made, { resumedAt: Offset(nextOffsetOf(core)) })
+  const stream =
+    persistence === undefined
+      ? made
+      : Object.assign(made, { resumedAt: Offset(nextOffsetOf(core)) })
   yield* Effect.addFinalizer((exit) => {
     const interrupted = Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)
-    return shielded(closeWithScope(core, origin, stream.streamId, { interrupted, spent: spentOf(caller) }))
+    return shielded(
+      closeWithScope(core, origin, stream.streamId, { interrupted, spent: spentOf(caller) })
+    )
   })
   return stream
 })
@@ -229,7 +251,10 @@ const makeSingleLane = Effect.fnUntraced(function* <A>(
   persistence: Persistence | undefined,
   ended: StreamFace<A> | undefined
 ) {
-  const adopted = ended?.spooled === undefined && ended?.zone instanceof LandingZone ? ended.zone.unackedUnsafe() : []
+  const adopted =
+    ended?.spooled === undefined && ended?.zone instanceof LandingZone
+      ? ended.zone.unackedUnsafe()
+      : []
   const [oldest] = adopted
   if (persistence !== undefined && oldest !== undefined) {
     core.fresh = false
@@ -277,7 +302,11 @@ class OpenStream<A> extends Originated implements ZerobusStream<A> {
 
   get flush(): Effect.Effect<void, AckError> {
     const core = this.#core
-    return traced(outsideHandler(core, "flush", flushedAll(core, "flush")), "ZerobusStream.flush", attributesOf(this))
+    return traced(
+      outsideHandler(core, "flush", flushedAll(core, "flush")),
+      "ZerobusStream.flush",
+      attributesOf(this)
+    )
   }
 
   get close(): Effect.Effect<void, AckError> {
@@ -319,7 +348,10 @@ class OpenStream<A> extends Originated implements ZerobusStream<A> {
   get durableOffsets(): ZerobusStream<A>["durableOffsets"] {
     const core = this.#core
     return Stream.paginate(-1, (seen: number) =>
-      Effect.map(core.acks.beyond(seen), (offset) => [[offset], Option.some<number>(offset)] as const)
+      Effect.map(
+        core.acks.beyond(seen),
+        (offset) => [[offset], Option.some<number>(offset)] as const
+      )
     ).pipe(Stream.catchCause((cause) => endOfStream(core, cause)))
   }
 
@@ -328,37 +360,59 @@ class OpenStream<A> extends Originated implements ZerobusStream<A> {
   }
 
   get toSink(): ZerobusStream<A>["toSink"] {
-    return Sink.suspend(() => makeSink(this.#core, this.flush, this.#makeIntake?.() ?? oneByOne(this)))
+    return Sink.suspend(() =>
+      makeSink(this.#core, this.flush, this.#makeIntake?.() ?? oneByOne(this))
+    )
   }
 }
 
 /** What the spans of a stream's calls carry. */
-const attributesOf = ({ streamId, table }: ZerobusStream<any>) => ({ table: table.tableName, stream: streamId })
+const attributesOf = ({ streamId, table }: ZerobusStream<any>) => ({
+  table: table.tableName,
+  stream: streamId
+})
 
-/** Waits for what was accepted so far. An ended stream gives its outcome, whether or not something is left. */
-const flushed = (core: StreamFace<any>, operation: "flush" | "close"): Effect.Effect<void, AckError> =>
+/**
+ * Waits for what was accepted so far. An ended stream gives its outcome, whether or not something
+ * is left.
+ */
+const flushed = (
+  core: StreamFace<any>,
+  operation: "flush" | "close"
+): Effect.Effect<void, AckError> =>
   Effect.withFiber((fiber): Effect.Effect<void, AckError> => {
     if (core.ended) {
       return Effect.fail(core.failure ?? streamClosed(core, operation))
     }
     const target = nextOffsetOf(core) - 1
-    if (target <= core.acks.watermark) return core.failure === undefined ? Effect.void : Effect.fail(core.failure)
-    return waitLimited(core, fiber, operation, (limit) => core.acks.settled(Offset(target), limit)).pipe(
+    if (target <= core.acks.watermark)
+      return core.failure === undefined ? Effect.void : Effect.fail(core.failure)
+    return waitLimited(core, fiber, operation, (limit) =>
+      core.acks.settled(Offset(target), limit)
+    ).pipe(
       Effect.mapError((error) =>
-        error._tag === "StreamClosed" && error.cause === undefined ? streamClosed(core, operation) : error
+        error._tag === "StreamClosed" && error.cause === undefined
+          ? streamClosed(core, operation)
+          : error
       ),
       Effect.asVoid
     )
   })
 
 /** The same after what a spool is about to write was written, or has failed and takes no offset. */
-const flushedAll = (core: StreamFace<any>, operation: "flush" | "close"): Effect.Effect<void, AckError> =>
+const flushedAll = (
+  core: StreamFace<any>,
+  operation: "flush" | "close"
+): Effect.Effect<void, AckError> =>
   core.spooled === undefined
     ? flushed(core, operation)
     : Effect.andThen(spoolFlushed(core, operation), flushed(core, operation))
 
 /** An orderly close ends the stream of durable offsets; a failure fails it. */
-const endOfStream = (core: StreamFace<any>, cause: Cause.Cause<AckFailure>): Stream.Stream<never, AckFailure> =>
+const endOfStream = (
+  core: StreamFace<any>,
+  cause: Cause.Cause<AckFailure>
+): Stream.Stream<never, AckFailure> =>
   core.failure === undefined &&
   cause.reasons.some((reason) => Cause.isFailReason(reason) && reason.error._tag === "StreamClosed")
     ? Stream.empty
@@ -391,10 +445,17 @@ const makeSink = <A>(
     records++
   }
   return Sink.forEachArray((batch: ReadonlyArray<A>) => raising(intake.take(batch, note))).pipe(
-    Sink.mapEffect(() => (records === 0 ? Effect.void : Effect.andThen(raising(intake.settled), flush))),
+    Sink.mapEffect(() =>
+      records === 0 ? Effect.void : Effect.andThen(raising(intake.settled), flush)
+    ),
     Sink.map((): SinkSummary => {
       const refused = core.acks.refusedIn(taken)
-      return { records: records - refused, refused, bytes: zone.acceptedBytes - bytesBefore, lastOffset }
+      return {
+        records: records - refused,
+        refused,
+        bytes: zone.acceptedBytes - bytesBefore,
+        lastOffset
+      }
     })
   )
 }

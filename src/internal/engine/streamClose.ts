@@ -1,5 +1,6 @@
 /**
- * How a stream is closed: by `close`, or by its scope, and what happens to the records that are left then.
+ * How a stream is closed: by `close`, or by its scope, and what happens to the records that are
+ * left then.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -20,10 +21,14 @@ import { shielded } from "../userCode/shield.ts"
 import { signalled } from "../userCode/signals.ts"
 
 /**
- * `close` runs once, in a fiber of its own, so that a caller who gives up does not leave it half done; everybody gets the same
- * result. The fiber is bounded in time by the flush limit, and not tied to a scope, since a finalizer may be what calls it.
+ * `close` runs once, in a fiber of its own, so that a caller who gives up does not leave it half
+ * done; everybody gets the same result. The fiber is bounded in time by the flush limit, and not
+ * tied to a scope, since a finalizer may be what calls it.
  */
-export const closeOnce = (origin: Origin, flushed: Effect.Effect<void, AckError>): Effect.Effect<void, AckError> => {
+export const closeOnce = (
+  origin: Origin,
+  flushed: Effect.Effect<void, AckError>
+): Effect.Effect<void, AckError> => {
   const { core } = origin
   const start = Effect.suspend(() => {
     const done = new Answer<void, AckError>()
@@ -32,7 +37,8 @@ export const closeOnce = (origin: Origin, flushed: Effect.Effect<void, AckError>
     refuseRecordsUnsafe(core)
     const closing = Effect.gen(function* () {
       const exit = wasFinished ? outcomeOf(core) : yield* Effect.exit(flushed)
-      if (Exit.isFailure(exit)) origin.closeFailure = exit.cause.reasons.find(Cause.isFailReason)?.error
+      if (Exit.isFailure(exit))
+        origin.closeFailure = exit.cause.reasons.find(Cause.isFailReason)?.error
       core.closeRequested.doneUnsafe(Exit.void)
       yield* core.finished.await
       yield* leaveScope(origin)
@@ -44,7 +50,8 @@ export const closeOnce = (origin: Origin, flushed: Effect.Effect<void, AckError>
     const answering = Effect.onExit(closing, (exit) => Effect.sync(() => done.doneUnsafe(exit)))
     return Effect.as(shielded(Effect.forkDetach(answering, { startImmediately: true })), done)
   })
-  // Only the waiting can be interrupted: once somebody has begun to close, the fiber that does it must be running.
+  // Only the waiting can be interrupted: once somebody has begun to close, the fiber that does it
+  // must be running.
   return Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(
       Effect.suspend(() => (origin.closing === undefined ? start : Effect.succeed(origin.closing))),
@@ -53,7 +60,10 @@ export const closeOnce = (origin: Origin, flushed: Effect.Effect<void, AckError>
   )
 }
 
-/** How an ended stream ended, for whoever closes it then: without a failure well when nothing was left of it. */
+/**
+ * How an ended stream ended, for whoever closes it then: without a failure well when nothing was
+ * left of it.
+ */
 const outcomeOf = (core: StreamFace<any>): Exit.Exit<void, AckError> =>
   core.failure === undefined
     ? Exit.asVoid(core.acks.pollUnsafe(Offset(nextOffsetOf(core) - 1))!)
@@ -65,19 +75,32 @@ const NOTICE_AFTER = 1_000
 /** What handlers may add to the time that a closing scope takes, in milliseconds. */
 const HANDLER_LIMIT = 5_000
 
-/** The least time that `onUnacked` gets, in milliseconds, whatever `onRefused` and the connection took before. */
+/**
+ * The least time that `onUnacked` gets, in milliseconds, whatever `onRefused` and the connection
+ * took before.
+ */
 const LEAST_HANDLER_LIMIT = 1_000
 
-/** Runs the user's handler; what goes wrong in it is logged, and a scope never waits for it longer than this. */
-const runHandler = (handler: Effect.Effect<unknown, unknown>, millis: number): Effect.Effect<void> =>
+/**
+ * Runs the user's handler; what goes wrong in it is logged, and a scope never waits for it longer
+ * than this.
+ */
+const runHandler = (
+  handler: Effect.Effect<unknown, unknown>,
+  millis: number
+): Effect.Effect<void> =>
   Effect.timeoutOption(apart(handler), millis).pipe(
     Effect.flatMap((done) =>
       Option.isSome(done)
         ? Effect.void
-        : Effect.logWarning("The onUnacked handler took too long and was interrupted", { limitMillis: millis })
+        : Effect.logWarning("The onUnacked handler took too long and was interrupted", {
+            limitMillis: millis
+          })
     ),
     Effect.catchCause((cause) =>
-      Effect.logWarning("The onUnacked handler failed", { kinds: cause.reasons.map((reason) => reason._tag) })
+      Effect.logWarning("The onUnacked handler failed", {
+        kinds: cause.reasons.map((reason) => reason._tag)
+      })
     )
   )
 
@@ -110,7 +133,10 @@ export class Spent {
 
 const spentIn = new WeakMap<Scope.Scope, Spent>()
 
-/** What the streams of this scope share; nothing before the scope closes, when streams leave it one by one. */
+/**
+ * What the streams of this scope share; nothing before the scope closes, when streams leave it one
+ * by one.
+ */
 export const spentOf = (scope: Scope.Scope): Spent => {
   if (scope.state._tag !== "Closed") return new Spent()
   const known = spentIn.get(scope) ?? new Spent()
@@ -126,8 +152,9 @@ interface Leaving {
 }
 
 /**
- * The scope closes: flush within a bound, end the stream, and hand what is left to `onUnacked`. While another stream is taking it over
- * that is not decided: whoever takes over hands it over should that fail.
+ * The scope closes: flush within a bound, end the stream, and hand what is left to `onUnacked`.
+ * While another stream is taking it over that is not decided: whoever takes over hands it over
+ * should that fail.
  *
  *   0 ... scopeCloseTimeout     the flush; a second signal ends it for all streams of the scope
  *   ... deadline - 1 second     `onRefused`, and the drain of the connection
@@ -156,14 +183,18 @@ export const closeWithScope = Effect.fnUntraced(function* (
     const isSettled = core.spooled === undefined && nextOffsetOf(core) - 1 <= acks.watermark
     const settled = Effect.suspend(() => acks.settled(Offset(nextOffsetOf(core) - 1)))
     const flushed = Effect.exit(
-      Effect.asVoid(withinLimit(core, Effect.andThen(spoolSettled(core), settled), "close", flushLimit))
+      Effect.asVoid(
+        withinLimit(core, Effect.andThen(spoolSettled(core), settled), "close", flushLimit)
+      )
     )
     const endedBySignal = Effect.sleep(NOTICE_AFTER).pipe(
       Effect.andThen(logWaiting(core, flushLimit)),
       Effect.andThen(signalled(interrupted ? 1 : 2, core.now)),
       Effect.as(undefined)
     )
-    const flush = isSettled ? Exit.succeed(undefined) : yield* Effect.raceFirst(flushed, endedBySignal)
+    const flush = isSettled
+      ? Exit.succeed(undefined)
+      : yield* Effect.raceFirst(flushed, endedBySignal)
     if (flush === undefined) {
       spent.waitEnded = true
       yield* logWaitEnded(core)
@@ -173,9 +204,11 @@ export const closeWithScope = Effect.fnUntraced(function* (
     }
     core.closeRequested.doneUnsafe(Exit.void)
   }
-  // What comes after this finalizer interrupts the supervisor, which may still have to tell somebody.
+  // What comes after this finalizer interrupts the supervisor, which may still have to tell
+  // somebody.
   yield* core.finished.await
-  const cause = core.failure ?? timedOut ?? origin.closeFailure ?? new StreamClosed({ operation: "close" })
+  const cause =
+    core.failure ?? timedOut ?? origin.closeFailure ?? new StreamClosed({ operation: "close" })
   const handOver = handOverLeft(core, origin, streamId, cause, deadline)
   if (origin.recreated) origin.handOver = handOver
   else yield* handOver
@@ -201,11 +234,14 @@ const handOverLeft = Effect.fnUntraced(function* (
   const read = readBack(core, messages)
   const { unreadable } = read
   const records = origin.handedBack === "nothing" ? read.records : []
-  if (unreadable.length > 0 && origin.handedBack === "nothing") yield* logUnreadable(core, streamId, unreadable.length)
+  if (unreadable.length > 0 && origin.handedBack === "nothing")
+    yield* logUnreadable(core, streamId, unreadable.length)
   yield* onUnacked === undefined
     ? logLeft(core, streamId, records.length + unreadable.length, cause)
     : runHandler(
-        Effect.suspend(() => onUnacked({ tableName: table.tableName, streamId, records, unreadable, cause })),
+        Effect.suspend(() =>
+          onUnacked({ tableName: table.tableName, streamId, records, unreadable, cause })
+        ),
         Math.max(LEAST_HANDLER_LIMIT, Math.min(HANDLER_LIMIT, deadline - core.now()))
       )
 })

@@ -1,6 +1,7 @@
 /**
- * What the parts of one stream share: its table and options, the landing zone, the acknowledgements, the state, and how it ended.
- * Sender, receiver and supervisor work on it; the public stream reads it.
+ * What the parts of one stream share: its table and options, the landing zone, the
+ * acknowledgements, the state, and how it ended. Sender, receiver and supervisor work on it; the
+ * public stream reads it.
  *
  * A stream has one core. With several lanes it has one per lane, and a face that stands for all of
  * them (`streamLanes.ts`): what the public stream reads.
@@ -88,10 +89,16 @@ export interface StreamFace<in out A> {
    * The supervisor of the stream, or of one of its lanes, has ended; true when that decides how the
    * stream ends.
    */
-  readonly endedUnsafe: (lane: StreamCore<any>, outcome: Exit.Exit<never, AckFailure>, state: FinalState) => boolean
+  readonly endedUnsafe: (
+    lane: StreamCore<any>,
+    outcome: Exit.Exit<never, AckFailure>,
+    state: FinalState
+  ) => boolean
   /** Its lanes; itself when it has one. */
   readonly lanes: ReadonlyArray<StreamCore<any>>
-  /** Completed when `close` has flushed, or given up: sessions half-close and the supervisor ends. */
+  /**
+   * Completed when `close` has flushed, or given up: sessions half-close and the supervisor ends.
+   */
   readonly closeRequested: Answer<void>
   /** Completed when the supervisor has ended and everybody was told. */
   readonly finished: Answer<void>
@@ -107,7 +114,10 @@ export interface StreamFace<in out A> {
   sessionId: string | undefined
   /** Set when the stream refuses records: closing, closed or failed. */
   closing: boolean
-  /** Set when the supervisor has ended: no session is open and none will be. `finished` completes a little later. */
+  /**
+   * Set when the supervisor has ended: no session is open and none will be. `finished` completes a
+   * little later.
+   */
   ended: boolean
   /** The final failure, once there is one. */
   failure: StreamFailure | undefined
@@ -137,8 +147,8 @@ export interface StreamCore<in out A> extends StreamFace<A> {
   /** The headers of the latest session, to say which credentials were refused. */
   headers: Redacted.Redacted<HeaderRecord>
   /**
-   * How long the sessions before this one were open with something in flight and nothing becoming durable, in milliseconds, since the
-   * last progress.
+   * How long the sessions before this one were open with something in flight and nothing becoming
+   * durable, in milliseconds, since the last progress.
    */
   silence: number
   /** The search for a refused record, while there is one. */
@@ -149,7 +159,10 @@ export interface StreamCore<in out A> extends StreamFace<A> {
   durableSinceRefusal: boolean
   /** Refused offsets since something was durable. */
   refusalsInRow: number
-  /** Log lines about refused records: since when they are counted, how many there were, and what has none. */
+  /**
+   * Log lines about refused records: since when they are counted, how many there were, and what has
+   * none.
+   */
   readonly refusalLines: { since: number; count: number; unlogged: number }
 }
 
@@ -261,10 +274,12 @@ const coreIn = <A>(
 const raised = new WeakMap<object, StreamFace<any>>()
 
 /** Notes that a stream has raised an error, to be told from those of other streams. */
-export const noteRaised = ({ whole }: StreamFace<any>, error: object): void => void raised.set(error, whole)
+export const noteRaised = ({ whole }: StreamFace<any>, error: object): void =>
+  void raised.set(error, whole)
 
 /** Whether this stream has raised the error. */
-export const hasRaised = ({ whole }: StreamFace<any>, error: object): boolean => raised.get(error) === whole
+export const hasRaised = ({ whole }: StreamFace<any>, error: object): boolean =>
+  raised.get(error) === whole
 
 /** The id of a stream, the same over reconnects; it is known from the first session on. */
 export const streamIdOf = ({ whole }: StreamFace<any>): string => whole.streamId ?? whole.ownId
@@ -274,13 +289,19 @@ export const streamClosed = (core: StreamFace<any>, operation: string): StreamCl
   new StreamClosed({ operation, cause: core.failure })
 
 /** The offset that the stream gives out next. */
-export const nextOffsetOf = ({ spooled, zone }: StreamFace<any>): number => (spooled ?? zone).nextOffset
+export const nextOffsetOf = ({ spooled, zone }: StreamFace<any>): number =>
+  (spooled ?? zone).nextOffset
 
 /** Offsets that the stream gave out and that are not settled. */
-export const pendingOf = ({ spooled, zone }: StreamFace<any>): number => spooled?.left ?? zone.usedRecords
+export const pendingOf = ({ spooled, zone }: StreamFace<any>): number =>
+  spooled?.left ?? zone.usedRecords
 
-/** Records that the stream took and that are neither durable nor refused; with a spool a batch counts as one. */
-export const leftOf = ({ spooled, zone }: StreamFace<any>): number => spooled?.left ?? zone.leftRecords
+/**
+ * Records that the stream took and that are neither durable nor refused; with a spool a batch
+ * counts as one.
+ */
+export const leftOf = ({ spooled, zone }: StreamFace<any>): number =>
+  spooled?.left ?? zone.leftRecords
 
 /** Refuses records from now on and answers those who wait for room. */
 export const refuseRecordsUnsafe = (core: StreamFace<any>): void => {
@@ -293,14 +314,21 @@ export const refuseRecordsUnsafe = (core: StreamFace<any>): void => {
 const closedOutcome = Exit.fail(new StreamClosed({ operation: "waitForOffset", cause: undefined }))
 
 /** The supervisor has ended, closed or failed; true when that decides how the stream ends. */
-export const finishUnsafe = (core: StreamCore<any>, failure: StreamFailure | undefined): boolean => {
+export const finishUnsafe = (
+  core: StreamCore<any>,
+  failure: StreamFailure | undefined
+): boolean => {
   core.failure = core.failure ?? failure
   const outcome = core.failure === undefined ? closedOutcome : Exit.fail(core.failure as AckFailure)
   return endUnsafe(core, outcome, core.failure === undefined ? "closed" : "failed")
 }
 
 /** The supervisor has ended; only the first time counts. */
-export const endUnsafe = (core: StreamCore<any>, outcome: Exit.Exit<never, AckFailure>, state: FinalState): boolean => {
+export const endUnsafe = (
+  core: StreamCore<any>,
+  outcome: Exit.Exit<never, AckFailure>,
+  state: FinalState
+): boolean => {
   if (core.ended) return false
   core.ended = true
   // Whoever keeps the ended stream for its records keeps no token with it.

@@ -1,7 +1,9 @@
 /**
- * How records get into an open stream: the ingest calls and their receipts. The landing zone decides what is accepted, and when.
+ * How records get into an open stream: the ingest calls and their receipts. The landing zone
+ * decides what is accepted, and when.
  *
- *   yield* ingestRecord --> must give way? -- no --> zone.offerUnsafe --> offset: Ack, without the fiber's run loop
+ *   yield* ingestRecord --> must give way? -- no --> zone.offerUnsafe --> offset: Ack, without the
+ *   fiber's run loop
  *                              |                        |
  *                              | yes                    +--> refusal: fails with it
  *                              v                        +--> Full: wait --> zone.waitUnsafe --> Ack, or
@@ -10,8 +12,9 @@
  *
  * A call that has to wait takes its place in line at once, and only then gives way.
  *
- *   ingestRecords --> must give way? --> zone.offerBatchUnsafe --> the same answers, one Ack for the batch
- *   offerUnsafe ----> zone.offerUnsafe --> Ack, undefined when Full or closed, throws a refusal
+ *   ingestRecords --> must give way? --> zone.offerBatchUnsafe --> the same answers, one Ack for
+ *   the batch offerUnsafe ----> zone.offerUnsafe --> Ack, undefined when Full or closed, throws a
+ *   refusal
  *
  *   Ack.await, waitForOffset --> acks.pollUnsafe, else acks.await, at most for flushTimeout
  */
@@ -32,11 +35,17 @@ import type { AckLimit } from "../receipts/acknowledgements.ts"
 import { isRefusedForColumn } from "../tableForm.ts"
 import { wake } from "../userCode/wake.ts"
 import { handles, insideHandler } from "./streamRefused.ts"
-import { type AckFailure, noteRaised, pendingOf, type StreamFace, streamClosed } from "./streamCore.ts"
+import {
+  type AckFailure,
+  noteRaised,
+  pendingOf,
+  type StreamFace,
+  streamClosed
+} from "./streamCore.ts"
 
 /**
- * A receipt. It is also what `yield*` reads it from, since an ingest call that needs no wait is an iterator that is done at once:
- * one object less per record.
+ * A receipt. It is also what `yield*` reads it from, since an ingest call that needs no wait is an
+ * iterator that is done at once: one object less per record.
  */
 class Ack implements RecordAck {
   readonly offset: Offset
@@ -73,23 +82,45 @@ class Ack implements RecordAck {
   }
 }
 
-/** Waits, at most `flushTimeout`, until an offset that was given out is durable; fails for one that was refused. */
-export const awaitOffset = (core: StreamFace<any>, offset: Offset): Effect.Effect<Offset, AckError> =>
+/**
+ * Waits, at most `flushTimeout`, until an offset that was given out is durable; fails for one that
+ * was refused.
+ */
+export const awaitOffset = (
+  core: StreamFace<any>,
+  offset: Offset
+): Effect.Effect<Offset, AckError> =>
   Effect.withFiber(
-    (fiber) => core.acks.pollUnsafe(offset) ?? waitOutside(core, fiber, (limit) => core.acks.await(offset, limit))
+    (fiber) =>
+      core.acks.pollUnsafe(offset) ??
+      waitOutside(core, fiber, (limit) => core.acks.await(offset, limit))
   )
 
 /** Waits, at most `flushTimeout`, until an offset that was given out is durable or refused. */
-export const awaitSettled = (core: StreamFace<any>, offset: Offset): Effect.Effect<Offset, AckError> =>
+export const awaitSettled = (
+  core: StreamFace<any>,
+  offset: Offset
+): Effect.Effect<Offset, AckError> =>
   Effect.withFiber((fiber) => waitOutside(core, fiber, (limit) => core.acks.settled(offset, limit)))
 
 /** A wait for an offset, up to a limit if there is one. */
-type Wait = (limit: AckLimit<FlushTimeout> | undefined) => Effect.Effect<Offset, AckFailure | FlushTimeout>
+type Wait = (
+  limit: AckLimit<FlushTimeout> | undefined
+) => Effect.Effect<Offset, AckFailure | FlushTimeout>
 
-const waitOutside = (core: StreamFace<any>, fiber: AnyFiber, wait: Wait): Effect.Effect<Offset, AckError> =>
-  handles(core, fiber) ? insideHandler("waitForOffset") : waitLimited(core, fiber, "waitForOffset", wait)
+const waitOutside = (
+  core: StreamFace<any>,
+  fiber: AnyFiber,
+  wait: Wait
+): Effect.Effect<Offset, AckError> =>
+  handles(core, fiber)
+    ? insideHandler("waitForOffset")
+    : waitLimited(core, fiber, "waitForOffset", wait)
 
-/** Bounds a wait for an offset by `flushTimeout`, by the stream's timer where the fiber has the same clock. */
+/**
+ * Bounds a wait for an offset by `flushTimeout`, by the stream's timer where the fiber has the same
+ * clock.
+ */
 export const waitLimited = (
   core: StreamFace<any>,
   fiber: AnyFiber,
@@ -97,8 +128,12 @@ export const waitLimited = (
   wait: Wait
 ): Effect.Effect<Offset, AckFailure | FlushTimeout> => {
   const { clock, options, waitLimit } = core
-  if (fiber.getRef(Clock.Clock) !== clock) return withinLimit(core, wait(undefined), operation, options.flushTimeout)
-  return wait({ limit: waitLimit, expired: () => Exit.fail(timedOut(core, operation, options.flushTimeout)) })
+  if (fiber.getRef(Clock.Clock) !== clock)
+    return withinLimit(core, wait(undefined), operation, options.flushTimeout)
+  return wait({
+    limit: waitLimit,
+    expired: () => Exit.fail(timedOut(core, operation, options.flushTimeout))
+  })
 }
 
 /** Bounds a wait for durability; beyond the limit it fails with `FlushTimeout`. */
@@ -120,7 +155,12 @@ export const timedOut = (
   timeoutMillis: number
 ): FlushTimeout => {
   const { lastFailure } = core.whole
-  const timeout = new FlushTimeout({ operation, timeoutMillis, pending: pendingOf(core.whole), lastFailure })
+  const timeout = new FlushTimeout({
+    operation,
+    timeoutMillis,
+    pending: pendingOf(core.whole),
+    lastFailure
+  })
   noteRaised(core, timeout)
   return timeout
 }
@@ -128,10 +168,11 @@ export const timedOut = (
 /**
  * One ingest call, and an effect like any other: it does nothing until it runs, and can run again.
  *
- * In a generator `yield*` asks the effect for its iterator, at the moment when it is due. There the record can be accepted at once,
- * without a turn through the fiber's run loop, which takes longer than to encode a small record and put it into its chunk. Whatever
- * takes more than that (a full zone, a refusal, a closed stream) goes through the run loop. Outside of a fiber nothing is due: the
- * iterator is that of any effect, and hands nothing in.
+ * In a generator `yield*` asks the effect for its iterator, at the moment when it is due. There the
+ * record can be accepted at once, without a turn through the fiber's run loop, which takes longer
+ * than to encode a small record and put it into its chunk. Whatever takes more than that (a full
+ * zone, a refusal, a closed stream) goes through the run loop. Outside of a fiber nothing is due:
+ * the iterator is that of any effect, and hands nothing in.
  */
 class IngestCall<A> extends Effectable.Class<RecordAck, IngestError> {
   readonly #door: IngestDoor<A>
@@ -154,7 +195,8 @@ class IngestCall<A> extends Effectable.Class<RecordAck, IngestError> {
     const fiber = Fiber.getCurrent()
     if (fiber === undefined) return super[Symbol.iterator]()
     const { core } = this.#door
-    if (core.closing || core.zone.mustGiveWay()) return this.#door.ingestLater(this.#record, fiber)[Symbol.iterator]()
+    if (core.closing || core.zone.mustGiveWay())
+      return this.#door.ingestLater(this.#record, fiber)[Symbol.iterator]()
     const result = core.zone.offerUnsafe(this.#record)
     return typeof result === "number" && result !== Full
       ? (new Ack(core.receiver, result) as never)
@@ -172,20 +214,30 @@ class IngestDoor<A> {
 
   ingest(record: A, fiber: AnyFiber): Effect.Effect<RecordAck, IngestError> {
     const { closing, zone } = this.core
-    return closing || zone.mustGiveWay() ? this.ingestLater(record, fiber) : this.offer(record, fiber)
+    return closing || zone.mustGiveWay()
+      ? this.ingestLater(record, fiber)
+      : this.offer(record, fiber)
   }
 
   /** Refuses the record of a closed stream at once; otherwise stands in line with it. */
   ingestLater(record: A, fiber: AnyFiber): Effect.Effect<RecordAck, IngestError> {
-    return this.core.closing ? this.offer(record, fiber) : this.inTurn(fiber, () => this.offer(record, fiber))
+    return this.core.closing
+      ? this.offer(record, fiber)
+      : this.inTurn(fiber, () => this.offer(record, fiber))
   }
 
   /** Stands in line and offers when the turn has come, before later callers of the stream. */
-  inTurn(fiber: AnyFiber, offer: () => Effect.Effect<RecordAck, IngestError>): Effect.Effect<RecordAck, IngestError> {
+  inTurn(
+    fiber: AnyFiber,
+    offer: () => Effect.Effect<RecordAck, IngestError>
+  ): Effect.Effect<RecordAck, IngestError> {
     const scheduler = fiber.getRef(Scheduler)
     // A program that is run synchronously cannot wait for a turn of the loop.
-    if (scheduler.executionMode === "sync") return Effect.andThen(Effect.yieldNow, Effect.suspend(offer))
-    return inLine(fiber, (answer) => this.core.zone.standInLineUnsafe(scheduler, () => answer(attempt(offer))))
+    if (scheduler.executionMode === "sync")
+      return Effect.andThen(Effect.yieldNow, Effect.suspend(offer))
+    return inLine(fiber, (answer) =>
+      this.core.zone.standInLineUnsafe(scheduler, () => answer(attempt(offer)))
+    )
   }
 
   private offer(record: A, fiber: AnyFiber): Effect.Effect<RecordAck, IngestError> {
@@ -195,14 +247,22 @@ class IngestDoor<A> {
       : this.answer(core.zone.offerUnsafe(record), record, fiber)
   }
 
-  answer(result: number | Refusal, record: A, fiber: AnyFiber): Effect.Effect<RecordAck, IngestError> {
-    if (typeof result !== "number") return this.refused(result, fiber, () => this.ingest(record, fiber))
+  answer(
+    result: number | Refusal,
+    record: A,
+    fiber: AnyFiber
+  ): Effect.Effect<RecordAck, IngestError> {
+    if (typeof result !== "number")
+      return this.refused(result, fiber, () => this.ingest(record, fiber))
     return result === Full
       ? this.wait([record], false, "ingestRecord", fiber)
       : Effect.succeed(new Ack(this.core.receiver, result))
   }
 
-  /** Fails with the refusal, unless the table has got the column by now that the record was refused for. */
+  /**
+   * Fails with the refusal, unless the table has got the column by now that the record was refused
+   * for.
+   */
   refused(
     refusal: Refusal,
     fiber: AnyFiber,
@@ -210,7 +270,8 @@ class IngestDoor<A> {
   ): Effect.Effect<RecordAck, IngestError> {
     const { core } = this
     // A handler is awaited by the fiber that would open the next session.
-    const follows = core.followed !== undefined && isRefusedForColumn(refusal) && !handles(core, fiber)
+    const follows =
+      core.followed !== undefined && isRefusedForColumn(refusal) && !handles(core, fiber)
     if (!follows) return Effect.fail(refusal)
     return Effect.flatMap(core.followed!.follow(core.finished.await), (found) =>
       found ? again() : Effect.fail(refusal)
@@ -228,7 +289,9 @@ class IngestDoor<A> {
     const { ingestTimeout } = core.options
     if (handles(core, fiber)) {
       const forced = core.zone.forceUnsafe(records, atomic)
-      return typeof forced === "number" ? Effect.succeed(new Ack(core.receiver, forced)) : Effect.fail(forced)
+      return typeof forced === "number"
+        ? Effect.succeed(new Ack(core.receiver, forced))
+        : Effect.fail(forced)
     }
     let leave = (): boolean => false
     const admitted = inLine<RecordAck, IngestError>(fiber, (answer) => {
@@ -245,7 +308,9 @@ class IngestDoor<A> {
     })
     if (ingestTimeout === undefined) return admitted
     // A record that was let in at the last moment is accepted: its wait has the answer.
-    const late = Effect.suspend(() => (leave() ? Effect.fail(timedOut(core, operation, ingestTimeout)) : Effect.never))
+    const late = Effect.suspend(() =>
+      leave() ? Effect.fail(timedOut(core, operation, ingestTimeout)) : Effect.never
+    )
     return Effect.raceFirst(admitted, Effect.delay(late, ingestTimeout))
   }
 }
@@ -253,8 +318,9 @@ class IngestDoor<A> {
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 
 /**
- * Takes a place in a line, now, and gives the effect that waits there for the answer. The scheduler may pause the fiber before that
- * effect runs, and later callers must not pass it then. `join` returns how to leave the line, as a fiber does that ends instead.
+ * Takes a place in a line, now, and gives the effect that waits there for the answer. The scheduler
+ * may pause the fiber before that effect runs, and later callers must not pass it then. `join`
+ * returns how to leave the line, as a fiber does that ends instead.
  */
 const inLine = <A, E>(
   fiber: AnyFiber,
@@ -291,22 +357,32 @@ export const makeIngest = <A>(
   const { zone } = core
   const door = new IngestDoor(core)
 
-  const offerBatch = (records: ReadonlyArray<A>, fiber: AnyFiber): Effect.Effect<RecordAck, IngestError> => {
+  const offerBatch = (
+    records: ReadonlyArray<A>,
+    fiber: AnyFiber
+  ): Effect.Effect<RecordAck, IngestError> => {
     if (core.closing) return Effect.fail(streamClosed(core, "ingestRecords"))
     const result = zone.offerBatchUnsafe(records)
-    if (typeof result !== "number") return door.refused(result, fiber, () => offerBatch(records, fiber))
+    if (typeof result !== "number")
+      return door.refused(result, fiber, () => offerBatch(records, fiber))
     return result === Full
       ? door.wait(records, true, "ingestRecords", fiber)
       : Effect.succeed(new Ack(core.receiver, result))
   }
-  const ingestRecords = (records: ReadonlyArray<A>): Effect.Effect<RecordAck | undefined, IngestError> =>
+  const ingestRecords = (
+    records: ReadonlyArray<A>
+  ): Effect.Effect<RecordAck | undefined, IngestError> =>
     Effect.withFiber((fiber): Effect.Effect<RecordAck | undefined, IngestError> => {
       if (core.closing) return Effect.fail(streamClosed(core, "ingestRecords"))
       if (!Array.isArray(records)) {
-        return Effect.fail(new InvalidArgument({ message: "ingestRecords takes an array of records.", path: [] }))
+        return Effect.fail(
+          new InvalidArgument({ message: "ingestRecords takes an array of records.", path: [] })
+        )
       }
       if (records.length === 0) return Effect.succeed(undefined)
-      return zone.mustGiveWay() ? door.inTurn(fiber, () => offerBatch(records, fiber)) : offerBatch(records, fiber)
+      return zone.mustGiveWay()
+        ? door.inTurn(fiber, () => offerBatch(records, fiber))
+        : offerBatch(records, fiber)
     })
 
   return {

@@ -103,7 +103,8 @@ export const makeLanes = Effect.fnUntraced(function* <A>(
       acks: laneAcks,
       states: new LaneStates((state) => {
         zone.setSessionUnsafe(laneZone.index, isConnected(state))
-        if (!whole.ended) states.enterUnsafe(together(autoLanes ? lanes.slice(0, zone.active) : lanes, autoLanes))
+        if (!whole.ended)
+          states.enterUnsafe(together(autoLanes ? lanes.slice(0, zone.active) : lanes, autoLanes))
       }),
       endedUnsafe,
       refusalLines,
@@ -124,7 +125,9 @@ export const makeLanes = Effect.fnUntraced(function* <A>(
     ...face,
     zone,
     acks,
-    telemetry: { ended: () => lanes.forEach((lane) => lane.telemetry.ended(lane.zone.leftRecords)) },
+    telemetry: {
+      ended: () => lanes.forEach((lane) => lane.telemetry.ended(lane.zone.leftRecords))
+    },
     states,
     endedUnsafe,
     lanes,
@@ -171,8 +174,13 @@ export const inItsTime = <E, R>(
 }
 
 /** What the log lines of a lane carry. */
-export const annotationsOf = ({ lanes, table }: StreamFace<any>, lane: StreamCore<any>): Record<string, unknown> =>
-  lanes.length === 1 ? { table: table.tableName } : { table: table.tableName, lane: lanes.indexOf(lane) }
+export const annotationsOf = (
+  { lanes, table }: StreamFace<any>,
+  lane: StreamCore<any>
+): Record<string, unknown> =>
+  lanes.length === 1
+    ? { table: table.tableName }
+    : { table: table.tableName, lane: lanes.indexOf(lane) }
 
 /**
  * Waits until all lanes are open, and takes over what an ended stream with several lanes has left,
@@ -184,7 +192,8 @@ export const openedTogether = Effect.fnUntraced(function* (
   ended: StreamFace<any> | undefined
 ) {
   for (const opened of openings) yield* opened
-  // With a spool it is open whatever its lanes are, and the new stream has read there what was left.
+  // With a spool it is open whatever its lanes are, and the new stream has read there what was
+  // left.
   if (!(stream.zone instanceof LanesZone) || stream.spooled !== undefined) return
   if (stream.lanes.some((lane) => lane.ended)) {
     yield* stream.finished.await
@@ -208,10 +217,18 @@ class LaneStates extends StateLog {
   }
 }
 
-const isConnected = (state: StreamState): boolean => state === "replaying" || state === "open" || state === "paused"
+const isConnected = (state: StreamState): boolean =>
+  state === "replaying" || state === "open" || state === "paused"
 
 /** What a stream is when one of its lanes is: the first of these. */
-const precedence: ReadonlyArray<StreamState> = ["connecting", "recovering", "waiting", "replaying", "paused", "open"]
+const precedence: ReadonlyArray<StreamState> = [
+  "connecting",
+  "recovering",
+  "waiting",
+  "replaying",
+  "paused",
+  "open"
+]
 
 /**
  * The state of a stream by those of its lanes. An idle lane leaves it to the others; so does one
@@ -220,5 +237,8 @@ const precedence: ReadonlyArray<StreamState> = ["connecting", "recovering", "wai
 const together = (lanes: ReadonlyArray<StreamCore<any>>, grows: boolean): StreamState => {
   const states = lanes.map((lane) => lane.states.current)
   const added = grows && states.some(isConnected)
-  return precedence.find((state) => states.includes(state) && !(added && state === "connecting")) ?? "idle"
+  return (
+    precedence.find((state) => states.includes(state) && !(added && state === "connecting")) ??
+    "idle"
+  )
 }

@@ -1,37 +1,55 @@
 /**
- * Every line that a stream writes to the log, with its fields. None of them quotes a record, a header or a token.
+ * Every line that a stream writes to the log, with its fields. None of them quotes a record, a
+ * header or a token.
  */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import { FlushTimeout, type InvalidArgument, type StreamFailure, type ZerobusError } from "../../ZerobusError.ts"
+import {
+  FlushTimeout,
+  type InvalidArgument,
+  type StreamFailure,
+  type ZerobusError
+} from "../../ZerobusError.ts"
 import { shielded } from "../userCode/shield.ts"
 import { thrownKind } from "../userCode/wake.ts"
 import { leftOf, type StreamCore, type StreamFace, streamIdOf } from "./streamCore.ts"
 
 /** The stream ended, and the spool keeps what is not acknowledged. */
 export const logInSpool = (core: StreamFace<any>, streamId: string): Effect.Effect<void> =>
-  Effect.logInfo("What the stream had not acknowledged stays in its spool and is sent by the next stream on it", {
-    table: core.table.tableName,
-    streamId,
-    entries: leftOf(core),
-    spool: core.options.spool?.path
-  })
+  Effect.logInfo(
+    "What the stream had not acknowledged stays in its spool and is sent by the next stream on it",
+    {
+      table: core.table.tableName,
+      streamId,
+      entries: leftOf(core),
+      spool: core.options.spool?.path
+    }
+  )
 
 /** The disk of a spool does not answer, and the stream ends without it. */
 export const logHungSpool = (core: StreamFace<any>, millis: number): Effect.Effect<void> =>
   Effect.logWarning(
-    "The disk of the spool does not answer, and the stream has ended without it. Its lock is held until this process ends",
-    { table: core.table.tableName, streamId: streamIdOf(core), spool: core.options.spool?.path, limitMillis: millis }
+    "The disk of the spool does not answer, and the stream has ended without it. Its lock is " +
+      "held until this process ends",
+    {
+      table: core.table.tableName,
+      streamId: streamIdOf(core),
+      spool: core.options.spool?.path,
+      limitMillis: millis
+    }
   )
 
 /** The retry budget is spent; with a spool the stream goes on. */
 export const logWaitingForServer = (core: StreamFace<any>, millis: number): Effect.Effect<void> =>
-  Effect.logWarning("The server cannot be reached; records stay in the spool and the stream tries again", {
-    streamId: streamIdOf(core),
-    cause: core.lastFailure?.message,
-    entries: leftOf(core),
-    inMillis: Math.round(millis)
-  })
+  Effect.logWarning(
+    "The server cannot be reached; records stay in the spool and the stream tries again",
+    {
+      streamId: streamIdOf(core),
+      cause: core.lastFailure?.message,
+      entries: leftOf(core),
+      inMillis: Math.round(millis)
+    }
+  )
 
 /** What an ended stream has left: records, and their bytes with framing. */
 const left = ({ whole }: StreamFace<any>) => ({
@@ -39,9 +57,15 @@ const left = ({ whole }: StreamFace<any>) => ({
   bytes: whole.zone.usedBytes
 })
 
-/** A session is open, and so many messages go first since the one before did not get them acknowledged. */
+/**
+ * A session is open, and so many messages go first since the one before did not get them
+ * acknowledged.
+ */
 export const logOpen = (core: StreamCore<any>): Effect.Effect<void> =>
-  Effect.logDebug("A connection is open", { session: core.sessionId, toSendAgain: core.zone.window.toReplay })
+  Effect.logDebug("A connection is open", {
+    session: core.sessionId,
+    toSendAgain: core.zone.window.toReplay
+  })
 
 /**
  * The server announced the end of the connection, and another one is opened; or the pool asked for
@@ -57,8 +81,14 @@ export const logRotation = (core: StreamCore<any>): Effect.Effect<void> =>
     { unacknowledged: core.zone.usedRecords }
   )
 
-/** Another session is opened for the columns of the table: after a mismatch, or because it has got some. */
-export const logReopening = (core: StreamCore<any>, failure: StreamFailure | undefined): Effect.Effect<void> =>
+/**
+ * Another session is opened for the columns of the table: after a mismatch, or because it has got
+ * some.
+ */
+export const logReopening = (
+  core: StreamCore<any>,
+  failure: StreamFailure | undefined
+): Effect.Effect<void> =>
   Effect.logInfo("The stream reopens for the columns of its table", {
     ...(failure === undefined ? {} : { cause: failure.message }),
     unacknowledged: core.zone.usedRecords
@@ -76,17 +106,26 @@ const RECOVERIES = {
   "not opened": "The stream could not be opened; it tries again"
 } as const
 
-/** Why a stream opens another connection: rotated or lost, or the first or a later attempt to open one failed. */
+/**
+ * Why a stream opens another connection: rotated or lost, or the first or a later attempt to open
+ * one failed.
+ */
 export type Recovery = keyof typeof RECOVERIES | "rotated"
 
-/** The retry budget is spent and nothing is unacknowledged: the stream has no connection until the next record. */
+/**
+ * The retry budget is spent and nothing is unacknowledged: the stream has no connection until the
+ * next record.
+ */
 export const logIdle = (core: StreamFace<any>): Effect.Effect<void> =>
   Effect.logInfo("The stream is idle: it connects again with the next record", {
     streamId: streamIdOf(core),
     cause: core.whole.lastFailure?.message
   })
 
-/** Another attempt follows, after so many milliseconds; `retryAfterMillis` is what the token service asked for, if that decided. */
+/**
+ * Another attempt follows, after so many milliseconds; `retryAfterMillis` is what the token service
+ * asked for, if that decided.
+ */
 export const logRecovery = (
   core: StreamFace<any>,
   recovery: keyof typeof RECOVERIES,
@@ -102,7 +141,10 @@ export const logRecovery = (
   })
 
 /** A stream that was open has failed for good. */
-export const logFailure = (core: StreamFace<any>, { _tag, message }: StreamFailure): Effect.Effect<void> =>
+export const logFailure = (
+  core: StreamFace<any>,
+  { _tag, message }: StreamFailure
+): Effect.Effect<void> =>
   Effect.logError("The stream has failed", {
     streamId: streamIdOf(core),
     cause: _tag,
@@ -111,14 +153,22 @@ export const logFailure = (core: StreamFace<any>, { _tag, message }: StreamFailu
   })
 
 /** A stream ended by a mistake in the program, in the client or in what it was given. */
-export const logDefect = (core: StreamFace<any>, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
+export const logDefect = (
+  core: StreamFace<any>,
+  cause: Cause.Cause<unknown>
+): Effect.Effect<void> =>
   Effect.logError("The stream ended by a defect", {
     streamId: streamIdOf(core),
-    kinds: cause.reasons.map((reason) => (reason._tag === "Die" ? thrownKind(reason.defect) : reason._tag)),
+    kinds: cause.reasons.map((reason) =>
+      reason._tag === "Die" ? thrownKind(reason.defect) : reason._tag
+    ),
     unacknowledged: left(core)
   })
 
-/** The scope of a stream closed with records that were not acknowledged, that nobody read and that no handler takes. */
+/**
+ * The scope of a stream closed with records that were not acknowledged, that nobody read and that
+ * no handler takes.
+ */
 export const logLeft = (
   core: StreamFace<any>,
   streamId: string,
@@ -131,11 +181,17 @@ export const logLeft = (
     records,
     // Nobody is left to follow the advice that an error of a running program gives.
     cause:
-      cause._tag === "FlushTimeout" ? new FlushTimeout({ ...cause, unacknowledged: records }).message : cause.message
+      cause._tag === "FlushTimeout"
+        ? new FlushTimeout({ ...cause, unacknowledged: records }).message
+        : cause.message
   })
 
 /** A record was refused for certain; `unlogged` more were since the last line. */
-export const logRefused = (core: StreamFace<any>, cause: InvalidArgument, unlogged: number): Effect.Effect<void> =>
+export const logRefused = (
+  core: StreamFace<any>,
+  cause: InvalidArgument,
+  unlogged: number
+): Effect.Effect<void> =>
   Effect.logWarning("The server refused a record; the stream goes on without it", {
     streamId: streamIdOf(core),
     offset: cause.offset,
@@ -143,7 +199,9 @@ export const logRefused = (core: StreamFace<any>, cause: InvalidArgument, unlogg
     ...(unlogged === 0 ? {} : { unlogged })
   })
 
-/** The server refused something among what was in flight, and another connection narrows it down. */
+/**
+ * The server refused something among what was in flight, and another connection narrows it down.
+ */
 export const logSearch = (core: StreamFace<any>, suspects: number): Effect.Effect<void> =>
   Effect.logDebug("The server refused a record; the stream searches for it", {
     streamId: streamIdOf(core),
@@ -151,17 +209,28 @@ export const logSearch = (core: StreamFace<any>, suspects: number): Effect.Effec
   })
 
 /** The `onRefused` handler did not take the record, so the stream ends. */
-export const logRefusedHandler = (core: StreamFace<any>, offset: number, why: string): Effect.Effect<void> =>
-  Effect.logError(`The onRefused handler ${why}, so the stream ends with the record unacknowledged`, {
-    streamId: streamIdOf(core),
-    offset
-  })
+export const logRefusedHandler = (
+  core: StreamFace<any>,
+  offset: number,
+  why: string
+): Effect.Effect<void> =>
+  Effect.logError(
+    `The onRefused handler ${why}, so the stream ends with the record unacknowledged`,
+    {
+      streamId: streamIdOf(core),
+      offset
+    }
+  )
 
 /** The recovery schedule threw, which ends the recovery as a schedule does that is over. */
 export const logScheduleDefect = (core: StreamFace<any>): Effect.Effect<void> =>
-  Effect.logError("The recoverySchedule threw, so the stream does not recover", { streamId: streamIdOf(core) })
+  Effect.logError("The recoverySchedule threw, so the stream does not recover", {
+    streamId: streamIdOf(core)
+  })
 
-/** A scope that closes waits for its stream: whoever ended the program learns why it is still there. */
+/**
+ * A scope that closes waits for its stream: whoever ended the program learns why it is still there.
+ */
 export const logWaiting = (core: StreamFace<any>, limitMillis: number): Effect.Effect<void> =>
   Effect.suspend(() =>
     Effect.logInfo("A scope closes and waits until the records of its stream are durable", {
@@ -183,11 +252,16 @@ export const logWaitEnded = (core: StreamFace<any>): Effect.Effect<void> =>
   )
 
 /** The table's codec refuses to read back what it wrote. */
-export const logUnreadable = (core: StreamFace<any>, streamId: string, records: number): Effect.Effect<void> =>
+export const logUnreadable = (
+  core: StreamFace<any>,
+  streamId: string,
+  records: number
+): Effect.Effect<void> =>
   // Shielded, since it runs in the fiber of whoever reads the records.
   shielded(
     Effect.logError(
-      "Records that were not acknowledged cannot be read back by the table's schema: take their bytes from getUnackedPayloads or onUnacked",
+      "Records that were not acknowledged cannot be read back by the table's schema: take their " +
+        "bytes from getUnackedPayloads or onUnacked",
       { table: core.table.tableName, streamId, records }
     )
   )

@@ -1,6 +1,7 @@
 /**
- * What the errors of `withStream` and `sink` say. Their caller has no stream any more: nothing to flush once more, to read or to
- * recreate. So the error is the one that ended the stream, and says how many records were not acknowledged and who got them.
+ * What the errors of `withStream` and `sink` say. Their caller has no stream any more: nothing to
+ * flush once more, to read or to recreate. So the error is the one that ended the stream, and says
+ * how many records were not acknowledged and who got them.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -9,7 +10,10 @@ import type { ZerobusStream } from "../../ZerobusStream.ts"
 import { hasRaised, leftOf } from "./streamCore.ts"
 import { type Origin, originOf } from "./streamUnacked.ts"
 
-/** Runs a program around a stream of its own, which it `notes` once it is open and has ended by the end of the program. */
+/**
+ * Runs a program around a stream of its own, which it `notes` once it is open and has ended by the
+ * end of the program.
+ */
 export const aroundStream = <B, E, R>(
   program: (note: <A>(stream: ZerobusStream<A>) => ZerobusStream<A>) => Effect.Effect<B, E, R>
 ): Effect.Effect<B, E, R> =>
@@ -30,17 +34,23 @@ const explain = <E>(origin: Origin, cause: Cause.Cause<E>): Cause.Cause<E> =>
     return own === undefined ? error : (withWhatIsLeft(own, origin) as E)
   })
 
-/** The error when it tells of this stream, and what ended the stream for what only tells that it has ended. Programs have others. */
+/**
+ * The error when it tells of this stream, and what ended the stream for what only tells that it has
+ * ended. Programs have others.
+ */
 const ownError = ({ core }: Origin, error: unknown): ZerobusError | undefined => {
   if (typeof error !== "object" || error === null) return undefined
   const { failure } = core
-  // Only the client's own error stands for its cause: one of the program's may well have it as a cause.
+  // Only the client's own error stands for its cause: one of the program's may well have it as a
+  // cause.
   const isEnd = error === failure || (error instanceof StreamClosed && error.cause === failure)
   if (failure !== undefined && isEnd) return failure
   return hasRaised(core, error) ? (error as ZerobusError) : undefined
 }
 
-/** The same error with the number of records that the stream has left, and in words who has them. */
+/**
+ * The same error with the number of records that the stream has left, and in words who has them.
+ */
 const withWhatIsLeft = (error: ZerobusError, origin: Origin): ZerobusError => {
   const { acceptedRecords, refusedRecords } = origin.core.zone
   const unacknowledged = leftOf(origin.core)
@@ -51,11 +61,13 @@ const withWhatIsLeft = (error: ZerobusError, origin: Origin): ZerobusError => {
   const stop = /[.!?]$/.test(text) ? "" : "."
   const left =
     unacknowledged > 0
-      ? ` ${unacknowledged === 1 ? "One record was" : `${unacknowledged} records were`} not acknowledged when the stream ended. ` +
+      ? ` ${unacknowledged === 1 ? "One record was" : `${unacknowledged} records were`} not ` +
+        `acknowledged when the stream ended. ` +
         whereabouts(origin)
       : acceptedRecords > 0
         ? refusedRecords > 0
-          ? " All other records that the stream took are durable, or were refused and given to onRefused."
+          ? " All other records that the stream took are durable, or were refused and given to " +
+            "onRefused."
           : " All records that the stream took are durable."
         : ""
   return new Same({ ...fields, message: text + stop + left })
@@ -67,5 +79,6 @@ const whereabouts = ({ core, handedBack }: Origin): string =>
     : handedBack === "all"
       ? "What is left was read, or taken over by another stream."
       : core.options.onUnacked === undefined
-        ? "Give the option onUnacked to get such records; without it only their number goes to the log."
+        ? "Give the option onUnacked to get such records; without it only their number goes to " +
+          "the log."
         : "The option onUnacked was given what is left."

@@ -1,5 +1,6 @@
 /**
- * What happens to a record that the server refuses: it is found, handed to the program, and settled.
+ * What happens to a record that the server refuses: it is found, handed to the program, and
+ * settled.
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -15,7 +16,10 @@ import { logRefused, logRefusedHandler, logSearch } from "./streamLogs.ts"
 import { readBack } from "./streamUnacked.ts"
 import { apart } from "../userCode/apart.ts"
 
-/** How long an `onRefused` handler may take, in milliseconds; and from when on its stream or its scope closes. */
+/**
+ * How long an `onRefused` handler may take, in milliseconds; and from when on its stream or its
+ * scope closes.
+ */
 const HANDLER_LIMIT = 30_000
 const CLOSING_HANDLER_LIMIT = 5_000
 
@@ -23,16 +27,19 @@ const CLOSING_HANDLER_LIMIT = 5_000
 const LINES_PER_MINUTE = 10
 
 /** The stream whose `onRefused` handler an effect runs in; `undefined` outside of one. */
-export const Handling: Context.Reference<StreamFace<any> | undefined> = Context.Reference<StreamFace<any> | undefined>(
-  "effect-zerobus/internal/Handling",
-  { defaultValue: () => undefined }
-)
+export const Handling: Context.Reference<StreamFace<any> | undefined> = Context.Reference<
+  StreamFace<any> | undefined
+>("effect-zerobus/internal/Handling", { defaultValue: () => undefined })
 
 /** Whether the fiber runs in the `onRefused` handler of this stream. */
-export const handles = ({ whole }: StreamFace<any>, fiber: Fiber.Fiber<unknown, unknown>): boolean =>
-  fiber.getRef(Handling) === whole
+export const handles = (
+  { whole }: StreamFace<any>,
+  fiber: Fiber.Fiber<unknown, unknown>
+): boolean => fiber.getRef(Handling) === whole
 
-/** Fails with `InvalidState` inside the stream's `onRefused` handler, which the stream waits for. */
+/**
+ * Fails with `InvalidState` inside the stream's `onRefused` handler, which the stream waits for.
+ */
 export const outsideHandler = <A, E>(
   core: StreamFace<any>,
   operation: string,
@@ -44,13 +51,16 @@ export const outsideHandler = <A, E>(
 
 /** Why an operation is refused inside the handler. */
 export const insideHandler = (operation: string): Effect.Effect<never, InvalidState> => {
-  const message = `${operation} was called inside the onRefused handler of the same stream, which would wait for itself.`
+  const message =
+    `${operation} was called inside the onRefused handler of the same stream, ` +
+    `which would wait for itself.`
   return Effect.fail(new InvalidState({ message: `${message} Call it outside of the handler.` }))
 }
 
 /**
- * A session was refused with so many messages in flight, at a time in milliseconds. Narrows the search; a record that is refused for
- * certain goes to `onRefused` and is settled. Gives what ends the stream, if anything does. Only while no session is open.
+ * A session was refused with so many messages in flight, at a time in milliseconds. Narrows the
+ * search; a record that is refused for certain goes to `onRefused` and is settled. Gives what ends
+ * the stream, if anything does. Only while no session is open.
  */
 export const isolate = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
@@ -77,7 +87,8 @@ export const isolate = Effect.fnUntraced(function* <A>(
   core.zone.refuseOldestUnsafe()
   core.telemetry.refused(records)
   core.refusalsInRow++
-  // The record that was waited for is settled; the silence about the next one begins with its own sending.
+  // The record that was waited for is settled; the silence about the next one begins with its own
+  // sending.
   core.silence = 0
   core.acks.refuseUnsafe(refused.offset, cause)
   core.zone.admitUnsafe()
@@ -86,7 +97,11 @@ export const isolate = Effect.fnUntraced(function* <A>(
 })
 
 /** Runs the handler; true when it took the record. */
-const handled = Effect.fnUntraced(function* <A>(core: StreamCore<A>, message: Message, cause: InvalidArgument) {
+const handled = Effect.fnUntraced(function* <A>(
+  core: StreamCore<A>,
+  message: Message,
+  cause: InvalidArgument
+) {
   const offset = core.acks.givenOffset(message.offset)
   const tableName = core.table.tableName
   const refused = {
@@ -139,4 +154,5 @@ const report = (core: StreamCore<any>, cause: InvalidArgument): Effect.Effect<vo
   })
 
 /** A server's words without what stands in quotation marks, which may be a value of the record. */
-const withoutValues = (words: string): string => words.replace(/"[^"]*"|'[^']*'|`[^`]*`/g, "(value)")
+const withoutValues = (words: string): string =>
+  words.replace(/"[^"]*"|'[^']*'|`[^`]*`/g, "(value)")

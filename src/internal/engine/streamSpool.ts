@@ -1,8 +1,9 @@
 /**
- * The ingest calls of a stream with a spool: they succeed once their records are persisted, and their receipts.
+ * The ingest calls of a stream with a spool: they succeed once their records are persisted, and
+ * their receipts.
  *
- * A call can be interrupted until its bytes are in a group. After that its end waits for the group, so that an interrupted call has
- * either left nothing or is in the log.
+ * A call can be interrupted until its bytes are in a group. After that its end waits for the group,
+ * so that an interrupted call has either left nothing or is in the log.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -42,7 +43,10 @@ class SpooledAck implements RecordAck {
     this.#group = group
   }
 
-  /** The group that the record of a receipt is in; `undefined` for receipts of streams without a spool. */
+  /**
+   * The group that the record of a receipt is in; `undefined` for receipts of streams without a
+   * spool.
+   */
   static groupOf(ack: RecordAck): LogGroup | undefined {
     return ack instanceof SpooledAck ? ack.#group : undefined
   }
@@ -67,8 +71,8 @@ class SpooledAck implements RecordAck {
 }
 
 /**
- * Keeps a position in a stream's spool that belongs to the record of a receipt, or else to the one that
- * the stream took last; succeeds once it is on disk, and with it that record.
+ * Keeps a position in a stream's spool that belongs to the record of a receipt, or else to the one
+ * that the stream took last; succeeds once it is on disk, and with it that record.
  */
 export const keepPosition = (
   stream: ZerobusStream<any>,
@@ -79,7 +83,8 @@ export const keepPosition = (
     const core = originOf(stream)?.core
     const log = core?.spooled?.log
     if (core === undefined || log === undefined) return Effect.fail(withoutSpool())
-    // A group that failed gives its offsets out again: the receipt alone tells its record from another.
+    // A group that failed gives its offsets out again: the receipt alone tells its record from
+    // another.
     const outcome = ack === undefined ? undefined : SpooledAck.groupOf(ack)?.outcome
     const fault = typeof outcome === "object" ? outcome : log.failure
     if (fault !== undefined) return Effect.fail(lost(core, fault))
@@ -88,7 +93,10 @@ export const keepPosition = (
   })
 
 /** Waits for the groups of a stream, at most for `flushTimeout`; without a spool there are none. */
-export const spoolFlushed = (core: StreamFace<any>, operation: "flush" | "close"): Effect.Effect<void, FlushTimeout> =>
+export const spoolFlushed = (
+  core: StreamFace<any>,
+  operation: "flush" | "close"
+): Effect.Effect<void, FlushTimeout> =>
   Effect.suspend(() =>
     core.spooled?.log.latestGroup === undefined
       ? Effect.void
@@ -105,7 +113,9 @@ export const spoolProgress = (
   })
 
 const withoutSpool = (): InvalidState =>
-  new InvalidState({ message: "The stream has no spool. Give it one with the option spool of createStream." })
+  new InvalidState({
+    message: "The stream has no spool. Give it one with the option spool of createStream."
+  })
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 type Operation = "ingestRecord" | "ingestRecords"
@@ -113,7 +123,10 @@ type Operation = "ingestRecord" | "ingestRecords"
 /** How a sink hands its records over. */
 export interface Intake<A> {
   /** Takes the records of a chunk, and tells the offset of each. */
-  readonly take: (records: ReadonlyArray<A>, note: (offset: number) => void) => Effect.Effect<void, IngestError>
+  readonly take: (
+    records: ReadonlyArray<A>,
+    note: (offset: number) => void
+  ) => Effect.Effect<void, IngestError>
   /** Fails when some of what it took is lost. */
   readonly settled: Effect.Effect<void, IngestError>
 }
@@ -125,11 +138,14 @@ export const makeSpooledIngest = <A>(
 ): Pick<ZerobusStream<A>, "ingestRecord" | "ingestRecords" | "offerUnsafe"> & {
   readonly makeIntake: () => Intake<A>
 } => {
-  const receipt = (offset: number): SpooledAck => new SpooledAck(core.receiver, offset, zone.log.latestGroup!)
+  const receipt = (offset: number): SpooledAck =>
+    new SpooledAck(core.receiver, offset, zone.log.latestGroup!)
 
   /** Waits for the receipt's group, also when the caller is interrupted. */
   const persisted = (ack: SpooledAck): Effect.Effect<RecordAck, IngestError> =>
-    Effect.uninterruptible(Effect.as(ack.persisted as Effect.Effect<void, Retryable | StreamClosed>, ack))
+    Effect.uninterruptible(
+      Effect.as(ack.persisted as Effect.Effect<void, Retryable | StreamClosed>, ack)
+    )
 
   /**
    * Waits in line for room, at most `ingestTimeout`. Leaves the line when a group fails that the
@@ -148,7 +164,9 @@ export const makeSpooledIngest = <A>(
         const waiting = zone.waitUnsafe(records, atomic, (offset) =>
           wake(
             resume,
-            offset === undefined ? Effect.fail(streamClosed(core, operation)) : Effect.succeed(receipt(offset))
+            offset === undefined
+              ? Effect.fail(streamClosed(core, operation))
+              : Effect.succeed(receipt(offset))
           )
         )
         if (typeof waiting === "function") leave = waiting
@@ -175,7 +193,9 @@ export const makeSpooledIngest = <A>(
     // Inside the stream's own handler nothing may wait for room.
     const offset = zone.offerUnsafe(records, atomic, handles(core, fiber))
     if (typeof offset !== "number") return Effect.fail(offset)
-    return offset === Full ? Effect.flatMap(admit(records, atomic, operation), persisted) : persisted(receipt(offset))
+    return offset === Full
+      ? Effect.flatMap(admit(records, atomic, operation), persisted)
+      : persisted(receipt(offset))
   }
 
   /**
@@ -203,19 +223,26 @@ export const makeSpooledIngest = <A>(
           note(offset)
         }
       }),
-      settled: Effect.suspend(() => (latest === undefined ? Effect.void : groupPersisted(core, latest)))
+      settled: Effect.suspend(() =>
+        latest === undefined ? Effect.void : groupPersisted(core, latest)
+      )
     }
   }
 
   return {
-    ingestRecord: (record) => Effect.withFiber((fiber) => ingest([record], false, "ingestRecord", fiber)),
+    ingestRecord: (record) =>
+      Effect.withFiber((fiber) => ingest([record], false, "ingestRecord", fiber)),
     ingestRecords: (records) =>
       Effect.withFiber((fiber): Effect.Effect<RecordAck | undefined, IngestError> => {
         if (core.closing) return Effect.fail(streamClosed(core, "ingestRecords"))
         if (!Array.isArray(records)) {
-          return Effect.fail(new InvalidArgument({ message: "ingestRecords takes an array of records.", path: [] }))
+          return Effect.fail(
+            new InvalidArgument({ message: "ingestRecords takes an array of records.", path: [] })
+          )
         }
-        return records.length === 0 ? Effect.succeed(undefined) : ingest(records, true, "ingestRecords", fiber)
+        return records.length === 0
+          ? Effect.succeed(undefined)
+          : ingest(records, true, "ingestRecords", fiber)
       }),
     offerUnsafe: (record) => {
       if (core.closing) return undefined

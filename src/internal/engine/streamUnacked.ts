@@ -1,8 +1,10 @@
 /**
- * What an ended stream has left, who it was given to, and how long the stream's caller has to hold on to it.
+ * What an ended stream has left, who it was given to, and how long the stream's caller has to hold
+ * on to it.
  *
- * Records are kept as bytes. A table's codec may refuse to read back what it wrote, such as a schema that encodes and does not decode:
- * those records are given as the bytes, and never keep the others from anybody.
+ * Records are kept as bytes. A table's codec may refuse to read back what it wrote, such as a
+ * schema that encodes and does not decode: those records are given as the bytes, and never keep the
+ * others from anybody.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -24,8 +26,8 @@ export interface Origin {
   readonly scope: Scope.Closeable
   readonly options: StreamConfigurationOptions<any>
   /**
-   * How much of what is unacknowledged was handed back, by reading it or by recreating the stream: `readable` is all but what the
-   * codec cannot read back.
+   * How much of what is unacknowledged was handed back, by reading it or by recreating the stream:
+   * `readable` is all but what the codec cannot read back.
    */
   handedBack: "nothing" | "readable" | "all"
   /** The result of `close`, once it was called. */
@@ -49,12 +51,15 @@ export class Originated {
 
   /** What is behind a stream object; `undefined` for one that was not made here. */
   static originOf(stream: ZerobusStream<any>): Origin | undefined {
-    return typeof stream === "object" && stream !== null && #origin in stream ? stream.#origin : undefined
+    return typeof stream === "object" && stream !== null && #origin in stream
+      ? stream.#origin
+      : undefined
   }
 }
 
 /** What is behind a stream object; `undefined` for one that was not made here. */
-export const originOf = (stream: ZerobusStream<any>): Origin | undefined => Originated.originOf(stream)
+export const originOf = (stream: ZerobusStream<any>): Origin | undefined =>
+  Originated.originOf(stream)
 
 /** Whether another stream has taken over what this one had left. */
 export const isTakenOver = (stream: ZerobusStream<any>): boolean => {
@@ -63,8 +68,9 @@ export const isTakenOver = (stream: ZerobusStream<any>): boolean => {
 }
 
 /**
- * Takes a stream that has ended out of its caller's scope, which may live much longer: from then on only the stream object holds what
- * is left. A stream with records that nobody has seen stays, since its finalizer has to hand them to `onUnacked`.
+ * Takes a stream that has ended out of its caller's scope, which may live much longer: from then on
+ * only the stream object holds what is left. A stream with records that nobody has seen stays,
+ * since its finalizer has to hand them to `onUnacked`.
  */
 export const leaveScope = (origin: Origin): Effect.Effect<void> =>
   Effect.suspend(() =>
@@ -84,7 +90,11 @@ export const handBackAll = (origin: Origin): Effect.Effect<void> =>
 export const readBack = <A>(
   core: StreamFace<A>,
   messages: ReadonlyArray<LeftEntry>
-): { readonly batches: Array<Array<A>>; readonly records: Array<A>; readonly unreadable: Array<Uint8Array> } => {
+): {
+  readonly batches: Array<Array<A>>
+  readonly records: Array<A>
+  readonly unreadable: Array<Uint8Array>
+} => {
   const batches: Array<Array<A>> = []
   const unreadable: Array<Uint8Array> = []
   for (const message of messages) {
@@ -108,14 +118,19 @@ const unacked = (core: StreamFace<any>): Effect.Effect<ReadonlyArray<LeftEntry>,
     if (!core.ended) {
       return Effect.fail(
         new InvalidState({
-          message: "The stream is still active. Unacknowledged records can be read after close or failure."
+          message:
+            "The stream is still active. Unacknowledged records can be read after close or failure."
         })
       )
     }
-    return core.spooled === undefined ? Effect.succeed(core.zone.unackedUnsafe()) : leftInSpool(core, core.spooled)
+    return core.spooled === undefined
+      ? Effect.succeed(core.zone.unackedUnsafe())
+      : leftInSpool(core, core.spooled)
   })
 
-/** The records that an ended stream has left and that can be read back. They count as handed back. */
+/**
+ * The records that an ended stream has left and that can be read back. They count as handed back.
+ */
 export const readable = <A>(
   core: StreamFace<A>,
   origin: Origin
@@ -148,7 +163,9 @@ export interface Persistence {
   readonly streamId: string | undefined
 }
 
-/** What `recreateStream` needs of an ended stream; refused while it is active, and the second time. */
+/**
+ * What `recreateStream` needs of an ended stream; refused while it is active, and the second time.
+ */
 export const takeOver = <A>(
   stream: ZerobusStream<A>
 ): Effect.Effect<
@@ -163,13 +180,21 @@ export const takeOver = <A>(
   Effect.suspend(() => {
     const origin = originOf(stream)
     if (origin === undefined)
-      return Effect.fail(new InvalidState({ message: "Only streams of createStream can be recreated." }))
+      return Effect.fail(
+        new InvalidState({ message: "Only streams of createStream can be recreated." })
+      )
     if (!origin.core.ended) {
-      return Effect.fail(new InvalidState({ message: "The stream is still active. Close it before it is recreated." }))
+      return Effect.fail(
+        new InvalidState({
+          message: "The stream is still active. Close it before it is recreated."
+        })
+      )
     }
     if (origin.recreated) {
       return Effect.fail(
-        new InvalidState({ message: "The stream was recreated already; doing it again would send its records twice." })
+        new InvalidState({
+          message: "The stream was recreated already; doing it again would send its records twice."
+        })
       )
     }
     origin.recreated = true
@@ -183,8 +208,14 @@ export const takeOver = <A>(
     })
   })
 
-/** A failed recreate can be tried again; after a successful one nothing of the old stream is left in the caller's scope. */
-export const tookOver = (stream: ZerobusStream<any>, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+/**
+ * A failed recreate can be tried again; after a successful one nothing of the old stream is left in
+ * the caller's scope.
+ */
+export const tookOver = (
+  stream: ZerobusStream<any>,
+  exit: Exit.Exit<unknown, unknown>
+): Effect.Effect<void> =>
   Effect.suspend(() => {
     const origin = originOf(stream)
     if (origin === undefined) return Effect.void

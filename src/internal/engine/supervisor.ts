@@ -1,8 +1,10 @@
 /**
- * The fiber that owns a stream's sessions, one after another: it opens a session, runs it, and decides what its end means.
+ * The fiber that owns a stream's sessions, one after another: it opens a session, runs it, and
+ * decides what its end means.
  *
- * An attempt is *worth something* when its session made a record durable, or was open for 15 seconds before it held one that was
- * not acknowledged. Such an attempt refills the retry budget. So does the first record of a stream that had none unacknowledged.
+ * An attempt is *worth something* when its session made a record durable, or was open for 15
+ * seconds before it held one that was not acknowledged. Such an attempt refills the retry budget.
+ * So does the first record of a stream that had none unacknowledged.
  *
  * | the attempt ended | worth something | then |
  * | --- | --- | --- |
@@ -70,10 +72,16 @@ interface Attempt {
   readonly endedAt: number
 }
 
-/** The least time between sessions that a server ends one after another without use, in milliseconds. */
+/**
+ * The least time between sessions that a server ends one after another without use, in
+ * milliseconds.
+ */
 const LEAST_PAUSE = 100
 
-/** The time between the attempts of a stream that waits for its server, before jitter, in milliseconds. */
+/**
+ * The time between the attempts of a stream that waits for its server, before jitter, in
+ * milliseconds.
+ */
 const WAITING_PAUSE = 30_000
 
 /** The longest pause that a token service can ask for, in milliseconds: an hour. */
@@ -87,7 +95,10 @@ const closedAttempt: Attempt = {
   endedAt: 0
 }
 
-/** Runs the stream until it is closed or has failed. `opened` completes with the first session, or with why there is none. */
+/**
+ * Runs the stream until it is closed or has failed. `opened` completes with the first session, or
+ * with why there is none.
+ */
 export const supervise = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
   provider: HeadersProviderShape,
@@ -119,7 +130,9 @@ export const supervise = Effect.fnUntraced(function* <A>(
   const close = endThenLog(
     () => finishUnsafe(core, undefined),
     // Its spool may have failed it.
-    Effect.suspend(() => (core.failure === undefined ? logClosed(core) : logFailure(core, core.failure)))
+    Effect.suspend(() =>
+      core.failure === undefined ? logClosed(core) : logFailure(core, core.failure)
+    )
   )
 
   for (;;) {
@@ -130,14 +143,21 @@ export const supervise = Effect.fnUntraced(function* <A>(
     core.followed?.beginUnsafe()
     const attempt = yield* Effect.scoped(attemptSession(core, provider, opened))
     const reformed = core.followed?.endUnsafe() === true
-    // A record that comes after the attempt, while credentials are invalidated, is not charged with it.
+    // A record that comes after the attempt, while credentials are invalidated, is not charged with
+    // it.
     const isEmpty = core.zone.isEmpty
     const cause = attempt.end._tag === "Failed" ? attempt.end.cause : undefined
     if (cause?.rejected && provider.invalidate !== undefined) {
-      // Also when the stream closes meanwhile. Bounded, and never in the way of the close or of the error that caused it.
-      const invalidate = Effect.asVoid(provider.invalidate(core.table.tableName, Redacted.value(core.headers)))
+      // Also when the stream closes meanwhile. Bounded, and never in the way of the close or of the
+      // error that caused it.
+      const invalidate = Effect.asVoid(
+        provider.invalidate(core.table.tableName, Redacted.value(core.headers))
+      )
       yield* Effect.ignoreCause(
-        Effect.timeoutOption(Effect.raceFirst(invalidate, core.closeRequested.await), options.recoveryTimeout)
+        Effect.timeoutOption(
+          Effect.raceFirst(invalidate, core.closeRequested.await),
+          options.recoveryTimeout
+        )
       )
     }
     if (core.closeRequested.isDone || attempt.end._tag === "Closed") {
@@ -160,7 +180,8 @@ export const supervise = Effect.fnUntraced(function* <A>(
     }
     rotations = rotated && !worth ? rotations + 1 : 0
     if (worth) credentialsRefused = false
-    const { failure, rejected } = attempt.end._tag === "Rotated" ? unusedRotation : attempt.end.cause
+    const { failure, rejected } =
+      attempt.end._tag === "Rotated" ? unusedRotation : attempt.end.cause
     if (!rotated || !worth) core.lastFailure = core.whole.lastFailure = failure
     if (failure._tag === "SchemaMismatch" && core.followed?.answersUnsafe(core.zone) === true) {
       yield* Effect.raceFirst(core.followed.reread, core.closeRequested.await)
@@ -173,7 +194,8 @@ export const supervise = Effect.fnUntraced(function* <A>(
     const tooLarge = inFlight > 0 && !attempt.progress ? sizeRefusal(failure) : undefined
     const halved = tooLarge !== undefined && halveUnsafe(core)
     if (inFlight > 0 && (cause?.refusal === true || tooLarge === "certain")) {
-      // Fresh connections that search for a record, or for a size, spend no retry, and wait for nothing.
+      // Fresh connections that search for a record, or for a size, spend no retry, and wait for
+      // nothing.
       if (!worth) attempts--
       const ending = halved ? undefined : yield* isolate(core, inFlight, attempt.endedAt, failure)
       if (ending !== undefined) return yield* fail(ending)
@@ -182,7 +204,9 @@ export const supervise = Effect.fnUntraced(function* <A>(
       continue
     }
     const retriesCredentials = !credentialsRefused || (core.rpc.retriesCredentials && opened.isDone)
-    const again = failure._tag === "Retryable" || (rejected && provider.invalidate !== undefined && retriesCredentials)
+    const again =
+      failure._tag === "Retryable" ||
+      (rejected && provider.invalidate !== undefined && retriesCredentials)
     if (!options.recovery || !again) return yield* fail(failure)
     const refusedAgain = credentialsRefused && rejected
     credentialsRefused = credentialsRefused || rejected
@@ -201,7 +225,10 @@ export const supervise = Effect.fnUntraced(function* <A>(
       failure._tag === "Retryable"
         ? failure
         : new Retryable({
-            reason: RetryableReason.ServerUnavailable({ message: failure.message, status: failure._tag }),
+            reason: RetryableReason.ServerUnavailable({
+              message: failure.message,
+              status: failure._tag
+            }),
             attempts
           })
     const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
@@ -217,7 +244,10 @@ export const supervise = Effect.fnUntraced(function* <A>(
     if (Exit.isFailure(delay)) {
       const log = Cause.hasDies(delay.cause) ? logScheduleDefect(core) : Effect.void
       const { spooled } = core.whole
-      const goesOn = failure._tag === "Retryable" && opened.isDone && (core.zone.isEmpty || spooled !== undefined)
+      const goesOn =
+        failure._tag === "Retryable" &&
+        opened.isDone &&
+        (core.zone.isEmpty || spooled !== undefined)
       if (!goesOn) return yield* fail(failure, log)
       yield* log
       // What waits in a spool is not in the zone before the first session of a persistent stream.
@@ -226,10 +256,14 @@ export const supervise = Effect.fnUntraced(function* <A>(
     }
     const asked = retryAfter(retry)
     const pauseMillis = Math.max(delay.value, Math.min(asked, LONGEST_RETRY_AFTER))
-    // Fresh credentials cure a refusal, not time. One rotation may be bad luck; a server that rotates again and again must not make
-    // the client spin.
+    // Fresh credentials cure a refusal, not time. One rotation may be bad luck; a server that
+    // rotates again and again must not make the client spin.
     const millis =
-      (rejected && !refusedAgain) || rotations === 1 ? 0 : rotated ? Math.max(pauseMillis, LEAST_PAUSE) : pauseMillis
+      (rejected && !refusedAgain) || rotations === 1
+        ? 0
+        : rotated
+          ? Math.max(pauseMillis, LEAST_PAUSE)
+          : pauseMillis
     yield* reportRecovery(core, recovery, failure, millis, asked > delay.value ? asked : undefined)
     yield* pause(core, millis)
   }
@@ -240,7 +274,9 @@ export const supervise = Effect.fnUntraced(function* <A>(
  * interrupt this fiber, and still gets the line.
  */
 const endThenLog = (end: () => boolean, log: Effect.Effect<void>): Effect.Effect<void> =>
-  Effect.uninterruptible(Effect.flatMap(Effect.sync(end), (decides) => (decides ? log : Effect.void)))
+  Effect.uninterruptible(
+    Effect.flatMap(Effect.sync(end), (decides) => (decides ? log : Effect.void))
+  )
 
 /**
  * Runs the supervisor in a fiber of the scope. However that ends, everybody is answered; then
@@ -282,11 +318,17 @@ export const forkSupervisor = Effect.fnUntraced(function* <A>(
 
 const recoverySchedule = (options: ResolvedStreamOptions): Schedule.Schedule<unknown, Retryable> =>
   options.recoverySchedule ??
-  Schedule.spaced(options.recoveryBackoff).pipe(Schedule.jittered, Schedule.upTo({ times: options.recoveryRetries }))
+  Schedule.spaced(options.recoveryBackoff).pipe(
+    Schedule.jittered,
+    Schedule.upTo({ times: options.recoveryRetries })
+  )
 
 type Step = Effect.Success<ReturnType<typeof Schedule.toStep<unknown, Retryable, never, never>>>
 
-/** Opens and runs one session in a scope of its own, so that its connection is gone before the next one opens. */
+/**
+ * Opens and runs one session in a scope of its own, so that its connection is gone before the next
+ * one opens.
+ */
 const attemptSession = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
   provider: HeadersProviderShape,
@@ -296,9 +338,16 @@ const attemptSession = Effect.fnUntraced(function* <A>(
   core.zone.rewindUnsafe()
   const opening: OpeningAttempt = { limit: recoveryTimeout, waitingFor: () => "its turn" }
   const late = Effect.suspend(() => {
-    const message = `Opening the stream took longer than ${recoveryTimeout} ms (recoveryTimeout), waiting for ${opening.waitingFor()}.`
-    const failure = new Retryable({ reason: RetryableReason.ConnectTimeout({ message }), attempts: 1 })
-    return Effect.fail(new SessionFailure({ failure, rejected: false, orderly: false, refusal: false }))
+    const message =
+      `Opening the stream took longer than ${recoveryTimeout} ms ` +
+      `(recoveryTimeout), waiting for ${opening.waitingFor()}.`
+    const failure = new Retryable({
+      reason: RetryableReason.ConnectTimeout({ message }),
+      attempts: 1
+    })
+    return Effect.fail(
+      new SessionFailure({ failure, rejected: false, orderly: false, refusal: false })
+    )
   })
   const session = yield* Effect.raceAllFirst([
     Effect.provideService(openSession(core, provider), Opening, opening),
@@ -341,14 +390,19 @@ const inSpan = <R>(core: StreamCore<any>, session: Effect.Effect<SessionEnd, nev
       return Effect.fail(end.cause.failure)
     })
     const attributes = { table: core.table.tableName, session: core.sessionId ?? "" }
-    return Effect.catch(Effect.withSpan(ended, "Zerobus.session", { attributes, captureStackTrace: false }), () =>
-      Effect.succeed(lost!)
+    return Effect.catch(
+      Effect.withSpan(ended, "Zerobus.session", { attributes, captureStackTrace: false }),
+      () => Effect.succeed(lost!)
     )
   })
 
 /** Whether an attempt refills the budget. To be called when its session is gone. */
-const isWorthSomething = ({ now, zone }: StreamCore<any>, { openedAt, progress }: Attempt): boolean =>
-  progress || (openedAt !== undefined && (zone.oldestUnsafe()?.acceptedAt ?? now()) - openedAt >= STABLE_UPTIME)
+const isWorthSomething = (
+  { now, zone }: StreamCore<any>,
+  { openedAt, progress }: Attempt
+): boolean =>
+  progress ||
+  (openedAt !== undefined && (zone.oldestUnsafe()?.acceptedAt ?? now()) - openedAt >= STABLE_UPTIME)
 
 /** Waits without a connection for the next record, or for the close. */
 const rest = (core: StreamCore<any>): Effect.Effect<void> =>
@@ -361,7 +415,10 @@ const rest = (core: StreamCore<any>): Effect.Effect<void> =>
     if (!core.closeRequested.isDone) core.states.enterUnsafe("recovering")
   })
 
-/** Waits without a connection for the time between two attempts of a stream whose spool keeps its records. */
+/**
+ * Waits without a connection for the time between two attempts of a stream whose spool keeps its
+ * records.
+ */
 const waitForServer = (core: StreamCore<any>): Effect.Effect<void> =>
   Effect.gen(function* () {
     const millis = WAITING_PAUSE * (0.8 + 0.4 * (yield* Random.next))
@@ -379,11 +436,17 @@ const pause = (core: StreamCore<any>, millis: number): Effect.Effect<void> =>
     return Effect.raceFirst(Effect.sleep(millis), core.closeRequested.await)
   })
 
-/** How long the token service wants to be left alone, in milliseconds. The provider is the user's, so it may give any number. */
+/**
+ * How long the token service wants to be left alone, in milliseconds. The provider is the user's,
+ * so it may give any number.
+ */
 const retryAfter = ({ reason }: Retryable): number =>
   reason._tag === "TokenServiceUnavailable" ? reason.retryAfterMillis || 0 : 0
 
-/** Another attempt follows: in the state, the metrics and the log. `retryAfterMillis` when the token service decides the pause. */
+/**
+ * Another attempt follows: in the state, the metrics and the log. `retryAfterMillis` when the token
+ * service decides the pause.
+ */
 const reportRecovery = (
   core: StreamCore<any>,
   recovery: Recovery,
@@ -393,5 +456,7 @@ const reportRecovery = (
 ): Effect.Effect<void> => {
   if (recovery !== "rotated") core.telemetry.recovering(failure)
   if (recovery !== "not opened") core.states.enterUnsafe("recovering")
-  return recovery === "rotated" ? logRotation(core) : logRecovery(core, recovery, failure, millis, retryAfterMillis)
+  return recovery === "rotated"
+    ? logRotation(core)
+    : logRecovery(core, recovery, failure, millis, retryAfterMillis)
 }

@@ -3,7 +3,10 @@
  * its records and their descriptor), and how its records travel.
  */
 import * as Effect from "effect/Effect"
-import type { ResolvedStreamOptions, StreamConfigurationOptions } from "../../StreamConfigurationOptions.ts"
+import type {
+  ResolvedStreamOptions,
+  StreamConfigurationOptions
+} from "../../StreamConfigurationOptions.ts"
 import type { TableProperties } from "../../TableProperties.ts"
 import { InvalidArgument, type InvalidTable } from "../../ZerobusError.ts"
 import { checkTableName } from "../columns/tableName.ts"
@@ -11,9 +14,14 @@ import { isMessage } from "../protobuf/reader.ts"
 import { ephemeralRpc, type StreamRpc } from "../protobuf/streamRpc.ts"
 
 /** Fails for what is not a table, also where the caller's types are not checked. */
-export const checkTable = (table: TableProperties<any>): Effect.Effect<void, InvalidArgument | InvalidTable> => {
+export const checkTable = (
+  table: TableProperties<any>
+): Effect.Effect<void, InvalidArgument | InvalidTable> => {
   if (typeof table !== "object" || table === null) {
-    return refused(["table"], "The first argument must be a table, made with TableProperties or Table.make.")
+    return refused(
+      ["table"],
+      "The first argument must be a table, made with TableProperties or Table.make."
+    )
   }
   return Effect.andThen(checkTableName(table.tableName), checkRecords(table))
 }
@@ -27,12 +35,18 @@ const checkRecords = ({
   if (recordType === "arrow") {
     return codec?.protocol !== undefined && descriptor !== undefined
       ? Effect.void
-      : refused(["recordType"], `The table ${tableName} is not one of ArrowTable. Make it with ArrowTable.make.`)
+      : refused(
+          ["recordType"],
+          `The table ${tableName} is not one of ArrowTable. Make it with ArrowTable.make.`
+        )
   }
   if (recordType === "avro") {
     return typeof codec?.write === "function" && (descriptor?.length ?? 0) > 0
       ? Effect.void
-      : refused(["recordType"], `The table ${tableName} has no Avro schema. Make it with AvroTable.make.`)
+      : refused(
+          ["recordType"],
+          `The table ${tableName} has no Avro schema. Make it with AvroTable.make.`
+        )
   }
   if (recordType !== "json" && recordType !== "proto") {
     return refused(
@@ -44,13 +58,15 @@ const checkRecords = ({
   if (recordType === "proto" && (descriptor?.length ?? 0) === 0) {
     return refused(
       ["descriptor"],
-      `The table ${tableName} takes protobuf records, but has no descriptor. Pass a serialized DescriptorProto.`
+      `The table ${tableName} takes protobuf records, but has no descriptor. Pass a serialized ` +
+        `DescriptorProto.`
     )
   }
   if (descriptor !== undefined && !isMessage(descriptor)) {
     return refused(
       ["descriptor"],
-      `The descriptor of ${tableName} is not a protobuf message. Pass a serialized DescriptorProto, not its text or base64.`
+      `The descriptor of ${tableName} is not a protobuf message. Pass a serialized ` +
+        `DescriptorProto, not its text or base64.`
     )
   }
   return Effect.void
@@ -65,12 +81,16 @@ export const checkFit = (
   if (recordType !== "arrow" && recordType !== "avro") return Effect.void
   const records = recordType === "arrow" ? "Arrow batches" : "Avro records"
   if (persistent) {
-    return refused(["recordType"], `A persistent stream takes no ${records}. Use createStream, or another record type.`)
+    return refused(
+      ["recordType"],
+      `A persistent stream takes no ${records}. Use createStream, or another record type.`
+    )
   }
   if (onSchemaChange === "reopen") {
     return refused(
       ["onSchemaChange"],
-      `A stream of ${records} does not follow the columns of its table yet: leave the option onSchemaChange out.`
+      `A stream of ${records} does not follow the columns of its table yet: leave the option ` +
+        `onSchemaChange out.`
     )
   }
   return spool === undefined || recordType === "avro"
@@ -78,11 +98,14 @@ export const checkFit = (
     : refused(["spool"], "A stream of Arrow batches has no spool yet: leave the option spool out.")
 }
 
-const refused = (path: ReadonlyArray<string>, message: string): Effect.Effect<never, InvalidArgument> =>
-  Effect.fail(new InvalidArgument({ message, path }))
+const refused = (
+  path: ReadonlyArray<string>,
+  message: string
+): Effect.Effect<never, InvalidArgument> => Effect.fail(new InvalidArgument({ message, path }))
 
 /** The RPC of the ephemeral sessions to a table. */
-export const rpcOf = (table: TableProperties<any>): StreamRpc => table.codec.protocol?.rpc(table) ?? ephemeralRpc(table)
+export const rpcOf = (table: TableProperties<any>): StreamRpc =>
+  table.codec.protocol?.rpc(table) ?? ephemeralRpc(table)
 
 /** The settings of a stream to a table. */
 export const settingsOf = (

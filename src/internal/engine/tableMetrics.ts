@@ -1,6 +1,7 @@
 /**
- * The series of one table in a registry of metrics: found once, and shared by all streams to the table. Effect finds a series anew for
- * each update, by a key that it makes anew when tables take turns, which costs more than to send a small record.
+ * The series of one table in a registry of metrics: found once, and shared by all streams to the
+ * table. Effect finds a series anew for each update, by a key that it makes anew when tables take
+ * turns, which costs more than to send a small record.
  *
  * The registry is the user's, and may throw: that costs the update.
  */
@@ -24,7 +25,10 @@ export interface Series {
 
 /** What a connection is replaced for: a transient failure, or refused credentials. */
 const reconnectCauses: Readonly<
-  Record<Exclude<RetryableReason["_tag"], "SpoolUnavailable"> | "InvalidToken" | "PermissionDenied", true>
+  Record<
+    Exclude<RetryableReason["_tag"], "SpoolUnavailable"> | "InvalidToken" | "PermissionDenied",
+    true
+  >
 > = {
   ConnectionLost: true,
   ConnectTimeout: true,
@@ -57,7 +61,8 @@ const makeSeries = (
     },
     ensure: () => {
       try {
-        if (key === undefined || registry.get(key) === undefined) key = keyOf(bound, registry, context)
+        if (key === undefined || registry.get(key) === undefined)
+          key = keyOf(bound, registry, context)
       } catch (error) {
         warnOnce(registry, "metric registry", error)
       }
@@ -82,7 +87,11 @@ const keyOf = (
   return key
 }
 
-const makeTableMetrics = (series: SeriesOf, registry: Registry, attributes: Metric.Metric.AttributeSet) => {
+const makeTableMetrics = (
+  series: SeriesOf,
+  registry: Registry,
+  attributes: Metric.Metric.AttributeSet
+) => {
   // Without the rest of the stream's context, which must not live as long as the registry.
   const context = Context.empty().pipe(
     Context.add(Metric.MetricRegistry, registry),
@@ -104,7 +113,9 @@ const makeTableMetrics = (series: SeriesOf, registry: Registry, attributes: Metr
     pauses: of(ZerobusMetrics.pauses)
   }
   const reconnects = new Map(
-    Object.keys(reconnectCauses).map((cause) => [cause, of(ZerobusMetrics.reconnects, { cause })] as const)
+    Object.keys(reconnectCauses).map(
+      (cause) => [cause, of(ZerobusMetrics.reconnects, { cause })] as const
+    )
   )
   return { ...named, context, reconnects, all: [...Object.values(named), ...reconnects.values()] }
 }
@@ -113,7 +124,10 @@ const makeTableMetrics = (series: SeriesOf, registry: Registry, attributes: Metr
 export type TableMetrics = ReturnType<typeof makeTableMetrics>
 
 /** By registry, by the attributes that the program gives all its metrics, and by table. */
-const known = new WeakMap<Registry, WeakMap<Metric.Metric.AttributeSet, Map<string, TableMetrics>>>()
+const known = new WeakMap<
+  Registry,
+  WeakMap<Metric.Metric.AttributeSet, Map<string, TableMetrics>>
+>()
 
 /**
  * The metrics of a table, or of a lane to it, in a stream's context, which are in the registry from
@@ -122,7 +136,8 @@ const known = new WeakMap<Registry, WeakMap<Metric.Metric.AttributeSet, Map<stri
 export const tableMetrics = (series: SeriesOf, context: Context.Context<never>): TableMetrics => {
   const registry = Context.get(context, Metric.MetricRegistry)
   const attributes = Context.get(context, Metric.CurrentMetricAttributes)
-  const byAttributes = known.get(registry) ?? new WeakMap<Metric.Metric.AttributeSet, Map<string, TableMetrics>>()
+  const byAttributes =
+    known.get(registry) ?? new WeakMap<Metric.Metric.AttributeSet, Map<string, TableMetrics>>()
   known.set(registry, byAttributes)
   const byTable = byAttributes.get(attributes) ?? new Map<string, TableMetrics>()
   byAttributes.set(attributes, byTable)

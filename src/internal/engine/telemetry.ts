@@ -1,6 +1,6 @@
 /**
- * What one stream reports to `ZerobusMetrics`: synchronous updates in the context that opened it, once per message, acknowledgement or
- * connection.
+ * What one stream reports to `ZerobusMetrics`: synchronous updates in the context that opened it,
+ * once per message, acknowledgement or connection.
  */
 import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
@@ -23,7 +23,12 @@ export class Telemetry {
   private reportedBytes = 0
 
   /** `stream` names it as soon as a session is open. */
-  constructor(zone: LandingZone<any>, of: SeriesOf, stream: () => string, context: Context.Context<never>) {
+  constructor(
+    zone: LandingZone<any>,
+    of: SeriesOf,
+    stream: () => string,
+    context: Context.Context<never>
+  ) {
     this.zone = zone
     this.of = of
     this.stream = stream
@@ -38,7 +43,9 @@ export class Telemetry {
     this.report()
   }
 
-  /** An acknowledgement made records durable, the oldest of them so long after they were accepted. */
+  /**
+   * An acknowledgement made records durable, the oldest of them so long after they were accepted.
+   */
   acknowledged(records: number, bytes: number, millis: number): void {
     const { ackLatency, bytesDurable, recordsDurable } = this.metrics
     recordsDurable.update(records)
@@ -106,10 +113,20 @@ export class Telemetry {
     this.reportedBytes = zone.acceptedBytes
   }
 
-  /** A gauge that reads the zone when somebody reads it: a server that says nothing must not make it stand still. */
-  private gauge(metric: Metric.Metric<number, Metric.GaugeState<number>>, value: () => number): Metric.Registration {
+  /**
+   * A gauge that reads the zone when somebody reads it: a server that says nothing must not make it
+   * stand still.
+   */
+  private gauge(
+    metric: Metric.Metric<number, Metric.GaugeState<number>>,
+    value: () => number
+  ): Metric.Registration {
     const named = Metric.withAttributes(metric, { ...this.of, stream: this.stream() })
-    return Metric.registerUnsafe(named, this.context, { get: () => ({ value: value() }), update, modify: update })
+    return Metric.registerUnsafe(named, this.context, {
+      get: () => ({ value: value() }),
+      update,
+      modify: update
+    })
   }
 
   /** Metrics live in a registry of the user's context, which may throw. */
@@ -126,4 +143,5 @@ export class Telemetry {
 const update = (): void => {}
 
 /** Makes the reports of a stream. */
-export const makeTelemetry = (...given: ConstructorParameters<typeof Telemetry>): Telemetry => new Telemetry(...given)
+export const makeTelemetry = (...given: ConstructorParameters<typeof Telemetry>): Telemetry =>
+  new Telemetry(...given)

@@ -46,7 +46,9 @@ export class Inbox {
         return Effect.succeed(inbox)
       }
       const queued = Effect.forever(Effect.map(Queue.take(call.responses), response)).pipe(
-        Effect.catch((failure) => Effect.sync(() => end(failure._tag === "Done" ? undefined : failure)))
+        Effect.catch((failure) =>
+          Effect.sync(() => end(failure._tag === "Done" ? undefined : failure))
+        )
       )
       return Effect.as(Effect.forkScoped(queued, { startImmediately: true }), inbox)
     })
@@ -55,7 +57,8 @@ export class Inbox {
   /** Gives this reader what arrived meanwhile and what follows, in place of the reader before. */
   readUnsafe(reader: InboxReader | undefined): void {
     this.reader = reader
-    while (this.reader !== undefined && this.early.length > 0) this.reader.response(this.early.shift()!)
+    while (this.reader !== undefined && this.early.length > 0)
+      this.reader.response(this.early.shift()!)
     if (this.ended !== undefined) this.reader?.end(this.ended.end)
   }
 
@@ -125,7 +128,9 @@ export class Sending {
   }
 
   private wait(effect: Effect.Effect<void>): void {
-    const guarded = Effect.catchDefect(effect, (defect) => Effect.sync(() => this.ending.die(defect)))
+    const guarded = Effect.catchDefect(effect, (defect) =>
+      Effect.sync(() => this.ending.die(defect))
+    )
     this.waiting = this.core.fork(guarded)
   }
 
@@ -148,7 +153,10 @@ export class Sending {
     this.wait(Effect.map(this.flight.session.call.writable, () => this.listen()))
   }
 
-  /** Hands a message over, or as many of its requests as the transport takes; false when that is full. */
+  /**
+   * Hands a message over, or as many of its requests as the transport takes; false when that is
+   * full.
+   */
   private hand(message: Message): boolean {
     const { core, flight } = this
     const now = core.now()

@@ -63,7 +63,9 @@ export class RowWire implements Wire {
   /** The frame of the message that is handed over next, and the number of that of the session. */
   private nextFrame = 0
   private frameNumber = 0
-  /** Up to which row each message reaches that is not acknowledged, each frame that has not left. */
+  /**
+   * Up to which row each message reaches that is not acknowledged, each frame that has not left.
+   */
   private readonly messageEnds = new RowEnds()
   private readonly frameEnds = new RowEnds()
   private begun = 0

@@ -1,11 +1,13 @@
 /**
  * A table whose columns a running stream follows (`onSchemaChange: "reopen"`).
  *
- *   SchemaMismatch --> once per offset: read the catalog --> next session
- *   a record with an unknown column --> read the catalog --> has it --> end the session --> next session --> the record again
+ *   SchemaMismatch --> once per offset: read the catalog --> next session a record with an unknown
+ *   column --> read the catalog --> has it --> end the session --> next session --> the record
+ *   again
  *
- * A session is opened with one descriptor, and its records must be written for that. So the form of the table changes between two
- * sessions, never in one. What was written for the old form fits the new one, which only has more columns.
+ * A session is opened with one descriptor, and its records must be written for that. So the form of
+ * the table changes between two sessions, never in one. What was written for the old form fits the
+ * new one, which only has more columns.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -18,7 +20,10 @@ import { apart } from "../userCode/apart.ts"
 import { Answer } from "../userCode/answer.ts"
 import { shielded } from "../userCode/shield.ts"
 
-/** How long a reading that found nothing new holds, in milliseconds: records with wrong names must not flood the catalog. */
+/**
+ * How long a reading that found nothing new holds, in milliseconds: records with wrong names must
+ * not flood the catalog.
+ */
 const NOTHING_NEW = 5_000
 
 /** The table of one stream, in its latest form. */
@@ -83,8 +88,9 @@ export class FollowedTable<in out A> {
   }
 
   /**
-   * Reads the table again for a record that has a column it does not know, and waits for a session with the new form. False when
-   * there is none; `ended` completes when the stream ends, which answers too.
+   * Reads the table again for a record that has a column it does not know, and waits for a session
+   * with the new form. False when there is none; `ended` completes when the stream ends, which
+   * answers too.
    */
   follow(ended: Effect.Effect<void>): Effect.Effect<boolean> {
     return Effect.flatMap(this.read, (found) => {
@@ -105,16 +111,22 @@ export class FollowedTable<in out A> {
         Effect.suspend(() => {
           if (this.form !== before || this.next !== undefined) return Effect.succeed(true)
           const reread = rereadOf(this.form)
-          if (reread === undefined || this.now() < this.nothingNewUntil) return Effect.succeed(false)
-          return Effect.flatMap(Effect.exit(Effect.timeoutOption(apart(reread), this.limitMillis)), (exit) => {
-            const form = Exit.isSuccess(exit) && exit.value._tag === "Some" ? exit.value.value : undefined
-            this.next = form
-            if (form === undefined) this.nothingNewUntil = this.now() + NOTHING_NEW
-            if (Exit.isSuccess(exit) && exit.value._tag === "Some") return Effect.succeed(form !== undefined)
-            if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
-              return Effect.failCause(exit.cause as Cause.Cause<never>)
-            return Effect.as(shielded(logUnread(this.table.tableName, exit)), false)
-          })
+          if (reread === undefined || this.now() < this.nothingNewUntil)
+            return Effect.succeed(false)
+          return Effect.flatMap(
+            Effect.exit(Effect.timeoutOption(apart(reread), this.limitMillis)),
+            (exit) => {
+              const form =
+                Exit.isSuccess(exit) && exit.value._tag === "Some" ? exit.value.value : undefined
+              this.next = form
+              if (form === undefined) this.nothingNewUntil = this.now() + NOTHING_NEW
+              if (Exit.isSuccess(exit) && exit.value._tag === "Some")
+                return Effect.succeed(form !== undefined)
+              if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
+                return Effect.failCause(exit.cause as Cause.Cause<never>)
+              return Effect.as(shielded(logUnread(this.table.tableName, exit)), false)
+            }
+          )
         })
       )
     })
@@ -135,7 +147,10 @@ export class FollowedTable<in out A> {
 /** The table of a stream that follows its columns; `undefined` for one that does not. */
 export const followTable = <A>(
   table: TableProperties<A>,
-  { onSchemaChange, recoveryTimeout }: Pick<ResolvedStreamOptions, "onSchemaChange" | "recoveryTimeout">
+  {
+    onSchemaChange,
+    recoveryTimeout
+  }: Pick<ResolvedStreamOptions, "onSchemaChange" | "recoveryTimeout">
 ): Effect.Effect<FollowedTable<A> | undefined> =>
   onSchemaChange === "fail"
     ? Effect.succeed(undefined)
@@ -144,10 +159,16 @@ export const followTable = <A>(
         return Effect.succeed(new FollowedTable(table, recoveryTimeout, now))
       })
 
-const logUnread = (table: string, exit: Exit.Exit<unknown, { readonly message: string }>): Effect.Effect<void> => {
-  const cause = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error.message : undefined
+const logUnread = (
+  table: string,
+  exit: Exit.Exit<unknown, { readonly message: string }>
+): Effect.Effect<void> => {
+  const cause = Exit.isFailure(exit)
+    ? exit.cause.reasons.find(Cause.isFailReason)?.error.message
+    : undefined
   return Effect.logWarning("The table could not be read again for a change of its columns", {
     table,
-    cause: cause ?? (Exit.isSuccess(exit) ? "the catalog did not answer in time" : "the catalog failed")
+    cause:
+      cause ?? (Exit.isSuccess(exit) ? "the catalog did not answer in time" : "the catalog failed")
   })
 }

@@ -27,7 +27,8 @@ const takeMemory = (bytes: number): Buffer => {
 }
 
 const giveMemory = (memory: Buffer): void => {
-  if (memory.length >= unitBytes && memory.length <= longBytes && kept.length < mostKept) kept.push(memory)
+  if (memory.length >= unitBytes && memory.length <= longBytes && kept.length < mostKept)
+    kept.push(memory)
 }
 
 /** The frames of one direction of a call. */
@@ -80,7 +81,8 @@ export class FrameSplitter {
         at += FRAME_HEADER
       } else if (this.length < 0) {
         const head = (this.head ??= Buffer.alloc(FRAME_HEADER))
-        while (this.headBytes < FRAME_HEADER && at < chunk.length) head[this.headBytes++] = chunk[at++]!
+        while (this.headBytes < FRAME_HEADER && at < chunk.length)
+          head[this.headBytes++] = chunk[at++]!
         if (this.headBytes < FRAME_HEADER) return undefined
         this.headBytes = 0
         const length = head.readUInt32BE(1)

@@ -111,7 +111,10 @@ export class GrpcCall implements TransportCall {
     // A call emits the status as an error too, also after cancel(); without a listener that would
     // end the process.
     call.on("error", nothing)
-    this.pings = connection.pings?.add({ session: () => sessionOf(call), isInFlight: () => this.isInFlight() })
+    this.pings = connection.pings?.add({
+      session: () => sessionOf(call),
+      isInFlight: () => this.isInFlight()
+    })
     this.sender = new FrameSender(call, mayShare)
     connection.began(call)
   }
@@ -121,7 +124,8 @@ export class GrpcCall implements TransportCall {
     this.unwrittenRequests++
     this.unwrittenBytes += length
     this.sender.send(request, room, () => this.written(length))
-    if ((this.unwrittenBytes < HIGH_WATER && !this.sender.probing) || this.ended !== undefined) return true
+    if ((this.unwrittenBytes < HIGH_WATER && !this.sender.probing) || this.ended !== undefined)
+      return true
     this.room ??= new Answer()
     return false
   }
@@ -141,7 +145,11 @@ export class GrpcCall implements TransportCall {
   onResponseUnsafe(listener: (response: Uint8Array) => void): void {
     const { queue } = this
     if (queue !== undefined) {
-      for (let next = Queue.takeUnsafe(queue); next?._tag === "Success"; next = Queue.takeUnsafe(queue)) {
+      for (
+        let next = Queue.takeUnsafe(queue);
+        next?._tag === "Success";
+        next = Queue.takeUnsafe(queue)
+      ) {
         listener(next.value)
       }
     }
@@ -181,7 +189,9 @@ export class GrpcCall implements TransportCall {
   /** Made when somebody asks: the engine has what arrives given to it. */
   get responses(): Queue.Dequeue<Uint8Array, TransportFailure | Cause.Done> {
     if (this.queue === undefined) {
-      this.queue = Effect.runSync(Queue.bounded<Uint8Array, TransportFailure | Cause.Done>(WAITING_RESPONSES))
+      this.queue = Effect.runSync(
+        Queue.bounded<Uint8Array, TransportFailure | Cause.Done>(WAITING_RESPONSES)
+      )
       if (this.ended !== undefined) endQueue(this.queue, this.ended.failure)
     }
     return Queue.asDequeue(this.queue)
@@ -191,7 +201,8 @@ export class GrpcCall implements TransportCall {
   endUnsafe(): void {
     if (!this.answered) this.connection.stuck = true
     // Both sides have ended it, and nothing of it is left to be written.
-    const spent = this.ending && this.unwrittenRequests === 0 && this.ended !== undefined && !this.ended.failure
+    const spent =
+      this.ending && this.unwrittenRequests === 0 && this.ended !== undefined && !this.ended.failure
     this.connection.spare = this.keeps && spent
     this.pings?.end()
     this.reader.end()
@@ -215,7 +226,9 @@ export class GrpcCall implements TransportCall {
     const queue = this.responses as Responses
     if (Queue.offerUnsafe(queue, bytes)) return
     this.call.pause()
-    Effect.runFork(Effect.andThen(Queue.offer(queue, bytes), () => Effect.sync(() => this.call.resume())))
+    Effect.runFork(
+      Effect.andThen(Queue.offer(queue, bytes), () => Effect.sync(() => this.call.resume()))
+    )
   }
 
   private statusCame(status: Grpc.StatusObject): void {
@@ -224,7 +237,11 @@ export class GrpcCall implements TransportCall {
     const failure =
       status.code === Grpc.status.OK
         ? undefined
-        : toFailure(status, this.pings?.failure() ?? credentials.latestFailure, credentials.route.proxy)
+        : toFailure(
+            status,
+            this.pings?.failure() ?? credentials.latestFailure,
+            credentials.route.proxy
+          )
     if (this.answered && failure?._tag === "Disconnected") this.onLost()
     this.answered = this.answered || failure === undefined || failure._tag === "Status"
     const end = (): void => {

@@ -1,5 +1,6 @@
 /**
- * Turns the client's settings into what a gRPC channel needs: target, credentials that make its connections, keepalive, user agent.
+ * Turns the client's settings into what a gRPC channel needs: target, credentials that make its
+ * connections, keepalive, user agent.
  */
 import * as Grpc from "@grpc/grpc-js"
 import * as Duration from "effect/Duration"
@@ -34,7 +35,8 @@ const TCP_KEEPALIVE = 60_000
 const lateRefusal = /^ERR_SSL_.*ALERT_(?:.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)/
 
 /** The settings of a client; those of TLS may need services `R`. */
-export type ChannelOptions<R> = Omit<ZerobusOptions<unknown>, "tls"> & Pick<ZerobusOptions<R>, "tls">
+export type ChannelOptions<R> = Omit<ZerobusOptions<unknown>, "tls"> &
+  Pick<ZerobusOptions<R>, "tls">
 
 /** Checks the settings that concern the channel and puts them together. */
 export const channelSettings = <R = never>(
@@ -42,7 +44,9 @@ export const channelSettings = <R = never>(
 ): Effect.Effect<ChannelSettings, InvalidEndpoint | InvalidArgument, R> =>
   Effect.gen(function* () {
     yield* checkZerobusOptions(options)
-    const endpoint = yield* Effect.fromResult(parseEndpoint(options.serverEndpoint, "The Zerobus endpoint"))
+    const endpoint = yield* Effect.fromResult(
+      parseEndpoint(options.serverEndpoint, "The Zerobus endpoint")
+    )
     const application = options.applicationName?.trim() ?? ""
     const keepalive = options.keepalive === "off" ? undefined : (options.keepalive ?? {})
     const route = yield* routeTo(endpoint, options, "h2")
@@ -77,14 +81,24 @@ const pingPolicy = (
   log: (effect: Effect.Effect<void>) => unknown
 ): PingPolicy =>
   new PingPolicy(
-    { interval: wholeMillis(interval), timeout: wholeMillis(timeout), idleInterval: wholeMillis(idleInterval) },
+    {
+      interval: wholeMillis(interval),
+      timeout: wholeMillis(timeout),
+      idleInterval: wholeMillis(idleInterval)
+    },
     (slower) => {
-      const advice = "Set keepalive.interval to what the server or the proxy in front of it accepts."
-      log(Effect.logWarning(`${host} refuses pings this often. The interval is now ${slower} ms. ${advice}`))
+      const advice =
+        "Set keepalive.interval to what the server or the proxy in front of it accepts."
+      log(
+        Effect.logWarning(
+          `${host} refuses pings this often. The interval is now ${slower} ms. ${advice}`
+        )
+      )
     }
   )
 
-const wholeMillis = (value: Duration.Input): number => Math.ceil(Duration.toMillis(Duration.fromInputUnsafe(value)))
+const wholeMillis = (value: Duration.Input): number =>
+  Math.ceil(Duration.toMillis(Duration.fromInputUnsafe(value)))
 
 /** Where one attempt to connect is. */
 interface Progress {
@@ -95,8 +109,9 @@ interface Progress {
 }
 
 /**
- * Channel credentials that make the connection themselves: through the proxy and with the client's TLS rules, both of which must hold
- * for every connection. They keep why the latest attempt failed, since a channel passes on no more than a text.
+ * Channel credentials that make the connection themselves: through the proxy and with the client's
+ * TLS rules, both of which must hold for every connection. They keep why the latest attempt failed,
+ * since a channel passes on no more than a text.
  */
 export class RouteCredentials extends Grpc.ChannelCredentials {
   private failure: ConnectFailure | undefined
@@ -137,7 +152,10 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
   waitingFor(): string {
     let furthest: Progress | undefined
     for (const attempt of this.attempts) {
-      if (attempt.waitingFor !== undefined && (furthest === undefined || attempt.done > furthest.done))
+      if (
+        attempt.waitingFor !== undefined &&
+        (furthest === undefined || attempt.done > furthest.done)
+      )
         furthest = attempt
     }
     return furthest?.waitingFor ?? `the address of ${firstHop(this.route).host} (name resolution)`
@@ -163,7 +181,8 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
       connect: async (socket) => {
         const attempt = new AbortController()
         const { signal } = attempt
-        // Given up while grpc-js was connecting: it destroys the socket of a connector that fails, and keeps one it is given.
+        // Given up while grpc-js was connecting: it destroys the socket of a connector that fails,
+        // and keeps one it is given.
         if (this.aborted) attempt.abort()
         this.pending.add(attempt)
         socket.setKeepAlive(true, TCP_KEEPALIVE)

@@ -30,7 +30,9 @@ type Call = Grpc.ClientDuplexStream<Buffer, Buffer>
 /** Milliseconds between attempts to make a shared connection, after one that failed. */
 const CONNECT_PAUSE = 100
 
-/** The most of its time that an attempt spends on that pause, so that the rest is enough to connect. */
+/**
+ * The most of its time that an attempt spends on that pause, so that the rest is enough to connect.
+ */
 const PAUSE_SHARE = 0.1
 
 /** Milliseconds that a connection is kept for the next call. */
@@ -132,7 +134,8 @@ class SharedConnection extends Connection {
     const watch = (): void => {
       if (this.settled.isDone || this.closed) return
       const state = channel.getConnectivityState(false)
-      if (state !== Grpc.connectivityState.READY) return channel.watchConnectivityState(state, Infinity, watch)
+      if (state !== Grpc.connectivityState.READY)
+        return channel.watchConnectivityState(state, Infinity, watch)
       // By the next turn the call has its place in the session.
       setImmediate(() => {
         look()
@@ -161,8 +164,8 @@ export interface Wait {
 /** Gives calls the connections that they travel on, and takes them back. */
 export interface Connections {
   /**
-   * What an attempt that may take so many milliseconds has to wait for before it takes a connection;
-   * undefined when it can take one.
+   * What an attempt that may take so many milliseconds has to wait for before it takes a
+   * connection; undefined when it can take one.
    */
   readonly pause: (limit: number) => Wait | undefined
   /** A connection to hold for a call, and what to wait for before that is made. */
@@ -212,7 +215,9 @@ export class OwnConnections implements Connections {
   private takeKept(): Connection | undefined {
     for (const connection of [...this.kept.keys()].reverse()) {
       this.forget(connection)
-      if (connection.client.getChannel().getConnectivityState(false) === Grpc.connectivityState.READY) {
+      if (
+        connection.client.getChannel().getConnectivityState(false) === Grpc.connectivityState.READY
+      ) {
         connection.spare = false
         return connection
       }
@@ -252,7 +257,9 @@ export class SharedConnections implements Connections {
     const { failed } = this
     if (failed === undefined || this.find() !== undefined) return undefined
     const millis = failed.at + Math.min(CONNECT_PAUSE, limit * PAUSE_SHARE) - this.now()
-    return millis > 0 ? { until: Effect.sleep(millis), waitingFor: () => failed.connection.waitingFor() } : undefined
+    return millis > 0
+      ? { until: Effect.sleep(millis), waitingFor: () => failed.connection.waitingFor() }
+      : undefined
   }
 
   holdUnsafe(): { readonly connection: Connection; readonly wait: Wait | undefined } {
@@ -269,7 +276,8 @@ export class SharedConnections implements Connections {
   admitsUnsafe(connection: Connection): boolean {
     const shared = connection as SharedConnection
     // What kept the first call from its way is told to all.
-    const admits = shared.hasFailed || (shared.isUsable && shared.calls < (shared.limit ?? Infinity))
+    const admits =
+      shared.hasFailed || (shared.isUsable && shared.calls < (shared.limit ?? Infinity))
     if (admits) shared.calls++
     return admits
   }
@@ -278,7 +286,8 @@ export class SharedConnections implements Connections {
     const shared = connection as SharedConnection
     shared.holders--
     if (called) shared.calls--
-    if (called && shared.stuck && shared.limit === undefined) this.failed = { at: this.now(), connection }
+    if (called && shared.stuck && shared.limit === undefined)
+      this.failed = { at: this.now(), connection }
     if (shared.holders > 0) return
     const spare = [...this.connections].some((other) => other !== shared && other.isUsable)
     if (shared.isUsable && !spare) return

@@ -33,7 +33,10 @@ export const LOCAL_TEXTS: ReadonlyArray<string> = [
 /** Whether a text begins with one of these. */
 const begins = (details: string): boolean => LOCAL_TEXTS.some((text) => details.startsWith(text))
 
-/** Takes grpc-js's own bookkeeping out of a text: time stamps, notes on name resolution, nested prefixes. */
+/**
+ * Takes grpc-js's own bookkeeping out of a text: time stamps, notes on name resolution, nested
+ * prefixes.
+ */
 const plainly = (details: string): string =>
   details
     .replace(/ Resolution note:.*$/s, "")
@@ -44,7 +47,9 @@ const plainly = (details: string): string =>
 /** Reads a text of grpc-js as the loss of a connection, or of the first hop of one. */
 const disconnected = (details: string, proxy: Proxy | undefined): TransportFailure => {
   const isUnreached = details.startsWith(NOT_CONNECTED) || details.startsWith(NOT_RESOLVED)
-  return TransportFailure.Disconnected({ message: unreachedHop(isUnreached ? proxy : undefined, plainly(details)) })
+  return TransportFailure.Disconnected({
+    message: unreachedHop(isUnreached ? proxy : undefined, plainly(details))
+  })
 }
 
 /**
@@ -53,18 +58,25 @@ const disconnected = (details: string, proxy: Proxy | undefined): TransportFailu
  * server.
  */
 export const toFailure = (
-  { code, details = "", metadata }: Partial<Grpc.StatusObject> & Pick<Grpc.StatusObject, "code" | "metadata">,
+  {
+    code,
+    details = "",
+    metadata
+  }: Partial<Grpc.StatusObject> & Pick<Grpc.StatusObject, "code" | "metadata">,
   refused: ConnectFailure | undefined,
   proxy: Proxy | undefined
 ): TransportFailure => {
   const message = unreadable(code, details)
   if (message !== undefined) return TransportFailure.Unreadable({ message })
   // A server that refuses pings may reset the calls too, which grpc-js reports as exhaustion.
-  if (refused?.code === TOO_MANY_PINGS) return TransportFailure.Disconnected({ message: refused.message })
+  if (refused?.code === TOO_MANY_PINGS)
+    return TransportFailure.Disconnected({ message: refused.message })
   if ((code === Grpc.status.UNAVAILABLE || code === Grpc.status.INTERNAL) && begins(details)) {
     if (refused === undefined) return disconnected(details, proxy)
     const { code, message, tls } = refused
-    return tls ? TransportFailure.TlsRefused({ message, code }) : TransportFailure.Disconnected({ message })
+    return tls
+      ? TransportFailure.TlsRefused({ message, code })
+      : TransportFailure.Disconnected({ message })
   }
   const binary = metadata.get("grpc-status-details-bin")[0]
   return TransportFailure.Status({

@@ -60,7 +60,8 @@ export class FrameSender {
 
   /** Sends one request. `room` bytes in front of it, in the same buffer, may be overwritten. */
   send(request: Uint8Array, room: number, written: Written): void {
-    if (this.mode === "copied" || (this.mayShare && room < FRAME_HEADER)) return this.sendCopied(request, written)
+    if (this.mode === "copied" || (this.mayShare && room < FRAME_HEADER))
+      return this.sendCopied(request, written)
     if (this.mode === "unknown") {
       // Looked at when nothing else is on its way, so that what arrives below is this request.
       const stream = this.copying === 0 ? committedStreamOf(this.call) : undefined

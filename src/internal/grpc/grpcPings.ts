@@ -2,20 +2,21 @@
  * Pings that find dead connections and that servers accept.
  *
  * Servers limit how often a client may ping while no data flows: grpc-go and grpc-java close the
- * connection after a few pings that come less than five minutes apart. grpc-js pings at one interval
- * whether or not anything is awaited. So its keepalive stays off, and the connection is pinged here:
+ * connection after a few pings that come less than five minutes apart. grpc-js pings at one
+ * interval whether or not anything is awaited. So its keepalive stays off, and the connection is
+ * pinged here:
  *
  *   something is in flight    after `interval` without a byte from the server
  *   nothing is in flight      after `idleInterval` without a byte from the server
  *
- * Time is counted in ticks of half an interval. A tick that finds new bytes sends nothing, so a dead
- * connection is found within interval + timeout of the last byte. An unanswered ping destroys the
- * HTTP/2 session. grpc-js does not hand out its session, so it is looked up inside a call; where a
- * version of grpc-js hides it, the operating system's TCP keepalive stands in.
+ * Time is counted in ticks of half an interval. A tick that finds new bytes sends nothing, so a
+ * dead connection is found within interval + timeout of the last byte. An unanswered ping destroys
+ * the HTTP/2 session. grpc-js does not hand out its session, so it is looked up inside a call;
+ * where a version of grpc-js hides it, the operating system's TCP keepalive stands in.
  *
  * A connection that calls share can have several sessions: after a GOAWAY, earlier calls end on the
- * old session and later ones begin on a new one. Each session is pinged by itself. Node sends no ping
- * on a session that received a GOAWAY: there the TCP keepalive and the stream's
+ * old session and later ones begin on a new one. Each session is pinged by itself. Node sends no
+ * ping on a session that received a GOAWAY: there the TCP keepalive and the stream's
  * `serverLackOfAckTimeout` find a dead connection.
  */
 import type { ClientHttp2Session } from "node:http2"
@@ -74,7 +75,8 @@ export interface CallPings {
   readonly end: () => void
 }
 
-const text = (millis: number): string => (millis % 1000 === 0 ? `${millis / 1000} s` : `${millis} ms`)
+const text = (millis: number): string =>
+  millis % 1000 === 0 ? `${millis / 1000} s` : `${millis} ms`
 
 /** The pings of one HTTP/2 session. */
 class SessionPings {
@@ -97,7 +99,10 @@ class SessionPings {
     })
   }
 
-  /** Pings if the server has been quiet for long enough; `tick` milliseconds passed since the last look. */
+  /**
+   * Pings if the server has been quiet for long enough; `tick` milliseconds passed since the last
+   * look.
+   */
   look(tick: number, isInFlight: boolean): void {
     if (this.session.destroyed || this.unanswered !== undefined) return
     const { bytesRead } = this.session.socket
@@ -189,7 +194,8 @@ export class ConnectionPings {
     this.findSessions()
     const sessions = new Map<SessionPings, boolean>()
     for (const [call, pings] of this.calls) {
-      if (pings !== undefined) sessions.set(pings, sessions.get(pings) === true || call.isInFlight())
+      if (pings !== undefined)
+        sessions.set(pings, sessions.get(pings) === true || call.isInFlight())
     }
     for (const [pings, isInFlight] of sessions) pings.look(tick, isInFlight)
   }

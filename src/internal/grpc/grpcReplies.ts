@@ -1,9 +1,10 @@
 /**
  * What is read of a server's responses: plain ones up to a limit.
  *
- * Zerobus responses are a few bytes long, so compressing them gains nothing, and unpacking what a server sends is a way to use up a
- * client's memory and time. grpc-js offers the server gzip and deflate and unpacks both, and has no option against it; its filters,
- * which could, are no public part. So ours is put behind them only where they are found as they are known; elsewhere grpc-js
+ * Zerobus responses are a few bytes long, so compressing them gains nothing, and unpacking what a
+ * server sends is a way to use up a client's memory and time. grpc-js offers the server gzip and
+ * deflate and unpacks both, and has no option against it; its filters, which could, are no public
+ * part. So ours is put behind them only where they are found as they are known; elsewhere grpc-js
  * unpacks, within the limit.
  */
 import * as Grpc from "@grpc/grpc-js"
@@ -32,7 +33,9 @@ class PlainReplies extends Grpc.experimental.BaseFilter {
 /** The inside of a channel, as far as it is used. Everything may be missing. */
 interface Inside {
   readonly internalChannel?: {
-    readonly filterStackFactory?: { readonly factories?: Array<{ readonly createFilter: () => unknown }> }
+    readonly filterStackFactory?: {
+      readonly factories?: Array<{ readonly createFilter: () => unknown }>
+    }
   }
 }
 

@@ -1,8 +1,8 @@
 /**
- * The HTTP/2 stream and session below a call of grpc-js. grpc-js does not hand them out, and reports
- * neither the pings nor the GOAWAY of a session, so they are looked up inside a call. Where a
- * version of grpc-js hides them, there are no pings and no notice of a GOAWAY, and streams recover
- * when the connection is lost.
+ * The HTTP/2 stream and session below a call of grpc-js. grpc-js does not hand them out, and
+ * reports neither the pings nor the GOAWAY of a session, so they are looked up inside a call. Where
+ * a version of grpc-js hides them, there are no pings and no notice of a GOAWAY, and streams
+ * recover when the connection is lost.
  */
 import type * as Grpc from "@grpc/grpc-js"
 import { type ClientHttp2Session, type ClientHttp2Stream, constants } from "node:http2"

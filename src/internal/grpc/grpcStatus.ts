@@ -1,6 +1,6 @@
 /**
- * The one table that turns a failed call into an error of the client: by gRPC status and, where the server gave them, by its
- * structured details. It decides what is retryable; nobody else does.
+ * The one table that turns a failed call into an error of the client: by gRPC status and, where the
+ * server gave them, by its structured details. It decides what is retryable; nobody else does.
  */
 import type { TransportFailure } from "../../Transport.ts"
 import {
@@ -49,8 +49,9 @@ export interface PersistentCall {
 }
 
 /**
- * Turns a transport's failure into the client's error. `tableName` names the table in the message; the server's words go without the
- * `secrets`. Some statuses mean something else for a `persistent` stream.
+ * Turns a transport's failure into the client's error. `tableName` names the table in the message;
+ * the server's words go without the `secrets`. Some statuses mean something else for a `persistent`
+ * stream.
  */
 export const classify = (
   failure: TransportFailure,
@@ -73,10 +74,14 @@ export const classify = (
     case "TlsRefused":
       return new TlsFailure({
         message:
-          sentence(`The TLS handshake was refused (${failure.code}): ${scrub(failure.message, secrets)}`) +
+          sentence(
+            `The TLS handshake was refused (${failure.code}): ${scrub(failure.message, secrets)}`
+          ) +
           (NOT_TLS.includes(failure.code)
-            ? " The other side does not speak TLS: check the port, or begin the endpoint with http:// for a server without TLS."
-            : " Check the endpoint's host name and certificate, or give the issuing authority with the tls.ca option."),
+            ? " The other side does not speak TLS: check the port, or begin the endpoint with " +
+              "http:// for a server without TLS."
+            : " Check the endpoint's host name and certificate, or give the issuing authority " +
+              "with the tls.ca option."),
         code: failure.code
       })
     case "Status":
@@ -85,14 +90,22 @@ export const classify = (
 }
 
 /** OpenSSL's error codes that mean that the peer does not speak TLS. */
-export const NOT_TLS: ReadonlyArray<string> = ["ERR_SSL_WRONG_VERSION_NUMBER", "ERR_SSL_HTTP_REQUEST"]
+export const NOT_TLS: ReadonlyArray<string> = [
+  "ERR_SSL_WRONG_VERSION_NUMBER",
+  "ERR_SSL_HTTP_REQUEST"
+]
 
 /** How texts begin that mean that the server was never reached. */
-export const UNREACHED: ReadonlyArray<string> = ["connect E", "Name resolution failed", "Failed to connect"]
+export const UNREACHED: ReadonlyArray<string> = [
+  "connect E",
+  "Name resolution failed",
+  "Failed to connect"
+]
 
 const disconnected = (message: string): string =>
   UNREACHED.some((text) => message.startsWith(text))
-    ? `${sentence(`No connection to the Zerobus server could be made: ${message}`)} Check the endpoint, and that the server runs.`
+    ? `${sentence(`No connection to the Zerobus server could be made: ${message}`)} Check the ` +
+      `endpoint, and that the server runs.`
     : sentence(`The connection to the Zerobus server was lost: ${message}`)
 
 /** Others end their sentences or do not. */
@@ -125,7 +138,9 @@ const classifyStatus = (
       return new InvalidToken({ message: `The credentials were refused for ${tableName}. ${said}` })
     case "PERMISSION_DENIED":
       return new PermissionDenied({
-        message: `The service principal may not write to ${tableName}: it needs USE CATALOG, USE SCHEMA, SELECT and MODIFY. ${said}`
+        message:
+          `The service principal may not write to ${tableName}: it needs USE CATALOG, ` +
+          `USE SCHEMA, SELECT and MODIFY. ${said}`
       })
     case "NOT_FOUND":
       return new InvalidTable({ message: `There is no table ${tableName}. ${said}`, tableName })
@@ -134,10 +149,16 @@ const classifyStatus = (
     case "INVALID_ARGUMENT":
     case "OUT_OF_RANGE":
     case "FAILED_PRECONDITION":
-      return new InvalidArgument({ message: `The stream to ${tableName} was refused. ${said}`, path: [] })
+      return new InvalidArgument({
+        message: `The stream to ${tableName} was refused. ${said}`,
+        path: []
+      })
     default:
       return new Retryable({
-        reason: RetryableReason.ServerUnavailable({ message: `The server is unavailable. ${said}`, status }),
+        reason: RetryableReason.ServerUnavailable({
+          message: `The server is unavailable. ${said}`,
+          status
+        }),
         attempts: 1
       })
   }
@@ -153,13 +174,18 @@ const classifyPersistent = (
   said: string
 ): StreamFailure | undefined => {
   if (status === "UNIMPLEMENTED") {
-    return new Unsupported({ message: `The server has no persistent streams. Use createStream. ${said}` })
+    return new Unsupported({
+      message: `The server has no persistent streams. Use createStream. ${said}`
+    })
   }
   // Before it has an id, a status can only mean the table.
   if (streamId === undefined) return undefined
   if (status === "ABORTED") {
-    const what = `The persistent stream ${streamId} was resumed on another connection, which has it now.`
-    return new InvalidState({ message: `${what} Let one process at a time write a stream. ${said}` })
+    const what =
+      `The persistent stream ${streamId} was resumed on another connection, which ` + `has it now.`
+    return new InvalidState({
+      message: `${what} Let one process at a time write a stream. ${said}`
+    })
   }
   if (status !== "NOT_FOUND") return undefined
   const what = `There is no persistent stream ${streamId} of ${tableName} that can be resumed.`
@@ -171,7 +197,9 @@ const classifyPersistent = (
 const schemaError = (
   details: Uint8Array,
   secrets: ReadonlyArray<string>
-): { readonly causes: ReadonlyArray<string>; readonly errorCode: string | undefined } | undefined => {
+):
+  | { readonly causes: ReadonlyArray<string>; readonly errorCode: string | undefined }
+  | undefined => {
   try {
     for (const any of messages(details, 3)) {
       const type = text(messages(any, 1)[0])
@@ -205,4 +233,5 @@ const messages = (bytes: Uint8Array, field: number): ReadonlyArray<Uint8Array> =
   return found
 }
 
-const text = (bytes: Uint8Array | undefined): string => (bytes === undefined ? "" : Buffer.from(bytes).toString("utf8"))
+const text = (bytes: Uint8Array | undefined): string =>
+  bytes === undefined ? "" : Buffer.from(bytes).toString("utf8")

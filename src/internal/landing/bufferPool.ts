@@ -1,6 +1,7 @@
 /**
- * Buffers that are used again. A buffer fresh from the allocator costs a page fault per 4 KiB and counts towards the next garbage
- * collection; one that was just used also lies in the processor's cache. The pool belongs to the whole process and is bounded.
+ * Buffers that are used again. A buffer fresh from the allocator costs a page fault per 4 KiB and
+ * counts towards the next garbage collection; one that was just used also lies in the processor's
+ * cache. The pool belongs to the whole process and is bounded.
  */
 
 /** Bytes of free buffers that are kept while records flow. */
@@ -12,7 +13,10 @@ const free = new Map<number, Array<Buffer>>()
 let freeBytes = 0
 let users = 0
 
-/** The size of the buffer for so many bytes: sizes come in steps of an eighth, so that buffers fit again and little is wasted. */
+/**
+ * The size of the buffer for so many bytes: sizes come in steps of an eighth, so that buffers fit
+ * again and little is wasted.
+ */
 export const sizeClass = (bytes: number): number => {
   const step = 2 ** Math.max(9, Math.floor(Math.log2(bytes)) - 3)
   return Math.ceil(bytes / step) * step
@@ -42,8 +46,8 @@ export const joinPool = (): void => {
 }
 
 /**
- * A stream has nothing left to send, or has ended. The last one lets go of what an idle process need not hold; as long as others
- * send, what is free now is what they take next.
+ * A stream has nothing left to send, or has ended. The last one lets go of what an idle process
+ * need not hold; as long as others send, what is free now is what they take next.
  */
 export const leavePool = (): void => {
   users--

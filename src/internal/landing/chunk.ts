@@ -1,35 +1,47 @@
 /**
  * The memory that records live in between the ingest call and their acknowledgement.
  *
- * A record is copied once, straight into a pooled chunk, with its tag and length in front. The first chunk after
- * everything was acknowledged has 4 KiB, and each that follows eight times as many, up to 256 KiB or less where the zone has small
- * bounds: a thousand streams with a record each take megabytes. What would waste the rest of a chunk gets a buffer of its own, of
- * about its size.
+ * A record is copied once, straight into a pooled chunk, with its tag and length in front. The
+ * first chunk after everything was acknowledged has 4 KiB, and each that follows eight times as
+ * many, up to 256 KiB or less where the zone has small bounds: a thousand streams with a record
+ * each take megabytes. What would waste the rest of a chunk gets a buffer of its own, of about its
+ * size.
  *
- * A message is a stretch of a chunk that travels as one request; 32 bytes of head room in front of it take the request's header,
- * which is stamped anew for every session. A chunk goes back to the pool when its last message is acknowledged.
+ * A message is a stretch of a chunk that travels as one request; 32 bytes of head room in front of
+ * it take the request's header, which is stamped anew for every session. A chunk goes back to the
+ * pool when its last message is acknowledged.
  */
 import { giveBuffer, joinPool, leavePool, sizeClass, takeBuffer } from "./bufferPool.ts"
-import { HEAD_ROOM, type MessageType, payloadTag, readLength, stampHeader } from "../protobuf/envelope.ts"
+import {
+  HEAD_ROOM,
+  type MessageType,
+  payloadTag,
+  readLength,
+  stampHeader
+} from "../protobuf/envelope.ts"
 import type { ByteSink } from "../recordCodec.ts"
 
-/** Size of the largest pooled chunk in bytes. Chunks of 64 KiB and 1 MiB measured 15-60 % slower. */
+/**
+ * Size of the largest pooled chunk in bytes. Chunks of 64 KiB and 1 MiB measured 15-60 % slower.
+ */
 export const CHUNK_SIZE = 256 * 1024
 
 /**
- * What a message takes of the byte budget beyond its bytes, since memory is what the budget bounds: the object and its places in the
- * queue and in the window. `scripts/messageMemory.ts` measures 105 to 118 bytes. Without it empty records that each travel
- * alone would take four times what they are charged.
+ * What a message takes of the byte budget beyond its bytes, since memory is what the budget bounds:
+ * the object and its places in the queue and in the window. `scripts/messageMemory.ts` measures 105
+ * to 118 bytes. Without it empty records that each travel alone would take four times what they are
+ * charged.
  */
 export const MESSAGE_OVERHEAD = 128
 
 /** What a message of its own adds to its content. */
 export const ALONE = HEAD_ROOM + MESSAGE_OVERHEAD
 
-// What is this part of a chunk or more and does not fit its rest gets its own buffer, so that at most an eighth is wasted.
+// What is this part of a chunk or more and does not fit its rest gets its own buffer, so that at
+// most an eighth is wasted.
 const OWN_BUFFER_PART = 8
-// A zone holds chunks of a quarter of its byte budget: one that is being filled and one that is acknowledged in part
-// come on top of what is in flight.
+// A zone holds chunks of a quarter of its byte budget: one that is being filled and one that is
+// acknowledged in part come on top of what is in flight.
 const CHUNKS_OF_ZONE = 4
 /** Size of the first chunk of a stream that holds nothing, in bytes. */
 export const LEAST_CHUNK_SIZE = 4096
@@ -40,9 +52,11 @@ const CHUNK_GROWTH = 8
 export const chunkSize = (maxInflightBytes: number): number =>
   Math.min(CHUNK_SIZE, sizeClass(Math.max(LEAST_CHUNK_SIZE, maxInflightBytes / CHUNKS_OF_ZONE)))
 
-// Room for the length in front of a record to turn out longer than guessed without growing the buffer again.
+// Room for the length in front of a record to turn out longer than guessed without growing the
+// buffer again.
 const LENGTH_SLACK = 8
-// A buffer of its own that was guessed larger than this times the need is exchanged for a smaller one.
+// A buffer of its own that was guessed larger than this times the need is exchanged for a smaller
+// one.
 const LARGEST_EXCESS = 1.25
 
 /** A buffer shared by messages, counted by reference. */
@@ -118,7 +132,15 @@ export class Message {
     const batch = this.atomic || this.records > 1
     const contentStart = batch ? this.start : readLength(buffer, this.start + 1).next
     return buffer.subarray(
-      stampHeader(buffer, contentStart, this.end, wireOffset, payloadTag(recordType), batch, tagShift),
+      stampHeader(
+        buffer,
+        contentStart,
+        this.end,
+        wireOffset,
+        payloadTag(recordType),
+        batch,
+        tagShift
+      ),
       this.end
     )
   }
@@ -143,12 +165,13 @@ export const payloadsIn = (buffer: Buffer, start: number, end: number): Array<Ui
 const NOTHING = Buffer.alloc(0)
 
 /**
- * Writes into the current chunk behind what is committed. A write begins, may grow into another chunk, and is then committed or
- * simply forgotten: nothing counts before the commit.
+ * Writes into the current chunk behind what is committed. A write begins, may grow into another
+ * chunk, and is then committed or simply forgotten: nothing counts before the commit.
  *
- * A write that stays in the current chunk, as nearly all do, only moves numbers. A reference that is stored per record has to be
- * reported to V8's collector, which took up to a tenth of the time of a small record; and what is done seldom is in functions of its
- * own, since V8 puts only so much code into one.
+ * A write that stays in the current chunk, as nearly all do, only moves numbers. A reference that
+ * is stored per record has to be reported to V8's collector, which took up to a tenth of the time
+ * of a small record; and what is done seldom is in functions of its own, since V8 puts only so much
+ * code into one.
  */
 export class ChunkWriter implements ByteSink {
   /** What is written into: the current chunk's, unless the write in progress has moved. */
@@ -156,7 +179,10 @@ export class ChunkWriter implements ByteSink {
   position = 0
   /** Where the write in progress starts. */
   mark = 0
-  /** Whether the write in progress had to move to another chunk, where it starts a message of its own. */
+  /**
+   * Whether the write in progress had to move to another chunk, where it starts a message of its
+   * own.
+   */
   moved = false
   private current: Chunk | undefined
   private committed = 0
@@ -166,7 +192,10 @@ export class ChunkWriter implements ByteSink {
   private own = false
   /** Size of the next chunk. */
   private nextSize: number
-  /** Whether it counts as a user of the pool: from the first write that is kept until nothing is left, or the stream has ended. */
+  /**
+   * Whether it counts as a user of the pool: from the first write that is kept until nothing is
+   * left, or the stream has ended.
+   */
   private usesPool = false
   private readonly chunkSize: number
   private readonly firstSize: number
@@ -184,7 +213,10 @@ export class ChunkWriter implements ByteSink {
     if (this.position > this.buffer.length) this.moveOut()
   }
 
-  /** Exchanges a buffer that turned out far too large. To be called before the write is kept as a message. */
+  /**
+   * Exchanges a buffer that turned out far too large. To be called before the write is kept as a
+   * message.
+   */
   fit(): void {
     const { target } = this
     if (target === undefined || !this.own) return
@@ -257,7 +289,10 @@ export class ChunkWriter implements ByteSink {
     return true
   }
 
-  /** Makes the chunk of a write that has moved the current one, unless the write has a buffer of its own. */
+  /**
+   * Makes the chunk of a write that has moved the current one, unless the write has a buffer of its
+   * own.
+   */
   private adopt(target: Chunk): boolean {
     if (!this.usesPool) joinPool()
     this.usesPool = true
@@ -285,7 +320,10 @@ export class ChunkWriter implements ByteSink {
     this.buffer = this.current?.buffer ?? NOTHING
   }
 
-  /** Gives the current chunk back when nothing is left in it, so that an idle stream holds no memory. */
+  /**
+   * Gives the current chunk back when nothing is left in it, so that an idle stream holds no
+   * memory.
+   */
   releaseIdle(): void {
     // The buffer of a write that was given up goes back as well.
     this.forget()

@@ -1,6 +1,6 @@
 /**
- * A landing zone that is fed from a log: its records come encoded, in the order of their offsets, and wait in the log while there is no
- * room.
+ * A landing zone that is fed from a log: its records come encoded, in the order of their offsets,
+ * and wait in the log while there is no room.
  */
 import { HEAD_ROOM, recordEnd } from "../protobuf/envelope.ts"
 import type { LogEntry, LogReader, LogTarget } from "../spooledLog.ts"
@@ -26,7 +26,10 @@ export class FedZone<A> extends LandingZone<A> implements LogTarget {
   }
 
   /** Takes an entry, or what one message takes of it, as a `LogTarget` does. */
-  feedUnsafe({ atomic, buffer, end, records, start }: LogEntry, reader: Pick<LogReader, "takeUnsafe">): boolean {
+  feedUnsafe(
+    { atomic, buffer, end, records, start }: LogEntry,
+    reader: Pick<LogReader, "takeUnsafe">
+  ): boolean {
     const { mostBytes, mostRecords } = this
     let [at, count] = [end, records]
     if (!atomic && (end - start > mostBytes || records > mostRecords)) {
@@ -45,7 +48,13 @@ export class FedZone<A> extends LandingZone<A> implements LogTarget {
    * Takes records with tags and lengths: a run of single ones, or a batch. False when there is no
    * room. A closed stream takes them too, since it accepted them before.
    */
-  takeUnsafe(source: Buffer, start: number, end: number, records: number, atomic: boolean): boolean {
+  takeUnsafe(
+    source: Buffer,
+    start: number,
+    end: number,
+    records: number,
+    atomic: boolean
+  ): boolean {
     if (!this.hasRoomFor(ALONE + end - start)) return false
     const { open, writer } = this
     const begunBehind = !atomic && open !== undefined && open.records + records <= this.mostRecords
@@ -75,7 +84,8 @@ export class FedZone<A> extends LandingZone<A> implements LogTarget {
     const { maxInflightBytes, maxInflightRecords } = this.limits
     return (
       this.isEmpty ||
-      (this.usedRecords < maxInflightRecords && this.usedBytes + this.overhead + bytes <= maxInflightBytes)
+      (this.usedRecords < maxInflightRecords &&
+        this.usedBytes + this.overhead + bytes <= maxInflightBytes)
     )
   }
 }

@@ -1,16 +1,19 @@
 /**
- * The landing zone: every record accepted and not yet acknowledged, bounded by bytes and by records.
+ * The landing zone: every record accepted and not yet acknowledged, bounded by bytes and by
+ * records.
  *
- *   offerUnsafe --> encode into the chunk --> room? -- yes --> queue -- nextUnsafe --> window --> session
+ *   offerUnsafe --> encode into the chunk --> room? -- yes --> queue -- nextUnsafe --> window -->
+ *   session
  *                                               |               ^
  *                                               | no: Full      | admitUnsafe, once there is room
  *   waitUnsafe ---> encode and copy ----------> waiting line ---+
  *
  *   closeUnsafe --> callers in line are refused
  *
- * Records are encoded at the ingest call. While the last queued message is open, single records join it, so that what
- * arrives while the transport is busy travels as one request. The zone uses no transport, no clock and no fiber: all
- * of it is synchronous. What sessions do with messages is in `zoneMessages.ts`.
+ * Records are encoded at the ingest call. While the last queued message is open, single records
+ * join it, so that what arrives while the transport is busy travels as one request. The zone uses
+ * no transport, no clock and no fiber: all of it is synchronous. What sessions do with messages is
+ * in `zoneMessages.ts`.
  */
 import { MixedScheduler, type Scheduler } from "effect/Scheduler"
 import type { InvalidArgument, PayloadTooLarge } from "../../ZerobusError.ts"
@@ -50,7 +53,10 @@ export interface ZoneParts<A> {
 }
 
 export class LandingZone<A> extends ZoneMessages {
-  /** Bytes of a message of single records, at most; and messages that were acknowledged while they are less than the option. */
+  /**
+   * Bytes of a message of single records, at most; and messages that were acknowledged while they
+   * are less than the option.
+   */
   coalesceBytes: number
   acknowledgedSmaller = 0
   /** Callers that stand in line for a later turn. */
@@ -87,16 +93,22 @@ export class LandingZone<A> extends ZoneMessages {
   mustGiveWay(): boolean {
     const { acceptedBytes, acceptedRecords, turnLine } = this
     return (
-      (acceptedBytes >= turnLine.lookAt || acceptedRecords >= turnLine.lookAtRecord) && turnLine.look(this.queuedBytes)
+      (acceptedBytes >= turnLine.lookAt || acceptedRecords >= turnLine.lookAtRecord) &&
+      turnLine.look(this.queuedBytes)
     )
   }
 
-  /** Stands in line for a later turn, in which `admit` has to hand in at once. Returns how to leave. */
+  /**
+   * Stands in line for a later turn, in which `admit` has to hand in at once. Returns how to leave.
+   */
   standInLineUnsafe(scheduler: Scheduler, admit: () => void): () => void {
     return this.turnLine.joinUnsafe(scheduler, admit)
   }
 
-  /** Accepts one record: its offset, `Full`, or why it is refused. Never overtakes callers that wait. */
+  /**
+   * Accepts one record: its offset, `Full`, or why it is refused. Never overtakes callers that
+   * wait.
+   */
   offerUnsafe(record: A): number | Refusal {
     if (this.waiters.size > 0) return Full
     if (this.encoding) return nested()
@@ -126,8 +138,9 @@ export class LandingZone<A> extends ZoneMessages {
   }
 
   /**
-   * Encodes now and waits for room, behind those who wait already. `admit` is called exactly once unless the returned function,
-   * which takes the caller out of the line, is called before; that returns whether the caller still was in it.
+   * Encodes now and waits for room, behind those who wait already. `admit` is called exactly once
+   * unless the returned function, which takes the caller out of the line, is called before; that
+   * returns whether the caller still was in it.
    */
   waitUnsafe(
     records: ReadonlyArray<A>,
@@ -162,7 +175,10 @@ export class LandingZone<A> extends ZoneMessages {
     return Buffer.from(buffer.subarray(mark, position))
   }
 
-  /** Lets those in who wait and fit, in order. Call it after acknowledgements were published: it may run their fibers. */
+  /**
+   * Lets those in who wait and fit, in order. Call it after acknowledgements were published: it may
+   * run their fibers.
+   */
   admitUnsafe(): void {
     this.waiters.admit()
   }
@@ -181,10 +197,15 @@ export class LandingZone<A> extends ZoneMessages {
   }
 
   private keep(records: number, atomic: boolean, begunBehind: boolean): number {
-    return atomic ? this.keepMessage(records, true) : this.keepSingle(begunBehind, begunBehind && this.joinsOpen())
+    return atomic
+      ? this.keepMessage(records, true)
+      : this.keepSingle(begunBehind, begunBehind && this.joinsOpen())
   }
 
-  /** Refuses everything from now on and answers those who wait. What is unacknowledged stays readable. */
+  /**
+   * Refuses everything from now on and answers those who wait. What is unacknowledged stays
+   * readable.
+   */
   closeUnsafe(): void {
     if (this.closed) return
     this.closed = true
@@ -201,7 +222,10 @@ export class LandingZone<A> extends ZoneMessages {
     this.writer.leave()
   }
 
-  /** Takes over copies of another zone's messages, in order and beyond the bounds, which they met there. */
+  /**
+   * Takes over copies of another zone's messages, in order and beyond the bounds, which they met
+   * there.
+   */
   adoptUnsafe(messages: ReadonlyArray<Message>): void {
     for (const message of messages) {
       const content = message.chunk.buffer.subarray(message.start, message.end)
@@ -216,7 +240,9 @@ export class LandingZone<A> extends ZoneMessages {
   get isFilling(): boolean {
     const { open } = this
     return (
-      open !== undefined && open.records < this.limits.coalesceRecords && open.end - open.start < this.coalesceBytes
+      open !== undefined &&
+      open.records < this.limits.coalesceRecords &&
+      open.end - open.start < this.coalesceBytes
     )
   }
 
@@ -243,14 +269,19 @@ export class LandingZone<A> extends ZoneMessages {
     const { writer } = this
     this.encoding = true
     try {
-      return writer.writeBatch(records, this.limits.maxPayloadBytes) ?? this.check(writer.size, writer.size)
+      return (
+        writer.writeBatch(records, this.limits.maxPayloadBytes) ??
+        this.check(writer.size, writer.size)
+      )
     } finally {
       this.encoding = false
     }
   }
 
   private check(payload: number, content: number): Refusal | undefined {
-    return this.nextOffset > Number.MAX_SAFE_INTEGER ? exhausted() : this.sizes.check(payload, content)
+    return this.nextOffset > Number.MAX_SAFE_INTEGER
+      ? exhausted()
+      : this.sizes.check(payload, content)
   }
 
   protected fits(charge: number): boolean {

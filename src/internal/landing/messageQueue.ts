@@ -56,7 +56,10 @@ export class MessageQueue implements Due {
     return message
   }
 
-  /** Calls the listener, which must not throw, in the turn after each message came. One at a time; returns how to end that. */
+  /**
+   * Calls the listener, which must not throw, in the turn after each message came. One at a time;
+   * returns how to end that.
+   */
   listenUnsafe(listener: () => void): () => void {
     this.listener = listener
     return () => {

@@ -1,6 +1,6 @@
 /**
- * What the streams of one client do in the next turn of the event loop, in one task for all of them:
- * a thousand streams with a record each schedule one task, not a thousand.
+ * What the streams of one client do in the next turn of the event loop, in one task for all of
+ * them: a thousand streams with a record each schedule one task, not a thousand.
  *
  * A turn serves so many streams at most; sockets and timers come in between.
  */
@@ -12,7 +12,10 @@ export interface Due {
   readonly runUnsafe: () => void
 }
 
-/** Streams that are served in one turn. At some 20 microseconds each that takes about 5 milliseconds. */
+/**
+ * Streams that are served in one turn. At some 20 microseconds each that takes about 5
+ * milliseconds.
+ */
 export const SERVED = 256
 
 export class NextTurn {

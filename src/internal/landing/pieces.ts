@@ -6,8 +6,9 @@ import { sizeClass } from "./bufferPool.ts"
 import { Chunk, Message } from "./chunk.ts"
 
 /**
- * Messages of at most `records` records each that together hold what `message` holds, in order. They are copies: a header is stamped
- * in front of each, where the bytes of the record before it lie in the whole. The whole gives its chunk back.
+ * Messages of at most `records` records each that together hold what `message` holds, in order.
+ * They are copies: a header is stamped in front of each, where the bytes of the record before it
+ * lie in the whole. The whole gives its chunk back.
  */
 export const divide = (message: Message, records: number): ReadonlyArray<Message> => {
   const { buffer } = message.chunk
@@ -27,8 +28,8 @@ export const divide = (message: Message, records: number): ReadonlyArray<Message
 }
 
 /**
- * A message with other records, of the same offsets, in the place of `message`, which gives its chunk
- * back.
+ * A message with other records, of the same offsets, in the place of `message`, which gives its
+ * chunk back.
  */
 export const replace = (message: Message, content: Uint8Array, records: number): Message => {
   const chunk = new Chunk(sizeClass(HEAD_ROOM + content.length))
@@ -40,7 +41,13 @@ export const replace = (message: Message, content: Uint8Array, records: number):
   return Object.assign(other, { offsets, sends, handedAt })
 }
 
-const copy = (whole: Message, start: number, end: number, first: number, records: number): Message => {
+const copy = (
+  whole: Message,
+  start: number,
+  end: number,
+  first: number,
+  records: number
+): Message => {
   const chunk = new Chunk(sizeClass(HEAD_ROOM + end - start))
   whole.chunk.buffer.copy(chunk.buffer, HEAD_ROOM, start, end)
   const piece = new Message({

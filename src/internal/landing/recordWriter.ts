@@ -1,7 +1,8 @@
 /**
  * Writes records into chunk memory the way they travel: tag and length in front of each payload.
  *
- * It refuses what cannot be written; room, offsets and limits of the whole zone are the landing zone's business.
+ * It refuses what cannot be written; room, offsets and limits of the whole zone are the landing
+ * zone's business.
  */
 import { InvalidArgument } from "../../ZerobusError.ts"
 import { ChunkWriter } from "./chunk.ts"
@@ -31,7 +32,10 @@ export class RecordWriter<A> extends ChunkWriter {
     return this.size - 1 - this.lengthSize
   }
 
-  /** Adds one record to the write in progress. The length of the length is guessed from the record before. */
+  /**
+   * Adds one record to the write in progress. The length of the length is guessed from the record
+   * before.
+   */
   writeRecord(record: A): InvalidArgument | undefined {
     const before = this.position - this.mark
     this.ensure(1 + this.lengthSize)
@@ -47,7 +51,10 @@ export class RecordWriter<A> extends ChunkWriter {
     return undefined
   }
 
-  /** Writes tag and length in front of a payload, which moves when its length takes other room than guessed. */
+  /**
+   * Writes tag and length in front of a payload, which moves when its length takes other room than
+   * guessed.
+   */
   private frame(before: number, length: number): void {
     const size = varintSize(length)
     if (size !== this.lengthSize) {
@@ -65,7 +72,8 @@ export class RecordWriter<A> extends ChunkWriter {
   /** Begins a write and fills it with a batch; stops early once it is larger than `limit` bytes. */
   writeBatch(records: ReadonlyArray<A>, limit: number): InvalidArgument | undefined {
     this.begin(HEAD_ROOM)
-    // Batches tend to be alike: room for one like the last saves growing, record by record, into ever larger buffers.
+    // Batches tend to be alike: room for one like the last saves growing, record by record, into
+    // ever larger buffers.
     this.ensure(this.batchSize)
     for (let i = 0; i < records.length; i++) {
       const refusal = this.writeRecord(records[i]!)

@@ -1,5 +1,6 @@
 /**
- * Encodes records that go elsewhere at once, such as into a log: every write begins at the start of one buffer.
+ * Encodes records that go elsewhere at once, such as into a log: every write begins at the start of
+ * one buffer.
  */
 import { RecordWriter } from "./recordWriter.ts"
 
@@ -9,7 +10,8 @@ const keptBytes = 1024 * 1024
 
 export class ScratchWriter<A> extends RecordWriter<A> {
   override begin(): void {
-    if (this.buffer.length === 0 || this.buffer.length > keptBytes) this.buffer = Buffer.allocUnsafeSlow(initialBytes)
+    if (this.buffer.length === 0 || this.buffer.length > keptBytes)
+      this.buffer = Buffer.allocUnsafeSlow(initialBytes)
     this.mark = this.position = 0
   }
 

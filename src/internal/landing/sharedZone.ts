@@ -4,7 +4,8 @@
  *
  *   fits --> own bounds? --> room in the budget, and no zone blocked? -- yes --> kept
  *                              | no: the zone is blocked, its caller waits in the zone's line
- *   acknowledgements --> release --> blocked zones in turn: each admits callers until one does not fit
+ *   acknowledgements --> release --> blocked zones in turn: each admits callers until one does not
+ *   fit
  *
  * While a zone is blocked, records of other zones wait behind it, so that small records do not keep
  * a large one out.
@@ -109,7 +110,12 @@ export class SharedZone<A> extends LandingZone<A> {
     return super.fits(charge) && this.budget.takes(this, charge)
   }
 
-  protected override keepMessage(records: number, atomic: boolean, offsets?: number, sends?: number): number {
+  protected override keepMessage(
+    records: number,
+    atomic: boolean,
+    offsets?: number,
+    sends?: number
+  ): number {
     this.budget.keptMessage()
     return super.keepMessage(records, atomic, offsets, sends)
   }

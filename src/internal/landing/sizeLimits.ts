@@ -5,19 +5,21 @@ import { InvalidArgument, PayloadTooLarge } from "../../ZerobusError.ts"
 import { ALONE } from "./chunk.ts"
 import { HEAD_ROOM, requestSize } from "../protobuf/envelope.ts"
 
-const refuse = (message: string) => (): InvalidArgument => new InvalidArgument({ message, path: [] })
+const refuse = (message: string) => (): InvalidArgument =>
+  new InvalidArgument({ message, path: [] })
 
 /** A record beyond the last offset. */
 export const exhausted = refuse("The stream's offsets are exhausted. Open a new stream.")
 
 /** A record that came while another one was being encoded. */
 export const nested = refuse(
-  "Encoding a record of this stream ingested another one into it. Do that before or after, not in toJSON or a getter."
+  "Encoding a record of this stream ingested another one into it. Do that before or after, not " +
+    "in toJSON or a getter."
 )
 
 /**
- * The bounds of a landing zone. Bytes count framing, those in flight `MESSAGE_OVERHEAD` for each message besides; a record and an
- * explicit batch each count as one record.
+ * The bounds of a landing zone. Bytes count framing, those in flight `MESSAGE_OVERHEAD` for each
+ * message besides; a record and an explicit batch each count as one record.
  */
 export interface LandingZoneLimits {
   readonly maxInflightRecords: number
@@ -40,20 +42,26 @@ export class SizeLimits {
     this.safe = Math.min(limits.maxPayloadBytes - HEAD_ROOM, limits.maxInflightBytes - ALONE)
   }
 
-  /** Looks at one request: the bytes of its payload, and those of its content, which is the payload with tag and length. */
+  /**
+   * Looks at one request: the bytes of its payload, and those of its content, which is the payload
+   * with tag and length.
+   */
   check(payload: number, content: number): PayloadTooLarge | undefined {
     return content <= this.safe ? undefined : this.checkEach(payload, content)
   }
 
   checkBatch(records: number): PayloadTooLarge | undefined {
     const limit = this.limits.maxBatchRecords
-    return records > limit ? new PayloadTooLarge({ size: records, limit, option: "maxBatchRecords" }) : undefined
+    return records > limit
+      ? new PayloadTooLarge({ size: records, limit, option: "maxBatchRecords" })
+      : undefined
   }
 
   private checkEach(payload: number, content: number): PayloadTooLarge | undefined {
     const { maxInflightBytes, maxPayloadBytes } = this.limits
     const size = requestSize(payload)
-    if (size > maxPayloadBytes) return new PayloadTooLarge({ size, limit: maxPayloadBytes, option: "maxPayloadBytes" })
+    if (size > maxPayloadBytes)
+      return new PayloadTooLarge({ size, limit: maxPayloadBytes, option: "maxPayloadBytes" })
     const alone = ALONE + content
     return alone > maxInflightBytes
       ? new PayloadTooLarge({ size: alone, limit: maxInflightBytes, option: "maxInflightBytes" })

@@ -1,11 +1,13 @@
 /**
  * How the streams of one client share the event loop: in turns.
  *
- * A caller that never waits holds the loop for as long as its stream takes records, and many such callers hold it one after the other,
- * while sockets and timers wait. So when all together have accepted what one turn of the loop is meant for, the next ones stand in
- * line for a later turn. That serves few streams per turn and gives each a good part of it. To let all of them in for a little would
- * cost each record more: every visit sends what it brought, however little that is, and has it acknowledged; and what all of them
- * have in flight then no longer fits the processor's caches.
+ * A caller that never waits holds the loop for as long as its stream takes records, and many such
+ * callers hold it one after the other, while sockets and timers wait. So when all together have
+ * accepted what one turn of the loop is meant for, the next ones stand in line for a later turn.
+ * That serves few streams per turn and gives each a good part of it. To let all of them in for a
+ * little would cost each record more: every visit sends what it brought, however little that is,
+ * and has it acknowledged; and what all of them have in flight then no longer fits the processor's
+ * caches.
  */
 import type { Scheduler, SchedulerDispatcher } from "effect/Scheduler"
 import { NextTurn } from "./nextTurn.ts"
@@ -13,12 +15,15 @@ import { guardScheduler } from "../userCode/shield.ts"
 import { wake } from "../userCode/wake.ts"
 
 /**
- * Bytes after which a turn of the event loop is over, up to the stretch that each caller takes before it looks; of small records some
- * milliseconds of work.
+ * Bytes after which a turn of the event loop is over, up to the stretch that each caller takes
+ * before it looks; of small records some milliseconds of work.
  */
 export const TURN = 2 * 1024 * 1024
 
-/** Milliseconds after which a turn is over, however little was accepted; a caller in a loop can be interrupted then. */
+/**
+ * Milliseconds after which a turn is over, however little was accepted; a caller in a loop can be
+ * interrupted then.
+ */
 export const TURN_MILLIS = 10
 
 export class Turns {
@@ -26,11 +31,17 @@ export class Turns {
   acceptedBytes = 0
   /** What that was when the turn began. */
   private begunAt = 0
-  /** Those who wait, and perhaps some that were interrupted meanwhile, who do nothing when they are let in. */
+  /**
+   * Those who wait, and perhaps some that were interrupted meanwhile, who do nothing when they are
+   * let in.
+   */
   private readonly line: Array<() => void> = []
   /** How many of the line were let in and are still in it. */
   private served = 0
-  /** Where a turn is scheduled to begin: wherever somebody in line runs, since one of them may stop turning. */
+  /**
+   * Where a turn is scheduled to begin: wherever somebody in line runs, since one of them may stop
+   * turning.
+   */
   private readonly scheduled = new Set<Scheduler>()
 
   /** When somebody first looked at the clock in this turn. */
@@ -46,7 +57,10 @@ export class Turns {
     return next
   }
 
-  /** Whether this turn has had its time, as far as anybody has looked. It begins when somebody looks first. */
+  /**
+   * Whether this turn has had its time, as far as anybody has looked. It begins when somebody looks
+   * first.
+   */
   hasLasted(now: number): boolean {
     this.lookedAt ??= now
     return now - this.lookedAt >= TURN_MILLIS
@@ -65,7 +79,8 @@ export class Turns {
   /** Stands in line, in order of arrival, for a turn that has room, in which `admit` is called. */
   joinUnsafe(scheduler: Scheduler, admit: () => void): void {
     this.line.push(admit)
-    if (!this.scheduled.has(scheduler)) this.schedule(scheduler, guardScheduler(scheduler).makeDispatcher())
+    if (!this.scheduled.has(scheduler))
+      this.schedule(scheduler, guardScheduler(scheduler).makeDispatcher())
   }
 
   private schedule(scheduler: Scheduler, dispatcher: SchedulerDispatcher): void {
@@ -77,8 +92,10 @@ export class Turns {
   private begin(scheduler: Scheduler, dispatcher: SchedulerDispatcher): void {
     this.begunAt = this.acceptedBytes
     this.lookedAt = undefined
-    // Who is let in may begin a turn from within, where a scheduler of the program runs its tasks at once.
-    while (this.served < this.line.length && !this.isOver) wake(this.line[this.served++]!, undefined)
+    // Who is let in may begin a turn from within, where a scheduler of the program runs its tasks
+    // at once.
+    while (this.served < this.line.length && !this.isOver)
+      wake(this.line[this.served++]!, undefined)
     this.line.splice(0, this.served)
     this.served = 0
     this.scheduled.delete(scheduler)

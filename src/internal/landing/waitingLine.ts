@@ -1,9 +1,10 @@
 /**
- * The line of callers that found the landing zone full, in order of arrival. To join, to leave and to be admitted cost
- * O(1); when many are admitted at once, the event loop turns in between, since each runs its caller's fiber.
+ * The line of callers that found the landing zone full, in order of arrival. To join, to leave and
+ * to be admitted cost O(1); when many are admitted at once, the event loop turns in between, since
+ * each runs its caller's fiber.
  *
- * Their records are encoded already. A caller leaves the line when it is admitted, when the zone closes, or when it
- * gives up, which costs no room and no offset.
+ * Their records are encoded already. A caller leaves the line when it is admitted, when the zone
+ * closes, or when it gives up, which costs no room and no offset.
  */
 import { MixedScheduler, type Scheduler } from "effect/Scheduler"
 import { Pieces } from "../userCode/pieces.ts"
@@ -95,7 +96,10 @@ export class WaitingLine<W extends Waiter = Waiter> {
     return this.line.size
   }
 
-  /** Takes the last place. Returns how to give up: false when the caller was admitted or has left before. */
+  /**
+   * Takes the last place. Returns how to give up: false when the caller was admitted or has left
+   * before.
+   */
   join(waiter: W): () => boolean {
     return this.line.join(waiter)
   }

@@ -6,8 +6,8 @@
  *   | released |  in flight  |  to replay  | <-- push, while nothing is to replay
  *   +----------+-------------+-------------+
  *
- * An acknowledgement moves `head`, sending moves `cursor`, and a new session puts `cursor` back to `head`, which
- * touches no message however many there are.
+ * An acknowledgement moves `head`, sending moves `cursor`, and a new session puts `cursor` back to
+ * `head`, which touches no message however many there are.
  */
 import type { Message } from "./chunk.ts"
 
@@ -45,7 +45,10 @@ export class Window {
     return this.cursor < this.messages.length ? this.messages[this.cursor++] : undefined
   }
 
-  /** Adds a message that is sent for the first time. Only while nothing is to replay, or it would overtake. */
+  /**
+   * Adds a message that is sent for the first time. Only while nothing is to replay, or it would
+   * overtake.
+   */
   push(message: Message): void {
     this.messages.push(message)
     this.cursor++
@@ -66,7 +69,10 @@ export class Window {
     return message
   }
 
-  /** Puts pieces in the place of each of the oldest `count` messages; returns how many they are. All are to replay then. */
+  /**
+   * Puts pieces in the place of each of the oldest `count` messages; returns how many they are. All
+   * are to replay then.
+   */
   divideOldest(count: number, divide: (message: Message) => ReadonlyArray<Message>): number {
     const pieces = this.messages.slice(this.head, this.head + count).flatMap(divide)
     this.messages = pieces.concat(this.messages.slice(this.head + count))

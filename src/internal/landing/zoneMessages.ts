@@ -1,9 +1,11 @@
 /**
- * The messages of a landing zone, from being queued to their acknowledgement, as sessions work on them.
+ * The messages of a landing zone, from being queued to their acknowledgement, as sessions work on
+ * them.
  *
  *   keepMessage --> queue -- nextUnsafe --> window --> session
  *
- *   of a session: acknowledgement --> acknowledgeUnsafe --> its messages leave the window, their room is free
+ *   of a session: acknowledgement --> acknowledgeUnsafe --> its messages leave the window, their
+ *   room is free
  *                 its loss ---------> rewindUnsafe -------> the next one gets the window again, then the queue
  *   of a stream:  its end ----------> unackedUnsafe ------> window and queue are read out
  *
@@ -61,12 +63,18 @@ export abstract class ZoneMessages {
     return Effect.suspend(() => (this.window.toReplay > 0 ? Effect.void : this.queue.awaitMessage))
   }
 
-  /** Calls the listener, which must not throw, in the turn after messages were queued. One at a time; returns how to end that. */
+  /**
+   * Calls the listener, which must not throw, in the turn after messages were queued. One at a
+   * time; returns how to end that.
+   */
   listenUnsafe(listener: () => void): () => void {
     return this.queue.listenUnsafe(listener)
   }
 
-  /** The oldest unacknowledged message, if there is one. Only while no session is open: it may count as handed to one. */
+  /**
+   * The oldest unacknowledged message, if there is one. Only while no session is open: it may count
+   * as handed to one.
+   */
   oldestUnsafe(): Message | undefined {
     return this.window.oldest ?? this.nextUnsafe()
   }
@@ -86,7 +94,9 @@ export abstract class ZoneMessages {
     return this.acceptedRecords - this.acknowledgedRecords - this.refusedRecords
   }
 
-  /** Frees the oldest `count` messages in flight and returns the last offset that became durable. */
+  /**
+   * Frees the oldest `count` messages in flight and returns the last offset that became durable.
+   */
   acknowledgeUnsafe(count: number): number {
     let last = -1
     for (let i = 0; i < count; i++) {
@@ -111,8 +121,8 @@ export abstract class ZoneMessages {
   }
 
   /**
-   * Puts pieces in the place of the oldest `count` messages; `records` gives how many records a piece of each has. Only while no session
-   * is open.
+   * Puts pieces in the place of the oldest `count` messages; `records` gives how many records a
+   * piece of each has. Only while no session is open.
    */
   divideUnsafe(count: number, records: (message: Message) => number): void {
     const pieces = this.window.divideOldest(count, (message) => {
@@ -130,7 +140,9 @@ export abstract class ZoneMessages {
    * Puts a part of the oldest message in its place, since the rest is acknowledged. Only while no
    * session is open.
    */
-  shortenOldestUnsafe(part: (content: Uint8Array) => { readonly content: Uint8Array; readonly records: number }): void {
+  shortenOldestUnsafe(
+    part: (content: Uint8Array) => { readonly content: Uint8Array; readonly records: number }
+  ): void {
     this.window.divideOldest(1, (message) => {
       const { content, records } = part(message.chunk.buffer.subarray(message.start, message.end))
       this.usedBytes -= message.charge
@@ -146,7 +158,10 @@ export abstract class ZoneMessages {
     this.window.rewind()
   }
 
-  /** Takes every message out of the queue and returns how many are unacknowledged. Only while no session is open. */
+  /**
+   * Takes every message out of the queue and returns how many are unacknowledged. Only while no
+   * session is open.
+   */
   takeAllUnsafe(): number {
     while (this.nextUnsafe() !== undefined);
     return this.window.inFlight

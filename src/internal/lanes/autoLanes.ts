@@ -1,6 +1,6 @@
 /**
- * Lanes whose number follows the load. All of them exist from the start; one may have a session only
- * while it has its slot.
+ * Lanes whose number follows the load. All of them exist from the start; one may have a session
+ * only while it has its slot.
  *
  *   each second: measure --> LanePace --> more: slots are granted, sessions open
  *                                     --> fewer: no record for the others; each gives its slot up once it is empty

@@ -40,14 +40,21 @@ export const keyOf = <A>(laneKey: LaneKey<A>, record: A): string | number | Inva
   try {
     key = laneKey(record)
   } catch (error) {
-    return refuse(`laneKey threw for the record (${thrownKind(error)}). Correct the record or the function.`)
+    return refuse(
+      `laneKey threw for the record (${thrownKind(error)}). Correct the record or the function.`
+    )
   }
   if (typeof key === "string" || typeof key === "number") return key
-  return refuse("laneKey must give a string or a number for each record. Correct the record or the function.")
+  return refuse(
+    "laneKey must give a string or a number for each record. Correct the record or the function."
+  )
 }
 
 /** The one key of a batch, or why it has none. */
-export const keyOfBatch = <A>(laneKey: LaneKey<A>, records: ReadonlyArray<A>): string | number | InvalidArgument => {
+export const keyOfBatch = <A>(
+  laneKey: LaneKey<A>,
+  records: ReadonlyArray<A>
+): string | number | InvalidArgument => {
   const first = keyOf(laneKey, records[0]!)
   if (typeof first === "object") return atIndex(first, 0)
   for (let i = 1; i < records.length; i++) {
@@ -56,7 +63,8 @@ export const keyOfBatch = <A>(laneKey: LaneKey<A>, records: ReadonlyArray<A>): s
     if (!Object.is(key, first)) {
       return atIndex(
         refuse(
-          "Its laneKey differs from that of the first record. A batch travels on one lane: make one batch per key, " +
+          "Its laneKey differs from that of the first record. A batch travels on one lane: make " +
+            "one batch per key, " +
             "or use ingestRecord, which packs records by itself."
         ),
         i
@@ -69,4 +77,7 @@ export const keyOfBatch = <A>(laneKey: LaneKey<A>, records: ReadonlyArray<A>): s
 const refuse = (message: string): InvalidArgument => new InvalidArgument({ message, path: [] })
 
 const atIndex = (refusal: InvalidArgument, index: number): InvalidArgument =>
-  new InvalidArgument({ message: `Record ${index} of the batch: ${refusal.message}`, path: [index] })
+  new InvalidArgument({
+    message: `Record ${index} of the batch: ${refusal.message}`,
+    path: [index]
+  })

@@ -57,8 +57,12 @@ const stretchesOf = ({ offsets }: LaneZone<any>, message: Message): ReadonlyArra
  * The offsets that a new stream gives to what the lanes of an ended one have left: 0, 1, 2, ... in
  * the order of the old ones. Per lane, in its order.
  */
-export const renumbered = (lanes: ReadonlyArray<LaneZone<any>>): ReadonlyArray<ReadonlyArray<number>> => {
-  const old = lanes.flatMap((lane, index) => Array.from(lane.offsets.toArray(), (offset) => ({ index, offset })))
+export const renumbered = (
+  lanes: ReadonlyArray<LaneZone<any>>
+): ReadonlyArray<ReadonlyArray<number>> => {
+  const old = lanes.flatMap((lane, index) =>
+    Array.from(lane.offsets.toArray(), (offset) => ({ index, offset }))
+  )
   old.sort((a, b) => a.offset - b.offset)
   const renumbered: ReadonlyArray<Array<number>> = lanes.map(() => [])
   old.forEach(({ index }, offset) => renumbered[index]!.push(offset))

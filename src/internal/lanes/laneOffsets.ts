@@ -55,6 +55,7 @@ export class LaneOffsets {
   private grow(): void {
     const offsets = this.toArray()
     this.ring = new Float64Array(Math.max(LEAST_SIZE, this.ring.length * 2))
-    for (let i = 0; i < offsets.length; i++) this.ring[(this.first + i) & (this.ring.length - 1)] = offsets[i]!
+    for (let i = 0; i < offsets.length; i++)
+      this.ring[(this.first + i) & (this.ring.length - 1)] = offsets[i]!
   }
 }

@@ -1,5 +1,6 @@
 /**
- * How many lanes a stream has whose number follows the load, decided once per period by what was measured in it.
+ * How many lanes a stream has whose number follows the load, decided once per period by what was
+ * measured in it.
  *
  * | the period before | then |
  * | --- | --- |
@@ -28,7 +29,10 @@ const WORTH = 0.25
 /** Periods without growth after one that brought nothing: at first, and at most. */
 const FIRST_HOLD = 30
 const LONGEST_HOLD = 600
-/** Periods in which nobody waits before lanes are given up, and the part of their rate that may be used. */
+/**
+ * Periods in which nobody waits before lanes are given up, and the part of their rate that may be
+ * used.
+ */
 const CALM = 30
 const LEFT_OVER = 0.8
 
@@ -84,7 +88,8 @@ export class LanePace {
       return this.change(Math.min(this.most, this.lanes * 2))
     }
     const fewer = Math.ceil(this.lanes / 2)
-    if (this.calm < CALM || fewer === this.lanes || bytes > LEFT_OVER * fewer * this.perLane) return this.lanes
+    if (this.calm < CALM || fewer === this.lanes || bytes > LEFT_OVER * fewer * this.perLane)
+      return this.lanes
     return this.change(fewer)
   }
 

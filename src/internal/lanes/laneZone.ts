@@ -56,7 +56,8 @@ export class LaneZone<A> extends FedZone<A> {
     if (this.hasSession || this.closed || this.isEmpty) return false
     const { maxInflightBytes, maxInflightRecords } = this.budget.limits
     return (
-      this.usedBytes + this.overhead + charge > maxInflightBytes / 2 || this.usedRecords + 1 > maxInflightRecords / 2
+      this.usedBytes + this.overhead + charge > maxInflightBytes / 2 ||
+      this.usedRecords + 1 > maxInflightRecords / 2
     )
   }
 
@@ -94,7 +95,9 @@ export class LaneZone<A> extends FedZone<A> {
     )
   }
 
-  /** Notes the offsets of records that the lane has taken from a log, this one and those behind it. */
+  /**
+   * Notes the offsets of records that the lane has taken from a log, this one and those behind it.
+   */
   noteUnsafe(offset: number, count: number): void {
     for (let i = 0; i < count; i++) this.offsets.push(offset + i)
     this.countUnsafe()
@@ -120,7 +123,9 @@ export class LaneZone<A> extends FedZone<A> {
     this.countUnsafe()
   }
 
-  override shortenOldestUnsafe(...shortening: Parameters<LandingZone<A>["shortenOldestUnsafe"]>): void {
+  override shortenOldestUnsafe(
+    ...shortening: Parameters<LandingZone<A>["shortenOldestUnsafe"]>
+  ): void {
     super.shortenOldestUnsafe(...shortening)
     this.countUnsafe()
   }
@@ -141,6 +146,10 @@ export class LaneZone<A> extends FedZone<A> {
 
   private hasBudgetFor(charge: number): boolean {
     const { bytes, limits, records } = this.budget
-    return records < limits.maxInflightRecords && bytes + charge <= limits.maxInflightBytes && !this.isCapped(charge)
+    return (
+      records < limits.maxInflightRecords &&
+      bytes + charge <= limits.maxInflightBytes &&
+      !this.isCapped(charge)
+    )
   }
 }

@@ -2,7 +2,8 @@
  * The way of records into a stream with several lanes: each goes to a lane, and gets the stream's
  * next offset once the lane's landing zone has taken it.
  *
- *   offerUnsafe --> lane of its key, or one that has little to do --> landing zone of the lane --> offset
+ *   offerUnsafe --> lane of its key, or one that has little to do --> landing zone of the lane -->
+ *   offset
  *                                                                       | no room: Full
  *   waitUnsafe ---> encode and copy --> lines of callers ---------------+--> once there is room
  *
@@ -75,7 +76,10 @@ export class LanesZone<A> {
     // Chunks come on top of what is in flight: those of all lanes together take what those of one
     // would, and leave room in the processor's caches.
     const chunksFor = Math.min(limits.maxInflightBytes, CHUNKS_FOR) / lanes
-    this.lanes = Array.from({ length: lanes }, (_, index) => new LaneZone<A>({ ...options, chunksFor }, index, budget))
+    this.lanes = Array.from(
+      { length: lanes },
+      (_, index) => new LaneZone<A>({ ...options, chunksFor }, index, budget)
+    )
     this.laneKey = options.laneKey
     this.active = options.active ?? lanes
     this.turnLine = new TurnLine(options.turns, this, options.now)
@@ -115,7 +119,9 @@ export class LanesZone<A> {
       const zone = this.zoneOf(lane)
       const before = zone.acceptedBytes
       const result = zone.offerUnsafe(record)
-      return typeof result !== "number" || result === Full ? result : this.took(zone, zone.acceptedBytes - before, 1)
+      return typeof result !== "number" || result === Full
+        ? result
+        : this.took(zone, zone.acceptedBytes - before, 1)
     } finally {
       this.busy = false
     }
@@ -167,7 +173,10 @@ export class LanesZone<A> {
     if (hasSession) this.admit()
   }
 
-  /** From now on records without a key go to the first so many lanes; the others send what they have. */
+  /**
+   * From now on records without a key go to the first so many lanes; the others send what they
+   * have.
+   */
   setActiveUnsafe(lanes: number): void {
     this.active = lanes
     this.current = Math.min(this.current, lanes - 1)
@@ -268,7 +277,11 @@ export class LanesZone<A> {
    * Finds the lane of records and hands them in there, while nothing that this calls can hand in
    * others.
    */
-  private handIn<X>(records: ReadonlyArray<A>, atomic: boolean, handIn: (lane: number) => X): X | InvalidArgument {
+  private handIn<X>(
+    records: ReadonlyArray<A>,
+    atomic: boolean,
+    handIn: (lane: number) => X
+  ): X | InvalidArgument {
     if (this.busy) return nested()
     this.busy = true
     try {
@@ -320,13 +333,19 @@ export class LanesZone<A> {
 
   private place(waiter: LaneWaiter): Admission {
     if (this.closed) return undefined
-    return this.busy ? Full : this.keep(waiter.lane, waiter.records, (zone) => zone.placeUnsafe(waiter))
+    return this.busy
+      ? Full
+      : this.keep(waiter.lane, waiter.records, (zone) => zone.placeUnsafe(waiter))
   }
 
   /**
    * Has the zone of a lane take records, which get the next offset unless it gives another answer.
    */
-  private keep<R>(lane: number, records: number, handIn: (zone: LaneZone<A>) => number | R): number | R {
+  private keep<R>(
+    lane: number,
+    records: number,
+    handIn: (zone: LaneZone<A>) => number | R
+  ): number | R {
     const zone = this.zoneOf(lane)
     const before = zone.acceptedBytes
     const result = handIn(zone)

@@ -2,7 +2,8 @@
  * Lanes behind one log: which key a record is logged with, and which lane takes an entry that is
  * read.
  *
- *   record --> hash of its key, or a turn --> log --> key modulo number of lanes --> zone of the lane
+ *   record --> hash of its key, or a turn --> log --> key modulo number of lanes --> zone of the
+ *   lane
  *
  * Keys are in the log, so records of one key come to one lane also when an earlier process had
  * another number of lanes: nothing of that process is sent any more, and what it left is read again
@@ -78,9 +79,11 @@ export class SpooledLanes<A> implements LogTarget {
   feedUnsafe(entry: LogEntry, reader: Pick<LogReader, "takeUnsafe">): boolean {
     const { buffer, end, keys, offset, records, start } = entry
     if (!this.mayFollow(keys >= 0)) return false
-    if (keys < 0) return this.feedTo(this.laneKey === undefined ? this.nextTurn(end - start) : 0, entry, reader)
+    if (keys < 0)
+      return this.feedTo(this.laneKey === undefined ? this.nextTurn(end - start) : 0, entry, reader)
     const { zone } = this
-    const laneAt = (index: number) => buffer.readUInt32LE(keys + index * KEY_BYTES) % zone.lanes.length
+    const laneAt = (index: number) =>
+      buffer.readUInt32LE(keys + index * KEY_BYTES) % zone.lanes.length
     if (entry.atomic) return this.feedTo(laneAt(0), entry, reader)
     let [at, taken] = [start, 0]
     while (taken < records) {

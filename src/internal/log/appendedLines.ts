@@ -1,5 +1,6 @@
 /**
- * A text file that lines are appended to, each on disk before the append ends, set aside under another name when it has grown large.
+ * A text file that lines are appended to, each on disk before the append ends, set aside under
+ * another name when it has grown large.
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
@@ -38,7 +39,8 @@ export class AppendedLines {
     } finally {
       await handle.close()
     }
-    if (before === undefined || before.size >= this.maxBytes) await syncFolder(Path.dirname(this.path))
+    if (before === undefined || before.size >= this.maxBytes)
+      await syncFolder(Path.dirname(this.path))
   }
 
   /** Whether the file ends within a line, as a process that was killed leaves it. */

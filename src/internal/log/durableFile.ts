@@ -7,7 +7,9 @@ import * as Path from "node:path"
 import { promisify } from "node:util"
 import { isFolder, NotAFolder, openNew } from "./plainFile.ts"
 
-/** Who may read what is made: its owner only, or everybody on the machine. Nobody else may write. */
+/**
+ * Who may read what is made: its owner only, or everybody on the machine. Nobody else may write.
+ */
 export type Readers = "owner" | "everyone"
 
 const fileMode: Readonly<Record<Readers, number>> = { owner: 0o600, everyone: 0o644 }
@@ -20,9 +22,9 @@ const makeOne = async (path: string, readers: Readers): Promise<void> => {
 }
 
 /**
- * Makes a folder, and those above it that are missing; a link to a folder counts as one. Returns whether
- * there was none. Node's own recursive way never ends where folders cannot be made although the one above
- * is there, such as in `/proc`.
+ * Makes a folder, and those above it that are missing; a link to a folder counts as one. Returns
+ * whether there was none. Node's own recursive way never ends where folders cannot be made although
+ * the one above is there, such as in `/proc`.
  */
 export const makeFolder = async (path: string, readers: Readers = "owner"): Promise<boolean> => {
   const make = async (): Promise<boolean> => {
@@ -31,7 +33,10 @@ export const makeFolder = async (path: string, readers: Readers = "owner"): Prom
     } catch (error) {
       const found = await Fs.stat(path).catch(() => undefined)
       if (found?.isDirectory() === false) {
-        throw new NotAFolder(`${path} is a file, where a folder is needed`, "Choose another folder.")
+        throw new NotAFolder(
+          `${path} is a file, where a folder is needed`,
+          "Choose another folder."
+        )
       }
       if (found === undefined) throw error
       return false
@@ -50,8 +55,8 @@ export const makeFolder = async (path: string, readers: Readers = "owner"): Prom
 }
 
 /**
- * Makes folders below one that exists, each in the one before, on disk with their names. Answers the path of the last.
- * Rejects with `NotAFolder` where a link or anything else has a name of them.
+ * Makes folders below one that exists, each in the one before, on disk with their names. Answers
+ * the path of the last. Rejects with `NotAFolder` where a link or anything else has a name of them.
  */
 export const makeFoldersIn = async (
   folder: string,
@@ -74,7 +79,10 @@ export const makeFoldersIn = async (
   return path
 }
 
-/** Content up to so many bytes is written on the calling thread: the system takes it into memory sooner than another thread gets to it. */
+/**
+ * Content up to so many bytes is written on the calling thread: the system takes it into memory
+ * sooner than another thread gets to it.
+ */
 const smallBytes = 256 * 1024
 
 /**
@@ -120,7 +128,10 @@ export const writeSynced = async (
 const synced = promisify(fsync)
 const writeAll = promisify(writeFile) as (fd: number, content: string | Uint8Array) => Promise<void>
 
-/** Replaces a file in one step: readers see the old content or the new one. `temporary` is a new name in the same folder. */
+/**
+ * Replaces a file in one step: readers see the old content or the new one. `temporary` is a new
+ * name in the same folder.
+ */
 export const replaceSynced = async (
   path: string,
   temporary: string,
@@ -136,7 +147,10 @@ export const replaceSynced = async (
   }
 }
 
-/** Makes new names in a folder durable. Platforms that cannot sync a folder (Windows) are left as they are. */
+/**
+ * Makes new names in a folder durable. Platforms that cannot sync a folder (Windows) are left as
+ * they are.
+ */
 export const syncFolder = async (path: string): Promise<void> => {
   let fd: number
   try {

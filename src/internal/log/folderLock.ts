@@ -1,10 +1,12 @@
 /**
- * Keeps a second process off a folder: a lock file that says who holds it, and that the holder touches every five seconds.
+ * Keeps a second process off a folder: a lock file that says who holds it, and that the holder
+ * touches every five seconds.
  *
- * A holder on this machine is looked up by its process id and start time. One that cannot be looked up, since it runs on another
- * machine or in another container, counts as gone once it has not touched the lock for thirty seconds. Its age is the difference of two
- * times that the folder's own file system gives, so clocks of machines do not matter. A holder that was replaced, such as one that was
- * suspended, finds another lock in its place and is told.
+ * A holder on this machine is looked up by its process id and start time. One that cannot be looked
+ * up, since it runs on another machine or in another container, counts as gone once it has not
+ * touched the lock for thirty seconds. Its age is the difference of two times that the folder's own
+ * file system gives, so clocks of machines do not matter. A holder that was replaced, such as one
+ * that was suspended, finds another lock in its place and is told.
  */
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
@@ -32,7 +34,10 @@ export interface FolderLock {
   readonly release: () => Promise<void>
   /** Whether the lock is still this holder's, by a look at the file. */
   readonly isHeld: () => Promise<boolean>
-  /** Resolves when the lock was lost: replaced, or deleted with its folder. Never resolves otherwise. */
+  /**
+   * Resolves when the lock was lost: replaced, or deleted with its folder. Never resolves
+   * otherwise.
+   */
   readonly lost: Promise<void>
 }
 
@@ -63,12 +68,16 @@ export class FolderLocked extends Error {
   override readonly name = "FolderLocked"
 }
 
-/** How often the lock of a holder that cannot be looked up is examined for a sign of life, in milliseconds. */
+/**
+ * How often the lock of a holder that cannot be looked up is examined for a sign of life, in
+ * milliseconds.
+ */
 const LOOK_EVERY = 1_000
 
 /**
- * Takes the lock of a folder, or throws `FolderLocked`, or `NotAFile` where something else has the lock's name. Where the holder cannot be looked up and was seen lately, it waits up to
- * `silence` for a sign of life.
+ * Takes the lock of a folder, or throws `FolderLocked`, or `NotAFile` where something else has the
+ * lock's name. Where the holder cannot be looked up and was seen lately, it waits up to `silence`
+ * for a sign of life.
  */
 export const lockFolder = async (
   folder: string,
@@ -88,7 +97,10 @@ export const lockFolder = async (
       const { owner, seen } = found
       const alive = await isAlive(owner, mine)
       if (alive === "unknown") {
-        const silent = Math.max(await ageOf(temporary, seen), watched?.token === owner.token ? watched.millis : 0)
+        const silent = Math.max(
+          await ageOf(temporary, seen),
+          watched?.token === owner.token ? watched.millis : 0
+        )
         const moved = watched?.token === owner.token && watched.seen !== seen
         if (!moved && silent < silence) {
           await sleep(LOOK_EVERY)
@@ -116,7 +128,10 @@ const inUse = (folder: string, path: string, owner: LockOwner): string =>
 export interface LockHolder {
   readonly pid: number
   readonly host: string
-  /** `unknown` for a holder whose processes cannot be looked up: on another machine or in another container. */
+  /**
+   * `unknown` for a holder whose processes cannot be looked up: on another machine or in another
+   * container.
+   */
   readonly state: "alive" | "gone" | "unknown"
 }
 
@@ -129,7 +144,12 @@ export const lockHolder = async (folder: string): Promise<LockHolder | undefined
 }
 
 /** Touches the lock until it is released or lost. */
-const hold = (path: string, mine: LockOwner, beat: number, sleep: LockTiming["sleep"]): FolderLock => {
+const hold = (
+  path: string,
+  mine: LockOwner,
+  beat: number,
+  sleep: LockTiming["sleep"]
+): FolderLock => {
   const released = new AbortController()
   const isHeld = async (): Promise<boolean> => (await readLock(path))?.owner.token === mine.token
   let lose = (): void => {}
@@ -168,7 +188,10 @@ const rewrite = async (path: string, mine: LockOwner): Promise<void> => {
   }
 }
 
-/** How long ago a time was, by the clock of the file system that `temporary` lies in, in milliseconds. */
+/**
+ * How long ago a time was, by the clock of the file system that `temporary` lies in, in
+ * milliseconds.
+ */
 const ageOf = async (temporary: string, time: number): Promise<number> => {
   const handle = await openPlain(temporary, Fs.constants.O_RDWR)
   try {
@@ -179,7 +202,10 @@ const ageOf = async (temporary: string, time: number): Promise<number> => {
   }
 }
 
-/** Links the prepared file to the lock's name, so that the lock appears with its content in one step. */
+/**
+ * Links the prepared file to the lock's name, so that the lock appears with its content in one
+ * step.
+ */
 const claim = async (temporary: string, path: string): Promise<boolean> => {
   try {
     await Fs.link(temporary, path)
@@ -187,7 +213,8 @@ const claim = async (temporary: string, path: string): Promise<boolean> => {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
     if (code === "EEXIST") return false
-    if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EOPNOTSUPP" && code !== "ENOSYS") throw error
+    if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EOPNOTSUPP" && code !== "ENOSYS")
+      throw error
     return Fs.copyFile(temporary, path, Fs.constants.COPYFILE_EXCL).then(
       () => true,
       (reason: NodeJS.ErrnoException) => {
@@ -199,7 +226,9 @@ const claim = async (temporary: string, path: string): Promise<boolean> => {
 }
 
 /** Who holds a lock, and when it was last touched; `undefined` when there is no such file. */
-const readLock = async (path: string): Promise<{ readonly owner: LockOwner; readonly seen: number } | undefined> => {
+const readLock = async (
+  path: string
+): Promise<{ readonly owner: LockOwner; readonly seen: number } | undefined> => {
   try {
     const handle = await openPlain(path, "read")
     try {
@@ -241,9 +270,14 @@ const thisProcess = async (): Promise<LockOwner> => ({
 })
 
 /** Whether a holder lives; `unknown` when its processes cannot be seen from here. */
-const isAlive = async (owner: LockOwner, mine: LockOwner): Promise<"alive" | "gone" | "unknown"> => {
-  const near = (theirs: string, here: string): boolean => theirs === here || theirs === "" || here === ""
-  if (owner.host !== mine.host || !near(owner.boot, mine.boot) || !near(owner.space, mine.space)) return "unknown"
+const isAlive = async (
+  owner: LockOwner,
+  mine: LockOwner
+): Promise<"alive" | "gone" | "unknown"> => {
+  const near = (theirs: string, here: string): boolean =>
+    theirs === here || theirs === "" || here === ""
+  if (owner.host !== mine.host || !near(owner.boot, mine.boot) || !near(owner.space, mine.space))
+    return "unknown"
   if (!Number.isInteger(owner.pid) || owner.pid <= 0) return "gone"
   try {
     process.kill(owner.pid, 0)
@@ -256,11 +290,14 @@ const isAlive = async (owner: LockOwner, mine: LockOwner): Promise<"alive" | "go
 }
 
 /**
- * When a process started, as the kernel counts; empty where that cannot be seen. A process has ended
- * when only its exit status is left for a parent that has not asked for it, as in a container whose
- * first process never does. The first thread of a killed process ends before threads that write.
+ * When a process started, as the kernel counts; empty where that cannot be seen. A process has
+ * ended when only its exit status is left for a parent that has not asked for it, as in a container
+ * whose first process never does. The first thread of a killed process ends before threads that
+ * write.
  */
-const statOf = async (pid: number): Promise<{ readonly started: string; readonly hasEnded: boolean }> => {
+const statOf = async (
+  pid: number
+): Promise<{ readonly started: string; readonly hasEnded: boolean }> => {
   try {
     const stat = await Fs.readFile(`/proc/${pid}/stat`, "utf8")
     // The name in parentheses may hold spaces; the state follows it, and as the 18th and the 20th

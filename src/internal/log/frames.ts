@@ -1,10 +1,12 @@
 /**
- * The bytes of a log: frames with length and CRC-32, how they are written into a growing buffer and found again.
+ * The bytes of a log: frames with length and CRC-32, how they are written into a growing buffer and
+ * found again.
  *
- * A segment file begins with a header frame, which is synchronised by itself. Each group that goes to disk in one write begins with
- * a group frame that holds its own position and the random mark of the file. A group is only written once everything before it is on
- * disk, so a group frame found behind damaged bytes proves that those bytes had been durable. That tells a damaged log from a write
- * that a crash has torn. What other frames mean is up to the log that writes them.
+ * A segment file begins with a header frame, which is synchronised by itself. Each group that goes
+ * to disk in one write begins with a group frame that holds its own position and the random mark of
+ * the file. A group is only written once everything before it is on disk, so a group frame found
+ * behind damaged bytes proves that those bytes had been durable. That tells a damaged log from a
+ * write that a crash has torn. What other frames mean is up to the log that writes them.
  */
 import { crc32 } from "node:zlib"
 
@@ -13,7 +15,10 @@ export interface SegmentHeader {
   readonly version: number
   /** 32 hexadecimal digits. */
   readonly mark: string
-  /** Where the file before this one ends: what lies behind is no part of the log. Not in files of early versions. */
+  /**
+   * Where the file before this one ends: what lies behind is no part of the log. Not in files of
+   * early versions.
+   */
   readonly before?: FileEnd | undefined
 }
 
@@ -47,7 +52,10 @@ export class FrameBuffer {
     if (this.bytes.length > keep) this.bytes = Buffer.allocUnsafeSlow(initialBytes)
   }
 
-  /** Begins a frame with so many bytes of body and returns where those start. `bytes` may be another buffer afterwards. */
+  /**
+   * Begins a frame with so many bytes of body and returns where those start. `bytes` may be another
+   * buffer afterwards.
+   */
   begin(bodyBytes: number): number {
     this.body = this.reserve(FRAME_PREFIX + bodyBytes) + FRAME_PREFIX
     return this.body
@@ -99,7 +107,9 @@ export interface FileScan<Header extends SegmentHeader> {
   readonly wholeBytes: number
 }
 
-/** Where a whole frame ends that begins at `at`, or -1 when there is none or its checksum is wrong. */
+/**
+ * Where a whole frame ends that begins at `at`, or -1 when there is none or its checksum is wrong.
+ */
 export const frameEnd = (file: Buffer, at: number): number => {
   if (at + FRAME_PREFIX >= file.length) return -1
   const body = at + FRAME_PREFIX
@@ -108,7 +118,10 @@ export const frameEnd = (file: Buffer, at: number): number => {
   return crc32(file.subarray(body, end)) === file.readUInt32LE(at + 4) ? end : -1
 }
 
-/** Walks through the whole frames of a file. `each` gets the place of the body of every frame that is neither header nor group. */
+/**
+ * Walks through the whole frames of a file. `each` gets the place of the body of every frame that
+ * is neither header nor group.
+ */
 export const scanFrames = <Header extends SegmentHeader>(
   file: Buffer,
   each: (body: number, end: number) => void
@@ -135,10 +148,18 @@ const groupLength = Buffer.from([groupBytes, 0, 0, 0])
  * Where the next whole group frame begins behind `from`, or -1. It proves that the bytes at `from`
  * were durable once. When the header is damaged its mark is unknown and any mark counts.
  */
-export const groupBehind = (file: Buffer, from: number, header: SegmentHeader | undefined): number => {
+export const groupBehind = (
+  file: Buffer,
+  from: number,
+  header: SegmentHeader | undefined
+): number => {
   const mark = header === undefined ? undefined : Buffer.from(header.mark, "hex")
   // The group that starts exactly at `from` may be the torn one.
-  for (let start = file.indexOf(groupLength, from + 1); start >= 0; start = file.indexOf(groupLength, start + 1)) {
+  for (
+    let start = file.indexOf(groupLength, from + 1);
+    start >= 0;
+    start = file.indexOf(groupLength, start + 1)
+  ) {
     const body = start + FRAME_PREFIX
     const end = body + groupBytes
     if (end > file.length) return -1
@@ -150,5 +171,8 @@ export const groupBehind = (file: Buffer, from: number, header: SegmentHeader | 
 }
 
 /** Whether the bytes at `from` were durable once: a whole group frame lies behind them. */
-export const wasDurable = (file: Buffer, from: number, header: SegmentHeader | undefined): boolean =>
-  groupBehind(file, from, header) >= 0
+export const wasDurable = (
+  file: Buffer,
+  from: number,
+  header: SegmentHeader | undefined
+): boolean => groupBehind(file, from, header) >= 0

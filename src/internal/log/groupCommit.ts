@@ -1,12 +1,16 @@
 /**
- * Group commit: groups of records go to disk one at a time, off the event loop. While one is written, everything that arrives collects
- * in the next, so groups grow with the load and a lone record waits for nobody.
+ * Group commit: groups of records go to disk one at a time, off the event loop. While one is
+ * written, everything that arrives collects in the next, so groups grow with the load and a lone
+ * record waits for nobody.
  */
 
 /** Writes groups in the order in which they joined. */
 export class GroupCommit<Group> {
   private readonly write: (group: Group) => Promise<void>
-  private readonly settle: (groups: ReadonlyArray<Group>, failure: { readonly error: unknown } | undefined) => void
+  private readonly settle: (
+    groups: ReadonlyArray<Group>,
+    failure: { readonly error: unknown } | undefined
+  ) => void
   private readonly soon: (run: () => void) => void
   private readonly queue: Array<Group> = []
   private writing: Group | undefined
@@ -15,12 +19,16 @@ export class GroupCommit<Group> {
   private readonly idle: Array<() => void> = []
 
   /**
-   * `write` begins with taking the group out of reach of further records. `settle` gets a group that was written, or the one that failed
-   * and all behind it, which fail with it: they follow it in the log. `soon` runs a task in the next turn of the event loop.
+   * `write` begins with taking the group out of reach of further records. `settle` gets a group
+   * that was written, or the one that failed and all behind it, which fail with it: they follow it
+   * in the log. `soon` runs a task in the next turn of the event loop.
    */
   constructor(
     write: (group: Group) => Promise<void>,
-    settle: (groups: ReadonlyArray<Group>, failure: { readonly error: unknown } | undefined) => void,
+    settle: (
+      groups: ReadonlyArray<Group>,
+      failure: { readonly error: unknown } | undefined
+    ) => void,
     soon: (run: () => void) => void = setImmediate
   ) {
     this.write = write
@@ -35,10 +43,15 @@ export class GroupCommit<Group> {
 
   /** The group, among those that are not settled, that a condition holds for. */
   find(condition: (group: Group) => boolean): Group | undefined {
-    return this.writing !== undefined && condition(this.writing) ? this.writing : this.queue.find(condition)
+    return this.writing !== undefined && condition(this.writing)
+      ? this.writing
+      : this.queue.find(condition)
   }
 
-  /** Puts a group behind the others. It is written one turn later, so that what arrives in this turn shares the write. */
+  /**
+   * Puts a group behind the others. It is written one turn later, so that what arrives in this turn
+   * shares the write.
+   */
   join(group: Group): void {
     this.queue.push(group)
     if (this.running) return

@@ -1,5 +1,6 @@
 /**
- * What a log needs of a disk, as an interface with the machine's own files behind it. Tests and the simulation put other disks there.
+ * What a log needs of a disk, as an interface with the machine's own files behind it. Tests and the
+ * simulation put other disks there.
  */
 import * as Fs from "node:fs/promises"
 import { makeFolder, syncFolder } from "./durableFile.ts"
@@ -12,7 +13,10 @@ const { O_CREAT, O_RDONLY, O_RDWR, O_TRUNC } = Fs.constants
 export interface LogFile {
   /** Its number in the process, where it has one. */
   readonly fd?: number | undefined
-  /** Reads up to `length` bytes from `position` into the start of `buffer`; returns how many there were, fewer only at the end. */
+  /**
+   * Reads up to `length` bytes from `position` into the start of `buffer`; returns how many there
+   * were, fewer only at the end.
+   */
   readonly read: (buffer: Uint8Array, length: number, position: number) => Promise<number>
   /** Writes all bytes of the parts, one after another, from `position` on. */
   readonly write: (parts: ReadonlyArray<Uint8Array>, position: number) => Promise<void>
@@ -30,7 +34,10 @@ export interface LogDisk {
   readonly create: (path: string) => Promise<LogFile>
   /** Opens a file that exists, to read and, unless `readOnly`, to write. */
   readonly open: (path: string, readOnly: boolean) => Promise<LogFile>
-  /** Reads a whole file, into `buffer` where it fits; that is the caller's, and what it holds is overwritten. */
+  /**
+   * Reads a whole file, into `buffer` where it fits; that is the caller's, and what it holds is
+   * overwritten.
+   */
   readonly readFile: (path: string, buffer?: Buffer) => Promise<Buffer>
   /** The names in a folder; none when there is no such folder. */
   readonly list: (folder: string) => Promise<ReadonlyArray<string>>

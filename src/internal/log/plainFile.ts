@@ -7,7 +7,10 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { promisify } from "node:util"
 
-/** Something else than a plain file has the name of a file. `what` says it with the path; the code survives a worker thread. */
+/**
+ * Something else than a plain file has the name of a file. `what` says it with the path; the code
+ * survives a worker thread.
+ */
 export class NotAFile extends Error {
   override readonly name = "NotAFile"
   readonly code = "NotAFile"
@@ -18,7 +21,10 @@ export class NotAFile extends Error {
   }
 }
 
-/** Something else than a folder has the name of a folder. `what` says it with the path; the code survives a worker thread. */
+/**
+ * Something else than a folder has the name of a folder. `what` says it with the path; the code
+ * survives a worker thread.
+ */
 export class NotAFolder extends Error {
   override readonly name = "NotAFolder"
   readonly code = "NotAFolder"
@@ -66,19 +72,24 @@ const notAFile = (path: string, kind: string): NotAFile =>
   new NotAFile(`${path} is ${kind}, where a plain file is needed`)
 
 /**
- * Opens a plain file. Rejects with `NotAFile` where a link or a special file has the name. A new file
- * can be read and written by its owner only, unless `mode` says otherwise.
+ * Opens a plain file. Rejects with `NotAFile` where a link or a special file has the name. A new
+ * file can be read and written by its owner only, unless `mode` says otherwise.
  */
-export const openPlain = async (path: string, how: OpenFor | number, mode = 0o600): Promise<Fs.FileHandle> =>
-  (await openSized(path, how, mode)).handle
+export const openPlain = async (
+  path: string,
+  how: OpenFor | number,
+  mode = 0o600
+): Promise<Fs.FileHandle> => (await openSized(path, how, mode)).handle
 
 const opened = promisify(open)
 
 /**
- * Makes a file where nothing has its name, and opens it to write. Rejects with `EEXIST` also where a link or a special file has
- * it. Not on the calling thread: a new name may wait for the file system's journal.
+ * Makes a file where nothing has its name, and opens it to write. Rejects with `EEXIST` also where
+ * a link or a special file has it. Not on the calling thread: a new name may wait for the file
+ * system's journal.
  */
-export const openNew = (path: string, mode: number): Promise<number> => opened(path, flags.create, mode)
+export const openNew = (path: string, mode: number): Promise<number> =>
+  opened(path, flags.create, mode)
 
 /** The same, with the size that the file had when it was opened. */
 const openSized = async (
@@ -120,7 +131,12 @@ export const readPlain = async (path: string): Promise<Buffer> => {
   const { handle, size } = await openSized(path, "read", 0)
   try {
     // One call where `readFile` makes three: a start reads thousands of small files.
-    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafeSlow(size + 1), 0, size + 1, 0)
+    const { buffer, bytesRead } = await handle.read(
+      Buffer.allocUnsafeSlow(size + 1),
+      0,
+      size + 1,
+      0
+    )
     // It grew meanwhile, or was larger than one call reads.
     return bytesRead === size ? buffer.subarray(0, size) : await handle.readFile()
   } finally {
@@ -149,7 +165,8 @@ export const readPlainHere = async (path: string): Promise<Buffer> => {
     const found = fstatSync(fd)
     if (found.isFile() && found.size <= smallBytes) {
       const buffer = Buffer.allocUnsafeSlow(found.size + 1)
-      if (readSync(fd, buffer, 0, buffer.length, 0) === found.size) return buffer.subarray(0, found.size)
+      if (readSync(fd, buffer, 0, buffer.length, 0) === found.size)
+        return buffer.subarray(0, found.size)
     }
   } finally {
     closeSync(fd)
@@ -157,7 +174,10 @@ export const readPlainHere = async (path: string): Promise<Buffer> => {
   return readPlain(path)
 }
 
-/** Answers whether the folder exists. Rejects with `NotAFolder` where a link or anything else has its name. */
+/**
+ * Answers whether the folder exists. Rejects with `NotAFolder` where a link or anything else has
+ * its name.
+ */
 export const isFolder = async (path: string): Promise<boolean> => {
   const found = lstatSync(path, { throwIfNoEntry: false })
   if (found === undefined || found.isDirectory()) return found !== undefined
@@ -170,7 +190,10 @@ export interface NotFolder {
   readonly kind: string | undefined
 }
 
-/** The first of these paths that is no folder. The calls stay on the thread: each takes a few microseconds. */
+/**
+ * The first of these paths that is no folder. The calls stay on the thread: each takes a few
+ * microseconds.
+ */
 export const notFolder = (paths: ReadonlyArray<string>): NotFolder | undefined => {
   for (const path of paths) {
     const found = lstatSync(path, { throwIfNoEntry: false })
@@ -180,7 +203,13 @@ export const notFolder = (paths: ReadonlyArray<string>): NotFolder | undefined =
 }
 
 /** Calls that change the folder of a name, not what has the name. */
-const changesFolder: ReadonlySet<string | undefined> = new Set(["link", "mkdir", "rename", "rmdir", "unlink"])
+const changesFolder: ReadonlySet<string | undefined> = new Set([
+  "link",
+  "mkdir",
+  "rename",
+  "rmdir",
+  "unlink"
+])
 
 /** Whether the system lets this process see what has the name. */
 const isSeen = (path: string): boolean => {
@@ -191,7 +220,10 @@ const isSeen = (path: string): boolean => {
   }
 }
 
-/** The file or folder whose permissions kept a call from being done; undefined where the error does not tell. */
+/**
+ * The file or folder whose permissions kept a call from being done; undefined where the error does
+ * not tell.
+ */
 export const refusedPath = (error: unknown): string | undefined => {
   const { path, syscall } = error as NodeJS.ErrnoException
   if (path === undefined || !Path.isAbsolute(path)) return path

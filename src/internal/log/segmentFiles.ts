@@ -1,8 +1,9 @@
 /**
  * The segment files of a log on disk: their names, and reading them all after a restart.
  *
- * A file ends where the header of the next one says. What lies behind was never answered for: a group whose write or synchronisation
- * failed, or the torn end that an earlier crash left. Only the last file has no such bound, and only there a torn end is cut off.
+ * A file ends where the header of the next one says. What lies behind was never answered for: a
+ * group whose write or synchronisation failed, or the torn end that an earlier crash left. Only the
+ * last file has no such bound, and only there a torn end is cut off.
  */
 import * as Path from "node:path"
 import { FRAME_PREFIX, frameEnd, scanFrames, type SegmentHeader, wasDurable } from "./frames.ts"
@@ -13,16 +14,23 @@ export const segmentName = (number: number): string => `${String(number).padStar
 const segmentPattern = /^(\d{12})\.log$/
 
 /** The path of a segment. */
-export const segmentPath = (folder: string, number: number): string => Path.join(folder, segmentName(number))
+export const segmentPath = (folder: string, number: number): string =>
+  Path.join(folder, segmentName(number))
 
 /** The numbers of the segments in a folder, ascending; none when there is no folder. */
-export const segmentNumbers = async (disk: LogDisk, folder: string): Promise<ReadonlyArray<number>> =>
+export const segmentNumbers = async (
+  disk: LogDisk,
+  folder: string
+): Promise<ReadonlyArray<number>> =>
   (await disk.list(folder))
     .flatMap((name) => segmentPattern.exec(name)?.[1] ?? [])
     .map(Number)
     .sort((a, b) => a - b)
 
-/** A log holds bytes that had been durable and are not any more what was written. Nothing was changed. */
+/**
+ * A log holds bytes that had been durable and are not any more what was written. Nothing was
+ * changed.
+ */
 export class DamagedLog extends Error {
   override readonly name = "DamagedLog"
   readonly path: string
@@ -55,16 +63,17 @@ export interface ReadOptions<Header extends SegmentHeader> {
    */
   readonly reuse?: boolean
   /**
-   * Whether nothing is needed of the file before the one with this header. Such a file is yielded as
-   * it is, without a call of `each`. After a loss of power it may lack the file that says where it
-   * ends, so its frames cannot be told from what lies behind them.
+   * Whether nothing is needed of the file before the one with this header. Such a file is yielded
+   * as it is, without a call of `each`. After a loss of power it may lack the file that says where
+   * it ends, so its frames cannot be told from what lies behind them.
    */
   readonly isSettled?: (following: Header) => boolean
 }
 
 /**
- * Reads the segments of a folder in order, one at a time. `each` gets the place of the body of every frame in `content`, after
- * which the file is yielded. With `repair` a torn end of the last file is cut off. Damage throws `DamagedLog`.
+ * Reads the segments of a folder in order, one at a time. `each` gets the place of the body of
+ * every frame in `content`, after which the file is yielded. With `repair` a torn end of the last
+ * file is cut off. Damage throws `DamagedLog`.
  */
 export const readSegmentFiles = async function* <Header extends SegmentHeader>(
   disk: LogDisk,
@@ -79,7 +88,8 @@ export const readSegmentFiles = async function* <Header extends SegmentHeader>(
     for (const [index, number] of numbers.entries()) {
       const path = segmentPath(folder, number)
       const next = numbers[index + 1]
-      const following = next === undefined ? undefined : await readHeader<Header>(disk, segmentPath(folder, next))
+      const following =
+        next === undefined ? undefined : await readHeader<Header>(disk, segmentPath(folder, next))
       const file: Buffer = await disk.readFile(path, buffer)
       if (buffer !== undefined && file.length > buffer.length) {
         giveBack(buffer)
@@ -91,10 +101,13 @@ export const readSegmentFiles = async function* <Header extends SegmentHeader>(
       }
       const bound = following?.before?.file === number ? following.before.bytes : undefined
       const content = bound === undefined ? file : file.subarray(0, bound)
-      const { header, wholeBytes } = scanFrames<Header>(content, (body, end) => each(content, body, end))
+      const { header, wholeBytes } = scanFrames<Header>(content, (body, end) =>
+        each(content, body, end)
+      )
       const isLast = next === undefined || (following === undefined && index === numbers.length - 2)
       if (wholeBytes < (bound ?? file.length)) {
-        if (!isLast || wasDurable(content, wholeBytes, header)) throw new DamagedLog(path, wholeBytes, file.length)
+        if (!isLast || wasDurable(content, wholeBytes, header))
+          throw new DamagedLog(path, wholeBytes, file.length)
         if (repair) await disk.truncate(path, wholeBytes)
       }
       yield { number, header, content: content.subarray(0, wholeBytes) }

@@ -1,9 +1,10 @@
 /**
  * Writes groups into the segment files of a log, one after another.
  *
- * After a failed synchronisation nobody knows which bytes of the file are on disk, and a second try may report success for bytes that
- * are lost. So a file with a group that failed is never synchronised again. The next group begins a new file, whose header says
- * where the one before ends.
+ * After a failed synchronisation nobody knows which bytes of the file are on disk, and a second try
+ * may report success for bytes that are lost. So a file with a group that failed is never
+ * synchronised again. The next group begins a new file, whose header says where the one before
+ * ends.
  */
 import { randomBytes } from "node:crypto"
 import { type FileEnd, FrameBuffer, GROUP_FRAME, type SegmentHeader } from "./frames.ts"
@@ -18,7 +19,9 @@ export interface GroupPlace {
   readonly end: number
 }
 
-/** A file of the log was deleted while it was open: what was written to it is lost with the process. */
+/**
+ * A file of the log was deleted while it was open: what was written to it is lost with the process.
+ */
 export class DeletedSegment extends Error {
   override readonly name = "DeletedSegment"
   readonly path: string
@@ -85,9 +88,15 @@ export class SegmentWriter<Header extends SegmentHeader> {
     this.opening.clear(GROUP_FRAME)
     this.opening.group(mark, size)
     try {
-      await file.write([this.opening.bytes.subarray(0, GROUP_FRAME), group.bytes.subarray(0, group.size)], size)
+      await file.write(
+        [this.opening.bytes.subarray(0, GROUP_FRAME), group.bytes.subarray(0, group.size)],
+        size
+      )
       // An open file takes writes even after somebody deleted it.
-      const [isDeleted] = await Promise.all([file.isDeleted(), this.sync ? file.datasync() : undefined])
+      const [isDeleted] = await Promise.all([
+        file.isDeleted(),
+        this.sync ? file.datasync() : undefined
+      ])
       if (isDeleted) throw new DeletedSegment(segmentPath(this.folder, number))
     } catch (error) {
       await file.truncate(size).catch(() => {})
@@ -116,12 +125,14 @@ export class SegmentWriter<Header extends SegmentHeader> {
     const file = await this.disk.create(path)
     try {
       await file.write([header.bytes.subarray(0, header.size)], 0)
-      // On disk before the first group, so that a group frame behind a damaged header proves the damage.
+      // On disk before the first group, so that a group frame behind a damaged header proves the
+      // damage.
       if (this.sync) await file.datasync()
       if (this.sync) await this.disk.syncFolder(this.folder)
     } catch (error) {
       await file.close().catch(() => {})
-      // The next try makes the file anew: one whose synchronisation failed is not synchronised again.
+      // The next try makes the file anew: one whose synchronisation failed is not synchronised
+      // again.
       await this.disk.remove(path).catch(() => {})
       throw error
     }

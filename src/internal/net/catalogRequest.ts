@@ -27,7 +27,10 @@ export interface CatalogRequest {
   readonly about: string
   /** The privileges that the operation needs, for the advice when they are missing. */
   readonly privileges: string
-  /** The error for what does not exist (`isMissing`), and for an answer that is too large to describe it. */
+  /**
+   * The error for what does not exist (`isMissing`), and for an answer that is too large to
+   * describe it.
+   */
   readonly invalid: (message: string, isMissing: boolean) => StreamFailure
   /** The most bytes of the answer; default 8 MiB. */
   readonly limit?: number | undefined
@@ -70,16 +73,24 @@ export const catalogFailure =
   ({ kind, message, status }: WorkspaceFailure): StreamFailure => {
     switch (kind) {
       case "Unavailable":
-        return new Retryable({ reason: RetryableReason.CatalogUnavailable({ message }), attempts: 1 })
+        return new Retryable({
+          reason: RetryableReason.CatalogUnavailable({ message }),
+          attempts: 1
+        })
       case "TooLarge":
         return invalid(message, false)
       case "Misdirected":
         return new InvalidEndpoint({ message: `${message} Check the workspace URL.` })
       case "Refused":
-        if (status === 401) return new InvalidToken({ message: `${message} Check the client id and the secret.` })
+        if (status === 401)
+          return new InvalidToken({ message: `${message} Check the client id and the secret.` })
         if (status === 403) {
-          return new PermissionDenied({ message: `${message} Grant ${privileges} to the service principal.` })
+          return new PermissionDenied({
+            message: `${message} Grant ${privileges} to the service principal.`
+          })
         }
-        return status === 404 ? invalid(`${message} Check the name.`, true) : new InvalidArgument({ message, path: [] })
+        return status === 404
+          ? invalid(`${message} Check the name.`, true)
+          : new InvalidArgument({ message, path: [] })
     }
   }

@@ -1,6 +1,7 @@
 /**
- * Makes sockets to an endpoint: straight or through a proxy, plain or TLS, with one set of rules for gRPC and for the workspace's
- * HTTP. A refused handshake is told apart from a lost connection here, where Node's error codes are still at hand.
+ * Makes sockets to an endpoint: straight or through a proxy, plain or TLS, with one set of rules
+ * for gRPC and for the workspace's HTTP. A refused handshake is told apart from a lost connection
+ * here, where Node's error codes are still at hand.
  */
 import * as Data from "effect/Data"
 import * as Redacted from "effect/Redacted"
@@ -21,7 +22,10 @@ export class ConnectFailure extends Data.TaggedError("ConnectFailure")<{
 /** How TLS is spoken. */
 export interface Security {
   readonly context: Tls.SecureContext
-  /** The name that is asked for and that the certificate is checked against; default: the endpoint's host. */
+  /**
+   * The name that is asked for and that the certificate is checked against; default: the endpoint's
+   * host.
+   */
   readonly serverName: string | undefined
 }
 
@@ -41,7 +45,11 @@ const tlsCode =
 /** Reads Node's error of a socket as a failure to connect. */
 export const toFailure = (error: unknown): ConnectFailure => {
   if (error instanceof ConnectFailure) return error
-  const { code = "ERROR", message = "", reason } = error as NodeJS.ErrnoException & { readonly reason?: string }
+  const {
+    code = "ERROR",
+    message = "",
+    reason
+  } = error as NodeJS.ErrnoException & { readonly reason?: string }
   const tls = tlsCode.test(code)
   // OpenSSL puts its own source lines into the message, behind the reason.
   const text =
@@ -52,19 +60,21 @@ export const toFailure = (error: unknown): ConnectFailure => {
 }
 
 /**
- * Why the first hop could not be reached. Through a proxy it names that, since the user may not know of one
- * that the environment has.
+ * Why the first hop could not be reached. Through a proxy it names that, since the user may not
+ * know of one that the environment has.
  */
 export const unreachedHop = (proxy: Proxy | undefined, message: string): string =>
   proxy === undefined ? message : `${proxyName(proxy)} could not be reached: ${message}`
 
 /** Where the TCP connection goes: the proxy, or the endpoint itself. */
-export const firstHop = ({ endpoint, proxy }: Route): { readonly host: string; readonly port: number } =>
-  proxy ?? endpoint
+export const firstHop = ({
+  endpoint,
+  proxy
+}: Route): { readonly host: string; readonly port: number } => proxy ?? endpoint
 
 /**
- * Turns a TCP connection to the first hop into one to the endpoint: CONNECT through the proxy, then TLS. `onStep` is told what each
- * step waits for, as the end of a sentence.
+ * Turns a TCP connection to the first hop into one to the endpoint: CONNECT through the proxy, then
+ * TLS. `onStep` is told what each step waits for, as the end of a sentence.
  */
 export const complete = async (
   route: Route,
@@ -81,7 +91,8 @@ export const complete = async (
   try {
     let current = socket
     if (typeof route.security === "function") onStep("the effect of the option tls")
-    const security = typeof route.security === "function" ? await route.security(signal) : route.security
+    const security =
+      typeof route.security === "function" ? await route.security(signal) : route.security
     if (proxy !== undefined) {
       if (proxy.secure) {
         onStep(`the TLS handshake with ${proxyName(proxy)}`)
@@ -164,13 +175,21 @@ const secure = (
     tlsSocket.once("error", reject)
     tlsSocket.once("close", () =>
       reject(
-        new ConnectFailure({ message: "the connection ended during the TLS handshake", code: "ECONNRESET", tls: false })
+        new ConnectFailure({
+          message: "the connection ended during the TLS handshake",
+          code: "ECONNRESET",
+          tls: false
+        })
       )
     )
     tlsSocket.once("secureConnect", () => {
       if (protocol === "h2" && tlsSocket.alpnProtocol !== "h2") {
         return reject(
-          new ConnectFailure({ message: "the server does not speak HTTP/2 (ALPN h2)", code: "ERR_TLS_ALPN", tls: true })
+          new ConnectFailure({
+            message: "the server does not speak HTTP/2 (ALPN h2)",
+            code: "ERR_TLS_ALPN",
+            tls: true
+          })
         )
       }
       tlsSocket.removeListener("error", reject)
@@ -202,13 +221,17 @@ const tunnel = (socket: Net.Socket, endpoint: Endpoint, proxy: Proxy): Promise<v
         answer = Buffer.concat([answer, part])
         const end = answer.indexOf("\r\n\r\n")
         if (end < 0) {
-          if (answer.length > LONGEST_ANSWER) return refuse(`${where} sent an answer that is not HTTP`, "PROXY_ANSWER")
+          if (answer.length > LONGEST_ANSWER)
+            return refuse(`${where} sent an answer that is not HTTP`, "PROXY_ANSWER")
           continue
         }
         const status = /^HTTP\/1\.[01] (\d{3})/.exec(answer.toString("latin1"))?.[1]
-        if (status === undefined) return refuse(`${where} sent an answer that is not HTTP`, "PROXY_ANSWER")
-        if (status === "407") return refuse(`${where} wants credentials (407); put them into its URL`, "PROXY_407")
-        if (status[0] !== "2") return refuse(`${where} refused the tunnel with ${status}`, `PROXY_${status}`)
+        if (status === undefined)
+          return refuse(`${where} sent an answer that is not HTTP`, "PROXY_ANSWER")
+        if (status === "407")
+          return refuse(`${where} wants credentials (407); put them into its URL`, "PROXY_407")
+        if (status[0] !== "2")
+          return refuse(`${where} refused the tunnel with ${status}`, `PROXY_${status}`)
         const rest = answer.subarray(end + 4)
         return done(() => {
           if (rest.length > 0) socket.unshift(rest)
@@ -221,6 +244,8 @@ const tunnel = (socket: Net.Socket, endpoint: Endpoint, proxy: Proxy): Promise<v
     socket.once("error", failed)
     socket.once("close", closed)
     const credentials =
-      proxy.authorization === undefined ? "" : `proxy-authorization: ${Redacted.value(proxy.authorization)}\r\n`
+      proxy.authorization === undefined
+        ? ""
+        : `proxy-authorization: ${Redacted.value(proxy.authorization)}\r\n`
     socket.write(`CONNECT ${authority} HTTP/1.1\r\nhost: ${authority}\r\n${credentials}\r\n`)
   })

@@ -1,5 +1,6 @@
 /**
- * Parses the two endpoints a client talks to. Parsed once and strictly, so that nothing but a host and a port gets through.
+ * Parses the two endpoints a client talks to. Parsed once and strictly, so that nothing but a host
+ * and a port gets through.
  */
 import * as Result from "effect/Result"
 import { InvalidEndpoint } from "../../ZerobusError.ts"
@@ -16,27 +17,41 @@ export interface Endpoint {
 }
 
 /** `host:port` as URLs and messages have it, with brackets around an IPv6 address. */
-export const authorityOf = ({ host, port }: { readonly host: string; readonly port: number }): string =>
-  `${host.includes(":") ? `[${host}]` : host}:${port}`
+export const authorityOf = ({
+  host,
+  port
+}: {
+  readonly host: string
+  readonly port: number
+}): string => `${host.includes(":") ? `[${host}]` : host}:${port}`
 
 const dnsHost = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*\.?$/
 const ipv4 = /^(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/
 const looksNumeric = /^(0x[0-9a-f]*|\d+)(\.(0x[0-9a-f]*|\d+))*\.?$/i
 
-/** Whether a URL has the host as it stands: broken punycode and names that end in a number are none. */
+/**
+ * Whether a URL has the host as it stands: broken punycode and names that end in a number are none.
+ */
 const isUrlHost = (host: string): boolean =>
   URL.canParse(`https://${host}/`) && new URL(`https://${host}/`).hostname === host
 
 /**
- * Parses `host`, `host:port`, `https://host[:port]`, IPv6 with or without brackets; the default port is 443. `http://` is allowed
- * for loopback addresses only. `what` names the setting in the message.
+ * Parses `host`, `host:port`, `https://host[:port]`, IPv6 with or without brackets; the default
+ * port is 443. `http://` is allowed for loopback addresses only. `what` names the setting in the
+ * message.
  */
-export const parseEndpoint = (text: string, what: string): Result.Result<Endpoint, InvalidEndpoint> => {
+export const parseEndpoint = (
+  text: string,
+  what: string
+): Result.Result<Endpoint, InvalidEndpoint> => {
   const refuse = (rule: string) =>
-    Result.fail(new InvalidEndpoint({ message: `${what} ${rule}. Give it as https://host or host:port.` }))
+    Result.fail(
+      new InvalidEndpoint({ message: `${what} ${rule}. Give it as https://host or host:port.` })
+    )
   const trimmed = text.trim()
   if (trimmed === "") return refuse("is empty")
-  if (/[\s\\%]/.test(trimmed) || !/^[\x21-\x7e]+$/.test(trimmed)) return refuse("has characters that no host has")
+  if (/[\s\\%]/.test(trimmed) || !/^[\x21-\x7e]+$/.test(trimmed))
+    return refuse("has characters that no host has")
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(trimmed)?.[1]?.toLowerCase()
   if (scheme !== undefined && scheme !== "https" && scheme !== "http")
     return refuse(`has the scheme ${scheme}, which is not https`)
@@ -47,7 +62,8 @@ export const parseEndpoint = (text: string, what: string): Result.Result<Endpoin
   if (/[/?#]/.test(rest)) return refuse("has a path, query or fragment")
   const secure = scheme !== "http"
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/i.exec(rest)
-  const bareIpv6 = match === null && /^[0-9a-f:]*:[0-9a-f:.]*:[0-9a-f:.]*$/i.test(rest) ? rest : undefined
+  const bareIpv6 =
+    match === null && /^[0-9a-f:]*:[0-9a-f:.]*:[0-9a-f:.]*$/i.test(rest) ? rest : undefined
   if (match === null && bareIpv6 === undefined) return refuse("is not a host with an optional port")
   const host = (match?.[1] ?? match?.[2] ?? bareIpv6!).toLowerCase()
   const port = match?.[3] === undefined ? (secure ? 443 : 80) : Number(match[3])
@@ -55,10 +71,14 @@ export const parseEndpoint = (text: string, what: string): Result.Result<Endpoin
   const isIpv6 = match?.[1] !== undefined || bareIpv6 !== undefined
   if (isIpv6) {
     if (!URL.canParse(`http://[${host}]/`)) return refuse("is not a valid IPv6 address")
-  } else if ((looksNumeric.test(host) ? !ipv4.test(host) : !dnsHost.test(host)) || !isUrlHost(host)) {
+  } else if (
+    (looksNumeric.test(host) ? !ipv4.test(host) : !dnsHost.test(host)) ||
+    !isUrlHost(host)
+  ) {
     return refuse("is not a valid host name or IPv4 address")
   }
-  if (!secure && !isLoopback(host)) return refuse("uses plain http, which is allowed for loopback addresses only")
+  if (!secure && !isLoopback(host))
+    return refuse("uses plain http, which is allowed for loopback addresses only")
   return Result.succeed({
     secure,
     host,
@@ -68,7 +88,8 @@ export const parseEndpoint = (text: string, what: string): Result.Result<Endpoin
 }
 
 /**
- * The workspace id: the first label of a Zerobus host such as `1234.zerobus.us-west-2.cloud.databricks.com`; `local` for an IPv6
- * address.
+ * The workspace id: the first label of a Zerobus host such as
+ * `1234.zerobus.us-west-2.cloud.databricks.com`; `local` for an IPv6 address.
  */
-export const workspaceId = ({ host }: Endpoint): string => (host.includes(":") ? "local" : host.split(".")[0]!)
+export const workspaceId = ({ host }: Endpoint): string =>
+  host.includes(":") ? "local" : host.split(".")[0]!

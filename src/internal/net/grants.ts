@@ -48,8 +48,8 @@ const unavailable = (message: string) =>
   new Retryable({ reason: RetryableReason.TokenServiceUnavailable({ message }), attempts: 1 })
 
 /**
- * The grant of token exchange. The subject token is read anew each time; what it costs to be without
- * one is that of its supplier's failure.
+ * The grant of token exchange. The subject token is read anew each time; what it costs to be
+ * without one is that of its supplier's failure.
  */
 export const exchangeGrant = ({
   clientId,
@@ -57,13 +57,16 @@ export const exchangeGrant = ({
   subjectTokenFile
 }: FederatedCredentials): Effect.Effect<Grant, StreamFailure> =>
   Effect.gen(function* () {
-    const given = yield* subjectTokenFile === undefined ? supplied(subjectToken!) : readSubjectToken(subjectTokenFile)
+    const given = yield* subjectTokenFile === undefined
+      ? supplied(subjectToken!)
+      : readSubjectToken(subjectTokenFile)
     const token = yield* textOf(given)
     const lifeMillis = lifeLeft(token, yield* Clock.currentTimeMillis)
     // An endpoint refuses it for good, while the next attempt may read its successor.
     if (lifeMillis === 0) {
       return yield* unavailable(
-        "The subject token is past its end (exp). Supply one that is valid, and check this machine's clock."
+        "The subject token is past its end (exp). Supply one that is valid, and check this " +
+          "machine's clock."
       )
     }
     return {
@@ -75,27 +78,39 @@ export const exchangeGrant = ({
       },
       headers: {},
       secrets: [token, encodeURIComponent(token)],
-      advice: "Check the federation policy: issuer, audience and subject of the token, and the principal's privileges.",
+      advice:
+        "Check the federation policy: issuer, audience and subject of the token, and the " +
+        "principal's privileges.",
       lifeMillis
     }
   })
 
-/** Runs the supplier, which is the user's code: what it fails or dies with is a failure of the stream. */
+/**
+ * Runs the supplier, which is the user's code: what it fails or dies with is a failure of the
+ * stream.
+ */
 const supplied = (
   subjectToken: Effect.Effect<Redacted.Redacted<string>, unknown>
 ): Effect.Effect<unknown, StreamFailure> =>
   apart(subjectToken).pipe(
     Effect.mapError((error) => toStreamFailure(error, "supplier of the subject token")),
-    Effect.catchDefect((defect) => Effect.fail(toStreamFailure(defect, "supplier of the subject token"))),
+    Effect.catchDefect((defect) =>
+      Effect.fail(toStreamFailure(defect, "supplier of the subject token"))
+    ),
     Effect.timeoutOrElse({
       duration: supplierLimit,
-      orElse: () => Effect.fail(unavailable(`The supplier of the subject token took longer than ${supplierLimit} ms.`))
+      orElse: () =>
+        Effect.fail(
+          unavailable(`The supplier of the subject token took longer than ${supplierLimit} ms.`)
+        )
     })
   )
 
 const textOf = (given: unknown): Effect.Effect<string, InvalidToken> => {
-  const refuse = (what: string) => Effect.fail(new InvalidToken({ message: `The subject token ${what}.` }))
-  if (!Redacted.isRedacted(given)) return refuse("must be a text that is wrapped with Redacted.make")
+  const refuse = (what: string) =>
+    Effect.fail(new InvalidToken({ message: `The subject token ${what}.` }))
+  if (!Redacted.isRedacted(given))
+    return refuse("must be a text that is wrapped with Redacted.make")
   const text: unknown = Redacted.value(given)
   if (typeof text !== "string") return refuse("must be a text that is wrapped with Redacted.make")
   // Files end with a line feed.

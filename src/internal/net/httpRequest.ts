@@ -1,6 +1,7 @@
 /**
- * One HTTP request to the workspace: token or catalog. No redirect is followed, the body is bounded, and the connection follows the
- * client's own TLS and proxy settings, the same as for gRPC.
+ * One HTTP request to the workspace: token or catalog. No redirect is followed, the body is
+ * bounded, and the connection follows the client's own TLS and proxy settings, the same as for
+ * gRPC.
  */
 import * as Effect from "effect/Effect"
 import { type IncomingMessage, request as httpRequestOf } from "node:http"
@@ -35,7 +36,9 @@ export const httpRequest = (options: HttpRequest): Effect.Effect<HttpAnswer, Con
       if (error instanceof ConnectFailure) return resume(Effect.fail(error))
       const { code = "ERROR", message } = error as NodeJS.ErrnoException
       return resume(
-        Effect.fail(new ConnectFailure({ message: scrub(message === "" ? code : message), code, tls: false }))
+        Effect.fail(
+          new ConnectFailure({ message: scrub(message === "" ? code : message), code, tls: false })
+        )
       )
     }
     const receive = (response: IncomingMessage) => {

@@ -1,5 +1,6 @@
 /**
- * Which hosts are this machine and nothing else: the one rule for plain `http://`, for listening, and for `Host` headers.
+ * Which hosts are this machine and nothing else: the one rule for plain `http://`, for listening,
+ * and for `Host` headers.
  */
 import { BlockList, isIP } from "node:net"
 
@@ -8,10 +9,12 @@ loopback.addSubnet("127.0.0.0", 8, "ipv4")
 loopback.addAddress("::1", "ipv6")
 
 /**
- * Whether a host, as a URL or a socket address writes it, is a loopback address or `localhost`: 127.0.0.0/8, `::1` in any
- * spelling, IPv4 addresses of loopback in IPv6 form, IPv6 with or without brackets.
+ * Whether a host, as a URL or a socket address writes it, is a loopback address or `localhost`:
+ * 127.0.0.0/8, `::1` in any spelling, IPv4 addresses of loopback in IPv6 form, IPv6 with or without
+ * brackets.
  *
- * Names below `localhost` are not: a resolver may send them to a DNS server, whose answer can be any address.
+ * Names below `localhost` are not: a resolver may send them to a DNS server, whose answer can be
+ * any address.
  */
 export const isLoopback = (host: string): boolean => {
   const address = /^\[.*\]$/.test(host) ? host.slice(1, -1) : host

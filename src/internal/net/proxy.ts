@@ -1,5 +1,6 @@
 /**
- * Which proxy, if any, leads to a host: the client's setting, or the usual variables of the environment.
+ * Which proxy, if any, leads to a host: the client's setting, or the usual variables of the
+ * environment.
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -26,14 +27,19 @@ const OPTION = "proxy"
 
 /** The proxy as messages name it, so that its reader knows what to change. */
 export const proxyName = (proxy: Proxy): string =>
-  `the proxy ${authorityOf(proxy)} (set by ${proxy.source === OPTION ? "the option proxy" : proxy.source})`
+  `the proxy ${authorityOf(proxy)} (set by ` +
+  `${proxy.source === OPTION ? "the option proxy" : proxy.source})`
 
 /**
- * The variables that count for a protocol, in order. Those of gRPC are for gRPC alone, as its own libraries
- * have it; `http_proxy` counts where no other is set, so that tokens and records take the same way.
+ * The variables that count for a protocol, in order. Those of gRPC are for gRPC alone, as its own
+ * libraries have it; `http_proxy` counts where no other is set, so that tokens and records take the
+ * same way.
  */
 const variables = {
-  "h2": { proxy: ["grpc_proxy", "https_proxy", "http_proxy"], bypass: ["no_grpc_proxy", "no_proxy"] },
+  "h2": {
+    proxy: ["grpc_proxy", "https_proxy", "http_proxy"],
+    bypass: ["no_grpc_proxy", "no_proxy"]
+  },
   "http/1.1": { proxy: ["https_proxy", "http_proxy"], bypass: ["no_proxy"] }
 } as const satisfies Record<Route["protocol"], unknown>
 
@@ -43,7 +49,10 @@ const read = (name: string): Effect.Effect<string | undefined> =>
     Effect.orElseSucceed(() => undefined)
   )
 
-/** The first of these variables that is set and not blank: lower case before upper case, as curl has it. */
+/**
+ * The first of these variables that is set and not blank: lower case before upper case, as curl has
+ * it.
+ */
 const firstSet = (
   names: ReadonlyArray<string>
 ): Effect.Effect<{ readonly name: string; readonly value: string } | undefined> =>
@@ -58,7 +67,10 @@ const firstSet = (
     return undefined
   })
 
-/** Parses a proxy's URL; `source` names the setting or variable, and the URL itself, which may hold a password, is never quoted. */
+/**
+ * Parses a proxy's URL; `source` names the setting or variable, and the URL itself, which may hold
+ * a password, is never quoted.
+ */
 export const parseProxy = (url: string, source: string): Effect.Effect<Proxy, InvalidArgument> =>
   Effect.suspend(() => {
     const refuse = (rule: string) =>

@@ -15,7 +15,10 @@ import { BlockList, isIP } from "node:net"
 import type { Endpoint } from "./endpoint.ts"
 
 /** Whether the list, with entries separated by commas or blanks, names the host. */
-export const bypasses = (list: string, { host, port }: Pick<Endpoint, "host" | "port">): boolean => {
+export const bypasses = (
+  list: string,
+  { host, port }: Pick<Endpoint, "host" | "port">
+): boolean => {
   const family = isIP(host)
   const name = host.replace(/\.$/, "")
   return list
@@ -24,7 +27,8 @@ export const bypasses = (list: string, { host, port }: Pick<Endpoint, "host" | "
     .some((entry) => {
       if (entry === "*") return true
       // A port stands behind a bracket, or behind the only colon: an IPv6 address has more of them.
-      const [, bracketed, plain, itsPort] = /^(?:\[([^[\]]*)\]|([^:[\]]+))(?::(\d+))?$/.exec(entry) ?? []
+      const [, bracketed, plain, itsPort] =
+        /^(?:\[([^[\]]*)\]|([^:[\]]+))(?::(\d+))?$/.exec(entry) ?? []
       if (itsPort !== undefined && Number(itsPort) !== port) return false
       if (family !== 0) return isInRange(bracketed ?? plain ?? entry, host, family)
       const domain = plain?.replace(/^\*?\./, "") ?? ""

@@ -13,11 +13,14 @@ const dates = [
 
 /** A date in milliseconds since 1970; `NaN` for anything else. */
 const millisOf = (date: string): number =>
-  dates.some((form) => form.test(date)) ? Date.parse(date.endsWith("GMT") ? date : `${date} GMT`) : Number.NaN
+  dates.some((form) => form.test(date))
+    ? Date.parse(date.endsWith("GMT") ? date : `${date} GMT`)
+    : Number.NaN
 
 /**
- * How long the server wants to be left alone, in milliseconds; `undefined` when it does not say, or says a time that is over. A date
- * counts from the date of the answer, since the two clocks may differ, and from `now` where the answer has none.
+ * How long the server wants to be left alone, in milliseconds; `undefined` when it does not say, or
+ * says a time that is over. A date counts from the date of the answer, since the two clocks may
+ * differ, and from `now` where the answer has none.
  */
 export const retryAfterMillis = (
   headers: { readonly "retry-after"?: string | undefined; readonly "date"?: string | undefined },
@@ -25,6 +28,8 @@ export const retryAfterMillis = (
 ): number | undefined => {
   const value = headers["retry-after"]?.trim() ?? ""
   const sentAt = millisOf(headers.date?.trim() ?? "")
-  const millis = /^\d+$/.test(value) ? Number(value) * 1000 : millisOf(value) - (Number.isNaN(sentAt) ? now : sentAt)
+  const millis = /^\d+$/.test(value)
+    ? Number(value) * 1000
+    : millisOf(value) - (Number.isNaN(sentAt) ? now : sentAt)
   return Number.isFinite(millis) && millis > 0 ? millis : undefined
 }

@@ -28,7 +28,8 @@ export const routeTo = <R = never>(
       const security = perConnection(Effect.provideContext(tls, services))
       return { endpoint, proxy, security: secure ? security : undefined, protocol }
     }
-    // Made also where it is not needed: settings that cannot be used are refused with a plain endpoint too.
+    // Made also where it is not needed: settings that cannot be used are refused with a plain
+    // endpoint too.
     const security = secure || tls !== undefined ? yield* securityOf(tls) : undefined
     return { endpoint, proxy, security: secure ? security : undefined, protocol }
   })
@@ -37,8 +38,9 @@ export const routeTo = <R = never>(
 const settingsLimit = 30_000
 
 /**
- * Runs the effect for each connection. Equal settings give the same object as before, which spares reading
- * the certificates of the system again, and TLS sessions of other settings are not gone on with.
+ * Runs the effect for each connection. Equal settings give the same object as before, which spares
+ * reading the certificates of the system again, and TLS sessions of other settings are not gone on
+ * with.
  */
 const perConnection = (
   settings: Effect.Effect<TlsOptions, unknown>
@@ -48,10 +50,13 @@ const perConnection = (
     new ConnectFailure({ message: message.replace(/\.$/, ""), code: "TLS_SETTINGS", tls: false })
   const made = apart(settings).pipe(
     Effect.catchDefect(Effect.fail),
-    Effect.mapError((error) => unusable(toStreamFailure(error, "effect of the option tls").message)),
+    Effect.mapError((error) =>
+      unusable(toStreamFailure(error, "effect of the option tls").message)
+    ),
     Effect.timeoutOrElse({
       duration: settingsLimit,
-      orElse: () => Effect.fail(unusable(`The effect of the option tls took longer than ${settingsLimit} ms`))
+      orElse: () =>
+        Effect.fail(unusable(`The effect of the option tls took longer than ${settingsLimit} ms`))
     }),
     Effect.flatMap((tls) => {
       const problem = tlsProblem(tls)
@@ -73,9 +78,16 @@ const keyOf = ({ ca, cert, key, minVersion, serverName }: TlsOptions): string =>
     .update(JSON.stringify([ca, cert, key && Redacted.value(key), minVersion, serverName]))
     .digest("base64")
 
-/** The operating system's certificates, the bundled ones and the user's own: corporate inspection proxies live in the first. */
+/**
+ * The operating system's certificates, the bundled ones and the user's own: corporate inspection
+ * proxies live in the first.
+ */
 const trustedCertificates = (tls: TlsOptions | undefined): Array<string> => [
-  ...new Set([...getCACertificates("default"), ...getCACertificates("system"), ...ownAuthorities(tls)])
+  ...new Set([
+    ...getCACertificates("default"),
+    ...getCACertificates("system"),
+    ...ownAuthorities(tls)
+  ])
 ]
 
 const ownAuthorities = (tls: TlsOptions | undefined): ReadonlyArray<string> =>
@@ -94,8 +106,10 @@ const isCertificate = (pem: string): boolean => {
 
 const securityOf = (tls: TlsOptions | undefined): Effect.Effect<Security, InvalidArgument> =>
   Effect.gen(function* () {
-    // An authority that cannot be read would be passed over silently, and one half of a pair not be used.
-    if (!ownAuthorities(tls).every(isCertificate)) return yield* refuse("tls.ca", "is not a certificate in PEM form")
+    // An authority that cannot be read would be passed over silently, and one half of a pair not be
+    // used.
+    if (!ownAuthorities(tls).every(isCertificate))
+      return yield* refuse("tls.ca", "is not a certificate in PEM form")
     if ((tls?.cert === undefined) !== (tls?.key === undefined)) {
       return yield* refuse("tls", "has only one of cert and key. Give both or none")
     }

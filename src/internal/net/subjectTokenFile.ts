@@ -1,7 +1,7 @@
 /**
- * Reads the token of an identity provider from a file, as platforms put it there: a projected service
- * account token of Kubernetes, or the one of a build job. The platform replaces the file, so it is
- * read for each exchange.
+ * Reads the token of an identity provider from a file, as platforms put it there: a projected
+ * service account token of Kubernetes, or the one of a build job. The platform replaces the file,
+ * so it is read for each exchange.
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -11,21 +11,31 @@ import { Retryable, RetryableReason } from "../../ZerobusError.ts"
 /** The most bytes of a file that is read: more than a token has. */
 const limit = 64 * 1024
 
-/** The text of the file. One that cannot be read may be about to be replaced, so that is retryable. */
-export const readSubjectToken = (path: string): Effect.Effect<Redacted.Redacted<string>, Retryable> =>
+/**
+ * The text of the file. One that cannot be read may be about to be replaced, so that is retryable.
+ */
+export const readSubjectToken = (
+  path: string
+): Effect.Effect<Redacted.Redacted<string>, Retryable> =>
   Effect.tryPromise({
     try: async () => {
       const file = await open(path, "r")
       try {
         const { buffer, bytesRead } = await file.read(Buffer.alloc(limit), 0, limit, 0)
-        return Redacted.make(buffer.subarray(0, bytesRead).toString("utf8"), { label: "subject token" })
+        return Redacted.make(buffer.subarray(0, bytesRead).toString("utf8"), {
+          label: "subject token"
+        })
       } finally {
         await file.close()
       }
     },
     catch: (error) => {
       const { code = "an error" } = error as NodeJS.ErrnoException
-      const message = `The file of the subject token, ${JSON.stringify(path)}, cannot be read: ${code}.`
-      return new Retryable({ reason: RetryableReason.TokenServiceUnavailable({ message }), attempts: 1 })
+      const message =
+        `The file of the subject token, ${JSON.stringify(path)}, cannot be read: ` + `${code}.`
+      return new Retryable({
+        reason: RetryableReason.TokenServiceUnavailable({ message }),
+        attempts: 1
+      })
     }
   })

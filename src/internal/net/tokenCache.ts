@@ -1,11 +1,14 @@
 /**
  * Tokens with a lifetime, one per key, minted once for all who ask at the same time.
  *
- * - A token is renewed ahead of its end: `lead` milliseconds, or half its life when that is shorter. Its life counts from the start
- *   of the request that minted it, on the monotonic clock: a wall clock that is set neither ends a token nor revives one.
- * - A failed renewal falls back to the token that is still valid, and the next try waits half of what is left, within bounds. A
- *   renewal that its caller gave up counts as failed, so that the caller's next attempt does not wait for the same again.
- * - A mint belongs to all who wait for it: who stops waiting does not stop it for the others, and the last one ends it.
+ * - A token is renewed ahead of its end: `lead` milliseconds, or half its life when that is
+ *   shorter. Its life counts from the start of the request that minted it, on the monotonic clock:
+ *   a wall clock that is set neither ends a token nor revives one.
+ * - A failed renewal falls back to the token that is still valid, and the next try waits half of
+ *   what is left, within bounds. A renewal that its caller gave up counts as failed, so that the
+ *   caller's next attempt does not wait for the same again.
+ * - A mint belongs to all who wait for it: who stops waiting does not stop it for the others, and
+ *   the last one ends it.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -18,7 +21,10 @@ import { shielded } from "../userCode/shield.ts"
 /** A freshly minted token. */
 export interface Minted {
   readonly token: Redacted.Redacted<string>
-  /** Its life in milliseconds; `undefined` when the issuer did not say, then it is used once and not kept. */
+  /**
+   * Its life in milliseconds; `undefined` when the issuer did not say, then it is used once and not
+   * kept.
+   */
   readonly lifeMillis: number | undefined
 }
 
@@ -38,9 +44,18 @@ interface Flight {
 /** Hands out tokens by key. */
 export interface TokenCache {
   /** The key's token. `renewalLimit` replaces that of the cache for this call. */
-  readonly get: (key: string, renewalLimit?: number) => Effect.Effect<Redacted.Redacted<string>, StreamFailure>
-  /** Drops the key's token when `rejected` holds for it; a newer one stays. Never waits for a mint in flight. */
-  readonly invalidate: (key: string, rejected: (token: Redacted.Redacted<string>) => boolean) => Effect.Effect<void>
+  readonly get: (
+    key: string,
+    renewalLimit?: number
+  ) => Effect.Effect<Redacted.Redacted<string>, StreamFailure>
+  /**
+   * Drops the key's token when `rejected` holds for it; a newer one stays. Never waits for a mint
+   * in flight.
+   */
+  readonly invalidate: (
+    key: string,
+    rejected: (token: Redacted.Redacted<string>) => boolean
+  ) => Effect.Effect<void>
   /** Forgets every token. From then on tokens are minted for those who ask, and none is kept. */
   readonly close: Effect.Effect<void>
 }
@@ -62,7 +77,9 @@ export const makeTokenCache = (options: {
   const entries = new Map<string, Entry>()
   const flights = new Map<string, Flight>()
   let keeping = options.enabled
-  const now = Effect.clockWith((clock) => Effect.sync(() => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)))
+  const now = Effect.clockWith((clock) =>
+    Effect.sync(() => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n))
+  )
 
   /** Mints one token and keeps it. Fails with a retryable error for one that is dead on arrival. */
   const mintAndKeep = Effect.fnUntraced(function* (key: string) {
@@ -74,7 +91,10 @@ export const makeTokenCache = (options: {
     const current = yield* now
     if (expiresAt <= current) {
       const message = "The token was past its end of life when it arrived."
-      return yield* new Retryable({ reason: RetryableReason.TokenServiceUnavailable({ message }), attempts: 1 })
+      return yield* new Retryable({
+        reason: RetryableReason.TokenServiceUnavailable({ message }),
+        attempts: 1
+      })
     }
     if (!keeping) return token
     for (const [other, entry] of entries) if (entry.expiresAt <= current) entries.delete(other)
@@ -83,7 +103,10 @@ export const makeTokenCache = (options: {
     return token
   })
 
-  /** Starts a mint that its first asker waits for. Synchronous up to here: between the look for a mint under way and this nobody runs. */
+  /**
+   * Starts a mint that its first asker waits for. Synchronous up to here: between the look for a
+   * mint under way and this nobody runs.
+   */
   const start = (key: string): Effect.Effect<Flight> => {
     const flight: Flight = { done: new Answer(), waiting: 1, fiber: undefined }
     flights.set(key, flight)
@@ -95,7 +118,8 @@ export const makeTokenCache = (options: {
         })
       )
     )
-    // Shielded: others may come to wait for it, and its first asker's loggers and tracer must not fail them.
+    // Shielded: others may come to wait for it, and its first asker's loggers and tracer must not
+    // fail them.
     return Effect.map(shielded(Effect.forkDetach(mint, { startImmediately: true })), (fiber) => {
       flight.fiber = fiber
       return flight
@@ -115,7 +139,10 @@ export const makeTokenCache = (options: {
       return Effect.succeed(running)
     })
 
-  /** Stops waiting. A mint that nobody waits for would keep a socket, and the process, until its limit. */
+  /**
+   * Stops waiting. A mint that nobody waits for would keep a socket, and the process, until its
+   * limit.
+   */
   const leave = (key: string, flight: Flight): Effect.Effect<void> =>
     Effect.sync(() => {
       flight.waiting--
@@ -133,7 +160,8 @@ export const makeTokenCache = (options: {
 
   /** The next renewal waits half of what is left, within bounds. */
   const postpone = (entry: Entry, at: number): void => {
-    entry.renewAt = at + Math.min(Math.max((entry.expiresAt - at) / 2, options.lead / 300), options.lead / 60)
+    entry.renewAt =
+      at + Math.min(Math.max((entry.expiresAt - at) / 2, options.lead / 300), options.lead / 60)
   }
 
   const get = Effect.fnUntraced(function* (
@@ -153,7 +181,8 @@ export const makeTokenCache = (options: {
     if (Exit.isSuccess(exit)) return exit.value
     const failedAt = yield* now
     // Ended, refused or replaced meanwhile: look again.
-    if (entry.expiresAt <= failedAt || entries.get(key) !== entry) return yield* get(key, renewalLimit)
+    if (entry.expiresAt <= failedAt || entries.get(key) !== entry)
+      return yield* get(key, renewalLimit)
     postpone(entry, failedAt)
     const line = "A token could not be renewed; the one at hand is used until it ends"
     yield* shielded(Effect.logWarning(line, { millisLeft: entry.expiresAt - failedAt }))

@@ -17,7 +17,10 @@ const TOKEN_LIMIT = 64 * 1024
 export const catalogScope: Readonly<Record<string, string>> = { scope: "all-apis" }
 
 /** What a token for writing to one table is narrowed to. */
-export const tableScope = (workspace: string, tableName: string): Readonly<Record<string, string>> => {
+export const tableScope = (
+  workspace: string,
+  tableName: string
+): Readonly<Record<string, string>> => {
   const [catalog = "", schema = ""] = tableName.split(".")
   const grant = (
     object_type: string,
@@ -43,9 +46,15 @@ export const tableScope = (workspace: string, tableName: string): Readonly<Recor
 }
 
 const unavailable = (message: string, retryAfterMillis?: number) =>
-  new Retryable({ reason: RetryableReason.TokenServiceUnavailable({ message, retryAfterMillis }), attempts: 1 })
+  new Retryable({
+    reason: RetryableReason.TokenServiceUnavailable({ message, retryAfterMillis }),
+    attempts: 1
+  })
 
-const failureOf = ({ kind, message, retryAfterMillis, status }: WorkspaceFailure, { advice }: Grant): StreamFailure => {
+const failureOf = (
+  { kind, message, retryAfterMillis, status }: WorkspaceFailure,
+  { advice }: Grant
+): StreamFailure => {
   switch (kind) {
     case "Unavailable":
     case "TooLarge":
@@ -54,7 +63,10 @@ const failureOf = ({ kind, message, retryAfterMillis, status }: WorkspaceFailure
       return new InvalidToken({ message: `${message} Check the workspace URL.` })
     case "Refused":
       return new InvalidToken({
-        message: status < 300 ? `${message} Only 200 is a token. Check the workspace URL.` : `${message} ${advice}`
+        message:
+          status < 300
+            ? `${message} Only 200 is a token. Check the workspace URL.`
+            : `${message} ${advice}`
       })
   }
 }
@@ -85,30 +97,46 @@ export const requestToken = Effect.fn("Zerobus.requestToken")(function* (
   ).pipe(Effect.catchTag("WorkspaceFailure", (failure) => Effect.fail(failureOf(failure, grant))))
   const { lifeMillis, token } = yield* Effect.fromResult(parseToken(body, route.endpoint.origin))
   // The subject token ends earlier than what it was exchanged for.
-  const bounded = lifeMillis === undefined ? undefined : Math.min(lifeMillis, grant.lifeMillis ?? lifeMillis)
+  const bounded =
+    lifeMillis === undefined ? undefined : Math.min(lifeMillis, grant.lifeMillis ?? lifeMillis)
   return { token, lifeMillis: bounded }
 })
 
-const parseToken = (body: string, origin: string): Result.Result<Minted, InvalidToken | Retryable> => {
+const parseToken = (
+  body: string,
+  origin: string
+): Result.Result<Minted, InvalidToken | Retryable> => {
   const bad = (what: string) =>
-    Result.fail(new InvalidToken({ message: `The token endpoint's answer ${what}. Check the workspace URL.` }))
+    Result.fail(
+      new InvalidToken({ message: `The token endpoint's answer ${what}. Check the workspace URL.` })
+    )
   let json: unknown
   try {
     json = JSON.parse(body)
   } catch {
-    // An object without its end was cut off on its way, which happens where no length was announced; anything else is another site.
+    // An object without its end was cut off on its way, which happens where no length was
+    // announced; anything else is another site.
     const cut = /^\s*(?:\{.*)?$/s.test(body)
     return cut
       ? Result.fail(unavailable(`The answer of the token endpoint at ${origin} was cut off.`))
       : bad("is not JSON")
   }
-  if (typeof json !== "object" || json === null || !("access_token" in json) || typeof json.access_token !== "string") {
+  if (
+    typeof json !== "object" ||
+    json === null ||
+    !("access_token" in json) ||
+    typeof json.access_token !== "string"
+  ) {
     return bad("has no access_token")
   }
   const token = json.access_token
-  if (!/^[\x21-\x7e]{1,16384}$/.test(token)) return bad("has a token that is not a legal header value")
+  if (!/^[\x21-\x7e]{1,16384}$/.test(token))
+    return bad("has a token that is not a legal header value")
   const stated = "expires_in" in json ? json.expires_in : undefined
   const seconds = typeof stated === "string" && /^\s*\d+\s*$/.test(stated) ? Number(stated) : stated
   const known = typeof seconds === "number" && Number.isInteger(seconds) && seconds > 0
-  return Result.succeed({ token: Redacted.make(token), lifeMillis: known ? seconds * 1000 : undefined })
+  return Result.succeed({
+    token: Redacted.make(token),
+    lifeMillis: known ? seconds * 1000 : undefined
+  })
 }

@@ -73,11 +73,29 @@ export const workspaceRequest = (
     message: string,
     rest: Partial<Pick<WorkspaceFailure, "status" | "errorCode" | "retryAfterMillis">> = {}
   ) =>
-    Effect.fail(new WorkspaceFailure({ kind, message, status: 0, errorCode: "", retryAfterMillis: undefined, ...rest }))
+    Effect.fail(
+      new WorkspaceFailure({
+        kind,
+        message,
+        status: 0,
+        errorCode: "",
+        retryAfterMillis: undefined,
+        ...rest
+      })
+    )
 
-  const notAnswered = ({ code, message, tls }: ConnectFailure): Effect.Effect<never, WorkspaceFailure | TlsFailure> => {
+  const notAnswered = ({
+    code,
+    message,
+    tls
+  }: ConnectFailure): Effect.Effect<never, WorkspaceFailure | TlsFailure> => {
     if (tls) {
-      return Effect.fail(new TlsFailure({ message: `The TLS handshake with ${origin} was refused: ${message}.`, code }))
+      return Effect.fail(
+        new TlsFailure({
+          message: `The TLS handshake with ${origin} was refused: ${message}.`,
+          code
+        })
+      )
     }
     return code === "ANSWER_TOO_LARGE"
       ? fail("TooLarge", `${where} sent an answer that is larger than ${request.limit} bytes.`)
@@ -93,7 +111,11 @@ export const workspaceRequest = (
     Effect.flatMap(({ body, retryAfterMillis, status }) => {
       if (status === 200) return Effect.succeed(body)
       if (status >= 300 && status < 400) {
-        return fail("Misdirected", `${where} answered with a redirect (${status}), which is not followed.`, { status })
+        return fail(
+          "Misdirected",
+          `${where} answered with a redirect (${status}), which is not followed.`,
+          { status }
+        )
       }
       const { errorCode, text } = reasonIn(body)
       // What was granted after all, if by an unexpected status, is a secret whatever its shape.
@@ -102,7 +124,11 @@ export const workspaceRequest = (
         `${where} answered ${status}${about === undefined ? "" : ` for ${about}`}` +
         `${reason === "" ? "" : `: ${reason}`}.`
       const again = status >= 500 || status === 429 || status === 408
-      return fail(again ? "Unavailable" : "Refused", message, { status, errorCode, retryAfterMillis })
+      return fail(again ? "Unavailable" : "Refused", message, {
+        status,
+        errorCode,
+        retryAfterMillis
+      })
     })
   )
 }
@@ -143,13 +169,16 @@ const parsed = (body: string): unknown => {
 }
 
 /**
- * The reason in an answer that refuses: the catalog has it in `message`. Other JSON is written anew,
- * so that no escape hides a secret.
+ * The reason in an answer that refuses: the catalog has it in `message`. Other JSON is written
+ * anew, so that no escape hides a secret.
  */
 const reasonIn = (body: string): { readonly errorCode: string; readonly text: string } => {
   const json = parsed(body)
   if (typeof json !== "object" || json === null) return { errorCode: "", text: body }
-  const { error_code: code, message } = json as { readonly error_code?: unknown; readonly message?: unknown }
+  const { error_code: code, message } = json as {
+    readonly error_code?: unknown
+    readonly message?: unknown
+  }
   return {
     errorCode: typeof code === "string" ? code : "",
     text: typeof message === "string" ? message : JSON.stringify(json)

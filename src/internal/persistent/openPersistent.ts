@@ -14,8 +14,10 @@ import { LONGEST_STREAM_ID } from "../protobuf/streamRpc.ts"
 
 /** Fails with `InvalidArgument` for what cannot be the id of a stream. */
 export const checkStreamId = (streamId: unknown): Effect.Effect<void, InvalidArgument> => {
-  if (typeof streamId === "string" && streamId.length > 0 && streamId.length <= LONGEST_STREAM_ID) return Effect.void
-  const message = `The id of a stream must be a text of 1 to ${LONGEST_STREAM_ID} characters: its streamId.`
+  if (typeof streamId === "string" && streamId.length > 0 && streamId.length <= LONGEST_STREAM_ID)
+    return Effect.void
+  const message =
+    `The id of a stream must be a text of 1 to ${LONGEST_STREAM_ID} characters: ` + `its streamId.`
   return Effect.fail(new InvalidArgument({ message, path: ["streamId"] }))
 }
 
@@ -27,7 +29,9 @@ export const openPersistent = <A>(
   streamId: string | undefined
 ): Effect.Effect<PersistentStream<A>, StreamFailure, Transport | Scope.Scope> => {
   const refused = unfit(options) ?? foreignIdentity(options.headersProvider ?? client.provider)
-  return refused === undefined ? openPersistentStream(table, options, client, { streamId }) : Effect.fail(refused)
+  return refused === undefined
+    ? openPersistentStream(table, options, client, { streamId })
+    : Effect.fail(refused)
 }
 
 /** Why a persistent stream cannot have these options. */
@@ -45,7 +49,13 @@ const unfit = ({
         : laneKey !== undefined
           ? ["laneKey", "has one session, which keeps all records in order"]
           : ["onSchemaChange", "keeps the descriptor that it was opened with"]
-  if (onRefused === undefined && lanes === 1 && laneKey === undefined && onSchemaChange !== "reopen") return undefined
+  if (
+    onRefused === undefined &&
+    lanes === 1 &&
+    laneKey === undefined &&
+    onSchemaChange !== "reopen"
+  )
+    return undefined
   const message = `A persistent stream ${why}. Leave the option ${option} out, or use createStream.`
   return new InvalidArgument({ message, path: [option] })
 }
@@ -54,7 +64,8 @@ const unfit = ({
 const foreignIdentity = ({ federated }: HeadersProviderShape): InvalidArgument | undefined => {
   if (federated !== true) return undefined
   const message =
-    "The service has no persistent streams for federated credentials. Give the stream a headersProvider with the " +
+    "The service has no persistent streams for federated credentials. Give the stream a " +
+    "headersProvider with the " +
     "secret of a service principal, or use createStream."
   return new InvalidArgument({ message, path: ["headersProvider"] })
 }

@@ -31,7 +31,9 @@ export const retire = Effect.fnUntraced(function* (
       duration: limit,
       orElse: () => {
         const message = `Retiring the stream took longer than ${limit} ms (recoveryTimeout).`
-        return Effect.fail(new Retryable({ reason: RetryableReason.ConnectTimeout({ message }), attempts: 1 }))
+        return Effect.fail(
+          new Retryable({ reason: RetryableReason.ConnectTimeout({ message }), attempts: 1 })
+        )
       }
     })
   )
@@ -44,9 +46,15 @@ export const retire = Effect.fnUntraced(function* (
 })
 
 /** One call; what it answers are credentials that were refused, with the failure that it means. */
-const call = Effect.fnUntraced(function* (provider: HeadersProviderShape, tableName: string, streamId: string) {
+const call = Effect.fnUntraced(function* (
+  provider: HeadersProviderShape,
+  tableName: string,
+  streamId: string
+) {
   const transport = yield* Transport
-  const headers = yield* Effect.fromResult(sessionHeaders(yield* provider.getHeaders(tableName), tableName))
+  const headers = yield* Effect.fromResult(
+    sessionHeaders(yield* provider.getHeaders(tableName), tableName)
+  )
   const opened = yield* transport.open(headers, "RetireStream")
   opened.sendUnsafe(encodeRetire(tableName, streamId))
   yield* opened.halfClose
@@ -56,7 +64,11 @@ const call = Effect.fnUntraced(function* (provider: HeadersProviderShape, tableN
     if (Result.isSuccess(response)) continue
     if (response.failure._tag === "Done") return undefined
     const sent = Redacted.make(headers)
-    const retired = { table: { tableName }, rpc: { name: "RetireStream", resumes: streamId }, headers: sent } as const
+    const retired = {
+      table: { tableName },
+      rpc: { name: "RetireStream", resumes: streamId },
+      headers: sent
+    } as const
     const { failure, rejected } = fromTransport(retired, response.failure)
     if (!rejected) return yield* failure
     return { failure, headers: sent }

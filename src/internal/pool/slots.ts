@@ -1,7 +1,8 @@
 /**
  * The slots of a pool: which of its tables may have a session, and for how long.
  *
- *   enter --> a free slot? -- yes --> visit: a session opens --> dismissed --> leaves --> the next in line
+ *   enter --> a free slot? -- yes --> visit: a session opens --> dismissed --> leaves --> the next
+ *   in line
  *                 | no                                             ^
  *                 +--> line, first come first served --------------+ a visit has lasted long enough
  *
@@ -33,7 +34,9 @@ import { wake } from "../userCode/wake.ts"
 const FULL_VISIT = 1_000
 const LONGEST_VISIT = 10_000
 
-/** How long a table has nothing to send until its records count as having ended, in milliseconds. */
+/**
+ * How long a table has nothing to send until its records count as having ended, in milliseconds.
+ */
 const SILENCE = 50
 
 /** Credits that a pool has saved at most, per slot. */
@@ -173,7 +176,9 @@ export class Slots {
     const opened = slot.openedAt!
     if (!isEmpty) return opened + LONGEST_VISIT
     if (!this.hasCredit()) return opened + FULL_VISIT
-    return slot.isQuiet ? opened : Math.min(opened + FULL_VISIT, Math.max(opened, slot.emptiedAt) + SILENCE)
+    return slot.isQuiet
+      ? opened
+      : Math.min(opened + FULL_VISIT, Math.max(opened, slot.emptiedAt) + SILENCE)
   }
 
   private lookAt(due: number): void {

@@ -69,7 +69,9 @@ class PoolIngest extends Effectable.Class<RecordAck, PoolFailure> {
   }
 
   override [Symbol.iterator](): Effect.EffectIterator<Effect.Effect<RecordAck, PoolFailure>> {
-    return Fiber.getCurrent() === undefined ? super[Symbol.iterator]() : this.#find()[Symbol.iterator]()
+    return Fiber.getCurrent() === undefined
+      ? super[Symbol.iterator]()
+      : this.#find()[Symbol.iterator]()
   }
 }
 
@@ -96,7 +98,8 @@ interface Entry {
 }
 
 /** Whether a flush of the pool has to look at a table. */
-const isDue = ({ opened, untold }: Entry): boolean => untold !== undefined || opened?.core.zone.isEmpty === false
+const isDue = ({ opened, untold }: Entry): boolean =>
+  untold !== undefined || opened?.core.zone.isEmpty === false
 
 /** Opens a pool in the current scope. */
 export const openPool = Effect.fnUntraced(function* <R>({
@@ -147,13 +150,19 @@ export const openPool = Effect.fnUntraced(function* <R>({
       return Scope.close(scope, Exit.void)
     })
 
-  const openStream = (entry: Entry, scope: Scope.Closeable): Effect.Effect<Opened, StreamFailure, R> =>
+  const openStream = (
+    entry: Entry,
+    scope: Scope.Closeable
+  ): Effect.Effect<Opened, StreamFailure, R> =>
     Effect.gen(function* () {
       const stream = yield* zerobus.createStream(entry.table, options)
       const core = originOf(stream)?.core
       if (core === undefined) return yield* foreign
       const opened: Opened = { stream, core, isTold: false }
-      const ended = Effect.andThen(core.finished.await, Effect.uninterruptible(retire(entry, opened, scope)))
+      const ended = Effect.andThen(
+        core.finished.await,
+        Effect.uninterruptible(retire(entry, opened, scope))
+      )
       yield* forkShieldedIn(ended, scope, () => {})
       return opened
     }).pipe(
@@ -191,18 +200,28 @@ export const openPool = Effect.fnUntraced(function* <R>({
   const open = (entry: Entry): Effect.Effect<Opened, StreamFailure> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(
-        Effect.suspend(() => (entry.opening === undefined ? beginOpening(entry) : Effect.succeed(entry.opening))),
+        Effect.suspend(() =>
+          entry.opening === undefined ? beginOpening(entry) : Effect.succeed(entry.opening)
+        ),
         (opening) => restore(opening.await)
       )
     )
 
   /** The entry of a table, or why its records are not taken. */
-  const entryOf = (table: TableProperties<any>): Entry | InvalidArgument | InvalidState | StreamFailure => {
+  const entryOf = (
+    table: TableProperties<any>
+  ): Entry | InvalidArgument | InvalidState | StreamFailure => {
     if (closed) return poolClosed()
     if (typeof table?.tableName !== "string") return noTable()
     const known = entries.get(table.tableName)
     if (known === undefined) {
-      const entry: Entry = { table, opened: undefined, opening: undefined, failure: undefined, untold: undefined }
+      const entry: Entry = {
+        table,
+        opened: undefined,
+        opening: undefined,
+        failure: undefined,
+        untold: undefined
+      }
       entries.set(table.tableName, entry)
       return entry
     }
@@ -222,10 +241,16 @@ export const openPool = Effect.fnUntraced(function* <R>({
       : entry.opened.stream.ingestRecord(record)
   }
 
-  const ingest = <A>(table: TableProperties<A>, record: A): Effect.Effect<RecordAck, PoolFailure> => {
+  const ingest = <A>(
+    table: TableProperties<A>,
+    record: A
+  ): Effect.Effect<RecordAck, PoolFailure> => {
     const entry = entries.get(table?.tableName)
     const opened = entry?.opened
-    return opened !== undefined && opened.core.failure === undefined && entry!.table === table && !closed
+    return opened !== undefined &&
+      opened.core.failure === undefined &&
+      entry!.table === table &&
+      !closed
       ? opened.stream.ingestRecord(record)
       : ingestLater(table, record)
   }
@@ -237,14 +262,17 @@ export const openPool = Effect.fnUntraced(function* <R>({
   const flushTable = (entry: Entry): Effect.Effect<Exit.Exit<void, AckError>> => {
     const { opened, untold } = entry
     entry.untold = undefined
-    if (opened === undefined) return Effect.succeed(untold === undefined ? Exit.void : Exit.fail(untold))
+    if (opened === undefined)
+      return Effect.succeed(untold === undefined ? Exit.void : Exit.fail(untold))
     const told = Effect.onError(opened.stream.flush, () =>
       Effect.sync(() => {
         opened.isTold = opened.core.failure !== undefined
         entry.untold = undefined
       })
     )
-    return Effect.map(Effect.exit(told), (exit) => (untold === undefined ? exit : Exit.fail(untold)))
+    return Effect.map(Effect.exit(told), (exit) =>
+      untold === undefined ? exit : Exit.fail(untold)
+    )
   }
 
   return {
@@ -280,7 +308,8 @@ const noTable = (): InvalidArgument =>
 const otherFormat = (tableName: string): InvalidState =>
   new InvalidState({
     message:
-      `The pool has records of ${tableName.slice(0, 200)} in another format or of another schema already. ` +
+      `The pool has records of ${tableName.slice(0, 200)} in another format or of another ` +
+      `schema already. ` +
       "Make the table once and use it for all its records."
   })
 

@@ -1,6 +1,6 @@
 /**
- * Serialized `DescriptorProto` messages of tables: the bytes that `protoc` gives for the equivalent proto2 file, written along a
- * `MessagePlan`. Reading those of others is in `descriptorReader.ts`.
+ * Serialized `DescriptorProto` messages of tables: the bytes that `protoc` gives for the equivalent
+ * proto2 file, written along a `MessagePlan`. Reading those of others is in `descriptorReader.ts`.
  */
 import * as Result from "effect/Result"
 import type { TableDefinition } from "../columns/columnType.ts"
@@ -9,17 +9,26 @@ import type { MessagePlan, PlanField } from "./messagePlan.ts"
 import { planTable } from "./messagePlan.ts"
 import { bytesField, concat, textField, varintField } from "./writer.ts"
 
-export { maxDescriptorBytes, maxDescriptorFields, parseDescriptorProto } from "./descriptorReader.ts"
+export {
+  maxDescriptorBytes,
+  maxDescriptorFields,
+  parseDescriptorProto
+} from "./descriptorReader.ts"
 export type { FieldShape, FieldType, MessageShape } from "./descriptorShape.ts"
 
-const writeField = (field: PlanField, scope: string, siblings: ReadonlyArray<MessagePlan>): Uint8Array => {
+const writeField = (
+  field: PlanField,
+  scope: string,
+  siblings: ReadonlyArray<MessagePlan>
+): Uint8Array => {
   const out = [
     textField(1, field.name),
     varintField(3, field.number),
     varintField(4, labels.indexOf(field.label) + 1),
     varintField(5, typeNumbers[field.type._tag === "Scalar" ? field.type.scalar : "message"])
   ]
-  if (field.type._tag === "Message") out.push(textField(6, `${scope}.${siblings[field.type.nested]?.name}`))
+  if (field.type._tag === "Message")
+    out.push(textField(6, `${scope}.${siblings[field.type.nested]?.name}`))
   out.push(textField(10, field.name))
   return concat(out)
 }
@@ -33,19 +42,28 @@ const writeMessage = (plan: MessagePlan, parent: string): Uint8Array => {
   return concat([
     textField(1, plan.name),
     ...plan.fields.map((field) => bytesField(2, writeField(field, around, plan.nested))),
-    ...(plan.mapEntry ? [mapEntryOption] : plan.nested.map((nested) => bytesField(3, writeMessage(nested, scope))))
+    ...(plan.mapEntry
+      ? [mapEntryOption]
+      : plan.nested.map((nested) => bytesField(3, writeMessage(nested, scope))))
   ])
 }
 
-/** The serialized `DescriptorProto` of a plan whose message stands in `packageName`, none by default. */
+/**
+ * The serialized `DescriptorProto` of a plan whose message stands in `packageName`, none by
+ * default.
+ */
 export const planToDescriptorProto = (plan: MessagePlan, packageName = ""): Uint8Array =>
   writeMessage(plan, packageName === "" ? "" : `.${packageName}`)
 
 /**
- * The serialized `FileDescriptorSet` of one proto2 file with one message, as `protoc --descriptor_set_out` writes it. The file name
- * is the one `protoc` was given.
+ * The serialized `FileDescriptorSet` of one proto2 file with one message, as
+ * `protoc --descriptor_set_out` writes it. The file name is the one `protoc` was given.
  */
-export const planToDescriptorSet = (plan: MessagePlan, fileName: string, packageName: string): Uint8Array =>
+export const planToDescriptorSet = (
+  plan: MessagePlan,
+  fileName: string,
+  packageName: string
+): Uint8Array =>
   bytesField(
     1,
     concat([
@@ -55,6 +73,9 @@ export const planToDescriptorSet = (plan: MessagePlan, fileName: string, package
     ])
   )
 
-/** The serialized `DescriptorProto` of a table's records. The failure says in a sentence which column cannot travel and why. */
+/**
+ * The serialized `DescriptorProto` of a table's records. The failure says in a sentence which
+ * column cannot travel and why.
+ */
 export const toDescriptorProto = (definition: TableDefinition): Result.Result<Uint8Array, string> =>
   Result.map(planTable(definition), (plan) => planToDescriptorProto(plan))

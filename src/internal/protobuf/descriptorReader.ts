@@ -1,6 +1,7 @@
 /**
- * Reads serialized `DescriptorProto` messages that come from outside: a reader of its own with limits on size, depth and fields, no
- * reflection and no code generation. Wire-level reading is in `reader.ts`.
+ * Reads serialized `DescriptorProto` messages that come from outside: a reader of its own with
+ * limits on size, depth and fields, no reflection and no code generation. Wire-level reading is in
+ * `reader.ts`.
  */
 import * as Result from "effect/Result"
 import { maxDepth } from "../columns/columnNames.ts"
@@ -15,7 +16,9 @@ export const maxDescriptorBytes = 4 * 1024 * 1024
 /** Most fields of all messages of a descriptor together. */
 export const maxDescriptorFields = 50_000
 
-const typesByNumber = new Map(Object.entries(typeNumbers).map(([name, number]) => [number, name as FieldType]))
+const typesByNumber = new Map(
+  Object.entries(typeNumbers).map(([name, number]) => [number, name as FieldType])
+)
 
 interface RawField {
   name: string
@@ -76,10 +79,16 @@ const messageNameIn = (reader: WireReader): string => {
   return ""
 }
 
-const readMessage = (reader: WireReader, parent: RawMessage | undefined, budget: Budget, depth: number): RawMessage => {
+const readMessage = (
+  reader: WireReader,
+  parent: RawMessage | undefined,
+  budget: Budget,
+  depth: number
+): RawMessage => {
   if (depth > maxDepth) return refuse(`The descriptor is nested deeper than ${maxDepth} levels.`)
   const name = messageNameIn(reader.clone())
-  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return refuse("A message of the descriptor has no legal name.")
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+    return refuse("A message of the descriptor has no legal name.")
   const path = parent === undefined ? name : `${parent.path}.${name}`
   const message: RawMessage = {
     name,
@@ -91,7 +100,8 @@ const readMessage = (reader: WireReader, parent: RawMessage | undefined, budget:
     shape: undefined,
     resolving: false
   }
-  if (budget.messages.has(path)) return refuse(`The descriptor defines the message ${path.slice(0, 128)} twice.`)
+  if (budget.messages.has(path))
+    return refuse(`The descriptor defines the message ${path.slice(0, 128)} twice.`)
   budget.messages.set(path, message)
   while (reader.more()) {
     const { number, wire } = reader.tag()
@@ -108,8 +118,8 @@ const readMessage = (reader: WireReader, parent: RawMessage | undefined, budget:
   return message
 }
 
-// A name with a leading dot is absolute, but the package in front of the top message is not known: every tail is tried. Others
-// are looked up from the innermost scope outwards, as protoc does.
+// A name with a leading dot is absolute, but the package in front of the top message is not known:
+// every tail is tried. Others are looked up from the innermost scope outwards, as protoc does.
 const lookUp = (typeName: string, scope: RawMessage, budget: Budget): RawMessage | undefined => {
   if (typeName.startsWith(".")) {
     let tail = typeName.slice(1)
@@ -131,7 +141,10 @@ const lookUp = (typeName: string, scope: RawMessage, budget: Budget): RawMessage
 const resolve = (message: RawMessage, budget: Budget, depth: number): MessageShape => {
   if (message.shape !== undefined) return message.shape
   if (message.resolving)
-    return refuse(`The message ${message.path.slice(0, 128)} contains itself. A table cannot hold recursive records.`)
+    return refuse(
+      `The message ${message.path.slice(0, 128)} contains itself. A table cannot hold recursive ` +
+        `records.`
+    )
   if (depth > maxDepth) return refuse(`The descriptor is nested deeper than ${maxDepth} levels.`)
   message.resolving = true
   const names = new Set<string>()
@@ -140,10 +153,17 @@ const resolve = (message: RawMessage, budget: Budget, depth: number): MessageSha
     const where = `${message.path}.${raw.name}`.slice(0, 160)
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(raw.name))
       return refuse(`The message ${message.path.slice(0, 128)} has a field without a legal name.`)
-    if (raw.number < 1 || raw.number > 536_870_911 || (raw.number >= 19_000 && raw.number <= 19_999)) {
-      return refuse(`The field ${where} has the number ${raw.number}, which protobuf does not allow.`)
+    if (
+      raw.number < 1 ||
+      raw.number > 536_870_911 ||
+      (raw.number >= 19_000 && raw.number <= 19_999)
+    ) {
+      return refuse(
+        `The field ${where} has the number ${raw.number}, which protobuf does not allow.`
+      )
     }
-    if (names.has(raw.name) || numbers.has(raw.number)) return refuse(`The field ${where} repeats a name or number.`)
+    if (names.has(raw.name) || numbers.has(raw.number))
+      return refuse(`The field ${where} repeats a name or number.`)
     names.add(raw.name)
     numbers.add(raw.number)
     const label = labels[raw.label - 1]
@@ -158,7 +178,8 @@ const resolve = (message: RawMessage, budget: Budget, depth: number): MessageSha
     const target = lookUp(raw.typeName, message, budget)
     if (target === undefined) {
       return refuse(
-        `The field ${where} uses a message that the descriptor does not contain. Nest every message inside the record's message.`
+        `The field ${where} uses a message that the descriptor does not contain. Nest every ` +
+          `message inside the record's message.`
       )
     }
     if (target.mapEntry && label !== "repeated")
@@ -166,7 +187,10 @@ const resolve = (message: RawMessage, budget: Budget, depth: number): MessageSha
     return { ...base, message: resolve(target, budget, depth + 1), mapEntry: target.mapEntry }
   })
   if (message.mapEntry && !(fields.length === 2 && numbers.has(1) && numbers.has(2))) {
-    return refuse(`The map entry ${message.path.slice(0, 128)} does not have exactly the fields 1 (key) and 2 (value).`)
+    return refuse(
+      `The map entry ${message.path.slice(0, 128)} does not have exactly the fields 1 (key) and ` +
+        `2 (value).`
+    )
   }
   message.resolving = false
   message.shape = { name: message.name, fields }
@@ -174,15 +198,19 @@ const resolve = (message: RawMessage, budget: Budget, depth: number): MessageSha
 }
 
 /**
- * Reads a serialized `DescriptorProto`. Type names may be absolute with any package, or relative. The failure is a sentence; nothing
- * of the input but names, which are checked, stands in it.
+ * Reads a serialized `DescriptorProto`. Type names may be absolute with any package, or relative.
+ * The failure is a sentence; nothing of the input but names, which are checked, stands in it.
  */
 export const parseDescriptorProto = (bytes: Uint8Array): Result.Result<MessageShape, string> => {
   if (bytes.length > maxDescriptorBytes)
-    return Result.fail(`The descriptor is ${bytes.length} bytes long, above the limit of ${maxDescriptorBytes}.`)
+    return Result.fail(
+      `The descriptor is ${bytes.length} bytes long, above the limit of ${maxDescriptorBytes}.`
+    )
   try {
     const budget: Budget = { fields: 0, messages: new Map() }
-    return Result.succeed(resolve(readMessage(new WireReader(bytes), undefined, budget, 0), budget, 0))
+    return Result.succeed(
+      resolve(readMessage(new WireReader(bytes), undefined, budget, 0), budget, 0)
+    )
   } catch (error) {
     if (error instanceof Refusal) return Result.fail(error.message)
     throw error

@@ -1,5 +1,6 @@
 /**
- * What a message looks like once its descriptor is read, and how descriptors number types and labels.
+ * What a message looks like once its descriptor is read, and how descriptors number types and
+ * labels.
  */
 
 /** The protobuf types a field of a {@link MessageShape} may have. */
@@ -22,7 +23,10 @@ export type FieldType =
   | "sint32"
   | "sint64"
 
-/** One field of a message that was read. A map is a repeated field whose message is the entry with `key` and `value`. */
+/**
+ * One field of a message that was read. A map is a repeated field whose message is the entry with
+ * `key` and `value`.
+ */
 export interface FieldShape {
   readonly name: string
   readonly number: number

@@ -1,18 +1,24 @@
 /**
  * The hot-path codec of the Zerobus messages: pure functions over bytes, no sockets, no fibers.
  *
- * Requests are written by hand, because the sender only puts a short header in front of record bytes that already lie in place.
- * Responses are read by hand, because the presence of a field matters: an acknowledgement without its offset is malformed and must
- * never be read as offset 0. Field numbers are those of `proto/zerobus_service.proto`; property tests hold both directions against
- * the code generated from it.
+ * Requests are written by hand, because the sender only puts a short header in front of record
+ * bytes that already lie in place. Responses are read by hand, because the presence of a field
+ * matters: an acknowledgement without its offset is malformed and must never be read as offset 0.
+ * Field numbers are those of `proto/zerobus_service.proto`; property tests hold both directions
+ * against the code generated from it.
  */
 import { forEachField, MalformedMessage } from "./reader.ts"
 import { bytesField, concat, textField, varintField, varintSize, writeVarint } from "./writer.ts"
 
-/** Bytes that must be free in front of a message's content, so that its header can be stamped in place. */
+/**
+ * Bytes that must be free in front of a message's content, so that its header can be stamped in
+ * place.
+ */
 export const HEAD_ROOM = 32
 
-/** Bytes of the head room that a stamped header, 19 bytes at most, leaves free in front of itself. */
+/**
+ * Bytes of the head room that a stamped header, 19 bytes at most, leaves free in front of itself.
+ */
 export const FREE_ROOM = 13
 
 /** The tag in front of each record of a batch: field 1, length-delimited. */
@@ -38,8 +44,8 @@ export const payloadTag = (recordType: MessageType): number =>
 const LARGEST_OFFSET_SIZE = varintSize(Number.MAX_SAFE_INTEGER)
 
 /**
- * The encoded size of a request with `content` payload bytes, counted with the largest possible offset, so that stamping the real
- * one cannot push it over a limit.
+ * The encoded size of a request with `content` payload bytes, counted with the largest possible
+ * offset, so that stamping the real one cannot push it over a limit.
  */
 export const requestSize = (content: number): number => {
   const inner = 1 + LARGEST_OFFSET_SIZE + 1 + varintSize(content) + content
@@ -47,9 +53,9 @@ export const requestSize = (content: number): number => {
 }
 
 /**
- * Writes the header of an ingest message backwards in front of `contentStart` and returns where the whole request starts. The
- * content is one record's payload (`batch` false) or a sequence of tagged records (`batch` true).
- * `shift` is added to the outer tag: `TAG_SHIFT` for a persistent stream.
+ * Writes the header of an ingest message backwards in front of `contentStart` and returns where the
+ * whole request starts. The content is one record's payload (`batch` false) or a sequence of tagged
+ * records (`batch` true). `shift` is added to the outer tag: `TAG_SHIFT` for a persistent stream.
  */
 export const stampHeader = (
   buffer: Uint8Array,
@@ -74,7 +80,10 @@ export const stampHeader = (
   return position
 }
 
-/** Reads the length at `position` of tagged content that this module's caller wrote; returns length and next position. */
+/**
+ * Reads the length at `position` of tagged content that this module's caller wrote; returns length
+ * and next position.
+ */
 export const readLength = (
   buffer: Uint8Array,
   position: number
@@ -117,7 +126,8 @@ export const encodeCreate = (table: StreamTable): Uint8Array => {
 }
 
 /** Encodes the first message of a persistent stream's first session. */
-export const encodeCreatePersistent = (table: StreamTable): Uint8Array => bytesField(1, encodeCreate(table))
+export const encodeCreatePersistent = (table: StreamTable): Uint8Array =>
+  bytesField(1, encodeCreate(table))
 
 /**
  * Encodes the first message of every later session of a persistent stream. The table is in the
@@ -134,7 +144,10 @@ export const encodeResume = (table: StreamTable, streamId: string): Uint8Array =
 export const encodeRetire = (tableName: string, streamId: string): Uint8Array =>
   concat([textField(1, tableName), textField(2, streamId)])
 
-/** What one response says. Several parts in one message are all reported; none of them means an unknown kind. */
+/**
+ * What one response says. Several parts in one message are all reported; none of them means an
+ * unknown kind.
+ */
 export interface ServerMessage {
   readonly created?: { readonly streamId: string | undefined } | undefined
   /**
@@ -142,7 +155,9 @@ export interface ServerMessage {
    * 2^53 - 1.
    */
   readonly resumed?: { readonly committed: number | undefined } | undefined
-  /** `upTo` is undefined when the field is missing, -1 when it is negative, and capped at 2^53 - 1. */
+  /**
+   * `upTo` is undefined when the field is missing, -1 when it is negative, and capped at 2^53 - 1.
+   */
   readonly acknowledged?: { readonly upTo: number | undefined } | undefined
   /** `afterMillis` is undefined when the server gave no duration. */
   readonly closing?: { readonly afterMillis: number | undefined } | undefined
@@ -153,11 +168,15 @@ export interface ServerMessage {
   readonly passed?: "ready" | "unreadable" | "nothing" | undefined
 }
 
-/** Decodes one response; `undefined` when the bytes are not a protobuf message. Unknown fields are skipped, never stored. */
+/**
+ * Decodes one response; `undefined` when the bytes are not a protobuf message. Unknown fields are
+ * skipped, never stored.
+ */
 export const decodeResponse = (bytes: Uint8Array): ServerMessage | undefined => decode(bytes, false)
 
 /** The same for a response of a persistent stream. */
-export const decodePersistentResponse = (bytes: Uint8Array): ServerMessage | undefined => decode(bytes, true)
+export const decodePersistentResponse = (bytes: Uint8Array): ServerMessage | undefined =>
+  decode(bytes, true)
 
 const decode = (bytes: Uint8Array, persistent: boolean): ServerMessage | undefined => {
   const message: { -readonly [K in keyof ServerMessage]: ServerMessage[K] } = {}
@@ -168,13 +187,16 @@ const decode = (bytes: Uint8Array, persistent: boolean): ServerMessage | undefin
         message.resumed = { committed: readOffset(bytes, start, end) }
         return
       }
-      // A persistent stream has the same parts, with numbers larger by one behind the answer to a resume.
+      // A persistent stream has the same parts, with numbers larger by one behind the answer to a
+      // resume.
       const field = persistent && number > 2 ? number - 1 : number
       if (field === 1) {
         let streamId: string | undefined
         forEachField(bytes, start, end, (inner, _, from, to) => {
           if (inner === 1 && from >= 0)
-            streamId = Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString("utf8")
+            streamId = Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString(
+              "utf8"
+            )
         })
         message.created = { streamId }
       } else if (field === 2) {

@@ -1,8 +1,9 @@
 /**
- * How the columns of a table become a protobuf message: field numbers, labels, scalar types and the names of nested messages.
+ * How the columns of a table become a protobuf message: field numbers, labels, scalar types and the
+ * names of nested messages.
  *
- * The descriptor, the `.proto` text and the record encoder all follow one plan, so they cannot disagree. What cannot travel is
- * refused here, with the way out.
+ * The descriptor, the `.proto` text and the record encoder all follow one plan, so they cannot
+ * disagree. What cannot travel is refused here, with the way out.
  */
 import * as Result from "effect/Result"
 import { maxDepth } from "../columns/columnNames.ts"
@@ -12,7 +13,10 @@ import type { ColumnDefinition, ColumnType, TableDefinition } from "../columns/c
 import { typeText } from "../columns/columnType.ts"
 import { isSimple, sqlName, type WireScalar, wireScalar } from "../columns/scalarTypes.ts"
 
-/** The type of a planned field: a scalar, or the index of a message among `nested` of the same message. */
+/**
+ * The type of a planned field: a scalar, or the index of a message among `nested` of the same
+ * message.
+ */
 export type PlanType =
   | { readonly _tag: "Scalar"; readonly scalar: WireScalar }
   | { readonly _tag: "Message"; readonly nested: number }
@@ -37,7 +41,10 @@ export interface MessagePlan {
 /** Largest field number protobuf allows. */
 const maxFieldNumber = 536_870_911
 
-/** A name in PascalCase, ASCII letters and digits only, starting with a letter (`M` is put in front where it would not). */
+/**
+ * A name in PascalCase, ASCII letters and digits only, starting with a letter (`M` is put in front
+ * where it would not).
+ */
 export const pascalCase = (text: string): string => {
   const name = text
     .split(/[^A-Za-z0-9]+/)
@@ -52,7 +59,10 @@ export const messageName = (tableName: string): string => {
   return pascalCase(`${schema}_${table}`)
 }
 
-/** The name protobuf demands for the entry message of a map field: underscores dropped, the letter after each capitalised. */
+/**
+ * The name protobuf demands for the entry message of a map field: underscores dropped, the letter
+ * after each capitalised.
+ */
 export const mapEntryName = (field: string): string =>
   `${field
     .split("_")
@@ -86,12 +96,21 @@ const addStruct = (
   return { _tag: "Message", nested: scope.nested.length - 1 }
 }
 
-const planElement = (scope: Scope, base: string, path: string, element: ColumnType, depth: number): PlanType => {
+const planElement = (
+  scope: Scope,
+  base: string,
+  path: string,
+  element: ColumnType,
+  depth: number
+): PlanType => {
   if (isSimple(element)) return { _tag: "Scalar", scalar: wireScalar(element) }
-  if (element._tag === "Struct") return addStruct(scope, `${base}Element`, path, element.fields, depth)
+  if (element._tag === "Struct")
+    return addStruct(scope, `${base}Element`, path, element.fields, depth)
   return refuse(
-    `Column ${path} is an ${element._tag === "Map" ? "array of maps" : "array of arrays"}, which protobuf cannot carry. ` +
-      `Wrap the inner ${element._tag === "Map" ? "map" : "array"} in a struct: ARRAY<STRUCT<items: ${typeText(element).slice(0, 80)}>>.`
+    `Column ${path} is an ${element._tag === "Map" ? "array of maps" : "array of arrays"}, ` +
+      `which protobuf cannot carry. ` +
+      `Wrap the inner ${element._tag === "Map" ? "map" : "array"} in a struct: ` +
+      `ARRAY<STRUCT<items: ${typeText(element).slice(0, 80)}>>.`
   )
 }
 
@@ -107,7 +126,8 @@ const planMap = (
   if (key === undefined || !keyScalars.has(key) || type.key._tag === "Variant") {
     return refuse(
       `Column ${path} is a map with ${sqlName(type.key._tag)} keys, which protobuf cannot carry. ` +
-        `Use integral, BOOLEAN or STRING keys, or an array of structs with the fields key and value.`
+        `Use integral, BOOLEAN or STRING keys, or an array of structs with the fields key and ` +
+        `value.`
     )
   }
   let value: PlanType
@@ -119,8 +139,10 @@ const planMap = (
     nested = scope.nested
   } else {
     return refuse(
-      `Column ${path} is a map of ${type.value._tag === "Map" ? "maps" : "arrays"}, which protobuf cannot carry. ` +
-        `Wrap the value in a struct: MAP<${typeText(type.key)},STRUCT<items: ${typeText(type.value).slice(0, 80)}>>.`
+      `Column ${path} is a map of ${type.value._tag === "Map" ? "maps" : "arrays"}, which ` +
+        `protobuf cannot carry. ` +
+        `Wrap the value in a struct: MAP<${typeText(type.key)},STRUCT<items: ` +
+        `${typeText(type.value).slice(0, 80)}>>.`
     )
   }
   const optional = { label: "optional", comment: undefined } as const
@@ -145,7 +167,8 @@ const planMessage = (
   depth: number,
   numberOf: (column: ColumnDefinition, index: number) => number
 ): MessagePlan => {
-  if (depth > maxDepth) return refuse(`Column ${path.slice(0, 128)} is nested deeper than ${maxDepth} levels.`)
+  if (depth > maxDepth)
+    return refuse(`Column ${path.slice(0, 128)} is nested deeper than ${maxDepth} levels.`)
   const scope: Scope = { used: new Set(columns.map((column) => column.name)), nested: [] }
   const entries = new Map<string, string>()
   for (const column of columns) {
@@ -154,7 +177,8 @@ const planMessage = (
     const other = entries.get(entry) ?? (scope.used.has(entry) ? entry : undefined)
     if (other !== undefined) {
       return refuse(
-        `Columns ${other} and ${column.name} both need the protobuf name ${entry}. Rename one, or wrap the map in a struct.`
+        `Columns ${other} and ${column.name} both need the protobuf name ${entry}. Rename one, ` +
+          `or wrap the map in a struct.`
       )
     }
     entries.set(entry, column.name)
@@ -164,11 +188,19 @@ const planMessage = (
   const fields = columns.map((column, index): PlanField => {
     const columnPath = path === "" ? column.name : `${path}.${column.name}`
     const number = numberOf(column, index)
-    if (!Number.isInteger(number) || number < 1 || number > maxFieldNumber || (number >= 19_000 && number <= 19_999)) {
-      return refuse(`Column ${columnPath} would get the field number ${number}, which protobuf does not allow.`)
+    if (
+      !Number.isInteger(number) ||
+      number < 1 ||
+      number > maxFieldNumber ||
+      (number >= 19_000 && number <= 19_999)
+    ) {
+      return refuse(
+        `Column ${columnPath} would get the field number ${number}, which protobuf does not allow.`
+      )
     }
     const other = numbers.get(number)
-    if (other !== undefined) return refuse(`Columns ${other} and ${columnPath} have the same position.`)
+    if (other !== undefined)
+      return refuse(`Columns ${other} and ${columnPath} have the same position.`)
     numbers.set(number, columnPath)
     const base = pascalCase(`${prefix}${column.name}`)
     const type = column.type
@@ -191,8 +223,14 @@ const planMessage = (
   return { name, fields, nested: scope.nested, mapEntry: false }
 }
 
-/** Plans the message of a table. Columns with a negative position are left out, the others sorted by position. */
-export const planTable = (definition: TableDefinition, name?: string): Result.Result<MessagePlan, string> => {
+/**
+ * Plans the message of a table. Columns with a negative position are left out, the others sorted by
+ * position.
+ */
+export const planTable = (
+  definition: TableDefinition,
+  name?: string
+): Result.Result<MessagePlan, string> => {
   const problem = definitionProblem(definition)
   if (problem !== undefined) return Result.fail(problem)
   const placed = definition.columns

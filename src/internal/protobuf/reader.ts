@@ -1,8 +1,17 @@
 /**
- * A bounds-checked reader of protobuf messages over untrusted bytes. Every problem is thrown as a `MalformedMessage`; it
- * never reads past its end and never allocates by a length it has not checked.
+ * A bounds-checked reader of protobuf messages over untrusted bytes. Every problem is thrown as a
+ * `MalformedMessage`; it never reads past its end and never allocates by a length it has not
+ * checked.
  */
-import { high, low, MalformedMessage, readFixed32, readFixed64, readLength, readVarint } from "./wire.ts"
+import {
+  high,
+  low,
+  MalformedMessage,
+  readFixed32,
+  readFixed64,
+  readLength,
+  readVarint
+} from "./wire.ts"
 
 export { MalformedMessage }
 
@@ -15,10 +24,14 @@ const malformed = (why: string): never => {
 
 const unknownWire = (): never => malformed("The message uses an unknown wire type.")
 
-/** The varint that was read from `start` to `next` as a number: -1 for a negative one, at most 2^53 - 1. */
+/**
+ * The varint that was read from `start` to `next` as a number: -1 for a negative one, at most 2^53
+ * - 1.
+ */
 const valueRead = (bytes: Uint8Array, start: number, next: number): number => {
   // A tenth byte carries the sign bit of an int64, and nothing else.
-  if (next - start === 10 && bytes[next - 1]! > 1) malformed("A number in the message is longer than 64 bits.")
+  if (next - start === 10 && bytes[next - 1]! > 1)
+    malformed("A number in the message is longer than 64 bits.")
   if (high === 0) return low >>> 0
   return high < 0 ? -1 : Math.min(high * 4_294_967_296 + (low >>> 0), Number.MAX_SAFE_INTEGER)
 }
@@ -26,7 +39,9 @@ const valueRead = (bytes: Uint8Array, start: number, next: number): number => {
 /** The field number of a key. */
 const fieldOf = (key: number): number => {
   const number = Math.floor(key / 8)
-  return number < 1 || number > maxFieldNumber ? malformed("The message has an illegal field number.") : number
+  return number < 1 || number > maxFieldNumber
+    ? malformed("The message has an illegal field number.")
+    : number
 }
 
 /** Reads one message; `sub` returns a reader of a nested one over the same bytes. */
@@ -76,7 +91,10 @@ export class WireReader {
     return { number: fieldOf(key), wire: key % 8 }
   }
 
-  /** Passes over a length-delimited value and returns where its content starts; it ends at `position`. */
+  /**
+   * Passes over a length-delimited value and returns where its content starts; it ends at
+   * `position`.
+   */
   content(): number {
     const start = readLength(this.bytes, this.position, this.end)
     this.position = start + low
@@ -136,8 +154,9 @@ export class WireReader {
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /**
- * Calls `visit` for the fields of one message. For varints `value` is the number (-1 for a negative one) and `start` is
- * -1; for length-delimited fields `start` and `end` delimit the content; fixed-width fields are skipped.
+ * Calls `visit` for the fields of one message. For varints `value` is the number (-1 for a negative
+ * one) and `start` is -1; for length-delimited fields `start` and `end` delimit the content;
+ * fixed-width fields are skipped.
  */
 export const forEachField = (
   bytes: Uint8Array,
@@ -145,7 +164,8 @@ export const forEachField = (
   to: number,
   visit: (field: number, value: number, start: number, end: number) => void
 ): void => {
-  // On the reads themselves instead of a reader, since it runs for every record of a batch that a server receives.
+  // On the reads themselves instead of a reader, since it runs for every record of a batch that a
+  // server receives.
   let at = from
   const varint = (): number => {
     const start = at

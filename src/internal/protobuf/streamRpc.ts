@@ -10,8 +10,8 @@
  * | wire offsets     | from 0 in each session | the offsets of the stream                  |
  * | the answer says  | the id of the session  | up to which offset everything is committed |
  *
- * A record codec may bring an RPC of its own (`RecordCodec.protocol`), such as Arrow Flight's, whose
- * messages are several requests each and whose acknowledgements count rows.
+ * A record codec may bring an RPC of its own (`RecordCodec.protocol`), such as Arrow Flight's,
+ * whose messages are several requests each and whose acknowledgements count rows.
  */
 import {
   decodePersistentResponse,
@@ -98,7 +98,8 @@ export interface StreamRpc {
   readonly opened: (answer: ServerMessage) => Opened | string
 }
 
-const noAnswer = (request: string): string => `The server's first response does not answer the ${request} request.`
+const noAnswer = (request: string): string =>
+  `The server's first response does not answer the ${request} request.`
 
 /** Messages that are one request and one unit each: those of the Zerobus service. */
 export class MessageWire implements Wire {
@@ -141,7 +142,8 @@ export class MessageWire implements Wire {
   beyond(upTo: number): string {
     const { first, handed } = this
     return (
-      `The server acknowledged offset ${upTo}, but only ${handed - first} messages were sent on this connection` +
+      `The server acknowledged offset ${upTo}, but only ${handed - first} messages were sent on ` +
+      `this connection` +
       `${first > 0 ? `, from offset ${first} on` : ""}.`
     )
   }
@@ -170,7 +172,9 @@ const makeEphemeralRpc = (table: StreamTable): StreamRpc => ({
   firstRequest: () => encodeCreate(table),
   decode: decodeResponse,
   opened: ({ created }) =>
-    created === undefined ? noAnswer("create") : { streamId: created.streamId, committed: undefined }
+    created === undefined
+      ? noAnswer("create")
+      : { streamId: created.streamId, committed: undefined }
 })
 
 /** The RPC of a persistent stream: a new one, or the one with this id. */
@@ -186,7 +190,8 @@ export const persistentRpc = (table: StreamTable, streamId: string | undefined):
       return id
     },
     resume: (known) => void (id = known),
-    firstRequest: () => (id === undefined ? encodeCreatePersistent(table) : encodeResume(table, id)),
+    firstRequest: () =>
+      id === undefined ? encodeCreatePersistent(table) : encodeResume(table, id),
     decode: decodePersistentResponse,
     opened: ({ created, resumed }) => {
       if (id !== undefined) {
@@ -200,10 +205,16 @@ export const persistentRpc = (table: StreamTable, streamId: string | undefined):
       }
       if (created === undefined || resumed !== undefined) return noAnswer("create")
       if (created.streamId === undefined || created.streamId === "") {
-        return "The server created a persistent stream without an id, so that it could not be resumed."
+        return (
+          "The server created a persistent stream without an id, so that it could not be " +
+          "resumed."
+        )
       }
       if (created.streamId.length > LONGEST_STREAM_ID) {
-        return `The server created a persistent stream with an id of more than ${LONGEST_STREAM_ID} characters.`
+        return (
+          `The server created a persistent stream with an id of more than ` +
+          `${LONGEST_STREAM_ID} characters.`
+        )
       }
       id = created.streamId
       return { streamId: id, committed: -1 }

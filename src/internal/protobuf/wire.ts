@@ -1,13 +1,18 @@
 /**
- * The reads of the protobuf wire format that all readers share, on plain bytes and without allocation.
+ * The reads of the protobuf wire format that all readers share, on plain bytes and without
+ * allocation.
  *
- * The value of a varint stays in `low` and `high`, two 32-bit halves, because numbers of 64 bits do not fit a JavaScript
- * number; callers use both before the next read. Every read stays below `end` and throws `MalformedMessage` otherwise.
- * The server's record decoder uses these directly, since they run once per value; others use `reader.ts`.
+ * The value of a varint stays in `low` and `high`, two 32-bit halves, because numbers of 64 bits do
+ * not fit a JavaScript number; callers use both before the next read. Every read stays below `end`
+ * and throws `MalformedMessage` otherwise. The server's record decoder uses these directly, since
+ * they run once per value; others use `reader.ts`.
  */
 import { Refusal } from "../columns/columnRules.ts"
 
-/** Thrown by readers when the bytes are not a protobuf message. Carries no stack: hostile messages must stay cheap. */
+/**
+ * Thrown by readers when the bytes are not a protobuf message. Carries no stack: hostile messages
+ * must stay cheap.
+ */
 export class MalformedMessage extends Refusal {}
 
 /** Lower half of the last varint or 64-bit value read. */
@@ -24,7 +29,10 @@ const tooLong = (): never => {
   throw new MalformedMessage("A number in the message is longer than 10 bytes.")
 }
 
-/** Reads a varint of up to ten bytes and returns the position behind it. What does not fit 64 bits is dropped. */
+/**
+ * Reads a varint of up to ten bytes and returns the position behind it. What does not fit 64 bits
+ * is dropped.
+ */
 export const readVarint = (bytes: Uint8Array, start: number, end: number): number => {
   if (start >= end) cutOff()
   const byte = bytes[start]!
@@ -69,7 +77,8 @@ const readLongVarint = (bytes: Uint8Array, start: number, end: number): number =
 /** Reads 32 little-endian bits into `low`. */
 export const readFixed32 = (bytes: Uint8Array, start: number, end: number): number => {
   if (start + 4 > end) cutOff()
-  low = bytes[start]! | (bytes[start + 1]! << 8) | (bytes[start + 2]! << 16) | (bytes[start + 3]! << 24)
+  low =
+    bytes[start]! | (bytes[start + 1]! << 8) | (bytes[start + 2]! << 16) | (bytes[start + 3]! << 24)
   return start + 4
 }
 
@@ -80,7 +89,9 @@ export const readFixed64 = (bytes: Uint8Array, start: number, end: number): numb
   return readFixed32(bytes, start, end) + 4
 }
 
-/** Reads the length of a length-delimited field into `low`; checks that the field ends within `end`. */
+/**
+ * Reads the length of a length-delimited field into `low`; checks that the field ends within `end`.
+ */
 export const readLength = (bytes: Uint8Array, start: number, end: number): number => {
   const at = readVarint(bytes, start, end)
   if (high !== 0 || low < 0 || at + low > end) cutOff()

@@ -1,7 +1,9 @@
 /**
- * Writes the protobuf wire format: varints in place, for the hot paths, and small messages field by field, for all others.
+ * Writes the protobuf wire format: varints in place, for the hot paths, and small messages field by
+ * field, for all others.
  *
- * A message is the bytes of its fields in a row, so `concat` joins what the field writers return, and `bytesField` nests it.
+ * A message is the bytes of its fields in a row, so `concat` joins what the field writers return,
+ * and `bytesField` nests it.
  */
 
 /** How many bytes a varint takes. `value` is a non-negative safe integer. */
@@ -14,7 +16,10 @@ export const varintSize = (value: number): number => {
   return size
 }
 
-/** Writes a varint at `position` and returns the position behind it. `value` is a non-negative safe integer. */
+/**
+ * Writes a varint at `position` and returns the position behind it. `value` is a non-negative safe
+ * integer.
+ */
 export const writeVarint = (buffer: Uint8Array, value: number, position: number): number => {
   while (value >= 0x80) {
     buffer[position++] = (value % 0x80) | 0x80
@@ -51,7 +56,8 @@ export const bytesField = (field: number, content: Uint8Array): Uint8Array => {
 const encoder = new TextEncoder()
 
 /** A text field. What UTF-8 cannot carry becomes U+FFFD. */
-export const textField = (field: number, text: string): Uint8Array => bytesField(field, encoder.encode(text))
+export const textField = (field: number, text: string): Uint8Array =>
+  bytesField(field, encoder.encode(text))
 
 /** The message of these fields, in order. */
 export const concat = (fields: ReadonlyArray<Uint8Array>): Uint8Array => {

@@ -1,9 +1,10 @@
 /**
- * What is durable, and who waits for it: one watermark that only rises, and callers that wait for it to reach an offset.
+ * What is durable, and who waits for it: one watermark that only rises, and callers that wait for
+ * it to reach an offset.
  *
- * To wait, to give up and to be answered cost O(log n) each, in whatever order of offsets. An answer runs
- * the waiting fiber inside the call, so everybody else's state must be settled before; when many are
- * answered at once, the event loop turns in between.
+ * To wait, to give up and to be answered cost O(log n) each, in whatever order of offsets. An
+ * answer runs the waiting fiber inside the call, so everybody else's state must be settled before;
+ * when many are answered at once, the event loop turns in between.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -25,7 +26,9 @@ export interface AckLimit<E> {
 interface Waiter<E> extends Entry, Limited {
   readonly offset: Offset
   readonly limit: WaitLimit | undefined
-  /** Whether it waits for durability; otherwise for the offset to be settled, durable or refused. */
+  /**
+   * Whether it waits for durability; otherwise for the offset to be settled, durable or refused.
+   */
   readonly receipt: boolean
   readonly resume: (exit: Exit.Exit<Offset, E>) => void
 }
@@ -48,7 +51,10 @@ export class Acknowledgements<E> {
     this.pieces = new Pieces(scheduler, () => this.answerNext())
   }
 
-  /** Raises the watermark and answers those it reaches, in order of offset. A lower value changes nothing. */
+  /**
+   * Raises the watermark and answers those it reaches, in order of offset. A lower value changes
+   * nothing.
+   */
   advanceUnsafe(watermark: number): void {
     if (this.raiseUnsafe(watermark)) this.answerUnsafe()
   }
@@ -81,7 +87,10 @@ export class Acknowledgements<E> {
       told?.()
       return false
     }
-    const answer = this.over || first.offset <= this.watermark ? this.standing(first.offset, first.receipt) : undefined
+    const answer =
+      this.over || first.offset <= this.watermark
+        ? this.standing(first.offset, first.receipt)
+        : undefined
     if (answer === undefined) return false
     this.remove(first)
     wake(first.resume, answer)
@@ -105,14 +114,17 @@ export class Acknowledgements<E> {
     return cause === undefined ? undefined : Exit.fail(cause as E & InvalidArgument)
   }
 
-  /** Decides the outcome of every offset above the watermark, without waking anybody yet. The first call decides. */
+  /**
+   * Decides the outcome of every offset above the watermark, without waking anybody yet. The first
+   * call decides.
+   */
   settleUnsafe(outcome: Exit.Exit<never, E>): void {
     this.outcome = this.outcome ?? outcome
   }
 
   /**
-   * Ends it: everybody who waits, now or later, for an offset above the watermark gets the outcome, this one if none is
-   * settled. `told` is called once everybody who waits now was told.
+   * Ends it: everybody who waits, now or later, for an offset above the watermark gets the outcome,
+   * this one if none is settled. `told` is called once everybody who waits now was told.
    */
   endUnsafe(outcome: Exit.Exit<never, E>, told: () => void = () => {}): void {
     if (this.over) return
@@ -124,7 +136,9 @@ export class Acknowledgements<E> {
 
   /** How the offset stands: durable, refused, failed, or `undefined` while it is none of them. */
   pollUnsafe(offset: Offset): Exit.Exit<Offset, E> | undefined {
-    return offset <= this.watermark ? (this.refusalOf(offset) ?? Exit.succeed(offset)) : this.outcome
+    return offset <= this.watermark
+      ? (this.refusalOf(offset) ?? Exit.succeed(offset))
+      : this.outcome
   }
 
   private remove(waiter: Waiter<E>): void {
@@ -137,7 +151,10 @@ export class Acknowledgements<E> {
     return this.wait(offset, true, limit)
   }
 
-  /** Waits until the offset is durable or refused, which are the same to this wait, or the stream has ended; or up to a limit. */
+  /**
+   * Waits until the offset is durable or refused, which are the same to this wait, or the stream
+   * has ended; or up to a limit.
+   */
   settled<E2 = never>(offset: Offset, limit?: AckLimit<E2>): Effect.Effect<Offset, E | E2> {
     return this.wait(offset, false, limit)
   }
@@ -146,7 +163,11 @@ export class Acknowledgements<E> {
     return !receipt && offset <= this.watermark ? Exit.succeed(offset) : this.pollUnsafe(offset)
   }
 
-  private wait<E2>(offset: Offset, receipt: boolean, limited: AckLimit<E2> | undefined): Effect.Effect<Offset, E | E2> {
+  private wait<E2>(
+    offset: Offset,
+    receipt: boolean,
+    limited: AckLimit<E2> | undefined
+  ): Effect.Effect<Offset, E | E2> {
     return Effect.callback<Offset, E | E2>((resume) => {
       const now = this.standing(offset, receipt)
       if (now !== undefined) {

@@ -1,6 +1,7 @@
 /**
- * Those who wait for offsets, the lowest offset first, and in order of arrival those of the same offset: a binary heap
- * whose entries know their index. To join, to leave and to take the first cost O(log n), in whatever order they come.
+ * Those who wait for offsets, the lowest offset first, and in order of arrival those of the same
+ * offset: a binary heap whose entries know their index. To join, to leave and to take the first
+ * cost O(log n), in whatever order they come.
  */
 
 /** What the heap sorts by, and where the entry is. */
@@ -12,7 +13,8 @@ export interface Entry {
   index: number
 }
 
-const before = (a: Entry, b: Entry): boolean => a.offset < b.offset || (a.offset === b.offset && a.arrival < b.arrival)
+const before = (a: Entry, b: Entry): boolean =>
+  a.offset < b.offset || (a.offset === b.offset && a.arrival < b.arrival)
 
 export class OffsetHeap<E extends Entry> {
   private readonly entries: Array<E> = []

@@ -1,5 +1,6 @@
 /**
- * Which offsets of a stream the server refused, and why: merged ranges, so that many neighbours cost what one does.
+ * Which offsets of a stream the server refused, and why: merged ranges, so that many neighbours
+ * cost what one does.
  */
 import { InvalidArgument } from "../../ZerobusError.ts"
 
@@ -28,7 +29,9 @@ export class RefusedOffsets {
   causeOf(offset: number): InvalidArgument | undefined {
     const kept = this.causes.get(offset)
     if (kept !== undefined || !this.has(offset)) return kept
-    const message = `The server refused the record at offset ${offset}. Its words are kept for the last ${KEPT_CAUSES} refusals only.`
+    const message =
+      `The server refused the record at offset ${offset}. Its words are kept for ` +
+      `the last ${KEPT_CAUSES} refusals only.`
     return new InvalidArgument({ message, path: [], offset })
   }
 

@@ -1,8 +1,8 @@
 /**
  * The states of a stream, one after another, for readers that each go at their own pace.
  *
- * Every state links to the next one, so that a reader holds its place by itself: nobody keeps a list of
- * readers, and a state that every reader has passed is free.
+ * Every state links to the next one, so that a reader holds its place by itself: nobody keeps a
+ * list of readers, and a state that every reader has passed is free.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -28,7 +28,9 @@ export class StateLog {
     return this.latest.state
   }
 
-  /** Brings the stream into a state. One that it is in already is no change, and is not reported. */
+  /**
+   * Brings the stream into a state. One that it is in already is no change, and is not reported.
+   */
   enterUnsafe(state: StreamState): void {
     const { latest } = this
     if (latest.state === state) return
@@ -42,7 +44,10 @@ export class StateLog {
       Stream.paginate(Effect.succeed(this.latest), (entry) =>
         Effect.map(entry, ({ next, state }) => {
           const over = state === "closed" || state === "failed"
-          return [[state], over ? Option.none<Effect.Effect<Entry>>() : Option.some(next.await)] as const
+          return [
+            [state],
+            over ? Option.none<Effect.Effect<Entry>>() : Option.some(next.await)
+          ] as const
         })
       )
     )

@@ -1,6 +1,7 @@
 /**
- * The time limit of the waits of one stream: all have the same, so they reach it in the order in which they began, and one timer
- * for the oldest serves all. A receipt that is awaited costs no timer and no fiber of its own.
+ * The time limit of the waits of one stream: all have the same, so they reach it in the order in
+ * which they began, and one timer for the oldest serves all. A receipt that is awaited costs no
+ * timer and no fiber of its own.
  */
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -21,7 +22,9 @@ export interface Limited extends Place {
 }
 
 export class WaitLimit {
-  /** The two ends of the line, in which the oldest wait stands behind it and the latest before it. */
+  /**
+   * The two ends of the line, in which the oldest wait stands behind it and the latest before it.
+   */
   private readonly ends: { before: Place; behind: Place }
   /** Sleeps until the oldest wait has reached the limit; ends when it finds none. */
   private timer: Fiber.Fiber<void> | undefined
@@ -32,7 +35,11 @@ export class WaitLimit {
   private readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
 
   /** `now` gives milliseconds, by the clock of the fibers that `fork` starts. */
-  constructor(millis: number, now: () => number, fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>) {
+  constructor(
+    millis: number,
+    now: () => number,
+    fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
+  ) {
     const ends: Place = { before: undefined, behind: undefined }
     ends.before = ends.behind = ends
     this.ends = ends as typeof this.ends

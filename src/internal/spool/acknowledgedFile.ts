@@ -2,8 +2,9 @@
  * Up to which offset the records of a spool are acknowledged, in a file of two slots that are
  * written in turn. A slot that a crash has torn leaves the other. Most writes are not synchronised:
  * after a loss of power an older value only means that more is sent again. Only what makes files of
- * the log superfluous is synchronised before they are deleted. Otherwise a loss of power could leave
- * an older value and bring an older file back, so that the log looks as if files were missing.
+ * the log superfluous is synchronised before they are deleted. Otherwise a loss of power could
+ * leave an older value and bring an older file back, so that the log looks as if files were
+ * missing.
  */
 import { crc32 } from "node:zlib"
 import * as Path from "node:path"
@@ -44,13 +45,17 @@ export class AcknowledgedFile {
     return { file: new AcknowledgedFile(disk, path, slot), offset: slot.offset }
   }
 
-  /** Notes that everything up to an offset is acknowledged. Not to be called again before it has ended. */
+  /**
+   * Notes that everything up to an offset is acknowledged. Not to be called again before it has
+   * ended.
+   */
   async write(offset: number): Promise<void> {
     const file = await this.opened()
     this.isSynced = false
     this.offset = offset
     const slot = Buffer.alloc(slotBytes)
-    // A write that failed may have left a torn slot, so the next one goes there and not to the other.
+    // A write that failed may have left a torn slot, so the next one goes there and not to the
+    // other.
     const count = this.count + 1
     slot.writeDoubleLE(count, 8)
     slot.writeDoubleLE(offset, 16)
@@ -87,7 +92,8 @@ export class AcknowledgedFile {
 }
 
 /** The offset up to which records are acknowledged, -1 when none is. */
-export const readAcknowledged = async (disk: LogDisk, path: string): Promise<number> => (await read(disk, path)).offset
+export const readAcknowledged = async (disk: LogDisk, path: string): Promise<number> =>
+  (await read(disk, path)).offset
 
 const read = async (disk: LogDisk, path: string): Promise<Slot> => {
   const bytes = await disk.readFile(path).catch((error: NodeJS.ErrnoException) => {

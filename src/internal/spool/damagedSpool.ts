@@ -3,14 +3,22 @@
  * and what is left. It changes nothing.
  *
  * Behind a damaged place reading goes on at the next whole group frame of the file. A torn end of
- * the last file is no damage: opening the spool cuts it off. Nor is anything in a file whose records
- * are all acknowledged.
+ * the last file is no damage: opening the spool cuts it off. Nor is anything in a file whose
+ * records are all acknowledged.
  */
 import { FRAME_PREFIX, frameEnd, groupBehind } from "../log/frames.ts"
 import type { LogDisk } from "../log/logDisk.ts"
 import { readHeader, segmentNumbers, segmentPath } from "../log/segmentFiles.ts"
 import { readAcknowledged } from "./acknowledgedFile.ts"
-import { type Entry, makeEntry, offsetsOf, type Position, readEntry, readPosition, skipRecords } from "./entries.ts"
+import {
+  type Entry,
+  makeEntry,
+  offsetsOf,
+  type Position,
+  readEntry,
+  readPosition,
+  skipRecords
+} from "./entries.ts"
 import type { SpoolHeader } from "./identity.ts"
 import { acknowledgedPath, isSettled } from "./spoolScan.ts"
 
@@ -59,7 +67,10 @@ export interface Visitor {
 }
 
 /** Reads the headers of all segments. */
-const findSegments = async (disk: LogDisk, folder: string): Promise<ReadonlyArray<FoundSegment>> => {
+const findSegments = async (
+  disk: LogDisk,
+  folder: string
+): Promise<ReadonlyArray<FoundSegment>> => {
   const found: Array<FoundSegment> = []
   for (const number of await segmentNumbers(disk, folder)) {
     found.push({ number, header: await readHeader<SpoolHeader>(disk, segmentPath(folder, number)) })
@@ -89,7 +100,8 @@ export const walkSegment = async (
   const bound = following?.file === number ? following.bytes : undefined
   const content = bound === undefined ? file : file.subarray(0, bound)
   /** From here on offsets belong to a later file: a group that failed may lie in front of it. */
-  const limit = segments.slice(index + 1).find((later) => later.header !== undefined)?.header?.first ?? Infinity
+  const limit =
+    segments.slice(index + 1).find((later) => later.header !== undefined)?.header?.first ?? Infinity
   const places: Array<DamagedPlace> = []
   let reached = -1
   const entry = makeEntry()
@@ -135,7 +147,10 @@ export class OffsetLine {
     return true
   }
 
-  /** What of an entry is new: `false` for nothing. The entry is changed to begin at the expected offset. */
+  /**
+   * What of an entry is new: `false` for nothing. The entry is changed to begin at the expected
+   * offset.
+   */
   take(entry: Entry): boolean {
     const next = entry.offset + offsetsOf(entry)
     if (next <= this.expected) return false
@@ -146,7 +161,9 @@ export class OffsetLine {
   }
 }
 
-/** Up to which offset everything is acknowledged, or was given up when older files were moved away. */
+/**
+ * Up to which offset everything is acknowledged, or was given up when older files were moved away.
+ */
 const acknowledgedOf = async (
   disk: LogDisk,
   folder: string,
@@ -186,5 +203,15 @@ export const surveySpool = async (disk: LogDisk, folder: string): Promise<Damage
     reachedBefore = Math.max(reachedBefore, reached)
   }
   const { expected, lost } = line
-  return { segments, damage, lost, upTo, acknowledged, next: expected, offsets, records, offsetsUpTo }
+  return {
+    segments,
+    damage,
+    lost,
+    upTo,
+    acknowledged,
+    next: expected,
+    offsets,
+    records,
+    offsetsUpTo
+  }
 }

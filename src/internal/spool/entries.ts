@@ -1,10 +1,11 @@
 /**
  * The entries of a spool's log: runs of single records, and batches.
  *
- *   body of a frame: kind (1 byte) | first offset (double) | records (uint32) | records, each with tag and length as they travel
+ *   body of a frame: kind (1 byte) | first offset (double) | records (uint32) | records, each with
+ *   tag and length as they travel
  *
- * In a run every record has an offset of its own; a batch has one. A position frame holds an opaque position that belongs to an offset:
- * kind | offset | 0 | bytes.
+ * In a run every record has an offset of its own; a batch has one. A position frame holds an opaque
+ * position that belongs to an offset: kind | offset | 0 | bytes.
  *
  * Entries of a stream with several lanes have a key (uint32) per offset behind the records. Records
  * with one key are sent in order: key modulo number of lanes is the lane.
@@ -22,7 +23,10 @@ const headBytes = 13
 /** Bytes of a key. */
 export const KEY_BYTES = 4
 
-/** The most bytes that records of a run take together, unless it is one record: what one message holds. */
+/**
+ * The most bytes that records of a run take together, unless it is one record: what one message
+ * holds.
+ */
 const RUN_BYTES = 256 * 1024
 
 /** What an entry takes besides its records, at most. */
@@ -62,7 +66,14 @@ export class EntryBuffer {
   }
 
   /** Appends a batch. */
-  batch(offset: number, records: number, source: Buffer, start: number, end: number, key?: number): void {
+  batch(
+    offset: number,
+    records: number,
+    source: Buffer,
+    start: number,
+    end: number,
+    key?: number
+  ): void {
     this.seal()
     this.head(key === undefined ? batchKind : keyedBatchKind, offset, records)
     this.copy(source, start, end)
@@ -156,7 +167,10 @@ export const readEntry = (buffer: Buffer, body: number, end: number, entry: Entr
 /** Reads a position; `undefined` for a frame that is none. */
 export const readPosition = (buffer: Buffer, body: number, end: number): Position | undefined =>
   buffer[body] === positionKind && end - body >= headBytes
-    ? { offset: buffer.readDoubleLE(body + 1), bytes: Uint8Array.from(buffer.subarray(body + headBytes, end)) }
+    ? {
+        offset: buffer.readDoubleLE(body + 1),
+        bytes: Uint8Array.from(buffer.subarray(body + headBytes, end))
+      }
     : undefined
 
 /** An empty entry to read into. */
@@ -174,8 +188,10 @@ export const makeEntry = (): Entry => ({
 export const offsetsOf = (entry: Entry): number => (entry.atomic ? 1 : entry.records)
 
 /** The key of the n-th offset of an entry; `undefined` when it has none. */
-export const keyAt = ({ buffer, keys }: Pick<Entry, "buffer" | "keys">, n: number): number | undefined =>
-  keys < 0 ? undefined : buffer.readUInt32LE(keys + n * KEY_BYTES)
+export const keyAt = (
+  { buffer, keys }: Pick<Entry, "buffer" | "keys">,
+  n: number
+): number | undefined => (keys < 0 ? undefined : buffer.readUInt32LE(keys + n * KEY_BYTES))
 
 /** Moves the beginning of a run forward by so many records, whose bytes it returns. */
 export const skipRecords = (entry: Entry, records: number): number => {

@@ -40,28 +40,45 @@ export interface SpoolHeader extends SegmentHeader {
 }
 
 /** Why a stream cannot open a spool whose file has this header; `undefined` when it can. */
-export const mismatch = (header: SpoolHeader, identity: SpoolIdentity, holdsRecords: boolean): string | undefined => {
+export const mismatch = (
+  header: SpoolHeader,
+  identity: SpoolIdentity,
+  holdsRecords: boolean
+): string | undefined => {
   if (header.table.toLowerCase() !== identity.table.toLowerCase()) {
-    return `it belongs to the table ${header.table}, not to ${identity.table}. Use a folder per table`
+    return (
+      `it belongs to the table ${header.table}, not to ${identity.table}. Use a folder per ` +
+      `table`
+    )
   }
   if (header.recordType !== identity.recordType) {
-    return `its records are ${header.recordType}, not ${identity.recordType}. Drain it, or use another folder`
+    return (
+      `its records are ${header.recordType}, not ${identity.recordType}. Drain it, or use ` +
+      `another folder`
+    )
   }
   const stream = streamMismatch(header, identity)
   if (stream !== undefined) return stream
-  if (!holdsRecords || header.descriptor === undefined || identity.descriptor === undefined) return undefined
+  if (!holdsRecords || header.descriptor === undefined || identity.descriptor === undefined)
+    return undefined
   const before = Buffer.from(header.descriptor, "base64")
   if (before.equals(identity.descriptor)) return undefined
   // What is written by one schema of Avro cannot be told from what another one writes.
   if (header.recordType === "avro") {
-    return "the records that wait have another Avro schema. Drain the spool first, or use another folder"
+    return (
+      "the records that wait have another Avro schema. Drain the spool first, or use " +
+      "another folder"
+    )
   }
   const [old, now] = [parseDescriptorProto(before), parseDescriptorProto(identity.descriptor)]
   const difference =
-    Result.isSuccess(old) && Result.isSuccess(now) ? narrowing(old.success, now.success) : "it cannot be read"
+    Result.isSuccess(old) && Result.isSuccess(now)
+      ? narrowing(old.success, now.success)
+      : "it cannot be read"
   return difference === undefined
     ? undefined
-    : `the descriptor does not read the records that wait: ${difference}. Drain the spool first, or use another folder`
+    : `the descriptor does not read the records that wait: ${difference}. Drain the spool ` +
+        `first, or use another folder`
 }
 
 /**
@@ -69,42 +86,60 @@ export const mismatch = (header: SpoolHeader, identity: SpoolIdentity, holdsReco
  * acknowledged: it had files. Offsets of an ephemeral stream go on; those of a persistent one are
  * the server's.
  */
-export const leftover = ({ persistent }: SpoolIdentity, acknowledged: number): string | undefined =>
+export const leftover = (
+  { persistent }: SpoolIdentity,
+  acknowledged: number
+): string | undefined =>
   persistent === undefined || acknowledged < 0
     ? undefined
-    : "its files are gone, and with them the id of its stream. Put them back, or use an empty folder"
+    : "its files are gone, and with them the id of its stream. Put them back, or use an empty " +
+      "folder"
 
 /**
  * Offsets are those of one stream: what a persistent stream committed would be sent again on any
  * other.
  */
-const streamMismatch = ({ streamId }: SpoolHeader, { persistent }: SpoolIdentity): string | undefined => {
+const streamMismatch = (
+  { streamId }: SpoolHeader,
+  { persistent }: SpoolIdentity
+): string | undefined => {
   if (persistent === undefined) {
     return streamId === undefined
       ? undefined
-      : `it belongs to the persistent stream ${streamId}. Open it with createPersistentStream, or use another folder`
+      : `it belongs to the persistent stream ${streamId}. Open it with createPersistentStream, ` +
+          `or use another folder`
   }
-  if (streamId === undefined) return "it is that of an ephemeral stream. Drain it, and use another folder"
+  if (streamId === undefined)
+    return "it is that of an ephemeral stream. Drain it, and use another folder"
   return persistent.streamId === undefined || persistent.streamId === streamId
     ? undefined
-    : `it belongs to the persistent stream ${streamId}, not to ${persistent.streamId}. Use a folder per stream`
+    : `it belongs to the persistent stream ${streamId}, not to ${persistent.streamId}. Use a ` +
+        `folder per stream`
 }
 
-/** What keeps a message from reading what an older one wrote; `undefined` when it only gained fields. */
+/**
+ * What keeps a message from reading what an older one wrote; `undefined` when it only gained
+ * fields.
+ */
 const narrowing = (old: MessageShape, now: MessageShape): string | undefined => {
   for (const field of old.fields) {
     const same = now.fields.find(({ number }) => number === field.number)
     if (same === undefined) return `the field ${field.name} is gone`
-    if (same.name !== field.name) return `field ${field.number} was ${field.name} and is ${same.name}`
+    if (same.name !== field.name)
+      return `field ${field.number} was ${field.name} and is ${same.name}`
     if (same.type !== field.type || same.label !== field.label) {
-      return `the field ${field.name} was ${field.label} ${field.type} and is ${same.label} ${same.type}`
+      return (
+        `the field ${field.name} was ${field.label} ${field.type} and is ${same.label} ` +
+        `${same.type}`
+      )
     }
     if (field.message === undefined || same.message === undefined) continue
     const inner = narrowing(field.message, same.message)
     if (inner !== undefined) return inner
   }
   const added = now.fields.find(
-    ({ label, number }) => label === "required" && !old.fields.some((field) => field.number === number)
+    ({ label, number }) =>
+      label === "required" && !old.fields.some((field) => field.number === number)
   )
   return added === undefined ? undefined : `the field ${added.name} is new and required`
 }

@@ -1,6 +1,6 @@
 /**
- * Opens a spool: takes its lock, looks through its files, and compares what it belongs to. Nothing is changed before all of that went
- * well; then a torn end is cut off.
+ * Opens a spool: takes its lock, looks through its files, and compares what it belongs to. Nothing
+ * is changed before all of that went well; then a torn end is cut off.
  */
 import * as Path from "node:path"
 import { segmentPath } from "../log/segmentFiles.ts"
@@ -21,7 +21,9 @@ export const openSpool = async (options: SpoolOptions): Promise<SpoolLog> => {
       const content = await scanSpool(disk, folder)
       const { acknowledged, files, header, next, unfinished } = content
       const problem =
-        header === undefined ? leftover(identity, acknowledged) : mismatch(header, identity, acknowledged + 1 < next)
+        header === undefined
+          ? leftover(identity, acknowledged)
+          : mismatch(header, identity, acknowledged + 1 < next)
       if (problem !== undefined) {
         throw new SpoolFailure("Mismatch", `The spool ${folder} cannot be opened: ${problem}.`)
       }
@@ -49,14 +51,21 @@ const PIECE = 1024 * 1024
  * the log goes on behind them. The last file is written once more: after a synchronisation that
  * failed the system takes its bytes for written, and the next one succeeds without them.
  */
-const synchronise = async (disk: LogDisk, folder: string, files: ReadonlyArray<SpoolFile>): Promise<void> => {
+const synchronise = async (
+  disk: LogDisk,
+  folder: string,
+  files: ReadonlyArray<SpoolFile>
+): Promise<void> => {
   for (const { bytes, file } of files) {
     const open = await disk.open(segmentPath(folder, file), false)
     try {
       if (file === files.at(-1)!.file) {
         const piece = Buffer.allocUnsafeSlow(Math.min(bytes, PIECE))
         for (let at = 0; at < bytes; at += PIECE) {
-          await open.write([piece.subarray(0, await open.read(piece, Math.min(PIECE, bytes - at), at))], at)
+          await open.write(
+            [piece.subarray(0, await open.read(piece, Math.min(PIECE, bytes - at), at))],
+            at
+          )
         }
       }
       await open.datasync()

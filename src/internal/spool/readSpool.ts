@@ -1,6 +1,6 @@
 /**
- * Reads a spool without opening it: what it holds, and its records. Nothing is changed and no lock is taken, so the process that holds the
- * spool may go on.
+ * Reads a spool without opening it: what it holds, and its records. Nothing is changed and no lock
+ * is taken, so the process that holds the spool may go on.
  */
 import { nodeDisk } from "../log/logDisk.ts"
 import { readAcknowledged } from "./acknowledgedFile.ts"
@@ -15,7 +15,10 @@ export interface SpoolSummary {
   readonly recordType: "json" | "proto" | "avro"
   /** The persistent stream that it belongs to. */
   readonly streamId: string | undefined
-  /** The oldest offset that is not acknowledged, and the one that comes next. They are equal when nothing waits. */
+  /**
+   * The oldest offset that is not acknowledged, and the one that comes next. They are equal when
+   * nothing waits.
+   */
   readonly firstOffset: number
   readonly nextOffset: number
   /** Bytes on disk. */
@@ -41,7 +44,8 @@ export interface WaitingEntry {
 export const summarize = async (folder: string): Promise<SpoolSummary> => {
   try {
     const { acknowledged, files, header, next, position, waiting } = await scanLive(folder)
-    if (header === undefined) throw new SpoolFailure("Mismatch", `The folder ${folder} holds no spool.`)
+    if (header === undefined)
+      throw new SpoolFailure("Mismatch", `The folder ${folder} holds no spool.`)
     return {
       tableName: header.table,
       recordType: header.recordType,
@@ -52,7 +56,9 @@ export const summarize = async (folder: string): Promise<SpoolSummary> => {
       waitingRecords: waiting.records,
       waitingBytes: waiting.bytes,
       descriptor:
-        header.descriptor === undefined ? undefined : Uint8Array.from(Buffer.from(header.descriptor, "base64")),
+        header.descriptor === undefined
+          ? undefined
+          : Uint8Array.from(Buffer.from(header.descriptor, "base64")),
       position
     }
   } catch (error) {
@@ -72,16 +78,23 @@ const scanLive = async (folder: string): Promise<SpoolContent> => {
 }
 
 /**
- * The entries that wait, in order, in groups of what was read at once. What the process that holds the
- * spool acknowledges and deletes meanwhile is left out. Throws `SpoolFailure`.
+ * The entries that wait, in order, in groups of what was read at once. What the process that holds
+ * the spool acknowledges and deletes meanwhile is left out. Throws `SpoolFailure`.
  */
-export const waitingEntries = async function* (folder: string): AsyncGenerator<ReadonlyArray<WaitingEntry>> {
+export const waitingEntries = async function* (
+  folder: string
+): AsyncGenerator<ReadonlyArray<WaitingEntry>> {
   try {
     let from = 0
     for (let content = await scanLive(folder); ; content = await scanLive(folder)) {
       const { acknowledged, files, next } = content
       from = Math.max(from, acknowledged + 1)
-      const reader = new SpoolReader(nodeDisk, folder, { files, recent: undefined, persistedNext: next }, from)
+      const reader = new SpoolReader(
+        nodeDisk,
+        folder,
+        { files, recent: undefined, persistedNext: next },
+        from
+      )
       try {
         while (reader.hasMore) {
           const entries = await nextEntries(reader)
@@ -112,22 +125,26 @@ const nextEntries = async (reader: SpoolReader): Promise<ReadonlyArray<WaitingEn
       payloads.push(new Uint8Array(buffer.subarray(next, next + length)))
     }
     if (atomic) found.push({ offset, payloads, atomic })
-    else payloads.forEach((payload, i) => found.push({ offset: offset + i, payloads: [payload], atomic }))
+    else
+      payloads.forEach((payload, i) =>
+        found.push({ offset: offset + i, payloads: [payload], atomic })
+      )
     reader.takeUnsafe(records, end - start)
   }
   return found
 }
 
 /**
- * What waits in a spool and is left by its offset, entry by entry; `undefined` when the payloads are
- * more than so many bytes. Throws `SpoolFailure`.
+ * What waits in a spool and is left by its offset, entry by entry; `undefined` when the payloads
+ * are more than so many bytes. Throws `SpoolFailure`.
  */
 export const leftEntries = async (
   folder: string,
   maxBytes: number,
   isLeft: (offset: number) => boolean = () => true
 ): Promise<
-  ReadonlyArray<{ readonly payloads: () => ReadonlyArray<Uint8Array>; readonly atomic: boolean }> | undefined
+  | ReadonlyArray<{ readonly payloads: () => ReadonlyArray<Uint8Array>; readonly atomic: boolean }>
+  | undefined
 > => {
   const left = []
   let bytes = 0

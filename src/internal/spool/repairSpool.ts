@@ -1,11 +1,12 @@
 /**
- * Repairs a damaged spool: files up to the last damaged place are written anew with what can be read
- * of them, and the old ones are set aside in a folder below the spool's. Nothing is deleted.
+ * Repairs a damaged spool: files up to the last damaged place are written anew with what can be
+ * read of them, and the old ones are set aside in a folder below the spool's. Nothing is deleted.
  *
- *   fresh files in repair/ --> "repairing" names all moves --> old files to damaged-N/ --> fresh ones in --> done
+ *   fresh files in repair/ --> "repairing" names all moves --> old files to damaged-N/ --> fresh
+ *   ones in --> done
  *
- * Offsets of a stream have no gaps, so records in front of lost ones get higher offsets. A repair that
- * was interrupted is ended by the next one; until then the spool is not opened.
+ * Offsets of a stream have no gaps, so records in front of lost ones get higher offsets. A repair
+ * that was interrupted is ended by the next one; until then the spool is not opened.
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
@@ -95,7 +96,8 @@ const refusePersistent = (folder: string, { lost, segments }: DamagedSpool): voi
   if (streamId === undefined || lost.length === 0) return
   throw new SpoolFailure(
     "Damaged",
-    `The spool ${folder} belongs to the persistent stream ${streamId}, whose records keep their offsets, and some of them are lost. ` +
+    `The spool ${folder} belongs to the persistent stream ${streamId}, whose records keep their ` +
+      `offsets, and some of them are lost. ` +
       `Restore the files from a backup; or move the folder away, and go on with a new stream.`
   )
 }
@@ -109,7 +111,11 @@ const freeName = async (folder: string): Promise<string> => {
 
 /** Makes the moves that are left of a repair. Each is made once, however often this runs. */
 const move = async (folder: string): Promise<Omit<Repaired, "found">> => {
-  const { aside: name, fresh, old } = JSON.parse((await readPlain(repairingPath(folder))).toString("utf8")) as Moves
+  const {
+    aside: name,
+    fresh,
+    old
+  } = JSON.parse((await readPlain(repairingPath(folder))).toString("utf8")) as Moves
   const aside = Path.join(folder, name)
   const from = freshFolder(folder)
   await Fs.mkdir(aside, { recursive: true, mode: 0o700 })
@@ -132,7 +138,8 @@ const move = async (folder: string): Promise<Omit<Repaired, "found">> => {
 
 /**
  * Writes what can be read of the damaged files, and of those before them, to new files. They get
- * numbers from one below the first on; where there is none, everything is written anew behind the last.
+ * numbers from one below the first on; where there is none, everything is written anew behind the
+ * last.
  */
 const writeFresh = async (
   disk: LogDisk,
@@ -145,7 +152,8 @@ const writeFresh = async (
   if (header === undefined) {
     throw new SpoolFailure(
       "Damaged",
-      `No file of the spool ${folder} says to which table its records belong. Restore one from a backup, or move the folder away.`
+      `No file of the spool ${folder} says to which table its records belong. Restore one from ` +
+        `a backup, or move the folder away.`
     )
   }
   const [oldest, newest] = [segments[0]!.number, segments.at(-1)!.number]
@@ -184,7 +192,8 @@ const writeFresh = async (
   for (let index = 0; index <= upTo; index++) {
     first = offset
     const before = segments[index]!.header?.position
-    if (before !== undefined) position = { offset: before.offset, bytes: Buffer.from(before.bytes, "base64") }
+    if (before !== undefined)
+      position = { offset: before.offset, bytes: Buffer.from(before.bytes, "base64") }
     noted =
       position === undefined
         ? undefined

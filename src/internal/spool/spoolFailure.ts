@@ -1,5 +1,6 @@
 /**
- * Why a spool cannot be opened, written or read. Messages are full sentences; none holds the content of a record.
+ * Why a spool cannot be opened, written or read. Messages are full sentences; none holds the
+ * content of a record.
  */
 import * as Path from "node:path"
 import { NotAFile, NotAFolder } from "../log/plainFile.ts"
@@ -33,21 +34,32 @@ export const spoolFailure = (error: unknown, doing: string, folder: string): Spo
   if (error instanceof NotAFile || error instanceof NotAFolder) {
     return new SpoolFailure("Unavailable", `${error.message} Choose another folder for the spool.`)
   }
-  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : ""
+  const code =
+    typeof error === "object" && error !== null && "code" in error ? String(error.code) : ""
   const where = `The spool ${folder} failed while ${doing}`
   switch (code) {
     case "ENOSPC":
     case "EDQUOT":
     case "EFBIG":
-      return new SpoolFailure("Unavailable", `${where}: the disk is full (${code}). Free space; nothing was lost.`)
+      return new SpoolFailure(
+        "Unavailable",
+        `${where}: the disk is full (${code}). Free space; nothing was lost.`
+      )
     case "EACCES":
     case "EPERM":
     case "EROFS":
-      return new SpoolFailure("Unavailable", `${where}: it is not writable (${code}). Give the process write access.`)
+      return new SpoolFailure(
+        "Unavailable",
+        `${where}: it is not writable (${code}). Give the process write access.`
+      )
     case "ENOENT":
-      return new SpoolFailure("Unavailable", `${where}: the folder or a file in it is gone (ENOENT). Put it back.`)
+      return new SpoolFailure(
+        "Unavailable",
+        `${where}: the folder or a file in it is gone (ENOENT). Put it back.`
+      )
     default: {
-      const reason = code === "" ? (error instanceof Error ? error.message : "an unexpected error") : code
+      const reason =
+        code === "" ? (error instanceof Error ? error.message : "an unexpected error") : code
       return new SpoolFailure("Unavailable", `${where}: ${reason}`.replace(/[.]?$/, "."))
     }
   }
@@ -58,5 +70,6 @@ export const damaged = (path: string, byte: number, bytes: number): SpoolFailure
   new SpoolFailure(
     "Damaged",
     `The spool file ${path} is damaged at byte ${byte} of ${bytes}. Nothing was changed. ` +
-      `Restore the file from a backup, or let zerobus spool repair ${Path.dirname(path)} keep what can be read.`
+      `Restore the file from a backup, or let zerobus spool repair ${Path.dirname(path)} keep ` +
+      `what can be read.`
   )

@@ -1,7 +1,9 @@
 /**
- * The log of a spool: entries that are on disk before anybody is answered, until they are acknowledged.
+ * The log of a spool: entries that are on disk before anybody is answered, until they are
+ * acknowledged.
  *
- *   offer --> open group --> written and synchronised, one group at a time --> reader --> sent --> acknowledge --> files deleted
+ *   offer --> open group --> written and synchronised, one group at a time --> reader --> sent -->
+ *   acknowledge --> files deleted
  *                                 |
  *                                 +-- failed: cut off with all behind it, their offsets are given out again
  *
@@ -25,14 +27,17 @@ export const Full = -1
 /** Bytes of the memory of a group. */
 const GROUP_BYTES = 4 * 1024 * 1024
 /**
- * Bytes of an open group above which callers wait, so that memory is bounded when the disk is slower than they are; only one
- * entry that is larger by itself goes beyond. The rest of the memory is for a position.
+ * Bytes of an open group above which callers wait, so that memory is bounded when the disk is
+ * slower than they are; only one entry that is larger by itself goes beyond. The rest of the memory
+ * is for a position.
  */
 const MOST_GROUP_BYTES = GROUP_BYTES - 2 * MAX_POSITION_BYTES
 /** Bytes from which on a file is complete, and a spool's bytes over the least number of files. */
 const FILE_BYTES = 32 * 1024 * 1024
 const LEAST_FILES = 8
-/** After so long without a look, in milliseconds, the lock is looked at before a group is answered. */
+/**
+ * After so long without a look, in milliseconds, the lock is looked at before a group is answered.
+ */
 const LOCK_TRUST = 10_000
 
 /** Entries that go to disk together. */
@@ -57,7 +62,9 @@ export class SpoolGroup {
   }
 
   /** Decides the outcome, and returns those to be told. */
-  settle(outcome: "persisted" | SpoolFailure): ReadonlyArray<(outcome: "persisted" | SpoolFailure) => void> {
+  settle(
+    outcome: "persisted" | SpoolFailure
+  ): ReadonlyArray<(outcome: "persisted" | SpoolFailure) => void> {
     const { callbacks = [] } = this
     this.outcome = outcome
     this.callbacks = undefined
@@ -74,7 +81,10 @@ export interface SpoolOptions {
   /** Whether a group counts as persisted once it is synchronised, or once it is written. */
   readonly sync: "group" | "os"
   readonly disk: LogDisk
-  /** Milliseconds of a clock that only rises, and of one that may be set. Either may stand still while the machine sleeps. */
+  /**
+   * Milliseconds of a clock that only rises, and of one that may be set. Either may stand still
+   * while the machine sleeps.
+   */
   readonly now: () => { readonly monotonic: number; readonly wall: number }
   /** Runs a task in the next turn of the event loop; `setImmediate` by default. */
   readonly soon?: ((run: () => void) => void) | undefined
@@ -117,7 +127,12 @@ export class SpoolLog {
   private notedOffset: number
   private lockSeen: { readonly monotonic: number; readonly wall: number }
 
-  constructor(options: SpoolOptions, content: SpoolContent, lock: FolderLock, noted: AcknowledgedFile) {
+  constructor(
+    options: SpoolOptions,
+    content: SpoolContent,
+    lock: FolderLock,
+    noted: AcknowledgedFile
+  ) {
     const { disk, folder, sync } = options
     const last = content.files.at(-1)
     this.options = options
@@ -169,9 +184,9 @@ export class SpoolLog {
   }
 
   /**
-   * Appends records, which lie in `source` with tags and lengths: one, or a batch. Returns their offset, or `Full`. With `force` the
-   * bounds do not count. The bytes are copied. Not to be called after `failure` is set. `key` is
-   * their key, where entries have keys.
+   * Appends records, which lie in `source` with tags and lengths: one, or a batch. Returns their
+   * offset, or `Full`. With `force` the bounds do not count. The bytes are copied. Not to be called
+   * after `failure` is set. `key` is their key, where entries have keys.
    */
   offer(
     source: Buffer,
@@ -191,7 +206,10 @@ export class SpoolLog {
     return offset
   }
 
-  /** Adds the position that belongs to an offset to the open group. Not to be called after `failure` is set. */
+  /**
+   * Adds the position that belongs to an offset to the open group. Not to be called after `failure`
+   * is set.
+   */
   notePosition(offset: number, bytes: Uint8Array): void {
     const group = this.open ?? this.openNext()
     group.position = { offset, bytes }
@@ -208,7 +226,10 @@ export class SpoolLog {
     this.reader.startAt(acknowledged + 1)
   }
 
-  /** Notes that everything up to an offset is acknowledged, and deletes files that hold nothing else. */
+  /**
+   * Notes that everything up to an offset is acknowledged, and deletes files that hold nothing
+   * else.
+   */
   acknowledge(offset: number): void {
     if (offset <= this.acknowledged || this.closed) return
     this.acknowledged = offset
@@ -217,7 +238,9 @@ export class SpoolLog {
     if (this.nextOffset === offset + 1) this.onRoom()
   }
 
-  /** Waits for the groups under way and for the notes, then closes the files and gives the lock up. */
+  /**
+   * Waits for the groups under way and for the notes, then closes the files and gives the lock up.
+   */
   async close(): Promise<void> {
     await this.groups.settled()
     this.failure ??= new SpoolFailure("Unavailable", `The spool ${this.options.folder} is closed.`)
@@ -235,7 +258,10 @@ export class SpoolLog {
     if (size > 0 && size + bytes > MOST_GROUP_BYTES) return false
     if (this.bytes + bytes <= this.options.maxBytes) return true
     // With nothing left to send, only files that are being deleted are worth waiting for.
-    return this.nextOffset === this.acknowledged + 1 && (this.keeping === undefined || !this.isDeletable())
+    return (
+      this.nextOffset === this.acknowledged + 1 &&
+      (this.keeping === undefined || !this.isDeletable())
+    )
   }
 
   /** Whether all of the oldest file is acknowledged and a later file exists. */
@@ -262,14 +288,18 @@ export class SpoolLog {
     const { maxBytes } = this.options
     if (this.writer.size >= Math.min(FILE_BYTES, maxBytes / LEAST_FILES)) await this.writer.end()
     const { end, file, start } = await this.writer.write(entries.frames)
-    // Another process may have taken the folder over while this one was suspended, and does not read what came since.
+    // Another process may have taken the folder over while this one was suspended, and does not
+    // read what came since.
     if (this.distrustsLock() && !(await this.lock.isHeld())) throw this.replaced()
     this.files[this.files.length - 1]!.bytes = end
     const { bytes, size } = entries.frames
     this.recent = { first: group.first, file, start, bytes, size }
   }
 
-  private settle(groups: ReadonlyArray<SpoolGroup>, failed: { readonly error: unknown } | undefined): void {
+  private settle(
+    groups: ReadonlyArray<SpoolGroup>,
+    failed: { readonly error: unknown } | undefined
+  ): void {
     this.writing = undefined
     const [first] = groups
     let outcome: "persisted" | SpoolFailure = "persisted"
@@ -308,16 +338,21 @@ export class SpoolLog {
   private replaced(): SpoolFailure {
     return new SpoolFailure(
       "Locked",
-      `The spool ${this.options.folder} was taken over by another process, or its folder was deleted. ` +
+      `The spool ${this.options.folder} was taken over by another process, or its folder was ` +
+        `deleted. ` +
         `What was persisted stays there. Run one process per spool.`
     )
   }
 
-  /** Whether so much time passed since the last look at the lock that another process may have replaced it. */
+  /**
+   * Whether so much time passed since the last look at the lock that another process may have
+   * replaced it.
+   */
   private distrustsLock(): boolean {
     const now = this.options.now()
     const { monotonic, wall } = this.lockSeen
-    if (now.monotonic - monotonic < LOCK_TRUST && Math.abs(now.wall - wall) < LOCK_TRUST) return false
+    if (now.monotonic - monotonic < LOCK_TRUST && Math.abs(now.wall - wall) < LOCK_TRUST)
+      return false
     this.lockSeen = now
     return true
   }
@@ -340,7 +375,10 @@ export class SpoolLog {
     }
   }
 
-  /** Notes what is acknowledged and deletes files, one thing at a time. A failure is tried again with the next acknowledgement. */
+  /**
+   * Notes what is acknowledged and deletes files, one thing at a time. A failure is tried again
+   * with the next acknowledgement.
+   */
   private keep(): void {
     if (this.keeping !== undefined) return
     const task = this.nextTask()

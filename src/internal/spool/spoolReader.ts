@@ -1,8 +1,9 @@
 /**
- * Reads the entries of a spool in order, from the group that was written last while it is in memory, otherwise from disk.
+ * Reads the entries of a spool in order, from the group that was written last while it is in
+ * memory, otherwise from disk.
  *
- * It holds one stretch of a file and remembers a place. An entry is a view that is valid until the event loop goes on; what was not
- * taken by then is found again at the same place.
+ * It holds one stretch of a file and remembers a place. An entry is a view that is valid until the
+ * event loop goes on; what was not taken by then is found again at the same place.
  */
 import { FRAME_PREFIX, frameEnd } from "../log/frames.ts"
 import type { LogDisk, LogFile } from "../log/logDisk.ts"
@@ -71,7 +72,10 @@ export class SpoolReader {
     return this.offset < this.log.persistedNext
   }
 
-  /** The next entry, or what is left of it; `undefined` when there is none, or when it has to be loaded. */
+  /**
+   * The next entry, or what is left of it; `undefined` when there is none, or when it has to be
+   * loaded.
+   */
   peekUnsafe(): Entry | undefined {
     if (!this.hasMore) return undefined
     const { recent } = this.log
@@ -83,7 +87,10 @@ export class SpoolReader {
       : undefined
   }
 
-  /** Takes records of the entry that `peekUnsafe` gave last; `bytes` is what they take with tags and lengths. */
+  /**
+   * Takes records of the entry that `peekUnsafe` gave last; `bytes` is what they take with tags and
+   * lengths.
+   */
   takeUnsafe(records: number, bytes: number): void {
     const { entry } = this
     this.offset += entry.atomic ? 1 : records
@@ -130,7 +137,10 @@ export class SpoolReader {
     this.handle = undefined
   }
 
-  /** Goes to the place of a group in memory, if the next offset lies where it begins or this reader is in it. */
+  /**
+   * Goes to the place of a group in memory, if the next offset lies where it begins or this reader
+   * is in it.
+   */
   private place(recent: RecentGroup): boolean {
     if (this.offset === recent.first && this.taken === 0) {
       this.file = recent.file
@@ -155,11 +165,15 @@ export class SpoolReader {
   private gone(): SpoolFailure {
     return new SpoolFailure(
       "Damaged",
-      `The spool ${this.folder} has no file with the offset ${this.offset} any more. Put the file back and open the spool again.`
+      `The spool ${this.folder} has no file with the offset ${this.offset} any more. Put the ` +
+        `file back and open the spool again.`
     )
   }
 
-  /** Finds the next entry in bytes that start at `start` of the file; `undefined` when they end before it does. */
+  /**
+   * Finds the next entry in bytes that start at `start` of the file; `undefined` when they end
+   * before it does.
+   */
   private find(bytes: Buffer, start: number, check: boolean): Entry | undefined {
     for (;;) {
       const at = this.byte - start
@@ -201,9 +215,11 @@ export class SpoolReader {
     if (this.handle?.file === file) return this.handle.open
     await this.handle?.open.close().catch(() => {})
     this.handle = undefined
-    const open = await this.disk.open(segmentPath(this.folder, file), true).catch((error: NodeJS.ErrnoException) => {
-      throw error.code === "ENOENT" ? this.gone() : error
-    })
+    const open = await this.disk
+      .open(segmentPath(this.folder, file), true)
+      .catch((error: NodeJS.ErrnoException) => {
+        throw error.code === "ENOENT" ? this.gone() : error
+      })
     // Closed while the file was being opened: nobody else would close it.
     if (this.closed) {
       await open.close().catch(() => {})

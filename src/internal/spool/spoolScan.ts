@@ -1,11 +1,20 @@
 /**
- * Looks through the files of a spool: which offsets are there, whether any are missing, and the latest position. It changes nothing.
+ * Looks through the files of a spool: which offsets are there, whether any are missing, and the
+ * latest position. It changes nothing.
  */
 import * as Path from "node:path"
 import type { LogDisk } from "../log/logDisk.ts"
 import { readSegmentFiles, segmentPath } from "../log/segmentFiles.ts"
 import { readAcknowledged } from "./acknowledgedFile.ts"
-import { type Entry, makeEntry, offsetsOf, type Position, readEntry, readPosition, skipRecords } from "./entries.ts"
+import {
+  type Entry,
+  makeEntry,
+  offsetsOf,
+  type Position,
+  readEntry,
+  readPosition,
+  skipRecords
+} from "./entries.ts"
 import type { SpoolHeader } from "./identity.ts"
 import { damaged, SpoolFailure } from "./spoolFailure.ts"
 
@@ -46,7 +55,8 @@ export const scanSpool = async (disk: LogDisk, folder: string): Promise<SpoolCon
   if ((await disk.list(folder)).includes(Path.basename(repairingPath(folder)))) {
     throw new SpoolFailure(
       "Damaged",
-      `A repair of the spool ${folder} was interrupted. Run zerobus spool repair ${folder} --yes again.`
+      `A repair of the spool ${folder} was interrupted. Run zerobus spool repair ${folder} ` +
+        `--yes again.`
     )
   }
   const noted = await readAcknowledged(disk, acknowledgedPath(folder))
@@ -80,20 +90,29 @@ export const scanSpool = async (disk: LogDisk, folder: string): Promise<SpoolCon
       continue
     }
     if (file.header.format !== "zerobus-spool") {
-      throw new SpoolFailure("Mismatch", `${folder} is no spool: ${path} is a log of another kind. Use another folder.`)
+      throw new SpoolFailure(
+        "Mismatch",
+        `${folder} is no spool: ${path} is a log of another kind. Use another folder.`
+      )
     }
     if (![1, 2, 3].includes(file.header.version)) {
-      throw new SpoolFailure("Mismatch", `The spool ${folder} was written by a newer version. Open it with that one.`)
+      throw new SpoolFailure(
+        "Mismatch",
+        `The spool ${folder} was written by a newer version. Open it with that one.`
+      )
     }
     if (first >= 0 && first !== file.header.first) broken = 0
     if (broken >= 0) throw damaged(path, broken, file.content.length)
     if (expected > file.header.first) throw damaged(path, 0, file.content.length)
-    // After a power loss without synchronisation what was acknowledged may be missing, and nothing else.
+    // After a power loss without synchronisation what was acknowledged may be missing, and nothing
+    // else.
     if (expected >= 0 && file.header.first > expected && file.header.first > noted + 1) {
       throw new SpoolFailure(
         "Damaged",
-        `The spool ${folder} has no file with the offsets ${expected} to ${file.header.first - 1}, before ${path}. ` +
-          `Nothing was changed. Put the file back, or let zerobus spool repair ${folder} keep what can be read.`
+        `The spool ${folder} has no file with the offsets ${expected} to ` +
+          `${file.header.first - 1}, before ${path}. ` +
+          `Nothing was changed. Put the file back, or let zerobus spool repair ${folder} keep ` +
+          `what can be read.`
       )
     }
     header = file.header
@@ -105,17 +124,30 @@ export const scanSpool = async (disk: LogDisk, folder: string): Promise<SpoolCon
     inFile = undefined
   }
   const acknowledged = Math.max(noted, (files[0]?.first ?? 0) - 1)
-  return { files, header, unfinished, acknowledged, next: Math.max(expected, acknowledged + 1), position, waiting }
+  return {
+    files,
+    header,
+    unfinished,
+    acknowledged,
+    next: Math.max(expected, acknowledged + 1),
+    position,
+    waiting
+  }
 }
 
 /**
  * Whether everything before the file with this header is acknowledged. A loss of power may bring an
  * older file back without the one that says where it ends; the header has the position before it.
  */
-export const isSettled = ({ first }: SpoolHeader, acknowledged: number): boolean => first <= acknowledged + 1
+export const isSettled = ({ first }: SpoolHeader, acknowledged: number): boolean =>
+  first <= acknowledged + 1
 
 /** Adds the records of an entry from `first` on. */
-const countWaiting = (waiting: { records: number; bytes: number }, entry: Entry, first: number): void => {
+const countWaiting = (
+  waiting: { records: number; bytes: number },
+  entry: Entry,
+  first: number
+): void => {
   if (!entry.atomic && first > entry.offset) skipRecords(entry, first - entry.offset)
   waiting.records += entry.records
   waiting.bytes += entry.end - entry.start

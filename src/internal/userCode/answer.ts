@@ -1,6 +1,6 @@
 /**
- * An answer that fibers of the user wait for. Unlike with a `Deferred`, a fiber that throws when it is
- * resumed keeps the answer from no other fiber.
+ * An answer that fibers of the user wait for. Unlike with a `Deferred`, a fiber that throws when it
+ * is resumed keeps the answer from no other fiber.
  */
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -52,7 +52,9 @@ export class Answer<A, E = never> {
 }
 
 /** Waits for the first of several answers, in the fiber that waits and in no others. */
-export const firstOf = (...answers: ReadonlyArray<Pick<Answer<unknown>, "isDone" | "onDone">>): Effect.Effect<void> =>
+export const firstOf = (
+  ...answers: ReadonlyArray<Pick<Answer<unknown>, "isDone" | "onDone">>
+): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     if (answers.some(({ isDone }) => isDone)) return resume(Effect.void)
     const stop = (): void => {

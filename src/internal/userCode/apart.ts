@@ -1,5 +1,6 @@
 /**
- * Runs effects of the user in a fiber of their own, so that one that breaks its fiber breaks no other.
+ * Runs effects of the user in a fiber of their own, so that one that breaks its fiber breaks no
+ * other.
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

@@ -1,6 +1,7 @@
 /**
- * What one attempt to open a connection tells those who work for it, such as the headers provider: how long it may take, and a place
- * to say what it is waiting for, so that an attempt that takes too long can name that.
+ * What one attempt to open a connection tells those who work for it, such as the headers provider:
+ * how long it may take, and a place to say what it is waiting for, so that an attempt that takes
+ * too long can name that.
  */
 import * as Context from "effect/Context"
 
@@ -12,8 +13,10 @@ export interface OpeningAttempt {
   waitingFor: () => string
 }
 
-/** The attempt that an effect runs for; `undefined` when it runs for none, as when the user asks for headers. */
-export const Opening: Context.Reference<OpeningAttempt | undefined> = Context.Reference<OpeningAttempt | undefined>(
-  "effect-zerobus/internal/Opening",
-  { defaultValue: () => undefined }
-)
+/**
+ * The attempt that an effect runs for; `undefined` when it runs for none, as when the user asks for
+ * headers.
+ */
+export const Opening: Context.Reference<OpeningAttempt | undefined> = Context.Reference<
+  OpeningAttempt | undefined
+>("effect-zerobus/internal/Opening", { defaultValue: () => undefined })

@@ -1,13 +1,15 @@
 /**
  * Answers many fibers in pieces, each in a turn of the event loop of its own.
  *
- * An answer runs the fiber that it resumes, inside the call. One acknowledgement may answer a hundred thousand of them,
- * and sockets and timers must not wait for all.
+ * An answer runs the fiber that it resumes, inside the call. One acknowledgement may answer a
+ * hundred thousand of them, and sockets and timers must not wait for all.
  */
 import type { Scheduler } from "effect/Scheduler"
 import { guardScheduler } from "./shield.ts"
 
-/** Fibers that are answered in one turn. At 20 microseconds each that takes about 5 milliseconds. */
+/**
+ * Fibers that are answered in one turn. At 20 microseconds each that takes about 5 milliseconds.
+ */
 export const PIECE = 256
 
 export class Pieces {

@@ -2,8 +2,9 @@
  * Runs the engine's fibers where nothing of the user's context can break them.
  *
  * A fiber takes loggers, tracer, scheduler and fiber metrics from the context of the program that
- * started it. In a shielded context these are wrapped: what one throws is reported once, as a warning of
- * the process, and the fiber goes on without it. User code gets its own services back (`unshielded`).
+ * started it. In a shielded context these are wrapped: what one throws is reported once, as a
+ * warning of the process, and the fiber goes on without it. User code gets its own services back
+ * (`unshielded`).
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -22,13 +23,19 @@ interface FiberServices {
 }
 
 /** What a shielded context had in place of the wrapped services; `undefined` outside of one. */
-const UserServices = Context.Reference<FiberServices | undefined>("effect-zerobus/internal/UserServices", {
-  defaultValue: () => undefined
-})
+const UserServices = Context.Reference<FiberServices | undefined>(
+  "effect-zerobus/internal/UserServices",
+  {
+    defaultValue: () => undefined
+  }
+)
 
 /** Runs the effect with wrapped services. */
 export const shielded = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.updateContext(effect, (context: Context.Context<R>) => shield(context) as Context.Context<R>)
+  Effect.updateContext(
+    effect,
+    (context: Context.Context<R>) => shield(context) as Context.Context<R>
+  )
 
 /** Runs user code within shielded code, with the user's own services. */
 export const unshielded = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -38,7 +45,8 @@ export const unshielded = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effe
   })
 
 /**
- * Runs the effect in a span. The effect keeps the user's services; a tracer that throws costs the span.
+ * Runs the effect in a span. The effect keeps the user's services; a tracer that throws costs the
+ * span.
  */
 export const traced = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
@@ -64,12 +72,15 @@ export const shield = (context: Context.Context<never>): Context.Context<never> 
     metrics: Context.getOrUndefined(context, Metric.FiberRuntimeMetrics)
   }
   const known = guards.get(user.loggers)
-  const guard = known !== undefined && isSame(known.user, user) ? known : { user, guarded: guardAll(user) }
+  const guard =
+    known !== undefined && isSame(known.user, user) ? known : { user, guarded: guardAll(user) }
   guards.set(user.loggers, guard)
   return provide(context, guard.guarded, guard.user)
 }
 
-/** The context with these services, added and not merged: that copies all others for each stream. */
+/**
+ * The context with these services, added and not merged: that copies all others for each stream.
+ */
 const provide = <R>(
   context: Context.Context<R>,
   { loggers, metrics, scheduler, tracer }: FiberServices,
@@ -84,7 +95,10 @@ const provide = <R>(
 }
 
 /** The wrapped services of programs, by their loggers: all streams of a program have the same. */
-const guards = new WeakMap<object, { readonly user: FiberServices; readonly guarded: FiberServices }>()
+const guards = new WeakMap<
+  object,
+  { readonly user: FiberServices; readonly guarded: FiberServices }
+>()
 
 const isSame = (one: FiberServices, other: FiberServices): boolean =>
   one.scheduler === other.scheduler && one.tracer === other.tracer && one.metrics === other.metrics
@@ -136,8 +150,11 @@ const guardSpan = (tracer: Tracer.Tracer, span: Tracer.Span): Tracer.Span =>
     }
   })
 
-const guardMetrics = (metrics: Metric.FiberRuntimeMetricsService): Metric.FiberRuntimeMetricsService => ({
-  recordFiberStart: (context) => attempt(metrics, "fiber metrics", () => metrics.recordFiberStart(context), nothing),
+const guardMetrics = (
+  metrics: Metric.FiberRuntimeMetricsService
+): Metric.FiberRuntimeMetricsService => ({
+  recordFiberStart: (context) =>
+    attempt(metrics, "fiber metrics", () => metrics.recordFiberStart(context), nothing),
   recordFiberEnd: (context, exit) =>
     attempt(metrics, "fiber metrics", () => metrics.recordFiberEnd(context, exit), nothing)
 })
@@ -164,7 +181,10 @@ export const guardScheduler = (scheduler: Scheduler): Scheduler => ({
     )
 })
 
-const guardDispatcher = (scheduler: Scheduler, dispatcher: SchedulerDispatcher): SchedulerDispatcher => {
+const guardDispatcher = (
+  scheduler: Scheduler,
+  dispatcher: SchedulerDispatcher
+): SchedulerDispatcher => {
   let own: SchedulerDispatcher | undefined
   return {
     scheduleTask: (task, priority) => {

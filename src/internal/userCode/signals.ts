@@ -1,15 +1,19 @@
 /**
  * Signals that ask the process to end while a scope closes.
  *
- * `NodeRuntime.runMain` interrupts its program at each SIGINT and SIGTERM, which does nothing to a scope that closes already. The
- * engine listens as well while such a scope waits, so that a second signal ends the wait.
+ * `NodeRuntime.runMain` interrupts its program at each SIGINT and SIGTERM, which does nothing to a
+ * scope that closes already. The engine listens as well while such a scope waits, so that a second
+ * signal ends the wait.
  */
 import * as Effect from "effect/Effect"
 import { wake } from "./wake.ts"
 
 const signals = ["SIGINT", "SIGTERM"] as const
 
-/** Signals closer together than this, in milliseconds, count as one: npm forwards a SIGINT that the terminal sent already. */
+/**
+ * Signals closer together than this, in milliseconds, count as one: npm forwards a SIGINT that the
+ * terminal sent already.
+ */
 const SAME_SIGNAL = 300
 
 const waiting = new Set<() => void>()
@@ -18,8 +22,8 @@ const onSignal = (): void => {
 }
 
 /**
- * Waits for so many signals; `now` gives milliseconds. A signal that the program does not listen for is not listened for here either: it ends the process, as it
- * does without this package.
+ * Waits for so many signals; `now` gives milliseconds. A signal that the program does not listen
+ * for is not listened for here either: it ends the process, as it does without this package.
  */
 export const signalled = (count: number, now: () => number): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
@@ -37,7 +41,8 @@ export const signalled = (count: number, now: () => number): Effect.Effect<void>
       if (waiting.size === 0) for (const signal of signals) process.off(signal, onSignal)
     }
     if (waiting.size === 0) {
-      for (const signal of signals) if (process.listenerCount(signal) > 0) process.on(signal, onSignal)
+      for (const signal of signals)
+        if (process.listenerCount(signal) > 0) process.on(signal, onSignal)
     }
     waiting.add(note)
     return Effect.sync(stop)

@@ -1,6 +1,6 @@
 /**
- * Notices a program that opens a stream per record or request instead of keeping one open: every stream costs a connection, a token
- * and a handshake.
+ * Notices a program that opens a stream per record or request instead of keeping one open: every
+ * stream costs a connection, a token and a handshake.
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -16,29 +16,32 @@ const mute = Config.String("ZEROBUS_SDK_WARNINGS_ENABLED").pipe(
 )
 
 /**
- * Makes a counter of opened streams: it logs one warning per table and minute from the hundredth stream on. Muted by
- * `ZEROBUS_SDK_WARNINGS_ENABLED` set to `false`, `0` or `no`.
+ * Makes a counter of opened streams: it logs one warning per table and minute from the hundredth
+ * stream on. Muted by `ZEROBUS_SDK_WARNINGS_ENABLED` set to `false`, `0` or `no`.
  */
-export const makeStreamChurn: Effect.Effect<(tableName: string) => Effect.Effect<void>> = Effect.gen(function* () {
-  const muted = yield* mute
-  const windows = new Map<string, { readonly since: number; count: number }>()
-  return (tableName) =>
-    muted
-      ? Effect.void
-      : Effect.clockWith((clock) => {
-          const now = clock.currentTimeMillisUnsafe()
-          let window = windows.get(tableName)
-          if (window === undefined || now - window.since >= WINDOW) {
-            for (const [table, { since }] of windows) if (now - since >= WINDOW) windows.delete(table)
-            windows.set(tableName, (window = { since: now, count: 0 }))
-          }
-          return ++window.count === MANY
-            ? shielded(
-                Effect.logWarning(
-                  `${MANY} streams to one table within a minute: keep a stream open and ingest many records over it`,
-                  { table: tableName }
+export const makeStreamChurn: Effect.Effect<(tableName: string) => Effect.Effect<void>> =
+  Effect.gen(function* () {
+    const muted = yield* mute
+    const windows = new Map<string, { readonly since: number; count: number }>()
+    return (tableName) =>
+      muted
+        ? Effect.void
+        : Effect.clockWith((clock) => {
+            const now = clock.currentTimeMillisUnsafe()
+            let window = windows.get(tableName)
+            if (window === undefined || now - window.since >= WINDOW) {
+              for (const [table, { since }] of windows)
+                if (now - since >= WINDOW) windows.delete(table)
+              windows.set(tableName, (window = { since: now, count: 0 }))
+            }
+            return ++window.count === MANY
+              ? shielded(
+                  Effect.logWarning(
+                    `${MANY} streams to one table within a minute: keep a stream open and ` +
+                      `ingest many records over it`,
+                    { table: tableName }
+                  )
                 )
-              )
-            : Effect.void
-        })
-})
+              : Effect.void
+          })
+  })

@@ -11,10 +11,17 @@ export const observedStore = (store: TableStoreShape, tell: Tell): TableStoreSha
     Effect.sync(() => tell({ _tag, tableName } as ServerEvent))
   return {
     ...store,
-    create: (definition) => Effect.tap(store.create(definition), () => told("TableCreated", definition.name)),
-    addColumns: (name, columns) => Effect.tap(store.addColumns(name, columns), () => told("TableAltered", name)),
+    create: (definition) =>
+      Effect.tap(store.create(definition), () => told("TableCreated", definition.name)),
+    addColumns: (name, columns) =>
+      Effect.tap(store.addColumns(name, columns), () => told("TableAltered", name)),
     register: (location) =>
-      Effect.tap(store.register(location), ({ definition }) => told("TableRegistered", definition.name)),
-    drop: (name) => Effect.tap(store.drop(name), (dropped) => (dropped ? told("TableDropped", name) : Effect.void))
+      Effect.tap(store.register(location), ({ definition }) =>
+        told("TableRegistered", definition.name)
+      ),
+    drop: (name) =>
+      Effect.tap(store.drop(name), (dropped) =>
+        dropped ? told("TableDropped", name) : Effect.void
+      )
   }
 }

@@ -31,7 +31,13 @@ export const observedStreams =
       },
       closed: (how, status) => {
         other.closed(how, status)
-        tell({ _tag: "StreamEnded", stream, ending: { how, status }, ...total, millis: now() - openedAt })
+        tell({
+          _tag: "StreamEnded",
+          stream,
+          ending: { how, status },
+          ...total,
+          millis: now() - openedAt
+        })
       },
       refused: (how, status) => {
         other.refused(how, status)

@@ -1,6 +1,7 @@
 /**
- * The request log: a line for each stream that is opened, closed or refused, for each token, and for
- * each change of the tables. Commits are summed, with one line per table in ten seconds at most.
+ * The request log: a line for each stream that is opened, closed or refused, for each token, and
+ * for each change of the tables. Commits are summed, with one line per table in ten seconds at
+ * most.
  *
  * Messages and single commits are lines of the level debug. No line holds a record or a credential.
  */
@@ -26,8 +27,8 @@ interface Commits {
 }
 
 /**
- * Makes the log of the program that it is made in. When the scope closes it writes the lines about commits
- * that were still to come, so make it before the store whose last commits it has to hold.
+ * Makes the log of the program that it is made in. When the scope closes it writes the lines about
+ * commits that were still to come, so make it before the store whose last commits it has to hold.
  */
 export const makeRequestLog = (timers: Timers): Effect.Effect<Tell, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -37,7 +38,9 @@ export const makeRequestLog = (timers: Timers): Effect.Effect<Tell, never, Scope
     yield* Effect.addFinalizer(() => {
       own.end()
       const owed = [...commits].filter(([, { count }]) => count > 0)
-      const lines = Effect.forEach(owed, ([table, found]) => commitsLine(table, found), { discard: true })
+      const lines = Effect.forEach(owed, ([table, found]) => commitsLine(table, found), {
+        discard: true
+      })
       return Effect.provideContext(lines, context)
     })
     return requestLog(commits, own, Effect.runForkWith(context), yield* LogLevel.isEnabled("Debug"))
@@ -59,8 +62,18 @@ const requestLog = (
     write(line)
   }
 
-  const committed = ({ rows, tableName, version }: Extract<ServerEvent, { readonly _tag: "TableCommitted" }>): void => {
-    const found = commits.get(tableName) ?? { count: 0, version: 0, rows: 0, saidAt: -Infinity, isDue: false }
+  const committed = ({
+    rows,
+    tableName,
+    version
+  }: Extract<ServerEvent, { readonly _tag: "TableCommitted" }>): void => {
+    const found = commits.get(tableName) ?? {
+      count: 0,
+      version: 0,
+      rows: 0,
+      saidAt: -Infinity,
+      isDue: false
+    }
     commits.set(tableName, found)
     Object.assign(found, { count: found.count + 1, version, rows })
     if (debug) write(Effect.logDebug("Commit", { table: tableName, version, rows }))
@@ -88,10 +101,18 @@ const requestLog = (
         )
       }
       case "StreamRefused":
-        return write(Effect.logWarning("Stream refused", { ...named(event.stream), ...said(event.ending) }))
+        return write(
+          Effect.logWarning("Stream refused", { ...named(event.stream), ...said(event.ending) })
+        )
       case "MessageReceived":
         if (!debug) return
-        return write(Effect.logDebug("Message", { ...named(event.stream), records: event.records, bytes: event.bytes }))
+        return write(
+          Effect.logDebug("Message", {
+            ...named(event.stream),
+            records: event.records,
+            bytes: event.bytes
+          })
+        )
       case "FaultStruck": {
         const { action, at, stream } = event
         return write(Effect.logInfo("Fault struck", { ...named(stream), at, fault: action }))
@@ -99,7 +120,9 @@ const requestLog = (
       case "HttpFaultStruck":
         return write(Effect.logInfo("Fault struck", { request: event.part, fault: event.action }))
       case "ConnectionFaultsStruck":
-        return write(Effect.logInfo("Fault struck", { on: "connection", fault: event.actions.join(", ") }))
+        return write(
+          Effect.logInfo("Fault struck", { on: "connection", fault: event.actions.join(", ") })
+        )
       // The line about the stream's end tells of these.
       case "StreamRotated":
       case "RecordRefused":
@@ -145,4 +168,6 @@ const named = ({ address, id, tableName }: ObservedStream) => ({
 
 /** A status as its name and its text, which explains the line. */
 const said = ({ how, status }: Ending) =>
-  status === undefined ? { end: how ?? "OK" } : { end: statusName(status.code), message: status.message }
+  status === undefined
+    ? { end: how ?? "OK" }
+    : { end: statusName(status.code), message: status.message }

@@ -30,10 +30,26 @@ export type ServerEvent =
       readonly records: number
       readonly bytes: number
     }
-  | { readonly _tag: "TokenMinted"; readonly clientId: string; readonly tableName: string | undefined }
-  | { readonly _tag: "TokenRefused"; readonly clientId: string | undefined; readonly reason: string }
-  | { readonly _tag: "TableCreated" | "TableAltered" | "TableRegistered" | "TableDropped"; readonly tableName: string }
-  | { readonly _tag: "TableCommitted"; readonly tableName: string; readonly version: number; readonly rows: number }
+  | {
+      readonly _tag: "TokenMinted"
+      readonly clientId: string
+      readonly tableName: string | undefined
+    }
+  | {
+      readonly _tag: "TokenRefused"
+      readonly clientId: string | undefined
+      readonly reason: string
+    }
+  | {
+      readonly _tag: "TableCreated" | "TableAltered" | "TableRegistered" | "TableDropped"
+      readonly tableName: string
+    }
+  | {
+      readonly _tag: "TableCommitted"
+      readonly tableName: string
+      readonly version: number
+      readonly rows: number
+    }
   | (StreamNote & { readonly stream: ObservedStream })
   | { readonly _tag: "HttpFaultStruck"; readonly part: HttpPart; readonly action: string }
   | { readonly _tag: "ConnectionFaultsStruck"; readonly actions: ReadonlyArray<string> }

@@ -1,5 +1,6 @@
 /**
- * Who may write to a table: one decision for both ways in, as a problem that each says in its own form.
+ * Who may write to a table: one decision for both ways in, as a problem that each says in its own
+ * form.
  */
 import type { Principals, Privilege } from "./principals.ts"
 import type { TokenMint } from "./tokens.ts"
@@ -29,17 +30,23 @@ export const refuseIngest = (
   now: number
 ): IngestRefusal | undefined => {
   const bearer = /^Bearer (.+)$/i.exec(authorization ?? "")?.[1]
-  if (bearer === undefined) return unauthenticated("The header authorization is missing, or is no bearer token")
+  if (bearer === undefined)
+    return unauthenticated("The header authorization is missing, or is no bearer token")
   const claims = mint.read(bearer, now)
   if (claims === "Expired") return unauthenticated("The token has expired, fetch a new one")
   if (claims === "Foreign") return unauthenticated("The token was not made by this server")
   if (claims.table === undefined) {
-    return unauthenticated("The token is one for the catalog; ask for one with the table in authorization_details")
+    return unauthenticated(
+      "The token is one for the catalog; ask for one with the table in authorization_details"
+    )
   }
   if (claims.table !== tableName.toLowerCase()) {
     return unauthenticated(`The token is bound to another table than ${tableName}`)
   }
   const missing = principals.missing(claims.clientId, tableName, writing)
   if (missing.length === 0) return undefined
-  return { _tag: "PermissionDenied", message: `The principal lacks ${missing.join(", ")} for ${tableName}` }
+  return {
+    _tag: "PermissionDenied",
+    message: `The principal lacks ${missing.join(", ")} for ${tableName}`
+  }
 }

@@ -1,8 +1,8 @@
 /**
  * Service principals of the local server and what they may do.
  *
- * Secrets are kept as digests and compared in constant time. Without a list of grants a principal may do everything, which is what a
- * developer's machine wants; with one, only what it names.
+ * Secrets are kept as digests and compared in constant time. Without a list of grants a principal
+ * may do everything, which is what a developer's machine wants; with one, only what it names.
  */
 import * as Redacted from "effect/Redacted"
 import { createHash, timingSafeEqual } from "node:crypto"
@@ -10,7 +10,10 @@ import { createHash, timingSafeEqual } from "node:crypto"
 /** Writing to a table needs all four; reading its definition needs all but `MODIFY`. */
 export type Privilege = "USE CATALOG" | "USE SCHEMA" | "SELECT" | "MODIFY"
 
-/** Privileges on a catalog (`main`), a schema (`main.default`) or a table (`main.default.orders`), and on everything below it. */
+/**
+ * Privileges on a catalog (`main`), a schema (`main.default`) or a table (`main.default.orders`),
+ * and on everything below it.
+ */
 export interface Grant {
   readonly on: string
   readonly privileges: ReadonlyArray<Privilege>
@@ -20,7 +23,9 @@ export interface Grant {
 export interface Principal {
   readonly clientId: string
   readonly clientSecret: Redacted.Redacted<string>
-  /** The subjects (`sub`) of the JWTs that act as this principal; its client id is one in any case. */
+  /**
+   * The subjects (`sub`) of the JWTs that act as this principal; its client id is one in any case.
+   */
   readonly subjects?: ReadonlyArray<string> | undefined
   /** Everything is granted when left out. */
   readonly grants?: ReadonlyArray<Grant> | undefined
@@ -35,7 +40,11 @@ export interface Principals {
   /** All of them, in the order in which they were given. */
   readonly all: ReadonlyArray<Principal>
   /** The privileges among `needed` that the principal lacks on a table. */
-  readonly missing: (clientId: string, table: string, needed: ReadonlyArray<Privilege>) => ReadonlyArray<Privilege>
+  readonly missing: (
+    clientId: string,
+    table: string,
+    needed: ReadonlyArray<Privilege>
+  ) => ReadonlyArray<Privilege>
 }
 
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest()
@@ -49,7 +58,9 @@ export const makePrincipals = (list: ReadonlyArray<Principal>): Principals => {
     ])
   )
   const subjects = new Map(
-    list.flatMap(({ clientId, subjects = [] }) => [clientId, ...subjects].map((subject) => [subject, clientId]))
+    list.flatMap(({ clientId, subjects = [] }) =>
+      [clientId, ...subjects].map((subject) => [subject, clientId])
+    )
   )
   const nobody = digest("")
   return {

@@ -1,8 +1,9 @@
 /**
- * What makes a server on a data folder the same server after a restart: the key that signs its tokens and its default credentials.
+ * What makes a server on a data folder the same server after a restart: the key that signs its
+ * tokens and its default credentials.
  *
- * They lie in the data folder, readable by its owner only, so that a client whose server was killed and started again goes on with the
- * token it has. A server in memory makes new ones each time.
+ * They lie in the data folder, readable by its owner only, so that a client whose server was killed
+ * and started again goes on with the token it has. A server in memory makes new ones each time.
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -38,10 +39,19 @@ const identity = (stored: Stored): ServerIdentity => ({
   clientSecret: Redacted.make(stored.clientSecret, { label: "client secret" })
 })
 
-/** The secret of a further principal that brings none: the same for as long as the identity is kept. */
-export const secretOf = ({ tokenKey }: ServerIdentity, clientId: string): Redacted.Redacted<string> => {
-  const derived = createHmac("sha256", Redacted.value(tokenKey)).update(`client secret of ${clientId}`).digest()
-  return Redacted.make(`local-${derived.subarray(0, 18).toString("base64url")}`, { label: "client secret" })
+/**
+ * The secret of a further principal that brings none: the same for as long as the identity is kept.
+ */
+export const secretOf = (
+  { tokenKey }: ServerIdentity,
+  clientId: string
+): Redacted.Redacted<string> => {
+  const derived = createHmac("sha256", Redacted.value(tokenKey))
+    .update(`client secret of ${clientId}`)
+    .digest()
+  return Redacted.make(`local-${derived.subarray(0, 18).toString("base64url")}`, {
+    label: "client secret"
+  })
 }
 
 /** An identity for the life of the process. */
@@ -75,6 +85,7 @@ const parse = (text: string, path: string): Stored => {
   }
   throw new StorageFailure({
     reason: "Io",
-    message: `${path} is damaged. Delete it to have a new one made; clients then need the new secret.`
+    message:
+      `${path} is damaged. Delete it to have a new one made; clients then need the new ` + `secret.`
   })
 }

@@ -42,19 +42,27 @@ export const issuersProblem = (issuers: ReadonlyArray<TrustedIssuer>): string | 
   for (const { issuer, keys } of issuers) {
     if (issuer.trim() === "") return "has an issuer without a name"
     const read = readTrustedKeys(keys)
-    if (typeof read === "string") return `has keys of ${issuer} that cannot be used: what is given ${read}`
+    if (typeof read === "string")
+      return `has keys of ${issuer} that cannot be used: what is given ${read}`
   }
   return undefined
 }
 
-/** Takes the tokens of these issuers, which must have passed their check; `unsigned` takes any token without a signature instead. */
-export const makeSubjectTokens = (issuers: ReadonlyArray<TrustedIssuer>, unsigned: boolean): SubjectTokens => {
+/**
+ * Takes the tokens of these issuers, which must have passed their check; `unsigned` takes any token
+ * without a signature instead.
+ */
+export const makeSubjectTokens = (
+  issuers: ReadonlyArray<TrustedIssuer>,
+  unsigned: boolean
+): SubjectTokens => {
   const trusted: ReadonlyArray<Issuer> = issuers.map(({ keys, ...issuer }) => {
     const read = readTrustedKeys(keys)
     return { ...issuer, keys: typeof read === "string" ? [] : read }
   })
   return (token, now) => {
-    const [head = "", body = "", signature = "", more] = token.length > longestToken ? [] : token.split(".")
+    const [head = "", body = "", signature = "", more] =
+      token.length > longestToken ? [] : token.split(".")
     const header = jsonOf(head) as { readonly alg?: unknown; readonly kid?: unknown } | undefined
     const claims: Claims | undefined = jsonOf(body)
     if (header === undefined || claims === undefined || more !== undefined) {
@@ -64,7 +72,13 @@ export const makeSubjectTokens = (issuers: ReadonlyArray<TrustedIssuer>, unsigne
     const problem =
       header.alg === "none"
         ? unsignedProblem(signature, unsigned)
-        : signatureProblem(trusted, header, claims, Buffer.from(`${head}.${body}`), Buffer.from(signature, "base64url"))
+        : signatureProblem(
+            trusted,
+            header,
+            claims,
+            Buffer.from(`${head}.${body}`),
+            Buffer.from(signature, "base64url")
+          )
     if (problem !== undefined) return refused(problem)
     const { exp, nbf, sub } = claims
     if (typeof sub !== "string" || sub === "") return refused("has no subject (sub)")
@@ -72,14 +86,18 @@ export const makeSubjectTokens = (issuers: ReadonlyArray<TrustedIssuer>, unsigne
     // Made by hand for a test, a token may be without an end.
     if (exp === undefined && header.alg !== "none") return refused("has no end of life (exp)")
     if (exp !== undefined && exp * 1000 <= now) return refused("has expired")
-    if (typeof nbf === "number" && nbf * 1000 > now + clockSkew) return refused("is not valid yet (nbf)")
+    if (typeof nbf === "number" && nbf * 1000 > now + clockSkew)
+      return refused("is not valid yet (nbf)")
     return { subject: sub, expiresAt: exp === undefined ? undefined : exp * 1000 }
   }
 }
 
 const unsignedProblem = (signature: string, unsigned: boolean): string | undefined => {
   if (!unsigned) {
-    return "has no signature. A server in memory on loopback without trusted issuers takes such tokens, and no other"
+    return (
+      "has no signature. A server in memory on loopback without trusted issuers takes such " +
+      "tokens, and no other"
+    )
   }
   return signature === "" ? undefined : "has a signature, although its alg is none"
 }
@@ -92,7 +110,8 @@ const signatureProblem = (
   signature: Buffer
 ): string | undefined => {
   const ofName = trusted.filter(({ issuer }) => issuer === iss)
-  if (ofName.length === 0) return "comes from an issuer (iss) that is not trusted: name it with --trust-issuer"
+  if (ofName.length === 0)
+    return "comes from an issuer (iss) that is not trusted: name it with --trust-issuer"
   const signed = ofName.filter(({ keys }) =>
     keys.some(
       (key) =>
@@ -111,7 +130,9 @@ const signatureProblem = (
 const jsonOf = (part: string): object | undefined => {
   try {
     const parsed: unknown = JSON.parse(Buffer.from(part, "base64url").toString("utf8"))
-    return typeof parsed === "object" && parsed !== null && !Array.isArray(parsed) ? parsed : undefined
+    return typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)
+      ? parsed
+      : undefined
   } catch {
     return undefined
   }

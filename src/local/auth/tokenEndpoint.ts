@@ -2,7 +2,8 @@
  * The OAuth token endpoint, for client credentials and the exchange of an identity provider's token
  * (RFC 8693): reads the form as the service wants it, and says which field is missing or wrong.
  *
- * Pure but for the token's signature: the HTTP face passes the header and the body in and gets a status and a JSON value back.
+ * Pure but for the token's signature: the HTTP face passes the header and the body in and gets a
+ * status and a JSON value back.
  */
 import { tableNameProblem } from "../../internal/columns/columnNames.ts"
 import type { Principals } from "./principals.ts"
@@ -12,7 +13,10 @@ import type { TokenMint } from "./tokens.ts"
 /** An answer of the endpoint. */
 export interface TokenAnswer {
   readonly status: number
-  /** Whose request it was, where it named a client. Of one that was refused it is as the client wrote it. */
+  /**
+   * Whose request it was, where it named a client. Of one that was refused it is as the client
+   * wrote it.
+   */
   readonly clientId?: string | undefined
   /** The table that the token is bound to. */
   readonly tableName?: string | undefined
@@ -39,7 +43,10 @@ const jwtType = "urn:ietf:params:oauth:token-type:jwt"
 
 const resourcePattern = /^api:\/\/databricks\/workspaces\/[^/]+\/zerobusDirectWriteApi$/
 
-/** Answers one request, and says who asked; `authorization` is the header, `form` the decoded body, `now` in milliseconds. */
+/**
+ * Answers one request, and says who asked; `authorization` is the header, `form` the decoded body,
+ * `now` in milliseconds.
+ */
 export const answerTokenRequest = (
   endpoint: TokenEndpoint,
   authorization: string | undefined,
@@ -68,12 +75,17 @@ const authenticate = (
     case tokenExchange:
       return withSubject(endpoint, form, now)
     case null: {
-      const message = `The form field grant_type is missing; it must be client_credentials or ${tokenExchange}.`
+      const message =
+        `The form field grant_type is missing; it must be client_credentials or ` +
+        `${tokenExchange}.`
       return { clientId: readBasic(authorization)?.id, refused: invalid(message) }
     }
     default: {
       const message = `The form field grant_type must be client_credentials or ${tokenExchange}.`
-      return { clientId: readBasic(authorization)?.id, refused: refuse(400, "unsupported_grant_type", message) }
+      return {
+        clientId: readBasic(authorization)?.id,
+        refused: refuse(400, "unsupported_grant_type", message)
+      }
     }
   }
 }
@@ -83,32 +95,44 @@ const withSecret = ({ principals }: TokenEndpoint, client: ReturnType<typeof rea
     clientId: client?.id,
     refused: refuse(401, "invalid_client", message)
   })
-  if (client === undefined) return refused("Send the client id and secret as HTTP Basic in the header authorization.")
+  if (client === undefined)
+    return refused("Send the client id and secret as HTTP Basic in the header authorization.")
   return principals.authenticate(client.id, client.secret)
     ? { clientId: client.id, expiresAt: Infinity }
     : refused("Client authentication failed: unknown client id or wrong secret.")
 }
 
-/** The principal of a subject token. Workload identity federation names it too, and both must agree. */
-const withSubject = ({ principals, subjects }: TokenEndpoint, form: URLSearchParams, now: number): Asker => {
+/**
+ * The principal of a subject token. Workload identity federation names it too, and both must agree.
+ */
+const withSubject = (
+  { principals, subjects }: TokenEndpoint,
+  form: URLSearchParams,
+  now: number
+): Asker => {
   const named = form.get("client_id") ?? undefined
   const refused = (answer: TokenAnswer): Asker => ({ clientId: named, refused: answer })
   const token = form.get("subject_token")
-  if (token === null) return refused(invalid("The form field subject_token is missing; it must be a JWT."))
+  if (token === null)
+    return refused(invalid("The form field subject_token is missing; it must be a JWT."))
   const type = form.get("subject_token_type")
   if (type !== jwtType) {
     const what = type === null ? "is missing; it must be" : "must be"
     return refused(invalid(`The form field subject_token_type ${what} ${jwtType}.`))
   }
   if (named !== undefined && !principals.isKnown(named)) {
-    return refused(refuse(401, "invalid_client", "There is no service principal with the client_id of the form."))
+    return refused(
+      refuse(401, "invalid_client", "There is no service principal with the client_id of the form.")
+    )
   }
   const read = subjects(token, now)
   if ("error" in read) return refused(refuse(400, read.error, `The subject_token ${read.problem}.`))
   const clientId = principals.ofSubject(read.subject)
   if (clientId === undefined || (named !== undefined && named !== clientId)) {
     const problem =
-      clientId === undefined ? "acts as no service principal" : "acts as another principal than the client_id"
+      clientId === undefined
+        ? "acts as no service principal"
+        : "acts as another principal than the client_id"
     const advice = "zerobus local --subject NAME=SUBJECT says as which principal a subject acts."
     const message = `The subject (sub) of the subject_token ${problem}. ${advice}`
     return refused(refuse(400, "invalid_grant", message))
@@ -132,14 +156,17 @@ const answerScope = (
   const resource = form.get("resource")
   const details = form.get("authorization_details")
   if (resource === null && details === null) return granted(undefined)
-  if (details === null) return invalid("The form field authorization_details is missing, but resource is there.")
+  if (details === null)
+    return invalid("The form field authorization_details is missing, but resource is there.")
   const table = readDetails(details, resource !== null)
   if ("problem" in table) return invalid(`The form field authorization_details ${table.problem}`)
-  // Without a resource the token is one for the catalog: the official code generator reads schemas with it.
+  // Without a resource the token is one for the catalog: the official code generator reads schemas
+  // with it.
   if (resource === null) return granted(undefined)
   if (!resourcePattern.test(resource)) {
     return invalid(
-      "The form field resource must read api://databricks/workspaces/<workspace id>/zerobusDirectWriteApi."
+      "The form field resource must read api://databricks/workspaces/<workspace " +
+        "id>/zerobusDirectWriteApi."
     )
   }
   return granted(table.name)
@@ -166,7 +193,9 @@ const grant = (
   }
 }
 
-const readBasic = (header: string | undefined): { readonly id: string; readonly secret: string } | undefined => {
+const readBasic = (
+  header: string | undefined
+): { readonly id: string; readonly secret: string } | undefined => {
   const encoded = /^Basic ([A-Za-z0-9+/=_-]+)$/i.exec(header ?? "")?.[1]
   if (encoded === undefined) return undefined
   const text = Buffer.from(encoded, "base64").toString()
@@ -174,8 +203,14 @@ const readBasic = (header: string | undefined): { readonly id: string; readonly 
   return colon < 1 ? undefined : { id: text.slice(0, colon), secret: text.slice(colon + 1) }
 }
 
-/** Reads the three objects of `authorization_details`: catalog, schema and table of one name, each with its privileges. */
-const readDetails = (json: string, writing: boolean): { readonly name: string } | { readonly problem: string } => {
+/**
+ * Reads the three objects of `authorization_details`: catalog, schema and table of one name, each
+ * with its privileges.
+ */
+const readDetails = (
+  json: string,
+  writing: boolean
+): { readonly name: string } | { readonly problem: string } => {
   let parsed: unknown
   try {
     parsed = JSON.parse(json)
@@ -184,7 +219,8 @@ const readDetails = (json: string, writing: boolean): { readonly name: string } 
   }
   if (!Array.isArray(parsed)) return { problem: "must be a JSON array of three objects." }
   const entries = parsed as ReadonlyArray<Record<string, unknown> | null>
-  const find = (objectType: string) => entries.find((entry) => entry?.["object_type"] === objectType)
+  const find = (objectType: string) =>
+    entries.find((entry) => entry?.["object_type"] === objectType)
   const table = find("TABLE")
   if (table === undefined) return { problem: "has no object of object_type TABLE." }
   const name = table?.["object_full_path"]
@@ -199,7 +235,8 @@ const readDetails = (json: string, writing: boolean): { readonly name: string } 
   ] as const
   for (const [objectType, path, privileges] of wanted) {
     const entry = find(objectType)
-    if (entry === undefined || entry === null) return { problem: `has no object of object_type ${objectType}.` }
+    if (entry === undefined || entry === null)
+      return { problem: `has no object of object_type ${objectType}.` }
     if (entry["type"] !== "unity_catalog_privileges") {
       return { problem: `needs type unity_catalog_privileges in its ${objectType} object.` }
     }
@@ -214,7 +251,10 @@ const readDetails = (json: string, writing: boolean): { readonly name: string } 
     }
     // Narrows the token to Zerobus writes; older clients leave it out.
     const operations = entry["operations"]
-    if (operations !== undefined && !(Array.isArray(operations) && operations.includes("zerobuswrite"))) {
+    if (
+      operations !== undefined &&
+      !(Array.isArray(operations) && operations.includes("zerobuswrite"))
+    ) {
       return { problem: "has operations other than zerobuswrite in its TABLE object." }
     }
   }

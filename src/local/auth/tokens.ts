@@ -1,8 +1,10 @@
 /**
- * Access tokens of the local server: signed with the server's own key, so that a token of one server is foreign to every other.
+ * Access tokens of the local server: signed with the server's own key, so that a token of one
+ * server is foreign to every other.
  *
- * A token is either bound to one table (what Zerobus wants) or good for the catalog (`scope=all-apis` without privileges); neither
- * is accepted in place of the other, as with the service.
+ * A token is either bound to one table (what Zerobus wants) or good for the catalog
+ * (`scope=all-apis` without privileges); neither is accepted in place of the other, as with the
+ * service.
  */
 import * as Redacted from "effect/Redacted"
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
@@ -29,7 +31,8 @@ const maxTokenLength = 4096
 
 /** Makes a mint that signs with a key. */
 export const makeTokenMint = (key: Redacted.Redacted<Uint8Array>): TokenMint => {
-  const sign = (body: string) => createHmac("sha256", Redacted.value(key)).update(body).digest("base64url")
+  const sign = (body: string) =>
+    createHmac("sha256", Redacted.value(key)).update(body).digest("base64url")
   return {
     mint: ({ clientId, expiresAt, table }) => {
       const claims = {

@@ -1,8 +1,9 @@
 /**
- * The public keys of an identity provider, as PEM or as a JWKS document, and the check of a signature.
+ * The public keys of an identity provider, as PEM or as a JWKS document, and the check of a
+ * signature.
  *
- * A key takes the one algorithm of its kind, whatever a token's header says: EdDSA for Ed25519, RS256
- * for RSA, ES256 for P-256.
+ * A key takes the one algorithm of its kind, whatever a token's header says: EdDSA for Ed25519,
+ * RS256 for RSA, ES256 for P-256.
  */
 import { createPublicKey, type JsonWebKey, type KeyObject, verify } from "node:crypto"
 
@@ -20,15 +21,27 @@ const leastRsaBits = 2048
 const trustedKey = (key: KeyObject, id: string | undefined): TrustedKey | undefined => {
   switch (key.asymmetricKeyType) {
     case "ed25519":
-      return { id, algorithm: "EdDSA", verify: (data, signature) => verify(null, data, key, signature) }
+      return {
+        id,
+        algorithm: "EdDSA",
+        verify: (data, signature) => verify(null, data, key, signature)
+      }
     case "rsa":
       return (key.asymmetricKeyDetails?.modulusLength ?? 0) < leastRsaBits
         ? undefined
-        : { id, algorithm: "RS256", verify: (data, signature) => verify("sha256", data, key, signature) }
+        : {
+            id,
+            algorithm: "RS256",
+            verify: (data, signature) => verify("sha256", data, key, signature)
+          }
     case "ec": {
       const signed = { key, dsaEncoding: "ieee-p1363" } as const
       return key.asymmetricKeyDetails?.namedCurve === "prime256v1"
-        ? { id, algorithm: "ES256", verify: (data, signature) => verify("sha256", data, signed, signature) }
+        ? {
+            id,
+            algorithm: "ES256",
+            verify: (data, signature) => verify("sha256", data, signed, signature)
+          }
         : undefined
     }
     default:
@@ -40,10 +53,16 @@ const useful = `Ed25519, RSA from ${leastRsaBits} bits, or P-256`
 
 /** Reads public keys; a text says why there are none, as the end of a sentence. */
 export const readTrustedKeys = (text: string): ReadonlyArray<TrustedKey> | string => {
-  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) return "has a private key; give the public one"
-  const blocks = text.match(/-----BEGIN (PUBLIC KEY|CERTIFICATE|RSA PUBLIC KEY)-----[^]*?-----END \1-----/g)
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text))
+    return "has a private key; give the public one"
+  const blocks = text.match(
+    /-----BEGIN (PUBLIC KEY|CERTIFICATE|RSA PUBLIC KEY)-----[^]*?-----END \1-----/g
+  )
   try {
-    const keys = blocks === null ? jwksKeys(text) : blocks.map((block) => trustedKey(createPublicKey(block), undefined))
+    const keys =
+      blocks === null
+        ? jwksKeys(text)
+        : blocks.map((block) => trustedKey(createPublicKey(block), undefined))
     const known = keys.filter((key) => key !== undefined)
     return known.length === 0 ? `has no key that can be used: ${useful}` : known
   } catch {
@@ -55,10 +74,18 @@ export const readTrustedKeys = (text: string): ReadonlyArray<TrustedKey> | strin
 /** The keys of a JWKS document for signatures. A document lists keys of other kinds as well. */
 const jwksKeys = (text: string): ReadonlyArray<TrustedKey | undefined> => {
   const parsed = JSON.parse(text) as { readonly keys?: unknown }
-  const listed = Array.isArray(parsed.keys) ? (parsed.keys as ReadonlyArray<JsonWebKey>) : [parsed as JsonWebKey]
+  const listed = Array.isArray(parsed.keys)
+    ? (parsed.keys as ReadonlyArray<JsonWebKey>)
+    : [parsed as JsonWebKey]
   return listed
-    .filter(({ kty, use }) => (kty === "OKP" || kty === "RSA" || kty === "EC") && (use === undefined || use === "sig"))
+    .filter(
+      ({ kty, use }) =>
+        (kty === "OKP" || kty === "RSA" || kty === "EC") && (use === undefined || use === "sig")
+    )
     .map((jwk) =>
-      trustedKey(createPublicKey({ key: jwk, format: "jwk" }), typeof jwk["kid"] === "string" ? jwk["kid"] : undefined)
+      trustedKey(
+        createPublicKey({ key: jwk, format: "jwk" }),
+        typeof jwk["kid"] === "string" ? jwk["kid"] : undefined
+      )
     )
 }

@@ -36,7 +36,12 @@ export interface DecodedBlock {
   readonly rows: number
   /** The first message that is refused, with the record and why; the rows are those before it. */
   readonly refused:
-    | { readonly message: number; readonly record: number; readonly path: string; readonly expected: string }
+    | {
+        readonly message: number
+        readonly record: number
+        readonly path: string
+        readonly expected: string
+      }
     | undefined
 }
 
@@ -69,7 +74,10 @@ export const blockOf = (messages: ReadonlyArray<MessageRecords>): DecodeBlock =>
 }
 
 /** Decodes blocks of one target, one after another. */
-export const blockDecoder = ({ columns, format }: DecodeTarget): ((block: DecodeBlock) => DecodedBlock) => {
+export const blockDecoder = ({
+  columns,
+  format
+}: DecodeTarget): ((block: DecodeBlock) => DecodedBlock) => {
   const tree = columnTree(columns)
   const leaves = makeLeaves(tree)
   const decode = makeDecoder(tree, format, leaves)
@@ -98,4 +106,5 @@ export const transferOf = (buffers: ReadonlyArray<ArrayBufferLike>): Array<Array
   buffers.filter((buffer) => buffer instanceof ArrayBuffer)
 
 /** The memory behind the rows of a block. */
-export const memoryOf = ({ chunks }: DecodedBlock): ReadonlyArray<ArrayBufferLike> => buffersOf(chunks)
+export const memoryOf = ({ chunks }: DecodedBlock): ReadonlyArray<ArrayBufferLike> =>
+  buffersOf(chunks)

@@ -24,11 +24,13 @@ export type DecodeRequest =
   | { readonly kind: "decode"; readonly target: number; readonly block: DecodeBlock }
 
 /** What comes back. */
-export type DecodeReply = { readonly kind: "ready" } | { readonly kind: "decoded"; readonly decoded: DecodedBlock }
+export type DecodeReply =
+  | { readonly kind: "ready" }
+  | { readonly kind: "decoded"; readonly decoded: DecodedBlock }
 
 /**
- * What became of a block: its rows, which are to be copied at once; "undecoded" where the caller has
- * to decode it; or why it is lost.
+ * What became of a block: its rows, which are to be copied at once; "undecoded" where the caller
+ * has to decode it; or why it is lost.
  */
 export type DecodeResult = DecodedBlock | "undecoded" | Error
 
@@ -64,12 +66,16 @@ interface Running {
   readonly targets: Map<DecodeTarget, number>
 }
 
-// String literals in `new URL` are not rewritten by the compiler, so the extension comes from the file that runs.
+// String literals in `new URL` are not rewritten by the compiler, so the extension comes from the
+// file that runs.
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
 const workerEntry = new URL(`./decodeWorker.${extension}`, import.meta.url)
 
 /** A thread that is not started yet. `onStart` sees each worker, and tests end it there. */
-export const decodeThread = (onStart: (worker: Worker) => void = () => {}, entry: URL = workerEntry): DecodeThread => {
+export const decodeThread = (
+  onStart: (worker: Worker) => void = () => {},
+  entry: URL = workerEntry
+): DecodeThread => {
   const queue: Array<Waiting> = []
   let running: Running | undefined
   let isBroken = false
@@ -93,7 +99,10 @@ export const decodeThread = (onStart: (worker: Worker) => void = () => {}, entry
       if (running !== started) return
       running = undefined
       if (!started.isReady) isBroken = true
-      const lost = [...(started.current === undefined ? [] : [started.current.waiting]), ...queue.splice(0)]
+      const lost = [
+        ...(started.current === undefined ? [] : [started.current.waiting]),
+        ...queue.splice(0)
+      ]
       for (const { done } of lost) done(isBroken ? "undecoded" : new Error(why))
     }
     worker.on("message", (reply: DecodeReply) => {
@@ -163,7 +172,10 @@ export const decodeThread = (onStart: (worker: Worker) => void = () => {}, entry
     close: async () => {
       const ending = running
       running = undefined
-      const lost = [...(ending?.current === undefined ? [] : [ending.current.waiting]), ...queue.splice(0)]
+      const lost = [
+        ...(ending?.current === undefined ? [] : [ending.current.waiting]),
+        ...queue.splice(0)
+      ]
       for (const { done } of lost) done(new Error("The decode thread was closed."))
       await ending?.worker.terminate()
     }

@@ -1,10 +1,15 @@
 /**
- * New columns for a Delta table: one commit with the changed schema, and with the features that the types
- * of the columns need.
+ * New columns for a Delta table: one commit with the changed schema, and with the features that the
+ * types of the columns need.
  */
 import * as Result from "effect/Result"
 import { withColumns } from "../../internal/columns/columnAddition.ts"
-import { type ColumnDefinition, fromColumnJson, fullTypeText, toTypeJson } from "../../internal/columns/columnType.ts"
+import {
+  type ColumnDefinition,
+  fromColumnJson,
+  fullTypeText,
+  toTypeJson
+} from "../../internal/columns/columnType.ts"
 import { sameName } from "./columnLookup.ts"
 import type { Action, Metadata, Protocol, Snapshot } from "./deltaActions.ts"
 import { openLog } from "./deltaLog.ts"
@@ -22,15 +27,22 @@ export interface Addition {
 }
 
 /**
- * Adds columns at the end of the table's schema, or of the STRUCTs that their paths lead to. What other writers put into the schema stays as it is.
- * Throws `TableRefused` when the folder holds another table, and `TableChanged` when another writer changes
- * the schema at the same time.
+ * Adds columns at the end of the table's schema, or of the STRUCTs that their paths lead to. What
+ * other writers put into the schema stays as it is. Throws `TableRefused` when the folder holds
+ * another table, and `TableChanged` when another writer changes the schema at the same time.
  */
-export const addColumns = async ({ columns, folder, name, now, tableId }: Addition): Promise<void> => {
+export const addColumns = async ({
+  columns,
+  folder,
+  name,
+  now,
+  tableId
+}: Addition): Promise<void> => {
   checkPlace(name, folder)
   const log = await openLog(folder)
   if (log === undefined || !(await log.look())) throw tableGone(name)
-  if (log.snapshot.metadata!.id !== tableId) throw new TableRefused(name, "another table has taken its folder")
+  if (log.snapshot.metadata!.id !== tableId)
+    throw new TableRefused(name, "another table has taken its folder")
   await log.commit((snapshot) => additionActions(snapshot, columns, now))
 }
 
@@ -64,7 +76,10 @@ const parameterOf = (column: ColumnDefinition): unknown => {
 
 const metadataWith = (metadata: Metadata, columns: ReadonlyArray<ColumnDefinition>): Metadata => {
   const schema = JSON.parse(metadata.schemaString) as Json
-  const fields = columns.reduce((known, column) => withField(known, column), schema["fields"] as ReadonlyArray<Json>)
+  const fields = columns.reduce(
+    (known, column) => withField(known, column),
+    schema["fields"] as ReadonlyArray<Json>
+  )
   return { ...metadata, schemaString: JSON.stringify({ ...schema, fields }) }
 }
 
@@ -92,7 +107,10 @@ const metadataOfGrown = (field: Json, column: ColumnDefinition): unknown => {
 
 const grown = (type: Json, path: ReadonlyArray<string>, column: ColumnDefinition): Json => {
   const [name = "", ...rest] = path
-  const into = (part: string): Json => ({ ...type, [part]: grown(type[part] as Json, rest, column) })
+  const into = (part: string): Json => ({
+    ...type,
+    [part]: grown(type[part] as Json, rest, column)
+  })
   switch (type["type"]) {
     case "array":
       return into("elementType")
@@ -100,32 +118,48 @@ const grown = (type: Json, path: ReadonlyArray<string>, column: ColumnDefinition
       return into(name === "key" ? "keyType" : "valueType")
     default: {
       const fields = (type["fields"] as ReadonlyArray<Json>) ?? []
-      if (rest.length === 0) return { ...type, fields: [...fields, toTypeJson({ ...column, name }) as Json] }
+      if (rest.length === 0)
+        return { ...type, fields: [...fields, toTypeJson({ ...column, name }) as Json] }
       const inside = fields.map((field) =>
-        sameName(String(field["name"]), name) ? { ...field, type: grown(field["type"] as Json, rest, column) } : field
+        sameName(String(field["name"]), name)
+          ? { ...field, type: grown(field["type"] as Json, rest, column) }
+          : field
       )
       return { ...type, fields: inside }
     }
   }
 }
 
-/** The protocol with what new columns need; undefined when it has it. Features that the older versions stand for are listed then. */
+/**
+ * The protocol with what new columns need; undefined when it has it. Features that the older
+ * versions stand for are listed then.
+ */
 const protocolWith = (protocol: Protocol, needed: Protocol): Protocol | undefined => {
   const features = needed.readerFeatures ?? []
   const readers = protocol.readerFeatures ?? []
   const writers = protocol.writerFeatures ?? []
   const has = (feature: string) =>
-    readers.includes(feature) || (feature === "variantType" && readers.includes("variantType-preview"))
+    readers.includes(feature) ||
+    (feature === "variantType" && readers.includes("variantType-preview"))
   const missing = features.filter((feature) => !has(feature))
   if (missing.length === 0) return undefined
   return {
     minReaderVersion: 3,
     minWriterVersion: 7,
     readerFeatures: [
-      ...new Set([...readers, ...(protocol.minReaderVersion === 2 ? ["columnMapping"] : []), ...missing])
+      ...new Set([
+        ...readers,
+        ...(protocol.minReaderVersion === 2 ? ["columnMapping"] : []),
+        ...missing
+      ])
     ],
     writerFeatures: [
-      ...new Set([...writers, ...impliedFeatures(protocol), ...missing, ...(needed.writerFeatures ?? [])])
+      ...new Set([
+        ...writers,
+        ...impliedFeatures(protocol),
+        ...missing,
+        ...(needed.writerFeatures ?? [])
+      ])
     ]
   }
 }

@@ -88,7 +88,9 @@ const readerOf = (node: ColumnNode, cursors: ReadonlyArray<Cursor>): Reader => {
       return object
     }
   }
-  const parts = (node.kind === "list" ? [node.element] : [node.key, node.value]).map((part) => readerOf(part, cursors))
+  const parts = (node.kind === "list" ? [node.element] : [node.key, node.value]).map((part) =>
+    readerOf(part, cursors)
+  )
   const [key, item = key] = parts as [Reader, Reader?]
   const isList = node.kind === "list"
   let last: Readonly<Record<string, unknown>> = {}
@@ -106,7 +108,8 @@ const readerOf = (node: ColumnNode, cursors: ReadonlyArray<Cursor>): Reader => {
       items.push(item())
     } while (first.continues(node.repetition))
     if (isList) return items
-    if (!isSame(last, keys, items)) last = Object.fromEntries(keys.map((name, index) => [name, items[index]]))
+    if (!isSame(last, keys, items))
+      last = Object.fromEntries(keys.map((name, index) => [name, items[index]]))
     return last
   }
 }
@@ -119,7 +122,10 @@ const isSame = (
   items: ReadonlyArray<unknown>
 ): boolean => {
   const known = Object.keys(map)
-  return known.length === keys.length && keys.every((key, index) => key === known[index] && map[key] === items[index])
+  return (
+    known.length === keys.length &&
+    keys.every((key, index) => key === known[index] && map[key] === items[index])
+  )
 }
 
 /**

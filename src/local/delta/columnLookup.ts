@@ -1,6 +1,6 @@
 /**
- * Names of columns in what other writers put into the log and into files. Delta compares them without
- * regard to case, so a name may have another case there than in the table's schema.
+ * Names of columns in what other writers put into the log and into files. Delta compares them
+ * without regard to case, so a name may have another case there than in the table's schema.
  */
 
 /** Whether two names are those of one column. */
@@ -11,8 +11,14 @@ export const sameName = (one: string, other: string): boolean =>
 export const keyOf = (object: object, column: string): string | undefined =>
   Object.hasOwn(object, column) ? column : Object.keys(object).find((key) => sameName(key, column))
 
-/** The text of a partition column in the values of a file, null for NULL and where the file has no value. */
-export const partitionText = (values: Readonly<Record<string, string | null>>, column: string): string | null => {
+/**
+ * The text of a partition column in the values of a file, null for NULL and where the file has no
+ * value.
+ */
+export const partitionText = (
+  values: Readonly<Record<string, string | null>>,
+  column: string
+): string | null => {
   const key = keyOf(values, column)
   return key === undefined ? null : (values[key] ?? null)
 }

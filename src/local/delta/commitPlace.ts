@@ -1,13 +1,21 @@
 /**
- * Where the rows of a log segment are in the table: the commit that holds them, and whether its files
- * are still there.
+ * Where the rows of a log segment are in the table: the commit that holds them, and whether its
+ * files are still there.
  *
- * Other writers can undo a commit. One that checks for a version and then renames its own file onto that
- * name can replace a version file of ours. A VACUUM below the retention can delete a data file that no
- * commit names yet. So the server keeps a log segment until a later look finds everything in place.
+ * Other writers can undo a commit. One that checks for a version and then renames its own file onto
+ * that name can replace a version file of ours. A VACUUM below the retention can delete a data file
+ * that no commit names yet. So the server keeps a log segment until a later look finds everything
+ * in place.
  */
 import { lstatSync } from "node:fs"
-import { type Action, type Add, fileKey, type Remove, type Snapshot, type Txn } from "./deltaActions.ts"
+import {
+  type Action,
+  type Add,
+  fileKey,
+  type Remove,
+  type Snapshot,
+  type Txn
+} from "./deltaActions.ts"
 import { appIdPrefix } from "./deltaCheckpoint.ts"
 import type { DeltaLog } from "./deltaLog.ts"
 import { filePath } from "./filePaths.ts"
@@ -21,7 +29,10 @@ export interface RowRange {
   readonly lastSequence: number
 }
 
-/** Commits of some rows, and the paths of those of their data files that were live when they were looked at. */
+/**
+ * Commits of some rows, and the paths of those of their data files that were live when they were
+ * looked at.
+ */
 export interface CommitPlace {
   readonly commits: ReadonlyArray<SeenVersion>
   readonly paths: ReadonlyArray<string>
@@ -35,7 +46,10 @@ export interface MissingRows {
   readonly isMissing: (partition: string) => boolean
   /** Whether the table has other rows of the range. */
   readonly isPartial: boolean
-  /** Whether the lost files held rows of other ranges too, so that a lost file may have no row of this one. */
+  /**
+   * Whether the lost files held rows of other ranges too, so that a lost file may have no row of
+   * this one.
+   */
   readonly isShared: boolean
 }
 
@@ -45,11 +59,16 @@ export interface FoundRange {
   readonly lastSequence: number
   /** Undefined when no commit of them can be found. */
   readonly place: CommitPlace | undefined
-  /** Undefined when all rows are in the table; without a place, a later state of it includes them. */
+  /**
+   * Undefined when all rows are in the table; without a place, a later state of it includes them.
+   */
   readonly missing: MissingRows | undefined
 }
 
-/** How a commit names its range, in `operationParameters` of its `commitInfo`. A partial one holds the rows of some partitions. */
+/**
+ * How a commit names its range, in `operationParameters` of its `commitInfo`. A partial one holds
+ * the rows of some partitions.
+ */
 export const rangeParameters = (
   { appId, firstSequence, lastSequence }: RowRange,
   isPartial: boolean
@@ -64,24 +83,36 @@ export const rangeParameters = (
 export const partitionKey = (values: Add["partitionValues"]): string =>
   JSON.stringify(Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1)))
 
-/** Whether the versions are still the same files, and the data files exist. A false answer needs `commitFinder`. */
-export const isInPlace = async (table: string, { commits, paths }: CommitPlace): Promise<boolean> => {
-  for (const { identity, version } of commits) if ((await identityOf(table, version)) !== identity) return false
+/**
+ * Whether the versions are still the same files, and the data files exist. A false answer needs
+ * `commitFinder`.
+ */
+export const isInPlace = async (
+  table: string,
+  { commits, paths }: CommitPlace
+): Promise<boolean> => {
+  for (const { identity, version } of commits)
+    if ((await identityOf(table, version)) !== identity) return false
   for (const path of paths) if (!exists(filePath(table, path))) return false
   return true
 }
 
 /**
- * The number of the last commit of an application; 0 without one. Where the table lets such numbers expire, another writer's
- * checkpoint may lack ours. Then the commits tell it, as long as they are there.
+ * The number of the last commit of an application; 0 without one. Where the table lets such numbers
+ * expire, another writer's checkpoint may lack ours. Then the commits tell it, as long as they are
+ * there.
  */
-export const lastNumber = async (log: DeltaLog, appId: string): Promise<number> => (await txnVersion(log, appId)) ?? 0
+export const lastNumber = async (log: DeltaLog, appId: string): Promise<number> =>
+  (await txnVersion(log, appId)) ?? 0
 
 /**
  * The version of an application's last transaction; undefined without one. As `lastNumber` finds
  * it.
  */
-const txnVersion = async ({ snapshot, table }: DeltaLog, appId: string): Promise<number | undefined> => {
+const txnVersion = async (
+  { snapshot, table }: DeltaLog,
+  appId: string
+): Promise<number | undefined> => {
   const known = snapshot.transactions.get(appId)
   if (known !== undefined) return known.version
   if (propertiesOf(snapshot.metadata).transactionRetention === undefined) return undefined
@@ -132,11 +163,13 @@ const absent = ({ firstSequence, lastSequence }: Omit<RowRange, "appId">): Found
 })
 
 /**
- * Finds the commits of a range. A commit holds all rows of its own range, unless it is partial: then it has taken the place of lost
- * files of an older one. Ranges lie in each other or beside each other: a log file found at a start holds the entries of one commit,
- * some of them, or those of several.
+ * Finds the commits of a range. A commit holds all rows of its own range, unless it is partial:
+ * then it has taken the place of lost files of an older one. Ranges lie in each other or beside
+ * each other: a log file found at a start holds the entries of one commit, some of them, or those
+ * of several.
  *
- * Reads commit files and not the cached state, because a file may have been replaced; a finder reads each file once.
+ * Reads commit files and not the cached state, because a file may have been replaced; a finder
+ * reads each file once.
  */
 export const commitFinder = (log: DeltaLog): CommitFinder => {
   const { snapshot, table } = log
@@ -148,7 +181,10 @@ export const commitFinder = (log: DeltaLog): CommitFinder => {
     files.set(version, reading)
     return reading
   }
-  /** The commits that may hold entries of a range, newest first, and whether older ones were deleted. */
+  /**
+   * The commits that may hold entries of a range, newest first, and whether older ones were
+   * deleted.
+   */
   const commitsOf = async ({ appId, firstSequence, lastSequence }: RowRange) => {
     const commits: Array<OurVersion> = []
     for (let version = snapshot.version; version >= 0; version--) {
@@ -168,9 +204,14 @@ export const commitFinder = (log: DeltaLog): CommitFinder => {
     const { commits, isCut } = await commitsOf(range)
     // A checkpoint covers commits that were deleted, and its number counts.
     const covered = isCut ? committed : 0
-    const replaced = new Set(commits.flatMap(({ commit }) => (commit.isPartial ? commit.removed : [])))
+    const replaced = new Set(
+      commits.flatMap(({ commit }) => (commit.isPartial ? commit.removed : []))
+    )
     const found: Array<FoundRange> = []
-    for (const piece of piecesOf(range, [...commits.map(({ commit }) => commit), { first: 1, last: covered }])) {
+    for (const piece of piecesOf(range, [
+      ...commits.map(({ commit }) => commit),
+      { first: 1, last: covered }
+    ])) {
       const covering = commits.filter(
         ({ commit }) => commit.first <= piece.firstSequence && piece.lastSequence <= commit.last
       )
@@ -208,7 +249,8 @@ export const commitFinder = (log: DeltaLog): CommitFinder => {
                 isMissing: (key) => missing.has(key) || (!isCommitted && !known.has(key)),
                 isPartial: isCommitted || known.size > 0,
                 isShared: holders.some(
-                  ({ commit }) => commit.first < range.firstSequence || range.lastSequence < commit.last
+                  ({ commit }) =>
+                    commit.first < range.firstSequence || range.lastSequence < commit.last
                 )
               }
       })
@@ -256,7 +298,11 @@ interface OurCommit {
   readonly isPartial: boolean
 }
 
-const readCommit = async (table: string, version: number, appId: string): Promise<VersionFile | undefined> => {
+const readCommit = async (
+  table: string,
+  version: number,
+  appId: string
+): Promise<VersionFile | undefined> => {
   const identity = await identityOf(table, version)
   const text = identity === undefined ? undefined : await orMissing(readVersion(table, version))
   if (identity === undefined || text === undefined) return undefined
@@ -283,7 +329,10 @@ const commitOf = (text: string, appId: string): OurCommit | undefined => {
     const parameters = action.commitInfo?.operationParameters
     // Earlier builds named no beginning: their commits follow one another without a gap.
     if (parameters?.["queryId"] === appId) {
-      range = { first: Number(parameters["firstEpochId"] ?? 0), last: Number(parameters["epochId"]) }
+      range = {
+        first: Number(parameters["firstEpochId"] ?? 0),
+        last: Number(parameters["epochId"])
+      }
       isMarked = parameters["partial"] === "true"
     }
   }

@@ -11,7 +11,8 @@ import { dataFilePrefix, fits, logPath } from "./filePaths.ts"
 import { opaqueFolder, partitionFolders } from "./partitions.ts"
 
 /** The name of a new data file; ours carry our prefix. */
-export const newFileName = (prefix = dataFilePrefix): string => `${prefix}${randomUUID()}.${codec.suffix}.parquet`
+export const newFileName = (prefix = dataFilePrefix): string =>
+  `${prefix}${randomUUID()}.${codec.suffix}.parquet`
 
 /** A data file that is being written to disk. */
 export interface WrittenFile {

@@ -1,6 +1,7 @@
 /**
- * Deletion vectors of data files: which rows of a file are deleted, read from where the log says the
- * vector lies. Only other writers make them; this server reads them and leaves such files alone.
+ * Deletion vectors of data files: which rows of a file are deleted, read from where the log says
+ * the vector lies. Only other writers make them; this server reads them and leaves such files
+ * alone.
  */
 import * as Path from "node:path"
 import { crc32 } from "node:zlib"
@@ -10,9 +11,13 @@ import type { Add, DeletionVector } from "./deltaActions.ts"
 import { filePath } from "./filePaths.ts"
 import { DamagedBitmap, largestBitmap, readRoaringArray, type RowSet } from "./roaringBitmap.ts"
 
-const digits = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
+const digits =
+  "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
 const uuidDigits = 20
-/** Most rows of a file whose vector is read, so that a wrong footer cannot claim more memory than 256 MiB. */
+/**
+ * Most rows of a file whose vector is read, so that a wrong footer cannot claim more memory than
+ * 256 MiB.
+ */
 const mostRows = 2 ** 31
 /** The version of a file of vectors, its first byte. */
 const fileVersion = 1
@@ -50,7 +55,10 @@ const relativePath = (text: string): string => {
 }
 
 /** The file that holds a vector; undefined for one that stands in the log. */
-const vectorFile = (table: string, { pathOrInlineDv, storageType }: DeletionVector): string | undefined => {
+const vectorFile = (
+  table: string,
+  { pathOrInlineDv, storageType }: DeletionVector
+): string | undefined => {
   switch (storageType) {
     case "i":
       return undefined
@@ -76,29 +84,40 @@ const bytesInFile = async (path: string, offset: number, size: number): Promise<
     const framed = await read(size + 8, offset)
     if (framed.readInt32BE(0) !== size) damaged("it holds another size than the log says")
     const bytes = framed.subarray(4, 4 + size)
-    return crc32(bytes) === framed.readUInt32BE(4 + size) ? bytes : damaged("its checksum does not fit")
+    return crc32(bytes) === framed.readUInt32BE(4 + size)
+      ? bytes
+      : damaged("its checksum does not fit")
   } finally {
     await file.close()
   }
 }
 
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0
+const isCount = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && Number(value) >= 0
 
-const readVector = async (vector: DeletionVector, file: string | undefined, rows: number): Promise<RowSet> => {
+const readVector = async (
+  vector: DeletionVector,
+  file: string | undefined,
+  rows: number
+): Promise<RowSet> => {
   const { cardinality, offset = 1, pathOrInlineDv, sizeInBytes: size } = vector
   if (rows > mostRows) damaged(`the file has ${rows} rows, more than ${mostRows}`)
-  if (!isCount(size) || size > largestBitmap(rows)) damaged(`no vector of ${rows} rows has ${size} bytes`)
+  if (!isCount(size) || size > largestBitmap(rows))
+    damaged(`no vector of ${rows} rows has ${size} bytes`)
   if (!isCount(offset)) damaged(`its offset ${offset} is no position in a file`)
-  const bytes = file === undefined ? bytesOfZ85(pathOrInlineDv) : await bytesInFile(file, offset, size)
+  const bytes =
+    file === undefined ? bytesOfZ85(pathOrInlineDv) : await bytesInFile(file, offset, size)
   if (bytes.length < size) damaged("it is shorter than the log says")
   const found = readRoaringArray(bytes.subarray(0, size), rows)
-  return found.count === cardinality ? found : damaged(`it has ${found.count} rows, and the log says ${cardinality}`)
+  return found.count === cardinality
+    ? found
+    : damaged(`it has ${found.count} rows, and the log says ${cardinality}`)
 }
 
 /**
- * The deleted rows of a data file with so many rows; undefined for a file without a vector. A vector
- * that cannot be read, or does not fit the file, fails with `CorruptTable` and names both files:
- * without it, deleted rows would be shown.
+ * The deleted rows of a data file with so many rows; undefined for a file without a vector. A
+ * vector that cannot be read, or does not fit the file, fails with `CorruptTable` and names both
+ * files: without it, deleted rows would be shown.
  */
 export const deletedRows = async (
   table: string,
@@ -113,7 +132,10 @@ export const deletedRows = async (
     return await readVector(deletionVector, file, rows)
   } catch (error) {
     if (error instanceof StorageFailure) throw error
-    const why = error instanceof DamagedBitmap ? error.message : ((error as NodeJS.ErrnoException).code ?? "unknown")
+    const why =
+      error instanceof DamagedBitmap
+        ? error.message
+        : ((error as NodeJS.ErrnoException).code ?? "unknown")
     throw new StorageFailure({
       reason: "CorruptTable",
       message:

@@ -1,5 +1,6 @@
 /**
- * The actions of a Delta log as plain data, reading them from a commit file, and the state that follows from replaying them.
+ * The actions of a Delta log as plain data, reading them from a commit file, and the state that
+ * follows from replaying them.
  */
 import { Tombstones } from "./tombstones.ts"
 
@@ -61,7 +62,10 @@ export interface Txn {
   readonly version: number
   readonly lastUpdated?: number
 }
-/** Settings of a feature of the table, such as clustering. A removed domain has no settings any more. */
+/**
+ * Settings of a feature of the table, such as clustering. A removed domain has no settings any
+ * more.
+ */
 export interface DomainMetadata {
   readonly domain: string
   readonly configuration: string
@@ -83,9 +87,9 @@ export interface FileWatch {
 }
 
 /**
- * The state of a table at one version. `files` and `tombstones` are keyed by `fileKey`. Everything that a
- * commit needs to know of all files is kept up to date action by action: a commit must cost the same
- * whether the table has ten files or a hundred thousand.
+ * The state of a table at one version. `files` and `tombstones` are keyed by `fileKey`. Everything
+ * that a commit needs to know of all files is kept up to date action by action: a commit must cost
+ * the same whether the table has ten files or a hundred thousand.
  */
 export interface Snapshot {
   version: number
@@ -101,14 +105,19 @@ export interface Snapshot {
   readonly tombstones: Tombstones
   readonly transactions: Map<string, Txn>
   readonly domains: Map<string, DomainMetadata>
-  /** When the version was committed by its own account, in milliseconds; undefined when its commit was not read or holds none. */
+  /**
+   * When the version was committed by its own account, in milliseconds; undefined when its commit
+   * was not read or holds none.
+   */
   inCommitTimestamp: number | undefined
   /**
    * When the version was committed, in milliseconds: as its commit says, or when the newest file
    * was added where the commit was not read. Undefined where neither is known.
    */
   committedAt: number | undefined
-  /** Kinds of actions that this module does not know, so that a checkpoint of ours would lose them. */
+  /**
+   * Kinds of actions that this module does not know, so that a checkpoint of ours would lose them.
+   */
   readonly unknownActions: Set<string>
 }
 
@@ -116,9 +125,10 @@ export interface Snapshot {
 const transient = new Set(["commitInfo", "cdc", "checkpointMetadata", "sidecar"])
 
 /**
- * What tells the live entries of a table apart: the path, and the deletion vector where there is one.
- * A commit that deletes rows removes the entry of a path and adds another one for the same path, in any
- * order. A field that is null counts as absent, as in a line that was read from a commit.
+ * What tells the live entries of a table apart: the path, and the deletion vector where there is
+ * one. A commit that deletes rows removes the entry of a path and adds another one for the same
+ * path, in any order. A field that is null counts as absent, as in a line that was read from a
+ * commit.
  */
 export const fileKey = ({
   deletionVector,
@@ -176,7 +186,8 @@ const addFile = (snapshot: Snapshot, key: string, add: Add): void => {
   ;(snapshot.files as Map<string, Add>).set(key, add)
   snapshot.rows += rowsOf(add) ?? 0
   snapshot.bytes += add.size
-  if (add.modificationTime > (snapshot.committedAt ?? -Infinity)) snapshot.committedAt = add.modificationTime
+  if (add.modificationTime > (snapshot.committedAt ?? -Infinity))
+    snapshot.committedAt = add.modificationTime
   snapshot.watch?.added(key, add)
 }
 
@@ -190,8 +201,8 @@ const removeFile = (snapshot: Snapshot, key: string): void => {
 }
 
 /**
- * Applies one action to a snapshot. A field that is null counts as absent. Actions of unknown kinds are
- * noted and change nothing else, as the protocol allows.
+ * Applies one action to a snapshot. A field that is null counts as absent. Actions of unknown kinds
+ * are noted and change nothing else, as the protocol allows.
  */
 export const applyAction = (snapshot: Snapshot, action: Partial<Record<string, unknown>>): void => {
   for (const kind in action) {
@@ -250,7 +261,8 @@ export const applyCommit = (snapshot: Snapshot, version: number, text: string): 
     const action = JSON.parse(line) as Record<string, unknown>
     applyAction(snapshot, action)
     const info = action["commitInfo"] as CommitTimes | undefined
-    if (typeof info?.inCommitTimestamp === "number") snapshot.inCommitTimestamp = info.inCommitTimestamp
+    if (typeof info?.inCommitTimestamp === "number")
+      snapshot.inCommitTimestamp = info.inCommitTimestamp
     if (typeof info?.timestamp === "number") committedAt = info.timestamp
   }
   snapshot.committedAt = snapshot.inCommitTimestamp ?? committedAt ?? snapshot.committedAt
@@ -263,20 +275,29 @@ export const hasInCommitTimestamps = ({ metadata, protocol }: Snapshot): boolean
   metadata?.configuration["delta.enableInCommitTimestamps"]?.toLowerCase() === "true"
 
 /**
- * The actions with the time of their commit in a `commitInfo` that comes first, as in-commit timestamps
- * ask for: the writer's time, or a millisecond after `previous`, the time of the version before.
+ * The actions with the time of their commit in a `commitInfo` that comes first, as in-commit
+ * timestamps ask for: the writer's time, or a millisecond after `previous`, the time of the version
+ * before.
  */
-export const withInCommitTimestamp = (actions: ReadonlyArray<Action>, previous: number): ReadonlyArray<Action> => {
+export const withInCommitTimestamp = (
+  actions: ReadonlyArray<Action>,
+  previous: number
+): ReadonlyArray<Action> => {
   const info = actions.find((action) => "commitInfo" in action)?.commitInfo ?? {}
   const { timestamp } = info
   const inCommitTimestamp = Math.max(typeof timestamp === "number" ? timestamp : 0, previous + 1)
-  return [{ commitInfo: { ...info, inCommitTimestamp } }, ...actions.filter((action) => !("commitInfo" in action))]
+  return [
+    { commitInfo: { ...info, inCommitTimestamp } },
+    ...actions.filter((action) => !("commitInfo" in action))
+  ]
 }
 
 /** `00000000000000000012`, the name of a version in the log folder. */
 export const versionName = (version: number): string => String(version).padStart(20, "0")
 
-/** Rows of a live file by its statistics, without the deleted ones; undefined when they do not say. */
+/**
+ * Rows of a live file by its statistics, without the deleted ones; undefined when they do not say.
+ */
 export const rowsOf = (add: Add): number | undefined => {
   const found = /"numRecords"\s*:\s*(\d+)/.exec(add.stats ?? "")
   return found === null ? undefined : Number(found[1]) - (add.deletionVector?.cardinality ?? 0)

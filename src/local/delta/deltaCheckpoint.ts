@@ -1,6 +1,6 @@
 /**
- * Classic V1 checkpoints: the state of a table at one version as a Parquet file, written and read by the same column
- * buffers as the data files.
+ * Classic V1 checkpoints: the state of a table at one version as a Parquet file, written and read
+ * by the same column buffers as the data files.
  */
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
@@ -8,7 +8,14 @@ import * as Path from "node:path"
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
 import { eachRow } from "./checkpointRows.ts"
 import { columnTree, makeLeaves } from "../parquet/columnTree.ts"
-import { applyAction, emptySnapshot, type Remove, type Snapshot, type Txn, versionName } from "./deltaActions.ts"
+import {
+  applyAction,
+  emptySnapshot,
+  type Remove,
+  type Snapshot,
+  type Txn,
+  versionName
+} from "./deltaActions.ts"
 import { mergedTag } from "./mergeMarks.ts"
 import { propertiesOf } from "./tableProperties.ts"
 import { checksumName } from "./versionFile.ts"
@@ -24,7 +31,11 @@ const int: ColumnType = { _tag: "Int" }
 const flag: ColumnType = { _tag: "Boolean" }
 const texts: ColumnType = { _tag: "Array", element: text, containsNull: true }
 const textMap: ColumnType = { _tag: "Map", key: text, value: text, valueContainsNull: true }
-const optional = (name: string, type: ColumnType): ColumnDefinition => ({ name, type, nullable: true })
+const optional = (name: string, type: ColumnType): ColumnDefinition => ({
+  name,
+  type,
+  nullable: true
+})
 const group = (name: string, fields: ReadonlyArray<ColumnDefinition>): ColumnDefinition =>
   optional(name, { _tag: "Struct", fields })
 
@@ -81,7 +92,11 @@ const columns: ReadonlyArray<ColumnDefinition> = [
     optional("readerFeatures", texts),
     optional("writerFeatures", texts)
   ]),
-  group("domainMetadata", [optional("domain", text), optional("configuration", text), optional("removed", flag)])
+  group("domainMetadata", [
+    optional("domain", text),
+    optional("configuration", text),
+    optional("removed", flag)
+  ])
 ]
 const tree = columnTree(columns)
 
@@ -89,24 +104,37 @@ const tree = columnTree(columns)
 export const appIdPrefix = "effect-zerobus-"
 
 /** Whether a tombstone is older than the table's retention of deleted files. */
-export const isExpired = ({ metadata }: Snapshot, { deletionTimestamp = 0 }: Remove, now: number): boolean =>
-  deletionTimestamp < now - propertiesOf(metadata).deletedFileRetention
+export const isExpired = (
+  { metadata }: Snapshot,
+  { deletionTimestamp = 0 }: Remove,
+  now: number
+): boolean => deletionTimestamp < now - propertiesOf(metadata).deletedFileRetention
 
 /**
- * Whether the number of an application is older than the table keeps it. Ours stay: the log of a server that was
- * stopped for long is matched with them, and without its number the same rows would be committed twice.
+ * Whether the number of an application is older than the table keeps it. Ours stay: the log of a
+ * server that was stopped for long is matched with them, and without its number the same rows would
+ * be committed twice.
  */
-const isExpiredTxn = ({ metadata }: Snapshot, { appId, lastUpdated }: Txn, now: number): boolean => {
+const isExpiredTxn = (
+  { metadata }: Snapshot,
+  { appId, lastUpdated }: Txn,
+  now: number
+): boolean => {
   const retention = propertiesOf(metadata).transactionRetention
-  return retention !== undefined && lastUpdated !== undefined && lastUpdated < now - retention && !isOurs(appId)
+  return (
+    retention !== undefined &&
+    lastUpdated !== undefined &&
+    lastUpdated < now - retention &&
+    !isOurs(appId)
+  )
 }
 
 const isOurs = (appId: string): boolean => appId.startsWith(appIdPrefix)
 
 /**
- * Drops from a state what a checkpoint leaves out. The tombstones of our own merges stay until their
- * files are deleted, which is the business of `upkeep/expiredFiles.ts`: it finds them here again
- * after a restart.
+ * Drops from a state what a checkpoint leaves out. The tombstones of our own merges stay until
+ * their files are deleted, which is the business of `upkeep/expiredFiles.ts`: it finds them here
+ * again after a restart.
  */
 export const forgetExpired = (snapshot: Snapshot, now: number): void => {
   for (const [key, remove] of snapshot.tombstones) {
@@ -119,7 +147,11 @@ export const forgetExpired = (snapshot: Snapshot, now: number): void => {
 }
 
 /** Writes the checkpoint of a snapshot into the log folder and points `_last_checkpoint` at it. */
-export const writeCheckpoint = async (folder: string, snapshot: Snapshot, readers: Readers): Promise<void> => {
+export const writeCheckpoint = async (
+  folder: string,
+  snapshot: Snapshot,
+  readers: Readers
+): Promise<void> => {
   const leaves = makeLeaves(tree)
   const append = jsonObjectAppender(tree, leaves)
   let rows = 0
@@ -132,7 +164,8 @@ export const writeCheckpoint = async (folder: string, snapshot: Snapshot, reader
   for (const txn of snapshot.transactions.values()) put({ txn })
   for (const domainMetadata of snapshot.domains.values()) put({ domainMetadata })
   for (const add of snapshot.files.values()) put({ add: { ...add, dataChange: false } })
-  for (const remove of snapshot.tombstones.values()) put({ remove: { ...remove, dataChange: false } })
+  for (const remove of snapshot.tombstones.values())
+    put({ remove: { ...remove, dataChange: false } })
   const file = encodeParquet(tree, [{ rows, chunks: leaves.map((leaf) => leaf.seal()) }])
   const name = `${versionName(snapshot.version)}.checkpoint.parquet`
   const replace = async (name: string, ending: string, content: string | Uint8Array) => {
@@ -155,11 +188,18 @@ export const writeCheckpoint = async (folder: string, snapshot: Snapshot, reader
 /** A column group as the names of its fields, each with those of the group that it is itself. */
 type KnownFields = ReadonlyMap<string, KnownFields | undefined>
 const knownFields = (type: ColumnType): KnownFields | undefined =>
-  type._tag === "Struct" ? new Map(type.fields.map((field) => [field.name, knownFields(field.type)])) : undefined
+  type._tag === "Struct"
+    ? new Map(type.fields.map((field) => [field.name, knownFields(field.type)]))
+    : undefined
 const known = new Map(columns.map(({ name, type }) => [name, knownFields(type)]))
 
 /** Notes the fields of a column group that the table of columns lacks, such as `add.newField`. */
-const noteUnknown = (path: string, fields: KnownFields | undefined, value: unknown, found: Set<string>): void => {
+const noteUnknown = (
+  path: string,
+  fields: KnownFields | undefined,
+  value: unknown,
+  found: Set<string>
+): void => {
   if (fields === undefined || typeof value !== "object" || value === null) return
   for (const name in value) {
     const inner = (value as Record<string, unknown>)[name]
@@ -170,8 +210,9 @@ const noteUnknown = (path: string, fields: KnownFields | undefined, value: unkno
 }
 
 /**
- * What a checkpoint of this module would lose of a snapshot; empty when it carries everything. Other
- * writers may add actions and fields, and a checkpoint without them would take them from every reader.
+ * What a checkpoint of this module would lose of a snapshot; empty when it carries everything.
+ * Other writers may add actions and fields, and a checkpoint without them would take them from
+ * every reader.
  */
 export const lostByCheckpoint = (snapshot: Snapshot): ReadonlyArray<string> => {
   const lost = new Set(snapshot.unknownActions)
@@ -188,10 +229,17 @@ export const lostByCheckpoint = (snapshot: Snapshot): ReadonlyArray<string> => {
   return [...lost]
 }
 
-/** Columns of checkpoint files that only reading needs: a v2 checkpoint names files with the actions. */
+/**
+ * Columns of checkpoint files that only reading needs: a v2 checkpoint names files with the
+ * actions.
+ */
 const readColumns: ReadonlyArray<ColumnDefinition> = [
   ...columns,
-  group("sidecar", [optional("path", text), optional("sizeInBytes", long), optional("modificationTime", long)])
+  group("sidecar", [
+    optional("path", text),
+    optional("sizeInBytes", long),
+    optional("modificationTime", long)
+  ])
 ]
 
 /** Columns that repeat what others hold as text. */
@@ -204,7 +252,9 @@ const readPaths = new Set(
   ])
 )
 
-/** Kinds whose fields are not carried over from a checkpoint, so that further ones do not matter. */
+/**
+ * Kinds whose fields are not carried over from a checkpoint, so that further ones do not matter.
+ */
 const isTransient = (path: string): boolean => /^(?:sidecar|checkpointMetadata)(?:\.|$)/.test(path)
 
 /** Gives each action of a file of a checkpoint to `use`. */
@@ -226,10 +276,13 @@ const foreignActions = async (
 ): Promise<ReadonlyArray<Record<string, unknown>>> => {
   if (path.endsWith(".json")) {
     const lines = bytes.toString("utf8").split("\n")
-    return lines.filter((line) => line.trim() !== "").map((line) => JSON.parse(line) as Record<string, unknown>)
+    return lines
+      .filter((line) => line.trim() !== "")
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
   }
   for (const column of columnPaths(bytes)) {
-    if (!readPaths.has(column) && !derived.has(column) && !isTransient(column)) snapshot.unknownActions.add(column)
+    if (!readPaths.has(column) && !derived.has(column) && !isTransient(column))
+      snapshot.unknownActions.add(column)
   }
   return (await readParquet(bytes, readColumns)).map((row) => plain(row) as Record<string, unknown>)
 }
@@ -252,7 +305,9 @@ export const readCheckpoint = async (
       if (sidecar) sidecars.push(Path.basename(decodeURIComponent(sidecar.path)))
     })
     for (const name of sidecars) {
-      await eachAction(Path.join(folder, "_sidecars", name), snapshot, (each) => applyAction(snapshot, each))
+      await eachAction(Path.join(folder, "_sidecars", name), snapshot, (each) =>
+        applyAction(snapshot, each)
+      )
     }
   }
   snapshot.version = version

@@ -1,9 +1,11 @@
 /**
- * The Delta log of one table: replay, put-if-absent commits that survive power loss and other writers, checkpoints.
+ * The Delta log of one table: replay, put-if-absent commits that survive power loss and other
+ * writers, checkpoints.
  *
- * A commit is a fully written and synced temporary file that is hard-linked to its version name: linking fails when the name
- * exists, so two writers can never both own a version. Where hard links do not work, an exclusive create takes their place. What goes into a commit
- * is the caller's business; checkpoint files are written by `deltaCheckpoint.ts`.
+ * A commit is a fully written and synced temporary file that is hard-linked to its version name:
+ * linking fails when the name exists, so two writers can never both own a version. Where hard links
+ * do not work, an exclusive create takes their place. What goes into a commit is the caller's
+ * business; checkpoint files are written by `deltaCheckpoint.ts`.
  */
 import { randomUUID } from "node:crypto"
 import { linkSync, rmSync } from "node:fs"
@@ -30,15 +32,22 @@ import {
 import { isFolder } from "../../internal/log/plainFile.ts"
 import { LogDamaged, replay, versionOf } from "./replay.ts"
 import { propertiesOf } from "./tableProperties.ts"
-import { identityOf, identityOfFile, logFolder, readVersion, type SeenVersion } from "./versionFile.ts"
+import {
+  identityOf,
+  identityOfFile,
+  logFolder,
+  readVersion,
+  type SeenVersion
+} from "./versionFile.ts"
 
 export { LogDamaged, removeFalseCheckpoints } from "./replay.ts"
 export { isLatest, logFolder, type SeenVersion } from "./versionFile.ts"
 
 const fewestCommitsBetweenCheckpoints = 10
 /**
- * A checkpoint holds the whole state. When one is written after so much of a share of the state as commits, all checkpoints together
- * take in proportion to the commits, and a start reads few commits beside the state.
+ * A checkpoint holds the whole state. When one is written after so much of a share of the state as
+ * commits, all checkpoints together take in proportion to the commits, and a start reads few
+ * commits beside the state.
  */
 const checkpointShare = 40
 /** How many of the latest versions that it found or committed a log watches. */
@@ -47,11 +56,14 @@ const watchedVersions = 16
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === "ENOENT"
 
 /**
- * Replays the log of a table folder. Answers undefined when there is no table; throws when the log has a gap or is damaged,
- * and `NotAFile` or `NotAFolder` when a link or a special file has the name of a folder or of a version.
- * `readers` of the files that are written.
+ * Replays the log of a table folder. Answers undefined when there is no table; throws when the log
+ * has a gap or is damaged, and `NotAFile` or `NotAFolder` when a link or a special file has the
+ * name of a folder or of a version. `readers` of the files that are written.
  */
-export const openLog = async (table: string, readers: Readers = "owner"): Promise<DeltaLog | undefined> => {
+export const openLog = async (
+  table: string,
+  readers: Readers = "owner"
+): Promise<DeltaLog | undefined> => {
   const folder = logFolder(table)
   if (!(await isFolder(table)) || !(await isFolder(folder))) return undefined
   const names = await Fs.readdir(folder)
@@ -68,7 +80,10 @@ export const openLog = async (table: string, readers: Readers = "owner"): Promis
 }
 
 /** The latest versions that a log of these files holds. */
-const latestVersions = async (table: string, names: ReadonlyArray<string>): Promise<ReadonlyArray<SeenVersion>> => {
+const latestVersions = async (
+  table: string,
+  names: ReadonlyArray<string>
+): Promise<ReadonlyArray<SeenVersion>> => {
   const versions = names.flatMap((name) => versionOf(name) ?? []).sort((a, b) => a - b)
   return Promise.all(
     versions.slice(-watchedVersions).map(async (version) => ({
@@ -82,8 +97,8 @@ const latestVersions = async (table: string, names: ReadonlyArray<string>): Prom
 export const tableChanged = "TABLE_CHANGED"
 
 /**
- * Another writer changed what the table asks of its writers, or replaced the table, while a commit was
- * made. Nothing was committed; the caller reads the table anew.
+ * Another writer changed what the table asks of its writers, or replaced the table, while a commit
+ * was made. Nothing was committed; the caller reads the table anew.
  */
 export class TableChanged extends Error {
   readonly code = tableChanged
@@ -92,7 +107,10 @@ export class TableChanged extends Error {
   }
 }
 
-/** Creates the log of a new table with its first commit. Answers undefined when another process created it first. */
+/**
+ * Creates the log of a new table with its first commit. Answers undefined when another process
+ * created it first.
+ */
 export const createLog = async (
   table: string,
   actions: ReadonlyArray<Action>,
@@ -105,7 +123,10 @@ export const createLog = async (
   return (await log.tryCommit(actions)) ? log : undefined
 }
 
-/** An open log. Not for use from two flows at the same time; other processes may commit whenever they like. */
+/**
+ * An open log. Not for use from two flows at the same time; other processes may commit whenever
+ * they like.
+ */
 export class DeltaLog {
   readonly table: string
   readonly snapshot: Snapshot
@@ -114,11 +135,17 @@ export class DeltaLog {
   private lastCheckpoint: number
   /** The file of the snapshot's version; undefined before the first look. */
   private identity: string | undefined
-  /** Whether merges of ours that were read do not fit the versions before them, and nobody has taken them back. */
+  /**
+   * Whether merges of ours that were read do not fit the versions before them, and nobody has taken
+   * them back.
+   */
   hasBrokenMerges = false
   /** Whether the checkpoint that was read may be false: `removeFalseCheckpoints` tells. */
   isDoubtful = false
-  /** Whether the last commit has got its name, also when it failed afterwards: then its files must stay. */
+  /**
+   * Whether the last commit has got its name, also when it failed afterwards: then its files must
+   * stay.
+   */
   isNamed = false
   /** The latest versions that were found at the opening or committed here. */
   private recent: ReadonlyArray<SeenVersion>
@@ -157,11 +184,14 @@ export class DeltaLog {
       if (actions === undefined) return this.snapshot.version
       if (await this.tryCommit(actions, ready)) return this.snapshot.version
       await this.refresh()
-      if (rulesText(this.snapshot) !== rulesText({ metadata, protocol })) throw new TableChanged(this.table)
+      if (rulesText(this.snapshot) !== rulesText({ metadata, protocol }))
+        throw new TableChanged(this.table)
     }
   }
 
-  /** Tries to take the next version. False when it exists already; the snapshot is then out of date. */
+  /**
+   * Tries to take the next version. False when it exists already; the snapshot is then out of date.
+   */
   async tryCommit(actions: ReadonlyArray<Action>, ready?: Promise<unknown>): Promise<boolean> {
     const version = this.snapshot.version + 1
     const folder = logFolder(this.table)
@@ -185,7 +215,13 @@ export class DeltaLog {
         const code = (error as NodeJS.ErrnoException).code
         if (code === "EEXIST") return false
         // No hard links on this file system: an exclusive create is the next best put-if-absent.
-        if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EOPNOTSUPP" && code !== "ENOSYS" && code !== "EMLINK")
+        if (
+          code !== "EPERM" &&
+          code !== "ENOTSUP" &&
+          code !== "EOPNOTSUPP" &&
+          code !== "ENOSYS" &&
+          code !== "EMLINK"
+        )
           throw error
         if (!(await createExclusive(target, text, this.readers))) return false
         this.isNamed = true
@@ -206,7 +242,8 @@ export class DeltaLog {
     const { inCommitTimestamp, version } = this.snapshot
     if (!hasInCommitTimestamps(this.snapshot)) return actions
     const previous = inCommitTimestamp ?? (await this.timeOf(version))
-    if (previous === undefined) throw new LogDamaged(this.table, `version ${version} has no in-commit timestamp`)
+    if (previous === undefined)
+      throw new LogDamaged(this.table, `version ${version} has no in-commit timestamp`)
     return withInCommitTimestamp(actions, previous)
   }
 
@@ -222,10 +259,10 @@ export class DeltaLog {
   }
 
   /**
-   * Looks for what other writers have done: reads their versions, and answers whether this still is the
-   * table that was opened. It is not when the file of the current version is gone or was replaced, as
-   * after a table was dropped and made anew, nor when an earlier version was replaced: then the
-   * state holds actions that the table does not have.
+   * Looks for what other writers have done: reads their versions, and answers whether this still is
+   * the table that was opened. It is not when the file of the current version is gone or was
+   * replaced, as after a table was dropped and made anew, nor when an earlier version was replaced:
+   * then the state holds actions that the table does not have.
    */
   async look(): Promise<boolean> {
     if (!(await this.isCurrent())) return false
@@ -243,7 +280,8 @@ export class DeltaLog {
   private async isCurrent(): Promise<boolean> {
     const now = await identityOf(this.table, this.snapshot.version)
     // Writers delete old commits: a version that was opened from its checkpoint may have none.
-    if (now === undefined) return this.lastCheckpoint === this.snapshot.version && !(await this.isPassed())
+    if (now === undefined)
+      return this.lastCheckpoint === this.snapshot.version && !(await this.isPassed())
     return this.identity === undefined || this.identity === now
   }
 
@@ -281,14 +319,17 @@ export class DeltaLog {
   }
 
   /**
-   * Writes a checkpoint when enough commits have passed since the last one: as many as the table asks for, or else more the
-   * larger the state is, tombstones included.
+   * Writes a checkpoint when enough commits have passed since the last one: as many as the table
+   * asks for, or else more the larger the state is, tombstones included.
    */
   async checkpointIfDue(now: number): Promise<boolean> {
     const { files, metadata, tombstones, version } = this.snapshot
     const step =
       propertiesOf(metadata).checkpointInterval ??
-      Math.max(fewestCommitsBetweenCheckpoints, Math.floor((files.size + tombstones.size) / checkpointShare))
+      Math.max(
+        fewestCommitsBetweenCheckpoints,
+        Math.floor((files.size + tombstones.size) / checkpointShare)
+      )
     if (version - Math.max(this.lastCheckpoint, 0) < step) return false
     if (!this.mayCheckpoint()) {
       this.lastCheckpoint = this.snapshot.version
@@ -298,13 +339,19 @@ export class DeltaLog {
     return true
   }
 
-  /** Whether a checkpoint of ours carries all that the state holds, in the form that the table wants. */
+  /**
+   * Whether a checkpoint of ours carries all that the state holds, in the form that the table
+   * wants.
+   */
   private mayCheckpoint(): boolean {
     const policy = this.snapshot.metadata?.configuration["delta.checkpointPolicy"] ?? "classic"
     return policy === "classic" && lostByCheckpoint(this.snapshot).length === 0
   }
 
-  /** Writes a checkpoint of the current version without what is expired, and points `_last_checkpoint` at it. */
+  /**
+   * Writes a checkpoint of the current version without what is expired, and points
+   * `_last_checkpoint` at it.
+   */
   async checkpoint(now: number): Promise<void> {
     forgetExpired(this.snapshot, now)
     await writeCheckpoint(logFolder(this.table), this.snapshot, this.readers)

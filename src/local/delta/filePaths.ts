@@ -6,10 +6,16 @@ import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
 import { StorageFailure } from "../log/storageErrors.ts"
 
-/** Our data files carry this prefix, so that a sweep or a compaction never touches those of other writers. */
+/**
+ * Our data files carry this prefix, so that a sweep or a compaction never touches those of other
+ * writers.
+ */
 export const dataFilePrefix = "zerobus-"
 
-/** A relative path as the log wants it: percent-encoded, but for the sign between a partition column and its value. */
+/**
+ * A relative path as the log wants it: percent-encoded, but for the sign between a partition column
+ * and its value.
+ */
 export const logPath = (names: ReadonlyArray<string>): string =>
   names.map((name) => encodeURIComponent(name).replaceAll("%3D", "=")).join("/")
 
@@ -39,27 +45,31 @@ const refused = (folder: string, path: string, why: string): StorageFailure =>
 const withScheme = /^[a-z][a-z0-9+.-]+:/i
 
 /**
- * Where a file of the log lies. Relative paths start at the table's folder; other writers may also use
- * absolute ones, such as `file:///data/part.parquet`. Throws `StorageFailure` that names the path when
- * it is not percent-encoded or leads to another store.
+ * Where a file of the log lies. Relative paths start at the table's folder; other writers may also
+ * use absolute ones, such as `file:///data/part.parquet`. Throws `StorageFailure` that names the
+ * path when it is not percent-encoded or leads to another store.
  */
 export const filePath = (folder: string, path: string): string => {
   if (withScheme.test(path) && !/^file:/i.test(path)) {
     throw refused(
       folder,
       path,
-      "which is not on this machine. Copy the table with all its files (CREATE TABLE ... DEEP CLONE) and read the copy."
+      "which is not on this machine. Copy the table with all its files (CREATE TABLE ... DEEP " +
+        "CLONE) and read the copy."
     )
   }
   try {
-    const found = withScheme.test(path) ? fileURLToPath(path) : path.split("/").map(decodeURIComponent).join("/")
+    const found = withScheme.test(path)
+      ? fileURLToPath(path)
+      : path.split("/").map(decodeURIComponent).join("/")
     if (found.includes("\0")) throw new URIError("A path cannot have this character.")
     return Path.isAbsolute(found) ? Path.normalize(found) : Path.join(folder, found)
   } catch {
     throw refused(
       folder,
       path,
-      "and this path is not percent-encoded. Remove it from the table, and add the file again with its path encoded."
+      "and this path is not percent-encoded. Remove it from the table, and add the file again " +
+        "with its path encoded."
     )
   }
 }

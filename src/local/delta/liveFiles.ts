@@ -1,8 +1,9 @@
 /**
- * What a Delta table on disk consists of at its latest version: the live data files, for readers that do not know Delta themselves.
+ * What a Delta table on disk consists of at its latest version: the live data files, for readers
+ * that do not know Delta themselves.
  *
- * Reads the log, and of data files the footers that are needed; a table that a server is writing to may be
- * read at any time.
+ * Reads the log, and of data files the footers that are needed; a table that a server is writing to
+ * may be read at any time.
  */
 import { openPlain } from "../../internal/log/plainFile.ts"
 import { type FileFooter, footerBytes, footerOf } from "../parquet/fileFooter.ts"
@@ -19,9 +20,15 @@ export interface LiveFile {
   readonly partitionValues: Readonly<Record<string, string | null>>
   /** Rows of the file, deleted ones not counted. */
   readonly rows: number
-  /** The columns in the file where its footer was read, which is done for tables with VARIANT columns. */
+  /**
+   * The columns in the file where its footer was read, which is done for tables with VARIANT
+   * columns.
+   */
   readonly columns: ReadonlyArray<string>
-  /** The columns that carry Parquet's annotation VARIANT in this file; the others hold its two parts as a STRUCT. */
+  /**
+   * The columns that carry Parquet's annotation VARIANT in this file; the others hold its two parts
+   * as a STRUCT.
+   */
   readonly annotatedVariants: ReadonlyArray<string>
   /** The columns whose VARIANTs have parts in columns of their own in this file. */
   readonly shreddedVariants: ReadonlyArray<string>
@@ -38,8 +45,8 @@ export interface LiveTable extends TableSize {
 }
 
 /**
- * Reads the latest version of the table in a folder; undefined when there is none. Throws when its log is
- * damaged, and `StorageFailure` that names the file when a deletion vector cannot be read.
+ * Reads the latest version of the table in a folder; undefined when there is none. Throws when its
+ * log is damaged, and `StorageFailure` that names the file when a deletion vector cannot be read.
  */
 export const readLiveTable = async (folder: string): Promise<LiveTable | undefined> => {
   const log = await openLog(folder)
@@ -52,7 +59,9 @@ export const readLiveTable = async (folder: string): Promise<LiveTable | undefin
     const path = filePath(folder, add.path)
     const counted = rowsOf(add)
     const footer =
-      hasVariants || add.deletionVector !== undefined || counted === undefined ? await footerIn(path) : undefined
+      hasVariants || add.deletionVector !== undefined || counted === undefined
+        ? await footerIn(path)
+        : undefined
     const deleted = await deletedRows(folder, add, footer?.rows ?? 0)
     live.push({
       path,
@@ -65,10 +74,18 @@ export const readLiveTable = async (folder: string): Promise<LiveTable | undefin
     })
   }
   const rows = live.reduce((sum, file) => sum + file.rows, 0)
-  return { ...sizeOf(snapshot), rows, live, partitionColumns: snapshot.metadata?.partitionColumns ?? [], schemaString }
+  return {
+    ...sizeOf(snapshot),
+    rows,
+    live,
+    partitionColumns: snapshot.metadata?.partitionColumns ?? [],
+    schemaString
+  }
 }
 
-/** The footer of a file. None of a file that cannot be read: a reader of its rows gets the error. */
+/**
+ * The footer of a file. None of a file that cannot be read: a reader of its rows gets the error.
+ */
 export const footerIn = async (path: string): Promise<FileFooter | undefined> => {
   try {
     const file = await openPlain(path, "read")

@@ -1,12 +1,13 @@
 /**
- * The marks of our own merges in a Delta log. A merge replaces files by one with their rows, so it is right only where all of these
- * files were live; another writer that replaces an earlier version can change that afterwards.
+ * The marks of our own merges in a Delta log. A merge replaces files by one with their rows, so it
+ * is right only where all of these files were live; another writer that replaces an earlier version
+ * can change that afterwards.
  */
 import { fileKey, type Remove, type Snapshot } from "./deltaActions.ts"
 
 /**
- * The tag of a data file that left the table because this server merged it with others, so that it may be deleted while the server
- * runs; and of the file that took its place.
+ * The tag of a data file that left the table because this server merged it with others, so that it
+ * may be deleted while the server runs; and of the file that took its place.
  */
 export const mergedTag = "effect-zerobus.merged"
 
@@ -14,7 +15,11 @@ export const mergedTag = "effect-zerobus.merged"
 const again = "again"
 
 /** The tags of a file that a merge removes. */
-export const removedTags = ({ tags }: { readonly tags?: Record<string, string> }): Record<string, string> => ({
+export const removedTags = ({
+  tags
+}: {
+  readonly tags?: Record<string, string>
+}): Record<string, string> => ({
   [mergedTag]: tags?.[mergedTag] === undefined ? "true" : again
 })
 

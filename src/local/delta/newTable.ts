@@ -14,9 +14,10 @@ import { opaqueFolder } from "./partitions.ts"
 import { metadataOf, protocolOf, type TableRecord } from "./tableFolder.ts"
 
 /**
- * Makes the folders of a table below a data folder and its first commit, and has it served. Answers undefined when a table of that name
- * exists, in whatever case. Fails with `ENAMETOOLONG` when files of the table would have longer paths than the file system takes, and
- * as refused where a link or anything else has its name. When it fails, nothing of the table is left.
+ * Makes the folders of a table below a data folder and its first commit, and has it served. Answers
+ * undefined when a table of that name exists, in whatever case. Fails with `ENAMETOOLONG` when
+ * files of the table would have longer paths than the file system takes, and as refused where a
+ * link or anything else has its name. When it fails, nothing of the table is left.
  */
 export const makeTable = async <A>(
   dataFolder: string,
@@ -39,12 +40,17 @@ export const makeTable = async <A>(
   } catch (error) {
     // Another program may have made a table there meanwhile, and use the folders above.
     const found = await openLog(location).catch(() => undefined)
-    const isOurs = found === undefined || (found.snapshot.metadata?.id === tableId && found.snapshot.version === 0)
-    if (made[0] === true && isOurs) await Fs.rm(folders[0]!, { recursive: true, force: true }).catch(() => {})
-    for (const [n, folder] of folders.entries()) if (n > 0 && made[n] === true) await Fs.rmdir(folder).catch(() => {})
+    const isOurs =
+      found === undefined ||
+      (found.snapshot.metadata?.id === tableId && found.snapshot.version === 0)
+    if (made[0] === true && isOurs)
+      await Fs.rm(folders[0]!, { recursive: true, force: true }).catch(() => {})
+    for (const [n, folder] of folders.entries())
+      if (n > 0 && made[n] === true) await Fs.rmdir(folder).catch(() => {})
     await Fs.rm(walFolder(dataFolder, tableId), { recursive: true, force: true }).catch(() => {})
     // Trying again would end alike.
-    if (error instanceof NotAFolder) throw new StorageFailure({ reason: "TableRefused", message: error.message })
+    if (error instanceof NotAFolder)
+      throw new StorageFailure({ reason: "TableRefused", message: error.message })
     throw error
   }
 }
@@ -73,5 +79,9 @@ const firstCommit = async (
     engineInfo: "effect-zerobus"
   }
   const metaData = metadataOf(definition, tableId, createdAt)
-  return createLog(location, [{ commitInfo }, { protocol: protocolOf(definition) }, { metaData }], readers)
+  return createLog(
+    location,
+    [{ commitInfo }, { protocol: protocolOf(definition) }, { metaData }],
+    readers
+  )
 }

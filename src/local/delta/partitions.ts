@@ -1,13 +1,20 @@
 /**
- * Splits the rows of a flush by the values of the partition columns, which live in the Delta log and not in the data files.
+ * Splits the rows of a flush by the values of the partition columns, which live in the Delta log
+ * and not in the data files.
  *
- * Values take the text forms of the Delta protocol. That protocol has one form for NULL and the empty string, so an empty
- * STRING in a partition column reads as NULL. Readers of Delta tables take the values from the log. Programs that read
- * Parquet files without the log take them from the folders, so a folder has the form `column=value` only with the true value.
+ * Values take the text forms of the Delta protocol. That protocol has one form for NULL and the
+ * empty string, so an empty STRING in a partition column reads as NULL. Readers of Delta tables
+ * take the values from the log. Programs that read Parquet files without the log take them from the
+ * folders, so a folder has the form `column=value` only with the true value.
  */
 import { createHash } from "node:crypto"
 import type { ColumnDefinition, ColumnType, SimpleType } from "../../internal/columns/columnType.ts"
-import { daysOfText, microsOfText, textOfDays, textOfMicros } from "../../internal/columns/timeText.ts"
+import {
+  daysOfText,
+  microsOfText,
+  textOfDays,
+  textOfMicros
+} from "../../internal/columns/timeText.ts"
 import { columnTree } from "../parquet/columnTree.ts"
 import type { LeafChunk, LeafShape } from "../parquet/columnBuffer.ts"
 import { decimal } from "../parquet/parquetRows.ts"
@@ -55,13 +62,15 @@ export const splitByPartition = (job: PartitionedRows): ReadonlyArray<PartitionP
   tree.columns.forEach((column, index) => {
     if (job.partitionColumns.includes(tree.names[index]!)) return
     for (let leaf = column.firstLeaf; leaf < column.endLeaf; leaf++) {
-      splitLeaf(tree.leaves[leaf]!, job.chunks[leaf]!, partOfRow, parts.size).forEach((chunk, part) =>
-        chunks[part]!.push(chunk)
+      splitLeaf(tree.leaves[leaf]!, job.chunks[leaf]!, partOfRow, parts.size).forEach(
+        (chunk, part) => chunks[part]!.push(chunk)
       )
     }
   })
   return Array.from(parts.values(), (part) => ({
-    values: Object.fromEntries(part.values.map((value, index) => [job.partitionColumns[index]!, value])),
+    values: Object.fromEntries(
+      part.values.map((value, index) => [job.partitionColumns[index]!, value])
+    ),
     rows: part.rows,
     chunks: chunks[part.index]!
   }))
@@ -119,7 +128,11 @@ const walk = (
 }
 
 /** The partition text of each row of a top-level simple column, null for NULL. */
-const partitionTexts = (shape: LeafShape, type: SimpleType, chunk: LeafChunk): ReadonlyArray<string | null> => {
+const partitionTexts = (
+  shape: LeafShape,
+  type: SimpleType,
+  chunk: LeafChunk
+): ReadonlyArray<string | null> => {
   const bytes = Buffer.from(chunk.values.buffer, chunk.values.byteOffset, chunk.size)
   const texts: Array<string | null> = []
   let at = 0
@@ -213,27 +226,32 @@ const maxFolderBytes = 240
 const nullFolder = "__HIVE_DEFAULT_PARTITION__"
 
 /**
- * The folders of a partition, outermost first: `column=value` for each column. Values that do not fit there, and the text
- * that stands for NULL there, get one folder that tells no value.
+ * The folders of a partition, outermost first: `column=value` for each column. Values that do not
+ * fit there, and the text that stands for NULL there, get one folder that tells no value.
  */
 export const partitionFolders = (
   columns: ReadonlyArray<string>,
   values: ReadonlyArray<string | null>
 ): ReadonlyArray<string> => {
   const names = columns.map((column, index) => `${column}=${folderValue(values[index] ?? null)}`)
-  if (!values.includes(nullFolder) && Buffer.byteLength(names.join("/")) <= maxFolderBytes) return names
+  if (!values.includes(nullFolder) && Buffer.byteLength(names.join("/")) <= maxFolderBytes)
+    return names
   return [opaqueFolder(columns, values)]
 }
 
 /** The folder of a partition that tells no value, of 42 bytes. */
-export const opaqueFolder = (columns: ReadonlyArray<string>, values: ReadonlyArray<string | null>): string => {
+export const opaqueFolder = (
+  columns: ReadonlyArray<string>,
+  values: ReadonlyArray<string | null>
+): string => {
   const digest = createHash("sha256").update(JSON.stringify([columns, values]))
   return `partition-${digest.digest("hex").slice(0, 32)}`
 }
 
 /**
- * A value as Hive and Spark write it into a folder's name: ASCII signs that a file system or a shell may stumble over become
- * `%` and two digits. All other characters stay, because Spark reads each such pair of digits as one character.
+ * A value as Hive and Spark write it into a folder's name: ASCII signs that a file system or a
+ * shell may stumble over become `%` and two digits. All other characters stay, because Spark reads
+ * each such pair of digits as one character.
  */
 const folderValue = (value: string | null): string =>
   value === null

@@ -111,12 +111,14 @@ export const replay = async (
     const group = versions.slice(start, start + readAtOnce)
     const texts = await Promise.all(group.map((version) => readVersion(table, version)))
     group.forEach((version, index) => {
-      if (version !== snapshot.version + 1) throw new LogDamaged(table, `version ${snapshot.version + 1} is missing`)
+      if (version !== snapshot.version + 1)
+        throw new LogDamaged(table, `version ${snapshot.version + 1} is missing`)
       try {
         hasBrokenMerges ||= isBrokenMerge(snapshot, texts[index]!)
         apply(snapshot, version, texts[index]!)
       } catch (error) {
-        if (error instanceof SyntaxError) throw new LogDamaged(table, `version ${version} is not valid JSON`)
+        if (error instanceof SyntaxError)
+          throw new LogDamaged(table, `version ${version} is not valid JSON`)
         throw error
       }
     })
@@ -128,7 +130,11 @@ export const replay = async (
  * Whether the state of a checkpoint has all that the last commits up to it say of files and
  * applications. It has not where a commit was replaced after the checkpoint was written.
  */
-const holdsLastCommits = async (table: string, names: ReadonlyArray<string>, state: Snapshot): Promise<boolean> => {
+const holdsLastCommits = async (
+  table: string,
+  names: ReadonlyArray<string>,
+  state: Snapshot
+): Promise<boolean> => {
   const last = names
     .flatMap((name) => versionOf(name) ?? [])
     .filter((version) => version <= state.version && version > state.version - lastCommits)
@@ -145,7 +151,9 @@ const holdsLastCommits = async (table: string, names: ReadonlyArray<string>, sta
   return (
     [...told.files.keys()].every((key) => files.has(key)) &&
     ![...told.tombstones.keys()].some((key) => files.has(key)) &&
-    [...told.transactions.values()].every(({ appId, version }) => transactions.get(appId)?.version === version)
+    [...told.transactions.values()].every(
+      ({ appId, version }) => transactions.get(appId)?.version === version
+    )
   )
 }
 
@@ -168,7 +176,8 @@ export const removeFalseCheckpoints = async (table: string): Promise<void> => {
     if (held.size === live.size && [...held.keys()].every((key) => live.has(key))) return
     // Only a hint for readers; those that miss it list the folder.
     for (const name of ["_last_checkpoint", ...files]) {
-      for (const each of [checksumName(name), name]) await Fs.rm(Path.join(folder, each), { force: true })
+      for (const each of [checksumName(name), name])
+        await Fs.rm(Path.join(folder, each), { force: true })
     }
   }
 }

@@ -1,15 +1,18 @@
 /**
- * Reads the row numbers of a Delta deletion vector: an array of 32-bit Roaring bitmaps in the portable
- * format of the Roaring specification.
+ * Reads the row numbers of a Delta deletion vector: an array of 32-bit Roaring bitmaps in the
+ * portable format of the Roaring specification.
  *
- * The result is one bit for each row of the data file, so its size does not depend on what the bytes
- * claim. Bytes that are no such array, or that name a row outside the file, throw `DamagedBitmap`.
+ * The result is one bit for each row of the data file, so its size does not depend on what the
+ * bytes claim. Bytes that are no such array, or that name a row outside the file, throw
+ * `DamagedBitmap`.
  */
 
 /** The bytes are not a bitmap of the rows of the file. `message` ends a sentence. */
 export class DamagedBitmap extends Error {}
 
-/** Some rows of a data file. Row `n` is bit `n % 8` of byte `n / 8`, counted from the lowest bit. */
+/**
+ * Some rows of a data file. Row `n` is bit `n % 8` of byte `n / 8`, counted from the lowest bit.
+ */
 export interface RowSet {
   readonly bits: Uint8Array
   readonly count: number
@@ -32,8 +35,12 @@ const damaged = (why: string): never => {
   throw new DamagedBitmap(why)
 }
 
-/** Most bytes that a bitmap array of so many rows can take: one container of 32,768 runs for each 65,536 rows. */
-export const largestBitmap = (rows: number): number => 64 + (Math.ceil(rows / containerValues) + 1) * (131_072 + 32)
+/**
+ * Most bytes that a bitmap array of so many rows can take: one container of 32,768 runs for each
+ * 65,536 rows.
+ */
+export const largestBitmap = (rows: number): number =>
+  64 + (Math.ceil(rows / containerValues) + 1) * (131_072 + 32)
 
 class BitmapReader {
   private readonly view: DataView
@@ -96,13 +103,16 @@ class BitmapReader {
       if (key <= before) damaged("its containers are not in order")
       before = key
       const values = this.view.getUint16(headers + index * 4 + 2, true) + 1
-      const isRun = withRuns && (this.view.getUint8(flags + (index >> 3)) & (1 << (index & 7))) !== 0
+      const isRun =
+        withRuns && (this.view.getUint8(flags + (index >> 3)) & (1 << (index & 7))) !== 0
       const counted = this.count
       const start = first + key * containerValues
       if (isRun) this.runs(start)
-      else if (values <= maxArrayValues) for (let n = 0; n < values; n++) this.add(start + this.u16())
+      else if (values <= maxArrayValues)
+        for (let n = 0; n < values; n++) this.add(start + this.u16())
       else this.bitset(start)
-      if (this.count - counted !== values) damaged("a container has another number of rows than it says")
+      if (this.count - counted !== values)
+        damaged("a container has another number of rows than it says")
     }
   }
 
@@ -143,4 +153,5 @@ export const readRoaringArray = (bytes: Uint8Array, rows: number): RowSet => {
 }
 
 /** Whether a row is in the set. */
-export const hasRow = ({ bits }: RowSet, row: number): boolean => (bits[Math.floor(row / 8)]! & (1 << (row & 7))) !== 0
+export const hasRow = ({ bits }: RowSet, row: number): boolean =>
+  (bits[Math.floor(row / 8)]! & (1 << (row & 7))) !== 0

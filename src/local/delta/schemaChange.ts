@@ -9,7 +9,8 @@ import {
 } from "../../internal/columns/columnType.ts"
 
 const inStruct = (path: string, from: ColumnType, to: ColumnType): string | undefined => {
-  if (from._tag === "Struct" && to._tag === "Struct") return inColumns(`${path}.`, from.fields, to.fields)
+  if (from._tag === "Struct" && to._tag === "Struct")
+    return inColumns(`${path}.`, from.fields, to.fields)
   if (from._tag === "Array" && to._tag === "Array") {
     if (from.containsNull && !to.containsNull) {
       return `the elements of the column ${path} became NOT NULL`
@@ -20,7 +21,9 @@ const inStruct = (path: string, from: ColumnType, to: ColumnType): string | unde
     if (from.valueContainsNull && !to.valueContainsNull) {
       return `the values of the column ${path} became NOT NULL`
     }
-    return inStruct(`${path}.key`, from.key, to.key) ?? inStruct(`${path}.value`, from.value, to.value)
+    return (
+      inStruct(`${path}.key`, from.key, to.key) ?? inStruct(`${path}.value`, from.value, to.value)
+    )
   }
   const [before, after] = [typeText(from), typeText(to)]
   return before === after ? undefined : `the column ${path} became ${after}, it was ${before}`
@@ -48,9 +51,9 @@ const inColumns = (
 }
 
 /**
- * Why records that were accepted for `from` do not fit `to`, as the end of a sentence that names the
- * table; undefined when they fit. New nullable columns, dropped NOT NULL, another order and comments
- * fit. Another case of a name does not: JSON records in the log carry the old one.
+ * Why records that were accepted for `from` do not fit `to`, as the end of a sentence that names
+ * the table; undefined when they fit. New nullable columns, dropped NOT NULL, another order and
+ * comments fit. Another case of a name does not: JSON records in the log carry the old one.
  */
 export const changeProblem = (from: TableDefinition, to: TableDefinition): string | undefined => {
   const partitions = (definition: TableDefinition) => (definition.partitionColumns ?? []).join(", ")

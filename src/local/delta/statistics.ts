@@ -1,9 +1,12 @@
 /**
- * The statistics of a data file as the Delta log keeps them: row count, and min, max and null count of the columns that
- * the table's properties ask for, by default the first 32, outside lists and maps.
+ * The statistics of a data file as the Delta log keeps them: row count, and min, max and null count
+ * of the columns that the table's properties ask for, by default the first 32, outside lists and
+ * maps.
  *
- * A column has both bounds or none. A bound is only ever too wide, never too narrow: long text is cut safely, maxima of
- * timestamps are rounded up to the millisecond, a column with NaN or an infinite number has no bounds. Numbers are written digit by digit, so 64-bit integers and decimals keep theirs.
+ * A column has both bounds or none. A bound is only ever too wide, never too narrow: long text is
+ * cut safely, maxima of timestamps are rounded up to the millisecond, a column with NaN or an
+ * infinite number has no bounds. Numbers are written digit by digit, so 64-bit integers and
+ * decimals keep theirs.
  */
 import type { SimpleType } from "../../internal/columns/columnType.ts"
 import { integerRange } from "../../internal/columns/scalarTypes.ts"
@@ -25,14 +28,18 @@ interface Bounds {
 }
 
 /** The first leaves of the columns that get statistics. */
-const indexedLeaves = ({ columns }: ColumnTree, { first, only }: IndexedColumns): ReadonlySet<number> => {
+const indexedLeaves = (
+  { columns }: ColumnTree,
+  { first, only }: IndexedColumns
+): ReadonlySet<number> => {
   const leaves = new Set<number>()
   let count = 0
   const visit = (node: ColumnNode): void => {
     if (node.kind === "struct") return node.fields.forEach(visit)
     // Lists and maps count, as Spark counts, and have no bounds.
     count++
-    const wanted = only === undefined ? count <= first : only.some((path) => isWithin(node.path, path))
+    const wanted =
+      only === undefined ? count <= first : only.some((path) => isWithin(node.path, path))
     if (node.kind === "leaf" && wanted) leaves.add(node.firstLeaf)
   }
   columns.forEach(visit)
@@ -81,9 +88,11 @@ export const fileStatistics = (
 
 const leafBounds = (shape: LeafShape, type: SimpleType, chunk: LeafChunk): Bounds => {
   let nulls = 0
-  const isWhole = areSame(chunk.definitions, 0, chunk.entries) && chunk.definitions[0] === shape.maxDefinition
+  const isWhole =
+    areSame(chunk.definitions, 0, chunk.entries) && chunk.definitions[0] === shape.maxDefinition
   if (shape.maxDefinition > 0 && !isWhole) {
-    for (let i = 0; i < chunk.entries; i++) if (chunk.definitions[i] !== shape.maxDefinition) nulls++
+    for (let i = 0; i < chunk.entries; i++)
+      if (chunk.definitions[i] !== shape.maxDefinition) nulls++
   }
   if (chunk.entries === nulls) return { nulls }
   switch (shape.physical) {
@@ -92,17 +101,33 @@ const leafBounds = (shape: LeafShape, type: SimpleType, chunk: LeafChunk): Bound
     case "INT32":
       return {
         nulls,
-        ...int32Bounds(type, new Int32Array(chunk.values.buffer, chunk.values.byteOffset, chunk.size >> 2))
+        ...int32Bounds(
+          type,
+          new Int32Array(chunk.values.buffer, chunk.values.byteOffset, chunk.size >> 2)
+        )
       }
     case "INT64":
       return {
         nulls,
-        ...int64Bounds(type, new Int32Array(chunk.values.buffer, chunk.values.byteOffset, (chunk.size >> 3) * 2))
+        ...int64Bounds(
+          type,
+          new Int32Array(chunk.values.buffer, chunk.values.byteOffset, (chunk.size >> 3) * 2)
+        )
       }
     case "FLOAT":
-      return { nulls, ...floatBounds(new Float32Array(chunk.values.buffer, chunk.values.byteOffset, chunk.size >> 2)) }
+      return {
+        nulls,
+        ...floatBounds(
+          new Float32Array(chunk.values.buffer, chunk.values.byteOffset, chunk.size >> 2)
+        )
+      }
     case "DOUBLE":
-      return { nulls, ...floatBounds(new Float64Array(chunk.values.buffer, chunk.values.byteOffset, chunk.size >> 3)) }
+      return {
+        nulls,
+        ...floatBounds(
+          new Float64Array(chunk.values.buffer, chunk.values.byteOffset, chunk.size >> 3)
+        )
+      }
     case "FIXED":
       return { nulls, ...fixedBounds(type, shape.width, chunk) }
     case "BYTE_ARRAY":
@@ -216,8 +241,8 @@ const fixedBounds = (type: SimpleType, width: number, chunk: LeafChunk): Partial
 
 /**
  * The smallest and the largest text by their bytes. Each value is compared once: as long as it has
- * the bytes that the smallest and the largest share, one byte decides about both. The shared bytes are
- * never more than those that a new smallest or largest text has of them.
+ * the bytes that the smallest and the largest share, one byte decides about both. The shared bytes
+ * are never more than those that a new smallest or largest text has of them.
  */
 const textBounds = (chunk: LeafChunk): Partial<Bounds> => {
   const bytes = chunk.values
@@ -234,7 +259,8 @@ const textBounds = (chunk: LeafChunk): Partial<Bounds> => {
     at = start + length
     const most = Math.min(length, shared)
     let same = 0
-    for (; same + 4 <= most; same += 4) if (view.getInt32(start + same) !== view.getInt32(min + same)) break
+    for (; same + 4 <= most; same += 4)
+      if (view.getInt32(start + same) !== view.getInt32(min + same)) break
     while (same < most && bytes[start + same] === bytes[min + same]) same++
     // Ends and bytes that differ, as numbers: an end comes before every byte.
     const own = same < length ? bytes[start + same]! : -1
@@ -245,7 +271,10 @@ const textBounds = (chunk: LeafChunk): Partial<Bounds> => {
     if (own < low || (own === low && isSmaller(view, start + same, at, min + same, minEnd))) {
       min = start
       minEnd = at
-    } else if (own > high || (own === high && isSmaller(view, max + same, maxEnd, start + same, at))) {
+    } else if (
+      own > high ||
+      (own === high && isSmaller(view, max + same, maxEnd, start + same, at))
+    ) {
       max = start
       maxEnd = at
     }
@@ -259,7 +288,13 @@ const textBounds = (chunk: LeafChunk): Partial<Bounds> => {
 }
 
 /** Whether the text of one place comes before that of another. */
-const isSmaller = (view: DataView, start: number, end: number, otherStart: number, otherEnd: number): boolean => {
+const isSmaller = (
+  view: DataView,
+  start: number,
+  end: number,
+  otherStart: number,
+  otherEnd: number
+): boolean => {
   const length = Math.min(end - start, otherEnd - otherStart)
   let at = 0
   for (; at + 4 <= length; at += 4) {
@@ -277,14 +312,21 @@ const isSmaller = (view: DataView, start: number, end: number, otherStart: numbe
 const cutText = (text: string): { readonly text: string; readonly cut: boolean } => {
   if (text.length <= textLimit) return { text, cut: false }
   const points = Array.from(text.slice(0, textLimit * 2 + 2))
-  return points.length <= textLimit ? { text, cut: false } : { text: points.slice(0, textLimit).join(""), cut: true }
+  return points.length <= textLimit
+    ? { text, cut: false }
+    : { text: points.slice(0, textLimit).join(""), cut: true }
 }
 
-/** A text not below the given one: cut text gets the highest code point behind it, unless the rest begins with that itself. */
+/**
+ * A text not below the given one: cut text gets the highest code point behind it, unless the rest
+ * begins with that itself.
+ */
 const upperBound = (text: string): string | undefined => {
   const { text: prefix, cut } = cutText(text)
   if (!cut) return JSON.stringify(text)
-  return text.startsWith("\u{10FFFF}", prefix.length) ? undefined : JSON.stringify(`${prefix}\u{10FFFF}`)
+  return text.startsWith("\u{10FFFF}", prefix.length)
+    ? undefined
+    : JSON.stringify(`${prefix}\u{10FFFF}`)
 }
 
 /**

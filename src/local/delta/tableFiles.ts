@@ -19,8 +19,8 @@ import type { TableRecord } from "./tableFolder.ts"
 type Row = Record<string, unknown>
 
 /**
- * All committed rows of a table, without the deleted ones. Fails with a `StorageFailure` that names the
- * file whose rows cannot be told: a damaged deletion vector, or VARIANTs in parts.
+ * All committed rows of a table, without the deleted ones. Fails with a `StorageFailure` that names
+ * the file whose rows cannot be told: a damaged deletion vector, or VARIANTs in parts.
  */
 export const readRows = async (record: TableRecord): Promise<ReadonlyArray<Row>> => {
   const { files, read } = await openFiles(record)
@@ -33,10 +33,13 @@ export const readRows = async (record: TableRecord): Promise<ReadonlyArray<Row>>
 const lookBytes = 32 * 1024 * 1024
 
 /**
- * The last rows of the newest files, at most `limit`, in their order. Stops before a file that would take
- * the look beyond 32 MiB. Fails as `readRows` does.
+ * The last rows of the newest files, at most `limit`, in their order. Stops before a file that
+ * would take the look beyond 32 MiB. Fails as `readRows` does.
  */
-export const readLastRows = async (record: TableRecord, limit: number): Promise<ReadonlyArray<Row>> => {
+export const readLastRows = async (
+  record: TableRecord,
+  limit: number
+): Promise<ReadonlyArray<Row>> => {
   const { files, read } = await openFiles(record)
   const newest = files.reverse().sort((one, other) => other.modificationTime - one.modificationTime)
   let rows: ReadonlyArray<Row> = []
@@ -49,23 +52,29 @@ export const readLastRows = async (record: TableRecord, limit: number): Promise<
   return rows
 }
 
-/** The live files of a table, and what reads the last rows of one, without those that are deleted. */
+/**
+ * The live files of a table, and what reads the last rows of one, without those that are deleted.
+ */
 const openFiles = async (record: TableRecord) => {
   const log = await openLog(record.location)
   const { columns } = record.definition
   const partitionColumns = log?.snapshot.metadata?.partitionColumns ?? []
-  const partitioned = columns.filter(({ name }) => partitionColumns.some((each) => sameName(each, name)))
+  const partitioned = columns.filter(({ name }) =>
+    partitionColumns.some((each) => sameName(each, name))
+  )
   const variants = columns.filter(({ type }) => hasVariant(type)).map(({ name }) => name)
   const read = async (add: Add, limit: number): Promise<ReadonlyArray<Row>> => {
     const bytes = await readPlain(filePath(record.location, add.path))
     const footer = footerOf(bytes)
-    const shredded = variants.length === 0 ? undefined : keyOfFirst(footer.shreddedVariants, variants)
+    const shredded =
+      variants.length === 0 ? undefined : keyOfFirst(footer.shreddedVariants, variants)
     if (shredded !== undefined) throw shreddedFailure(record.definition.name, add.path, shredded)
     const deleted = await deletedRows(record.location, add, footer.rows)
     // How many of the last rows are deleted is not known before.
     const found = await readParquet(bytes, columns, deleted === undefined ? limit : Infinity)
     const values = partitioned.map(
-      ({ name, type }) => [name, partitionValue(type, partitionText(add.partitionValues, name))] as const
+      ({ name, type }) =>
+        [name, partitionValue(type, partitionText(add.partitionValues, name))] as const
     )
     for (const row of found) for (const [name, value] of values) row[name] = value
     if (deleted === undefined) return found
@@ -87,13 +96,16 @@ const hasVariant = (type: ColumnType): boolean => {
   }
 }
 
-const keyOfFirst = (names: ReadonlyArray<string>, columns: ReadonlyArray<string>): string | undefined =>
-  columns.find((column) => names.some((name) => sameName(name, column)))
+const keyOfFirst = (
+  names: ReadonlyArray<string>,
+  columns: ReadonlyArray<string>
+): string | undefined => columns.find((column) => names.some((name) => sameName(name, column)))
 
 const shreddedFailure = (table: string, file: string, column: string): StorageFailure =>
   new StorageFailure({
     reason: "CorruptTable",
     message:
-      `The file ${file} of ${table} keeps parts of the VARIANT column ${column} in columns of their own (shredded), ` +
+      `The file ${file} of ${table} keeps parts of the VARIANT column ${column} in columns of ` +
+      `their own (shredded), ` +
       "which is not read here. Read the table with zerobus query, or with Spark."
   })

@@ -1,21 +1,32 @@
 /**
- * How a table definition lives in a Delta table: names to folders, definition to metaData and protocol, and back.
+ * How a table definition lives in a Delta table: names to folders, definition to metaData and
+ * protocol, and back.
  */
 import * as Result from "effect/Result"
-import { type ColumnType, fromTypeJson, type TableDefinition, toTypeJson } from "../../internal/columns/columnType.ts"
+import {
+  type ColumnType,
+  fromTypeJson,
+  type TableDefinition,
+  toTypeJson
+} from "../../internal/columns/columnType.ts"
 import { isSimple, scalarTypes } from "../../internal/columns/scalarTypes.ts"
 import { columnTree, maxDefinitionLevel } from "../parquet/columnTree.ts"
 import { sameName } from "./columnLookup.ts"
 import type { Metadata, Protocol } from "./deltaActions.ts"
 import { UnsupportedColumn } from "../log/storageErrors.ts"
 
-/** A table of the store. `createdAt` in milliseconds; `location` is the folder of the Delta table. */
+/**
+ * A table of the store. `createdAt` in milliseconds; `location` is the folder of the Delta table.
+ */
 export interface TableRecord {
   readonly definition: TableDefinition
   readonly createdAt: number
   readonly tableId: string
   readonly location: string
-  /** Why another writer's change keeps the table from being written, with the way out; absent while it is written. */
+  /**
+   * Why another writer's change keeps the table from being written, with the way out; absent while
+   * it is written.
+   */
   readonly problem?: string | undefined
 }
 
@@ -31,7 +42,10 @@ const complexKey = (type: ColumnType): boolean => {
   }
 }
 
-/** The path of the first NOT NULL field of a STRUCT below an ARRAY or a MAP, undefined when there is none. */
+/**
+ * The path of the first NOT NULL field of a STRUCT below an ARRAY or a MAP, undefined when there is
+ * none.
+ */
 const requiredInCollection = (
   path: ReadonlyArray<string>,
   type: ColumnType,
@@ -49,7 +63,8 @@ const requiredInCollection = (
     case "Struct":
       for (const field of type.fields) {
         const here = [...path, field.name]
-        const found = inside && !field.nullable ? here : requiredInCollection(here, field.type, inside)
+        const found =
+          inside && !field.nullable ? here : requiredInCollection(here, field.type, inside)
         if (found !== undefined) return found
       }
       return undefined
@@ -61,24 +76,33 @@ export const unsupportedColumn = (definition: TableDefinition): UnsupportedColum
   const refuse = (column: string, message: string) => new UnsupportedColumn({ column, message })
   for (const { name, type } of definition.columns) {
     if (complexKey(type)) {
-      return refuse(name, `The column ${name} has a MAP whose key is not a simple type. Use a simple key.`)
+      return refuse(
+        name,
+        `The column ${name} has a MAP whose key is not a simple type. Use a simple key.`
+      )
     }
     const required = requiredInCollection([name], type, false)
     if (required !== undefined) {
       const path = required.join(".")
       return refuse(
         name,
-        `The field ${path} is NOT NULL inside an ARRAY or a MAP, which Spark does not read. Leave NOT NULL out there.`
+        `The field ${path} is NOT NULL inside an ARRAY or a MAP, which Spark does not read. ` +
+          `Leave NOT NULL out there.`
       )
     }
   }
-  const deep = columnTree(definition.columns).leaves.find((leaf) => leaf.maxDefinition > maxDefinitionLevel)
+  const deep = columnTree(definition.columns).leaves.find(
+    (leaf) => leaf.maxDefinition > maxDefinitionLevel
+  )
   return deep === undefined
     ? undefined
     : refuse(deep.path[0]!, `The column ${deep.path[0]!} is nested too deeply. Flatten it.`)
 }
 
-/** What writer version 2 means by its number, and writer version 7 only where it is listed. Readers need neither. */
+/**
+ * What writer version 2 means by its number, and writer version 7 only where it is listed. Readers
+ * need neither.
+ */
 const writerFeatures = ["appendOnly", "invariants"]
 
 /** Reader 1 and writer 2 for every engine, unless a column type asks for a table feature. */
@@ -98,8 +122,8 @@ export const protocolOf = (definition: TableDefinition): Protocol => {
 }
 
 /**
- * The protocol with the writer features that it lacks, undefined when it lacks none. Spark opens no table with NOT NULL
- * columns that does not list `invariants`.
+ * The protocol with the writer features that it lacks, undefined when it lacks none. Spark opens no
+ * table with NOT NULL columns that does not list `invariants`.
  */
 export const upgradedProtocol = (protocol: Protocol): Protocol | undefined => {
   if (protocol.minWriterVersion !== 7) return undefined
@@ -109,7 +133,11 @@ export const upgradedProtocol = (protocol: Protocol): Protocol | undefined => {
 }
 
 /** The metaData action of a new table. */
-export const metadataOf = (definition: TableDefinition, tableId: string, createdAt: number): Metadata => ({
+export const metadataOf = (
+  definition: TableDefinition,
+  tableId: string,
+  createdAt: number
+): Metadata => ({
   id: tableId,
   name: definition.name,
   ...(definition.comment === undefined ? {} : { description: definition.comment }),
@@ -124,20 +152,28 @@ export const metadataOf = (definition: TableDefinition, tableId: string, created
  * Reads a table definition out of its metaData. The name comes from the folder, not from the file.
  * Partition columns get the case that they have in the schema. The failure is a sentence.
  */
-export const definitionOf = (name: string, metadata: Metadata): Result.Result<TableDefinition, string> => {
+export const definitionOf = (
+  name: string,
+  metadata: Metadata
+): Result.Result<TableDefinition, string> => {
   const parsed = Result.try({
     try: () => JSON.parse(metadata.schemaString) as unknown,
     catch: () => "The schema is not valid JSON."
   })
   return Result.map(Result.flatMap(parsed, fromTypeJson), (type) => {
     const columns = type._tag === "Struct" ? type.fields : []
-    const inSchema = (partition: string) => columns.find((column) => sameName(column.name, partition))?.name
+    const inSchema = (partition: string) =>
+      columns.find((column) => sameName(column.name, partition))?.name
     return {
       name,
       columns,
       ...(metadata.partitionColumns.length === 0
         ? {}
-        : { partitionColumns: metadata.partitionColumns.map((partition) => inSchema(partition) ?? partition) }),
+        : {
+            partitionColumns: metadata.partitionColumns.map(
+              (partition) => inSchema(partition) ?? partition
+            )
+          }),
       ...(metadata.description === undefined ? {} : { comment: metadata.description })
     }
   })

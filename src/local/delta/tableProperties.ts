@@ -124,7 +124,8 @@ const columnPaths = (text: string): ReadonlyArray<ReadonlyArray<string>> | undef
   }
 }
 
-const shown = (text: string): string => JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text)
+const shown = (text: string): string =>
+  JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text)
 
 const read = (configuration: Readonly<Record<string, string>>): TableProperties => {
   const problems: Array<string> = []
@@ -138,18 +139,25 @@ const read = (configuration: Readonly<Record<string, string>>): TableProperties 
     if (text === undefined || text === null) return undefined
     const parsed = parse(String(text))
     if (parsed !== undefined) return parsed
-    const result = unread === undefined ? "it does not count" : "nothing is deleted until it is mended"
-    problems.push(`The table property delta.${property} is ${shown(String(text))}, not ${what}; ${result}.`)
+    const result =
+      unread === undefined ? "it does not count" : "nothing is deleted until it is mended"
+    problems.push(
+      `The table property delta.${property} is ${shown(String(text))}, not ${what}; ${result}.`
+    )
     return unread
   }
   const interval = <B = undefined>(property: string, unread?: B): number | B | undefined =>
     value(property, "an interval such as interval 7 days", intervalMillis, unread)
-  const first = value("dataSkippingNumIndexedCols", "a number from -1 on", (text) => integer(text, -1))
+  const first = value("dataSkippingNumIndexedCols", "a number from -1 on", (text) =>
+    integer(text, -1)
+  )
   return {
     deletedFileRetention: interval("deletedFileRetentionDuration", Infinity) ?? 7 * day,
     logRetention: interval("logRetentionDuration", Infinity) ?? 30 * day,
     expiredLogCleanup: value("enableExpiredLogCleanup", "true or false", truth, false) ?? true,
-    checkpointInterval: value("checkpointInterval", "a number from 1 on", (text) => integer(text, 1)),
+    checkpointInterval: value("checkpointInterval", "a number from 1 on", (text) =>
+      integer(text, 1)
+    ),
     transactionRetention: interval("setTransactionRetentionDuration"),
     indexed: {
       first: first === -1 ? Infinity : (first ?? defaultIndexed.first),

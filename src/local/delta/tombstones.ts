@@ -17,8 +17,9 @@ interface Kind {
   count: number
 }
 
-// An entry holds two doubles, the time of the deletion and the size; three 32-bit integers, the number
-// of its kind, the bytes of its key and those of its path; and the key, which begins with the path.
+// An entry holds two doubles, the time of the deletion and the size; three 32-bit integers, the
+// number of its kind, the bytes of its key and those of its path; and the key, which begins with
+// the path.
 const timeAt = 0
 const sizeAt = 8
 const kindAt = 16
@@ -177,7 +178,11 @@ export class Tombstones implements Iterable<readonly [string, Remove]> {
     encode(key)
     const { bytes, index } = this
     const mask = index.length - 1
-    for (let slot = hashOf(wanted, 0, wantedBytes) & mask; index[slot] !== 0; slot = (slot + 1) & mask) {
+    for (
+      let slot = hashOf(wanted, 0, wantedBytes) & mask;
+      index[slot] !== 0;
+      slot = (slot + 1) & mask
+    ) {
       const at = index[slot]! - 1
       const start = at + header
       const length = bytes.readUInt32LE(at + keyBytesAt)
@@ -199,7 +204,8 @@ export class Tombstones implements Iterable<readonly [string, Remove]> {
 
   /** Makes room for an entry of so many bytes; leaves deleted entries behind where it moves all. */
   private makeRoom(needed: number): void {
-    if (this.end + needed <= this.bytes.length && 4 * (this.indexed + 1) <= 3 * this.index.length) return
+    if (this.end + needed <= this.bytes.length && 4 * (this.indexed + 1) <= 3 * this.index.length)
+      return
     const old = this.bytes
     const places = [...this.places()]
     const lengthAt = (at: number): number => header + old.readUInt32LE(at + keyBytesAt)
@@ -242,8 +248,12 @@ export class Tombstones implements Iterable<readonly [string, Remove]> {
   }
 }
 
-/** Whether two objects have the same fields, nested ones by identity: most come from one checkpoint. */
+/**
+ * Whether two objects have the same fields, nested ones by identity: most come from one checkpoint.
+ */
 const isSame = (one: SharedFields, other: SharedFields): boolean => {
   const names = Object.keys(one) as Array<keyof SharedFields>
-  return names.length === Object.keys(other).length && names.every((name) => one[name] === other[name])
+  return (
+    names.length === Object.keys(other).length && names.every((name) => one[name] === other[name])
+  )
 }

@@ -1,9 +1,9 @@
 /**
  * Whether this server can write a table by the table's own rules.
  *
- * What counts is what is active, not what is listed: a table may list `checkConstraints` and have no
- * constraint. A feature that nothing here names is refused, because writing without it could break the
- * table for everybody.
+ * What counts is what is active, not what is listed: a table may list `checkConstraints` and have
+ * no constraint. A feature that nothing here names is refused, because writing without it could
+ * break the table for everybody.
  */
 import { NotAFile, NotAFolder } from "../../internal/log/plainFile.ts"
 import { tableRefused } from "../log/storageErrors.ts"
@@ -11,25 +11,36 @@ import { placeProblem } from "../log/tableFolders.ts"
 import type { Metadata, Protocol } from "./deltaActions.ts"
 
 /**
- * A table that this server must not write to. `why` ends a sentence that names the table; `remedy` is a sentence of what to do. Where
- * its log holds records, those who know it add how to get at them.
+ * A table that this server must not write to. `why` ends a sentence that names the table; `remedy`
+ * is a sentence of what to do. Where its log holds records, those who know it add how to get at
+ * them.
  */
 export class TableRefused extends Error {
   readonly code = tableRefused
-  constructor(table: string, why: string, remedy = "Undo the change, and the server goes on with it.") {
-    super(`The table ${table} is refused, because ${why}. This server writes nothing to it. ${remedy}`)
+  constructor(
+    table: string,
+    why: string,
+    remedy = "Undo the change, and the server goes on with it."
+  ) {
+    super(
+      `The table ${table} is refused, because ${why}. This server writes nothing to it. ${remedy}`
+    )
   }
 }
 
 /** What to do about a table whose folder or Delta log is gone. */
 const putBack = (table: string): string =>
-  `Put it back, or give the table up, so that it can be created anew: zerobus table drop ${table} --yes.`
+  `Put it back, or give the table up, so that it can be created anew: zerobus table drop ` +
+  `${table} --yes.`
 
 /** A table whose files are gone. */
 export const tableGone = (table: string, what = "its Delta log"): TableRefused =>
   new TableRefused(table, `${what} is gone`, putBack(table))
 
-/** Throws `TableRefused` unless folders lead to a table, and its log is one: nothing is written through a link. */
+/**
+ * Throws `TableRefused` unless folders lead to a table, and its log is one: nothing is written
+ * through a link.
+ */
 export const checkPlace = (table: string, location: string): void => {
   const found = placeProblem(location)
   if (found === undefined) return
@@ -38,9 +49,16 @@ export const checkPlace = (table: string, location: string): void => {
 }
 
 const notPlain = (table: string, what: string): TableRefused =>
-  new TableRefused(table, what, "Move it away and put back what was there, and the server goes on with it.")
+  new TableRefused(
+    table,
+    what,
+    "Move it away and put back what was there, and the server goes on with it."
+  )
 
-/** Where a link or a special file has the name of a file of the table, the refusal of the table; any other error as it is. */
+/**
+ * Where a link or a special file has the name of a file of the table, the refusal of the table; any
+ * other error as it is.
+ */
 export const refusalOf = (table: string, error: unknown): unknown =>
   error instanceof NotAFile || error instanceof NotAFolder ? notPlain(table, error.what) : error
 
@@ -50,7 +68,9 @@ export interface TableRules {
   readonly metadata: Metadata
 }
 
-/** Features that an older writer version stands for, each with the version from which it is implied. */
+/**
+ * Features that an older writer version stands for, each with the version from which it is implied.
+ */
 const implied: ReadonlyArray<readonly [version: number, feature: string]> = [
   [2, "appendOnly"],
   [2, "invariants"],
@@ -69,7 +89,8 @@ type Check = (rules: TableRules) => string | undefined
 
 const harmless: Check = () => undefined
 
-const property = (metadata: Metadata, name: string): string => (metadata.configuration[name] ?? "").toLowerCase()
+const property = (metadata: Metadata, name: string): string =>
+  (metadata.configuration[name] ?? "").toLowerCase()
 
 const whenEnabled =
   (name: string, what: string): Check =>
@@ -87,7 +108,8 @@ const columnWith = (schema: string, keys: ReadonlyArray<string>): string | undef
   JSON.parse(schema, function (this: unknown, key: string, value: unknown) {
     if (key !== "metadata" || typeof value !== "object" || value === null) return value
     const { name } = this as { readonly name?: unknown }
-    if (keys.some((each) => Object.hasOwn(value, each))) found ??= typeof name === "string" ? name : "?"
+    if (keys.some((each) => Object.hasOwn(value, each)))
+      found ??= typeof name === "string" ? name : "?"
     return value
   })
   return found
@@ -101,13 +123,19 @@ const withColumns =
   }
 
 const checkConstraints: Check = ({ metadata }) => {
-  const name = Object.keys(metadata.configuration).find((key) => key.startsWith("delta.constraints."))
-  return name === undefined ? undefined : `it has the CHECK constraint ${name.slice("delta.constraints.".length)}`
+  const name = Object.keys(metadata.configuration).find((key) =>
+    key.startsWith("delta.constraints.")
+  )
+  return name === undefined
+    ? undefined
+    : `it has the CHECK constraint ${name.slice("delta.constraints.".length)}`
 }
 
 const columnMapping: Check = ({ metadata }) => {
   const mode = property(metadata, "delta.columnMapping.mode")
-  return mode === "" || mode === "none" ? undefined : `it maps its columns by ${mode} (delta.columnMapping.mode)`
+  return mode === "" || mode === "none"
+    ? undefined
+    : `it maps its columns by ${mode} (delta.columnMapping.mode)`
 }
 
 const features: Readonly<Record<string, Check>> = {
@@ -139,12 +167,18 @@ const features: Readonly<Record<string, Check>> = {
   "variantType-preview": harmless
 }
 
-/** What was found of a table's metadata under a protocol: every flush asks, and neither changes often. */
-const known = new WeakMap<Metadata, { readonly protocol: Protocol; readonly problem: string | undefined }>()
+/**
+ * What was found of a table's metadata under a protocol: every flush asks, and neither changes
+ * often.
+ */
+const known = new WeakMap<
+  Metadata,
+  { readonly protocol: Protocol; readonly problem: string | undefined }
+>()
 
 /**
- * Why this server cannot write the table, as the end of a sentence that names the table; undefined when
- * it can.
+ * Why this server cannot write the table, as the end of a sentence that names the table; undefined
+ * when it can.
  */
 export const writeProblem = (rules: TableRules): string | undefined => {
   const found = known.get(rules.metadata)
@@ -156,7 +190,8 @@ export const writeProblem = (rules: TableRules): string | undefined => {
 
 const findProblem = (rules: TableRules): string | undefined => {
   const { minReaderVersion: reader, minWriterVersion: writer } = rules.protocol
-  if (reader > 3 || writer > 7) return `it needs reader version ${reader} and writer version ${writer}`
+  if (reader > 3 || writer > 7)
+    return `it needs reader version ${reader} and writer version ${writer}`
   const listed = [
     ...impliedFeatures(rules.protocol),
     ...(reader === 2 ? ["columnMapping"] : []),

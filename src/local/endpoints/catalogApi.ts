@@ -1,5 +1,6 @@
 /**
- * The tables API of Unity Catalog, in the JSON of the real service: create, get, list and delete, and new columns for a table.
+ * The tables API of Unity Catalog, in the JSON of the real service: create, get, list and delete,
+ * and new columns for a table.
  *
  * Reads and writes plain JSON values over the store; the HTTP face does requests and tokens.
  */
@@ -56,7 +57,13 @@ const propertiesOf = (
   ...(streams.length === 0 ? {} : { [streamsProperty]: JSON.stringify(streams.map(streamJson)) })
 })
 
-const streamJson = ({ committed, createdAt, kind, retiredAt, streamId }: PersistentStreamRecord) => ({
+const streamJson = ({
+  committed,
+  createdAt,
+  kind,
+  retiredAt,
+  streamId
+}: PersistentStreamRecord) => ({
   stream_id: streamId,
   record_type: kind === "Json" ? "json" : "proto",
   created_at: createdAt,
@@ -64,7 +71,10 @@ const streamJson = ({ committed, createdAt, kind, retiredAt, streamId }: Persist
   ...(retiredAt === undefined ? {} : { retired_at: retiredAt })
 })
 
-const tableJson = (record: TableRecord, streams?: ReadonlyArray<PersistentStreamRecord>): unknown => ({
+const tableJson = (
+  record: TableRecord,
+  streams?: ReadonlyArray<PersistentStreamRecord>
+): unknown => ({
   ...describeTable(record.definition),
   full_name: record.definition.name,
   storage_location: locationOf(record),
@@ -100,28 +110,43 @@ const noTable = (name: string): CatalogAnswer =>
   catalogError(404, "TABLE_DOES_NOT_EXIST", `Table '${name.slice(0, 300)}' does not exist.`)
 
 const unservedNamed = (store: TableStoreShape, name: string) =>
-  Effect.map(store.unserved, (tables) => tables.find((table) => table.name.toLowerCase() === name.toLowerCase()))
+  Effect.map(store.unserved, (tables) =>
+    tables.find((table) => table.name.toLowerCase() === name.toLowerCase())
+  )
 
-/** `GET /tables/{full_name}`. One that is not served is answered with the reason among its properties. */
+/**
+ * `GET /tables/{full_name}`. One that is not served is answered with the reason among its
+ * properties.
+ */
 export const getTable = (store: TableStoreShape, name: string): Effect.Effect<CatalogAnswer> =>
   Effect.flatMap(store.get(name), (served) => {
     if (Option.isSome(served)) {
       const { value } = served
-      return Effect.map(store.streams(name), (streams) => ({ status: 200, body: tableJson(value, streams) }))
+      return Effect.map(store.streams(name), (streams) => ({
+        status: 200,
+        body: tableJson(value, streams)
+      }))
     }
     return unservedNamed(store, name).pipe(
-      Effect.map((found) => (found === undefined ? noTable(name) : { status: 200, body: unservedJson(found) })),
+      Effect.map((found) =>
+        found === undefined ? noTable(name) : { status: 200, body: unservedJson(found) }
+      ),
       Effect.catch(readFailure)
     )
   })
 
 /** `GET /tables?catalog_name=&schema_name=`, in pages of `max_results`. */
-export const listTables = (store: TableStoreShape, query: URLSearchParams): Effect.Effect<CatalogAnswer> => {
+export const listTables = (
+  store: TableStoreShape,
+  query: URLSearchParams
+): Effect.Effect<CatalogAnswer> => {
   const catalog = query.get("catalog_name")
   const schema = query.get("schema_name")
   if (catalog === null || schema === null) {
     const missing = catalog === null ? "catalog_name" : "schema_name"
-    return Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", `The query parameter ${missing} is missing.`))
+    return Effect.succeed(
+      catalogError(400, "INVALID_PARAMETER_VALUE", `The query parameter ${missing} is missing.`)
+    )
   }
   const size = Math.min(Math.max(Number(query.get("max_results") ?? 0) || 50, 1), 50)
   const start = Math.max(0, Number(query.get("page_token") ?? 0) || 0)
@@ -138,8 +163,9 @@ export const listTables = (store: TableStoreShape, query: URLSearchParams): Effe
 }
 
 /**
- * `DELETE /tables/{full_name}`. A table that is not served is dropped as well, unless its log holds acknowledged records that it
- * lacks. A log whose table is gone stays; the answer says how its records are taken out.
+ * `DELETE /tables/{full_name}`. A table that is not served is dropped as well, unless its log holds
+ * acknowledged records that it lacks. A log whose table is gone stays; the answer says how its
+ * records are taken out.
  */
 export const deleteTable = (store: TableStoreShape, name: string): Effect.Effect<CatalogAnswer> =>
   store.drop(name).pipe(
@@ -154,15 +180,20 @@ export const deleteTable = (store: TableStoreShape, name: string): Effect.Effect
   )
 
 /**
- * `POST /tables`. Column types come from `type_json`, or from `type_text` where that is missing. An external
- * table is one that lies at its `storage_location` already, below the data folder.
+ * `POST /tables`. Column types come from `type_json`, or from `type_text` where that is missing. An
+ * external table is one that lies at its `storage_location` already, below the data folder.
  */
-export const createTable = (store: TableStoreShape, body: unknown): Effect.Effect<CatalogAnswer> => {
+export const createTable = (
+  store: TableStoreShape,
+  body: unknown
+): Effect.Effect<CatalogAnswer> => {
   if (isObject(body) && body["table_type"] === "EXTERNAL") {
     const location = String(body["storage_location"] ?? "")
     const path = location.startsWith("file://") ? pathOf(location) : undefined
     if (path === undefined) {
-      const message = "An external table needs the storage_location file:///... of a folder below the data folder."
+      const message =
+        "An external table needs the storage_location file:///... of a folder below the data " +
+        "folder."
       return Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", message))
     }
     return answered(store.register(path))
@@ -175,13 +206,21 @@ export const createTable = (store: TableStoreShape, body: unknown): Effect.Effec
 }
 
 /**
- * `PATCH /tables/{full_name}` with the columns as they are to be. Columns that the table lacks are added at
- * its end, and fields at the end of its STRUCTs; those that it has must be listed as they are.
+ * `PATCH /tables/{full_name}` with the columns as they are to be. Columns that the table lacks are
+ * added at its end, and fields at the end of its STRUCTs; those that it has must be listed as they
+ * are.
  */
-export const alterTable = (store: TableStoreShape, name: string, body: unknown): Effect.Effect<CatalogAnswer> =>
+export const alterTable = (
+  store: TableStoreShape,
+  name: string,
+  body: unknown
+): Effect.Effect<CatalogAnswer> =>
   Effect.flatMap(store.get(name), (found) => {
-    const listed = isObject(body) ? readColumns(body["columns"]) : Result.fail("The body must be a JSON object.")
-    const refuse = (message: string) => Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", message))
+    const listed = isObject(body)
+      ? readColumns(body["columns"])
+      : Result.fail("The body must be a JSON object.")
+    const refuse = (message: string) =>
+      Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", message))
     if (Result.isFailure(listed)) return refuse(listed.failure)
     if (Option.isNone(found)) return getTable(store, name)
     const { definition } = found.value
@@ -194,7 +233,10 @@ export const alterTable = (store: TableStoreShape, name: string, body: unknown):
 
 /** The table as it is afterwards, or the error in the words of the service. */
 const answered = (
-  work: Effect.Effect<TableRecord, TableExists | TableNotFound | UnsupportedColumn | InvalidDefinition | StorageFailure>
+  work: Effect.Effect<
+    TableRecord,
+    TableExists | TableNotFound | UnsupportedColumn | InvalidDefinition | StorageFailure
+  >
 ): Effect.Effect<CatalogAnswer> =>
   work.pipe(
     Effect.map((record) => ({ status: 200, body: tableJson(record) })),
@@ -205,9 +247,12 @@ const answered = (
             ? catalogError(409, "TABLE_ALREADY_EXISTS", message)
             : catalogError(400, "INVALID_STATE", message)
         ),
-      TableNotFound: (error) => Effect.succeed(catalogError(404, "TABLE_DOES_NOT_EXIST", error.message)),
-      UnsupportedColumn: (error) => Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", error.message)),
-      InvalidDefinition: (error) => Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", error.message)),
+      TableNotFound: (error) =>
+        Effect.succeed(catalogError(404, "TABLE_DOES_NOT_EXIST", error.message)),
+      UnsupportedColumn: (error) =>
+        Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", error.message)),
+      InvalidDefinition: (error) =>
+        Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", error.message)),
       StorageFailure: storeFailure
     })
   )
@@ -226,23 +271,31 @@ const readDefinition = (body: unknown): Result.Result<TableDefinition, string> =
   const parts: Array<string> = []
   for (const field of ["catalog_name", "schema_name", "name"]) {
     const value = body[field]
-    if (typeof value !== "string" || value === "") return Result.fail(`The field ${field} is missing.`)
+    if (typeof value !== "string" || value === "")
+      return Result.fail(`The field ${field} is missing.`)
     parts.push(value)
   }
   const listed = readColumns(body["columns"])
   if (Result.isFailure(listed)) return Result.fail(listed.failure)
   const columns = [...listed.success]
   columns.sort((one, other) => one.position - other.position)
-  const partitions = columns.filter(({ partition }) => partition >= 0).sort((a, b) => a.partition - b.partition)
+  const partitions = columns
+    .filter(({ partition }) => partition >= 0)
+    .sort((a, b) => a.partition - b.partition)
   return Result.succeed({
     name: parts.join("."),
     columns: columns.map(({ column }) => column),
-    ...(partitions.length > 0 ? { partitionColumns: partitions.map(({ column }) => column.name) } : {}),
+    ...(partitions.length > 0
+      ? { partitionColumns: partitions.map(({ column }) => column.name) }
+      : {}),
     ...(typeof body["comment"] === "string" ? { comment: body["comment"] } : {})
   })
 }
 
-/** A column of a request, with its place and its place among the partition columns, -1 when it is none. */
+/**
+ * A column of a request, with its place and its place among the partition columns, -1 when it is
+ * none.
+ */
 interface ListedColumn {
   readonly column: ColumnDefinition
   readonly position: number
@@ -255,9 +308,11 @@ const readColumns = (listed: unknown): Result.Result<ReadonlyArray<ListedColumn>
   if (listed.length > 2000) return Result.fail("A table has at most 2,000 columns.")
   const columns: Array<ListedColumn> = []
   for (const [index, entry] of listed.entries()) {
-    if (!isObject(entry) || typeof entry["name"] !== "string") return Result.fail(`Column ${index} has no name.`)
+    if (!isObject(entry) || typeof entry["name"] !== "string")
+      return Result.fail(`Column ${index} has no name.`)
     const type = readType(entry)
-    if (Result.isFailure(type)) return Result.fail(`Column ${entry["name"].slice(0, 128)}: ${type.failure}`)
+    if (Result.isFailure(type))
+      return Result.fail(`Column ${entry["name"].slice(0, 128)}: ${type.failure}`)
     columns.push({
       column: {
         name: entry["name"],
@@ -284,7 +339,9 @@ const readType = (entry: Record<string, unknown>) => {
       return fromTypeJson(json)
     }
   }
-  return typeof text === "string" ? parseColumnType(text) : Result.fail("it has neither type_json nor type_text.")
+  return typeof text === "string"
+    ? parseColumnType(text)
+    : Result.fail("it has neither type_json nor type_text.")
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

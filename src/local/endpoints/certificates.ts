@@ -1,8 +1,10 @@
 /**
- * Certificates for a server on the own machine: an authority made for it, and a certificate for loopback that the authority signed.
+ * Certificates for a server on the own machine: an authority made for it, and a certificate for
+ * loopback that the authority signed.
  *
- * The authority's key is thrown away once it has signed, so the authority can vouch for nothing else. On disk the certificates lie beside
- * the tables, so that clients go on trusting a server that was started again.
+ * The authority's key is thrown away once it has signed, so the authority can vouch for nothing
+ * else. On disk the certificates lie beside the tables, so that clients go on trusting a server
+ * that was started again.
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -17,7 +19,18 @@ import {
 } from "node:crypto"
 import { isIP } from "node:net"
 import * as Path from "node:path"
-import { bitString, der, integer, objectId, octetString, sequence, setOf, utcTime, utf8, yes } from "./der.ts"
+import {
+  bitString,
+  der,
+  integer,
+  objectId,
+  octetString,
+  sequence,
+  setOf,
+  utcTime,
+  utf8,
+  yes
+} from "./der.ts"
 import { makeFolder, makeFoldersIn, replaceSynced } from "../../internal/log/durableFile.ts"
 import { isFolder, readPlain } from "../../internal/log/plainFile.ts"
 import { type StorageFailure, storageFailure } from "../log/storageErrors.ts"
@@ -42,21 +55,31 @@ const nameOf = (commonName: string): Buffer =>
 const extension = (id: string, critical: boolean, value: Uint8Array): Buffer =>
   sequence(objectId(id), ...(critical ? [yes] : []), octetString(value))
 
-const keyIdentifier = (publicKey: Buffer): Buffer => createHash("sha256").update(publicKey).digest().subarray(0, 20)
+const keyIdentifier = (publicKey: Buffer): Buffer =>
+  createHash("sha256").update(publicKey).digest().subarray(0, 20)
 
 const addressBytes = (address: string): Buffer => {
   if (isIP(address) === 4) return Buffer.from(address.split(".").map(Number))
   // Brings the last four bytes from the form of IPv4 into that of IPv6.
   const [head = "", tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split("::")
-  const groups = (text: string | undefined) => (text === undefined || text === "" ? [] : text.split(":"))
+  const groups = (text: string | undefined) =>
+    text === undefined || text === "" ? [] : text.split(":")
   const before = groups(head)
   const after = groups(tail)
-  const all = [...before, ...Array.from({ length: 8 - before.length - after.length }, () => "0"), ...after]
+  const all = [
+    ...before,
+    ...Array.from({ length: 8 - before.length - after.length }, () => "0"),
+    ...after
+  ]
   return Buffer.concat(all.map((group) => Buffer.from(group.padStart(4, "0"), "hex")))
 }
 
 const alternativeNames = (hosts: ReadonlyArray<string>): Buffer =>
-  sequence(...hosts.map((host) => (isIP(host) === 0 ? der(0x82, Buffer.from(host)) : der(0x87, addressBytes(host)))))
+  sequence(
+    ...hosts.map((host) =>
+      isIP(host) === 0 ? der(0x82, Buffer.from(host)) : der(0x87, addressBytes(host))
+    )
+  )
 
 interface Subject {
   readonly commonName: string
@@ -91,7 +114,10 @@ const newKey = () => {
   return { privateKey, publicKey: publicKey.export({ type: "spki", format: "der" }) }
 }
 
-/** Makes an authority and a certificate for these host names and addresses, valid for a year from `now` (milliseconds). */
+/**
+ * Makes an authority and a certificate for these host names and addresses, valid for a year from
+ * `now` (milliseconds).
+ */
 export const makeCertificates = (hosts: ReadonlyArray<string>, now: number): ServerCertificates => {
   const authority = newKey()
   const server = newKey()
@@ -136,7 +162,10 @@ export const makeCertificates = (hosts: ReadonlyArray<string>, now: number): Ser
 
 const folderName = ".tls"
 
-/** The certificates of a data folder; made anew when there are none, they end within 30 days, or a host is not in them. */
+/**
+ * The certificates of a data folder; made anew when there are none, they end within 30 days, or a
+ * host is not in them.
+ */
 export const folderCertificates = (
   folder: string,
   hosts: ReadonlyArray<string>,
@@ -151,7 +180,8 @@ export const folderCertificates = (
       const made = makeCertificates(hosts, now)
       await makeFolder(folder)
       await makeFoldersIn(folder, [folderName])
-      const write = (path: string, text: string) => replaceSynced(path, `${path}.${randomUUID()}`, text)
+      const write = (path: string, text: string) =>
+        replaceSynced(path, `${path}.${randomUUID()}`, text)
       await write(Path.join(place, "key.pem"), Redacted.value(made.key))
       await write(Path.join(place, "cert.pem"), made.cert)
       await write(caPath, made.ca)

@@ -23,7 +23,8 @@ export const integer = (bytes: Uint8Array): Buffer =>
   der(0x02, (bytes[0] ?? 0) >= 0x80 ? Buffer.concat([Buffer.of(0), bytes]) : bytes)
 
 /** BIT STRING of whole bytes, less some unused bits at the end. */
-export const bitString = (bytes: Uint8Array, unused = 0): Buffer => der(0x03, Buffer.of(unused), bytes)
+export const bitString = (bytes: Uint8Array, unused = 0): Buffer =>
+  der(0x03, Buffer.of(unused), bytes)
 
 /** OCTET STRING. */
 export const octetString = (bytes: Uint8Array): Buffer => der(0x04, bytes)

@@ -1,5 +1,6 @@
 /**
- * The gRPC face of the local server: takes calls on a port, checks their headers and tokens, and hands each to `serverStream.ts`.
+ * The gRPC face of the local server: takes calls on a port, checks their headers and tokens, and
+ * hands each to `serverStream.ts`.
  *
  * Messages pass through as raw bytes, read by `requestReader.ts`; what they mean is decided there.
  * The port is our own, and its connections are handed to grpc-js, so that a scripted fault can cut
@@ -35,8 +36,8 @@ export interface GrpcServiceOptions {
   /** Who may come in; undefined lets everybody in. */
   readonly auth: Authority | undefined
   /**
-   * Milliseconds after which a connection is pinged, and how long it has to answer, 60,000 and 20,000 by default. One that does
-   * not is closed, also when it never spoke.
+   * Milliseconds after which a connection is pinged, and how long it has to answer, 60,000 and
+   * 20,000 by default. One that does not is closed, also when it never spoke.
    */
   readonly keepalive?: { readonly time: number; readonly timeout: number } | undefined
   /** Asked once per connection, when it comes: the faults it is to have. */
@@ -48,7 +49,10 @@ export interface GrpcServiceOptions {
 /** Revoked tokens kept at most; the oldest are dropped first. */
 const maxRevoked = 1000
 
-/** One gRPC message: the service's limit of 10 MiB of records, and room for their framing. Above it grpc-js refuses by itself. */
+/**
+ * One gRPC message: the service's limit of 10 MiB of records, and room for their framing. Above it
+ * grpc-js refuses by itself.
+ */
 const maxMessageBytes = 16 * 1024 * 1024
 /** Calls of one connection at a time. */
 const maxConcurrentCalls = 1000
@@ -86,7 +90,10 @@ export const serveGrpc = Effect.fnUntraced(function* (
     options.tls === undefined
       ? Grpc.ServerCredentials.createInsecure()
       : Grpc.ServerCredentials.createSsl(null, [
-          { private_key: Buffer.from(Redacted.value(options.tls.key)), cert_chain: Buffer.from(options.tls.cert) }
+          {
+            private_key: Buffer.from(Redacted.value(options.tls.key)),
+            cert_chain: Buffer.from(options.tls.cert)
+          }
         ])
   const revoked = new Set<string>()
   const injector = server.createConnectionInjector(credentials)
@@ -95,10 +102,13 @@ export const serveGrpc = Effect.fnUntraced(function* (
     port: options.port,
     accept: (socket) => {
       const faults = options.connectionFaults()
-      injector.injectConnection(faults.length === 0 ? socket : faultySocket(socket, faults, options.streams.timers))
+      injector.injectConnection(
+        faults.length === 0 ? socket : faultySocket(socket, faults, options.streams.timers)
+      )
     }
   })
-  // What was said last must still leave: connections end by themselves once their calls have, the rest is cut.
+  // What was said last must still leave: connections end by themselves once their calls have, the
+  // rest is cut.
   yield* Effect.addFinalizer(() => {
     injector.destroy()
     return listener.drained(drainMillis)
@@ -168,7 +178,8 @@ const serveCall = (
     return peer.finish(refusal)
   }
   const stream = start(options.streams, peer, tableName)
-  // Clients built on tonic send nothing before the response headers are there. A call that was refused already has trailers only.
+  // Clients built on tonic send nothing before the response headers are there. A call that was
+  // refused already has trailers only.
   if (!over) call.sendMetadata(new Grpc.Metadata())
   requests.start(stream.receive)
   call.on("end", () => afterTurns(turnsUntilCancelled, () => over || stream.halfClosed()))
@@ -197,10 +208,15 @@ const refusalOf = (
   if (auth === undefined) return undefined
   const refusal = refuseIngest(auth, authorization, tableName, streams.timers.now())
   if (refusal === undefined) return undefined
-  return refusal._tag === "Unauthenticated" ? unauthenticated(refusal.message) : permissionDenied(refusal.message)
+  return refusal._tag === "Unauthenticated"
+    ? unauthenticated(refusal.message)
+    : permissionDenied(refusal.message)
 }
 
-/** A call that was cancelled looks like one that was half-closed, until so many turns of the event loop later. */
+/**
+ * A call that was cancelled looks like one that was half-closed, until so many turns of the event
+ * loop later.
+ */
 const turnsUntilCancelled = 3
 
 const afterTurns = (turns: number, then: () => void): void => {
@@ -208,10 +224,12 @@ const afterTurns = (turns: number, then: () => void): void => {
   else setImmediate(afterTurns, turns - 1, then)
 }
 
-const authorizationOf = (metadata: Grpc.Metadata): string | undefined => metadata.get("authorization")[0]?.toString()
+const authorizationOf = (metadata: Grpc.Metadata): string | undefined =>
+  metadata.get("authorization")[0]?.toString()
 
 const asError = (status: ServerStatus): Partial<Grpc.StatusObject> => {
   const metadata = new Grpc.Metadata()
-  if (status.details !== undefined) metadata.set("grpc-status-details-bin", Buffer.from(status.details))
+  if (status.details !== undefined)
+    metadata.set("grpc-status-details-bin", Buffer.from(status.details))
   return { code: status.code, details: status.message, metadata }
 }

@@ -1,6 +1,6 @@
 /**
- * The HTTP face of the local server: OAuth token endpoint, Unity Catalog tables API, REST ingest, health and
- * counters, as one `effect/http` handler.
+ * The HTTP face of the local server: OAuth token endpoint, Unity Catalog tables API, REST ingest,
+ * health and counters, as one `effect/http` handler.
  *
  * It bounds bodies and checks tokens; `requestAccess.ts` keeps pages of browsers out. The listening
  * HTTP server is the business of `testing/ZerobusLocal.ts`.
@@ -67,7 +67,11 @@ const reading: ReadonlyArray<Privilege> = ["USE CATALOG", "USE SCHEMA", "SELECT"
 /** The handler of all requests; it never fails. */
 export const httpService = (
   options: HttpServiceOptions
-): Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest> =>
+): Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  never,
+  HttpServerRequest.HttpServerRequest
+> =>
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     const refused = refuseAccess(request, options.hosts)
@@ -75,11 +79,18 @@ export const httpService = (
     // Put together rather than resolved: a path such as `//` would be taken for a host.
     const url = new URL(`http://localhost${request.url.startsWith("/") ? "" : "/"}${request.url}`)
     if (url.pathname === "/metrics" && request.method === "GET") {
-      return HttpServerResponse.text(options.metrics(), { contentType: "text/plain; version=0.0.4; charset=utf-8" })
+      return HttpServerResponse.text(options.metrics(), {
+        contentType: "text/plain; version=0.0.4; charset=utf-8"
+      })
     }
     const shown = options.console?.(request, url)
     if (shown !== undefined) return yield* shown
-    const part = url.pathname === "/oidc/v1/token" ? "token" : url.pathname.startsWith(tables) ? "catalog" : undefined
+    const part =
+      url.pathname === "/oidc/v1/token"
+        ? "token"
+        : url.pathname.startsWith(tables)
+          ? "catalog"
+          : undefined
     const fault = part === undefined ? undefined : options.script.next(part)
     switch (fault?._tag) {
       case "Answer": {
@@ -102,7 +113,15 @@ export const httpService = (
     Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxBodyBytes)),
     Effect.catchDefect((defect) =>
       Effect.logError("A request to the local server failed", defect).pipe(
-        Effect.as(respond(catalogError(500, "INTERNAL_ERROR", "The server failed on this request; its log says why.")))
+        Effect.as(
+          respond(
+            catalogError(
+              500,
+              "INTERNAL_ERROR",
+              "The server failed on this request; its log says why."
+            )
+          )
+        )
       )
     )
   )
@@ -120,37 +139,51 @@ const route = (
 ): Effect.Effect<CatalogAnswer> => {
   const { method } = request
   const path = url.pathname
-  if (path === "/oidc/v1/token") return method === "POST" ? token(options, request) : wrongMethod("POST")
+  if (path === "/oidc/v1/token")
+    return method === "POST" ? token(options, request) : wrongMethod("POST")
   if (path === "/health") {
-    return method === "GET" ? Effect.succeed({ status: 200, body: { status: "ok" } }) : wrongMethod("GET")
+    return method === "GET"
+      ? Effect.succeed({ status: 200, body: { status: "ok" } })
+      : wrongMethod("GET")
   }
   if (path === tables) {
-    if (method === "GET") return guarded(options, request, undefined, () => listTables(options.store, url.searchParams))
+    if (method === "GET")
+      return guarded(options, request, undefined, () => listTables(options.store, url.searchParams))
     return method === "POST"
-      ? guarded(options, request, undefined, () => withBody(request, (body) => createTable(options.store, body)))
+      ? guarded(options, request, undefined, () =>
+          withBody(request, (body) => createTable(options.store, body))
+        )
       : wrongMethod("GET, POST")
   }
   if (path.startsWith(`${tables}/`)) {
     const name = segment(path.slice(tables.length + 1))
     if (name === undefined)
-      return Effect.succeed(catalogError(400, "INVALID_PARAMETER_VALUE", "The table name is malformed."))
-    if (method === "GET") return guarded(options, request, name, () => getTable(options.store, name))
+      return Effect.succeed(
+        catalogError(400, "INVALID_PARAMETER_VALUE", "The table name is malformed.")
+      )
+    if (method === "GET")
+      return guarded(options, request, name, () => getTable(options.store, name))
     if (method === "PATCH") {
-      return guarded(options, request, name, () => withBody(request, (body) => alterTable(options.store, name, body)), [
-        ...reading,
-        "MODIFY"
-      ])
+      return guarded(
+        options,
+        request,
+        name,
+        () => withBody(request, (body) => alterTable(options.store, name, body)),
+        [...reading, "MODIFY"]
+      )
     }
     return method === "DELETE"
       ? guarded(options, request, name, () => deleteTable(options.store, name))
       : wrongMethod("GET, PATCH, DELETE")
   }
   const inserted = /^\/zerobus\/v1\/tables\/([^/]+)\/insert$/.exec(path)?.[1]
-  if (inserted !== undefined) return method === "POST" ? insert(options, request, inserted) : wrongMethod("POST")
+  if (inserted !== undefined)
+    return method === "POST" ? insert(options, request, inserted) : wrongMethod("POST")
   return Effect.succeed(catalogError(404, "ENDPOINT_NOT_FOUND", "This server has no such path."))
 }
 
-const wrongMethod = (allowed: string) => Effect.succeed(catalogError(405, "METHOD_NOT_ALLOWED", `Use ${allowed} here.`))
+const wrongMethod = (allowed: string) =>
+  Effect.succeed(catalogError(405, "METHOD_NOT_ALLOWED", `Use ${allowed} here.`))
 
 const segment = (text: string): string | undefined => {
   try {
@@ -162,7 +195,11 @@ const segment = (text: string): string | undefined => {
 }
 
 const tooLarge = (limit: number) =>
-  catalogError(413, "RESOURCE_EXHAUSTED", `The body cannot be read, or is larger than ${limit} bytes.`)
+  catalogError(
+    413,
+    "RESOURCE_EXHAUSTED",
+    `The body cannot be read, or is larger than ${limit} bytes.`
+  )
 
 const token = (
   options: HttpServiceOptions,
@@ -173,7 +210,12 @@ const token = (
   return request.text.pipe(
     Effect.map((body) => {
       const form = new URLSearchParams(body)
-      const answer = answerTokenRequest(options, request.headers["authorization"], form, options.timers.now())
+      const answer = answerTokenRequest(
+        options,
+        request.headers["authorization"],
+        form,
+        options.timers.now()
+      )
       options.tell(tokenEvent(answer))
       return answer
     }),
@@ -226,7 +268,9 @@ const insert = (
     : undefined
   if (refusal !== undefined) {
     const [status, code] =
-      refusal._tag === "Unauthenticated" ? ([401, "UNAUTHENTICATED"] as const) : ([403, "PERMISSION_DENIED"] as const)
+      refusal._tag === "Unauthenticated"
+        ? ([401, "UNAUTHENTICATED"] as const)
+        : ([403, "PERMISSION_DENIED"] as const)
     return Effect.succeed(catalogError(status, code, `${refusal.message}.`))
   }
   const refused = refuseBody(request.headers, "application/json")
@@ -236,12 +280,17 @@ const insert = (
     Effect.matchEffect({
       onFailure: () => Effect.succeed(tooLarge(maxInsertBytes)),
       onSuccess: (body) =>
-        insertRecords(options.store, name, body, (records, bytes) => options.onStored(name, records, bytes))
+        insertRecords(options.store, name, body, (records, bytes) =>
+          options.onStored(name, records, bytes)
+        )
     })
   )
 }
 
-/** Runs what follows only with a token of the catalog, and, where a table is named, with privileges on it. */
+/**
+ * Runs what follows only with a token of the catalog, and, where a table is named, with privileges
+ * on it.
+ */
 const guarded = (
   options: HttpServiceOptions,
   request: HttpServerRequest.HttpServerRequest,
@@ -251,12 +300,19 @@ const guarded = (
 ): Effect.Effect<CatalogAnswer> => {
   if (!options.auth) return next()
   const bearer = /^Bearer (.+)$/i.exec(request.headers["authorization"] ?? "")?.[1]
-  const refuse = (status: number, code: string, message: string) => Effect.succeed(catalogError(status, code, message))
+  const refuse = (status: number, code: string, message: string) =>
+    Effect.succeed(catalogError(status, code, message))
   if (bearer === undefined)
-    return refuse(401, "UNAUTHENTICATED", "The header authorization is missing, or is no bearer token.")
+    return refuse(
+      401,
+      "UNAUTHENTICATED",
+      "The header authorization is missing, or is no bearer token."
+    )
   const claims = options.mint.read(bearer, options.timers.now())
-  if (claims === "Expired") return refuse(401, "UNAUTHENTICATED", "The token has expired, fetch a new one.")
-  if (claims === "Foreign") return refuse(401, "UNAUTHENTICATED", "The token was not made by this server.")
+  if (claims === "Expired")
+    return refuse(401, "UNAUTHENTICATED", "The token has expired, fetch a new one.")
+  if (claims === "Foreign")
+    return refuse(401, "UNAUTHENTICATED", "The token was not made by this server.")
   if (claims.table !== undefined) {
     return refuse(
       403,
@@ -264,7 +320,8 @@ const guarded = (
       "The token is good for Zerobus writes only; fetch one with plain scope=all-apis."
     )
   }
-  const missing = tableName === undefined ? [] : options.principals.missing(claims.clientId, tableName, needed)
+  const missing =
+    tableName === undefined ? [] : options.principals.missing(claims.clientId, tableName, needed)
   return missing.length > 0
     ? refuse(403, "PERMISSION_DENIED", `The principal lacks ${missing.join(", ")} for this table.`)
     : next()

@@ -1,6 +1,6 @@
 /**
- * A listening socket as a scoped resource. It keeps the sockets it accepted, so that closing ends them too and a scripted fault can
- * cut one below the protocol that runs on it.
+ * A listening socket as a scoped resource. It keeps the sockets it accepted, so that closing ends
+ * them too and a scripted fault can cut one below the protocol that runs on it.
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -16,8 +16,10 @@ export class PortUnavailable extends Data.TaggedError("PortUnavailable")<{
 }> {
   override get message(): string {
     return this.code === "EADDRINUSE"
-      ? `Port ${this.port} on ${this.host} is in use. Stop the program that uses it, or choose another port (0 takes a free one).`
-      : `Port ${this.port} on ${this.host} cannot be opened (${this.code}). Choose another host or port.`
+      ? `Port ${this.port} on ${this.host} is in use. Stop the program that uses it, or choose ` +
+          `another port (0 takes a free one).`
+      : `Port ${this.port} on ${this.host} cannot be opened (${this.code}). Choose another host ` +
+          `or port.`
   }
 }
 
@@ -31,7 +33,10 @@ export interface Listener {
   readonly drained: (limitMillis: number) => Effect.Effect<void>
 }
 
-/** Open connections of one port; more are turned away, so that a runaway client cannot use up the process's handles. */
+/**
+ * Open connections of one port; more are turned away, so that a runaway client cannot use up the
+ * process's handles.
+ */
 const maxConnections = 2048
 
 /** Listens until the scope closes. `accept` gets every connection. Fails with `PortUnavailable`. */

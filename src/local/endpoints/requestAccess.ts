@@ -1,11 +1,11 @@
 /**
- * Which HTTP requests are let in by where they go, where they come from, and what they carry, before
- * any token is looked at.
+ * Which HTTP requests are let in by where they go, where they come from, and what they carry,
+ * before any token is looked at.
  *
- * A page in a browser must not use a server on loopback: neither through a name of its own that leads
- * there (DNS rebinding, so the Host header counts), nor by posting across origins, which browsers allow
- * for forms and plain text (so Origin, Sec-Fetch-Site and Content-Type count). Each of these holds for a
- * server that checks no tokens, too.
+ * A page in a browser must not use a server on loopback: neither through a name of its own that
+ * leads there (DNS rebinding, so the Host header counts), nor by posting across origins, which
+ * browsers allow for forms and plain text (so Origin, Sec-Fetch-Site and Content-Type count). Each
+ * of these holds for a server that checks no tokens, too.
  */
 import type * as Headers from "effect/http/Headers"
 import { isIP } from "node:net"
@@ -16,19 +16,27 @@ import { type CatalogAnswer, catalogError } from "./catalogApi.ts"
 export interface ServedHosts {
   /** Host names and addresses; IPv6 in brackets. */
   readonly names: ReadonlyArray<string>
-  /** Whether any address will do, as for a server that others may reach. No page can choose an address. */
+  /**
+   * Whether any address will do, as for a server that others may reach. No page can choose an
+   * address.
+   */
   readonly anyAddress: boolean
 }
 
 /** A Host header without its port, in lower case. */
 const withoutPort = (host: string): string => host.replace(/:\d{1,5}$/, "").toLowerCase()
 
-const isAddress = (host: string): boolean => isIP(/^\[.*\]$/.test(host) ? host.slice(1, -1) : host) !== 0
+const isAddress = (host: string): boolean =>
+  isIP(/^\[.*\]$/.test(host) ? host.slice(1, -1) : host) !== 0
 
 const isServed = (header: string | undefined, { anyAddress, names }: ServedHosts): boolean => {
   if (header === undefined) return false
   const host = withoutPort(header)
-  return isLoopback(host) || names.some((name) => name.toLowerCase() === host) || (anyAddress && isAddress(host))
+  return (
+    isLoopback(host) ||
+    names.some((name) => name.toLowerCase() === host) ||
+    (anyAddress && isAddress(host))
+  )
 }
 
 /** Methods that change nothing. */
@@ -57,7 +65,8 @@ export const refuseAccess = (
     return catalogError(
       421,
       "INVALID_HOST",
-      "The Host header names another server than this one. A name of this one has to be given to it: " +
+      "The Host header names another server than this one. A name of this one has to be given " +
+        "to it: " +
         "zerobus local --allow-host NAME, or the option hostNames."
     )
   }
@@ -73,4 +82,8 @@ export type BodyKind = "application/json" | "application/x-www-form-urlencoded"
 export const refuseBody = (headers: Headers.Headers, kind: BodyKind): CatalogAnswer | undefined =>
   headers["content-type"]?.split(";")[0]?.trim().toLowerCase() === kind
     ? undefined
-    : catalogError(415, "UNSUPPORTED_MEDIA_TYPE", `The body has to come with the header Content-Type: ${kind}.`)
+    : catalogError(
+        415,
+        "UNSUPPORTED_MEDIA_TYPE",
+        `The body has to come with the header Content-Type: ${kind}.`
+      )

@@ -29,7 +29,9 @@ type Receive = (request: Uint8Array) => void
 const streamOf = (call: Call): ServerHttp2Stream | undefined => {
   const stream = (call as unknown as Inside).call?.stream
   const isKnown =
-    typeof stream?.unshift === "function" && stream.listenerCount("data") === 1 && stream.readableDidRead === false
+    typeof stream?.unshift === "function" &&
+    stream.listenerCount("data") === 1 &&
+    stream.readableDidRead === false
   return isKnown ? stream : undefined
 }
 

@@ -1,7 +1,9 @@
 /**
- * The REST way in: a JSON array of records, answered once they are durable. All of them are stored, or none.
+ * The REST way in: a JSON array of records, answered once they are durable. All of them are stored,
+ * or none.
  *
- * It has no offsets and no streams, so it cannot say what a lost answer meant; the gRPC face is the one that can.
+ * It has no offsets and no streams, so it cannot say what a lost answer meant; the gRPC face is the
+ * one that can.
  */
 import * as Effect from "effect/Effect"
 import { type CatalogAnswer, catalogError } from "./catalogApi.ts"
@@ -11,7 +13,8 @@ import type { TableStoreShape, TableWriter } from "../store/tableStore.ts"
 /** Records of one request. */
 const maxRecords = 100_000
 
-const refuse = (status: number, code: string, message: string) => Effect.succeed(catalogError(status, code, message))
+const refuse = (status: number, code: string, message: string) =>
+  Effect.succeed(catalogError(status, code, message))
 
 /** Stores the records of a body. `onStored` is told how many, and their bytes. */
 export const insertRecords = (
@@ -23,9 +26,12 @@ export const insertRecords = (
   const records = splitArray(body)
   if (typeof records === "string") return refuse(400, "INVALID_PARAMETER_VALUE", records)
   return store.openWriter(tableName, { _tag: "Json" }).pipe(
-    Effect.flatMap((writer) => append(writer, records).pipe(Effect.ensuring(Effect.sync(() => writer.close())))),
+    Effect.flatMap((writer) =>
+      append(writer, records).pipe(Effect.ensuring(Effect.sync(() => writer.close())))
+    ),
     Effect.map((refused) => {
-      if (refused !== undefined) return catalogError(400, "INVALID_PARAMETER_VALUE", refused.message)
+      if (refused !== undefined)
+        return catalogError(400, "INVALID_PARAMETER_VALUE", refused.message)
       onStored(records.length, body.length)
       return { status: 200, body: {} }
     }),
@@ -36,7 +42,9 @@ export const insertRecords = (
         refuse(
           503,
           "UNAVAILABLE",
-          error.reason === "TableRefused" ? error.message : `The server could not store the records. ${error.message}`
+          error.reason === "TableRefused"
+            ? error.message
+            : `The server could not store the records. ${error.message}`
         )
     })
   )
@@ -58,8 +66,9 @@ const append = (
   })
 
 /**
- * The elements of a JSON array as they stand in the text, or what is wrong with it. They are not read and written again, because that
- * would store numbers beyond 2^53 changed, where the store refuses them.
+ * The elements of a JSON array as they stand in the text, or what is wrong with it. They are not
+ * read and written again, because that would store numbers beyond 2^53 changed, where the store
+ * refuses them.
  */
 const splitArray = (text: string): ReadonlyArray<Uint8Array> | string => {
   try {

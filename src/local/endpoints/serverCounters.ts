@@ -3,7 +3,10 @@
  */
 import type { StreamObserver } from "../stream/streamContract.ts"
 
-/** Counters since the server started; latency in milliseconds from the arrival of the oldest record an acknowledgement covers. */
+/**
+ * Counters since the server started; latency in milliseconds from the arrival of the oldest record
+ * an acknowledgement covers.
+ */
 export interface ServerCounters {
   readonly openStreams: number
   readonly streams: number
@@ -43,7 +46,8 @@ export const makeServerCounters = (): {
         if (latencyMillis === undefined) return
         counters.acks++
         latencySum += latencyMillis
-        for (let n = 0; n < bounds.length; n++) if (latencyMillis <= bounds[n]!) buckets[n] = buckets[n]! + 1
+        for (let n = 0; n < bounds.length; n++)
+          if (latencyMillis <= bounds[n]!) buckets[n] = buckets[n]! + 1
       }
     },
     read: () => ({ ...counters }),

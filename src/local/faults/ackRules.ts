@@ -64,7 +64,11 @@ export interface AckRules {
    * The offset up to which messages are ready now, where a plan defers that of `offset`; undefined
    * where none does, which completes the plan's step for it.
    */
-  readonly readyLimit: (connection: number, offset: number, progress: AckProgress) => number | undefined
+  readonly readyLimit: (
+    connection: number,
+    offset: number,
+    progress: AckProgress
+  ) => number | undefined
   /** How long the next acknowledgement takes, in milliseconds. */
   readonly delay: (connection: number) => number
 }
@@ -95,7 +99,8 @@ const makeKind = <Rule, State>(start: (rule: Rule, connection: number) => State)
         if (known !== undefined) return known
       }
       const entry = armed.find(
-        ({ fault, left }) => left > 0 && (fault.connection === undefined || fault.connection === connection)
+        ({ fault, left }) =>
+          left > 0 && (fault.connection === undefined || fault.connection === connection)
       )
       if (entry === undefined) return undefined
       entry.left--
@@ -108,8 +113,13 @@ const makeKind = <Rule, State>(start: (rule: Rule, connection: number) => State)
 
 /** Makes an empty set of rules. */
 export const makeAckRules = (): AckRules => {
-  const plans = makeKind((rule: Of<"AckAt">) => ({ acks: [...rule.acks], afterwards: rule.afterwards }))
-  const latencies = makeKind((rule: Of<"AckLatency">, connection) => makeSampler(rule.latency, rule.seed, connection))
+  const plans = makeKind((rule: Of<"AckAt">) => ({
+    acks: [...rule.acks],
+    afterwards: rule.afterwards
+  }))
+  const latencies = makeKind((rule: Of<"AckLatency">, connection) =>
+    makeSampler(rule.latency, rule.seed, connection)
+  )
 
   /** The plan of a connection without the steps that are decided. */
   const planOf = (connection: number, decided: number) => {
@@ -133,7 +143,8 @@ export const makeAckRules = (): AckRules => {
     due: (connection, { arrived, decided, ending, ready }) => {
       const plan = planOf(connection, decided)
       // Nothing more arrives, so later steps would never be due.
-      if (ending) plan?.acks.splice(0, Infinity, ...plan.acks.filter(({ offset }) => offset <= ready))
+      if (ending)
+        plan?.acks.splice(0, Infinity, ...plan.acks.filter(({ offset }) => offset <= ready))
       const next = plan?.acks[0]
       if (next !== undefined) {
         const isReached = ending || arrived >= (next.after ?? 0)
@@ -141,15 +152,20 @@ export const makeAckRules = (): AckRules => {
         return { offset: next.offset, isPlanned: true, isFault: next.fault === "ack" }
       }
       const automatic =
-        plan === undefined || plan.afterwards === "automatic" || (plan.afterwards === "halfClose" && ending)
-      return automatic && ready > decided ? { offset: ready, isPlanned: false, isFault: false } : undefined
+        plan === undefined ||
+        plan.afterwards === "automatic" ||
+        (plan.afterwards === "halfClose" && ending)
+      return automatic && ready > decided
+        ? { offset: ready, isPlanned: false, isFault: false }
+        : undefined
     },
     stepDone: (connection) => {
       plans.of(connection)?.acks.shift()
     },
     readyLimit: (connection, offset, { arrived, decided }) => {
       const plan = planOf(connection, decided)
-      const index = plan?.acks.findIndex((step) => step.fault === "durable" && step.offset <= offset) ?? -1
+      const index =
+        plan?.acks.findIndex((step) => step.fault === "durable" && step.offset <= offset) ?? -1
       const step = plan?.acks[index]
       if (step === undefined) return undefined
       if (index > 0 || arrived < (step.after ?? 0)) return step.offset - 1

@@ -1,9 +1,10 @@
 /**
  * Scripted faults of one table as data, and the events of its streams.
  *
- * A stream asks `next` at every point where something could go wrong; the script counts the events, picks the fault that is due
- * and remembers held streams until `releaseUnsafe`. What an action does to a stream is `serverStream.ts`'s business. Everything
- * here is synchronous, so that a test's order of events is the order of the script.
+ * A stream asks `next` at every point where something could go wrong; the script counts the events,
+ * picks the fault that is due and remembers held streams until `releaseUnsafe`. What an action does
+ * to a stream is `serverStream.ts`'s business. Everything here is synchronous, so that a test's
+ * order of events is the order of the script.
  */
 import { type AckRule, type AckRules, makeAckRules } from "./ackRules.ts"
 
@@ -11,14 +12,22 @@ import { type AckRule, type AckRules, makeAckRules } from "./ackRules.ts"
  * Points in the life of a stream where a fault can strike.
  *
  * - `connect`: a call arrived, before anything of it was read.
- * - `create`: the create request was accepted, before it is answered. A persistent stream exists by then.
+ * - `create`: the create request was accepted, before it is answered. A persistent stream exists by
+ *   then.
  * - `resume`: the resume request of a persistent stream was accepted, before it is answered.
  * - `message`: a record or batch arrived, before it is stored.
  * - `durable`: records became durable, before that is acknowledged.
  * - `ack`: an acknowledgement is about to be sent.
  * - `halfClose`: the client said that it sends no more.
  */
-export type FaultPoint = "connect" | "create" | "resume" | "message" | "durable" | "ack" | "halfClose"
+export type FaultPoint =
+  | "connect"
+  | "create"
+  | "resume"
+  | "message"
+  | "durable"
+  | "ack"
+  | "halfClose"
 
 /** What a test can wait for: the points above, and what the server or the client did then. */
 export type LocalEvent =
@@ -49,17 +58,29 @@ export type FaultAction =
   | { readonly _tag: "Hold" }
   /** Stops here for so many milliseconds. */
   | { readonly _tag: "Delay"; readonly millis: number }
-  /** Does not do what comes next: no answer, no acknowledgement. A message counts as never received, so the next one is out of order. */
+  /**
+   * Does not do what comes next: no answer, no acknowledgement. A message counts as never received,
+   * so the next one is out of order.
+   */
   | { readonly _tag: "Skip" }
-  /** Lies about a message: acknowledges what was never stored, so that the audit shows a loss. At other points it does nothing. */
+  /**
+   * Lies about a message: acknowledges what was never stored, so that the audit shows a loss. At
+   * other points it does nothing.
+   */
   | { readonly _tag: "Lose" }
   /** Announces the end of the stream in so many milliseconds, and ends it then. */
   | { readonly _tag: "CloseSignal"; readonly afterMillis: number }
   /** Sends an acknowledgement that breaks the protocol, then goes on. */
-  | { readonly _tag: "BadAck"; readonly kind: "future" | "lower" | "repeated" | "negative" | "missing" }
+  | {
+      readonly _tag: "BadAck"
+      readonly kind: "future" | "lower" | "repeated" | "negative" | "missing"
+    }
   /** Sends these bytes as a response, then goes on. */
   | { readonly _tag: "Raw"; readonly bytes: Uint8Array }
-  /** Says in the same message as the next acknowledgement that the stream ends in so many milliseconds, and ends it then. */
+  /**
+   * Says in the same message as the next acknowledgement that the stream ends in so many
+   * milliseconds, and ends it then.
+   */
   | { readonly _tag: "AckAndClose"; readonly afterMillis: number }
   /**
    * Answers a resume with the committed offset and so many more, or less. At other points it does
@@ -68,17 +89,26 @@ export type FaultAction =
   | { readonly _tag: "Committed"; readonly by: number }
   /** Ends the call with UNAUTHENTICATED and refuses its token from then on. */
   | { readonly _tag: "ExpireToken" }
-  /** Not at one occurrence of `ack` but for whole connections: when acknowledgements are sent, and how long they take. */
+  /**
+   * Not at one occurrence of `ack` but for whole connections: when acknowledgements are sent, and
+   * how long they take.
+   */
   | AckRule
 
-/** A fault: where it strikes, when, how often, and what it does. Counting starts when the fault is injected. */
+/**
+ * A fault: where it strikes, when, how often, and what it does. Counting starts when the fault is
+ * injected.
+ */
 export interface Fault {
   readonly at: FaultPoint
   /** The occurrence of `at` that strikes first, from 1; default 1. */
   readonly nth?: number | undefined
   /** Strikes once this many records have arrived, instead of counting occurrences. */
   readonly afterRecords?: number | undefined
-  /** Strikes once this wire offset arrives, is durable or is acknowledged, instead of counting occurrences. */
+  /**
+   * Strikes once this wire offset arrives, is durable or is acknowledged, instead of counting
+   * occurrences.
+   */
   readonly offset?: number | undefined
   /** Only on this connection of the table, from 1. */
   readonly connection?: number | undefined
@@ -111,10 +141,16 @@ export interface FaultScript {
   /** Removes all faults; what is held stays held until it is released. */
   readonly clear: () => void
   /**
-   * Reports that a stream reached a point; returns what is to happen there, at most one action per point. `records` are those of a
-   * message, `offset` is the wire offset that arrives, is durable or is to be acknowledged.
+   * Reports that a stream reached a point; returns what is to happen there, at most one action per
+   * point. `records` are those of a message, `offset` is the wire offset that arrives, is durable
+   * or is to be acknowledged.
    */
-  readonly next: (point: FaultPoint, connection: number, records: number, offset?: number) => StruckAction | undefined
+  readonly next: (
+    point: FaultPoint,
+    connection: number,
+    records: number,
+    offset?: number
+  ) => StruckAction | undefined
   /** The rules for acknowledgements. */
   readonly acks: AckRules
   /** Notes an event, of a connection where that is known, for those who wait for it. */
@@ -127,7 +163,10 @@ export interface FaultScript {
   readonly pending: () => { readonly faults: number; readonly held: number }
   /** How often an event happened so far. */
   readonly count: (event: LocalEvent) => number
-  /** Calls back once an event has happened `count` times in all, at once if it has already; returns how to stop waiting. */
+  /**
+   * Calls back once an event has happened `count` times in all, at once if it has already; returns
+   * how to stop waiting.
+   */
   readonly when: (event: LocalEvent, count: number, resume: () => void) => () => void
 }
 
@@ -145,7 +184,8 @@ export const makeFaultScript = (): FaultScript => {
     const due = waiting.filter((waiter) => waiter.event === event && waiter.count <= count)
     if (due.length === 0) return
     waiting = waiting.filter((waiter) => !due.includes(waiter))
-    // A waiter may change the script, so it goes on when the stream's step is over, not in the middle of it.
+    // A waiter may change the script, so it goes on when the stream's step is over, not in the
+    // middle of it.
     for (const waiter of due) queueMicrotask(waiter.resume)
   }
 
@@ -166,7 +206,11 @@ export const makeFaultScript = (): FaultScript => {
       for (const entry of armed) {
         const { fault } = entry
         if (point === "message") entry.records += records
-        if (fault.at !== point || (fault.connection !== undefined && fault.connection !== connection)) continue
+        if (
+          fault.at !== point ||
+          (fault.connection !== undefined && fault.connection !== connection)
+        )
+          continue
         entry.seen++
         if (action !== undefined || !isDue(entry, offset)) continue
         action = entry.action

@@ -1,6 +1,7 @@
 /**
- * A connection with scripted faults below the protocol: cut after so many bytes, silent from then on, slow, cut into small pieces, or
- * with damaged HTTP/2 frames. It stands between the socket and whoever speaks the protocol.
+ * A connection with scripted faults below the protocol: cut after so many bytes, silent from then
+ * on, slow, cut into small pieces, or with damaged HTTP/2 frames. It stands between the socket and
+ * whoever speaks the protocol.
  */
 import type { Socket } from "node:net"
 import { Duplex } from "node:stream"
@@ -10,7 +11,10 @@ import type { Timers } from "../timers.ts"
 /** What happens to a connection. `up` is from the client to the server. */
 export type ConnectionFault =
   | FrameFault
-  /** Ends it after so many bytes: by RST, by FIN, or by saying nothing more, in both directions or in this one, while it stays open. */
+  /**
+   * Ends it after so many bytes: by RST, by FIN, or by saying nothing more, in both directions or
+   * in this one, while it stays open.
+   */
   | {
       readonly _tag: "CutAfter"
       readonly direction: "up" | "down"
@@ -18,7 +22,11 @@ export type ConnectionFault =
       readonly how: "reset" | "fin" | "blackHole" | "halfOpen"
     }
   /** Passes so many bytes a second. */
-  | { readonly _tag: "Throttle"; readonly direction: "up" | "down"; readonly bytesPerSecond: number }
+  | {
+      readonly _tag: "Throttle"
+      readonly direction: "up" | "down"
+      readonly bytesPerSecond: number
+    }
   /** Passes pieces of so many bytes, each in a write of its own. */
   | { readonly _tag: "Pieces"; readonly direction: "up" | "down"; readonly size: number }
 
@@ -36,7 +44,9 @@ const makeLane = (
   const end = mine.find((fault): fault is Of<"CutAfter"> => fault._tag === "CutAfter")
   const pace = mine.find((fault): fault is Of<"Throttle"> => fault._tag === "Throttle")
   const pieces = mine.find((fault): fault is Of<"Pieces"> => fault._tag === "Pieces")
-  const pieceSize = pieces?.size ?? (pace === undefined ? Infinity : Math.max(1, Math.floor(pace.bytesPerSecond / 20)))
+  const pieceSize =
+    pieces?.size ??
+    (pace === undefined ? Infinity : Math.max(1, Math.floor(pace.bytesPerSecond / 20)))
   let passed = 0
   let over = false
 
@@ -55,7 +65,8 @@ const makeLane = (
         return done()
       }
       const next = from + piece.length
-      if (pace !== undefined) timers.after((piece.length / pace.bytesPerSecond) * 1000, () => step(next))
+      if (pace !== undefined)
+        timers.after((piece.length / pace.bytesPerSecond) * 1000, () => step(next))
       else if (next < chunk.length) setImmediate(step, next)
       else done()
     }
@@ -63,7 +74,9 @@ const makeLane = (
   }
 }
 
-/** Passes lists of parts over a lane, one list after the other and each part in a write of its own. */
+/**
+ * Passes lists of parts over a lane, one list after the other and each part in a write of its own.
+ */
 const inParts = (lane: (chunk: Buffer, done: () => void) => void) => {
   const waiting: Array<{ readonly parts: ReadonlyArray<Buffer>; readonly done: () => void }> = []
   let busy = false
@@ -91,11 +104,16 @@ const inParts = (lane: (chunk: Buffer, done: () => void) => void) => {
 }
 
 /** Puts faults between a socket and its user. */
-export const faultySocket = (socket: Socket, faults: ReadonlyArray<ConnectionFault>, timers: Timers): Duplex => {
+export const faultySocket = (
+  socket: Socket,
+  faults: ReadonlyArray<ConnectionFault>,
+  timers: Timers
+): Duplex => {
   let silent = false
   let halfSilent = false
   const frames = faults.filter(
-    (fault): fault is FrameFault => fault._tag !== "CutAfter" && fault._tag !== "Throttle" && fault._tag !== "Pieces"
+    (fault): fault is FrameFault =>
+      fault._tag !== "CutAfter" && fault._tag !== "Throttle" && fault._tag !== "Pieces"
   )
   const editor = frames.length === 0 ? undefined : makeFrameEditor(frames)
   const cut = (how: Of<"CutAfter">["how"]) => {

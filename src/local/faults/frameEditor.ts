@@ -1,6 +1,7 @@
 /**
- * HTTP/2 frames of a connection, as far as scripted faults change them: splits the byte streams at frame boundaries, and inserts, drops,
- * divides or damages frames there. What the client sends is only looked at where changed settings ask for it.
+ * HTTP/2 frames of a connection, as far as scripted faults change them: splits the byte streams at
+ * frame boundaries, and inserts, drops, divides or damages frames there. What the client sends is
+ * only looked at where changed settings ask for it.
  */
 import { makeWindowKeeper, settingsPayload, type SettingValues } from "./frameSettings.ts"
 
@@ -12,7 +13,10 @@ export type FrameFault =
   | { readonly _tag: "EndWithoutTrailers"; readonly nthData: number }
   /** Sends these bytes in a DATA frame behind the one that ends a call. */
   | { readonly _tag: "DataAfterEnd"; readonly bytes: Uint8Array }
-  /** Sets the compressed flag of the message that starts in the n-th DATA frame, or gives it another length. */
+  /**
+   * Sets the compressed flag of the message that starts in the n-th DATA frame, or gives it another
+   * length.
+   */
   | {
       readonly _tag: "DamagePrefix"
       readonly nthData: number
@@ -23,14 +27,23 @@ export type FrameFault =
   | { readonly _tag: "IgnorePings" }
   /** Changes the settings for the client, in front of the n-th DATA frame. */
   | { readonly _tag: "Settings"; readonly nthData: number; readonly values: SettingValues }
-  /** Sends frames in two parts: divided in their header, or in the prefix of the gRPC message in them. */
+  /**
+   * Sends frames in two parts: divided in their header, or in the prefix of the gRPC message in
+   * them.
+   */
   | { readonly _tag: "SplitFrames"; readonly where: "header" | "prefix" }
 
-/** Changes what goes over one connection. Both directions return parts that are to be written one by one. */
+/**
+ * Changes what goes over one connection. Both directions return parts that are to be written one by
+ * one.
+ */
 export interface FrameEditor {
   readonly down: (chunk: Uint8Array) => ReadonlyArray<Buffer>
   /** `down` holds frames that the client is to be sent because of what it said. */
-  readonly up: (chunk: Uint8Array) => { readonly up: ReadonlyArray<Buffer>; readonly down: ReadonlyArray<Buffer> }
+  readonly up: (chunk: Uint8Array) => {
+    readonly up: ReadonlyArray<Buffer>
+    readonly down: ReadonlyArray<Buffer>
+  }
 }
 
 const headerLength = 9
@@ -53,7 +66,10 @@ export const makeFrameEditor = (faults: ReadonlyArray<FrameFault>): FrameEditor 
   const divide = faults.find((fault) => fault._tag === "SplitFrames")?.where
   const changesSettings = faults.some((fault) => fault._tag === "Settings")
   const windows = makeWindowKeeper()
-  /** Settings that were sent and not acknowledged by the client, oldest first: whether they were ours. */
+  /**
+   * Settings that were sent and not acknowledged by the client, oldest first: whether they were
+   * ours.
+   */
   const unanswered: Array<boolean> = []
   let dataFrames = 0
 
@@ -120,7 +136,8 @@ export const makeFrameEditor = (faults: ReadonlyArray<FrameFault>): FrameEditor 
 
   const editUp = (frame: Buffer, down: Array<Buffer>): ReadonlyArray<Buffer> => {
     const type = frame[3]!
-    if (type === settingsType && (frame[4]! & ackFlag) !== 0) return unanswered.shift() === true ? [] : [frame]
+    if (type === settingsType && (frame[4]! & ackFlag) !== 0)
+      return unanswered.shift() === true ? [] : [frame]
     if (type !== dataType) return [frame]
     const more = windows.sent(streamOf(frame), frame.length - headerLength)
     if (more > 0) down.push(windowUpdate(streamOf(frame), more))
@@ -130,18 +147,24 @@ export const makeFrameEditor = (faults: ReadonlyArray<FrameFault>): FrameEditor 
   return {
     down: (chunk) => {
       const frames = split(chunk).flatMap(edit)
-      return divide === undefined ? together(frames) : frames.flatMap((frame) => halves(frame, divide))
+      return divide === undefined
+        ? together(frames)
+        : frames.flatMap((frame) => halves(frame, divide))
     },
     up: (chunk) => {
       if (!changesSettings) return { up: [Buffer.from(chunk)], down: [] }
       const down: Array<Buffer> = []
-      const up = splitUp(chunk).flatMap((frame) => (frame.length < headerLength ? [frame] : editUp(frame, down)))
+      const up = splitUp(chunk).flatMap((frame) =>
+        frame.length < headerLength ? [frame] : editUp(frame, down)
+      )
       return { up: together(up), down: together(down) }
     }
   }
 }
 
-/** Cuts a byte stream into frames; what comes in front of the first one is passed as single bytes. */
+/**
+ * Cuts a byte stream into frames; what comes in front of the first one is passed as single bytes.
+ */
 const makeSplitter = (preface: number) => {
   let rest: Buffer = Buffer.alloc(0)
   let before = preface
@@ -181,7 +204,8 @@ const divideData = (frame: Buffer): ReadonlyArray<Buffer> => {
 
 const halves = (frame: Buffer, where: "header" | "prefix"): ReadonlyArray<Buffer> => {
   const isData = frame[3] === dataType
-  const at = where === "header" ? 4 : isData && frame.length >= headerLength + 5 ? headerLength + 2 : 0
+  const at =
+    where === "header" ? 4 : isData && frame.length >= headerLength + 5 ? headerLength + 2 : 0
   return at === 0 || at >= frame.length ? [frame] : [frame.subarray(0, at), frame.subarray(at)]
 }
 
@@ -194,7 +218,12 @@ const windowUpdate = (streamId: number, bytes: number): Buffer => {
 }
 
 /** One HTTP/2 frame. */
-export const http2Frame = (type: number, flags: number, streamId: number, payload: Uint8Array): Buffer => {
+export const http2Frame = (
+  type: number,
+  flags: number,
+  streamId: number,
+  payload: Uint8Array
+): Buffer => {
   const header = Buffer.alloc(headerLength)
   header.writeUIntBE(payload.length, 0, 3)
   header[3] = type

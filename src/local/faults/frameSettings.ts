@@ -1,6 +1,7 @@
 /**
- * HTTP/2 settings that a script changes behind the server's back, and what makes the rest of the connection agree with them: the client's
- * acknowledgement is kept from the server, its window is kept within both the old and the new size, and its frames are divided again.
+ * HTTP/2 settings that a script changes behind the server's back, and what makes the rest of the
+ * connection agree with them: the client's acknowledgement is kept from the server, its window is
+ * kept within both the old and the new size, and its frames are divided again.
  */
 
 /** Settings by name; what is left out stays. */
@@ -51,8 +52,9 @@ const serverWindow = 65_535
 /** The frames of a connection's windows: what the server grants, and what the client is told. */
 export interface WindowKeeper {
   /**
-   * The initial window is to have a new size. Returns the size to tell the client, and what each call is granted besides. When it grows,
-   * the client is told less by what the server has not taken yet, and granted the rest when it has.
+   * The initial window is to have a new size. Returns the size to tell the client, and what each
+   * call is granted besides. When it grows, the client is told less by what the server has not
+   * taken yet, and granted the rest when it has.
    */
   readonly resize: (size: number) => {
     readonly told: number
@@ -60,7 +62,10 @@ export interface WindowKeeper {
   }
   /** The client sent so many bytes of a call; returns what it is granted, 0 for nothing. */
   readonly sent: (streamId: number, bytes: number) => number
-  /** The server grants so many bytes; undefined when it may say so itself, else what the client is granted instead. */
+  /**
+   * The server grants so many bytes; undefined when it may say so itself, else what the client is
+   * granted instead.
+   */
   readonly granted: (streamId: number, bytes: number) => number | undefined
 }
 

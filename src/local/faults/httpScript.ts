@@ -1,5 +1,6 @@
 /**
- * Scripted faults of the HTTP face: what the next requests to the token endpoint or the catalog get instead of an answer.
+ * Scripted faults of the HTTP face: what the next requests to the token endpoint or the catalog get
+ * instead of an answer.
  */
 
 /** The part of the HTTP face a fault strikes. */

@@ -1,5 +1,6 @@
 /**
- * Distributions of latencies as data, and seeded samplers of them: the same seed draws the same latencies, whatever the clock.
+ * Distributions of latencies as data, and seeded samplers of them: the same seed draws the same
+ * latencies, whatever the clock.
  */
 
 /** How long something takes, in milliseconds. */
@@ -10,8 +11,14 @@ export type Latency =
   | { readonly _tag: "Uniform"; readonly from: number; readonly to: number }
   /** Mostly short and sometimes long, with this mean. */
   | { readonly _tag: "Exponential"; readonly mean: number }
-  /** So much at each quantile from 0 to 1, ascending; between two of them in proportion, beyond the outer ones as these say. */
-  | { readonly _tag: "Quantiles"; readonly points: ReadonlyArray<readonly [quantile: number, millis: number]> }
+  /**
+   * So much at each quantile from 0 to 1, ascending; between two of them in proportion, beyond the
+   * outer ones as these say.
+   */
+  | {
+      readonly _tag: "Quantiles"
+      readonly points: ReadonlyArray<readonly [quantile: number, millis: number]>
+    }
 
 /** The latency of a distribution at a number from 0 (inclusive) to 1 (exclusive). */
 export const latencyAt = (latency: Latency, u: number): number => {
@@ -27,7 +34,10 @@ export const latencyAt = (latency: Latency, u: number): number => {
   }
 }
 
-const interpolate = (points: ReadonlyArray<readonly [quantile: number, millis: number]>, u: number): number => {
+const interpolate = (
+  points: ReadonlyArray<readonly [quantile: number, millis: number]>,
+  u: number
+): number => {
   const above = points.findIndex(([quantile]) => quantile > u)
   if (above < 0) return points[points.length - 1]?.[1] ?? 0
   const [highQuantile, high] = points[above]!
@@ -38,8 +48,8 @@ const interpolate = (points: ReadonlyArray<readonly [quantile: number, millis: n
 }
 
 /**
- * Draws latencies. `stream` numbers the independent series of one seed, such as the connections of a table, so that one of them drawing
- * more often does not change what the others draw.
+ * Draws latencies. `stream` numbers the independent series of one seed, such as the connections of
+ * a table, so that one of them drawing more often does not change what the others draw.
  */
 export const makeSampler = (latency: Latency, seed: number, stream: number): (() => number) => {
   const random = makeRandom(Math.imul(seed | 0, 0x9e3779b1) ^ Math.imul(stream + 1, 0x85ebca6b))

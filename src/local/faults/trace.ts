@@ -1,6 +1,7 @@
 /**
- * The trace of a server: connections, messages with their offsets, acknowledgements, faults and times, as JSON lines. It holds neither
- * payloads nor the values of headers, only the name of the table; bytes that a script made the server send are part of that script.
+ * The trace of a server: connections, messages with their offsets, acknowledgements, faults and
+ * times, as JSON lines. It holds neither payloads nor the values of headers, only the name of the
+ * table; bytes that a script made the server send are part of that script.
  */
 import type { FaultPoint, StruckAction } from "./faultScript.ts"
 import type { ConnectionFault } from "./faultySocket.ts"
@@ -15,14 +16,25 @@ export type StreamTraceEvent =
   /** It was answered. */
   | { readonly event: "created" }
   /** A record or batch was accepted. */
-  | { readonly event: "message"; readonly offset: number; readonly records: number; readonly bytes: number }
+  | {
+      readonly event: "message"
+      readonly offset: number
+      readonly records: number
+      readonly bytes: number
+    }
   /** Everything up to this offset is durable. */
   | { readonly event: "durable"; readonly offset: number }
-  /** Everything up to this offset was acknowledged, when so many messages, and at last the half-close, had arrived. */
+  /**
+   * Everything up to this offset was acknowledged, when so many messages, and at last the
+   * half-close, had arrived.
+   */
   | { readonly event: "ack"; readonly offset: number; readonly received: number }
   | { readonly event: "closeSignal" }
   | { readonly event: "halfClose" }
-  /** A fault struck. `offset` is the one that arrived, became durable or was about to be acknowledged; `received` as above. */
+  /**
+   * A fault struck. `offset` is the one that arrived, became durable or was about to be
+   * acknowledged; `received` as above.
+   */
   | {
       readonly event: "fault"
       readonly at: FaultPoint
@@ -39,12 +51,20 @@ export type TraceEvent = { readonly t: number } & (
   /** A connection to the gRPC face, with the faults it was given. */
   | { readonly event: "socket"; readonly faults: ReadonlyArray<ConnectionFault> }
   /** A request to the token endpoint or the catalog, with the fault that struck it. */
-  | { readonly event: "http"; readonly part: HttpPart; readonly action?: HttpFault["action"] | undefined }
+  | {
+      readonly event: "http"
+      readonly part: HttpPart
+      readonly action?: HttpFault["action"] | undefined
+    }
   /** There was more than the trace takes. */
   | { readonly event: "truncated" }
 )
 
-type Untimed = TraceEvent extends infer Event ? (Event extends unknown ? Omit<Event, "t"> : never) : never
+type Untimed = TraceEvent extends infer Event
+  ? Event extends unknown
+    ? Omit<Event, "t">
+    : never
+  : never
 
 /** Collects a trace. */
 export interface Trace {
@@ -60,7 +80,9 @@ export const makeTrace = (maxEvents: number, now: () => number): Trace => {
     add: (event) => {
       if (events.length > maxEvents || maxEvents === 0) return
       const t = Math.round((now() - start) * 1000) / 1000
-      events.push(events.length < maxEvents ? ({ t, ...event } as TraceEvent) : { t, event: "truncated" })
+      events.push(
+        events.length < maxEvents ? ({ t, ...event } as TraceEvent) : { t, event: "truncated" }
+      )
     },
     read: () => [...events]
   }
@@ -72,7 +94,8 @@ export const encodeTrace = (events: ReadonlyArray<TraceEvent>): string =>
 
 const encodeValue = function (this: unknown, key: string, value: unknown): unknown {
   // A Buffer has turned itself into an array by now, so what counts is what stands in the object.
-  const original = typeof this === "object" && this !== null ? (this as Record<string, unknown>)[key] : value
+  const original =
+    typeof this === "object" && this !== null ? (this as Record<string, unknown>)[key] : value
   if (original instanceof Uint8Array) return { base64: Buffer.from(original).toString("base64") }
   return original === Infinity ? "Infinity" : value
 }
@@ -80,7 +103,9 @@ const encodeValue = function (this: unknown, key: string, value: unknown): unkno
 const decodeValue = (_: string, value: unknown): unknown => {
   if (value === "Infinity") return Infinity
   if (typeof value !== "object" || value === null || !("base64" in value)) return value
-  return typeof value.base64 === "string" ? new Uint8Array(Buffer.from(value.base64, "base64")) : value
+  return typeof value.base64 === "string"
+    ? new Uint8Array(Buffer.from(value.base64, "base64"))
+    : value
 }
 
 /** Reads JSON lines; the text of what is wrong when they are no trace. */
@@ -100,18 +125,31 @@ export const decodeTrace = (text: string): ReadonlyArray<TraceEvent> | string =>
   return events
 }
 
-const streamEvents = new Set(["connect", "create", "created", "message", "durable", "ack", "closeSignal", "halfClose"])
+const streamEvents = new Set([
+  "connect",
+  "create",
+  "created",
+  "message",
+  "durable",
+  "ack",
+  "closeSignal",
+  "halfClose"
+])
 
 const isEvent = (value: unknown): value is TraceEvent => {
   if (typeof value !== "object" || value === null) return false
   const event = value as Record<string, unknown>
   if (typeof event["t"] !== "number") return false
-  const tagged = (action: unknown) => typeof (action as { readonly _tag?: unknown } | null)?._tag === "string"
+  const tagged = (action: unknown) =>
+    typeof (action as { readonly _tag?: unknown } | null)?._tag === "string"
   switch (event["event"]) {
     case "truncated":
       return true
     case "http":
-      return (event["part"] === "token" || event["part"] === "catalog") && optional(event["action"], tagged)
+      return (
+        (event["part"] === "token" || event["part"] === "catalog") &&
+        optional(event["action"], tagged)
+      )
     case "socket":
       return Array.isArray(event["faults"]) && event["faults"].every(tagged)
   }
@@ -120,7 +158,11 @@ const isEvent = (value: unknown): value is TraceEvent => {
     case "ack":
       return typeof event["offset"] === "number" && typeof event["received"] === "number"
     case "fault":
-      return typeof event["at"] === "string" && typeof event["received"] === "number" && tagged(event["action"])
+      return (
+        typeof event["at"] === "string" &&
+        typeof event["received"] === "number" &&
+        tagged(event["action"])
+      )
     case "end":
       return typeof event["how"] === "string" && typeof event["received"] === "number"
     default:
@@ -128,4 +170,5 @@ const isEvent = (value: unknown): value is TraceEvent => {
   }
 }
 
-const optional = (value: unknown, check: (value: unknown) => boolean): boolean => value === undefined || check(value)
+const optional = (value: unknown, check: (value: unknown) => boolean): boolean =>
+  value === undefined || check(value)

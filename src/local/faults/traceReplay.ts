@@ -1,6 +1,6 @@
 /**
- * Makes a script of a trace: on each connection the same faults strike at the same offsets, and the same acknowledgements are sent, in
- * the order in which the trace has them.
+ * Makes a script of a trace: on each connection the same faults strike at the same offsets, and the
+ * same acknowledgements are sent, in the order in which the trace has them.
  */
 import type { PlannedAck } from "./ackRules.ts"
 import type { Fault } from "./faultScript.ts"
@@ -57,11 +57,17 @@ export const replayOf = (events: ReadonlyArray<TraceEvent>): Replay => {
         if ((at === "ack" || at === "durable") && offset !== undefined) {
           acks.push({ offset, after: received, fault: at })
         }
-        faults.push({ table, fault: { at, connection, action, ...(offset === undefined ? {} : { offset }) } })
+        faults.push({
+          table,
+          fault: { at, connection, action, ...(offset === undefined ? {} : { offset }) }
+        })
         break
       }
       case "ack":
-        streamOf(event.table, event.connection).acks.push({ offset: event.offset, after: event.received })
+        streamOf(event.table, event.connection).acks.push({
+          offset: event.offset,
+          after: event.received
+        })
         break
       case "halfClose":
         streamOf(event.table, event.connection).halfClosed = true
@@ -71,8 +77,10 @@ export const replayOf = (events: ReadonlyArray<TraceEvent>): Replay => {
         break
       case "end": {
         const { acks, announced, halfClosed } = streamOf(event.table, event.connection)
-        // Its time was over, which no message says, so what arrived later than that has to wait for the end.
-        if (announced && !halfClosed) acks.push({ offset: Infinity, after: event.received, fault: "durable" })
+        // Its time was over, which no message says, so what arrived later than that has to wait for
+        // the end.
+        if (announced && !halfClosed)
+          acks.push({ offset: Infinity, after: event.received, fault: "durable" })
         break
       }
       default:
@@ -80,9 +88,13 @@ export const replayOf = (events: ReadonlyArray<TraceEvent>): Replay => {
     }
   }
   for (const { acks, halfClosed, number, table } of streams.values()) {
-    // What the client ended was acknowledged whole; anything else must not be acknowledged further than it was, before it ends.
+    // What the client ended was acknowledged whole; anything else must not be acknowledged further
+    // than it was, before it ends.
     const afterwards = halfClosed ? "automatic" : "halfClose"
-    faults.push({ table, fault: { at: "ack", connection: number, action: { _tag: "AckAt", acks, afterwards } } })
+    faults.push({
+      table,
+      fault: { at: "ack", connection: number, action: { _tag: "AckAt", acks, afterwards } }
+    })
   }
   return { faults, connections, http }
 }

@@ -1,9 +1,10 @@
 /**
  * One flush: sealed column buffers become Parquet files and one commit of the table, exactly once.
  *
- * Runs wherever it is called, on the main thread or in the flush worker. The commit carries the numbers of its log entries, so
- * a flush that is tried again after a crash or a lost answer finds out that it happened already. Where another writer replaced
- * the commit, the rows are committed again; where a data file of it is gone, the rows of that file.
+ * Runs wherever it is called, on the main thread or in the flush worker. The commit carries the
+ * numbers of its log entries, so a flush that is tried again after a crash or a lost answer finds
+ * out that it happened already. Where another writer replaced the commit, the rows are committed
+ * again; where a data file of it is gone, the rows of that file.
  */
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
@@ -40,12 +41,16 @@ import { upgradedProtocol } from "../delta/tableFolder.ts"
 import type { FlushJob, FlushOutcome } from "./flusher.ts"
 
 /** What a table asks of its writers. */
-export const rulesOf = ({ metadata, protocol }: Snapshot): TableRules => ({ metadata: metadata!, protocol: protocol! })
+export const rulesOf = ({ metadata, protocol }: Snapshot): TableRules => ({
+  metadata: metadata!,
+  protocol: protocol!
+})
 
 /** Throws unless the rows of a job may be committed to the table as it is now. */
 const checkTable = ({ snapshot, table }: DeltaLog, job: FlushJob): void => {
   const rules = rulesOf(snapshot)
-  if (rules.metadata.id !== job.tableId) throw new TableRefused(job.name, "another table has taken its folder")
+  if (rules.metadata.id !== job.tableId)
+    throw new TableRefused(job.name, "another table has taken its folder")
   const problem = writeProblem(rules)
   if (problem !== undefined) throw new TableRefused(job.name, problem)
   if (schemaKey(rules.metadata) !== job.schema) throw new TableChanged(table)
@@ -57,7 +62,8 @@ const sharedTree = sharedTrees()
 const treeOf = ({ columns, partitionColumns, schema }: FlushJob): ColumnTree =>
   sharedTree(schema, () => columns.filter(({ name }) => !partitionColumns.includes(name))).tree
 
-const txnOf = (snapshot: Snapshot, { appId }: RowRange): number => snapshot.transactions.get(appId)?.version ?? 0
+const txnOf = (snapshot: Snapshot, { appId }: RowRange): number =>
+  snapshot.transactions.get(appId)?.version ?? 0
 
 /**
  * Writes the rows of a job into files and commits them, as far as the table lacks them. Then does
@@ -74,7 +80,8 @@ export const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOut
   const tree = treeOf(job)
   const { lost, parts } = partsOf(job, missing)
   // The lost files held other rows of these log entries.
-  if (missing.isPartial && parts.length === 0) return { ...sizeOf(log.snapshot), committed: false, place: known }
+  if (missing.isPartial && parts.length === 0)
+    return { ...sizeOf(log.snapshot), committed: false, place: known }
   const adds: Array<Add> = []
   const written: Array<Promise<unknown>> = []
   let tried = false
@@ -92,14 +99,20 @@ export const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOut
         size,
         modificationTime: job.now,
         dataChange: !missing.isPartial,
-        stats: fileStatistics(tree, part.chunks, part.rows, propertiesOf(log.snapshot.metadata).indexed)
+        stats: fileStatistics(
+          tree,
+          part.chunks,
+          part.rows,
+          propertiesOf(log.snapshot.metadata).indexed
+        )
       })
     }
     const before = txnOf(log.snapshot, job)
     const last = Math.max(await lastNumber(log, job.appId), job.lastSequence)
     await log.commit((snapshot) => {
       // A number that moved meanwhile is another server's on the same folder.
-      tried = txnOf(snapshot, job) === before && lost.every((add) => snapshot.files.has(fileKey(add)))
+      tried =
+        txnOf(snapshot, job) === before && lost.every((add) => snapshot.files.has(fileKey(add)))
       if (!tried) return undefined
       return [
         ...commitActions(job, last, adds, lost, missing.isPartial),
@@ -108,7 +121,8 @@ export const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOut
     }, Promise.all(written))
     committed = tried
   } finally {
-    // Each try makes files of its own, and on a full disk those of the last one take the room of the next.
+    // Each try makes files of its own, and on a full disk those of the last one take the room of
+    // the next.
     if (!committed && !(tried && log.isNamed)) {
       for (const add of adds) await Fs.rm(filePath(job.folder, add.path), { force: true })
     }
@@ -116,22 +130,36 @@ export const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOut
   if (!committed) {
     throw new StorageFailure({
       reason: "Io",
-      message: `Another program wrote the same rows of ${job.name} at the same time. Flushing again finds out how far it came.`
+      message:
+        `Another program wrote the same rows of ${job.name} at the same time. Flushing ` +
+        `again finds out how far it came.`
     })
   }
   const { seen } = log
   const added = adds.map(({ path }) => path)
-  const place = { commits: [seen, ...(known?.commits ?? [])], paths: [...added, ...(known?.paths ?? [])] }
+  const place = {
+    commits: [seen, ...(known?.commits ?? [])],
+    paths: [...added, ...(known?.paths ?? [])]
+  }
   const upkeepProblem = await upkeep(log, tree, job, new Set([...place.paths, ...job.unconfirmed]))
   const warning = [problem ?? [], upkeepProblem ?? []].flat().join(" ")
-  return { ...sizeOf(log.snapshot), committed, seen, place, warning: warning === "" ? undefined : warning }
+  return {
+    ...sizeOf(log.snapshot),
+    committed,
+    seen,
+    place,
+    warning: warning === "" ? undefined : warning
+  }
 }
 
 /** All commits that were found, as one place; undefined without any. */
 const placeOf = (found: ReadonlyArray<FoundRange>): CommitPlace | undefined => {
   const places = found.flatMap(({ place }) => place ?? [])
   if (places.length === 0) return undefined
-  return { commits: places.flatMap(({ commits }) => commits), paths: places.flatMap(({ paths }) => paths) }
+  return {
+    commits: places.flatMap(({ commits }) => commits),
+    paths: places.flatMap(({ paths }) => paths)
+  }
 }
 
 /** What the table lacks of the rows of a job; undefined when it has all of them. */
@@ -142,7 +170,8 @@ const missingOf = (job: FlushJob, found: ReadonlyArray<FoundRange>): MissingRows
   throw new StorageFailure({
     reason: "CorruptTable",
     message:
-      `The table ${job.name} in ${job.folder} has a part of the log entries ${job.firstSequence} to ${job.lastSequence}. ` +
+      `The table ${job.name} in ${job.folder} has a part of the log entries ` +
+      `${job.firstSequence} to ${job.lastSequence}. ` +
       "Restart the server: it looks at each of them."
   })
 }
@@ -159,12 +188,16 @@ const partsOf = (
   throw new StorageFailure({
     reason: "CorruptTable",
     message:
-      `Data files of ${job.name} are missing in ${job.folder}, and the log holds other rows than they had. ` +
+      `Data files of ${job.name} are missing in ${job.folder}, and the log holds other rows ` +
+      `than they had. ` +
       "Restore the files from a backup."
   })
 }
 
-/** Adds the writer features that a table of an older version of this server lacks, as a commit of its own. */
+/**
+ * Adds the writer features that a table of an older version of this server lacks, as a commit of
+ * its own.
+ */
 const upgradeProtocol = async (log: DeltaLog, now: number): Promise<void> => {
   await log.commit(({ protocol }) => {
     const upgraded = protocol === undefined ? undefined : upgradedProtocol(protocol)
@@ -204,16 +237,23 @@ const upkeep = async (
     }
   }
   if (job.compactFiles > 0) {
-    await attempt("compaction", () => compactIfDue(log, tree, { fewest: job.compactFiles, except, now: job.now }))
+    await attempt("compaction", () =>
+      compactIfDue(log, tree, { fewest: job.compactFiles, except, now: job.now })
+    )
   }
   await attempt("clean-up", () => removeExpired(log, job.now))
   await attempt("checkpoint", () => log.checkpointIfDue(job.now))
   const { problems } = propertiesOf(log.snapshot.metadata)
-  const failed = failures.map((failure) => `Upkeep of ${job.folder} failed, its rows are safe. ${failure}`)
+  const failed = failures.map(
+    (failure) => `Upkeep of ${job.folder} failed, its rows are safe. ${failure}`
+  )
   return [...failed, ...problems].join(" ") || undefined
 }
 
-/** The commit of new files, which take the place of `lost` ones. `number` is that of the last log entry in the table. */
+/**
+ * The commit of new files, which take the place of `lost` ones. `number` is that of the last log
+ * entry in the table.
+ */
 const commitActions = (
   job: FlushJob,
   number: number,

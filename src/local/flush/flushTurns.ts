@@ -17,7 +17,8 @@ export class FlushTurns {
 
   /** Runs the work when its turn comes. */
   async run<A>(work: () => Promise<A>): Promise<A> {
-    if (this.running >= this.atOnce) await new Promise<void>((resolve) => this.waiting.push(resolve))
+    if (this.running >= this.atOnce)
+      await new Promise<void>((resolve) => this.waiting.push(resolve))
     else this.running++
     try {
       return await work()

@@ -5,7 +5,12 @@
  * version before each use. It opens the tables at a start as well: the flush of rows that a crash
  * has left finds the state, and no other thread reads it. `workerFlusher.ts` runs one in a thread.
  */
-import { type DeltaLog, openLog, removeFalseCheckpoints, type SeenVersion } from "../delta/deltaLog.ts"
+import {
+  type DeltaLog,
+  openLog,
+  removeFalseCheckpoints,
+  type SeenVersion
+} from "../delta/deltaLog.ts"
 import type { CommitPlace, RowRange } from "../delta/commitPlace.ts"
 import type { PartitionedRows } from "../delta/partitions.ts"
 import { type CommittedSize, sizeOf } from "../delta/tableSize.ts"
@@ -27,7 +32,10 @@ export interface FlushJob extends PartitionedRows, RowRange {
   readonly streams: ReadonlyMap<string, number>
   /** Whether a version may have been replaced since it was read, so that the log is read anew. */
   readonly again: boolean
-  /** Files of ours that no look has found in place yet. They are not merged: their rows may have to be committed again. */
+  /**
+   * Files of ours that no look has found in place yet. They are not merged: their rows may have to
+   * be committed again.
+   */
   readonly unconfirmed: ReadonlyArray<string>
   readonly now: number
   /** From how many small files of about the same size on a flush also merges them; 0 never does. */
@@ -37,7 +45,10 @@ export interface FlushJob extends PartitionedRows, RowRange {
 /** What a flush answers; `warning` tells of upkeep that failed. */
 export interface FlushOutcome extends CommittedSize {
   readonly committed: boolean
-  /** The version up to which the table was checked before the rows were committed, the commit included. */
+  /**
+   * The version up to which the table was checked before the rows were committed, the commit
+   * included.
+   */
   readonly seen?: SeenVersion | undefined
   /** Where a later look finds the rows; undefined when their commit is older than the log. */
   readonly place?: CommitPlace | undefined
@@ -83,8 +94,9 @@ export interface PreparedTable extends CommittedSize {
 /** Where flushes run. */
 export interface Flusher {
   /**
-   * Commits the rows of a job. Rejects with `TableRefused` when another writer changed the table into one
-   * that this server cannot write, and with `TableChanged` when the schema is not the job's any more.
+   * Commits the rows of a job. Rejects with `TableRefused` when another writer changed the table
+   * into one that this server cannot write, and with `TableChanged` when the schema is not the
+   * job's any more.
    */
   readonly flush: (job: FlushJob) => Promise<FlushOutcome>
   /**
@@ -105,8 +117,8 @@ export interface Flusher {
 }
 
 /**
- * A flusher that works on the calling thread: tables beside one another, what concerns one table one
- * after another. `readers` of the files that it writes.
+ * A flusher that works on the calling thread: tables beside one another, what concerns one table
+ * one after another. `readers` of the files that it writes.
  */
 export const localFlusher = (readers: Readers = "owner"): Flusher => {
   const tables = new Map<string, DeltaLog>()
@@ -129,7 +141,11 @@ export const localFlusher = (readers: Readers = "owner"): Flusher => {
     return log
   }
   /** Runs with a log whose cache is dropped on failure: the next call replays it from disk. */
-  const withLog = async <A>(folder: string, name: string, use: (log: DeltaLog) => Promise<A>): Promise<A> => {
+  const withLog = async <A>(
+    folder: string,
+    name: string,
+    use: (log: DeltaLog) => Promise<A>
+  ): Promise<A> => {
     try {
       return await use(await current(folder, name))
     } catch (error) {
@@ -137,7 +153,11 @@ export const localFlusher = (readers: Readers = "owner"): Flusher => {
       throw refusalOf(name, error)
     }
   }
-  const lookOf = ({ seen, snapshot }: DeltaLog): TableLook => ({ ...sizeOf(snapshot), ...rulesOf(snapshot), seen })
+  const lookOf = ({ seen, snapshot }: DeltaLog): TableLook => ({
+    ...sizeOf(snapshot),
+    ...rulesOf(snapshot),
+    seen
+  })
   return {
     open: (folder, name) =>
       inTurn(folder, async () => {

@@ -16,7 +16,11 @@ import type { LocatedRows, PreparedTable, PrepareJob } from "./flusher.ts"
  * Reads the log of the table in a folder; undefined when there is none. Versions that are replaced
  * meanwhile are noticed by the next look.
  */
-export const openTable = async (folder: string, name: string, readers: Readers): Promise<DeltaLog | undefined> => {
+export const openTable = async (
+  folder: string,
+  name: string,
+  readers: Readers
+): Promise<DeltaLog | undefined> => {
   try {
     if (placeProblem(folder)?.kind !== undefined) checkPlace(name, folder)
     return await readLog(folder, readers)
@@ -54,5 +58,6 @@ const located = ({ firstSequence, lastSequence, missing, place }: FoundRange): L
   firstSequence,
   lastSequence,
   place,
-  missing: missing === undefined ? "none" : place === undefined && !missing.isPartial ? "all" : "some"
+  missing:
+    missing === undefined ? "none" : place === undefined && !missing.isPartial ? "all" : "some"
 })

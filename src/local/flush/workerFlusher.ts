@@ -1,12 +1,21 @@
 /**
- * Runs flushes in one worker thread, so that Parquet and compression never stall the server's event loop.
+ * Runs flushes in one worker thread, so that Parquet and compression never stall the server's event
+ * loop.
  *
- * Column buffers are shared or move by transfer. A worker that dies fails the flushes it held; the next flush starts a new one, and the engine decodes
- * the lost rows from the log again. The worker's own code is `flushWorker.ts`.
+ * Column buffers are shared or move by transfer. A worker that dies fails the flushes it held; the
+ * next flush starts a new one, and the engine decodes the lost rows from the log again. The
+ * worker's own code is `flushWorker.ts`.
  */
 import { Worker } from "node:worker_threads"
 import { type StorageReason, StorageFailure } from "../log/storageErrors.ts"
-import type { Flusher, FlushJob, FlushOutcome, PreparedTable, PrepareJob, TableLook } from "./flusher.ts"
+import type {
+  Flusher,
+  FlushJob,
+  FlushOutcome,
+  PreparedTable,
+  PrepareJob,
+  TableLook
+} from "./flusher.ts"
 import type { Readers } from "../../internal/log/durableFile.ts"
 import { buffersOf } from "../parquet/columnBuffer.ts"
 import { giveMemory } from "../parquet/columnMemory.ts"
@@ -14,7 +23,12 @@ import { giveMemory } from "../parquet/columnMemory.ts"
 /** What goes to the worker. */
 export type WorkerRequest =
   | { readonly id: number; readonly kind: "flush"; readonly job: FlushJob }
-  | { readonly id: number; readonly kind: "open" | "look"; readonly folder: string; readonly name: string }
+  | {
+      readonly id: number
+      readonly kind: "open" | "look"
+      readonly folder: string
+      readonly name: string
+    }
   | { readonly id: number; readonly kind: "prepare"; readonly job: PrepareJob }
   | { readonly id: number; readonly kind: "forget"; readonly folder: string }
 
@@ -29,7 +43,9 @@ export interface WorkerError {
 }
 
 const errorOf = ({ message, reason, ...rest }: WorkerError): Error =>
-  reason === undefined ? Object.assign(new Error(message), rest) : new StorageFailure({ reason, message })
+  reason === undefined
+    ? Object.assign(new Error(message), rest)
+    : new StorageFailure({ reason, message })
 
 /** What a request answers. */
 export type Outcome = FlushOutcome | PreparedTable | TableLook | undefined | void
@@ -46,7 +62,8 @@ interface Waiting {
   readonly reject: (error: Error) => void
 }
 
-// String literals in `new URL` are not rewritten by the compiler, so the extension comes from the file that runs.
+// String literals in `new URL` are not rewritten by the compiler, so the extension comes from the
+// file that runs.
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
 const entry = new URL(`./flushWorker.${extension}`, import.meta.url)
 
@@ -60,10 +77,13 @@ interface Running {
 }
 
 /**
- * A flusher with a worker thread of its own, started with the first flush. `readers` of the files that it writes; `onStart` sees
- * each worker, and tests end it there.
+ * A flusher with a worker thread of its own, started with the first flush. `readers` of the files
+ * that it writes; `onStart` sees each worker, and tests end it there.
  */
-export const workerFlusher = (readers: Readers = "owner", onStart: (worker: Worker) => void = () => {}): Flusher => {
+export const workerFlusher = (
+  readers: Readers = "owner",
+  onStart: (worker: Worker) => void = () => {}
+): Flusher => {
   let running: Running | undefined
   let nextId = 1
 
@@ -72,8 +92,8 @@ export const workerFlusher = (readers: Readers = "owner", onStart: (worker: Work
       name: "effect-zerobus-flush",
       workerData: readers,
       // With a limit of 2,048 MiB V8 would let the heap grow to four times what is in use before it
-      // collects, with less to twice. Three halves of the young generation count, each 8 MiB: V8's own
-      // limit is 64 MiB for each.
+      // collects, with less to twice. Three halves of the young generation count, each 8 MiB: V8's
+      // own limit is 64 MiB for each.
       resourceLimits: { maxOldGenerationSizeMb: 2047, maxYoungGenerationSizeMb: 24 }
     })
     // Each worker has a map: a worker that failed exits later, when its successor holds requests.
@@ -99,7 +119,10 @@ export const workerFlusher = (readers: Readers = "owner", onStart: (worker: Work
     return started
   }
 
-  const request = <A>(request: WorkerRequest, memory: ReadonlyArray<ArrayBufferLike> = []): Promise<A> =>
+  const request = <A>(
+    request: WorkerRequest,
+    memory: ReadonlyArray<ArrayBufferLike> = []
+  ): Promise<A> =>
     new Promise((resolve, reject) => {
       const { waiting, worker } = (running ??= start())
       worker.ref()
@@ -110,7 +133,9 @@ export const workerFlusher = (readers: Readers = "owner", onStart: (worker: Work
       )
     })
 
-  /** Tries again with another worker: a table that fails to open is refused until the next start. */
+  /**
+   * Tries again with another worker: a table that fails to open is refused until the next start.
+   */
   const twice = <A>(send: () => Promise<A>): Promise<A> =>
     send().catch((error: unknown) => {
       if (error instanceof WorkerEnded) return send()
@@ -119,7 +144,8 @@ export const workerFlusher = (readers: Readers = "owner", onStart: (worker: Work
 
   return {
     flush: (job) => request({ id: nextId++, kind: "flush", job }, buffersOf(job.chunks)),
-    open: (folder, name) => twice(() => request<TableLook | undefined>({ id: nextId++, kind: "open", folder, name })),
+    open: (folder, name) =>
+      twice(() => request<TableLook | undefined>({ id: nextId++, kind: "open", folder, name })),
     prepare: (job) => twice(() => request<PreparedTable>({ id: nextId++, kind: "prepare", job })),
     look: (folder, name) => request({ id: nextId++, kind: "look", folder, name }),
     forget: async (folder) => {

@@ -41,8 +41,8 @@ export interface FoundLogFiles {
 }
 
 /**
- * Reads the files of a shared log. With `repair` a torn end of the last one is cut off; damage elsewhere throws a
- * `StorageFailure`.
+ * Reads the files of a shared log. With `repair` a torn end of the last one is cut off; damage
+ * elsewhere throws a `StorageFailure`.
  */
 export const findRows = async (folder: string, repair: boolean): Promise<FoundLogFiles> => {
   const tables = new Map<string, FoundTable>()
@@ -77,7 +77,8 @@ export const findRows = async (folder: string, repair: boolean): Promise<FoundLo
     throw new StorageFailure({
       reason: "CorruptLog",
       message:
-        `The log ${error.path} of the tables is damaged at byte ${error.byte} of ${error.bytes}, inside records that had ` +
+        `The log ${error.path} of the tables is damaged at byte ${error.byte} of ` +
+        `${error.bytes}, inside records that had ` +
         `been acknowledged. Restore the file from a backup, or move it away to give up its records.`
     })
   }
@@ -113,11 +114,18 @@ const note = (
   if (table === undefined) tables.set(owner.tableId, (table = { owner, parts: [] }))
   let part = table.parts[table.parts.length - 1]
   if (part === undefined || part.places[0]!.file !== file) {
-    part = { places: [], firstSequence: sequence, lastSequence: sequence, rows: 0, streams: new Map() }
+    part = {
+      places: [],
+      firstSequence: sequence,
+      lastSequence: sequence,
+      rows: 0,
+      streams: new Map()
+    }
     table.parts.push(part)
   }
   addPlace(part.places, file, start, end)
   part.lastSequence = sequence
   part.rows += rows
-  if (position !== undefined) part.streams.set(position.streamId, { offset: position.offset, sequence })
+  if (position !== undefined)
+    part.streams.set(position.streamId, { offset: position.offset, sequence })
 }

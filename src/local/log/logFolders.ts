@@ -1,8 +1,9 @@
 /**
  * The logs below a data folder: which there are, for which tables, and the order to discard one.
  *
- * A log is discarded by naming its segments in a file beside them. Whoever owns the data folder at that moment deletes them: a running
- * server, or the command itself. A segment that was made anew since, or that got records, is kept.
+ * A log is discarded by naming its segments in a file beside them. Whoever owns the data folder at
+ * that moment deletes them: a running server, or the command itself. A segment that was made anew
+ * since, or that got records, is kept.
  */
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
@@ -18,10 +19,12 @@ import { segmentNumbers } from "./logSegments.ts"
 const logsFolder = (dataFolder: string): string => Path.join(dataFolder, ".wal")
 
 /** Where the log that all tables share lies. No table has this id. */
-export const sharedFolder = (dataFolder: string): string => Path.join(logsFolder(dataFolder), "_shared")
+export const sharedFolder = (dataFolder: string): string =>
+  Path.join(logsFolder(dataFolder), "_shared")
 
 /** Where the own log of a table lies, if it has one. */
-export const walFolder = (dataFolder: string, tableId: string): string => Path.join(logsFolder(dataFolder), tableId)
+export const walFolder = (dataFolder: string, tableId: string): string =>
+  Path.join(logsFolder(dataFolder), tableId)
 
 /** The ids that have a folder for a log of their own below a data folder, without case. */
 export interface OwnLogs {
@@ -35,12 +38,19 @@ export const ownLogs = async (dataFolder: string): Promise<OwnLogs> => {
   return { has: (tableId) => known.has(tableId.toLowerCase()) }
 }
 
-/** What becomes of acknowledged records in the log of a table that takes none, and how they are taken out. */
+/**
+ * What becomes of acknowledged records in the log of a table that takes none, and how they are
+ * taken out.
+ */
 export const logAdvice = (table: string): string =>
-  `Acknowledged records stay in its log until then; to take them out: zerobus table salvage ${table} --to FILE ` +
+  `Acknowledged records stay in its log until then; to take them out: zerobus table salvage ` +
+  `${table} --to FILE ` +
   "(with --discard to drop them there)."
 
-/** A segment as it was read: its random mark and its size tell it from another one of the same number. */
+/**
+ * A segment as it was read: its random mark and its size tell it from another one of the same
+ * number.
+ */
 export interface SegmentPlace {
   readonly number: number
   readonly mark: string
@@ -63,7 +73,10 @@ const headerOf = async (
   bytes: (await Fs.lstat(path)).size
 })
 
-/** The log of the table with this id; undefined when it has no segments. One that cannot be opened tells neither name nor bytes. */
+/**
+ * The log of the table with this id; undefined when it has no segments. One that cannot be opened
+ * tells neither name nor bytes.
+ */
 export const logIn = async (dataFolder: string, tableId: string): Promise<FoundLog | undefined> => {
   const folder = walFolder(dataFolder, tableId)
   let table: string | undefined
@@ -102,8 +115,15 @@ const none = (error: unknown): ReadonlyArray<never> => {
 const orderFile = (folder: string): string => Path.join(folder, "discard.json")
 
 /** Orders that these segments of a log are discarded. */
-export const orderDiscard = async (folder: string, segments: ReadonlyArray<SegmentPlace>): Promise<void> => {
-  await replaceSynced(orderFile(folder), `${orderFile(folder)}-${randomUUID()}`, JSON.stringify({ segments }))
+export const orderDiscard = async (
+  folder: string,
+  segments: ReadonlyArray<SegmentPlace>
+): Promise<void> => {
+  await replaceSynced(
+    orderFile(folder),
+    `${orderFile(folder)}-${randomUUID()}`,
+    JSON.stringify({ segments })
+  )
   await syncFolder(folder)
 }
 
@@ -115,13 +135,19 @@ export const isDiscardOrdered = (folder: string): Promise<boolean> =>
   )
 
 const isSegment = (value: unknown): value is SegmentPlace =>
-  typeof value === "object" && value !== null && "number" in value && "mark" in value && "bytes" in value
+  typeof value === "object" &&
+  value !== null &&
+  "number" in value &&
+  "mark" in value &&
+  "bytes" in value
 
 /** The segments that were ordered to be discarded; none without an order. */
 export const discardOrder = async (folder: string): Promise<ReadonlyArray<SegmentPlace>> => {
   const text = await readPlain(orderFile(folder)).catch(gone)
   if (text === undefined) return []
-  const { segments } = JSON.parse(text.toString("utf8")) as { readonly segments: ReadonlyArray<unknown> }
+  const { segments } = JSON.parse(text.toString("utf8")) as {
+    readonly segments: ReadonlyArray<unknown>
+  }
   return segments.filter(isSegment)
 }
 
@@ -130,8 +156,8 @@ export const isSamePlace = (one: SegmentPlace, other: SegmentPlace): boolean =>
   one.number === other.number && one.mark === other.mark && one.bytes === other.bytes
 
 /**
- * Deletes the segments of a log that were ordered to be discarded, and answers how many. Only for the owner
- * of the data folder, and only while nobody writes the log.
+ * Deletes the segments of a log that were ordered to be discarded, and answers how many. Only for
+ * the owner of the data folder, and only while nobody writes the log.
  */
 export const discardOrdered = async (folder: string): Promise<number> => {
   if (!(await isDiscardOrdered(folder))) return 0
@@ -141,7 +167,8 @@ export const discardOrdered = async (folder: string): Promise<number> => {
     const path = segmentPath(folder, number)
     const found = await headerOf(path).catch(gone)
     if (found === undefined) continue
-    if (!isSamePlace({ number, mark: found.header?.mark ?? "", bytes: found.bytes }, segment)) continue
+    if (!isSamePlace({ number, mark: found.header?.mark ?? "", bytes: found.bytes }, segment))
+      continue
     await Fs.rm(path)
     discarded++
   }

@@ -10,8 +10,8 @@ import { StorageFailure } from "./storageErrors.ts"
 
 /**
  * How the records of a writer are encoded; enough to decode them again after a restart. A record of
- * Arrow is a whole message with many rows; its `schema` is the header of an IPC message. That of Avro
- * is JSON text.
+ * Arrow is a whole message with many rows; its `schema` is the header of an IPC message. That of
+ * Avro is JSON text.
  */
 export type LogFormat =
   | { readonly _tag: "Json" }
@@ -103,7 +103,9 @@ export const formatOf = (code: number, bytes: Uint8Array): LogFormat => {
   }
   throw new StorageFailure({
     reason: "CorruptLog",
-    message: "The log holds records in a format of a later version. Start that version on this data folder."
+    message:
+      "The log holds records in a format of a later version. Start that version on this data " +
+      "folder."
   })
 }
 
@@ -181,7 +183,12 @@ export class FramesReader {
       const found = peekRecords(body)
       if (found === undefined) return
       const { position, sequence, writer } = found
-      this.frames.push({ sequence, format: this.formats.get(writer)!, records: recordsOf(body), position })
+      this.frames.push({
+        sequence,
+        format: this.formats.get(writer)!,
+        records: recordsOf(body),
+        position
+      })
     }
   }
 }
@@ -205,7 +212,10 @@ export const peekRecords = (body: Buffer): PeekedRecords | undefined =>
 
 const readPosition = (body: Buffer): StreamPosition => {
   const start = fixedBytes + 9
-  return { offset: body.readDoubleLE(fixedBytes), streamId: body.toString("latin1", start, start + body[start - 1]!) }
+  return {
+    offset: body.readDoubleLE(fixedBytes),
+    streamId: body.toString("latin1", start, start + body[start - 1]!)
+  }
 }
 
 /** The records of a frame, as views into it. */

@@ -19,10 +19,13 @@ export interface FoundSegment {
 }
 
 /**
- * Reads all segments of a log folder in order, one at a time. A torn end of the last one is cut off; damage anywhere else
- * throws a `StorageFailure` with reason `CorruptLog`.
+ * Reads all segments of a log folder in order, one at a time. A torn end of the last one is cut
+ * off; damage anywhere else throws a `StorageFailure` with reason `CorruptLog`.
  */
-export const readSegments = async function* (folder: string, table: string): AsyncGenerator<FoundSegment> {
+export const readSegments = async function* (
+  folder: string,
+  table: string
+): AsyncGenerator<FoundSegment> {
   let reader = new FramesReader()
   try {
     const files = readSegmentFiles<TableLogHeader>(nodeDisk, folder, true, (content, body, end) =>
@@ -38,14 +41,19 @@ export const readSegments = async function* (folder: string, table: string): Asy
     throw new StorageFailure({
       reason: "CorruptLog",
       message:
-        `The log ${error.path} of table ${table} is damaged at byte ${error.byte} of ${error.bytes}, ` +
-        `inside records that had been acknowledged. Restore the file from a backup, or move it away to give up its records.`
+        `The log ${error.path} of table ${table} is damaged at byte ${error.byte} of ` +
+        `${error.bytes}, ` +
+        `inside records that had been acknowledged. Restore the file from a backup, or move it ` +
+        `away to give up its records.`
     })
   }
 }
 
 /** Reads the whole frames in the first bytes of a file; none when there is no such file. */
-export const readFrames = async (folder: string, { bytes, file }: FileEnd): Promise<ReadonlyArray<RecordsFrame>> => {
+export const readFrames = async (
+  folder: string,
+  { bytes, file }: FileEnd
+): Promise<ReadonlyArray<RecordsFrame>> => {
   const reader = new FramesReader()
   try {
     const content = (await nodeDisk.readFile(segmentPath(folder, file))).subarray(0, bytes)
@@ -57,4 +65,5 @@ export const readFrames = async (folder: string, { bytes, file }: FileEnd): Prom
 }
 
 /** The numbers of the segments in a folder, ascending; none when there is no folder. */
-export const segmentNumbers = (folder: string): Promise<ReadonlyArray<number>> => numbersIn(nodeDisk, folder)
+export const segmentNumbers = (folder: string): Promise<ReadonlyArray<number>> =>
+  numbersIn(nodeDisk, folder)

@@ -1,7 +1,7 @@
 /**
- * The log of one table alone, in a folder of its own: where records go that their table cannot take,
- * so that they hold up no file of the shared log, and can be salvaged or discarded. Servers before
- * the shared log wrote all records there.
+ * The log of one table alone, in a folder of its own: where records go that their table cannot
+ * take, so that they hold up no file of the shared log, and can be salvaged or discarded. Servers
+ * before the shared log wrote all records there.
  */
 import * as Path from "node:path"
 import { makeFoldersIn } from "../../internal/log/durableFile.ts"
@@ -9,7 +9,13 @@ import { FrameBuffer } from "../../internal/log/frames.ts"
 import { nodeDisk } from "../../internal/log/logDisk.ts"
 import { segmentNumbers } from "../../internal/log/segmentFiles.ts"
 import { SegmentWriter } from "../../internal/log/segmentWriter.ts"
-import { type LogFormat, type RecordsFrame, type TableLogHeader, writeFormat, writeRecords } from "./logFrames.ts"
+import {
+  type LogFormat,
+  type RecordsFrame,
+  type TableLogHeader,
+  writeFormat,
+  writeRecords
+} from "./logFrames.ts"
 import { walFolder } from "./logFolders.ts"
 import type { FoundTable } from "./foundRows.ts"
 import type { LogOwner } from "./sharedFrames.ts"
@@ -17,8 +23,8 @@ import type { SharedLog } from "./sharedLog.ts"
 import { storageFailure } from "./storageErrors.ts"
 
 /**
- * Moves all that a start found in the shared log, and that no table took over, into the own logs of its tables. What a full
- * disk does not take stays where it is, and is moved by the next start.
+ * Moves all that a start found in the shared log, and that no table took over, into the own logs of
+ * its tables. What a full disk does not take stays where it is, and is moved by the next start.
  */
 export const moveOutFound = async (shared: SharedLog, dataFolder: string): Promise<void> => {
   for (const [tableId, found] of shared.found) {
@@ -42,7 +48,9 @@ const moveOut = async (
   const places = parts.flatMap((part) => part.places)
   const first = parts[0]?.firstSequence ?? 0
   const last = parts[parts.length - 1]?.lastSequence ?? 0
-  const frames = (await shared.readBack({ places }, true)).filter(({ sequence }) => sequence >= first)
+  const frames = (await shared.readBack({ places }, true)).filter(
+    ({ sequence }) => sequence >= first
+  )
   await writeOwn(folder, (numbers[numbers.length - 1] ?? 0) + 1, owner, frames)
   shared.found.delete(tableId)
   for (const part of parts) await shared.release(part, part.places)

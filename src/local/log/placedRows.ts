@@ -26,8 +26,8 @@ export const bytesAt = (places: ReadonlyArray<Place>): number =>
   places.reduce((sum, { end, start }) => sum + end - start, 0)
 
 /**
- * Reads the records at these places. Frames that cannot be read are left out, for those who count them, or
- * with `all` throw a `StorageFailure`. `formatOf` a writer in a file.
+ * Reads the records at these places. Frames that cannot be read are left out, for those who count
+ * them, or with `all` throw a `StorageFailure`. `formatOf` a writer in a file.
  */
 export const readPlaces = async (
   folder: string,
@@ -46,7 +46,11 @@ export const readPlaces = async (
       for (const { end: to, start } of file === undefined ? [] : places.slice(first, end)) {
         const bytes = Buffer.allocUnsafeSlow(to - start)
         const length = await file!.read(bytes, bytes.length, start)
-        const whole = readFrames(bytes.subarray(0, length), (writer) => formatOf(number, writer), frames)
+        const whole = readFrames(
+          bytes.subarray(0, length),
+          (writer) => formatOf(number, writer),
+          frames
+        )
         if (all && whole < bytes.length) throw unreadable(folder, number)
       }
     } finally {
@@ -64,7 +68,9 @@ const orGone = (error: unknown): undefined => {
 const unreadable = (folder: string, file: number): StorageFailure =>
   new StorageFailure({
     reason: "CorruptLog",
-    message: `Acknowledged records in ${segmentPath(folder, file)} cannot be read. Restore the file from a backup.`
+    message:
+      `Acknowledged records in ${segmentPath(folder, file)} cannot be read. Restore the ` +
+      `file from a backup.`
   })
 
 /** Adds the records in whole frames. Returns how many bytes those take. */

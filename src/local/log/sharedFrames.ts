@@ -22,7 +22,11 @@ const droppedKind = 5
 const fixedBytes = 10
 
 /** Appends the table and the format of a writer; comes before its first records in each file. */
-export const writeOwned = (frames: FrameBuffer, writer: number, { format, owner }: OwnedFormat): void => {
+export const writeOwned = (
+  frames: FrameBuffer,
+  writer: number,
+  { format, owner }: OwnedFormat
+): void => {
   const id = Buffer.from(owner.tableId, "utf8")
   const name = Buffer.from(owner.table, "utf8")
   const tail = formatBytes(format)
@@ -39,7 +43,10 @@ export const writeOwned = (frames: FrameBuffer, writer: number, { format, owner 
   frames.end()
 }
 
-/** Appends that the records of a table up to a sequence number are nobody's: they are elsewhere, or the table was dropped. */
+/**
+ * Appends that the records of a table up to a sequence number are nobody's: they are elsewhere, or
+ * the table was dropped.
+ */
 export const writeDropped = (frames: FrameBuffer, tableId: string, upTo: number): void => {
   const id = Buffer.from(tableId, "utf8")
   const body = frames.begin(9 + id.length)
@@ -57,11 +64,15 @@ export type Notice =
 
 /** Reads the body of a frame. */
 export const readNotice = (body: Buffer): Notice => {
-  if (body[0] === droppedKind) return { dropped: body.toString("utf8", 9), upTo: body.readDoubleLE(1) }
+  if (body[0] === droppedKind)
+    return { dropped: body.toString("utf8", 9), upTo: body.readDoubleLE(1) }
   if (body[0] !== ownedKind) return undefined
   const idEnd = fixedBytes + body.readUInt16LE(6)
   const nameEnd = idEnd + body.readUInt16LE(8)
-  const owner = { tableId: body.toString("utf8", fixedBytes, idEnd), table: body.toString("utf8", idEnd, nameEnd) }
+  const owner = {
+    tableId: body.toString("utf8", fixedBytes, idEnd),
+    table: body.toString("utf8", idEnd, nameEnd)
+  }
   const format = formatOf(body[5]!, body.subarray(nameEnd))
   return { writer: body.readUInt32LE(1), owned: { owner, format } }
 }

@@ -1,14 +1,14 @@
 /**
  * The write-ahead log of all tables: records are durable once their group is on disk.
  *
- * Groups form by themselves, of the records of all tables: while one is being written and synced (off
- * the event loop), everything that arrives collects in the next. However many tables there are, they
- * share each synchronisation. When a write fails, its group and all that wait behind it fail
- * together, and the log goes on in a new file as soon as writing works again.
+ * Groups form by themselves, of the records of all tables: while one is being written and synced
+ * (off the event loop), everything that arrives collects in the next. However many tables there
+ * are, they share each synchronisation. When a write fails, its group and all that wait behind it
+ * fail together, and the log goes on in a new file as soon as writing works again.
  *
- * A file ends after some time or size. It is deleted when no table needs records in it or in an older
- * file any more; a table that cannot be written moves its own out (`ownLog.ts`). What a table sees of
- * the log is `tableLog.ts`.
+ * A file ends after some time or size. It is deleted when no table needs records in it or in an
+ * older file any more; a table that cannot be written moves its own out (`ownLog.ts`). What a table
+ * sees of the log is `tableLog.ts`.
  */
 import * as Path from "node:path"
 import { makeFolder, makeFoldersIn } from "../../internal/log/durableFile.ts"
@@ -18,7 +18,12 @@ import { nodeDisk } from "../../internal/log/logDisk.ts"
 import { segmentPath } from "../../internal/log/segmentFiles.ts"
 import { DeletedSegment, SegmentWriter } from "../../internal/log/segmentWriter.ts"
 import { findRows, type FoundTable } from "./foundRows.ts"
-import { type LogFormat, type RecordsFrame, type StreamPosition, writeRecords } from "./logFrames.ts"
+import {
+  type LogFormat,
+  type RecordsFrame,
+  type StreamPosition,
+  writeRecords
+} from "./logFrames.ts"
 import { sharedFolder } from "./logFolders.ts"
 import { addPlace, type Place, readPlaces } from "./placedRows.ts"
 import { type OwnedFormat, writeDropped, writeOwned } from "./sharedFrames.ts"
@@ -38,7 +43,10 @@ export interface PlacedRows {
   readonly places: Array<Place>
 }
 
-/** Whoever appends. Called when groups fail, before their callbacks, with the number of the first one. */
+/**
+ * Whoever appends. Called when groups fail, before their callbacks, with the number of the first
+ * one.
+ */
 export interface Appender {
   readonly groupsFailed: (firstGroup: number) => void
 }
@@ -94,7 +102,11 @@ export class SharedLog {
   private nextWriter = 1
   private durableGroup = 0
   /** Runs of groups that failed; neighbours are one entry, so the list stays short. */
-  private readonly failures: Array<{ readonly first: number; last: number; failure: StorageFailure }> = []
+  private readonly failures: Array<{
+    readonly first: number
+    last: number
+    failure: StorageFailure
+  }> = []
   /** Whether the folder was made or found; a log without records has none. */
   private hasFolder = false
   private closed = false
@@ -115,7 +127,8 @@ export class SharedLog {
       disk: this.synced.disk,
       folder,
       first: Math.max(0, ...files.keys()) + 1,
-      // A torn end of the last one that was found is cut off before this log takes its first record.
+      // A torn end of the last one that was found is cut off before this log takes its first
+      // record.
       before: undefined,
       sync: true,
       header: () => ({ version: 2 }),
@@ -236,7 +249,10 @@ export class SharedLog {
     this.hasFolder = true
   }
 
-  private settle(groups: ReadonlyArray<Group>, failed: { readonly error: unknown } | undefined): void {
+  private settle(
+    groups: ReadonlyArray<Group>,
+    failed: { readonly error: unknown } | undefined
+  ): void {
     const first = groups[0]!.number
     const last = groups[groups.length - 1]!.number
     const failure = failed === undefined ? undefined : this.failureOf(failed.error)
@@ -248,7 +264,9 @@ export class SharedLog {
       this.noteFailure(first, last, failure)
       // The next group begins a file that has no formats yet.
       this.formats.clear()
-      const appenders = new Set(groups.flatMap(({ entries }) => entries.map(({ appender }) => appender)))
+      const appenders = new Set(
+        groups.flatMap(({ entries }) => entries.map(({ appender }) => appender))
+      )
       for (const appender of appenders) appender.groupsFailed(first)
     }
     for (const group of groups) {
@@ -306,8 +324,8 @@ export class SharedLog {
 
   /**
    * Deletes files that nobody needs, oldest first, up to one that is needed; the one that groups go
-   * to only when no group is under way. Only the file behind a file says where that one ends: without
-   * it, what a failed write left at the end of the other would count as records.
+   * to only when no group is under way. Only the file behind a file says where that one ends:
+   * without it, what a failed write left at the end of the other would count as records.
    */
   async removeUnused(): Promise<void> {
     for (const [file, { users }] of this.files) {
@@ -329,7 +347,9 @@ export class SharedLog {
     if (this.files.size === 0 && this.groups.oldest === undefined) return
     const group = this.open ?? this.openNext()
     writeDropped(group.frames, tableId, upTo)
-    const failure = await new Promise<StorageFailure | undefined>((resolve) => this.onDurable(group.number, resolve))
+    const failure = await new Promise<StorageFailure | undefined>((resolve) =>
+      this.onDurable(group.number, resolve)
+    )
     if (failure !== undefined) throw failure
   }
 
@@ -339,7 +359,10 @@ export class SharedLog {
     this.abandoned = true
   }
 
-  /** Waits for the groups under way, then closes the files, and deletes those that nobody needs. Later appends fail. */
+  /**
+   * Waits for the groups under way, then closes the files, and deletes those that nobody needs.
+   * Later appends fail.
+   */
   async close(): Promise<void> {
     await this.groups.settled()
     this.closed = true
@@ -355,7 +378,8 @@ const deletedFailure = (path: string): StorageFailure =>
     reason: "CorruptLog",
     message:
       `The log file ${path} was deleted while the server ran. ` +
-      `Records of the last seconds may be lost with it. Restart the server on a data folder that stays.`
+      `Records of the last seconds may be lost with it. Restart the server on a data folder ` +
+      `that stays.`
   })
 
 const closedFailure = new StorageFailure({ reason: "Closed", message: "The storage is closed." })

@@ -1,15 +1,15 @@
 /**
- * What the storage of the local server can fail with. Messages are full sentences for whoever runs the server; none carries
- * the content of a record.
+ * What the storage of the local server can fail with. Messages are full sentences for whoever runs
+ * the server; none carries the content of a record.
  */
 import * as Data from "effect/Data"
 import { FolderLocked } from "../../internal/log/folderLock.ts"
 import { refusedPath } from "../../internal/log/plainFile.ts"
 
 /**
- * Why storage failed. `DiskFull`, `NotWritable` and `TableRefused` pass when the operator acts; the store
- * stays usable afterwards. `TableRefused`: another writer changed the table into one that this server
- * cannot write by the table's rules.
+ * Why storage failed. `DiskFull`, `NotWritable` and `TableRefused` pass when the operator acts; the
+ * store stays usable afterwards. `TableRefused`: another writer changed the table into one that
+ * this server cannot write by the table's rules.
  */
 export type StorageReason =
   | "NotWritable"
@@ -28,13 +28,19 @@ export class StorageFailure extends Data.TaggedError("StorageFailure")<{
   readonly message: string
 }> {}
 
-/** A table of that name exists already. `problem` says why it is not served, and what to do; undefined for one that is. */
+/**
+ * A table of that name exists already. `problem` says why it is not served, and what to do;
+ * undefined for one that is.
+ */
 export class TableExists extends Data.TaggedError("TableExists")<{
   readonly name: string
   readonly problem?: string | undefined
 }> {
   override get message(): string {
-    return this.problem ?? `The table ${this.name} exists already. Drop it first, or choose another name.`
+    return (
+      this.problem ??
+      `The table ${this.name} exists already. Drop it first, or choose another name.`
+    )
   }
 }
 
@@ -52,7 +58,9 @@ export class UnsupportedColumn extends Data.TaggedError("UnsupportedColumn")<{
 }> {}
 
 /** The definition of a table is not acceptable. */
-export class InvalidDefinition extends Data.TaggedError("InvalidDefinition")<{ readonly message: string }> {}
+export class InvalidDefinition extends Data.TaggedError("InvalidDefinition")<{
+  readonly message: string
+}> {}
 
 /** Why a descriptor does not fit the table, in the words of the service. */
 export type SchemaCause =
@@ -62,13 +70,19 @@ export type SchemaCause =
   | "TYPE_INCOMPATIBLE"
   | "FIELD_COUNT_MISMATCH"
 
-/** The descriptor of a stream does not fit the table, or is none. `causes` is empty when the descriptor could not be read. */
+/**
+ * The descriptor of a stream does not fit the table, or is none. `causes` is empty when the
+ * descriptor could not be read.
+ */
 export class SchemaRejected extends Data.TaggedError("SchemaRejected")<{
   readonly causes: ReadonlyArray<SchemaCause>
   readonly message: string
 }> {}
 
-/** Why a batch was refused: the index of the first bad record, its column path and what was expected there, never the value. */
+/**
+ * Why a batch was refused: the index of the first bad record, its column path and what was expected
+ * there, never the value.
+ */
 export class RecordRejected {
   readonly _tag = "RecordRejected"
   readonly index: number
@@ -86,18 +100,26 @@ export class RecordRejected {
   }
 }
 
-/** Code of the error that becomes a failure of reason `TableRefused`; it survives the way out of a worker thread. */
+/**
+ * Code of the error that becomes a failure of reason `TableRefused`; it survives the way out of a
+ * worker thread.
+ */
 export const tableRefused = "TABLE_REFUSED"
 
 /**
- * Turns a failure of the file system into a `StorageFailure` that says what to do. `doing` completes "while ..."; `place` is named where the
- * error names no path.
+ * Turns a failure of the file system into a `StorageFailure` that says what to do. `doing`
+ * completes "while ..."; `place` is named where the error names no path.
  */
 export const storageFailure = (error: unknown, doing: string, place: string): StorageFailure => {
   if (error instanceof StorageFailure) return error
-  if (error instanceof FolderLocked) return new StorageFailure({ reason: "Locked", message: error.message })
-  const code = typeof error === "object" && error !== null && "code" in error && error.code ? String(error.code) : ""
-  const path = (typeof error === "object" && error !== null && (error as NodeJS.ErrnoException).path) || place
+  if (error instanceof FolderLocked)
+    return new StorageFailure({ reason: "Locked", message: error.message })
+  const code =
+    typeof error === "object" && error !== null && "code" in error && error.code
+      ? String(error.code)
+      : ""
+  const path =
+    (typeof error === "object" && error !== null && (error as NodeJS.ErrnoException).path) || place
   switch (code) {
     case tableRefused:
       return new StorageFailure({ reason: "TableRefused", message: (error as Error).message })
@@ -109,7 +131,9 @@ export const storageFailure = (error: unknown, doing: string, place: string): St
     case "EFBIG":
       return new StorageFailure({
         reason: "DiskFull",
-        message: `The disk is full (${code}) while ${doing} in ${place}. Free space; records acknowledged so far are safe.`
+        message:
+          `The disk is full (${code}) while ${doing} in ${place}. Free space; records ` +
+          `acknowledged so far are safe.`
       })
     case "EACCES":
     case "EPERM":
@@ -117,23 +141,30 @@ export const storageFailure = (error: unknown, doing: string, place: string): St
       return new StorageFailure({
         reason: "NotWritable",
         message:
-          `The server's user may not read or write ${refusedPath(error) ?? place} (${code}), which kept it from ${doing}. ` +
+          `The server's user may not read or write ${refusedPath(error) ?? place} (${code}), ` +
+          `which kept it from ${doing}. ` +
           "Give it access; or start the server on another data folder."
       })
     case "ENOTDIR":
       return new StorageFailure({
         reason: "NotWritable",
-        message: `${path} cannot be a folder (ENOTDIR) while ${doing}: a part of it is a file. Correct it, or choose another data folder.`
+        message:
+          `${path} cannot be a folder (ENOTDIR) while ${doing}: a part of it is a file. ` +
+          `Correct it, or choose another data folder.`
       })
     case "ENAMETOOLONG":
       return new StorageFailure({
         reason: "NotWritable",
-        message: `A path below ${place} is too long for the file system (ENAMETOOLONG) while ${doing}. Use shorter names, or a data folder with a shorter path.`
+        message:
+          `A path below ${place} is too long for the file system (ENAMETOOLONG) while ` +
+          `${doing}. Use shorter names, or a data folder with a shorter path.`
       })
     case "ENOENT":
       return new StorageFailure({
         reason: "Io",
-        message: `${path} is gone, or cannot be made (ENOENT), while ${doing}. Put it back, or choose another data folder.`
+        message:
+          `${path} is gone, or cannot be made (ENOENT), while ${doing}. Put it back, or ` +
+          `choose another data folder.`
       })
     default:
       return new StorageFailure({

@@ -1,9 +1,10 @@
 /**
  * A disk whose files are synchronised by a thread of their own.
  *
- * Node has four threads for all calls of the file system. While many tables are flushed, each of them
- * waits for a disk, and a group of the log would wait behind them: acknowledgements would take as
- * long as a flush. Small writes go to the system's memory on the calling thread for the same reason.
+ * Node has four threads for all calls of the file system. While many tables are flushed, each of
+ * them waits for a disk, and a group of the log would wait behind them: acknowledgements would take
+ * as long as a flush. Small writes go to the system's memory on the calling thread for the same
+ * reason.
  */
 import { fstatSync, writevSync } from "node:fs"
 import { Worker } from "node:worker_threads"
@@ -21,11 +22,15 @@ export interface SyncReply {
   readonly code: string | undefined
 }
 
-// String literals in `new URL` are not rewritten by the compiler, so the extension comes from the file that runs.
+// String literals in `new URL` are not rewritten by the compiler, so the extension comes from the
+// file that runs.
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
 const entry = new URL(`./syncWorker.${extension}`, import.meta.url)
 
-/** Writes of more bytes go to Node's threads: copying them takes long enough to hold up the calling thread. */
+/**
+ * Writes of more bytes go to Node's threads: copying them takes long enough to hold up the calling
+ * thread.
+ */
 const smallBytes = 256 * 1024
 
 /** A disk with a thread, started with the first synchronisation. */
@@ -40,7 +45,10 @@ export const syncedDisk = (): SyncedDisk => {
   /** Whether a thread failed. Node's threads do its work from then on. */
   let hasFailed = false
   let nextId = 1
-  const waiting = new Map<number, { readonly done: () => void; readonly fail: (error: Error) => void }>()
+  const waiting = new Map<
+    number,
+    { readonly done: () => void; readonly fail: (error: Error) => void }
+  >()
 
   const start = (): Worker => {
     const started = new Worker(entry, {
@@ -87,7 +95,8 @@ export const syncedDisk = (): SyncedDisk => {
         const bytes = parts.reduce((sum, { length }) => sum + length, 0)
         if (bytes > smallBytes) return file.write(parts, position)
         const written = writevSync(fd, parts, position)
-        if (written < bytes) await file.write([Buffer.concat(parts).subarray(written)], position + written)
+        if (written < bytes)
+          await file.write([Buffer.concat(parts).subarray(written)], position + written)
       },
       datasync: () => (hasFailed ? file.datasync() : datasync(fd)),
       isDeleted: async () => fstatSync(fd).nlink === 0

@@ -1,7 +1,8 @@
 /**
  * The folders of tables in a data folder: where they are, and whether they still are folders.
  *
- * Links are not followed: a link in the place of a folder would lead what is written out of the data folder.
+ * Links are not followed: a link in the place of a folder would lead what is written out of the
+ * data folder.
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
@@ -11,15 +12,22 @@ import { StorageFailure } from "./storageErrors.ts"
 /** Deletes what dropped tables have left behind, when a crash came between. */
 export const sweepTrash = async (folder: string): Promise<void> => {
   for (const trash of await Fs.readdir(folder)) {
-    if (trash.startsWith(".trash-")) await Fs.rm(Path.join(folder, trash), { recursive: true, force: true })
+    if (trash.startsWith(".trash-"))
+      await Fs.rm(Path.join(folder, trash), { recursive: true, force: true })
   }
 }
 
 /** The table folders below a data folder. */
 export interface FoundTables {
-  /** Names and paths: three levels below the data folder. A link or a special file is among them; opening it says so. */
+  /**
+   * Names and paths: three levels below the data folder. A link or a special file is among them;
+   * opening it says so.
+   */
   readonly tables: ReadonlyArray<readonly [name: string, path: string]>
-  /** What has the place of a catalog or a schema and is neither a folder nor a file: links, pipes and the like. */
+  /**
+   * What has the place of a catalog or a schema and is neither a folder nor a file: links, pipes
+   * and the like.
+   */
   readonly strange: ReadonlyArray<string>
 }
 
@@ -52,7 +60,10 @@ export interface TablePlace {
   readonly location: string
 }
 
-/** Where the table of a path lies. Fails for a path that is not `<catalog>/<schema>/<table>` below the data folder, and for one without a folder. */
+/**
+ * Where the table of a path lies. Fails for a path that is not `<catalog>/<schema>/<table>` below
+ * the data folder, and for one without a folder.
+ */
 export const tablePlace = async (folder: string, path: string): Promise<TablePlace> => {
   const refuse = (message: string): never => {
     throw new StorageFailure({ reason: "TableRefused", message })
@@ -60,8 +71,10 @@ export const tablePlace = async (folder: string, path: string): Promise<TablePla
   const data = await Fs.realpath(folder)
   if ((await realpath(Path.resolve(path, "../../.."))) === data) {
     const strange = notFolder(aboveAndItself(path))
-    if (strange?.kind === undefined && strange !== undefined) return refuse(`${strange.path} does not exist.`)
-    if (strange !== undefined) return refuse(`${strange.path} is ${strange.kind}. Move the folder itself there.`)
+    if (strange?.kind === undefined && strange !== undefined)
+      return refuse(`${strange.path} does not exist.`)
+    if (strange !== undefined)
+      return refuse(`${strange.path} is ${strange.kind}. Move the folder itself there.`)
   }
   // A link may lead out of the data folder, and into it.
   const real = await realpath(path)
@@ -70,12 +83,14 @@ export const tablePlace = async (folder: string, path: string): Promise<TablePla
     return { name: parts.join("."), location: Path.join(folder, ...parts) }
   }
   return refuse(
-    `${path} is no folder of a table: those are ${Path.join(folder, "<catalog>", "<schema>", "<table>")}. ` +
+    `${path} is no folder of a table: those are ` +
+      `${Path.join(folder, "<catalog>", "<schema>", "<table>")}. ` +
       "Move the table there, and register it again."
   )
 }
 
-const realpath = (path: string): Promise<string | undefined> => Fs.realpath(path).catch(() => undefined)
+const realpath = (path: string): Promise<string | undefined> =>
+  Fs.realpath(path).catch(() => undefined)
 
 /** The folders of the catalog, the schema and the table. */
 const aboveAndItself = (location: string): ReadonlyArray<string> => {
@@ -84,8 +99,9 @@ const aboveAndItself = (location: string): ReadonlyArray<string> => {
 }
 
 /**
- * What keeps a table from being in its place: the first of its folders, from the catalog's to that of its log, that is none. Every look
- * and flush asks, so the calls stay on the thread: each takes a few microseconds.
+ * What keeps a table from being in its place: the first of its folders, from the catalog's to that
+ * of its log, that is none. Every look and flush asks, so the calls stay on the thread: each takes
+ * a few microseconds.
  */
 export const placeProblem = (location: string): NotFolder | undefined =>
   notFolder([...aboveAndItself(location), Path.join(location, "_delta_log")])

@@ -1,6 +1,7 @@
 /**
- * What one table has of the shared log: its sequence numbers, and its segments. A segment is what one
- * flush commits; where its records lie, in the shared log or in the table's own, is decided here.
+ * What one table has of the shared log: its sequence numbers, and its segments. A segment is what
+ * one flush commits; where its records lie, in the shared log or in the table's own, is decided
+ * here.
  */
 import { nodeDisk } from "../../internal/log/logDisk.ts"
 import { segmentPath } from "../../internal/log/segmentFiles.ts"
@@ -26,7 +27,10 @@ const NO_GROUP = 0
 export class TableLog implements Appender {
   /** The folder of the table's own log. */
   readonly ownFolder: string
-  /** Called when groups fail, before their callbacks, with the number of the first one: roll back to before it. */
+  /**
+   * Called when groups fail, before their callbacks, with the number of the first one: roll back to
+   * before it.
+   */
   onGroupsFailed: (firstGroup: number) => void = () => {}
   private readonly shared: SharedLog
   private readonly owner: LogOwner
@@ -40,7 +44,12 @@ export class TableLog implements Appender {
   private closed = false
 
   /** `ownFiles` are those that the table's own log has. */
-  constructor(shared: SharedLog, owner: LogOwner, ownFolder: string, ownFiles: ReadonlyArray<number>) {
+  constructor(
+    shared: SharedLog,
+    owner: LogOwner,
+    ownFolder: string,
+    ownFiles: ReadonlyArray<number>
+  ) {
     this.shared = shared
     this.owner = owner
     this.ownFolder = ownFolder
@@ -89,7 +98,14 @@ export class TableLog implements Appender {
   /** Appends the records of one message and answers the number of their group. Copies the bytes. */
   append(writer: LogWriter, records: ReadonlyArray<Uint8Array>, position?: StreamPosition): number {
     if (this.closed) return NO_GROUP
-    const group = this.shared.append(this, this.segment, writer, this.nextSequence++, records, position)
+    const group = this.shared.append(
+      this,
+      this.segment,
+      writer,
+      this.nextSequence++,
+      records,
+      position
+    )
     this.lastGroup = group
     return group
   }
@@ -104,8 +120,8 @@ export class TableLog implements Appender {
   }
 
   /**
-   * Sends what comes next to a new segment. Answers the number of the one that ends here, and its first
-   * sequence number. With `endGroup` no group has records of both.
+   * Sends what comes next to a new segment. Answers the number of the one that ends here, and its
+   * first sequence number. With `endGroup` no group has records of both.
    */
   rotate(endGroup: boolean): { readonly segment: number; readonly firstSequence: number } {
     const { number: segment } = this.segment
@@ -139,14 +155,16 @@ export class TableLog implements Appender {
     const segment = this.segments.get(number)
     if (segment === undefined) return []
     const frames: Array<RecordsFrame> = []
-    for (const file of segment.own) frames.push(...(await readFrames(this.ownFolder, { file, bytes: Infinity })))
+    for (const file of segment.own)
+      frames.push(...(await readFrames(this.ownFolder, { file, bytes: Infinity })))
     frames.push(...(await this.shared.readBack(segment)))
     return frames
   }
 
   /**
-   * Moves the records of all segments but the open one into the table's own log, where they keep no file of the shared log, and
-   * can be salvaged and discarded. Rejects where that is not possible; then they stay where they are.
+   * Moves the records of all segments but the open one into the table's own log, where they keep no
+   * file of the shared log, and can be salvaged and discarded. Rejects where that is not possible;
+   * then they stay where they are.
    */
   async moveOut(): Promise<void> {
     await new Promise<void>((resolve) => this.shared.onDurable(this.lastGroup, () => resolve()))

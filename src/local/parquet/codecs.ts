@@ -1,5 +1,6 @@
 /**
- * The compression of data files: zstd from the runtime where it has it (Node 22.15 and later), else snappy.
+ * The compression of data files: zstd from the runtime where it has it (Node 22.15 and later), else
+ * snappy.
  */
 import { type CompressionCodec, snappyCompress } from "./parquetLibrary.ts"
 import * as Zlib from "node:zlib"
@@ -11,24 +12,33 @@ const zlib = Zlib as {
   readonly zstdDecompressSync?: (bytes: Uint8Array, options?: object) => Uint8Array
 }
 
-// 100 is ZSTD_c_compressionLevel. Level 1 costs half of level 3 and gives nearly the same size on column data.
+// 100 is ZSTD_c_compressionLevel. Level 1 costs half of level 3 and gives nearly the same size on
+// column data.
 const params = { 100: 1 }
 /** Room for the output, so that most pages are compressed in one piece. */
 const options = ({ length }: Uint8Array) => ({ params, chunkSize: Math.max(1024, length >> 1) })
 
 /** The codec of new files and its part of the file name. */
-export const codec: { readonly name: CompressionCodec; readonly suffix: string; readonly compress: Compress } =
+export const codec: {
+  readonly name: CompressionCodec
+  readonly suffix: string
+  readonly compress: Compress
+} =
   zlib.zstdCompressSync === undefined
     ? { name: "SNAPPY", suffix: "snappy", compress: snappyCompress }
-    : { name: "ZSTD", suffix: "zstd", compress: (bytes) => zlib.zstdCompressSync!(bytes, options(bytes)) }
+    : {
+        name: "ZSTD",
+        suffix: "zstd",
+        compress: (bytes) => zlib.zstdCompressSync!(bytes, options(bytes))
+      }
 
 /** Reads zstd pages, where the runtime can. */
 export const decompressZstd: Compress | undefined =
   zlib.zstdDecompressSync === undefined ? undefined : (bytes) => zlib.zstdDecompressSync!(bytes)
 
 /**
- * Decompresses bytes of others to so many at most; throws for more, for damaged bytes, and where the
- * runtime has no zstd.
+ * Decompresses bytes of others to so many at most; throws for more, for damaged bytes, and where
+ * the runtime has no zstd.
  */
 export const decompressZstdTo = (bytes: Uint8Array, size: number): Uint8Array => {
   const chunkSize = Math.min(Math.max(1024, size), 1024 * 1024)

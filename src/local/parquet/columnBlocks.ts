@@ -32,7 +32,10 @@ const makeShared = (power: number): Shared => {
   const buffer = new ArrayBuffer(sharedBytes)
   const size = 2 ** power
   const count = sharedBytes / size
-  const free = Array.from({ length: count }, (_, index) => new Uint8Array(buffer, index * size, size))
+  const free = Array.from(
+    { length: count },
+    (_, index) => new Uint8Array(buffer, index * size, size)
+  )
   const shared: Shared = { power, count, free }
   sharedOf.set(buffer, shared)
   return shared

@@ -1,16 +1,26 @@
 /**
- * Column buffers of a table in shredded form: one `Leaf` per primitive column, with repetition levels, definition levels and
- * the values already in Parquet's PLAIN byte order.
+ * Column buffers of a table in shredded form: one `Leaf` per primitive column, with repetition
+ * levels, definition levels and the values already in Parquet's PLAIN byte order.
  *
- * Decoders append here record by record; a mark taken before a message rolls all of it back when one record is refused. A
- * sealed set of leaves is a `LeafChunk` per leaf, typed arrays that move to the flush worker without a copy. Pages,
- * statistics and files are the business of `parquet.ts`.
+ * Decoders append here record by record; a mark taken before a message rolls all of it back when
+ * one record is refused. A sealed set of leaves is a `LeafChunk` per leaf, typed arrays that move
+ * to the flush worker without a copy. Pages, statistics and files are the business of `parquet.ts`.
  */
 
 import { giveBlock, isBlock, takeBlock } from "./columnBlocks.ts"
 
-/** How a leaf's values are stored. `FIXED` is a byte array of one fixed width, used for wide decimals. */
-export type PhysicalType = "BOOLEAN" | "INT32" | "INT64" | "FLOAT" | "DOUBLE" | "BYTE_ARRAY" | "FIXED"
+/**
+ * How a leaf's values are stored. `FIXED` is a byte array of one fixed width, used for wide
+ * decimals.
+ */
+export type PhysicalType =
+  | "BOOLEAN"
+  | "INT32"
+  | "INT64"
+  | "FLOAT"
+  | "DOUBLE"
+  | "BYTE_ARRAY"
+  | "FIXED"
 
 /** Where a leaf sits and how its values look. `width` is in bytes, 0 for `BYTE_ARRAY`. */
 export interface LeafShape {
@@ -21,7 +31,10 @@ export interface LeafShape {
   readonly maxRepetition: number
 }
 
-/** The sealed content of one leaf. `values` and the levels may be longer than what is used; the counts say how long. */
+/**
+ * The sealed content of one leaf. `values` and the levels may be longer than what is used; the
+ * counts say how long.
+ */
 export interface LeafChunk {
   entries: number
   size: number
@@ -30,20 +43,28 @@ export interface LeafChunk {
   readonly values: Uint8Array
 }
 
-/** Which of several entries have a value: all where there are no bits. Others are NULL at this definition level. */
+/**
+ * Which of several entries have a value: all where there are no bits. Others are NULL at this
+ * definition level.
+ */
 export interface Validity {
   readonly validity: Uint8Array | undefined
   readonly nullDefinition: number
 }
 
-/** A position in all leaves of a table, to roll back to: rows, then entries and bytes of each leaf. */
+/**
+ * A position in all leaves of a table, to roll back to: rows, then entries and bytes of each leaf.
+ */
 export interface Mark {
   readonly rows: number
   readonly entries: ReadonlyArray<number>
   readonly sizes: ReadonlyArray<number>
 }
 
-/** Content of a table up to so many bytes is copied when it is sealed: less work than passing on the buffers of each column. */
+/**
+ * Content of a table up to so many bytes is copied when it is sealed: less work than passing on the
+ * buffers of each column.
+ */
 const copiedBytes = 64 * 1024
 /** Values of so many bytes are copied by the runtime, shorter ones by a loop. */
 const longBytes = 48
@@ -69,7 +90,10 @@ const movable = (bytes: Uint8Array, used: number): Uint8Array => {
   return copy
 }
 
-/** One growing primitive column. Callers pass the repetition level of each entry; a value has the full definition level. */
+/**
+ * One growing primitive column. Callers pass the repetition level of each entry; a value has the
+ * full definition level.
+ */
 export class Leaf {
   readonly shape: LeafShape
   entries = 0
@@ -77,7 +101,10 @@ export class Leaf {
   /** Set by the protobuf decoder when the list open in this leaf began with an empty packed run. */
   emptyRun = false
   private definitions: Uint8Array = none
-  /** Entries whose definition level is written. Those behind have values; their level is filled in later. */
+  /**
+   * Entries whose definition level is written. Those behind have values; their level is filled in
+   * later.
+   */
   private defined = 0
   private repetitions: Uint8Array = none
   private values: Uint8Array = none
@@ -98,13 +125,15 @@ export class Leaf {
 
   private setValues(values: Uint8Array): void {
     this.values = values
-    if (this.isWords) this.words = new Int32Array(values.buffer, values.byteOffset, values.length >> 2)
+    if (this.isWords)
+      this.words = new Int32Array(values.buffer, values.byteOffset, values.length >> 2)
   }
 
   private entry(repetition: number): void {
     const index = this.entries++
     if (!this.isRepeated) return
-    if (index >= this.repetitions.length) this.repetitions = grown(this.repetitions, index + 1, this.expectedEntries)
+    if (index >= this.repetitions.length)
+      this.repetitions = grown(this.repetitions, index + 1, this.expectedEntries)
     this.repetitions[index] = repetition
   }
 
@@ -112,7 +141,8 @@ export class Leaf {
   private define(count: number): void {
     const { maxDefinition } = this.shape
     if (maxDefinition === 0) return
-    if (count > this.definitions.length) this.definitions = grown(this.definitions, count, this.expectedEntries)
+    if (count > this.definitions.length)
+      this.definitions = grown(this.definitions, count, this.expectedEntries)
     if (this.defined === this.entries) return
     this.definitions.fill(maxDefinition, this.defined, this.entries)
     this.defined = this.entries
@@ -160,8 +190,9 @@ export class Leaf {
   }
 
   /**
-   * Appends a BYTE_ARRAY (with its length in front) copied from `source`, or a FIXED value of exactly
-   * the leaf's width. Answers whether all bytes are known to be ASCII; of long values that is not known.
+   * Appends a BYTE_ARRAY (with its length in front) copied from `source`, or a FIXED value of
+   * exactly the leaf's width. Answers whether all bytes are known to be ASCII; of long values that
+   * is not known.
    */
   addBytes(repetition: number, source: Uint8Array, start: number, end: number): boolean {
     this.entry(repetition)
@@ -187,7 +218,13 @@ export class Leaf {
    * where that byte is; with its sign turned where the value is not all ASCII. Answers `end` and
    * appends nothing where there is no special byte. Takes room for all bytes up to `end`.
    */
-  addUntil(repetition: number, source: Uint8Array, start: number, end: number, special: Uint8Array): number {
+  addUntil(
+    repetition: number,
+    source: Uint8Array,
+    start: number,
+    end: number,
+    special: Uint8Array
+  ): number {
     const from = this.size + 4
     const most = from + end - start
     if (most > this.values.length) this.setValues(grown(this.values, most, this.expectedBytes))
@@ -210,9 +247,9 @@ export class Leaf {
   }
 
   /**
-   * Appends entries of a leaf that is not repeated, all at once. Those whose bit in `validity` is not
-   * set have no value. `write` gets the memory of values and where to begin, with room for `bytes`,
-   * and answers where it ended.
+   * Appends entries of a leaf that is not repeated, all at once. Those whose bit in `validity` is
+   * not set have no value. `write` gets the memory of values and where to begin, with room for
+   * `bytes`, and answers where it ended.
    */
   addAll(
     count: number,
@@ -254,7 +291,8 @@ export class Leaf {
       this.defined = end
     }
     if (this.shape.maxRepetition > 0) {
-      if (end > this.repetitions.length) this.repetitions = grown(this.repetitions, end, this.expectedEntries)
+      if (end > this.repetitions.length)
+        this.repetitions = grown(this.repetitions, end, this.expectedEntries)
       this.repetitions.set(repetitions.subarray(0, entries), first)
     }
     const at = this.reserve(size)
@@ -263,7 +301,10 @@ export class Leaf {
     this.lastStart = this.size
   }
 
-  /** Takes back the entry appended last; used when a protobuf field occurs again and the last occurrence wins. */
+  /**
+   * Takes back the entry appended last; used when a protobuf field occurs again and the last
+   * occurrence wins.
+   */
   removeLast(): void {
     this.cut(this.entries - 1, this.lastStart)
   }
@@ -298,7 +339,8 @@ export class Leaf {
     const definitions = hasDefinitions ? place(this.definitions, levels, entries) : none
     const behind = levels + (hasDefinitions ? entries : 0)
     const repetitions = shape.maxRepetition > 0 ? place(this.repetitions, behind, entries) : none
-    for (const bytes of [this.definitions, this.repetitions, this.values]) if (bytes !== none) giveBlock(bytes)
+    for (const bytes of [this.definitions, this.repetitions, this.values])
+      if (bytes !== none) giveBlock(bytes)
     this.clear()
     return { entries, size, definitions, repetitions, values }
   }

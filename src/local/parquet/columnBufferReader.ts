@@ -1,8 +1,9 @@
 /**
- * Reads data files that `parquet.ts` wrote back into column buffers, so that compaction merges files without building rows.
+ * Reads data files that `parquet.ts` wrote back into column buffers, so that compaction merges
+ * files without building rows.
  *
- * It knows only what that writer writes: version 1 data pages with PLAIN values. Files of other writers are read as rows by
- * `parquetRows.ts` and are never compacted.
+ * It knows only what that writer writes: version 1 data pages with PLAIN values. Files of other
+ * writers are read as rows by `parquetRows.ts` and are never compacted.
  */
 import {
   type FileMetaData,
@@ -30,17 +31,23 @@ const memoryOf = (file: Uint8Array): ArrayBuffer =>
   file.buffer.slice(file.byteOffset, file.byteOffset + file.byteLength) as ArrayBuffer
 
 /**
- * The columns of a file as text: names, order, types, and at each level whether NULL is allowed. The
- * annotation of VARIANT does not count: files from before it was left out hold the same two parts.
+ * The columns of a file as text: names, order, types, and at each level whether NULL is allowed.
+ * The annotation of VARIANT does not count: files from before it was left out hold the same two
+ * parts.
  */
 const columnsOf = ({ schema }: FileMetaData): string =>
   JSON.stringify(
     schema.map(({ logical_type, ...element }) =>
-      logical_type === undefined || logical_type.type === "VARIANT" ? element : { ...element, logical_type }
+      logical_type === undefined || logical_type.type === "VARIANT"
+        ? element
+        : { ...element, logical_type }
     )
   )
 
-/** What `columnsOf` gives for the files of a tree: a file is made to find out, which many collectors share. */
+/**
+ * What `columnsOf` gives for the files of a tree: a file is made to find out, which many collectors
+ * share.
+ */
 const columnsOfTrees = new WeakMap<ColumnTree, string>()
 
 const columnsOfTree = (tree: ColumnTree): string => {
@@ -63,7 +70,12 @@ export class LeafCollector {
   constructor(tree: ColumnTree) {
     this.tree = tree
     this.columns = columnsOfTree(tree)
-    this.parts = tree.leaves.map(() => ({ entries: 0, definitions: [], repetitions: [], values: [] }))
+    this.parts = tree.leaves.map(() => ({
+      entries: 0,
+      definitions: [],
+      repetitions: [],
+      values: []
+    }))
   }
 
   /**
@@ -144,7 +156,8 @@ const readPages = (
 const decompress = (codec: string, bytes: Uint8Array, size: number): Uint8Array => {
   if (codec === "ZSTD" && decompressZstd !== undefined) return decompressZstd(bytes)
   if (codec === "UNCOMPRESSED") return bytes
-  if (codec !== "SNAPPY") throw new Error(`The file is compressed with ${codec}, which this runtime lacks.`)
+  if (codec !== "SNAPPY")
+    throw new Error(`The file is compressed with ${codec}, which this runtime lacks.`)
   const out = new Uint8Array(size)
   snappyUncompress(bytes, out)
   return out

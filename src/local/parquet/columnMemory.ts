@@ -41,8 +41,9 @@ const smallestFreed = 128 * 1024
 
 /**
  * Frees the memory that these bytes lie in, which nobody uses any more. Without it the memory
- * counts for V8 until the garbage is collected, which it then is the more often. Bytes that fill half
- * of their memory are no part of a pool of Buffers, and others of a small memory are left alone.
+ * counts for V8 until the garbage is collected, which it then is the more often. Bytes that fill
+ * half of their memory are no part of a pool of Buffers, and others of a small memory are left
+ * alone.
  */
 export const freeMemory = ({ buffer, byteLength }: Uint8Array): void => {
   if (!(buffer instanceof ArrayBuffer)) return

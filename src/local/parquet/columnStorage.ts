@@ -13,14 +13,21 @@ const decimalWidth = (precision: number): number => {
   return width
 }
 
-/** How the values of a primitive column are stored, and the annotation that tells readers their type. */
+/**
+ * How the values of a primitive column are stored, and the annotation that tells readers their
+ * type.
+ */
 export interface Storage {
   readonly physical: PhysicalType
   readonly width: number
   readonly annotation: Partial<SchemaElement>
 }
 
-const storage = (physical: PhysicalType, width: number, annotation: Partial<SchemaElement> = {}): Storage => ({
+const storage = (
+  physical: PhysicalType,
+  width: number,
+  annotation: Partial<SchemaElement> = {}
+): Storage => ({
   physical,
   width,
   annotation
@@ -71,7 +78,9 @@ export const storageOf = (type: SimpleType): Storage => {
         logical_type: { type: "TIMESTAMP", isAdjustedToUTC: true, unit: "MICROS" }
       })
     case "TimestampNtz":
-      return storage("INT64", 8, { logical_type: { type: "TIMESTAMP", isAdjustedToUTC: false, unit: "MICROS" } })
+      return storage("INT64", 8, {
+        logical_type: { type: "TIMESTAMP", isAdjustedToUTC: false, unit: "MICROS" }
+      })
     case "Decimal":
       return decimalStorage(type.precision, type.scale)
   }

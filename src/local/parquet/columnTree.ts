@@ -1,8 +1,9 @@
 /**
- * Maps the columns of a table to its leaves: definition and repetition levels of every node, and the Parquet schema.
+ * Maps the columns of a table to its leaves: definition and repetition levels of every node, and
+ * the Parquet schema.
  *
- * One tree serves both decoders (they append through its nodes) and the Parquet writer (it reads the leaf shapes in the same
- * order). Lists and maps take Parquet's standard three-level form.
+ * One tree serves both decoders (they append through its nodes) and the Parquet writer (it reads
+ * the leaf shapes in the same order). Lists and maps take Parquet's standard three-level form.
  */
 import type { SchemaElement } from "./parquetLibrary.ts"
 import type { ColumnDefinition, ColumnType, SimpleType } from "../../internal/columns/columnType.ts"
@@ -52,7 +53,10 @@ export interface MapNode extends NodeLevels {
 /** A node of the column tree. */
 export type ColumnNode = LeafNode | StructNode | ListNode | MapNode
 
-/** The tree of a table: top-level columns, shapes of all leaves in order, and the Parquet schema with its root first. */
+/**
+ * The tree of a table: top-level columns, shapes of all leaves in order, and the Parquet schema
+ * with its root first.
+ */
 export interface ColumnTree {
   readonly columns: ReadonlyArray<ColumnNode>
   readonly names: ReadonlyArray<string>
@@ -103,13 +107,20 @@ export const columnTree = (columns: ReadonlyArray<ColumnDefinition>): ColumnTree
     const here = [...path, name]
     const inside = definition + (nullable ? 1 : 0)
     const repetition_type = nullable ? "OPTIONAL" : "REQUIRED"
-    const base = { path: here, type, nullable, nullDefinition: definition, firstLeaf: leaves.length }
+    const base = {
+      path: here,
+      type,
+      nullable,
+      nullDefinition: definition,
+      firstLeaf: leaves.length
+    }
     if (isSimple(type)) {
       if (type._tag === "Variant") {
-        // Without the annotation VARIANT: Spark 4.0 and Polars refuse every file that carries it, and find the two
-        // parts by the table's schema.
+        // Without the annotation VARIANT: Spark 4.0 and Polars refuse every file that carries it,
+        // and find the two parts by the table's schema.
         schema.push({ name, repetition_type, num_children: 2 })
-        for (const part of ["metadata", "value"]) addLeaf([...here, part], "REQUIRED", type, inside, repetition)
+        for (const part of ["metadata", "value"])
+          addLeaf([...here, part], "REQUIRED", type, inside, repetition)
       } else addLeaf(here, repetition_type, type, inside, repetition)
       return { ...base, kind: "leaf", type, endLeaf: leaves.length }
     }
@@ -131,7 +142,14 @@ export const columnTree = (columns: ReadonlyArray<ColumnDefinition>): ColumnTree
           logical_type: { type: "LIST" }
         })
         schema.push({ name: "list", repetition_type: "REPEATED", num_children: 1 })
-        const element = build("element", type.element, type.containsNull, [...here, "list"], inside + 1, repetition + 1)
+        const element = build(
+          "element",
+          type.element,
+          type.containsNull,
+          [...here, "list"],
+          inside + 1,
+          repetition + 1
+        )
         return {
           ...base,
           kind: "list",
@@ -142,11 +160,24 @@ export const columnTree = (columns: ReadonlyArray<ColumnDefinition>): ColumnTree
         }
       }
       case "Map": {
-        schema.push({ name, repetition_type, num_children: 1, converted_type: "MAP", logical_type: { type: "MAP" } })
+        schema.push({
+          name,
+          repetition_type,
+          num_children: 1,
+          converted_type: "MAP",
+          logical_type: { type: "MAP" }
+        })
         schema.push({ name: "key_value", repetition_type: "REPEATED", num_children: 2 })
         const entry = [...here, "key_value"]
         const key = build("key", type.key, false, entry, inside + 1, repetition + 1)
-        const value = build("value", type.value, type.valueContainsNull, entry, inside + 1, repetition + 1)
+        const value = build(
+          "value",
+          type.value,
+          type.valueContainsNull,
+          entry,
+          inside + 1,
+          repetition + 1
+        )
         return {
           ...base,
           kind: "map",
@@ -170,4 +201,5 @@ export const columnTree = (columns: ReadonlyArray<ColumnDefinition>): ColumnTree
 }
 
 /** Fresh, empty leaves for a tree. */
-export const makeLeaves = (tree: ColumnTree): ReadonlyArray<Leaf> => tree.leaves.map((shape) => new Leaf(shape))
+export const makeLeaves = (tree: ColumnTree): ReadonlyArray<Leaf> =>
+  tree.leaves.map((shape) => new Leaf(shape))

@@ -1,8 +1,8 @@
 /**
- * What the footer of a Parquet file says of its rows and of its VARIANT columns. Our files hold a VARIANT as two
- * plain parts, because Spark 4.0 refuses the annotation VARIANT; those of other writers and of earlier versions
- * of this server carry it, or hold further columns for parts of the values ("shredded"). Readers show the kinds
- * differently.
+ * What the footer of a Parquet file says of its rows and of its VARIANT columns. Our files hold a
+ * VARIANT as two plain parts, because Spark 4.0 refuses the annotation VARIANT; those of other
+ * writers and of earlier versions of this server carry it, or hold further columns for parts of the
+ * values ("shredded"). Readers show the kinds differently.
  */
 import { parquetMetadata, type SchemaElement } from "./parquetLibrary.ts"
 
@@ -19,7 +19,10 @@ export interface FileFooter {
 
 type Schema = ReadonlyArray<Pick<SchemaElement, "name" | "num_children" | "logical_type">>
 
-/** The top-level columns with an element, itself or below it, for which `is` is true; it gets the names of the children too. */
+/**
+ * The top-level columns with an element, itself or below it, for which `is` is true; it gets the
+ * names of the children too.
+ */
 const columnsWith = (
   schema: Schema,
   is: (element: Schema[number], children: ReadonlyArray<string>) => boolean
@@ -43,7 +46,10 @@ const columnsWith = (
   return found
 }
 
-/** The top-level columns of a file with the parts of a shredded VARIANT. A STRUCT may have fields of the same names. */
+/**
+ * The top-level columns of a file with the parts of a shredded VARIANT. A STRUCT may have fields of
+ * the same names.
+ */
 export const shreddedVariants = (schema: Schema): ReadonlyArray<string> =>
   columnsWith(schema, (_, parts) => parts.includes("metadata") && parts.includes("typed_value"))
 
@@ -62,7 +68,8 @@ export const footerOf = (tail: Uint8Array): FileFooter => {
 
 /** How many bytes at the end of a file its footer takes, given at least the last 8 bytes. */
 export const footerBytes = (tail: Uint8Array): number =>
-  8 + new DataView(tail.buffer, tail.byteOffset, tail.byteLength).getUint32(tail.byteLength - 8, true)
+  8 +
+  new DataView(tail.buffer, tail.byteOffset, tail.byteLength).getUint32(tail.byteLength - 8, true)
 
 /** Whether a file was written here, by its footer; false for what is no Parquet file. */
 export const isOwnParquet = (file: Uint8Array): boolean => {

@@ -1,6 +1,6 @@
 /**
- * Rows of a table that got further columns, or fields in its STRUCTs: their buffers as those of the new columns, with NULL in what
- * they did not have.
+ * Rows of a table that got further columns, or fields in its STRUCTs: their buffers as those of the
+ * new columns, with NULL in what they did not have.
  */
 import type { LeafChunk } from "./columnBuffer.ts"
 import { type ColumnNode, type ColumnTree, makeLeaves } from "./columnTree.ts"
@@ -13,12 +13,18 @@ export const grownChunks = (
 ): ReadonlyArray<LeafChunk> => {
   const leaves = makeLeaves(to)
   const kept = new Map<number, LeafChunk>()
-  const grow = (known: ReadonlyArray<ColumnNode>, nodes: ReadonlyArray<ColumnNode>, repetition: number): void => {
+  const grow = (
+    known: ReadonlyArray<ColumnNode>,
+    nodes: ReadonlyArray<ColumnNode>,
+    repetition: number
+  ): void => {
     for (const node of nodes) {
       const before = known.find(({ path }) => path.join("\n") === node.path.join("\n"))
       if (before === undefined) addNulls(known[0]!, node, repetition)
-      else if (before.kind === "struct" && node.kind === "struct") grow(before.fields, node.fields, repetition)
-      else if (before.kind === "list" && node.kind === "list") grow([before.element], [node.element], node.repetition)
+      else if (before.kind === "struct" && node.kind === "struct")
+        grow(before.fields, node.fields, repetition)
+      else if (before.kind === "list" && node.kind === "list")
+        grow([before.element], [node.element], node.repetition)
       else if (before.kind === "map" && node.kind === "map") {
         grow([before.key, before.value], [node.key, node.value], node.repetition)
       } else {

@@ -1,6 +1,6 @@
 /**
- * Repetition and definition levels in Parquet's hybrid of run-length and bit-packed runs, as data pages of version 1 want
- * them: four bytes of length in front.
+ * Repetition and definition levels in Parquet's hybrid of run-length and bit-packed runs, as data
+ * pages of version 1 want them: four bytes of length in front.
  */
 
 /** How many bits a level up to `max` needs. */
@@ -11,7 +11,8 @@ export const bitWidthOf = (max: number): number => 32 - Math.clz32(max)
  * runtime compares memory much faster than a loop here does.
  */
 export const areSame = (levels: Uint8Array, start: number, end: number): boolean =>
-  end - start < 2 || Buffer.compare(levels.subarray(start, end - 1), levels.subarray(start + 1, end)) === 0
+  end - start < 2 ||
+  Buffer.compare(levels.subarray(start, end - 1), levels.subarray(start + 1, end)) === 0
 
 /**
  * The most bytes that so many levels take: at worst everything is bit-packed, with a header for

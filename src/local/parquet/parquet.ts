@@ -1,9 +1,11 @@
 /**
- * Writes leaves as one Parquet file: PLAIN pages of about a megabyte, levels in Parquet's hybrid run-length form, zstd where
- * the runtime has it, else snappy. Columns of a few values are not compressed.
+ * Writes leaves as one Parquet file: PLAIN pages of about a megabyte, levels in Parquet's hybrid
+ * run-length form, zstd where the runtime has it, else snappy. Columns of a few values are not
+ * compressed.
  *
- * Pages are cut from the column buffers directly; the footer and page headers are serialised by hyparquet-writer. Statistics
- * go to the Delta log (`statistics.ts`), the footer carries null counts only.
+ * Pages are cut from the column buffers directly; the footer and page headers are serialised by
+ * hyparquet-writer. Statistics go to the Delta log (`statistics.ts`), the footer carries null
+ * counts only.
  */
 import {
   ByteWriter,
@@ -27,14 +29,22 @@ export interface RowGroupInput {
 
 const pageBytes = 1 << 20
 const pageEntries = 1 << 16
-/** Columns up to so many bytes are stored as they are: compressing them takes longer than writing the whole file. */
+/**
+ * Columns up to so many bytes are stored as they are: compressing them takes longer than writing
+ * the whole file.
+ */
 const storedBytes = 1024
 const magic = 0x31524150
 
 /** Encodes a file. Row groups without rows are left out. */
-export const encodeParquet = (tree: ColumnTree, groups: ReadonlyArray<RowGroupInput>): Uint8Array => {
+export const encodeParquet = (
+  tree: ColumnTree,
+  groups: ReadonlyArray<RowGroupInput>
+): Uint8Array => {
   // Room for what compresses to half; the writer grows by copying.
-  const writer = new ByteWriter(1024 + (groups.reduce((sum, { chunks }) => sum + bytesOf(chunks), 0) >> 1))
+  const writer = new ByteWriter(
+    1024 + (groups.reduce((sum, { chunks }) => sum + bytesOf(chunks), 0) >> 1)
+  )
   writer.appendUint32(magic)
   const rowGroups: Array<RowGroup> = []
   let total = 0
@@ -47,7 +57,10 @@ export const encodeParquet = (tree: ColumnTree, groups: ReadonlyArray<RowGroupIn
     }))
     rowGroups.push({
       columns,
-      total_byte_size: columns.reduce((sum, column) => sum + column.meta_data.total_uncompressed_size, 0n),
+      total_byte_size: columns.reduce(
+        (sum, column) => sum + column.meta_data.total_uncompressed_size,
+        0n
+      ),
       num_rows: BigInt(group.rows),
       total_compressed_size: BigInt(writer.offset - start)
     })
@@ -64,7 +77,8 @@ export const encodeParquet = (tree: ColumnTree, groups: ReadonlyArray<RowGroupIn
   return writer.getBytes()
 }
 
-const physicalName = (shape: LeafShape) => (shape.physical === "FIXED" ? "FIXED_LEN_BYTE_ARRAY" : shape.physical)
+const physicalName = (shape: LeafShape) =>
+  shape.physical === "FIXED" ? "FIXED_LEN_BYTE_ARRAY" : shape.physical
 
 const writeChunk = (writer: ByteWriter, shape: LeafShape, chunk: LeafChunk): ColumnMetaData => {
   const start = writer.offset
@@ -80,7 +94,11 @@ const writeChunk = (writer: ByteWriter, shape: LeafShape, chunk: LeafChunk): Col
     let present = 0
     // A page ends at the start of a record, once it is big enough.
     if (shape.width > 0 && isPlain(shape, chunk)) {
-      entry = Math.min(chunk.entries, firstEntry + pageEntries, firstEntry + Math.ceil(pageBytes / shape.width))
+      entry = Math.min(
+        chunk.entries,
+        firstEntry + pageEntries,
+        firstEntry + Math.ceil(pageBytes / shape.width)
+      )
       present = entry - firstEntry
       byte += present * shape.width
     } else {
@@ -148,8 +166,10 @@ const pageBody = (
   const room = 2 * mostLevelBytes(count, 8) + values.length
   if (room > page.length) page = new Uint8Array(2 * room)
   let at = 0
-  if (maxRepetition > 0) at = encodeLevels(chunk.repetitions, firstEntry, endEntry, bitWidthOf(maxRepetition), page, at)
-  if (maxDefinition > 0) at = encodeLevels(chunk.definitions, firstEntry, endEntry, bitWidthOf(maxDefinition), page, at)
+  if (maxRepetition > 0)
+    at = encodeLevels(chunk.repetitions, firstEntry, endEntry, bitWidthOf(maxRepetition), page, at)
+  if (maxDefinition > 0)
+    at = encodeLevels(chunk.definitions, firstEntry, endEntry, bitWidthOf(maxDefinition), page, at)
   if (shape.physical === "BOOLEAN") at = packBooleans(values, page, at)
   else {
     page.set(values, at)

@@ -1,6 +1,7 @@
 /**
- * What the Parquet code takes from hyparquet and hyparquet-writer. The parts below `src` are not in their documented surface, so they are
- * named here alone: a new version of either package is checked in one place.
+ * What the Parquet code takes from hyparquet and hyparquet-writer. The parts below `src` are not in
+ * their documented surface, so they are named here alone: a new version of either package is
+ * checked in one place.
  */
 export { parquetMetadata, parquetReadObjects, snappyUncompress } from "hyparquet"
 export type { ColumnMetaData, CompressionCodec, FileMetaData, RowGroup } from "hyparquet"

@@ -1,9 +1,10 @@
 /**
  * Reads Parquet files of our tables back into rows, for `TableStore.rows` and for checkpoints.
  *
- * The library's own conversions lose digits (decimals become floating point, timestamps milliseconds), so the annotations are
- * taken off its schema and the raw values are converted here by column type: BIGINT and timestamps as bigint (microseconds), DATE as
- * days, DECIMAL as a string, BINARY as bytes, MAP as a `Map`.
+ * The library's own conversions lose digits (decimals become floating point, timestamps
+ * milliseconds), so the annotations are taken off its schema and the raw values are converted here
+ * by column type: BIGINT and timestamps as bigint (microseconds), DATE as days, DECIMAL as a
+ * string, BINARY as bytes, MAP as a `Map`.
  */
 import { type FileMetaData, parquetMetadata, parquetReadObjects } from "./parquetLibrary.ts"
 import { decompressZstd } from "./codecs.ts"
@@ -13,15 +14,18 @@ import { decodeVariant, type VariantBytes } from "./variant.ts"
 const decoder = new TextDecoder()
 
 /**
- * All rows of one file, or the last `limit`, given the columns of the table. A column the file lacks
- * reads as NULL.
+ * All rows of one file, or the last `limit`, given the columns of the table. A column the file
+ * lacks reads as NULL.
  */
 export const readParquet = async (
   bytes: Uint8Array,
   columns: ReadonlyArray<ColumnDefinition>,
   limit = Infinity
 ): Promise<ReadonlyArray<Record<string, unknown>>> => {
-  const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer
+  const file = bytes.buffer.slice(
+    bytes.byteOffset,
+    bytes.byteOffset + bytes.byteLength
+  ) as ArrayBuffer
   const metadata = withoutAnnotations(parquetMetadata(file))
   const rows = await parquetReadObjects({
     file,
@@ -34,9 +38,15 @@ export const readParquet = async (
   return rows.map((row) => struct(columns, row as Record<string, unknown>))
 }
 
-/** The paths of the columns of a file, groups among them, such as `add` and `add.path`; to a depth of two. */
+/**
+ * The paths of the columns of a file, groups among them, such as `add` and `add.path`; to a depth
+ * of two.
+ */
 export const columnPaths = (bytes: Uint8Array): ReadonlyArray<string> => {
-  const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer
+  const file = bytes.buffer.slice(
+    bytes.byteOffset,
+    bytes.byteOffset + bytes.byteLength
+  ) as ArrayBuffer
   const { schema } = parquetMetadata(file)
   const paths: Array<string> = []
   let at = 1
@@ -56,7 +66,10 @@ const microseconds = {
   timestampFromNanoseconds: (nanos: bigint) => (nanos - (((nanos % 1000n) + 1000n) % 1000n)) / 1000n
 }
 
-const isOfOtherUnit = ({ converted_type: converted, logical_type: logical }: FileMetaData["schema"][number]): boolean =>
+const isOfOtherUnit = ({
+  converted_type: converted,
+  logical_type: logical
+}: FileMetaData["schema"][number]): boolean =>
   converted === "TIMESTAMP_MILLIS" || (logical?.type === "TIMESTAMP" && logical.unit !== "MICROS")
 
 const withoutAnnotations = (metadata: FileMetaData): FileMetaData => ({
@@ -76,7 +89,10 @@ const withoutAnnotations = (metadata: FileMetaData): FileMetaData => ({
   })
 })
 
-const struct = (columns: ReadonlyArray<ColumnDefinition>, value: Record<string, unknown>): Record<string, unknown> => {
+const struct = (
+  columns: ReadonlyArray<ColumnDefinition>,
+  value: Record<string, unknown>
+): Record<string, unknown> => {
   const row: Record<string, unknown> = {}
   for (const column of columns) row[column.name] = convert(column.type, fieldOf(value, column.name))
   return row
@@ -99,8 +115,13 @@ const convert = (type: ColumnType, value: unknown): unknown => {
       return (value as ReadonlyArray<unknown>).map((item) => convert(type.element, item))
     case "Map": {
       // Other writers name the repeated group differently, so it is taken by position.
-      const entries = (Object.values(value as object)[0] ?? []) as ReadonlyArray<{ key: unknown; value: unknown }>
-      return new Map(entries.map((entry) => [convert(type.key, entry.key), convert(type.value, entry.value)]))
+      const entries = (Object.values(value as object)[0] ?? []) as ReadonlyArray<{
+        key: unknown
+        value: unknown
+      }>
+      return new Map(
+        entries.map((entry) => [convert(type.key, entry.key), convert(type.value, entry.value)])
+      )
     }
     case "Decimal":
       return decimal(unscaled(value), type.scale)

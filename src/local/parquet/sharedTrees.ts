@@ -19,7 +19,10 @@ const mostKept = 64
  * Gives the tree of columns by a text that tells them completely. `columns` is called for a new
  * text.
  */
-export const sharedTrees = (): ((key: string, columns: () => ReadonlyArray<ColumnDefinition>) => SharedTree) => {
+export const sharedTrees = (): ((
+  key: string,
+  columns: () => ReadonlyArray<ColumnDefinition>
+) => SharedTree) => {
   const kept = new Map<string, SharedTree>()
   return (key, columns) => {
     const found = kept.get(key)

@@ -1,5 +1,6 @@
 /**
- * VARIANT values in Parquet's binary Variant encoding (version 1), back to JSON text. `variantEncoder.ts` makes them.
+ * VARIANT values in Parquet's binary Variant encoding (version 1), back to JSON text.
+ * `variantEncoder.ts` makes them.
  */
 import { scalarText } from "./variantTimes.ts"
 
@@ -9,7 +10,10 @@ export interface VariantBytes {
   readonly value: Uint8Array
 }
 
-/** Decodes a value into JSON text; what JSON does not have, such as dates, is text. Throws on unknown types. */
+/**
+ * Decodes a value into JSON text; what JSON does not have, such as dates, is text. Throws on
+ * unknown types.
+ */
 export const decodeVariant = (variant: VariantBytes): string => {
   const metadata = Buffer.from(variant.metadata)
   const width = (metadata[0]! >> 6) + 1

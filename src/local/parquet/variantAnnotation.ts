@@ -1,6 +1,7 @@
 /**
- * The footer of a Parquet file with the annotation VARIANT on its VARIANT columns. Spark 4.0 leaves it out, also where it keeps parts
- * of the values in columns of their own, and readers that put such values together again look for it.
+ * The footer of a Parquet file with the annotation VARIANT on its VARIANT columns. Spark 4.0 leaves
+ * it out, also where it keeps parts of the values in columns of their own, and readers that put
+ * such values together again look for it.
  */
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
 import { isSimple } from "../../internal/columns/scalarTypes.ts"
@@ -37,34 +38,47 @@ const variantsIn = (node: Node | undefined, type: ColumnType): ReadonlyArray<num
   }
 }
 
-const variantsOf = ({ children }: Node, columns: ReadonlyArray<ColumnDefinition>): ReadonlyArray<number> =>
+const variantsOf = (
+  { children }: Node,
+  columns: ReadonlyArray<ColumnDefinition>
+): ReadonlyArray<number> =>
   columns.flatMap(({ name, type }) => {
     const child = children.find((each) => each.name.toLowerCase() === name.toLowerCase())
     return variantsIn(child, type)
   })
 
 /**
- * What takes the place of the end of a file: from its footer on. Given at least the footer and all behind it. What only speeds up
- * reading is left out.
+ * What takes the place of the end of a file: from its footer on. Given at least the footer and all
+ * behind it. What only speeds up reading is left out.
  */
 export const annotatedEnd = (
   tail: Uint8Array,
   columns: ReadonlyArray<ColumnDefinition>
 ): { readonly bytes: Uint8Array; readonly replaced: number } => {
-  const buffer = tail.buffer.slice(tail.byteOffset, tail.byteOffset + tail.byteLength) as ArrayBuffer
+  const buffer = tail.buffer.slice(
+    tail.byteOffset,
+    tail.byteOffset + tail.byteLength
+  ) as ArrayBuffer
   const { key_value_metadata: _, metadata_length: __, ...metadata } = parquetMetadata(buffer)
   const variants = new Set(variantsOf(rootOf(metadata.schema), columns))
   const writer = new ByteWriter()
   writeMetadata(writer, {
     ...metadata,
     schema: metadata.schema.map((element, index) =>
-      variants.has(index) ? { ...element, converted_type: undefined, logical_type: { type: "VARIANT" } } : element
+      variants.has(index)
+        ? { ...element, converted_type: undefined, logical_type: { type: "VARIANT" } }
+        : element
     ),
     row_groups: metadata.row_groups.map((group) => ({
       ...group,
       columns: group.columns.map(({ file_offset, meta_data }) => {
         if (meta_data === undefined) return { file_offset }
-        const { bloom_filter_length: _1, bloom_filter_offset: _2, statistics: _3, ...kept } = meta_data
+        const {
+          bloom_filter_length: _1,
+          bloom_filter_offset: _2,
+          statistics: _3,
+          ...kept
+        } = meta_data
         return { file_offset, meta_data: kept }
       })
     }))

@@ -1,13 +1,15 @@
 /**
- * JSON text to Parquet's binary Variant encoding (version 1), in work that grows with the bytes of the text alone.
+ * JSON text to Parquet's binary Variant encoding (version 1), in work that grows with the bytes of
+ * the text alone.
  *
  *   text -> VariantReader: a tape of all values in their order, scalars encoded already
  *        -> dictionary: the names in use, sorted by their bytes
  *        -> measure: the size of each object and array, from the inside out
  *        -> write: headers and scalars into one buffer of the size that is known by now
  *
- * Numbers keep their digits: integers take the smallest integer form that holds them, other numbers without an exponent become decimals
- * of up to 38 digits, the rest doubles. Object fields are ordered by name; of equal names the last one counts.
+ * Numbers keep their digits: integers take the smallest integer form that holds them, other numbers
+ * without an exponent become decimals of up to 38 digits, the rest doubles. Object fields are
+ * ordered by name; of equal names the last one counts.
  */
 import { expectation } from "../../internal/columns/expectation.ts"
 import type { VariantBytes } from "./variant.ts"
@@ -30,7 +32,10 @@ class Refused {
   }
 }
 
-/** Encodes JSON text. Answers what was expected instead when it is no JSON, nested too deeply, too large, or has numbers beyond DOUBLE. */
+/**
+ * Encodes JSON text. Answers what was expected instead when it is no JSON, nested too deeply, too
+ * large, or has numbers beyond DOUBLE.
+ */
 export const encodeVariant = (json: string): VariantBytes | string => {
   if (!json.isWellFormed()) return notJson
   const reader = new VariantReader(json)
@@ -51,7 +56,8 @@ export const encodeVariant = (json: string): VariantBytes | string => {
   }
 }
 
-const isSpace = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
+const isSpace = (code: number): boolean =>
+  code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
 const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39
 
 /** Reads one JSON text. */
@@ -141,7 +147,10 @@ class VariantReader {
     return this.takes(0x7d) ? count - this.dropEarlier(object) : this.refuse()
   }
 
-  /** Drops all but the last value of equal names, and answers how many. Objects inside are through by now. */
+  /**
+   * Drops all but the last value of equal names, and answers how many. Objects inside are through
+   * by now.
+   */
   private dropEarlier(object: number): number {
     const { tape } = this
     let dropped = 0
@@ -211,7 +220,8 @@ class VariantReader {
       this.digits()
     }
     const source = text.slice(start, this.at)
-    if (plain === this.at && whole === this.at && source.length < 16) integerInto(this.scalars, Number(source))
+    if (plain === this.at && whole === this.at && source.length < 16)
+      integerInto(this.scalars, Number(source))
     else if (!numberInto(this.scalars, source, plain === this.at)) throw new Refused(outOfRange)
   }
 
@@ -231,7 +241,8 @@ const words = [
   ["false", 2 << 2]
 ] as const
 
-const widthOf = (largest: number): number => (largest < 0x100 ? 1 : largest < 0x10000 ? 2 : largest < 0x1000000 ? 3 : 4)
+const widthOf = (largest: number): number =>
+  largest < 0x100 ? 1 : largest < 0x10000 ? 2 : largest < 0x1000000 ? 3 : 4
 
 /** The dictionary with the names that are in use, and the place that each has in it. */
 const dictionary = (
@@ -239,9 +250,14 @@ const dictionary = (
   tape: VariantTape
 ): { readonly bytes: Uint8Array; readonly ranks: Uint32Array } => {
   const used = new Uint8Array(names.length)
-  for (let node = 0; node < tape.length; node = tape.isDropped(node) ? tape.next[node]! : node + 1) {
+  for (
+    let node = 0;
+    node < tape.length;
+    node = tape.isDropped(node) ? tape.next[node]! : node + 1
+  ) {
     if (tape.isDropped(node) || tape.kind[node] !== OBJECT) continue
-    for (let value = tape.first(node); value < tape.next[node]!; value = tape.after(value)) used[tape.name[value]!] = 1
+    for (let value = tape.first(node); value < tape.next[node]!; value = tape.after(value))
+      used[tape.name[value]!] = 1
   }
   const sorted = names.map((_, number) => number).filter((number) => used[number] === 1)
   const order = byteOrder(names)
@@ -265,7 +281,10 @@ const dictionary = (
   return { bytes, ranks }
 }
 
-/** Compares texts as their UTF-8 bytes do. Only pairs of surrogates sort in another way in JavaScript. */
+/**
+ * Compares texts as their UTF-8 bytes do. Only pairs of surrogates sort in another way in
+ * JavaScript.
+ */
 const byteOrder = (names: ReadonlyArray<string>): ((a: string, b: string) => number) =>
   names.some((name) => /[\ud800-\udfff]/.test(name))
     ? (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))
@@ -302,7 +321,8 @@ interface Parts {
 const write = (out: Buffer, start: number, node: number, parts: Parts): number => {
   const { ranks, scalars, tape } = parts
   const kind = tape.kind[node]!
-  if (kind === SCALAR) return scalars.copyTo(out, start, tape.start[node]!, tape.start[node]! + tape.size[node]!)
+  if (kind === SCALAR)
+    return scalars.copyTo(out, start, tape.start[node]!, tape.start[node]! + tape.size[node]!)
   const count = tape.count[node]!
   const large = count > 255 ? 1 : 0
   const width = widthOf(tape.start[node]!)
@@ -319,7 +339,8 @@ const write = (out: Buffer, start: number, node: number, parts: Parts): number =
     return end
   }
   const values: Array<number> = []
-  for (let value = tape.first(node); value < tape.next[node]!; value = tape.after(value)) values.push(value)
+  for (let value = tape.first(node); value < tape.next[node]!; value = tape.after(value))
+    values.push(value)
   const rankOf = (value: number): number => ranks[tape.name[value]!]!
   values.sort((a, b) => rankOf(a) - rankOf(b))
   const ids = widthOf(count === 0 ? 0 : rankOf(values[count - 1]!))

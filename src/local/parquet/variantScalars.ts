@@ -55,7 +55,8 @@ export const textInto = (out: GrowingBytes, text: string): void => {
 /** Appends a safe integer in the smallest form that holds it. */
 export const integerInto = (out: GrowingBytes, value: number): void => {
   if (value === (value << 24) >> 24) out.primitive(3, 1, (bytes, at) => bytes.writeInt8(value, at))
-  else if (value === (value << 16) >> 16) out.primitive(4, 2, (bytes, at) => bytes.writeInt16LE(value, at))
+  else if (value === (value << 16) >> 16)
+    out.primitive(4, 2, (bytes, at) => bytes.writeInt16LE(value, at))
   else if (value === (value | 0)) out.primitive(5, 4, (bytes, at) => bytes.writeInt32LE(value, at))
   else longInto(out, BigInt(value))
 }
@@ -63,11 +64,17 @@ export const integerInto = (out: GrowingBytes, value: number): void => {
 const longInto = (out: GrowingBytes, value: bigint): void =>
   out.primitive(6, 8, (bytes, at) => bytes.writeBigInt64LE(value, at))
 
-/** Digits of the largest decimal. A text that is longer than these, a sign, a zero and a point holds none. */
+/**
+ * Digits of the largest decimal. A text that is longer than these, a sign, a zero and a point holds
+ * none.
+ */
 const maxDigits = 38
 const maxDecimalText = maxDigits + 3
 
-/** Appends the number of a JSON text; `plain` when it has no exponent. Answers false when it is beyond DOUBLE. */
+/**
+ * Appends the number of a JSON text; `plain` when it has no exponent. Answers false when it is
+ * beyond DOUBLE.
+ */
 export const numberInto = (out: GrowingBytes, text: string, plain: boolean): boolean => {
   if (plain && text.length <= maxDecimalText && exactInto(out, text)) return true
   const value = Number(text)

@@ -1,5 +1,6 @@
 /**
- * The values of a JSON text in the order in which they begin, in arrays of numbers: no object for each value.
+ * The values of a JSON text in the order in which they begin, in arrays of numbers: no object for
+ * each value.
  */
 
 export const SCALAR = 0
@@ -48,12 +49,18 @@ export class VariantTape {
     return (this.kind[node]! & DROPPED) !== 0
   }
 
-  /** The first value that a node holds and that is not dropped; `next` of the node when there is none. */
+  /**
+   * The first value that a node holds and that is not dropped; `next` of the node when there is
+   * none.
+   */
   first(node: number): number {
     return this.kept(node + 1, this.next[node]!)
   }
 
-  /** The value behind another one, dropped ones passed over. Not bounded: compare with `next` of what holds it. */
+  /**
+   * The value behind another one, dropped ones passed over. Not bounded: compare with `next` of
+   * what holds it.
+   */
   after(node: number): number {
     return this.kept(this.next[node]!, this.length)
   }

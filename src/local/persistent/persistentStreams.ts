@@ -158,7 +158,10 @@ export class PersistentStreams {
     const createdAt = this.now()
     await this.register.created({ streamId, kind, createdAt })
     const state = this.add({ streamId, kind, createdAt, retiredAt: undefined, durable: -1 })
-    return { stream: (state.holder = new HeldStream(state, this.onDurable, onReplaced)), committed: -1 }
+    return {
+      stream: (state.holder = new HeldStream(state, this.onDurable, onReplaced)),
+      committed: -1
+    }
   }
 
   /** Answers once nothing of the stream is under way. */
@@ -170,12 +173,17 @@ export class PersistentStreams {
     const state = this.streams.get(streamId)
     if (state === undefined) return unknown()
     if (state.retiredAt !== undefined) {
-      return new StreamRefused({ reason: "Retired", message: "The stream was retired and cannot be resumed" })
+      return new StreamRefused({
+        reason: "Retired",
+        message: "The stream was retired and cannot be resumed"
+      })
     }
     if (state.kind !== kind) {
       return new StreamRefused({
         reason: "OtherKind",
-        message: `The stream was created for ${state.kind} records and cannot be resumed for ${kind} records`
+        message:
+          `The stream was created for ${state.kind} records and cannot be resumed for ` +
+          `${kind} records`
       })
     }
     replaceHolder(state, "Resumed")

@@ -11,8 +11,13 @@ import type { PersistentStreamRecord } from "./persistentStreams.ts"
 
 /** Notes what has to survive the server. Each resolves once it does. */
 export interface StreamRegister {
-  readonly created: (stream: Pick<PersistentStreamRecord, "streamId" | "kind" | "createdAt">) => Promise<void>
-  readonly retired: (stream: { readonly streamId: string; readonly retiredAt: number }) => Promise<void>
+  readonly created: (
+    stream: Pick<PersistentStreamRecord, "streamId" | "kind" | "createdAt">
+  ) => Promise<void>
+  readonly retired: (stream: {
+    readonly streamId: string
+    readonly retiredAt: number
+  }) => Promise<void>
 }
 
 /** What the register says of a stream. */
@@ -35,7 +40,9 @@ export const folderRegister = (folder: string): StreamRegister => {
 }
 
 /** The streams that a register has, oldest first. A line that a crash has torn was not answered. */
-export const registeredStreams = async (folder: string): Promise<ReadonlyArray<RegisteredStream>> => {
+export const registeredStreams = async (
+  folder: string
+): Promise<ReadonlyArray<RegisteredStream>> => {
   const streams = new Map<string, RegisteredStream>()
   const text = await readPlain(fileIn(folder)).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT") throw error
@@ -48,14 +55,15 @@ export const registeredStreams = async (folder: string): Promise<ReadonlyArray<R
     const known = streams.get(streamId)
     if (kind !== undefined && createdAt !== undefined) {
       streams.set(streamId, { streamId, kind, createdAt, retiredAt: undefined })
-    } else if (known !== undefined && retiredAt !== undefined) streams.set(streamId, { ...known, retiredAt })
+    } else if (known !== undefined && retiredAt !== undefined)
+      streams.set(streamId, { ...known, retiredAt })
   }
   return [...streams.values()]
 }
 
 /**
- * Registered streams, each durable up to its last offset in the table, and what the log holds beyond.
- * Both are by stream.
+ * Registered streams, each durable up to its last offset in the table, and what the log holds
+ * beyond. Both are by stream.
  */
 export const knownStreams = (
   registered: ReadonlyArray<RegisteredStream>,
@@ -67,7 +75,9 @@ export const knownStreams = (
     committed: Math.max(committed.get(stream.streamId) ?? -1, logged.get(stream.streamId) ?? -1)
   }))
 
-const parsed = (line: string): ({ readonly streamId: string } & Partial<RegisteredStream>) | undefined => {
+const parsed = (
+  line: string
+): ({ readonly streamId: string } & Partial<RegisteredStream>) | undefined => {
   try {
     const value: unknown = JSON.parse(line)
     return typeof value === "object" && value !== null && "streamId" in value

@@ -46,7 +46,9 @@ const checkFields = (
       if (place < last) {
         findings.push({
           cause: "FIELD_OUT_OF_ORDER",
-          message: `the field ${shown} stands behind ${prefix}${columns[last]!.name}, against the order of the columns`
+          message:
+            `the field ${shown} stands behind ${prefix}${columns[last]!.name}, against ` +
+            `the order of the columns`
         })
       }
       last = Math.max(last, place)

@@ -1,14 +1,17 @@
 /**
- * Reads decimal text into the unscaled integer of DECIMAL(precision, scale) and appends it to its leaf.
+ * Reads decimal text into the unscaled integer of DECIMAL(precision, scale) and appends it to its
+ * leaf.
  */
 import type { Leaf } from "../parquet/columnBuffer.ts"
 
 const zero = 48
 
 /**
- * Appends the decimal written in `bytes[start, end)` and answers true, or false when the text is no decimal or does not fit.
+ * Appends the decimal written in `bytes[start, end)` and answers true, or false when the text is no
+ * decimal or does not fit.
  *
- * Accepts an optional sign, digits and a fraction. More decimals than the scale are refused unless they are zeros, never rounded.
+ * Accepts an optional sign, digits and a fraction. More decimals than the scale are refused unless
+ * they are zeros, never rounded.
  */
 export const addDecimal = (
   leaf: Leaf,
@@ -63,7 +66,8 @@ export const addDecimal = (
 
 const addSmall = (leaf: Leaf, repetition: number, unscaled: number): void => {
   if (leaf.shape.physical === "INT32") leaf.addWord(repetition, unscaled)
-  else if (leaf.shape.physical === "INT64") leaf.addWords(repetition, unscaled | 0, Math.floor(unscaled / 4294967296))
+  else if (leaf.shape.physical === "INT64")
+    leaf.addWords(repetition, unscaled | 0, Math.floor(unscaled / 4294967296))
   else addBig(leaf, repetition, BigInt(unscaled))
 }
 
@@ -71,7 +75,11 @@ const addBig = (leaf: Leaf, repetition: number, unscaled: bigint): void => {
   if (leaf.shape.physical === "INT32") {
     leaf.addWord(repetition, Number(unscaled))
   } else if (leaf.shape.physical === "INT64") {
-    leaf.addWords(repetition, Number(BigInt.asIntN(32, unscaled)), Number(BigInt.asIntN(32, unscaled >> 32n)))
+    leaf.addWords(
+      repetition,
+      Number(BigInt.asIntN(32, unscaled)),
+      Number(BigInt.asIntN(32, unscaled >> 32n))
+    )
   } else {
     const bytes = new Uint8Array(leaf.shape.width)
     let rest = unscaled

@@ -107,7 +107,11 @@ const quotient = (first: number, rest: number, scale: number, divisor: number): 
   const divisorHigh = split - (split - divisor)
   const divisorLow = divisor - divisorHigh
   const backError =
-    guessHigh * divisorHigh - back + guessHigh * divisorLow + guessLow * divisorHigh + guessLow * divisorLow
+    guessHigh * divisorHigh -
+    back +
+    guessHigh * divisorLow +
+    guessLow * divisorHigh +
+    guessLow * divisorLow
   const correction = (high - back - backError + low) / divisor
   const doubt = guess * errorBound
   double = guess + (correction - doubt)

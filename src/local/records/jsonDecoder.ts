@@ -1,7 +1,8 @@
 /**
  * Decodes JSON records into the leaves of a table. Nearly all are read once, from their bytes into
  * the columns (`jsonReader.ts`). A record that is read in another way, a wrong one among them, is
- * taken back and parsed as a whole (`jsonValues.ts`), which decides what it holds or why it is refused.
+ * taken back and parsed as a whole (`jsonValues.ts`), which decides what it holds or why it is
+ * refused.
  */
 import { isUtf8 } from "node:buffer"
 import { jsonReader, type ReadRecord } from "./jsonReader.ts"
@@ -14,7 +15,10 @@ import type { ColumnTree } from "../parquet/columnTree.ts"
 /** Appends one JSON record, all of the bytes, or those from `start` to `end`; answers 1. */
 type DecodeJson = (bytes: Uint8Array, start?: number, end?: number) => number
 
-/** Appends one JSON record given as UTF-8 bytes. On a problem it throws and leaves half a record behind. */
+/**
+ * Appends one JSON record given as UTF-8 bytes. On a problem it throws and leaves half a record
+ * behind.
+ */
 export const jsonDecoder = (tree: ColumnTree, leaves: ReadonlyArray<Leaf>): DecodeJson => {
   const read = jsonReader(tree, leaves)
   const parse = parsedDecoder(tree, leaves)
@@ -40,10 +44,15 @@ const isRead = (read: ReadRecord, bytes: Uint8Array, start: number, end: number)
   }
 }
 
-/** Appends a record that is parsed as a whole; what a record holds, and why one is refused, is as this has it. */
+/**
+ * Appends a record that is parsed as a whole; what a record holds, and why one is refused, is as
+ * this has it.
+ */
 export const parsedDecoder = (tree: ColumnTree, leaves: ReadonlyArray<Leaf>): DecodeJson => {
   const appendObject: (value: unknown, repetition: number, text: string) => void =
-    tree.rescue === undefined ? jsonObjectAppender(tree, leaves) : rescuingAppender(tree, leaves, tree.rescue)
+    tree.rescue === undefined
+      ? jsonObjectAppender(tree, leaves)
+      : rescuingAppender(tree, leaves, tree.rescue)
   return (bytes, start = 0, end = bytes.length) => {
     const record = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start)
     if (!isUtf8(record)) throw new RecordProblem([], "expected a JSON object as valid UTF-8")

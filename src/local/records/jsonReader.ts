@@ -4,8 +4,9 @@
  *
  * It reads what nearly all records look like. A value in another form (escapes, long integers,
  * VARIANT) is parsed by itself and appended by `jsonValues.ts`. A record that is not valid, has a
- * key that no column has, a key twice or a value that does not fit is left to the caller as a whole,
- * with a part of it appended: `jsonDecoder.ts` takes that back and has `jsonValues.ts` refuse it.
+ * key that no column has, a key twice or a value that does not fit is left to the caller as a
+ * whole, with a part of it appended: `jsonDecoder.ts` takes that back and has `jsonValues.ts`
+ * refuse it.
  */
 import { isUtf8 } from "node:buffer"
 import { beginRecord, jsonScalar, type ReadJson, textEnd } from "./jsonScalars.ts"
@@ -15,7 +16,8 @@ import type { ColumnNode, ColumnTree, ListNode, MapNode } from "../parquet/colum
 
 /**
  * Reads the record in `[start, end)` and answers whether all of it was appended. May throw what
- * `jsonValues.ts` throws. Bytes behind the record may be looked at, and are never taken for a part of it.
+ * `jsonValues.ts` throws. Bytes behind the record may be looked at, and are never taken for a part
+ * of it.
  */
 export type ReadRecord = (bytes: Uint8Array, start: number, end: number) => boolean
 
@@ -84,7 +86,9 @@ const structReader = (
   const found = (bytes: Uint8Array, at: number, end: number): Field | undefined => {
     const stop = bytes[at] === 0x22 ? textEnd(bytes, at + 1, end) : -1
     if (stop < 0) return undefined
-    return byKey.get(Buffer.from(bytes.buffer, bytes.byteOffset + at, stop + 1 - at).toString("latin1"))
+    return byKey.get(
+      Buffer.from(bytes.buffer, bytes.byteOffset + at, stop + 1 - at).toString("latin1")
+    )
   }
   let stamp = 0
   return (bytes, start, end, repetition) => {
@@ -135,7 +139,9 @@ const structReader = (
   }
 }
 
-/** How a value is read: in the form that nearly all have, and where that answers -1, in the others. */
+/**
+ * How a value is read: in the form that nearly all have, and where that answers -1, in the others.
+ */
 interface ReadValue {
   readonly read: ReadJson
   readonly rest: ReadJson
@@ -148,10 +154,16 @@ const valueReader = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): ReadValue =
   switch (node.kind) {
     case "leaf": {
       const parse = parsed(valueAppender(node, leaves))
-      return { read: jsonScalar(node.type, leaves[node.firstLeaf]!) ?? refused, rest: orNull(node, leaves, parse) }
+      return {
+        read: jsonScalar(node.type, leaves[node.firstLeaf]!) ?? refused,
+        rest: orNull(node, leaves, parse)
+      }
     }
     case "struct":
-      return { read: structReader(node.names, node.fields, leaves), rest: orNull(node, leaves, refused) }
+      return {
+        read: structReader(node.names, node.fields, leaves),
+        rest: orNull(node, leaves, refused)
+      }
     case "list":
       return { read: listReader(node, leaves), rest: orNull(node, leaves, refused) }
     case "map":
@@ -166,7 +178,8 @@ const orNull = (node: ColumnNode, leaves: ReadonlyArray<Leaf>, read: ReadJson): 
   const { nullDefinition } = node
   return (bytes, at, end, repetition) => {
     if (bytes[at] !== 0x6e) return read(bytes, at, end, repetition)
-    if (at + 4 > end || bytes[at + 1] !== 0x75 || bytes[at + 2] !== 0x6c || bytes[at + 3] !== 0x6c) return -1
+    if (at + 4 > end || bytes[at + 1] !== 0x75 || bytes[at + 2] !== 0x6c || bytes[at + 3] !== 0x6c)
+      return -1
     for (let i = 0; i < below.length; i++) below[i]!.addNull(repetition, nullDefinition)
     return at + 4
   }
@@ -213,7 +226,9 @@ const mapReader = (node: MapNode, leaves: ReadonlyArray<Leaf>): ReadJson => {
   const below = leaves.slice(node.firstLeaf, node.endLeaf)
   const starts = new Int32Array(maxEntries)
   const stops = new Int32Array(maxEntries)
-  /** How many entries a map has that can be read here; -1 for others. Notes where their keys are. */
+  /**
+   * How many entries a map has that can be read here; -1 for others. Notes where their keys are.
+   */
   const isNew = (bytes: Uint8Array, entries: number, start: number, stop: number): boolean => {
     for (let entry = 0; entry < entries; entry++) {
       if (stops[entry]! - starts[entry]! !== stop - start) continue
@@ -242,7 +257,12 @@ const mapReader = (node: MapNode, leaves: ReadonlyArray<Leaf>): ReadJson => {
     for (let entry = 0; ; entry++) {
       const stop = bytes[at] === 0x22 ? textEnd(bytes, at + 1, end) : -1
       const byte = bytes[at + 1]!
-      if (stop < 0 || entry === maxEntries || (byte >= 48 && byte <= 57) || !isNew(bytes, entry, at + 1, stop)) {
+      if (
+        stop < 0 ||
+        entry === maxEntries ||
+        (byte >= 48 && byte <= 57) ||
+        !isNew(bytes, entry, at + 1, stop)
+      ) {
         for (let i = 0; i < below.length; i++) below[i]!.cut(entriesOf[i]!, sizesOf[i]!)
         return parse(bytes, start, end, repetition)
       }

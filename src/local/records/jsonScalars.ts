@@ -23,12 +23,19 @@ const floatWords = new Int32Array(floats.buffer)
 
 const quote = 0x22
 /** 1 for the bytes at which a text ends or needs a closer look: quotes, backslashes, controls. */
-const special = Uint8Array.from({ length: 256 }, (_, byte) => (byte < 0x20 || byte === quote || byte === 0x5c ? 1 : 0))
+const special = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte < 0x20 || byte === quote || byte === 0x5c ? 1 : 0
+)
 
-/** With more bytes of a record in front of them, texts are measured before room is taken for them. */
+/**
+ * With more bytes of a record in front of them, texts are measured before room is taken for them.
+ */
 const longRecord = 64 * 1024
 
-/** Whether the rest of the record is known to be UTF-8. The first text that is not ASCII has it looked at. */
+/**
+ * Whether the rest of the record is known to be UTF-8. The first text that is not ASCII has it
+ * looked at.
+ */
 let isChecked = false
 
 /** Says that the values that are read next are of another record. */
@@ -59,7 +66,10 @@ export const textEnd = (bytes: Uint8Array, start: number, end: number): number =
 /** The last integer that `readInteger` read. */
 let integer = 0
 
-/** Reads a safe integer of up to 16 digits that is followed by no fraction or exponent; -1 for all else. */
+/**
+ * Reads a safe integer of up to 16 digits that is followed by no fraction or exponent; -1 for all
+ * else.
+ */
 const readInteger = (bytes: Uint8Array, start: number, end: number): number => {
   let at = start
   const negative = bytes[at] === 0x2d
@@ -72,7 +82,13 @@ const readInteger = (bytes: Uint8Array, start: number, end: number): number => {
     at++
   }
   const digits = at - first
-  if (digits === 0 || digits > 16 || value > Number.MAX_SAFE_INTEGER || (digits > 1 && bytes[first] === 48)) return -1
+  if (
+    digits === 0 ||
+    digits > 16 ||
+    value > Number.MAX_SAFE_INTEGER ||
+    (digits > 1 && bytes[first] === 48)
+  )
+    return -1
   if (at < end && (byte === 0x2e || (byte | 0x20) === 0x65)) return -1
   integer = negative ? -value : value
   return at
@@ -82,7 +98,13 @@ const readInteger = (bytes: Uint8Array, start: number, end: number): number => {
  * Appends the text whose first byte behind the opening quote lies at `start`, and answers the
  * position behind the closing one. Appends nothing and answers -1 where `textEnd` does.
  */
-const addText = (leaf: Leaf, bytes: Uint8Array, start: number, end: number, repetition: number): number => {
+const addText = (
+  leaf: Leaf,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  repetition: number
+): number => {
   if (end - start > longRecord) {
     const stop = textEnd(bytes, start, end)
     if (stop < 0) return -1
@@ -103,11 +125,18 @@ export const jsonScalar = (type: SimpleType, leaf: Leaf): ReadJson | undefined =
     case "Boolean":
       return (bytes, at, end, repetition) => {
         if (bytes[at] === 0x74) {
-          if (at + 4 > end || bytes[at + 1] !== 0x72 || bytes[at + 2] !== 0x75 || bytes[at + 3] !== 0x65) return -1
+          if (
+            at + 4 > end ||
+            bytes[at + 1] !== 0x72 ||
+            bytes[at + 2] !== 0x75 ||
+            bytes[at + 3] !== 0x65
+          )
+            return -1
           leaf.addBoolean(repetition, true)
           return at + 4
         }
-        if (at + 5 > end || bytes[at] !== 0x66 || bytes[at + 1] !== 0x61 || bytes[at + 2] !== 0x6c) return -1
+        if (at + 5 > end || bytes[at] !== 0x66 || bytes[at + 1] !== 0x61 || bytes[at + 2] !== 0x6c)
+          return -1
         if (bytes[at + 3] !== 0x73 || bytes[at + 4] !== 0x65) return -1
         leaf.addBoolean(repetition, false)
         return at + 5

@@ -1,9 +1,11 @@
 /**
- * Appends parsed JSON records to the leaves of a table, by the value conventions of Zerobus: DATE as days, timestamps as
- * microseconds, BINARY as base64, DECIMAL as a string, BIGINT beyond 2^53 as a string.
+ * Appends parsed JSON records to the leaves of a table, by the value conventions of Zerobus: DATE
+ * as days, timestamps as microseconds, BINARY as base64, DECIMAL as a string, BIGINT beyond 2^53 as
+ * a string.
  *
- * An unknown key is refused, a null value of a nullable column is NULL, and so is a missing one without a default. Everything is composed closures, one per
- * node of the column tree. On a problem it throws `RecordProblem` and leaves half a record behind: the caller rolls back.
+ * An unknown key is refused, a null value of a nullable column is NULL, and so is a missing one
+ * without a default. Everything is composed closures, one per node of the column tree. On a problem
+ * it throws `RecordProblem` and leaves half a record behind: the caller rolls back.
  */
 import type { ColumnNode, ColumnTree, LeafNode, StructNode } from "../parquet/columnTree.ts"
 import { addDecimal } from "./decimalText.ts"
@@ -38,7 +40,10 @@ const structFields = (
   const count = names.length
   return (value, repetition) => {
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      throw new RecordProblem(path, path.length === 0 ? "expected a JSON object" : "expected STRUCT, a JSON object")
+      throw new RecordProblem(
+        path,
+        path.length === 0 ? "expected a JSON object" : "expected STRUCT, a JSON object"
+      )
     }
     const object = value as Record<string, unknown>
     let present = 0
@@ -56,26 +61,42 @@ const structFields = (
     if (keys === present) return
     for (const key in object) {
       if (!known.has(key)) {
-        throw new RecordProblem([...path, columnName(key)], "the table has no such column; unknown keys are refused")
+        throw new RecordProblem(
+          [...path, columnName(key)],
+          "the table has no such column; unknown keys are refused"
+        )
       }
     }
   }
 }
 
-/** A key of the record as it may appear in a message: only what could be a column name, cut short. */
-const columnName = (key: string): string => (/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(key) ? key : "(unknown)")
+/**
+ * A key of the record as it may appear in a message: only what could be a column name, cut short.
+ */
+const columnName = (key: string): string =>
+  /^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(key) ? key : "(unknown)"
 
-/** Appends the default of a column, or NULL where it has none, for a record that omits the column. */
-export const omittedValue = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): ((repetition: number) => void) =>
-  omittedAppender(node, nullable(node, leaves))
+/**
+ * Appends the default of a column, or NULL where it has none, for a record that omits the column.
+ */
+export const omittedValue = (
+  node: ColumnNode,
+  leaves: ReadonlyArray<Leaf>
+): ((repetition: number) => void) => omittedAppender(node, nullable(node, leaves))
 
 /** The same for an appender of the node's values. */
-export const omittedAppender = (node: ColumnNode, append: JsonAppend): ((repetition: number) => void) => {
+export const omittedAppender = (
+  node: ColumnNode,
+  append: JsonAppend
+): ((repetition: number) => void) => {
   if (node.defaultSql === undefined) return (repetition) => append(undefined, repetition)
   const literal = literalValue(node.type, node.defaultSql)
   if (literal !== undefined) return (repetition) => append(literal.value, repetition)
   return () => {
-    throw new RecordProblem(node.path, "expected a value, because the column's default is no literal of SQL")
+    throw new RecordProblem(
+      node.path,
+      "expected a value, because the column's default is no literal of SQL"
+    )
   }
 }
 
@@ -86,7 +107,8 @@ export const nullable = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): JsonApp
   const only = below.length === 1 ? below[0]! : undefined
   return (value, repetition) => {
     if (value !== null && value !== undefined) return append(value, repetition)
-    if (!node.nullable) throw new RecordProblem(node.path, `${expectation(node.type)}; ${absentHere}`)
+    if (!node.nullable)
+      throw new RecordProblem(node.path, `${expectation(node.type)}; ${absentHere}`)
     if (only !== undefined) only.addNull(repetition, node.nullDefinition)
     else for (const leaf of below) leaf.addNull(repetition, node.nullDefinition)
   }
@@ -103,9 +125,12 @@ export const valueAppender = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): Js
       const element = nullable(node.element, leaves)
       const below = leaves.slice(node.firstLeaf, node.endLeaf)
       return (value, repetition) => {
-        if (!Array.isArray(value)) throw new RecordProblem(node.path, "expected ARRAY, a JSON array")
-        if (value.length === 0) for (const leaf of below) leaf.addNull(repetition, node.emptyDefinition)
-        for (let i = 0; i < value.length; i++) element(value[i], i === 0 ? repetition : node.repetition)
+        if (!Array.isArray(value))
+          throw new RecordProblem(node.path, "expected ARRAY, a JSON array")
+        if (value.length === 0)
+          for (const leaf of below) leaf.addNull(repetition, node.emptyDefinition)
+        for (let i = 0; i < value.length; i++)
+          element(value[i], i === 0 ? repetition : node.repetition)
       }
     }
     case "map": {
@@ -142,11 +167,13 @@ const keyAppender = (node: LeafNode, leaves: ReadonlyArray<Leaf>): JsonAppend =>
     case "Double":
       return (value, repetition) => {
         const number = Number(value)
-        if (value === "" || String(number) !== value) throw new RecordProblem(node.path, expectation(node.type))
+        if (value === "" || String(number) !== value)
+          throw new RecordProblem(node.path, expectation(node.type))
         append(number, repetition)
       }
     case "Boolean":
-      return (value, repetition) => append(value === "true" ? true : value === "false" ? false : value, repetition)
+      return (value, repetition) =>
+        append(value === "true" ? true : value === "false" ? false : value, repetition)
     case "BigInt":
     case "String":
     case "Binary":
@@ -166,7 +193,8 @@ const leafAppender = (node: LeafNode, leaves: ReadonlyArray<Leaf>): JsonAppend =
   }
   switch (type._tag) {
     case "Boolean":
-      return (value, repetition) => (typeof value === "boolean" ? leaf.addBoolean(repetition, value) : refuse())
+      return (value, repetition) =>
+        typeof value === "boolean" ? leaf.addBoolean(repetition, value) : refuse()
     case "TinyInt":
     case "SmallInt":
     case "Int":
@@ -211,7 +239,8 @@ const leafAppender = (node: LeafNode, leaves: ReadonlyArray<Leaf>): JsonAppend =
       return (value, repetition) => {
         if (typeof value !== "string" || value.length > 100) return refuse()
         const text = Buffer.from(value, "utf8")
-        if (!addDecimal(leaf, repetition, type.precision, type.scale, text, 0, text.length)) refuse()
+        if (!addDecimal(leaf, repetition, type.precision, type.scale, text, 0, text.length))
+          refuse()
       }
     case "Binary":
       return (value, repetition) => {
@@ -242,4 +271,10 @@ const variantAppender =
   }
 
 const specialNumber = (value: unknown): number | undefined =>
-  value === "NaN" ? NaN : value === "Infinity" ? Infinity : value === "-Infinity" ? -Infinity : undefined
+  value === "NaN"
+    ? NaN
+    : value === "Infinity"
+      ? Infinity
+      : value === "-Infinity"
+        ? -Infinity
+        : undefined

@@ -1,10 +1,13 @@
 /**
- * Appends protobuf records to the leaves of a table: closures composed once per stream from the descriptor and the columns.
+ * Appends protobuf records to the leaves of a table: closures composed once per stream from the
+ * descriptor and the columns.
  *
- * Follows protobuf's rules: fields in any order, the last occurrence of a scalar wins, occurrences of a nested message merge,
- * repeated numbers packed or not. Stricter in one point: a field the descriptor does not name is refused, not skipped. An absent repeated field is
- * an empty array or map (the wire cannot say NULL). An absent field of a column with a default has that. On a problem it throws `RecordProblem` or `MalformedMessage`, both of which
- * `problemOf` takes; the caller rolls back.
+ * Follows protobuf's rules: fields in any order, the last occurrence of a scalar wins, occurrences
+ * of a nested message merge, repeated numbers packed or not. Stricter in one point: a field the
+ * descriptor does not name is refused, not skipped. An absent repeated field is an empty array or
+ * map (the wire cannot say NULL). An absent field of a column with a default has that. On a problem
+ * it throws `RecordProblem` or `MalformedMessage`, both of which `problemOf` takes; the caller
+ * rolls back.
  */
 import type { MessageShape } from "../../internal/protobuf/descriptor.ts"
 import { low, readLength, readVarint } from "../../internal/protobuf/wire.ts"
@@ -17,7 +20,10 @@ import { absentHere, expectation } from "../../internal/columns/expectation.ts"
 
 type FieldShape = MessageShape["fields"][number]
 
-/** Reads one occurrence of a field. `first` is false from the second occurrence in the same message on. */
+/**
+ * Reads one occurrence of a field. `first` is false from the second occurrence in the same message
+ * on.
+ */
 type ReadField = (
   bytes: Uint8Array,
   at: number,
@@ -39,7 +45,10 @@ interface Field {
 /** Appends one message whose bytes are `[start, end)`. */
 type ReadMessage = (bytes: Uint8Array, start: number, end: number, repetition: number) => void
 
-/** Builds the decoder of a stream, which answers 1 for each record. The descriptor must have passed `checkDescriptor` against the same columns. */
+/**
+ * Builds the decoder of a stream, which answers 1 for each record. The descriptor must have passed
+ * `checkDescriptor` against the same columns.
+ */
 export const protoDecoder = (
   tree: ColumnTree,
   shape: MessageShape,
@@ -78,7 +87,9 @@ const messageReader = (
     fields.push(field)
     if (fieldShape !== undefined) byNumber.set(fieldShape.number, field)
   })
-  const dense: Array<Field | undefined> = Array.from({ length: 128 }, (_, number) => byNumber.get(number))
+  const dense: Array<Field | undefined> = Array.from({ length: 128 }, (_, number) =>
+    byNumber.get(number)
+  )
   let stamp = 0
   return (bytes, start, end, repetition) => {
     stamp++
@@ -130,7 +141,10 @@ const addNulls = (
   }
 }
 
-const absentValue = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): ((repetition: number) => void) => {
+const absentValue = (
+  node: ColumnNode,
+  leaves: ReadonlyArray<Leaf>
+): ((repetition: number) => void) => {
   if (node.defaultSql !== undefined) return omittedValue(node, leaves)
   if (node.nullable) return addNulls(node, leaves, node.nullDefinition)
   return () => {
@@ -138,7 +152,11 @@ const absentValue = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): ((repetitio
   }
 }
 
-const fieldReader = (node: ColumnNode, field: FieldShape, leaves: ReadonlyArray<Leaf>): FieldParts => {
+const fieldReader = (
+  node: ColumnNode,
+  field: FieldShape,
+  leaves: ReadonlyArray<Leaf>
+): FieldParts => {
   switch (node.kind) {
     case "leaf":
       return scalarField(node, field, leaves)
@@ -157,7 +175,11 @@ type FieldParts = Omit<Field, "seen">
 const secondLeaf = (node: LeafNode, leaves: ReadonlyArray<Leaf>): Leaf | undefined =>
   node.endLeaf - node.firstLeaf === 2 ? leaves[node.firstLeaf + 1] : undefined
 
-const scalarField = (node: LeafNode, field: FieldShape, leaves: ReadonlyArray<Leaf>): FieldParts => {
+const scalarField = (
+  node: LeafNode,
+  field: FieldShape,
+  leaves: ReadonlyArray<Leaf>
+): FieldParts => {
   const leaf = leaves[node.firstLeaf]!
   const second = secondLeaf(node, leaves)
   const scalar = scalarReader(node.type, field.type, node.path, leaf, second)
@@ -177,7 +199,10 @@ const scalarField = (node: LeafNode, field: FieldShape, leaves: ReadonlyArray<Le
   }
 }
 
-/** Reads a nested message. A second occurrence is decoded again together with the first, which is how protobuf merges. */
+/**
+ * Reads a nested message. A second occurrence is decoded again together with the first, which is
+ * how protobuf merges.
+ */
 const structField = (
   node: ColumnNode & { kind: "struct" },
   field: FieldShape,
@@ -239,12 +264,19 @@ const listField = (node: ListNode, field: FieldShape, leaves: ReadonlyArray<Leaf
   }
   const element = single(node.element)
   const leaf = leaves[element.firstLeaf]!
-  const scalar: ReadScalar = scalarReader(element.type, field.type, node.path, leaf, secondLeaf(element, leaves))
+  const scalar: ReadScalar = scalarReader(
+    element.type,
+    field.type,
+    node.path,
+    leaf,
+    secondLeaf(element, leaves)
+  )
   const expected = wireTypeOf(field.type)
   return {
     read: (bytes, at, end, wire, first, repetition) => {
       if (wire === expected) {
-        // An empty packed run came first: it left the entry of an empty list, which a real element replaces.
+        // An empty packed run came first: it left the entry of an empty list, which a real element
+        // replaces.
         const replaces = !first && leaf.emptyRun
         leaf.emptyRun = false
         if (replaces) {
@@ -279,7 +311,10 @@ const listField = (node: ListNode, field: FieldShape, leaves: ReadonlyArray<Leaf
   }
 }
 
-/** Reads map entries. Of entries with the same key all are kept: readers of the table apply their own rule, as with Spark. */
+/**
+ * Reads map entries. Of entries with the same key all are kept: readers of the table apply their
+ * own rule, as with Spark.
+ */
 const mapField = (node: MapNode, field: FieldShape, leaves: ReadonlyArray<Leaf>): FieldParts => {
   // The entry message has key = 1 and value = 2; an absent key or value stands for its default.
   const entryShape = field.message!
@@ -326,7 +361,11 @@ const mapField = (node: MapNode, field: FieldShape, leaves: ReadonlyArray<Leaf>)
  */
 const single = (node: ColumnNode): LeafNode => (node.kind === "leaf" ? node : malformed(node.path))
 
-const entryPart = (node: ColumnNode, field: FieldShape, leaves: ReadonlyArray<Leaf>): FieldParts => {
+const entryPart = (
+  node: ColumnNode,
+  field: FieldShape,
+  leaves: ReadonlyArray<Leaf>
+): FieldParts => {
   if (node.kind === "struct") {
     const parts = structField(node, field, leaves)
     const read = messageReader(node.path, node.names, node.fields, field.message!, leaves)

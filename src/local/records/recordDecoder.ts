@@ -25,7 +25,9 @@ const shapes = new Map<string, MessageShape>()
 const mostShapes = 64
 
 const shapeOf = (descriptor: Uint8Array): MessageShape => {
-  const key = Buffer.from(descriptor.buffer, descriptor.byteOffset, descriptor.length).toString("latin1")
+  const key = Buffer.from(descriptor.buffer, descriptor.byteOffset, descriptor.length).toString(
+    "latin1"
+  )
   const known = shapes.get(key)
   if (known !== undefined) return known
   const shape = Result.getOrThrowWith(parseDescriptorProto(descriptor), (why) => new Error(why))
@@ -35,7 +37,11 @@ const shapeOf = (descriptor: Uint8Array): MessageShape => {
 }
 
 /** Builds the decoder of a format. Its schema must fit the columns; `formatProblem` says so. */
-export const makeDecoder = (tree: ColumnTree, format: LogFormat, leaves: ReadonlyArray<Leaf>): Decoder => {
+export const makeDecoder = (
+  tree: ColumnTree,
+  format: LogFormat,
+  leaves: ReadonlyArray<Leaf>
+): Decoder => {
   switch (format._tag) {
     case "Json":
       return jsonDecoder(tree, leaves)
@@ -48,7 +54,9 @@ export const makeDecoder = (tree: ColumnTree, format: LogFormat, leaves: Readonl
   }
 }
 
-/** Rows decoded from the log, with the sequence number of the last entry among them, 0 without any. */
+/**
+ * Rows decoded from the log, with the sequence number of the last entry among them, 0 without any.
+ */
 export interface DecodedRows {
   readonly chunks: ReadonlyArray<LeafChunk>
   readonly rows: number
@@ -58,7 +66,10 @@ export interface DecodedRows {
 }
 
 /** Decodes log entries, which passed the same checks when they were appended. */
-export const decodeFrames = (tree: ColumnTree, frames: ReadonlyArray<RecordsFrame>): DecodedRows => {
+export const decodeFrames = (
+  tree: ColumnTree,
+  frames: ReadonlyArray<RecordsFrame>
+): DecodedRows => {
   const leaves = makeLeaves(tree)
   const decoders = new Map<LogFormat, Decoder>()
   const streams = new Map<string, number>()

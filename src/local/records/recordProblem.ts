@@ -1,11 +1,15 @@
 /**
- * Why a record is refused, as both decoders say it: the column path and what was expected there, never the value.
+ * Why a record is refused, as both decoders say it: the column path and what was expected there,
+ * never the value.
  */
 import { ArrowProblem } from "../../internal/arrow/arrowProblem.ts"
 import { AvroProblem } from "../../internal/avro/avroProblem.ts"
 import { MalformedMessage } from "../../internal/protobuf/wire.ts"
 
-/** Thrown inside a decoder and caught where the message is rolled back. Carries no stack: hostile records must stay cheap. */
+/**
+ * Thrown inside a decoder and caught where the message is rolled back. Carries no stack: hostile
+ * records must stay cheap.
+ */
 export class RecordProblem extends Error {
   readonly path: string
   readonly expected: string

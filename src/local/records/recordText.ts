@@ -1,27 +1,40 @@
 /**
- * Records of the log as JSON text, in the forms that `zerobus ingest` reads. It needs the format of the
- * stream and no table, since the table may be gone or have other columns now.
+ * Records of the log as JSON text, in the forms that `zerobus ingest` reads. It needs the format of
+ * the stream and no table, since the table may be gone or have other columns now.
  */
 import * as Result from "effect/Result"
 import { base64OfBytes } from "../../internal/columns/base64Text.ts"
 import type { LogFormat } from "../log/logFrames.ts"
 import { parseDescriptorProto } from "../../internal/protobuf/descriptor.ts"
-import type { FieldShape, FieldType, MessageShape } from "../../internal/protobuf/descriptorShape.ts"
+import type {
+  FieldShape,
+  FieldType,
+  MessageShape
+} from "../../internal/protobuf/descriptorShape.ts"
 import { WireReader } from "../../internal/protobuf/reader.ts"
 import { avroTexts } from "./avroDecoder.ts"
 import { arrowTexts } from "./arrowText.ts"
 import { floatText, longText } from "./numberText.ts"
 
-/** Writes a record as one line of JSON for each of its rows, without line feeds. Only Arrow has several. */
+/**
+ * Writes a record as one line of JSON for each of its rows, without line feeds. Only Arrow has
+ * several.
+ */
 export type RecordTexts = (record: Uint8Array) => ReadonlyArray<string>
 
-/** The texts of records of a format. Throws when its schema cannot be read, which the log has checked. */
+/**
+ * The texts of records of a format. Throws when its schema cannot be read, which the log has
+ * checked.
+ */
 export const recordTexts = (format: LogFormat): RecordTexts => {
   switch (format._tag) {
     case "Json":
       return (record) => [jsonLine(record)]
     case "Proto": {
-      const shape = Result.getOrThrowWith(parseDescriptorProto(format.descriptor), (why) => new Error(why))
+      const shape = Result.getOrThrowWith(
+        parseDescriptorProto(format.descriptor),
+        (why) => new Error(why)
+      )
       return (record) => [messageText(shape, new WireReader(record))]
     }
     case "Arrow":
@@ -66,19 +79,29 @@ const messageText = (shape: MessageShape, reader: WireReader): string => {
   return `{${parts.join(",")}}`
 }
 
-/** The value of a field; undefined when the message has none. An absent collection is an empty one, as in the table. */
+/**
+ * The value of a field; undefined when the message has none. An absent collection is an empty one,
+ * as in the table.
+ */
 const fieldText = (field: FieldShape, found: ReadonlyArray<Occurrence>): string | undefined => {
   const { mapEntry, message, type } = field
   if (mapEntry) return `{${found.map(({ reader }) => entryText(message!, reader.sub())).join(",")}}`
-  if (field.label === "repeated") return `[${found.flatMap((each) => itemTexts(field, each)).join(",")}]`
+  if (field.label === "repeated")
+    return `[${found.flatMap((each) => itemTexts(field, each)).join(",")}]`
   if (found.length === 0) return undefined
   if (message === undefined) return scalarText(type, found[found.length - 1]!.reader)
   // Occurrences of one message merge, and so do their bytes one after another.
-  return messageText(message, new WireReader(Buffer.concat(found.map(({ reader }) => reader.view()))))
+  return messageText(
+    message,
+    new WireReader(Buffer.concat(found.map(({ reader }) => reader.view())))
+  )
 }
 
 /** The items of one occurrence of a repeated field: several where numbers are packed. */
-const itemTexts = ({ message, type }: FieldShape, { reader, wire }: Occurrence): ReadonlyArray<string> => {
+const itemTexts = (
+  { message, type }: FieldShape,
+  { reader, wire }: Occurrence
+): ReadonlyArray<string> => {
   if (message !== undefined) return [messageText(message, reader.sub())]
   if (wire !== 2 || type === "string" || type === "bytes") return [scalarText(type, reader)]
   const items: Array<string> = []

@@ -1,8 +1,9 @@
 /**
- * JSON records of a table with a rescue column: what has no column, and what does not fit a column that may be NULL, goes into that
- * column as one JSON object, and the record is taken.
+ * JSON records of a table with a rescue column: what has no column, and what does not fit a column
+ * that may be NULL, goes into that column as one JSON object, and the record is taken.
  *
- * A field is rescued as a whole, also where only a part inside a STRUCT, ARRAY or MAP does not fit. Numbers keep their digits.
+ * A field is rescued as a whole, also where only a part inside a STRUCT, ARRAY or MAP does not fit.
+ * Numbers keep their digits.
  */
 import type { ColumnTree } from "../parquet/columnTree.ts"
 import type { Leaf } from "../parquet/columnBuffer.ts"
@@ -50,18 +51,29 @@ export const rescuingAppender = (
     }
     // The rescue column is no field of records: one of its name is rescued like any other.
     for (const key of Object.keys(object)) if (!known.has(key)) rescued.push(key)
-    appends[rescue]!(rescued.length === 0 ? null : textOf(text, rescued, columns[rescue]!.path), repetition)
+    appends[rescue]!(
+      rescued.length === 0 ? null : textOf(text, rescued, columns[rescue]!.path),
+      repetition
+    )
   }
 }
 
-/** The fields of a record as the text of a JSON object. Numbers are taken from the record's text, beyond what a double holds. */
-const textOf = (text: string, names: ReadonlyArray<string>, path: ReadonlyArray<string>): string => {
+/**
+ * The fields of a record as the text of a JSON object. Numbers are taken from the record's text,
+ * beyond what a double holds.
+ */
+const textOf = (
+  text: string,
+  names: ReadonlyArray<string>,
+  path: ReadonlyArray<string>
+): string => {
   try {
     const exact = JSON.parse(text, keepNumber) as Record<string, unknown>
     return `{${names.map((name) => `${JSON.stringify(name)}:${JSON.stringify(exact[name])}`).join(",")}}`
   } catch (error) {
     // Both recur into what is nested.
-    if (error instanceof RangeError) throw new RecordProblem(path, "expected fields that are nested less deeply")
+    if (error instanceof RangeError)
+      throw new RecordProblem(path, "expected fields that are nested less deeply")
     throw error
   }
 }
@@ -69,5 +81,9 @@ const textOf = (text: string, names: ReadonlyArray<string>, path: ReadonlyArray<
 /** Numbers as their own text; the types of TypeScript do not have `rawJSON` yet. */
 const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => unknown }
 
-const keepNumber = (_key: string, value: unknown, context?: { readonly source?: string }): unknown =>
+const keepNumber = (
+  _key: string,
+  value: unknown,
+  context?: { readonly source?: string }
+): unknown =>
   typeof value === "number" && context?.source !== undefined ? rawJSON(context.source) : value

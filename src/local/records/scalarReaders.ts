@@ -4,12 +4,25 @@
 import { isUtf8 } from "node:buffer"
 import type { ColumnType, SimpleType } from "../../internal/columns/columnType.ts"
 import type { MessageShape } from "../../internal/protobuf/descriptor.ts"
-import { high, low, readFixed32, readFixed64, readLength, readVarint } from "../../internal/protobuf/wire.ts"
+import {
+  high,
+  low,
+  readFixed32,
+  readFixed64,
+  readLength,
+  readVarint
+} from "../../internal/protobuf/wire.ts"
 import { addDecimal } from "./decimalText.ts"
 import type { Leaf } from "../parquet/columnBuffer.ts"
 import { RecordProblem } from "./recordProblem.ts"
 import { expectation } from "../../internal/columns/expectation.ts"
-import { integerRange, isSimple, numberRange, type WireScalar, wireScalar } from "../../internal/columns/scalarTypes.ts"
+import {
+  integerRange,
+  isSimple,
+  numberRange,
+  type WireScalar,
+  wireScalar
+} from "../../internal/columns/scalarTypes.ts"
 import { fittedText } from "../../internal/columns/textLength.ts"
 import { encodeVariant } from "../parquet/variantEncoder.ts"
 
@@ -61,12 +74,21 @@ const accepted: Readonly<Record<WireScalar, ReadonlyArray<FieldType>>> = {
   bytes: ["bytes"]
 }
 
-/** Which protobuf types a column takes; the first one is what descriptors derived from the table use. */
+/**
+ * Which protobuf types a column takes; the first one is what descriptors derived from the table
+ * use.
+ */
 export const acceptedTypes = (type: ColumnType): ReadonlyArray<FieldType> =>
   isSimple(type) ? accepted[wireScalar(type)] : ["message"]
 
-/** Reads an integer of any protobuf encoding into `low` and `high`, sign-extended. Answers a reader that leaves them to `use`. */
-const integerReader = (field: FieldType, use: (low: number, high: number, repetition: number) => void): ReadScalar => {
+/**
+ * Reads an integer of any protobuf encoding into `low` and `high`, sign-extended. Answers a reader
+ * that leaves them to `use`.
+ */
+const integerReader = (
+  field: FieldType,
+  use: (low: number, high: number, repetition: number) => void
+): ReadScalar => {
   switch (field) {
     case "sfixed32":
       return (bytes, at, end, repetition) => {
@@ -122,7 +144,10 @@ const integerReader = (field: FieldType, use: (low: number, high: number, repeti
   }
 }
 
-/** Builds the reader of one scalar field for one column type. `second` is the leaf of a VARIANT's value. */
+/**
+ * Builds the reader of one scalar field for one column type. `second` is the leaf of a VARIANT's
+ * value.
+ */
 export const scalarReader = (
   type: SimpleType,
   field: FieldType,
@@ -151,7 +176,9 @@ export const scalarReader = (
       })
     }
     case "BigInt":
-      return integerReader(field, (lower, upper, repetition) => leaf.addWords(repetition, lower, upper))
+      return integerReader(field, (lower, upper, repetition) =>
+        leaf.addWords(repetition, lower, upper)
+      )
     case "Timestamp":
     case "TimestampNtz": {
       const [min, max] = integerRange(type._tag)
@@ -224,7 +251,8 @@ export const scalarReader = (
       return (bytes, at, end, repetition) => {
         const start = readLength(bytes, at, end)
         const stop = start + low
-        if (!leaf.addBytes(repetition, bytes, start, stop) && !isUtf8(bytes.subarray(start, stop))) refuse()
+        if (!leaf.addBytes(repetition, bytes, start, stop) && !isUtf8(bytes.subarray(start, stop)))
+          refuse()
         return stop
       }
     }

@@ -1,8 +1,9 @@
 /**
- * Decides whether a stream's descriptor fits the columns of its table, and whether a table's columns can be written at all.
+ * Decides whether a stream's descriptor fits the columns of its table, and whether a table's
+ * columns can be written at all.
  *
- * Fields are matched by name, ignoring case. A nullable column may be missing from the descriptor; everything else must be
- * there with a type the column takes, or have a default.
+ * Fields are matched by name, ignoring case. A nullable column may be missing from the descriptor;
+ * everything else must be there with a type the column takes, or have a default.
  */
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
 import type { MessageShape } from "../../internal/protobuf/descriptor.ts"
@@ -52,7 +53,10 @@ const message = (
         message: `the descriptor has no field for the NOT NULL column ${path}`
       })
     } else if (!column.nullable) {
-      findings.push({ cause: "MISSING_REQUIRED_COLUMN", message: `the descriptor has no field for the column ${path}` })
+      findings.push({
+        cause: "MISSING_REQUIRED_COLUMN",
+        message: `the descriptor has no field for the column ${path}`
+      })
     }
   }
 }
@@ -61,22 +65,38 @@ const incompatible = (path: string, needed: string, findings: Array<SchemaFindin
   findings.push({ cause: "TYPE_INCOMPATIBLE", message: `the field ${path} must be ${needed}` })
 }
 
-const column_ = (path: string, type: ColumnType, field: FieldShape, findings: Array<SchemaFinding>): void => {
+const column_ = (
+  path: string,
+  type: ColumnType,
+  field: FieldShape,
+  findings: Array<SchemaFinding>
+): void => {
   if (isSimple(type) || type._tag === "Struct") {
-    if (field.label === "repeated") return incompatible(path, "a single field, not repeated", findings)
+    if (field.label === "repeated")
+      return incompatible(path, "a single field, not repeated", findings)
     return single(path, type, field, findings)
   }
   switch (type._tag) {
     case "Array":
-      if (field.label !== "repeated" || field.mapEntry) return incompatible(path, "repeated", findings)
+      if (field.label !== "repeated" || field.mapEntry)
+        return incompatible(path, "repeated", findings)
       if (type.element._tag === "Array" || type.element._tag === "Map") {
-        return incompatible(path, "wrapped in a struct, arrays of arrays and of maps have no protobuf form", findings)
+        return incompatible(
+          path,
+          "wrapped in a struct, arrays of arrays and of maps have no protobuf form",
+          findings
+        )
       }
       return single(path, type.element, field, findings)
     case "Map": {
       const key = field.message?.fields.find((part) => part.number === 1)
       const value = field.message?.fields.find((part) => part.number === 2)
-      if (field.label !== "repeated" || !field.mapEntry || key === undefined || value === undefined) {
+      if (
+        field.label !== "repeated" ||
+        !field.mapEntry ||
+        key === undefined ||
+        value === undefined
+      ) {
         return incompatible(path, "a map field", findings)
       }
       if (
@@ -93,7 +113,12 @@ const column_ = (path: string, type: ColumnType, field: FieldShape, findings: Ar
   }
 }
 
-const single = (path: string, type: ColumnType, field: FieldShape, findings: Array<SchemaFinding>): void => {
+const single = (
+  path: string,
+  type: ColumnType,
+  field: FieldShape,
+  findings: Array<SchemaFinding>
+): void => {
   const accepted = acceptedTypes(type)
   if (!accepted.includes(field.type) || (field.type === "message" && field.message === undefined)) {
     return incompatible(path, `of type ${accepted.join(" or ")}`, findings)

@@ -17,10 +17,16 @@ export interface Appending {
   /** Decodes and logs one message, by its index. */
   readonly append: (records: MessageRecords, index: number) => number | RecordRejected
   /** Logs messages whose rows were decoded; undefined where they have to be decoded again. */
-  readonly appendDecoded: (messages: ReadonlyArray<MessageRecords>, decoded: DecodedBlock) => number | undefined
+  readonly appendDecoded: (
+    messages: ReadonlyArray<MessageRecords>,
+    decoded: DecodedBlock
+  ) => number | undefined
 }
 
-/** Appends messages that another thread decoded, up to the first that is refused; without their rows, decodes them here. */
+/**
+ * Appends messages that another thread decoded, up to the first that is refused; without their
+ * rows, decodes them here.
+ */
 export const appendAll = (
   messages: ReadonlyArray<MessageRecords>,
   decoded: DecodedBlock | undefined,
@@ -37,7 +43,10 @@ export const appendAll = (
 }
 
 /** Appends messages one after another, up to the first that is refused. */
-const appendEach = (messages: ReadonlyArray<MessageRecords>, append: Appending["append"]): Appended => {
+const appendEach = (
+  messages: ReadonlyArray<MessageRecords>,
+  append: Appending["append"]
+): Appended => {
   const tickets: Array<number> = []
   for (const [index, records] of messages.entries()) {
     const ticket = append(records, index)

@@ -55,7 +55,11 @@ export class Backlog {
   /** Whether more waits than the limits of all tables allow. */
   get isFull(): boolean {
     const { maxTotalBytes, maxTotalRows, maxWaitMillis } = this.limits
-    return this.rows > maxTotalRows || this.bytes > maxTotalBytes || this.now() - this.oldest > maxWaitMillis
+    return (
+      this.rows > maxTotalRows ||
+      this.bytes > maxTotalBytes ||
+      this.now() - this.oldest > maxWaitMillis
+    )
   }
 
   /** Calls back once the backlog is not full. */

@@ -1,8 +1,10 @@
 /**
- * Tables on disk: Delta tables under `<folder>/<catalog>/<schema>/<table>`, logs under `<folder>/.wal/<table id>`.
+ * Tables on disk: Delta tables under `<folder>/<catalog>/<schema>/<table>`, logs under
+ * `<folder>/.wal/<table id>`.
  *
- * Opening takes the folder's lock, replays every table, commits what its log holds beyond the table, and sweeps what a crash
- * left behind. A table that cannot be opened is refused by name while the others work. `TableEngine` does the work per table.
+ * Opening takes the folder's lock, replays every table, commits what its log holds beyond the
+ * table, and sweeps what a crash left behind. A table that cannot be opened is refused by name
+ * while the others work. `TableEngine` does the work per table.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -31,7 +33,13 @@ import { StreamRefused } from "../persistent/persistentStreams.ts"
 import type { LogFormat } from "../log/logFrames.ts"
 import { type DecodeThread, decodeThread } from "../decoding/decodeThread.ts"
 import type { TableRecord } from "../delta/tableFolder.ts"
-import { extended, refuseDefinition, refuseFormat, tableKey, type TableStoreShape } from "./tableStore.ts"
+import {
+  extended,
+  refuseDefinition,
+  refuseFormat,
+  tableKey,
+  type TableStoreShape
+} from "./tableStore.ts"
 import { recordOf, type ServedTable, ServedTables } from "./servedTables.ts"
 import { withProgress } from "./progress.ts"
 import { servedAgain, TableReports } from "./tableReports.ts"
@@ -42,18 +50,22 @@ import { workerFlusher } from "../flush/workerFlusher.ts"
 export interface DurableOptions {
   /** The data folder; created when missing. */
   readonly folder: string
-  /** Who may read the tables, by default the owner of the process only. Logs and keys are for the owner in any case. */
+  /**
+   * Who may read the tables, by default the owner of the process only. Logs and keys are for the
+   * owner in any case.
+   */
   readonly readers?: Readers | undefined
   /** Milliseconds between flushes, 1000 by default, 200 with `visibleOnceAcked`. */
   readonly flushIntervalMillis?: number | undefined
   /**
-   * Whether Parquet and commits run in a worker thread, and the decoding of large messages in another
-   * one where the machine has more than one core. True by default.
+   * Whether Parquet and commits run in a worker thread, and the decoding of large messages in
+   * another one where the machine has more than one core. True by default.
    */
   readonly worker?: boolean | undefined
   /**
-   * Acknowledge records only once they are in the table, false by default. For tests that query right after an acknowledgement:
-   * acknowledgements take up to a flush interval, and every interval writes a file.
+   * Acknowledge records only once they are in the table, false by default. For tests that query
+   * right after an acknowledgement: acknowledgements take up to a flush interval, and every
+   * interval writes a file.
    */
   readonly visibleOnceAcked?: boolean | undefined
   /** Told of each commit of rows. */
@@ -66,8 +78,8 @@ export interface DurableOptions {
 }
 
 /**
- * How long a start waits for the rows of the log to be in their tables, in milliseconds from when it
- * began to open the tables. When opening took longer, it does not wait.
+ * How long a start waits for the rows of the log to be in their tables, in milliseconds from when
+ * it began to open the tables. When opening took longer, it does not wait.
  */
 const writeFoundMillis = 1000
 
@@ -94,15 +106,24 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     }),
     (lock) => Effect.promise(() => lock.release())
   )
-  const warning = readers === "owner" ? yield* attempt("opening the data folder", () => modeWarning(folder)) : undefined
+  const warning =
+    readers === "owner"
+      ? yield* attempt("opening the data folder", () => modeWarning(folder))
+      : undefined
   if (warning !== undefined) yield* Effect.logWarning(warning)
   const flusher: Flusher = yield* Effect.acquireRelease(
-    Effect.sync(() => options.flusher ?? ((options.worker ?? true) ? workerFlusher(readers) : localFlusher(readers))),
+    Effect.sync(
+      () =>
+        options.flusher ??
+        ((options.worker ?? true) ? workerFlusher(readers) : localFlusher(readers))
+    ),
     (flusher) => Effect.promise(() => flusher.close())
   )
   const decoding = yield* Effect.acquireRelease(
     Effect.sync(
-      () => options.decoding ?? ((options.worker ?? true) && availableParallelism() > 1 ? decodeThread() : undefined)
+      () =>
+        options.decoding ??
+        ((options.worker ?? true) && availableParallelism() > 1 ? decodeThread() : undefined)
     ),
     (thread) => Effect.promise(async () => thread?.close())
   )
@@ -146,7 +167,9 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       places.push([name, location])
       byKey.set(tableKey(name), location)
     } else
-      yield* Effect.logError(`${location} is not served: its name differs from ${other} in case only. Move one away.`)
+      yield* Effect.logError(
+        `${location} is not served: its name differs from ${other} in case only. Move one away.`
+      )
   }
   const began = now()
   yield* withProgress("opened", places.length, (done) =>
@@ -154,11 +177,16 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       tables.openAll(places, (name, location, error) => {
         done()
         if (error === undefined) return
-        refused.add({ name, location, failure: storageFailure(error, "opening the table", location) })
+        refused.add({
+          name,
+          location,
+          failure: storageFailure(error, "opening the table", location)
+        })
       })
     )
   )
-  // Most of what a kill left is in the tables before somebody can ask; a long log does not hold up the start.
+  // Most of what a kill left is in the tables before somebody can ask; a long log does not hold up
+  // the start.
   yield* Effect.timeoutOption(
     Effect.promise(() => tables.writeFound()),
     Math.max(0, began + writeFoundMillis - now())
@@ -181,7 +209,10 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       if (isRefused && !refused.has(name)) yield* Effect.logInfo(servedAgain(name))
     })
 
-  /** How many flush intervals pass between two tries to open the tables that were refused at the start. */
+  /**
+   * How many flush intervals pass between two tries to open the tables that were refused at the
+   * start.
+   */
   const reopenEvery = 10
   let intervals = 0
   const reopenRefused = (): Effect.Effect<void> =>
@@ -189,14 +220,22 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       ? discardOrders.pipe(
           Effect.catch((failure) => Effect.logWarning(failure.message)),
           Effect.andThen(
-            Effect.forEach(refused.all, ({ name }) => Effect.ignore(openRefused(name)), { discard: true })
+            Effect.forEach(refused.all, ({ name }) => Effect.ignore(openRefused(name)), {
+              discard: true
+            })
           ),
-          Effect.andThen(Effect.forEach(changed(), ({ engine }) => lookAt(engine), { discard: true }))
+          Effect.andThen(
+            Effect.forEach(changed(), ({ engine }) => lookAt(engine), { discard: true })
+          )
         )
       : Effect.void
-  /** Tables that others changed while they were served. Without rows to write, only a look takes the refusal back. */
+  /**
+   * Tables that others changed while they were served. Without rows to write, only a look takes the
+   * refusal back.
+   */
   const changed = () => tables.all.filter(({ engine }) => engine.refusal?.reason === "TableRefused")
-  const lookAt = (engine: TableEngine) => Effect.ignore(attempt("reading the table", () => engine.look()))
+  const lookAt = (engine: TableEngine) =>
+    Effect.ignore(attempt("reading the table", () => engine.look()))
 
   const engines = (name?: string): ReadonlyArray<TableEngine> =>
     name === undefined
@@ -207,20 +246,30 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     Effect.suspend(() => {
       const failure = name === undefined ? undefined : refused.failureOf(name)
       if (failure !== undefined) return Effect.fail(failure)
-      return Effect.forEach(engines(name), (engine) => attempt("writing the table", () => engine.flush()), {
-        concurrency: "unbounded",
-        discard: true
-      })
+      return Effect.forEach(
+        engines(name),
+        (engine) => attempt("writing the table", () => engine.flush()),
+        {
+          concurrency: "unbounded",
+          discard: true
+        }
+      )
     })
 
   // Another server has the folder now: two writers of one log would damage it.
   yield* Effect.promise(() => lock.lost).pipe(
-    Effect.andThen(Effect.logError(`The lock of ${folder} was lost to another process. Nothing is stored any more.`)),
+    Effect.andThen(
+      Effect.logError(
+        `The lock of ${folder} was lost to another process. Nothing is stored any more.`
+      )
+    ),
     Effect.andThen(
       Effect.suspend(() => {
         const failure = new StorageFailure({
           reason: "Locked",
-          message: `The data folder ${folder} was taken over by another process. Start one server per folder.`
+          message:
+            `The data folder ${folder} was taken over by another process. Start one ` +
+            `server per folder.`
         })
         return Effect.promise(() => tables.stop(failure))
       })
@@ -236,7 +285,8 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
           attempt("writing the table", () => engine.flush()).pipe(
             Effect.catch((failure) =>
               Effect.logWarning(
-                `The last flush of ${record.definition.name} failed; its log keeps the records. ${failure.message}`
+                `The last flush of ${record.definition.name} failed; its log keeps the records. ` +
+                  `${failure.message}`
               )
             ),
             Effect.andThen(
@@ -294,7 +344,9 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       openRefused(name),
       Effect.suspend(() => {
         const table = tables.get(name)
-        return table === undefined ? Effect.fail(new TableNotFound({ name })) : Effect.succeed(table)
+        return table === undefined
+          ? Effect.fail(new TableNotFound({ name }))
+          : Effect.succeed(table)
       })
     )
 
@@ -319,16 +371,21 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
   const rowsOf = (name: string, read: typeof readRows): ReturnType<TableStoreShape["rows"]> =>
     Effect.suspend(() => {
       const table = tables.get(name)
-      return table === undefined ? Effect.succeed([]) : attempt("reading the table", () => read(recordOf(table)))
+      return table === undefined
+        ? Effect.succeed([])
+        : attempt("reading the table", () => read(recordOf(table)))
     })
 
   return {
     create: (definition) => Effect.andThen(checkServed(definition.name), createTable(definition)),
-    get: (name) => Effect.sync(() => Option.map(Option.fromUndefinedOr(tables.get(name)), recordOf)),
+    get: (name) =>
+      Effect.sync(() => Option.map(Option.fromUndefinedOr(tables.get(name)), recordOf)),
     list: (catalog, schema) =>
       Effect.sync(() => {
         const prefix = `${tableKey(catalog)}.${tableKey(schema)}.`
-        return tables.all.map(recordOf).filter(({ definition }) => tableKey(definition.name).startsWith(prefix))
+        return tables.all
+          .map(recordOf)
+          .filter(({ definition }) => tableKey(definition.name).startsWith(prefix))
       }),
     listAll: Effect.sync(() => tables.all.map(recordOf)),
     unserved,
@@ -344,7 +401,10 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
         )
       )
       if (opened !== undefined) return recordOf(opened)
-      return yield* new StorageFailure({ reason: "TableRefused", message: `${location} holds no Delta table.` })
+      return yield* new StorageFailure({
+        reason: "TableRefused",
+        message: `${location} holds no Delta table.`
+      })
     }),
     addColumns: Effect.fnUntraced(function* (name: string, columns) {
       yield* openRefused(name)
@@ -356,7 +416,13 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
           yield* attempt("reading the table", () => engine.look())
           yield* Effect.fromResult(extended(engine.definition, columns))
           yield* attempt("changing the table", async () => {
-            await addColumns({ name, folder: record.location, tableId: record.tableId, columns, now: now() })
+            await addColumns({
+              name,
+              folder: record.location,
+              tableId: record.tableId,
+              columns,
+              now: now()
+            })
             await engine.look()
           })
           return recordOf(table)
@@ -365,8 +431,14 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     }),
     drop: (name) => change(attempt("dropping the table", () => tables.drop(name))),
     openWriter: (name, format) =>
-      Effect.map(writable(name, format), ({ engine }) => tableWriter(engine, format, decoding, limits)),
-    openStream: Effect.fnUntraced(function* (name: string, format, { isNew, onReplaced, streamId }) {
+      Effect.map(writable(name, format), ({ engine }) =>
+        tableWriter(engine, format, decoding, limits)
+      ),
+    openStream: Effect.fnUntraced(function* (
+      name: string,
+      format,
+      { isNew, onReplaced, streamId }
+    ) {
       const { engine, streams } = yield* writable(name, format)
       const opened = yield* attempt("opening the stream", async () => {
         const stream = await streams.open(streamId, isNew, format._tag, onReplaced)
@@ -390,7 +462,8 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
         const { bytes, files, rows, version } = sizeOf(name)
         return { version, files, rows, bytes }
       }),
-    committedAt: (name) => Effect.sync(() => (sizeOf(name).version > 0 ? sizeOf(name).committedAt : undefined)),
+    committedAt: (name) =>
+      Effect.sync(() => (sizeOf(name).version > 0 ? sizeOf(name).committedAt : undefined)),
     rows: (name) => rowsOf(name, readRows),
     lastRows: (name, limit) => rowsOf(name, (record) => readLastRows(record, limit))
   }

@@ -1,8 +1,8 @@
 /**
  * Tables in memory with the interface of the durable store: same checks, same decoders, no files.
  *
- * "Durable" is answered on the next turn of the event loop, or when the owner says, so that callers meet the same order of events as with
- * a disk.
+ * "Durable" is answered on the next turn of the event loop, or when the owner says, so that callers
+ * meet the same order of events as with a disk.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -24,7 +24,11 @@ import {
   TableExists,
   TableNotFound
 } from "../log/storageErrors.ts"
-import { type HeldStream, PersistentStreams, StreamRefused } from "../persistent/persistentStreams.ts"
+import {
+  type HeldStream,
+  PersistentStreams,
+  StreamRefused
+} from "../persistent/persistentStreams.ts"
 import { noRegister } from "../persistent/streamRegister.ts"
 import { type Decoder, makeDecoder } from "../records/recordDecoder.ts"
 import type { TableRecord } from "../delta/tableFolder.ts"
@@ -77,12 +81,16 @@ const readBack = (table: MemoryTable, limit: number) => {
   let from = sealed.length
   for (let rows = 0; from > 0 && rows < limit; from--) rows += sealed[from - 1]!.rows
   return Effect.tryPromise({
-    try: () => readParquet(encodeParquet(tree, sealed.slice(from)), record.definition.columns, limit),
+    try: () =>
+      readParquet(encodeParquet(tree, sealed.slice(from)), record.definition.columns, limit),
     catch: (error) => storageFailure(error, "reading the table", record.location)
   })
 }
 
-/** Makes an empty store. `later` runs what tells that records are durable; calls of it must not overtake each other. */
+/**
+ * Makes an empty store. `later` runs what tells that records are durable; calls of it must not
+ * overtake each other.
+ */
 export const makeMemoryTableStoreWith = Effect.fnUntraced(function* (
   later: (tell: () => void) => void
 ): Effect.fn.Return<TableStoreShape> {
@@ -127,7 +135,10 @@ export const makeMemoryTableStoreWith = Effect.fnUntraced(function* (
         later(() =>
           callback(
             table.dropped
-              ? new StorageFailure({ reason: "TableDropped", message: `The table ${name} was dropped.` })
+              ? new StorageFailure({
+                  reason: "TableDropped",
+                  message: `The table ${name} was dropped.`
+                })
               : undefined
           )
         )
@@ -173,7 +184,9 @@ export const makeMemoryTableStoreWith = Effect.fnUntraced(function* (
     list: (catalog, schema) =>
       Effect.sync(() => {
         const prefix = `${tableKey(catalog)}.${tableKey(schema)}.`
-        return [...tables].filter(([key]) => key.startsWith(prefix)).map(([, table]) => table.record)
+        return [...tables]
+          .filter(([key]) => key.startsWith(prefix))
+          .map(([, table]) => table.record)
       }),
     listAll: Effect.sync(() => [...tables.values()].map((table) => table.record)),
     unserved: Effect.succeed([]),
@@ -181,17 +194,22 @@ export const makeMemoryTableStoreWith = Effect.fnUntraced(function* (
       Effect.fail(
         new StorageFailure({
           reason: "TableRefused",
-          message: "This server keeps its tables in memory and has no data folder. Start it without --memory."
+          message:
+            "This server keeps its tables in memory and has no data folder. Start it without " +
+            "--memory."
         })
       ),
     addColumns: (name, columns) =>
       Effect.suspend((): ReturnType<TableStoreShape["addColumns"]> => {
         const table = tables.get(tableKey(name))
         if (table === undefined) return Effect.fail(new TableNotFound({ name }))
-        return Effect.map(Effect.fromResult(extended(table.record.definition, columns)), (definition) => {
-          addColumns(table, definition)
-          return table.record
-        })
+        return Effect.map(
+          Effect.fromResult(extended(table.record.definition, columns)),
+          (definition) => {
+            addColumns(table, definition)
+            return table.record
+          }
+        )
       }),
     drop: (name) =>
       Effect.sync(() => {
@@ -200,11 +218,18 @@ export const makeMemoryTableStoreWith = Effect.fnUntraced(function* (
         table.dropped = true
         return tables.delete(tableKey(name))
       }),
-    openWriter: (name, format) => Effect.map(writable(name, format), (table) => writerOf(table, format)),
-    openStream: Effect.fnUntraced(function* (name: string, format, { isNew, onReplaced, streamId }) {
+    openWriter: (name, format) =>
+      Effect.map(writable(name, format), (table) => writerOf(table, format)),
+    openStream: Effect.fnUntraced(function* (
+      name: string,
+      format,
+      { isNew, onReplaced, streamId }
+    ) {
       const table = yield* writable(name, format)
       const { streams } = table
-      const opened = yield* Effect.promise(() => streams.open(streamId, isNew, format._tag, onReplaced))
+      const opened = yield* Effect.promise(() =>
+        streams.open(streamId, isNew, format._tag, onReplaced)
+      )
       if (opened instanceof StreamRefused) return yield* opened
       const { committed, stream } = opened
       return { writer: writerOf(table, format, stream), committed }
@@ -232,12 +257,16 @@ export const makeMemoryTableStoreWith = Effect.fnUntraced(function* (
     lastRows: (name, limit) =>
       Effect.suspend(() => {
         const table = tables.get(tableKey(name))
-        return table === undefined || table.total === 0 ? Effect.succeed([]) : readBack(table, limit)
+        return table === undefined || table.total === 0
+          ? Effect.succeed([])
+          : readBack(table, limit)
       })
   }
 })
 
 /** Makes an empty store that answers on the next turn of the event loop. */
-export const makeMemoryTableStore: Effect.Effect<TableStoreShape> = makeMemoryTableStoreWith((tell) => {
-  setImmediate(tell)
-})
+export const makeMemoryTableStore: Effect.Effect<TableStoreShape> = makeMemoryTableStoreWith(
+  (tell) => {
+    setImmediate(tell)
+  }
+)

@@ -1,10 +1,18 @@
 /**
- * The open batch of a table: column buffers that records are decoded into, until they are sealed for a
- * flush. A message enters whole or not at all, and groups whose log write failed are cut out again.
+ * The open batch of a table: column buffers that records are decoded into, until they are sealed
+ * for a flush. A message enters whole or not at all, and groups whose log write failed are cut out
+ * again.
  */
 import type { ColumnDefinition } from "../../internal/columns/columnType.ts"
 import { type ColumnTree, makeLeaves } from "../parquet/columnTree.ts"
-import { bytesOf, type Leaf, type LeafChunk, type Mark, rollBack, sealAll } from "../parquet/columnBuffer.ts"
+import {
+  bytesOf,
+  type Leaf,
+  type LeafChunk,
+  type Mark,
+  rollBack,
+  sealAll
+} from "../parquet/columnBuffer.ts"
 import type { DecodedBlock, DecodeTarget, MessageRecords } from "../decoding/decodeBlock.ts"
 import { type Decoder, makeDecoder } from "../records/recordDecoder.ts"
 import { problemOf } from "../records/recordProblem.ts"
@@ -55,8 +63,8 @@ export interface Batch extends SealedRows {
 }
 
 /**
- * Takes the records of one stream: their format, and the decoder for the table's columns as they are
- * now.
+ * Takes the records of one stream: their format, and the decoder for the table's columns as they
+ * are now.
  */
 export class EngineWriter {
   readonly log: LogWriter
@@ -74,13 +82,18 @@ export class EngineWriter {
     this.decodeTarget = { columns: batch.columns, format: log.format }
   }
 
-  /** What another thread decodes records for this batch by; a new object after the table's columns changed. */
+  /**
+   * What another thread decodes records for this batch by; a new object after the table's columns
+   * changed.
+   */
   targetOf(batch: OpenBatch): DecodeTarget {
     this.decoderOf(batch)
     return this.decodeTarget
   }
 
-  /** The decoder that fills the buffers of this batch; made anew after the table's columns changed. */
+  /**
+   * The decoder that fills the buffers of this batch; made anew after the table's columns changed.
+   */
   decoderOf(batch: OpenBatch): Decoder {
     if (batch !== this.batch) {
       this.batch = batch
@@ -105,13 +118,18 @@ export class OpenBatch {
     this.columns = columns
     this.tree = tree
     this.leaves = makeLeaves(tree)
-    this.messageMark = { rows: 0, entries: this.leaves.map(() => 0), sizes: this.leaves.map(() => 0) }
+    this.messageMark = {
+      rows: 0,
+      entries: this.leaves.map(() => 0),
+      sizes: this.leaves.map(() => 0)
+    }
   }
 
   /** Bytes of column data and of levels. */
   get bytes(): number {
     let bytes = 0
-    for (let i = 0; i < this.leaves.length; i++) bytes += this.leaves[i]!.size + this.leaves[i]!.entries
+    for (let i = 0; i < this.leaves.length; i++)
+      bytes += this.leaves[i]!.size + this.leaves[i]!.entries
     return bytes
   }
 
@@ -141,7 +159,10 @@ export class OpenBatch {
     return this.log(writer, records, offset, wal)
   }
 
-  /** Takes rows that another thread decoded from these messages, logs the messages, and answers the number of their log group. */
+  /**
+   * Takes rows that another thread decoded from these messages, logs the messages, and answers the
+   * number of their log group.
+   */
   appendDecoded(
     writer: EngineWriter,
     messages: ReadonlyArray<MessageRecords>,
@@ -162,7 +183,12 @@ export class OpenBatch {
   }
 
   /** Logs the records of a message, and notes how far a persistent stream is. */
-  private log({ log, stream }: EngineWriter, records: MessageRecords, offset: number, wal: TableLog): number {
+  private log(
+    { log, stream }: EngineWriter,
+    records: MessageRecords,
+    offset: number,
+    wal: TableLog
+  ): number {
     if (stream === undefined) return wal.append(log, records)
     const { streamId } = stream
     const group = wal.append(log, records, { streamId, offset })
@@ -219,12 +245,26 @@ export class OpenBatch {
     this.rows = 0
     this.marks = []
     this.streams = new Map()
-    return { lastGroup: marks[marks.length - 1]!.group, rows, bytes: bytesOf(chunks), chunks, marks, streams }
+    return {
+      lastGroup: marks[marks.length - 1]!.group,
+      rows,
+      bytes: bytesOf(chunks),
+      chunks,
+      marks,
+      streams
+    }
   }
 }
 
-/** What waits of a table: its sealed batches, oldest first, and the open one, whose first row came at a time. */
-export const waitingOf = (batches: ReadonlyArray<Batch>, open: OpenBatch, openSince: number): Waiting => {
+/**
+ * What waits of a table: its sealed batches, oldest first, and the open one, whose first row came
+ * at a time.
+ */
+export const waitingOf = (
+  batches: ReadonlyArray<Batch>,
+  open: OpenBatch,
+  openSince: number
+): Waiting => {
   let { bytes, rows } = open
   for (const batch of batches) {
     rows += batch.rows

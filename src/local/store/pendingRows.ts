@@ -56,7 +56,13 @@ export class PendingRows {
     if (open.rows === 0) return
     const lastSequence = this.wal.lastSequence
     const { firstSequence, segment } = this.wal.rotate(this.endGroups)
-    this.batches.push({ segment, firstSequence, lastSequence, since: this.openSince, ...open.seal() })
+    this.batches.push({
+      segment,
+      firstSequence,
+      lastSequence,
+      since: this.openSince,
+      ...open.seal()
+    })
   }
 
   /** Takes over new columns. The rows that are pending are decoded for them again. */

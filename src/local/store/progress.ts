@@ -7,8 +7,8 @@ import * as Effect from "effect/Effect"
 const every = "5 seconds"
 
 /**
- * Runs work on so many tables, which calls `done` after each. Says now and then how many of them are
- * `opened` or `written`; work that is over before says nothing.
+ * Runs work on so many tables, which calls `done` after each. Says now and then how many of them
+ * are `opened` or `written`; work that is over before says nothing.
  */
 export const withProgress = <A, E>(
   what: "opened" | "written",

@@ -53,32 +53,42 @@ export interface Commits {
 export const rangeOf = (appId: string, frames: FoundSegment["frames"]): RowRange | undefined => {
   const firstSequence = frames[0]?.sequence
   const lastSequence = frames[frames.length - 1]?.sequence
-  return firstSequence === undefined || lastSequence === undefined ? undefined : { appId, firstSequence, lastSequence }
+  return firstSequence === undefined || lastSequence === undefined
+    ? undefined
+    : { appId, firstSequence, lastSequence }
 }
 
 /** The entries of a range. */
 export const framesIn = (
   frames: FoundSegment["frames"],
   { firstSequence, lastSequence }: Omit<RowRange, "appId">
-): FoundSegment["frames"] => frames.filter(({ sequence }) => firstSequence <= sequence && sequence <= lastSequence)
+): FoundSegment["frames"] =>
+  frames.filter(({ sequence }) => firstSequence <= sequence && sequence <= lastSequence)
 
 /** What recovery needs of a table. */
 export interface RecoveredTable extends Commits {
   readonly appId: string
   readonly decode: (frames: FoundSegment["frames"]) => DecodedRows
   /** Commits rows; `again` when they may have been committed before. */
-  readonly commit: (rows: SegmentRows, decoded: DecodedRows, again: boolean) => Promise<CommitPlace | undefined>
+  readonly commit: (
+    rows: SegmentRows,
+    decoded: DecodedRows,
+    again: boolean
+  ) => Promise<CommitPlace | undefined>
   /** Keeps a segment with all of its rows, each at its place. */
   readonly keep: (rows: ReadonlyArray<WrittenRows>) => Promise<void>
   readonly remove: (segment: number) => Promise<void>
 }
 
 /**
- * Goes through the segments in order. Decodes one while the one before is being written, but sends it
- * only after that one is committed. Rows that are in the table are not decoded: the columns may have
- * changed since.
+ * Goes through the segments in order. Decodes one while the one before is being written, but sends
+ * it only after that one is committed. Rows that are in the table are not decoded: the columns may
+ * have changed since.
  */
-export const recoverSegments = async (segments: AsyncIterable<FoundSegment>, table: RecoveredTable): Promise<void> => {
+export const recoverSegments = async (
+  segments: AsyncIterable<FoundSegment>,
+  table: RecoveredTable
+): Promise<void> => {
   const { appId, commit, committed, decode, find, keep, remove } = table
   let writing: Promise<void> = Promise.resolve()
   for await (const { frames, number: segment } of segments) {
@@ -101,7 +111,10 @@ export const recoverSegments = async (segments: AsyncIterable<FoundSegment>, tab
       for (const { decoded, rows } of parts) {
         if (decoded === undefined) written.push(rows)
         else if (decoded.rows > 0) {
-          written.push({ ...rows, place: await commit(rows, decoded, committed >= rows.firstSequence) })
+          written.push({
+            ...rows,
+            place: await commit(rows, decoded, committed >= rows.firstSequence)
+          })
         }
       }
       await keep(written)

@@ -1,6 +1,6 @@
 /**
- * The tables of a data folder that could not be opened. Each is tried again when somebody needs it and from time to time, since
- * the cause of a refusal may be gone.
+ * The tables of a data folder that could not be opened. Each is tried again when somebody needs it
+ * and from time to time, since the cause of a refusal may be gone.
  */
 import { tableGone } from "../delta/writability.ts"
 import { type StorageFailure, storageFailure } from "../log/storageErrors.ts"
@@ -11,7 +11,11 @@ import type { RefusedTable } from "./unserved.ts"
 export type OpenTable = (name: string, location: string) => Promise<boolean>
 
 /** Reasons that pass when somebody acts. */
-const passing: ReadonlySet<StorageFailure["reason"]> = new Set(["TableRefused", "DiskFull", "NotWritable"])
+const passing: ReadonlySet<StorageFailure["reason"]> = new Set([
+  "TableRefused",
+  "DiskFull",
+  "NotWritable"
+])
 
 /** The refused tables of a store, by name without case. */
 export class RefusedTables {
@@ -49,9 +53,10 @@ export class RefusedTables {
   }
 
   /**
-   * Opens a table, and answers why that fails; undefined when it is open or was never refused. Runs once at a time,
-   * for all who ask. A table that others changed or that the disk does not take may open now. Damage does not go away by
-   * itself, and looking at it again may add to it: such a table is tried again with `evenIfDamaged` only.
+   * Opens a table, and answers why that fails; undefined when it is open or was never refused. Runs
+   * once at a time, for all who ask. A table that others changed or that the disk does not take may
+   * open now. Damage does not go away by itself, and looking at it again may add to it: such a
+   * table is tried again with `evenIfDamaged` only.
    */
   async retry(name: string, evenIfDamaged = false): Promise<StorageFailure | undefined> {
     const table = this.byKey.get(tableKey(name))

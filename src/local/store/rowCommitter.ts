@@ -60,7 +60,9 @@ export class RowCommitter {
     this.written = new WrittenSegments(folder, wal, now, limits.lookAfterMillis)
   }
 
-  /** Looks at the commits that are due for it, and makes anew those that another writer has undone. */
+  /**
+   * Looks at the commits that are due for it, and makes anew those that another writer has undone.
+   */
   look(): Promise<void> {
     return this.written.look((rows) => this.commitAgain(rows))
   }
@@ -70,9 +72,12 @@ export class RowCommitter {
     const { form, wal } = this.table
     const { firstSequence, segment } = batch
     if (batch.rows === 0) return wal.removeSegment(segment)
-    // Chunks are dropped when the form changes, so those that are there fit the form of this moment.
+    // Chunks are dropped when the form changes, so those that are there fit the form of this
+    // moment.
     const { chunks, lastSequence, rows, streams } =
-      batch.chunks === undefined ? await this.fromLog(batch, form) : { ...batch, chunks: batch.chunks }
+      batch.chunks === undefined
+        ? await this.fromLog(batch, form)
+        : { ...batch, chunks: batch.chunks }
     batch.chunks = undefined
     if (rows === 0) return wal.removeSegment(segment)
     const outcome = await this.commitRows(
@@ -86,7 +91,10 @@ export class RowCommitter {
     await this.written.keep([{ segment, rows: batch.rows, firstSequence, lastSequence, place }])
   }
 
-  /** Commits the rows of a segment that another writer has undone, as far as they are not in the table. */
+  /**
+   * Commits the rows of a segment that another writer has undone, as far as they are not in the
+   * table.
+   */
   private async commitAgain(rows: SegmentRows): Promise<CommitPlace | undefined> {
     const { form } = this.table
     const decoded = await this.fromLog(rows, form)
@@ -94,7 +102,10 @@ export class RowCommitter {
     return outcome === undefined ? this.commitAgain(rows) : outcome.place
   }
 
-  /** Commits rows; undefined when the table's columns changed, so that they have to be decoded again. */
+  /**
+   * Commits rows; undefined when the table's columns changed, so that they have to be decoded
+   * again.
+   */
   private async commitRows(
     { definition, schema }: TableForm,
     decoded: DecodedRows,
@@ -131,8 +142,8 @@ export class RowCommitter {
   }
 
   /**
-   * Decodes rows of a segment again: other entries of it may be in commits of their own. It holds at
-   * least the rows, or acknowledged records are gone.
+   * Decodes rows of a segment again: other entries of it may be in commits of their own. It holds
+   * at least the rows, or acknowledged records are gone.
    */
   private async fromLog(
     { firstSequence, lastSequence, rows, segment }: SegmentRows,
@@ -145,15 +156,17 @@ export class RowCommitter {
     throw new StorageFailure({
       reason: "CorruptLog",
       message:
-        `The log in ${wal.folder} lost acknowledged records of ${form.definition.name} (${rows - decoded.rows}) ` +
-        `before they reached the table: a file was deleted or damaged while the server ran. Restore it from a backup.`
+        `The log in ${wal.folder} lost acknowledged records of ${form.definition.name} ` +
+        `(${rows - decoded.rows}) ` +
+        `before they reached the table: a file was deleted or damaged while the server ran. ` +
+        `Restore it from a backup.`
     })
   }
 
   /**
-   * Takes over the records that a start found in the shared log: those in the table wait for the look,
-   * the others become batches, neighbours together. `committed` is the number of the last commit.
-   * `located` says where the rows of each part are.
+   * Takes over the records that a start found in the shared log: those in the table wait for the
+   * look, the others become batches, neighbours together. `committed` is the number of the last
+   * commit. `located` says where the rows of each part are.
    */
   async adopt(
     parts: ReadonlyArray<FoundPart>,
@@ -169,7 +182,15 @@ export class RowCommitter {
       const bytes = bytesAt(held.flatMap(({ places }) => places))
       const segment = wal.adopt(held)
       const again = committed >= firstSequence
-      const sealed = { rows, bytes, chunks: undefined, streams: noStreams, marks: [], lastGroup: 0, since: now() }
+      const sealed = {
+        rows,
+        bytes,
+        chunks: undefined,
+        streams: noStreams,
+        marks: [],
+        lastGroup: 0,
+        since: now()
+      }
       batches.push({ segment, firstSequence, lastSequence, again, ...sealed })
       open = undefined
     }
@@ -179,11 +200,18 @@ export class RowCommitter {
         const rows = found.length === 1 ? part.rows : 1
         if (missing === "none") {
           endRun()
-          await this.written.keep([{ segment: wal.adopt([part]), rows, firstSequence, lastSequence, place }])
+          await this.written.keep([
+            { segment: wal.adopt([part]), rows, firstSequence, lastSequence, place }
+          ])
           continue
         }
         const isAbsent = missing === "all"
-        if (open === undefined || !isAbsent || !open.isAbsent || open.rows + rows > limits.maxBatchRows) {
+        if (
+          open === undefined ||
+          !isAbsent ||
+          !open.isAbsent ||
+          open.rows + rows > limits.maxBatchRows
+        ) {
           endRun()
           open = { isAbsent, firstSequence, lastSequence, rows, parts: [part] }
         } else {

@@ -1,12 +1,17 @@
 /**
- * Reads the acknowledged records of a log that are not in its table, for whoever wants them elsewhere. It changes
- * nothing, needs no lock, and works beside a running server.
+ * Reads the acknowledged records of a log that are not in its table, for whoever wants them
+ * elsewhere. It changes nothing, needs no lock, and works beside a running server.
  */
 import * as Fs from "node:fs/promises"
 import { lockFolder } from "../../internal/log/folderLock.ts"
 import { nodeDisk } from "../../internal/log/logDisk.ts"
 import { DamagedLog, readSegmentFiles, segmentPath } from "../../internal/log/segmentFiles.ts"
-import { type CommitFinder, commitFinder, nothingFound, type RowRange } from "../delta/commitPlace.ts"
+import {
+  type CommitFinder,
+  commitFinder,
+  nothingFound,
+  type RowRange
+} from "../delta/commitPlace.ts"
 import { openLog } from "../delta/deltaLog.ts"
 import { tableFolders } from "../log/tableFolders.ts"
 import {
@@ -24,7 +29,12 @@ import { findRows } from "../log/foundRows.ts"
 import { bytesAt, readPlaces } from "../log/placedRows.ts"
 import { moveOutFound } from "../log/ownLog.ts"
 import { openSharedLog } from "../log/sharedLog.ts"
-import { FramesReader, type LogFormat, type RecordsFrame, type TableLogHeader } from "../log/logFrames.ts"
+import {
+  FramesReader,
+  type LogFormat,
+  type RecordsFrame,
+  type TableLogHeader
+} from "../log/logFrames.ts"
 import { segmentNumbers } from "../log/logSegments.ts"
 import { recordTexts, type RecordTexts } from "../records/recordText.ts"
 import { framesIn, rangeOf } from "./recovery.ts"
@@ -45,12 +55,18 @@ export interface Salvaged {
 }
 
 /**
- * The logs of a data folder for a table of this name, in any case, and for the table that lies there now: one whose
- * folder was renamed has a log with its former name. A table that was made anew has several.
+ * The logs of a data folder for a table of this name, in any case, and for the table that lies
+ * there now: one whose folder was renamed has a log with its former name. A table that was made
+ * anew has several.
  */
-export const logsOf = async (dataFolder: string, table: string): Promise<ReadonlyArray<FoundLog>> => {
+export const logsOf = async (
+  dataFolder: string,
+  table: string
+): Promise<ReadonlyArray<FoundLog>> => {
   await separateLogs(dataFolder)
-  const there = (await tableFolders(dataFolder)).tables.find(([name]) => tableKey(name) === tableKey(table))
+  const there = (await tableFolders(dataFolder)).tables.find(
+    ([name]) => tableKey(name) === tableKey(table)
+  )
   const idThere = there && (await tableAt(there[1]))?.id
   const isFor = (log: { readonly table: string | undefined; readonly tableId: string }): boolean =>
     (idThere !== undefined && sameId(log.tableId, idThere)) ||
@@ -71,8 +87,8 @@ export const logsOf = async (dataFolder: string, table: string): Promise<Readonl
 }
 
 /**
- * Moves what waits in the shared log into the logs of its tables, where it can be discarded. A server that runs has done so
- * with what it cannot write.
+ * Moves what waits in the shared log into the logs of its tables, where it can be discarded. A
+ * server that runs has done so with what it cannot write.
  */
 const separateLogs = async (dataFolder: string): Promise<void> => {
   if ((await segmentNumbers(sharedFolder(dataFolder))).length === 0) return
@@ -95,13 +111,20 @@ const tableAt = async (location: string) => {
 }
 
 /**
- * What the table holds of a log. It is the one with the log's id, first looked for under the name that the log has.
- * What a damaged table holds cannot be told: then all records are salvaged.
+ * What the table holds of a log. It is the one with the log's id, first looked for under the name
+ * that the log has. What a damaged table holds cannot be told: then all records are salvaged.
  */
-const finderOf = async (dataFolder: string, { table = "", tableId }: FoundLog): Promise<CommitFinder> => {
+const finderOf = async (
+  dataFolder: string,
+  { table = "", tableId }: FoundLog
+): Promise<CommitFinder> => {
   const { tables } = await tableFolders(dataFolder)
-  const isNamed = ([name]: readonly [name: string, path: string]) => tableKey(name) === tableKey(table)
-  for (const [, location] of [...tables.filter(isNamed), ...tables.filter((each) => !isNamed(each))]) {
+  const isNamed = ([name]: readonly [name: string, path: string]) =>
+    tableKey(name) === tableKey(table)
+  for (const [, location] of [
+    ...tables.filter(isNamed),
+    ...tables.filter((each) => !isNamed(each))
+  ]) {
     const found = await tableAt(location)
     if (found !== undefined && sameId(found.id, tableId)) return commitFinder(found.delta)
   }
@@ -109,8 +132,8 @@ const finderOf = async (dataFolder: string, { table = "", tableId }: FoundLog): 
 }
 
 /**
- * Passes the acknowledged records of a log that are not in the table to `write`, each as one line of JSON, segment by
- * segment. Throws `TableMoved` when the server commits some of them meanwhile.
+ * Passes the acknowledged records of a log that are not in the table to `write`, each as one line
+ * of JSON, segment by segment. Throws `TableMoved` when the server commits some of them meanwhile.
  */
 export const salvage = async (
   dataFolder: string,
@@ -133,7 +156,8 @@ export const salvage = async (
     if (range === undefined) return
     const texts = new Map<LogFormat, RecordTexts>()
     const missing = (await find(range)).filter((part) => part.missing !== undefined)
-    for (const { firstSequence, lastSequence } of missing) passed.push({ appId, firstSequence, lastSequence })
+    for (const { firstSequence, lastSequence } of missing)
+      passed.push({ appId, firstSequence, lastSequence })
     for (const frame of missing.flatMap((part) => framesIn(frames, part))) {
       const textsOf = texts.get(frame.format) ?? recordTexts(frame.format)
       texts.set(frame.format, textsOf)
@@ -143,8 +167,11 @@ export const salvage = async (
     }
   }
   try {
-    const files = readSegmentFiles<TableLogHeader>(nodeDisk, log.folder, false, (content, body, end) =>
-      reader.read(content, body, end)
+    const files = readSegmentFiles<TableLogHeader>(
+      nodeDisk,
+      log.folder,
+      false,
+      (content, body, end) => reader.read(content, body, end)
     )
     for await (const { header, number } of files) {
       const { frames } = reader
@@ -169,7 +196,8 @@ export const salvage = async (
   }
   const findNow = await finderOf(dataFolder, log)
   for (const range of passed) {
-    if ((await findNow(range)).some(({ missing }) => missing === undefined)) throw new TableMoved(log.table ?? "")
+    if ((await findNow(range)).some(({ missing }) => missing === undefined))
+      throw new TableMoved(log.table ?? "")
   }
   return { records, segments, ordered, damage }
 }
@@ -183,7 +211,11 @@ const passShared = async (
   const folder = sharedFolder(dataFolder)
   const { files, tables } = await findRows(folder, false)
   for (const { firstSequence, places } of tables.get(tableId)?.parts ?? []) {
-    const frames = await readPlaces(folder, places, (file, writer) => files.get(file)?.get(writer)?.format)
+    const frames = await readPlaces(
+      folder,
+      places,
+      (file, writer) => files.get(file)?.get(writer)?.format
+    )
     await pass(frames.filter(({ sequence }) => sequence >= firstSequence))
   }
 }
@@ -197,16 +229,20 @@ const sizesOf = async (folder: string): Promise<ReadonlyMap<number, number>> => 
   return sizes
 }
 
-/** The server wrote records into the table while they were salvaged, so that it needs no salvage. */
+/**
+ * The server wrote records into the table while they were salvaged, so that it needs no salvage.
+ */
 export class TableMoved extends Error {
   constructor(table: string) {
-    super(`The server is writing the records of ${table} into the table, so nothing has to be salvaged.`)
+    super(
+      `The server is writing the records of ${table} into the table, so nothing has to be salvaged.`
+    )
   }
 }
 
 /**
- * Drops segments that were salvaged. Answers false when a running server has to do it, which it does within
- * a minute for a table that it does not serve, and never for one that it does.
+ * Drops segments that were salvaged. Answers false when a running server has to do it, which it
+ * does within a minute for a table that it does not serve, and never for one that it does.
  */
 export const discard = async (
   dataFolder: string,

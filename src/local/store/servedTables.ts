@@ -1,16 +1,24 @@
 /**
- * The tables of a data folder that are served, and those that are refused: opening them with the recovery of their logs, discarding what
- * was ordered of a log, and dropping them.
+ * The tables of a data folder that are served, and those that are refused: opening them with the
+ * recovery of their logs, discarding what was ordered of a log, and dropping them.
  *
- * Each of these has to be done alone and to its end: names are looked up before folders are made or deleted, and two engines of one
- * table would write one log. The store lets them take turns.
+ * Each of these has to be done alone and to its end: names are looked up before folders are made or
+ * deleted, and two engines of one table would write one log. The store lets them take turns.
  */
 import type { Readers } from "../../internal/log/durableFile.ts"
 import type { DeltaLog } from "../delta/deltaLog.ts"
 import { schemaKey, type TableRecord } from "../delta/tableFolder.ts"
 import { sizeOf, type TableSize } from "../delta/tableSize.ts"
 import { refusalOf, TableRefused, writeProblem } from "../delta/writability.ts"
-import { discardOrdered, isDiscardOrdered, logIn, logsIn, type OwnLogs, ownLogs, walFolder } from "../log/logFolders.ts"
+import {
+  discardOrdered,
+  isDiscardOrdered,
+  logIn,
+  logsIn,
+  type OwnLogs,
+  ownLogs,
+  walFolder
+} from "../log/logFolders.ts"
 import { readSegments, segmentNumbers } from "../log/logSegments.ts"
 import { StorageFailure } from "../log/storageErrors.ts"
 import type { SharedLog } from "../log/sharedLog.ts"
@@ -20,7 +28,13 @@ import { type PersistentStreamRecord, PersistentStreams } from "../persistent/pe
 import { folderRegister, knownStreams, registeredStreams } from "../persistent/streamRegister.ts"
 import { Backlog } from "./backlog.ts"
 import type { EngineLimits } from "./engineLimits.ts"
-import type { Flusher, FlushOutcome, PreparedTable, PrepareJob, TableLook } from "../flush/flusher.ts"
+import type {
+  Flusher,
+  FlushOutcome,
+  PreparedTable,
+  PrepareJob,
+  TableLook
+} from "../flush/flusher.ts"
 import { FlushTurns } from "../flush/flushTurns.ts"
 import { RefusedTables } from "./refusedTables.ts"
 import { TableEngine } from "./tableEngine.ts"
@@ -66,7 +80,9 @@ export interface ServedOptions {
   readonly inTurn: <A>(work: () => Promise<A>) => Promise<A>
 }
 
-/** The tables of one data folder. All but the methods that say otherwise are to be called in turn. */
+/**
+ * The tables of one data folder. All but the methods that say otherwise are to be called in turn.
+ */
 export class ServedTables {
   /** The refused tables. `retry` takes its turn by itself. */
   readonly refused: RefusedTables
@@ -118,8 +134,8 @@ export class ServedTables {
   }
 
   /**
-   * Opens the tables in these folders, many at once. Ids are checked in order: of two tables with the
-   * same id the first one is served. `done` gets each table that is open or failed.
+   * Opens the tables in these folders, many at once. Ids are checked in order: of two tables with
+   * the same id the first one is served. `done` gets each table that is open or failed.
    */
   async openAll(
     found: ReadonlyArray<readonly [name: string, location: string]>,
@@ -161,9 +177,14 @@ export class ServedTables {
     await this.options.log.removeUnused()
   }
 
-  /** Writes what a start has found in the shared log; a failure is the table's, and its next flush tries again. */
+  /**
+   * Writes what a start has found in the shared log; a failure is the table's, and its next flush
+   * tries again.
+   */
   async writeFound(): Promise<void> {
-    await Promise.all(this.all.map(({ engine }) => (engine.hasWaiting ? engine.flush().catch(() => {}) : undefined)))
+    await Promise.all(
+      this.all.map(({ engine }) => (engine.hasWaiting ? engine.flush().catch(() => {}) : undefined))
+    )
   }
 
   /** Throws unless the table may have the log that its id names. */
@@ -177,7 +198,12 @@ export class ServedTables {
   }
 
   /** Brings a table into the state that it is served from, and serves it. */
-  private async prepare(name: string, location: string, look: TableLook, logs: OwnLogs): Promise<ServedTable> {
+  private async prepare(
+    name: string,
+    location: string,
+    look: TableLook,
+    logs: OwnLogs
+  ): Promise<ServedTable> {
     const { flusher, folder } = this.options
     const { metadata, protocol } = look
     try {
@@ -186,7 +212,12 @@ export class ServedTables {
       const problem = writeProblem({ protocol, metadata })
       if (problem !== undefined) throw new TableRefused(name, problem)
       const definition = usableDefinition(name, metadata)
-      const record = { definition, createdAt: metadata.createdTime ?? 0, tableId: metadata.id, location }
+      const record = {
+        definition,
+        createdAt: metadata.createdTime ?? 0,
+        tableId: metadata.id,
+        location
+      }
       return await this.recover(record, look, hasOwn)
     } catch (error) {
       this.byId.delete(metadata.id.toLowerCase())
@@ -202,7 +233,11 @@ export class ServedTables {
   }
 
   /** Serves a table once what the log holds beyond it is committed, or waits for its flush. */
-  private async recover(record: TableRecord, look: TableLook, hasOwn: boolean): Promise<ServedTable> {
+  private async recover(
+    record: TableRecord,
+    look: TableLook,
+    hasOwn: boolean
+  ): Promise<ServedTable> {
     const { flusher, folder, log: shared, now } = this.options
     const { definition, location, tableId } = record
     const { metadata, protocol: _, ...size } = look
@@ -210,15 +245,27 @@ export class ServedTables {
     const ownFiles = hasOwn ? await segmentNumbers(own) : []
     const registered = hasOwn ? await registeredStreams(own) : []
     const streams = registered.map(({ streamId }) => streamId)
-    const engine = this.engineOf(record, schemaKey(metadata), ownFiles, { ...size, committed: false })
+    const engine = this.engineOf(record, schemaKey(metadata), ownFiles, {
+      ...size,
+      committed: false
+    })
     const prepared = (ranges: PrepareJob["ranges"]): Promise<PreparedTable> =>
-      flusher.prepare({ name: definition.name, folder: location, appId: appIdOf(tableId), ranges, streams, now: now() })
+      flusher.prepare({
+        name: definition.name,
+        folder: location,
+        appId: appIdOf(tableId),
+        ranges,
+        streams,
+        now: now()
+      })
     const logged = new LoggedRows()
     if (ownFiles.length > 0) await this.recoverOwn(engine, own, logged, prepared)
     const parts = shared.found.get(tableId)?.parts ?? []
     for (const part of parts) logged.notePart(part)
     // After the own log is in the table: a crash amid a move leaves records in both.
-    const found = await prepared(parts.map(({ firstSequence, lastSequence }) => ({ firstSequence, lastSequence })))
+    const found = await prepared(
+      parts.map(({ firstSequence, lastSequence }) => ({ firstSequence, lastSequence }))
+    )
     await engine.adopt(parts, found)
     shared.found.delete(tableId)
     for (const part of parts) await shared.release(part, part.places)
@@ -234,7 +281,8 @@ export class ServedTables {
     prepared: (ranges: PrepareJob["ranges"]) => Promise<PreparedTable>
   ): Promise<void> {
     const { name } = engine.definition
-    // First look at everything, then change anything: damage must be found before records are moved.
+    // First look at everything, then change anything: damage must be found before records are
+    // moved.
     const ranges: Array<PrepareJob["ranges"][number]> = []
     for await (const { frames } of readSegments(own, name)) {
       logged.noteFrames(frames)
@@ -243,8 +291,12 @@ export class ServedTables {
       ranges.push({ firstSequence: range.firstSequence, lastSequence: range.lastSequence })
     }
     const { committed, found } = await prepared(ranges)
-    const byFirst = new Map(ranges.map(({ firstSequence }, index) => [firstSequence, found[index]!]))
-    await engine.recover(readSegments(own, name), committed, ({ firstSequence }) => byFirst.get(firstSequence)!)
+    const byFirst = new Map(
+      ranges.map(({ firstSequence }, index) => [firstSequence, found[index]!])
+    )
+    await engine.recover(readSegments(own, name), committed, ({ firstSequence }) =>
+      byFirst.get(firstSequence)!
+    )
   }
 
   private engineOf(
@@ -274,7 +326,11 @@ export class ServedTables {
     })
   }
 
-  private serve(found: TableRecord, engine: TableEngine, known: ReadonlyArray<PersistentStreamRecord>): ServedTable {
+  private serve(
+    found: TableRecord,
+    engine: TableEngine,
+    known: ReadonlyArray<PersistentStreamRecord>
+  ): ServedTable {
     const { folder, now } = this.options
     const { definition } = engine
     const { name } = definition
@@ -292,14 +348,15 @@ export class ServedTables {
   }
 
   /**
-   * Discards what was ordered of logs whose tables are not served. A table that was refused while it was served has the rows in
-   * memory too: it is closed, and opened anew from what is left.
+   * Discards what was ordered of logs whose tables are not served. A table that was refused while
+   * it was served has the rows in memory too: it is closed, and opened anew from what is left.
    */
   async discardOrders(): Promise<void> {
     const { folder } = this.options
     for (const [key, { engine, record }] of this.byKey) {
       const failure = engine.refusal
-      if (failure === undefined || !(await isDiscardOrdered(walFolder(folder, record.tableId)))) continue
+      if (failure === undefined || !(await isDiscardOrdered(walFolder(folder, record.tableId))))
+        continue
       await engine.moveOut()
       await engine.stop(failure)
       this.byKey.delete(key)
@@ -307,12 +364,14 @@ export class ServedTables {
       this.refused.add({ name: record.definition.name, location: record.location, failure })
     }
     const { ids } = this
-    for (const log of await logsIn(folder)) if (!ids.has(log.tableId)) await discardOrdered(log.folder)
+    for (const log of await logsIn(folder))
+      if (!ids.has(log.tableId)) await discardOrdered(log.folder)
   }
 
   /**
-   * Deletes a table with its data and its log; false when there is none. Rows of a table that is served go with it. A refused table
-   * stays while its log holds acknowledged records that it lacks, since nobody could have read them.
+   * Deletes a table with its data and its log; false when there is none. Rows of a table that is
+   * served go with it. A refused table stays while its log holds acknowledged records that it
+   * lacks, since nobody could have read them.
    */
   async drop(name: string): Promise<boolean> {
     const found = this.get(name)
@@ -328,7 +387,9 @@ export class ServedTables {
     if (log !== undefined) await checkWritten(folder, name, [{ ...log, table: name }])
     this.byKey.delete(tableKey(name))
     this.byId.delete(record.tableId.toLowerCase())
-    await engine.stop(new StorageFailure({ reason: "TableDropped", message: `The table ${name} was dropped.` }))
+    await engine.stop(
+      new StorageFailure({ reason: "TableDropped", message: `The table ${name} was dropped.` })
+    )
     await flusher.forget(record.location)
     await removeTable(folder, record.location, [record.tableId])
     await engine.wal.drop()

@@ -1,22 +1,27 @@
 /**
- * One table at work: decodes and checks records, logs them, and moves them to the table batch by batch.
+ * One table at work: decodes and checks records, logs them, and moves them to the table batch by
+ * batch.
  *
- *   append -> decode --> leaves (the open batch) -- sealed by a turn --> batches, each with its chunks and its log segment
+ *   append -> decode --> leaves (the open batch) -- sealed by a turn --> batches, each with its
+ *   chunks and its log segment
  *               |           |
  *               |           +--> wal.append -- group on disk --> onDurable --> acknowledgement
  *               |                    |          (with ackAfterCommit only once the batch is committed)
  *               |                    +-- group failed --> cutBack: its rows leave the open batch and the sealed ones
  *               +-- RecordRejected: the leaves are rolled back to where the call began
  *
- *   batches -- a turn, one batch at a time --> settled (its groups are on disk) --> flusher: data file and commit
+ *   batches -- a turn, one batch at a time --> settled (its groups are on disk) --> flusher: data
+ *   file and commit
  *                                            --> written, onDurable, onRoom
  *   written -- a later look --> in place: segment removed
  *                           --> undone by another writer: decoded again --> flusher
- *   recover: segments found at start-up --> found in the table, or decoded again --> flusher --> written
+ *   recover: segments found at start-up --> found in the table, or decoded again --> flusher -->
+ *   written
  *
- * A batch is the content of the column buffers between two seals and owns one log segment. Batches are flushed in order, one
- * at a time; one whose flush failed is decoded again from its segment, so nothing depends on what a failed flush left behind. Groups
- * whose log write failed are cut out of their batch: they were never acknowledged and do not reach the table.
+ * A batch is the content of the column buffers between two seals and owns one log segment. Batches
+ * are flushed in order, one at a time; one whose flush failed is decoded again from its segment, so
+ * nothing depends on what a failed flush left behind. Groups whose log write failed are cut out of
+ * their batch: they were never acknowledged and do not reach the table.
  */
 import type { TableDefinition } from "../../internal/columns/columnType.ts"
 import type { TableSize } from "../delta/tableSize.ts"
@@ -73,7 +78,10 @@ export class TableEngine {
   private flushing: Promise<void> | undefined
   private readonly commits: CommitWaits | undefined
   private stopped: StorageFailure | undefined
-  /** Why the table cannot be written; undefined while it can. A later look or flush may take it back. */
+  /**
+   * Why the table cannot be written; undefined while it can. A later look or flush may take it
+   * back.
+   */
   refusal: StorageFailure | undefined
   /** The version up to which other writers' changes were examined. */
   private seen: SeenVersion | undefined
@@ -142,14 +150,21 @@ export class TableEngine {
   }
 
   /**
-   * Decodes all records or none, logs them, and answers the number of their log group. A refused table
-   * takes nothing: `onDurable` of the answer calls back with the refusal.
+   * Decodes all records or none, logs them, and answers the number of their log group. A refused
+   * table takes nothing: `onDurable` of the answer calls back with the refusal.
    */
-  append(writer: EngineWriter, records: ReadonlyArray<Uint8Array>, offset = 0): number | RecordRejected {
+  append(
+    writer: EngineWriter,
+    records: ReadonlyArray<Uint8Array>,
+    offset = 0
+  ): number | RecordRejected {
     return this.take((open, wal) => open.append(writer, records, offset, wal))
   }
 
-  /** Has `add` put records into the open batch and the log, and answers what it does. A refused table takes nothing. */
+  /**
+   * Has `add` put records into the open batch and the log, and answers what it does. A refused
+   * table takes nothing.
+   */
   take<A>(add: (open: OpenBatch, wal: TableLog) => A): A | number {
     if (this.refusal !== undefined) return REFUSED_GROUP
     const answer = this.pending.take(add)
@@ -216,8 +231,8 @@ export class TableEngine {
   }
 
   /**
-   * Looks at what other writers did to the table: takes over new columns, and refuses the table or takes
-   * the refusal back. Costs two calls of the file system while nobody else wrote.
+   * Looks at what other writers did to the table: takes over new columns, and refuses the table or
+   * takes the refusal back. Costs two calls of the file system while nobody else wrote.
    */
   async look(): Promise<void> {
     try {
@@ -249,8 +264,9 @@ export class TableEngine {
   }
 
   /**
-   * While the last flush failed, the table takes no records: what was acknowledged waits in the log, and clients get to
-   * know it. Everybody who waits for a refused table is told as well; rows that a full disk holds up go in when there is room.
+   * While the last flush failed, the table takes no records: what was acknowledged waits in the
+   * log, and clients get to know it. Everybody who waits for a refused table is told as well; rows
+   * that a full disk holds up go in when there is room.
    */
   private refuse(error: unknown): StorageFailure {
     const failure = this.withAdvice(storageFailure(error, "writing the table", this.folder))
@@ -270,17 +286,26 @@ export class TableEngine {
     const { reason } = failure
     const hasRecords = this.hasWaiting || !this.committer.written.isEmpty
     if (reason !== "TableRefused" || !hasRecords) return failure
-    return new StorageFailure({ reason, message: `${failure.message} ${logAdvice(this.definition.name)}` })
+    return new StorageFailure({
+      reason,
+      message: `${failure.message} ${logAdvice(this.definition.name)}`
+    })
   }
 
-  /** Moves the rows of a table that cannot be written into its own log. Where that fails too, they stay where they are. */
+  /**
+   * Moves the rows of a table that cannot be written into its own log. Where that fails too, they
+   * stay where they are.
+   */
   private async moveOutRefused({ reason }: StorageFailure): Promise<void> {
     if (this.stopped !== undefined || reason === "DiskFull") return
     this.pending.seal()
     await this.wal.moveOut().catch(() => {})
   }
 
-  /** Takes over what a look found. Rows that are not committed yet are decoded again for new columns. */
+  /**
+   * Takes over what a look found. Rows that are not committed yet are decoded again for new
+   * columns.
+   */
   private follow({ metadata, protocol, seen, ...size }: TableLook): void {
     const form = followed(this.pending.form, this.tableId, { metadata, protocol })
     this.size = { ...size, committed: false }
@@ -289,8 +314,9 @@ export class TableEngine {
   }
 
   /**
-   * Resolves once everything appended before is committed to the table. Rejects with the `StorageFailure`
-   * of a round that began after the call: an earlier round may fail for what has been undone since.
+   * Resolves once everything appended before is committed to the table. Rejects with the
+   * `StorageFailure` of a round that began after the call: an earlier round may fail for what has
+   * been undone since.
    */
   async flush(): Promise<void> {
     if (this.stopped !== undefined) throw this.stopped
@@ -311,7 +337,10 @@ export class TableEngine {
     return !this.pending.isEmpty
   }
 
-  /** Flushes the rows that wait when the turn comes. The next round takes those that come meanwhile, so that each round ends. */
+  /**
+   * Flushes the rows that wait when the turn comes. The next round takes those that come meanwhile,
+   * so that each round ends.
+   */
   private flushAll(): Promise<void> {
     const { batches } = this.pending
     const work = async (): Promise<void> => {
@@ -346,7 +375,10 @@ export class TableEngine {
     return (this.flushing = this.turns.run(work))
   }
 
-  /** Resolves when a group is on disk or has failed; failed groups have been cut out of their batch by then. */
+  /**
+   * Resolves when a group is on disk or has failed; failed groups have been cut out of their batch
+   * by then.
+   */
   private settled(group: number): Promise<void> {
     return new Promise((resolve) => this.wal.onDurable(group, () => resolve()))
   }
@@ -356,8 +388,14 @@ export class TableEngine {
     return this.committer.recover(segments, committed, find)
   }
 
-  /** Takes over records that a start found in the shared log. Those that the table lacks wait for a flush. */
-  async adopt(parts: ReadonlyArray<FoundPart>, { committed, found, ...size }: PreparedTable): Promise<void> {
+  /**
+   * Takes over records that a start found in the shared log. Those that the table lacks wait for a
+   * flush.
+   */
+  async adopt(
+    parts: ReadonlyArray<FoundPart>,
+    { committed, found, ...size }: PreparedTable
+  ): Promise<void> {
     this.size = { ...size, committed: false }
     this.pending.batches.push(...(await this.committer.adopt(parts, committed, found)))
     this.noteWaiting()

@@ -1,6 +1,6 @@
 /**
- * The columns that a table has now, and how it gets from one set of columns to the next when another
- * writer changes them.
+ * The columns that a table has now, and how it gets from one set of columns to the next when
+ * another writer changes them.
  */
 import * as Result from "effect/Result"
 import { tableNameProblem } from "../../internal/columns/columnNames.ts"
@@ -34,7 +34,10 @@ export const formOf = (definition: TableDefinition, schema: string): TableForm =
   return { definition: { ...definition, columns }, schema: key, open: new OpenBatch(columns, tree) }
 }
 
-/** Reads the definition of a table. Throws `TableRefused` for one that no client could use, such as with a column `total cost $`. */
+/**
+ * Reads the definition of a table. Throws `TableRefused` for one that no client could use, such as
+ * with a column `total cost $`.
+ */
 export const usableDefinition = (name: string, metadata: Metadata): TableDefinition => {
   const definition = Result.getOrThrowWith(
     definitionOf(name, metadata),
@@ -43,19 +46,23 @@ export const usableDefinition = (name: string, metadata: Metadata): TableDefinit
   const nameProblem = tableNameProblem(name)
   if (nameProblem !== undefined) throw new TableRefused(name, withoutStop(nameProblem), renameIt)
   const problem = definitionProblem(definition)
-  if (problem !== undefined) throw new TableRefused(name, `no client could use it: ${withoutStop(problem)}`, changeIt)
+  if (problem !== undefined)
+    throw new TableRefused(name, `no client could use it: ${withoutStop(problem)}`, changeIt)
   return definition
 }
 
-const changeIt = "Change it with another program, and the server serves it; or move its folder out of the data folder."
-const renameIt = "Rename its folder and restart the server, or move the folder out of the data folder."
+const changeIt =
+  "Change it with another program, and the server serves it; or move its folder out of the data " +
+  "folder."
+const renameIt =
+  "Rename its folder and restart the server, or move the folder out of the data folder."
 
 const withoutStop = (sentence: string): string => sentence.replace(/\.$/, "")
 
 /**
- * The form of a table after a look: the same one while the columns are, a new one when records for the
- * old columns fit the new ones. Throws `TableRefused` when they do not, when the table has rules that
- * this server cannot keep, and when it is another table.
+ * The form of a table after a look: the same one while the columns are, a new one when records for
+ * the old columns fit the new ones. Throws `TableRefused` when they do not, when the table has
+ * rules that this server cannot keep, and when it is another table.
  */
 export const followed = (form: TableForm, tableId: string, rules: TableRules): TableForm => {
   const { name } = form.definition
@@ -73,16 +80,27 @@ export const followed = (form: TableForm, tableId: string, rules: TableRules): T
   return formOf(definition, schema)
 }
 
-/** Decodes log entries for the columns of the form. Throws `TableRefused` when accepted records do not fit. */
-export const decodeAgain = ({ definition, open }: TableForm, frames: ReadonlyArray<RecordsFrame>): DecodedRows => {
+/**
+ * Decodes log entries for the columns of the form. Throws `TableRefused` when accepted records do
+ * not fit.
+ */
+export const decodeAgain = (
+  { definition, open }: TableForm,
+  frames: ReadonlyArray<RecordsFrame>
+): DecodedRows => {
   const refuse = (why: string): never => {
-    throw new TableRefused(definition.name, `acknowledged records do not fit its columns any more (${why})`)
+    throw new TableRefused(
+      definition.name,
+      `acknowledged records do not fit its columns any more (${why})`
+    )
   }
-  // Before decoding: the decoder of a descriptor that does not fit has less exact words, or fails otherwise.
+  // Before decoding: the decoder of a descriptor that does not fit has less exact words, or fails
+  // otherwise.
   for (const format of new Set(frames.map((frame) => frame.format))) {
     const problem = formatProblem(definition.columns, format)
     if (problem?._tag === "Unfit") refuse(problem.findings.map(({ message }) => message).join("; "))
-    if (problem?._tag === "Unreadable") refuse(`their ${problem.noun} cannot be read: ${problem.why}`)
+    if (problem?._tag === "Unreadable")
+      refuse(`their ${problem.noun} cannot be read: ${problem.why}`)
   }
   try {
     return decodeFrames(open.tree, frames)

@@ -1,6 +1,7 @@
 /**
- * Whether a table may have the log that its id names. Other programs put tables into the data folder, so an id can be
- * anything, and a copy of a folder has the id of the original: with one log for both, rows would go into the wrong one.
+ * Whether a table may have the log that its id names. Other programs put tables into the data
+ * folder, so an id can be anything, and a copy of a folder has the id of the original: with one log
+ * for both, rows would go into the wrong one.
  */
 import * as Path from "node:path"
 import { tableNameProblem } from "../../internal/columns/columnNames.ts"
@@ -31,8 +32,13 @@ export const checkTableId = async (
   logs: OwnLogs
 ): Promise<void> => {
   if (!folderName.test(tableId)) {
-    const needed = "at most 200 letters, digits, dots, underscores and hyphens, a letter or digit first"
-    throw new TableRefused(name, `its id ${JSON.stringify(tableId)} names no log here, which takes ${needed}`, moveOut)
+    const needed =
+      "at most 200 letters, digits, dots, underscores and hyphens, a letter or digit first"
+    throw new TableRefused(
+      name,
+      `its id ${JSON.stringify(tableId)} names no log here, which takes ${needed}`,
+      moveOut
+    )
   }
   if (served !== undefined) throw copyOf(name, served)
   const own = logs.has(tableId) ? await logIn(dataFolder, tableId) : undefined
@@ -55,7 +61,11 @@ const namedByLog = async (
   { name, tableId }: Named,
   table: string | undefined
 ): Promise<string | undefined> => {
-  if (table === undefined || tableKey(table) === tableKey(name) || tableNameProblem(table) !== undefined)
+  if (
+    table === undefined ||
+    tableKey(table) === tableKey(name) ||
+    tableNameProblem(table) !== undefined
+  )
     return undefined
   const id = await openLog(Path.join(dataFolder, ...table.split("."))).then(
     (log) => log?.snapshot.metadata?.id,

@@ -18,13 +18,20 @@ import { tableKey } from "./tableStore.ts"
 export const idOf = async (location: string): Promise<string | undefined> =>
   (await openLog(location).catch(() => undefined))?.snapshot.metadata?.id
 
-/** Throws when another writer has put a table of its own into the folder: dropping would delete that one. */
+/**
+ * Throws when another writer has put a table of its own into the folder: dropping would delete that
+ * one.
+ */
 export const checkOwner = async ({ definition, location, tableId }: TableRecord): Promise<void> => {
   const id = await idOf(location)
-  if (id !== undefined && id !== tableId) throw new TableRefused(definition.name, "another table has taken its folder")
+  if (id !== undefined && id !== tableId)
+    throw new TableRefused(definition.name, "another table has taken its folder")
 }
 
-/** The logs that go with a table: that with its id, or all that name it where the id is unknown. A copy of another table has none. */
+/**
+ * The logs that go with a table: that with its id, or all that name it where the id is unknown. A
+ * copy of another table has none.
+ */
 export const logsToDrop = async (
   dataFolder: string,
   name: string,
@@ -32,25 +39,37 @@ export const logsToDrop = async (
 ): Promise<ReadonlyArray<FoundLog>> =>
   (await logsIn(dataFolder)).filter((log) => {
     const isNamed = log.table !== undefined && tableKey(log.table) === tableKey(name)
-    return tableId === undefined ? isNamed : log.tableId === tableId && (isNamed || log.table === undefined)
+    return tableId === undefined
+      ? isNamed
+      : log.tableId === tableId && (isNamed || log.table === undefined)
   })
 
 /** Throws while logs hold acknowledged records that are not in the table, or may hold some. */
-export const checkWritten = async (dataFolder: string, name: string, logs: ReadonlyArray<FoundLog>): Promise<void> => {
+export const checkWritten = async (
+  dataFolder: string,
+  name: string,
+  logs: ReadonlyArray<FoundLog>
+): Promise<void> => {
   const refuse = (why: string): never => {
-    throw new StorageFailure({ reason: "TableRefused", message: `The table ${name} is not dropped, because ${why}` })
+    throw new StorageFailure({
+      reason: "TableRefused",
+      message: `The table ${name} is not dropped, because ${why}`
+    })
   }
   for (const log of logs) {
     const { damage, records } = await salvage(dataFolder, log, async () => {})
     if (damage.length > 0) {
       refuse(
-        `its log is damaged and may hold acknowledged records that are not in the table. ${damage.join(" ")} ` +
-          `Restore the file from a backup, or move ${log.folder} away to give up its records; then drop the table again.`
+        `its log is damaged and may hold acknowledged records that are not in the table. ` +
+          `${damage.join(" ")} ` +
+          `Restore the file from a backup, or move ${log.folder} away to give up its records; ` +
+          `then drop the table again.`
       )
     }
     if (records > 0) {
       refuse(
-        `its log holds acknowledged records that are not in the table (${records}). Take them out, and drop the table again: ` +
+        `its log holds acknowledged records that are not in the table (${records}). Take them ` +
+          `out, and drop the table again: ` +
           `zerobus table salvage ${name} --to FILE --discard`
       )
     }
@@ -69,8 +88,9 @@ const renamed = async (from: string, to: string): Promise<boolean> => {
 }
 
 /**
- * Deletes a table, in one step for everybody who lists the data folder, and then its logs. Links below it are deleted and not
- * followed; rejects with `NotAFolder` where the folder above it has become one.
+ * Deletes a table, in one step for everybody who lists the data folder, and then its logs. Links
+ * below it are deleted and not followed; rejects with `NotAFolder` where the folder above it has
+ * become one.
  */
 export const removeTable = async (
   dataFolder: string,

@@ -1,14 +1,19 @@
 /**
  * The tables of the local server: what the gRPC and HTTP faces call, and the service they share.
  *
- * `durableTableStore.ts` keeps tables on disk, `memoryTableStore.ts` in memory; both have this interface. Records enter through a
- * `TableWriter` without effects per record; everything else is an `Effect`.
+ * `durableTableStore.ts` keeps tables on disk, `memoryTableStore.ts` in memory; both have this
+ * interface. Records enter through a `TableWriter` without effects per record; everything else is
+ * an `Effect`.
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import { type ColumnDefinition, definitionProblem, type TableDefinition } from "../../internal/columns/columnType.ts"
+import {
+  type ColumnDefinition,
+  definitionProblem,
+  type TableDefinition
+} from "../../internal/columns/columnType.ts"
 import { additionProblem, withColumns } from "../../internal/columns/columnAddition.ts"
 import { deviceNameProblem } from "../../internal/columns/columnNames.ts"
 import { appIdPrefix } from "../delta/deltaCheckpoint.ts"
@@ -26,7 +31,11 @@ import {
 } from "../log/storageErrors.ts"
 import { type TableRecord, unsupportedColumn } from "../delta/tableFolder.ts"
 
-import type { PersistentStreamRecord, Replaced, StreamRefused } from "../persistent/persistentStreams.ts"
+import type {
+  PersistentStreamRecord,
+  Replaced,
+  StreamRefused
+} from "../persistent/persistentStreams.ts"
 import type { Appended } from "./appended.ts"
 export type { TableRecord } from "../delta/tableFolder.ts"
 
@@ -40,10 +49,14 @@ export interface TableWriter {
    * group. Answers the group's number, or why the batch is refused. The bytes are copied. A
    * persistent stream needs the `offset` of the message.
    */
-  readonly appendUnsafe: (records: ReadonlyArray<Uint8Array>, offset?: number) => Ticket | RecordRejected
+  readonly appendUnsafe: (
+    records: ReadonlyArray<Uint8Array>,
+    offset?: number
+  ) => Ticket | RecordRejected
   /**
    * Whether a message of so many bytes is decoded in another thread, given the bytes of its stream
-   * that are not durable, its own among them. A lone message is not: crossing a thread takes longer.
+   * that are not durable, its own among them. A lone message is not: crossing a thread takes
+   * longer.
    */
   readonly isForElsewhere?: (messageBytes: number, undurableBytes: number) => boolean
   /**
@@ -57,7 +70,10 @@ export interface TableWriter {
     offset?: number
   ) => void
   /** Calls back when the group is on disk, or with the failure that kept it from getting there. */
-  readonly onDurable: (ticket: Ticket, callback: (failure: StorageFailure | undefined) => void) => void
+  readonly onDurable: (
+    ticket: Ticket,
+    callback: (failure: StorageFailure | undefined) => void
+  ) => void
   /** True while so many rows wait for their flush that the stream should not be read further. */
   readonly pressure: () => boolean
   /** Calls back once, as soon as `pressure` is false; at once when it is already. */
@@ -81,7 +97,10 @@ export interface OpenedStream {
   readonly committed: number
 }
 
-/** What lies in the data folder and is not served: a table that is refused, or a log whose table is gone. */
+/**
+ * What lies in the data folder and is not served: a table that is refused, or a log whose table is
+ * gone.
+ */
 export interface UnservedTable {
   readonly name: string
   /** The id of the table or of the log; undefined when it cannot be read. */
@@ -97,21 +116,31 @@ export interface UnservedTable {
 export interface TableStoreShape {
   readonly create: (
     definition: TableDefinition
-  ) => Effect.Effect<TableRecord, TableExists | UnsupportedColumn | InvalidDefinition | StorageFailure>
+  ) => Effect.Effect<
+    TableRecord,
+    TableExists | UnsupportedColumn | InvalidDefinition | StorageFailure
+  >
   readonly get: (name: string) => Effect.Effect<Option.Option<TableRecord>>
   readonly list: (catalog: string, schema: string) => Effect.Effect<ReadonlyArray<TableRecord>>
   /** All tables of all schemas. */
   readonly listAll: Effect.Effect<ReadonlyArray<TableRecord>>
-  /** Adds nullable columns at the end of a table, and fields of STRUCTs, named by their paths. Running streams go on, and may write the new columns. */
+  /**
+   * Adds nullable columns at the end of a table, and fields of STRUCTs, named by their paths.
+   * Running streams go on, and may write the new columns.
+   */
   readonly addColumns: (
     name: string,
     columns: ReadonlyArray<ColumnDefinition>
-  ) => Effect.Effect<TableRecord, TableNotFound | UnsupportedColumn | InvalidDefinition | StorageFailure>
+  ) => Effect.Effect<
+    TableRecord,
+    TableNotFound | UnsupportedColumn | InvalidDefinition | StorageFailure
+  >
   /** All that lies in the data folder and is not served, read from disk. */
   readonly unserved: Effect.Effect<ReadonlyArray<UnservedTable>, StorageFailure>
   /**
-   * Serves the Delta table in a folder `<catalog>/<schema>/<table>` below the data folder that another
-   * program put there, as the next start would. Answers its record, also when it is served already.
+   * Serves the Delta table in a folder `<catalog>/<schema>/<table>` below the data folder that
+   * another program put there, as the next start would. Answers its record, also when it is served
+   * already.
    */
   readonly register: (location: string) => Effect.Effect<TableRecord, StorageFailure>
   /** Deletes a table with its data. False when there is none. */
@@ -146,9 +175,17 @@ export interface TableStoreShape {
    * one but its creation.
    */
   readonly committedAt: (name: string) => Effect.Effect<number | undefined>
-  /** The committed rows, for small tables. BIGINT and timestamps (microseconds) are bigint, DATE is days, DECIMAL text, BINARY bytes, MAP a `Map`. */
-  readonly rows: (name: string) => Effect.Effect<ReadonlyArray<Record<string, unknown>>, StorageFailure>
-  /** The last committed rows, at most `limit`, in the forms of `rows`; reads no more than the newest files. */
+  /**
+   * The committed rows, for small tables. BIGINT and timestamps (microseconds) are bigint, DATE is
+   * days, DECIMAL text, BINARY bytes, MAP a `Map`.
+   */
+  readonly rows: (
+    name: string
+  ) => Effect.Effect<ReadonlyArray<Record<string, unknown>>, StorageFailure>
+  /**
+   * The last committed rows, at most `limit`, in the forms of `rows`; reads no more than the newest
+   * files.
+   */
   readonly lastRows: (
     name: string,
     limit: number
@@ -156,16 +193,25 @@ export interface TableStoreShape {
 }
 
 /** The store as a service. */
-export class TableStore extends Context.Service<TableStore, TableStoreShape>()("effect-zerobus/local/TableStore") {}
+export class TableStore extends Context.Service<TableStore, TableStoreShape>()(
+  "effect-zerobus/local/TableStore"
+) {}
 
 /** Why a definition cannot become a table. */
-export const refuseDefinition = (definition: TableDefinition): InvalidDefinition | UnsupportedColumn | undefined => {
+export const refuseDefinition = (
+  definition: TableDefinition
+): InvalidDefinition | UnsupportedColumn | undefined => {
   const problem = definitionProblem(definition) ?? deviceNameProblem(definition.name)
-  return problem === undefined ? unsupportedColumn(definition) : new InvalidDefinition({ message: problem })
+  return problem === undefined
+    ? unsupportedColumn(definition)
+    : new InvalidDefinition({ message: problem })
 }
 
 /** Why a format does not fit a table. */
-export const refuseFormat = (definition: TableDefinition, format: LogFormat): SchemaRejected | undefined => {
+export const refuseFormat = (
+  definition: TableDefinition,
+  format: LogFormat
+): SchemaRejected | undefined => {
   const problem = formatProblem(definition.columns, format)
   if (problem === undefined) return undefined
   const { noun } = problem
@@ -176,7 +222,8 @@ export const refuseFormat = (definition: TableDefinition, format: LogFormat): Sc
   return new SchemaRejected({
     causes: [...new Set(findings.map((finding) => finding.cause))],
     message:
-      `The ${noun} does not fit the table ${definition.name}: ${findings.map((finding) => finding.message).join("; ")}. ` +
+      `The ${noun} does not fit the table ${definition.name}: ` +
+      `${findings.map((finding) => finding.message).join("; ")}. ` +
       `Derive it from the table's columns.`
   })
 }

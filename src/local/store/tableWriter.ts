@@ -12,7 +12,9 @@ import type { EngineWriter } from "./openBatch.ts"
 import type { TableEngine } from "./tableEngine.ts"
 import type { TableWriter } from "./tableStore.ts"
 
-/** A message of so many bytes waits for the start of the thread rather than hold the main loop up. */
+/**
+ * A message of so many bytes waits for the start of the thread rather than hold the main loop up.
+ */
 const worthWaiting = 1024 * 1024
 
 type DecodeLimits = Pick<EngineLimits, "bulkBytes" | "largeMessageBytes">
@@ -67,14 +69,17 @@ const elsewhere = (
       thread.decode(target, messages, (result) => {
         if (result instanceof Error) return done(failed(result.message))
         // Its client resends what it has no acknowledgement of, with the same offsets.
-        if (writer.stream?.isHeld === false) return done(failed("The stream was resumed on another connection."))
+        if (writer.stream?.isHeld === false)
+          return done(failed("The stream was resumed on another connection."))
         done(
           appendAll(messages, result === "undecoded" ? undefined : result, {
             append: (records, index) => engine.append(writer, records, offset + index),
             // Rows for columns that the table no longer has are decoded again.
             appendDecoded: (taken, decoded) =>
               engine.take((open, wal) =>
-                target === writer.targetOf(open) ? open.appendDecoded(writer, taken, offset, decoded, wal) : undefined
+                target === writer.targetOf(open)
+                  ? open.appendDecoded(writer, taken, offset, decoded, wal)
+                  : undefined
               )
           })
         )

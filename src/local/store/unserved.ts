@@ -1,6 +1,6 @@
 /**
- * What lies in a data folder and is not served, as the catalog lists it: read from disk each time, so that it
- * tells what is true now.
+ * What lies in a data folder and is not served, as the catalog lists it: read from disk each time,
+ * so that it tells what is true now.
  */
 import * as Result from "effect/Result"
 import * as Path from "node:path"
@@ -27,21 +27,30 @@ const refusedTable = async (
     (log) => log?.snapshot.metadata,
     () => undefined
   )
-  const isNamed = ({ table }: FoundLog) => table === undefined || table.toLowerCase() === name.toLowerCase()
-  const hasLog = logs.some((log) => isNamed(log) && (metadata === undefined || metadata.id === log.tableId))
+  const isNamed = ({ table }: FoundLog) =>
+    table === undefined || table.toLowerCase() === name.toLowerCase()
+  const hasLog = logs.some(
+    (log) => isNamed(log) && (metadata === undefined || metadata.id === log.tableId)
+  )
   const reason =
-    failure.reason === "TableRefused" ? failure.message : `The table ${name} cannot be opened. ${failure.message}`
+    failure.reason === "TableRefused"
+      ? failure.message
+      : `The table ${name} cannot be opened. ${failure.message}`
   return {
     name,
     tableId: metadata?.id,
     location,
-    definition: metadata === undefined ? undefined : Result.getOrUndefined(definitionOf(name, metadata)),
+    definition:
+      metadata === undefined ? undefined : Result.getOrUndefined(definitionOf(name, metadata)),
     problem: hasLog ? `${reason} ${logAdvice(name)}` : reason
   }
 }
 
 /** A log that no table of the folder has. */
-const lonelyLog = (dataFolder: string, { bytes, folder, table, tableId }: FoundLog): UnservedTable => {
+const lonelyLog = (
+  dataFolder: string,
+  { bytes, folder, table, tableId }: FoundLog
+): UnservedTable => {
   const name = table !== undefined && tableNameProblem(table) === undefined ? table : "unknown"
   return {
     name,
@@ -49,8 +58,10 @@ const lonelyLog = (dataFolder: string, { bytes, folder, table, tableId }: FoundL
     location: name === "unknown" ? folder : Path.join(dataFolder, ...name.split(".")),
     definition: undefined,
     problem:
-      `The log ${folder} holds ${bytes} bytes of acknowledged records of ${name}, and the table with its id is gone. ` +
-      `To take them out: zerobus table salvage ${name} --to FILE (with --discard to drop them there).`
+      `The log ${folder} holds ${bytes} bytes of acknowledged records of ${name}, and the table ` +
+      `with its id is gone. ` +
+      `To take them out: zerobus table salvage ${name} --to FILE (with --discard to drop them ` +
+      `there).`
   }
 }
 
@@ -66,9 +77,12 @@ export const unservedIn = async (
   const logs = (await logsIn(dataFolder)).filter(({ tableId }) => !served.has(tableId))
   const found = await Promise.all([...refused].map((table) => refusedTable(table, logs)))
   const ids = new Set(found.map(({ tableId }) => tableId))
-  const unread = new Set(found.filter(({ tableId }) => tableId === undefined).map(({ name }) => name.toLowerCase()))
+  const unread = new Set(
+    found.filter(({ tableId }) => tableId === undefined).map(({ name }) => name.toLowerCase())
+  )
   const lonely = logs.filter(
-    ({ table, tableId }) => !ids.has(tableId) && !(table !== undefined && unread.has(table.toLowerCase()))
+    ({ table, tableId }) =>
+      !ids.has(tableId) && !(table !== undefined && unread.has(table.toLowerCase()))
   )
   return [...found, ...lonely.map((log) => lonelyLog(dataFolder, log))]
 }

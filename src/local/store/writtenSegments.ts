@@ -6,7 +6,10 @@
 import { type CommitPlace, isInPlace } from "../delta/commitPlace.ts"
 import type { TableLog } from "../log/tableLog.ts"
 
-/** Rows of a segment that went into the table together: how many, and the range of their log entries. */
+/**
+ * Rows of a segment that went into the table together: how many, and the range of their log
+ * entries.
+ */
 export interface SegmentRows {
   readonly segment: number
   readonly rows: number
@@ -42,7 +45,9 @@ export class WrittenSegments {
     this.lookAfterMillis = lookAfterMillis
   }
 
-  /** Keeps a segment with all of its rows. One whose commits are older than the log needs no look. */
+  /**
+   * Keeps a segment with all of its rows. One whose commits are older than the log needs no look.
+   */
   async keep(rows: ReadonlyArray<WrittenRows>): Promise<void> {
     const [first] = rows
     if (first === undefined) return
@@ -69,14 +74,15 @@ export class WrittenSegments {
   }
 
   /**
-   * Deletes the segments that are due and whose rows are in place. Other rows go to `commitAgain`, whose answer
-   * is looked at later.
+   * Deletes the segments that are due and whose rows are in place. Other rows go to `commitAgain`,
+   * whose answer is looked at later.
    */
   async look(commitAgain: (rows: SegmentRows) => Promise<CommitPlace | undefined>): Promise<void> {
     for (const each of this.due) {
       const undone = new Set<WrittenRows>()
       for (const rows of each.rows) {
-        if (rows.place !== undefined && !(await isInPlace(this.folder, rows.place))) undone.add(rows)
+        if (rows.place !== undefined && !(await isInPlace(this.folder, rows.place)))
+          undone.add(rows)
       }
       if (undone.size === 0) await this.wal.removeSegment(each.segment)
       else {

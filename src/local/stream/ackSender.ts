@@ -33,7 +33,9 @@ export class AckSender {
     this.oldest ??= since
   }
 
-  /** Announces the end of the stream in the same message as the acknowledgement that is sent next. */
+  /**
+   * Announces the end of the stream in the same message as the acknowledgement that is sent next.
+   */
   announce(graceMillis: number): void {
     this.grace = graceMillis
   }

@@ -2,8 +2,8 @@
  * The messages of one stream that another thread decodes, and everything that comes behind them, in
  * order. While a block of messages is decoded, what arrives collects and becomes the next block.
  *
- * A stream uses the queue while it is fast; a message that finds it empty and the log nearly idle is
- * decoded at once by the caller and never gets here. Terms as in `serverStream.ts`.
+ * A stream uses the queue while it is fast; a message that finds it empty and the log nearly idle
+ * is decoded at once by the caller and never gets here. Terms as in `serverStream.ts`.
  */
 import type { Appended } from "../store/appended.ts"
 import type { TableWriter } from "../store/tableStore.ts"
@@ -27,7 +27,10 @@ export interface MessageTarget {
   readonly moved: () => void
 }
 
-/** A block is closed at so many bytes, so that its rows come back soon. A single message may be larger. */
+/**
+ * A block is closed at so many bytes, so that its rows come back soon. A single message may be
+ * larger.
+ */
 const blockBytes = 512 * 1024
 
 type Entry = QueuedMessage | (() => void)
@@ -112,7 +115,8 @@ export class MessageQueue {
     const block: Array<QueuedMessage> = []
     let bytes = 0
     for (const entry of this.entries) {
-      if (typeof entry === "function" || (bytes > 0 && bytes + entry.recordBytes > blockBytes)) break
+      if (typeof entry === "function" || (bytes > 0 && bytes + entry.recordBytes > blockBytes))
+        break
       bytes += entry.recordBytes
       block.push(entry)
     }

@@ -26,11 +26,14 @@ export const startRetirement = (host: StreamHost, peer: Peer, tableName: string)
         return refuse(`The request names the table ${named}, the header ${tableName}`, 2)
       }
       const { streamId } = request
-      if (streamId === undefined || streamId === "") return refuse("The request names no stream (stream_id)", 3)
+      if (streamId === undefined || streamId === "")
+        return refuse("The request names no stream (stream_id)", 3)
       host.retire(tableName, streamId, (failure) => {
         if (failure !== undefined) {
           return peer.finish(
-            failure._tag === "TableNotFound" ? tableNotFound(tableName) : openProblem(failure, tableName)
+            failure._tag === "TableNotFound"
+              ? tableNotFound(tableName)
+              : openProblem(failure, tableName)
           )
         }
         peer.write(new Uint8Array(0))

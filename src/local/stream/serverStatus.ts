@@ -1,8 +1,10 @@
 /**
- * How the server refuses: gRPC statuses whose texts end in an error code and an error state, as the service's do.
+ * How the server refuses: gRPC statuses whose texts end in an error code and an error state, as the
+ * service's do.
  *
- * Publicly known codes are 4002 (offset not in sequence), 6002 (stream lifetime over) and 8001 (schema mismatch). The other codes are
- * this server's own; the service's are not documented, and clients must not read the texts anyway.
+ * Publicly known codes are 4002 (offset not in sequence), 6002 (stream lifetime over) and 8001
+ * (schema mismatch). The other codes are this server's own; the service's are not documented, and
+ * clients must not read the texts anyway.
  */
 import type { SchemaCause } from "../log/storageErrors.ts"
 import { bytesField, concat, textField, varintField } from "../../internal/protobuf/writer.ts"
@@ -55,8 +57,8 @@ export const unavailable = (text: string, errorCode: number, state = 1): ServerS
 export const unauthenticated = (text: string): ServerStatus => status(16, text, 4001, 1)
 
 /**
- * INVALID_ARGUMENT with a structured schema error: a descriptor that does not fit its table, or a table
- * that this server cannot write any more, which has no causes.
+ * INVALID_ARGUMENT with a structured schema error: a descriptor that does not fit its table, or a
+ * table that this server cannot write any more, which has no causes.
  */
 export const schemaMismatch = (text: string, causes: ReadonlyArray<SchemaCause>): ServerStatus => {
   const plain = invalidArgument(text, 8001)
@@ -69,15 +71,21 @@ export const printable = (text: string): string => {
   return clean.length > 200 ? `${clean.slice(0, 200)}...` : clean
 }
 
-/** `google.rpc.Status { code, message, details: [Any(ErrorInfo { reason, domain, metadata })] }`. */
+/**
+ * `google.rpc.Status { code, message, details: [Any(ErrorInfo { reason, domain, metadata })] }`.
+ */
 const schemaDetails = (plain: ServerStatus, causes: ReadonlyArray<SchemaCause>): Uint8Array => {
-  const entry = (key: string, value: string) => bytesField(3, concat([textField(1, key), textField(2, value)]))
+  const entry = (key: string, value: string) =>
+    bytesField(3, concat([textField(1, key), textField(2, value)]))
   const info = concat([
     textField(1, "SCHEMA_VALIDATION_FAILED"),
     textField(2, "zerobus.databricks.com"),
     entry("causes", [...new Set(causes)].join(",")),
     entry("error_code", "8001")
   ])
-  const any = concat([textField(1, "type.googleapis.com/google.rpc.ErrorInfo"), bytesField(2, info)])
+  const any = concat([
+    textField(1, "type.googleapis.com/google.rpc.ErrorInfo"),
+    bytesField(2, info)
+  ])
   return concat([varintField(1, plain.code), textField(2, plain.message), bytesField(3, any)])
 }

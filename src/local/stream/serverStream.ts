@@ -26,7 +26,13 @@
  * - acknowledged (`acked`): that acknowledgement was sent; a rule may delay it after the decision.
  */
 import type { ServerStatus } from "./serverStatus.ts"
-import { aborted, deadlineExceeded, invalidArgument, streamNotFound, unavailable } from "./serverStatus.ts"
+import {
+  aborted,
+  deadlineExceeded,
+  invalidArgument,
+  streamNotFound,
+  unavailable
+} from "./serverStatus.ts"
 import type { Inbound } from "./inboundLane.ts"
 import { createProblem, formatOf, openProblem, resumeProblem } from "./streamChecks.ts"
 import type { OpenFailure, Peer, StreamContext, StreamHost } from "./streamContract.ts"
@@ -66,8 +72,12 @@ type Phase =
 const createTimeoutMillis = 30_000
 
 /** Starts a stream of an authorised call that named `tableName` in its header. */
-export const startStream = (host: StreamHost, peer: Peer, tableName: string, persistent = false): ServerStream =>
-  start(host, peer, tableName, persistent ? persistentWire : ephemeralWire)
+export const startStream = (
+  host: StreamHost,
+  peer: Peer,
+  tableName: string,
+  persistent = false
+): ServerStream => start(host, peer, tableName, persistent ? persistentWire : ephemeralWire)
 
 /** Starts a stream of Arrow batches. */
 export const startArrowStream = (host: StreamHost, peer: Peer, tableName: string): ServerStream =>
@@ -167,7 +177,9 @@ class Machine implements IntakeStream, StruckStream {
         this.opened(kind, isNew, "_tag" in result ? result : { writer: result, committed: -1 })
       )
     }
-    host.openStream(tableName, format, { streamId, isNew, onReplaced }, (result) => this.opened(kind, isNew, result))
+    host.openStream(tableName, format, { streamId, isNew, onReplaced }, (result) =>
+      this.opened(kind, isNew, result)
+    )
   }
 
   /** The store opened the writer, or refused to. */
@@ -187,7 +199,9 @@ class Machine implements IntakeStream, StruckStream {
     if (isNew) {
       const answer = wire.created(this.streamId)
       const pass = () =>
-        this.context.pass({ point: "create", lane }, () => this.answer(kind, writer, answer, "created"))
+        this.context.pass({ point: "create", lane }, () =>
+          this.answer(kind, writer, answer, "created")
+        )
       return wire.mayHurry ? lane.go(pass) : pass()
     }
     this.context.recorder.resumed(this.streamId, committed + 1)
@@ -200,7 +214,12 @@ class Machine implements IntakeStream, StruckStream {
     )
   }
 
-  private answer(kind: RecordKind, writer: TableWriter, answer: Uint8Array, event: "created" | "resumed"): void {
+  private answer(
+    kind: RecordKind,
+    writer: TableWriter,
+    answer: Uint8Array,
+    event: "created" | "resumed"
+  ): void {
     const { limits, observer, peer, recorder, script, timers } = this.context
     this.phase = { _tag: "Open", writer, kind }
     observer.opened(kind)

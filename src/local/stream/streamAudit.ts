@@ -14,13 +14,17 @@ export interface ConnectionAudit {
   readonly streamId: string
   /** The wire offset of its first message: 0, or where a persistent stream was resumed. */
   readonly firstOffset: number
-  /** The client's address and port, where there is one: streams over one connection have the same. */
+  /**
+   * The client's address and port, where there is one: streams over one connection have the same.
+   */
   readonly peer: string | undefined
   /** The accepted create request. */
-  readonly created: { readonly kind: string; readonly descriptor: Uint8Array | undefined } | undefined
+  readonly created:
+    | { readonly kind: string; readonly descriptor: Uint8Array | undefined }
+    | undefined
   /**
-   * The received messages; their index and `firstOffset` make the wire offset. Each has its records,
-   * or with Arrow one whole message. Empty when recording is off.
+   * The received messages; their index and `firstOffset` make the wire offset. Each has its
+   * records, or with Arrow one whole message. Empty when recording is off.
    */
   readonly received: ReadonlyArray<ReadonlyArray<Uint8Array>>
   readonly receivedMessages: number
@@ -71,7 +75,10 @@ export interface ConnectionRecorder {
   /** A message of so many records and bytes was received; answers whether its bytes are kept. */
   readonly received: (records: ReadonlyArray<Uint8Array>, count: number, bytes: number) => boolean
   readonly durable: (messages: number, records: number) => void
-  /** An acknowledgement up to this wire offset was sent; returns how many records it is the first of. */
+  /**
+   * An acknowledgement up to this wire offset was sent; returns how many records it is the first
+   * of.
+   */
   readonly acked: (upTo: number) => number
   /** The same for one that a fault invented. */
   readonly falseAck: (upTo: number) => void
@@ -101,7 +108,12 @@ export const makeStreamAudit = (maxBytes: number): StreamAudit => {
   let complete = maxBytes > 0
 
   /** Keeps the records of a message while they fit; answers whether it does. */
-  const keep = (entry: Entry, records: ReadonlyArray<Uint8Array>, count: number, bytes: number): boolean => {
+  const keep = (
+    entry: Entry,
+    records: ReadonlyArray<Uint8Array>,
+    count: number,
+    bytes: number
+  ): boolean => {
     if (!complete) return false
     keptBytes += bytes + 64 * count
     complete = keptBytes <= maxBytes
@@ -181,8 +193,14 @@ const addDurable = (shown: ConnectionAudit, copies: Copies): void => {
   for (const key of here) copies.left.set(key, copies.left.get(key)! + 1)
 }
 
-/** What tells the records of a connection apart: their bytes, or with Arrow the text of each row. */
-const recordKeys = (created: ConnectionAudit["created"]): ((record: Uint8Array) => ReadonlyArray<string>) => {
+/**
+ * What tells the records of a connection apart: their bytes, or with Arrow the text of each row.
+ */
+const recordKeys = (
+  created: ConnectionAudit["created"]
+): ((record: Uint8Array) => ReadonlyArray<string>) => {
   if (created?.kind === "Arrow") return recordTexts({ _tag: "Arrow", schema: created.descriptor! })
-  return (record) => [Buffer.from(record.buffer, record.byteOffset, record.length).toString("latin1")]
+  return (record) => [
+    Buffer.from(record.buffer, record.byteOffset, record.length).toString("latin1")
+  ]
 }

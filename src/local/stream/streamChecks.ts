@@ -1,6 +1,7 @@
 /**
- * The rules of the protocol that one request can break by itself, as pure checks. The order of requests is watched by
- * `serverStream.ts`; whether records fit their table is the store's business.
+ * The rules of the protocol that one request can break by itself, as pure checks. The order of
+ * requests is watched by `serverStream.ts`; whether records fit their table is the store's
+ * business.
  */
 import {
   invalidArgument,
@@ -34,7 +35,9 @@ export const createProblem = (
   }
   if (request.tableName !== tableName) {
     const named = printable(request.tableName)
-    const text = `The create request names ${named}, the header x-databricks-zerobus-table-name ${tableName}`
+    const text =
+      `The create request names ${named}, the header x-databricks-zerobus-table-name ` +
+      `${tableName}`
     return invalidArgument(text, 4006, 2)
   }
   return recordTypeProblem(request, persistent)
@@ -55,14 +58,22 @@ const recordTypeProblem = (
   if (recordType === AVRO_RECORDS) {
     if (persistent) return unimplemented("Persistent streams take no Avro records")
     if (descriptor !== undefined && descriptor.length > 0) return undefined
-    return invalidArgument(`A stream of Avro records needs avro_schema_json in its ${request}`, 4006, 4)
+    return invalidArgument(
+      `A stream of Avro records needs avro_schema_json in its ${request}`,
+      4006,
+      4
+    )
   }
   if (recordType !== 1 && recordType !== 2) {
     const known = "record_type: PROTO 1, JSON 2, AVRO 4"
     return invalidArgument(`The ${request} gives no known record type (${known})`, 4006, 3)
   }
   if (recordType === 1 && (descriptor === undefined || descriptor.length === 0)) {
-    return invalidArgument(`A stream of protobuf records needs descriptor_proto in its ${request}`, 4006, 4)
+    return invalidArgument(
+      `A stream of protobuf records needs descriptor_proto in its ${request}`,
+      4006,
+      4
+    )
   }
   return undefined
 }
@@ -74,7 +85,10 @@ export const formatOf = ({ descriptor, recordType }: CreateRequest | ResumeReque
   return recordType === ARROW_RECORDS ? { _tag: "Arrow", schema: descriptor! } : { _tag: "Json" }
 }
 
-/** What is wrong with an ingest request, given the stream's kind of records, the offset that is due and the limit in bytes. */
+/**
+ * What is wrong with an ingest request, given the stream's kind of records, the offset that is due
+ * and the limit in bytes.
+ */
 export const ingestProblem = (
   request: IngestRequest,
   kind: RecordKind,
@@ -82,16 +96,27 @@ export const ingestProblem = (
   maxRecordBytes: number
 ): ServerStatus | undefined => {
   if (request.offset !== offset) {
-    const got = request.offset === undefined ? "none" : request.offset < 0 ? "a negative one" : String(request.offset)
+    const got =
+      request.offset === undefined
+        ? "none"
+        : request.offset < 0
+          ? "a negative one"
+          : String(request.offset)
     return invalidArgument(`Non-incremental offset: expected ${offset}, got ${got}`, 4002)
   }
   if (request.kind === "None") return invalidArgument("The request holds no record", 4007)
   if (request.kind !== kind) {
-    return invalidArgument(`The stream takes ${kind} records, the request holds ${request.kind}`, 4007, 2)
+    return invalidArgument(
+      `The stream takes ${kind} records, the request holds ${request.kind}`,
+      4007,
+      2
+    )
   }
   if (request.count === 0) return invalidArgument("The batch is empty", 4007, 3)
   if (request.recordBytes > maxRecordBytes) {
-    const text = `The request holds ${request.recordBytes} bytes of records, above the limit of ${maxRecordBytes}`
+    const text =
+      `The request holds ${request.recordBytes} bytes of records, above the limit of ` +
+      `${maxRecordBytes}`
     return invalidArgument(text, 4008)
   }
   return undefined
@@ -113,6 +138,10 @@ export const openProblem = (failure: OpenFailure, tableName: string): ServerStat
     case "StorageFailure":
       // Clients end a stream for a schema error without taking one of its records for a bad one.
       if (failure.reason === "TableRefused") return schemaMismatch(failure.message, [])
-      return unavailable(`The server could not open the table ${tableName}. ${failure.message}`, 5001, 2)
+      return unavailable(
+        `The server could not open the table ${tableName}. ${failure.message}`,
+        5001,
+        2
+      )
   }
 }

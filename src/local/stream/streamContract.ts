@@ -9,7 +9,12 @@ import type { ServerStatus } from "./serverStatus.ts"
 import type { RecordKind } from "./streamMessages.ts"
 import type { ConnectionRecorder, StreamAudit } from "./streamAudit.ts"
 import type { StreamWire } from "./streamWire.ts"
-import type { RecordRejected, SchemaRejected, StorageFailure, TableNotFound } from "../log/storageErrors.ts"
+import type {
+  RecordRejected,
+  SchemaRejected,
+  StorageFailure,
+  TableNotFound
+} from "../log/storageErrors.ts"
 import type { StreamRefused } from "../persistent/persistentStreams.ts"
 import type { OpenedStream, StreamRequest, TableWriter } from "../store/tableStore.ts"
 import type { ScopedTimers, Timers } from "../timers.ts"
@@ -69,10 +74,14 @@ export interface StreamObserver {
   readonly received: (records: number, bytes: number) => void
   /** This many records became durable. */
   readonly durable: (records: number) => void
-  /** An acknowledgement of these records was sent, this long after its oldest message was received. */
+  /**
+   * An acknowledgement of these records was sent, this long after its oldest message was received.
+   */
   readonly acked: (records: number, latencyMillis: number | undefined) => void
   readonly noted: (note: StreamNote) => void
-  /** An open stream ended: `how` is `OK`, `cut`, `cancelled`, or left out where a status says it. */
+  /**
+   * An open stream ended: `how` is `OK`, `cut`, `cancelled`, or left out where a status says it.
+   */
   readonly closed: (how: string | undefined, status: ServerStatus | undefined) => void
   /** The call was refused, or ended in another way, before there was a stream. */
   readonly refused: (how: string | undefined, status: ServerStatus | undefined) => void
@@ -110,7 +119,11 @@ export interface StreamHost {
   readonly newStreamId: () => string
   /** Adds a running stream, which the server's shutdown ends; returns how to remove it. */
   readonly enroll: (shutdown: () => void) => () => void
-  readonly openWriter: (tableName: string, format: LogFormat, done: (result: OpenResult) => void) => void
+  readonly openWriter: (
+    tableName: string,
+    format: LogFormat,
+    done: (result: OpenResult) => void
+  ) => void
   /** Opens a persistent stream. */
   readonly openStream: (
     tableName: string,
@@ -119,7 +132,11 @@ export interface StreamHost {
     done: (result: OpenedStream | OpenFailure) => void
   ) => void
   /** Retires a persistent stream. */
-  readonly retire: (tableName: string, streamId: string, done: (failure: OpenFailure | undefined) => void) => void
+  readonly retire: (
+    tableName: string,
+    streamId: string,
+    done: (failure: OpenFailure | undefined) => void
+  ) => void
 }
 
 /** What the parts of one stream share. */

@@ -48,10 +48,17 @@ export type Pass = (at: AtPoint, proceed: () => void) => void
 
 /** Makes the function that a stream calls at its points. */
 export const faultPasser =
-  ({ observer, peer, recorder, script, timers, wire }: Omit<StreamContext, "pass">, stream: StruckStream): Pass =>
-  ({ lane, lose = nothing, offset, point, records = 0, shift = nothing, skip = nothing }, proceed) => {
+  (
+    { observer, peer, recorder, script, timers, wire }: Omit<StreamContext, "pass">,
+    stream: StruckStream
+  ): Pass =>
+  (
+    { lane, lose = nothing, offset, point, records = 0, shift = nothing, skip = nothing },
+    proceed
+  ) => {
     const action = script.next(point, recorder.number, records, offset)
-    if (action !== undefined) observer.noted({ _tag: "FaultStruck", at: point, action: action._tag })
+    if (action !== undefined)
+      observer.noted({ _tag: "FaultStruck", at: point, action: action._tag })
     switch (action?._tag) {
       case undefined:
         return proceed()
@@ -97,4 +104,7 @@ export const faultPasser =
 
 const nothing = () => {}
 
-const placeOf = ({ intake }: StruckStream): WirePlace => ({ next: intake.nextOffset, decided: intake.acks.decidedUpTo })
+const placeOf = ({ intake }: StruckStream): WirePlace => ({
+  next: intake.nextOffset,
+  decided: intake.acks.decidedUpTo
+})

@@ -22,7 +22,11 @@ export class StreamFlow {
   private paceUntil = -Infinity
   private isAhead = false
 
-  constructor(context: StreamContext, pending: { readonly undurableBytes: number }, inbound: InboundLane) {
+  constructor(
+    context: StreamContext,
+    pending: { readonly undurableBytes: number },
+    inbound: InboundLane
+  ) {
     this.context = context
     this.pending = pending
     this.inbound = inbound

@@ -1,11 +1,18 @@
 /**
- * What all streams of one server share: limits, the store, and per table its fault script and audit.
+ * What all streams of one server share: limits, the store, and per table its fault script and
+ * audit.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { randomUUID } from "node:crypto"
 import { type FaultScript, makeFaultScript } from "../faults/faultScript.ts"
-import type { ObserveStream, OpenFailure, StreamHost, StreamLimits, StreamTable } from "./streamContract.ts"
+import type {
+  ObserveStream,
+  OpenFailure,
+  StreamHost,
+  StreamLimits,
+  StreamTable
+} from "./streamContract.ts"
 import { makeStreamAudit, type StreamAudit } from "./streamAudit.ts"
 import { tableKey, type TableStoreShape } from "../store/tableStore.ts"
 import { StorageFailure } from "../log/storageErrors.ts"
@@ -13,7 +20,10 @@ import type { Timers } from "../timers.ts"
 import type { Trace } from "../faults/trace.ts"
 import { traced } from "./traceRecorder.ts"
 
-/** Limits when none are given: the service's stream life and payload limit, acknowledgements every 5 ms, no pace. */
+/**
+ * Limits when none are given: the service's stream life and payload limit, acknowledgements every 5
+ * ms, no pace.
+ */
 export const defaultLimits: StreamLimits = {
   streamLife: 15 * 60_000,
   closeGrace: 60_000,
@@ -50,7 +60,10 @@ const run = <A>(
   })
 }
 
-/** Makes the hub. `auditBytes` bounds what each table's audit keeps; 0 keeps counts only. `trace` gets what the streams do. */
+/**
+ * Makes the hub. `auditBytes` bounds what each table's audit keeps; 0 keeps counts only. `trace`
+ * gets what the streams do.
+ */
 export const makeStreamHub = (options: {
   readonly store: TableStoreShape
   readonly timers: Timers
@@ -95,7 +108,8 @@ export const makeStreamHub = (options: {
         for (const shutdown of running) shutdown()
         if (running.size === 0) resume(Effect.void)
       }).pipe(Effect.timeoutOption(limitMillis), Effect.asVoid),
-    openWriter: (name, format, done) => run(store.openWriter(name, format), "Opening the table's writer failed.", done),
+    openWriter: (name, format, done) =>
+      run(store.openWriter(name, format), "Opening the table's writer failed.", done),
     openStream: (name, format, request, done) =>
       run(store.openStream(name, format, request), "Opening the stream failed.", done),
     retire: (name, streamId, done) =>

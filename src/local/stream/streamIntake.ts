@@ -128,9 +128,16 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
     this.queue.inOrder(() => this.stream.endWith(status))
   }
 
-  private store({ count, recordBytes, records }: IngestRequest, writer: TableWriter, offset: number): void {
+  private store(
+    { count, recordBytes, records }: IngestRequest,
+    writer: TableWriter,
+    offset: number
+  ): void {
     const message = { records, count, recordBytes, offset, since: this.context.timers.now() }
-    if (!this.queue.isEmpty || writer.isForElsewhere?.(recordBytes, this.undurableBytes + recordBytes) === true) {
+    if (
+      !this.queue.isEmpty ||
+      writer.isForElsewhere?.(recordBytes, this.undurableBytes + recordBytes) === true
+    ) {
       this.writer = writer
       this.queue.add(message, writer)
       return this.flow.update()
@@ -159,7 +166,9 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
       this.context.observer.noted({ _tag: "RecordRefused", offset, problem })
       return this.stream.endWith(invalidArgument(`At offset ${offset}: ${problem.message}`, 4009))
     }
-    this.stream.endWith(unavailable(`The server could not decode a record (${problem.reason}), try again`, 5001))
+    this.stream.endWith(
+      unavailable(`The server could not decode a record (${problem.reason}), try again`, 5001)
+    )
   }
 
   private stored(message: QueuedMessage, ticket: Ticket, writer: TableWriter): void {
@@ -184,7 +193,11 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
   }
 
   /** Counts a message as received; answers whether the audit keeps its bytes. */
-  private received({ count, recordBytes, records }: Pick<IngestRequest, "count" | "recordBytes" | "records">): boolean {
+  private received({
+    count,
+    recordBytes,
+    records
+  }: Pick<IngestRequest, "count" | "recordBytes" | "records">): boolean {
     const { observer, recorder, wire } = this.context
     const isKept = recorder.received(records, count, recordBytes)
     observer.received(count, recordBytes)

@@ -3,8 +3,8 @@
  * responses. Those of persistent streams have a resume and its answer besides, and larger field
  * numbers behind them.
  *
- * Records are views of the message they came in, not copies. What the parts mean, and whether they come in the right order, is the
- * business of `serverStream.ts`.
+ * Records are views of the message they came in, not copies. What the parts mean, and whether they
+ * come in the right order, is the business of `serverStream.ts`.
  */
 import { forEachField, MalformedMessage } from "../../internal/protobuf/reader.ts"
 import { low, readLength } from "../../internal/protobuf/wire.ts"
@@ -19,7 +19,9 @@ export interface CreateRequest {
   readonly tableName: string | undefined
   /** What describes a record: a descriptor, an Arrow schema, or the JSON text of an Avro schema. */
   readonly descriptor: Uint8Array | undefined
-  /** The number of the record type, 1 (protobuf) when the client left it out, or `ARROW_RECORDS`. */
+  /**
+   * The number of the record type, 1 (protobuf) when the client left it out, or `ARROW_RECORDS`.
+   */
   readonly recordType: number
 }
 
@@ -57,7 +59,9 @@ export type StreamRequest =
   | IngestRequest
   | { readonly _tag: "Malformed"; readonly problem: string }
 
-/** Records of one batch; more are refused, so that tiny records cannot fill the memory with views. */
+/**
+ * Records of one batch; more are refused, so that tiny records cannot fill the memory with views.
+ */
 export const maxBatchRecords = 200_000
 
 const malformed = (problem: string): StreamRequest => ({ _tag: "Malformed", problem })
@@ -66,7 +70,10 @@ const kinds: ReadonlyArray<RecordKind> = ["None", "None", "Proto", "Json", "Avro
 
 class TooManyRecords extends Error {}
 
-/** Reads one request. Of several payloads in one message the last one counts, as protobuf has it. Never throws. */
+/**
+ * Reads one request. Of several payloads in one message the last one counts, as protobuf has it.
+ * Never throws.
+ */
 export const readRequest = (bytes: Uint8Array, persistent = false): StreamRequest => {
   const last = persistent ? 4 : 3
   let field = 0
@@ -91,8 +98,10 @@ export const readRequest = (bytes: Uint8Array, persistent = false): StreamReques
         return malformed("The request has no payload this server knows")
     }
   } catch (error) {
-    if (error instanceof MalformedMessage) return malformed("The request is not a valid protobuf message")
-    if (error instanceof TooManyRecords) return malformed(`The batch holds more than ${maxBatchRecords} records`)
+    if (error instanceof MalformedMessage)
+      return malformed("The request is not a valid protobuf message")
+    if (error instanceof TooManyRecords)
+      return malformed(`The batch holds more than ${maxBatchRecords} records`)
     throw error
   }
 }
@@ -158,7 +167,12 @@ const recordKey = 0x0a
  * Adds the records of a batch, and answers the sum of their lengths. Batches hold nothing else as a
  * rule, and fields are told apart only from the first other one on.
  */
-const readRecords = (bytes: Uint8Array, from: number, to: number, records: Array<Uint8Array>): number => {
+const readRecords = (
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  records: Array<Uint8Array>
+): number => {
   const { buffer, byteOffset } = bytes
   let total = 0
   const add = (start: number, end: number): void => {
@@ -199,7 +213,8 @@ const readBatch = (bytes: Uint8Array, start: number, end: number): StreamRequest
 }
 
 /** The answer to a create request. */
-export const createdResponse = (streamId: string): Uint8Array => bytesField(1, textField(1, streamId))
+export const createdResponse = (streamId: string): Uint8Array =>
+  bytesField(1, textField(1, streamId))
 
 /** The answer to a resume request: up to which offset everything is durable, -1 for nothing. */
 export const resumedResponse = (committed: number): Uint8Array =>
@@ -208,7 +223,9 @@ export const resumedResponse = (committed: number): Uint8Array =>
 /** Reads the request that retires a persistent stream; undefined for bytes that are none. */
 export const readRetirement = (
   bytes: Uint8Array
-): { readonly tableName: string | undefined; readonly streamId: string | undefined } | undefined => {
+):
+  | { readonly tableName: string | undefined; readonly streamId: string | undefined }
+  | undefined => {
   let tableName: string | undefined
   let streamId: string | undefined
   try {
@@ -223,7 +240,10 @@ export const readRetirement = (
   return { tableName, streamId }
 }
 
-/** A cumulative acknowledgement. `undefined` leaves the offset out, which only a scripted fault does; it may be negative likewise. */
+/**
+ * A cumulative acknowledgement. `undefined` leaves the offset out, which only a scripted fault
+ * does; it may be negative likewise.
+ */
 export const ackResponse = (upTo: number | undefined, persistent = false): Uint8Array =>
   bytesField(persistent ? 3 : 2, upTo === undefined ? new Uint8Array(0) : varintField(1, upTo))
 

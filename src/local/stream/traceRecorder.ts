@@ -1,5 +1,6 @@
 /**
- * Writes the trace of a table's streams: stands between a stream and the table's script and audit, and notes what passes.
+ * Writes the trace of a table's streams: stands between a stream and the table's script and audit,
+ * and notes what passes.
  */
 import type { FaultScript } from "../faults/faultScript.ts"
 import type { ConnectionRecorder, StreamAudit } from "./streamAudit.ts"
@@ -8,7 +9,8 @@ import type { StreamTraceEvent, Trace } from "../faults/trace.ts"
 
 /** The same table, with everything that its streams do in the trace. */
 export const traced = (name: string, { audit, script }: StreamTable, trace: Trace): StreamTable => {
-  const add = (connection: number, event: StreamTraceEvent) => trace.add({ table: name, connection, ...event })
+  const add = (connection: number, event: StreamTraceEvent) =>
+    trace.add({ table: name, connection, ...event })
   const arrived = new Map<number, number>()
   return { script: tracedScript(script, arrived, add), audit: tracedAudit(audit, arrived, add) }
 }
@@ -26,14 +28,21 @@ const tracedScript = (script: FaultScript, arrived: Arrived, add: Add): FaultScr
     const action = script.next(point, connection, records, offset)
     if (action !== undefined) {
       const received = arrived.get(connection) ?? 0
-      add(connection, { event: "fault", at: point, received, ...(offset === undefined ? {} : { offset }), action })
+      add(connection, {
+        event: "fault",
+        at: point,
+        received,
+        ...(offset === undefined ? {} : { offset }),
+        action
+      })
     }
     // What is skipped never arrived.
     if (point === "message" && action?._tag === "Skip") arrived.set(connection, before)
     return action
   },
   note: (event, connection) => {
-    if (connection !== undefined && (event === "created" || event === "closeSignal")) add(connection, { event })
+    if (connection !== undefined && (event === "created" || event === "closeSignal"))
+      add(connection, { event })
     script.note(event, connection)
   }
 })
@@ -43,7 +52,11 @@ const tracedAudit = (audit: StreamAudit, arrived: Arrived, add: Add): StreamAudi
   connect: (streamId, peer) => tracedRecorder(audit.connect(streamId, peer), arrived, add)
 })
 
-const tracedRecorder = (recorder: ConnectionRecorder, arrived: Arrived, add: Add): ConnectionRecorder => {
+const tracedRecorder = (
+  recorder: ConnectionRecorder,
+  arrived: Arrived,
+  add: Add
+): ConnectionRecorder => {
   const { number } = recorder
   let first = 0
   let received = 0

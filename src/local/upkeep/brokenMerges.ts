@@ -1,12 +1,20 @@
 /**
- * Takes back merges of ours that do not fit the log any more, because another writer has replaced an earlier version: a merge of files
- * that were merged before, or an addition. The rows of such a merge would be in the table twice, or come back after they were deleted.
+ * Takes back merges of ours that do not fit the log any more, because another writer has replaced
+ * an earlier version: a merge of files that were merged before, or an addition. The rows of such a
+ * merge would be in the table twice, or come back after they were deleted.
  *
- * What is right is the table as if the broken merges had never been made: each file that they removed is live, unless another commit
- * removed it or it was made by a merge that is gone.
+ * What is right is the table as if the broken merges had never been made: each file that they
+ * removed is live, unless another commit removed it or it was made by a merge that is gone.
  */
 import { replay, type Apply } from "../delta/replay.ts"
-import { type Action, type Add, applyCommit, fileKey, type Remove, type Snapshot } from "../delta/deltaActions.ts"
+import {
+  type Action,
+  type Add,
+  applyCommit,
+  fileKey,
+  type Remove,
+  type Snapshot
+} from "../delta/deltaActions.ts"
 import type { DeltaLog } from "../delta/deltaLog.ts"
 import { filePath } from "../delta/filePaths.ts"
 import { logFolder } from "../delta/versionFile.ts"
@@ -52,11 +60,25 @@ const soundState = async (log: DeltaLog): Promise<SoundState> => {
     // A file that nothing removed and that is not live was of a replaced version.
     const gone = removes.filter((remove) => {
       const key = fileKey(remove)
-      return !snapshot.files.has(key) && !snapshot.tombstones.has(key) && !isMergedAgain(remove) && !undone.has(key)
+      return (
+        !snapshot.files.has(key) &&
+        !snapshot.tombstones.has(key) &&
+        !isMergedAgain(remove) &&
+        !undone.has(key)
+      )
     })
-    applyCommit(snapshot, version, gone.map((remove) => JSON.stringify({ add: addOf(remove) })).join("\n"))
+    applyCommit(
+      snapshot,
+      version,
+      gone.map((remove) => JSON.stringify({ add: addOf(remove) })).join("\n")
+    )
   }
-  const { snapshot } = await replay(log.table, await Fs.readdir(logFolder(log.table)), log.snapshot.version, apply)
+  const { snapshot } = await replay(
+    log.table,
+    await Fs.readdir(logFolder(log.table)),
+    log.snapshot.version,
+    apply
+  )
   return { snapshot, undone, isUsed }
 }
 
@@ -70,22 +92,27 @@ const addOf = ({ deletionTimestamp = 0, partitionValues = {}, path, size = 0 }: 
 })
 
 /**
- * Takes broken merges back, by one commit that changes no data. Answers a sentence where that is not possible. `now` in
- * milliseconds.
+ * Takes broken merges back, by one commit that changes no data. Answers a sentence where that is
+ * not possible. `now` in milliseconds.
  */
 export const undoBrokenMerges = async (log: DeltaLog, now: number): Promise<string | undefined> => {
   if (!log.hasBrokenMerges) return undefined
   const { isUsed, snapshot: sound, undone } = await soundState(log)
   const removed = [...log.snapshot.files].filter(([key]) => !sound.files.has(key))
-  const added = [...sound.files].filter(([key]) => !log.snapshot.files.has(key)).map(([, add]) => add)
+  const added = [...sound.files]
+    .filter(([key]) => !log.snapshot.files.has(key))
+    .map(([, add]) => add)
   log.hasBrokenMerges = false
   if (removed.length === 0 && added.length === 0) return undefined
   const stays = (why: string): string =>
-    `Another writer replaced a version of ${log.table} before files were merged, so that rows may be there twice; ${why}. ` +
+    `Another writer replaced a version of ${log.table} before files were merged, so that rows ` +
+    `may be there twice; ${why}. ` +
     "Compare the table with an earlier version."
-  if (isUsed || removed.some(([key]) => !undone.has(key))) return stays("others have changed the merged files since")
+  if (isUsed || removed.some(([key]) => !undone.has(key)))
+    return stays("others have changed the merged files since")
   for (const { path } of added) {
-    if ((await lstatOf(filePath(log.table, path))) === undefined) return stays("the files from before are deleted")
+    if ((await lstatOf(filePath(log.table, path))) === undefined)
+      return stays("the files from before are deleted")
   }
   await log.commit((snapshot) => {
     const isCurrent = removed.every(([key]) => snapshot.files.has(key))
@@ -100,13 +127,20 @@ export const undoBrokenMerges = async (log: DeltaLog, now: number): Promise<stri
   return undefined
 }
 
-const undoActions = (removed: ReadonlyArray<Add>, added: ReadonlyArray<Add>, now: number): ReadonlyArray<Action> => [
+const undoActions = (
+  removed: ReadonlyArray<Add>,
+  added: ReadonlyArray<Add>,
+  now: number
+): ReadonlyArray<Action> => [
   {
     commitInfo: {
       timestamp: now,
       operation,
       operationParameters: {},
-      operationMetrics: { numRemovedFiles: String(removed.length), numAddedFiles: String(added.length) },
+      operationMetrics: {
+        numRemovedFiles: String(removed.length),
+        numAddedFiles: String(added.length)
+      },
       isBlindAppend: false,
       engineInfo
     }

@@ -91,7 +91,13 @@ export const merge = async (
   const { partitionValues } = files[0]!
   const partitionColumns = log.snapshot.metadata?.partitionColumns ?? []
   const size = bytes.length
-  const { onDisk, path } = await writeDataFile(log, partitionColumns, partitionValues, bytes, prefix)
+  const { onDisk, path } = await writeDataFile(
+    log,
+    partitionColumns,
+    partitionValues,
+    bytes,
+    prefix
+  )
   freeMemory(bytes)
   const add: Add = {
     path,
@@ -111,12 +117,17 @@ export const merge = async (
     }, onDisk)
     committed = tried
   } finally {
-    if (!committed && !(tried && log.isNamed)) await Fs.rm(filePath(log.table, add.path), { force: true })
+    if (!committed && !(tried && log.isNamed))
+      await Fs.rm(filePath(log.table, add.path), { force: true })
   }
   return committed ? files.length : 0
 }
 
-const compactActions = (add: Add, files: ReadonlyArray<Add>, now: number): ReadonlyArray<Action> => [
+const compactActions = (
+  add: Add,
+  files: ReadonlyArray<Add>,
+  now: number
+): ReadonlyArray<Action> => [
   {
     commitInfo: {
       timestamp: now,

@@ -28,7 +28,11 @@ const shortestRetention = 3600 * 1000
  * its file is gone, so that the next round finds the file again. No row is at stake: the rows have
  * been live in a merged file for longer than the retention.
  */
-export const removeExpiredFiles = async (log: DeltaLog, now: number, atMost: number): Promise<number> => {
+export const removeExpiredFiles = async (
+  log: DeltaLog,
+  now: number,
+  atMost: number
+): Promise<number> => {
   const { snapshot, table } = log
   const isOver = (remove: Remove): boolean =>
     (remove.deletionTimestamp ?? 0) < now - shortestRetention && isExpired(snapshot, remove, now)
@@ -61,11 +65,14 @@ export const removeExpiredFiles = async (log: DeltaLog, now: number, atMost: num
 }
 
 /**
- * The names of the files that the latest version or one of the retention has. A file whose rows were
- * deleted by deletion vectors has several entries, and one of them may have left the table long
- * before the others. Names of our files are unique, so a path of another form counts as well.
+ * The names of the files that the latest version or one of the retention has. A file whose rows
+ * were deleted by deletion vectors has several entries, and one of them may have left the table
+ * long before the others. Names of our files are unique, so a path of another form counts as well.
  */
-const neededNames = ({ files, tombstones }: Snapshot, isOver: (remove: Remove) => boolean): ReadonlySet<string> => {
+const neededNames = (
+  { files, tombstones }: Snapshot,
+  isOver: (remove: Remove) => boolean
+): ReadonlySet<string> => {
   const names = new Set<string>()
   for (const { path } of files.values()) names.add(fileName(path))
   for (const remove of tombstones.values()) if (!isOver(remove)) names.add(fileName(remove.path))
@@ -78,7 +85,11 @@ const neededNames = ({ files, tombstones }: Snapshot, isOver: (remove: Remove) =
  */
 const isOwnFile = async (table: string, path: string, folders: Set<string>): Promise<boolean> => {
   const inside = Path.relative(table, located(table, path) ?? "..")
-  if (Path.isAbsolute(inside) || inside.startsWith("..") || !Path.basename(inside).startsWith(dataFilePrefix))
+  if (
+    Path.isAbsolute(inside) ||
+    inside.startsWith("..") ||
+    !Path.basename(inside).startsWith(dataFilePrefix)
+  )
     return false
   let folder = table
   for (const name of Path.dirname(inside).split(Path.sep)) {

@@ -101,7 +101,9 @@ export const cleanUpLog = async (log: DeltaLog, now: number, atMost: number): Pr
 /** The version that `_last_checkpoint` names; undefined when it cannot be read. */
 const lastCheckpoint = async (folder: string): Promise<number | undefined> => {
   try {
-    const { version } = JSON.parse((await readPlain(Path.join(folder, "_last_checkpoint"))).toString("utf8")) as {
+    const { version } = JSON.parse(
+      (await readPlain(Path.join(folder, "_last_checkpoint"))).toString("utf8")
+    ) as {
       readonly version?: unknown
     }
     return typeof version === "number" ? version : undefined
@@ -149,8 +151,13 @@ const removeCommits = async (
   for (const checkpoint of checkpoints) {
     // Where a round ended early, versions below the base still have their commits, and this may be
     // what they are read from.
-    const needed = checkpoint.version >= base.version || end === undefined || checkpoint.version >= end - 1
-    if (needed || !(await files.areOlder(checkpoint.files, retention)) || !(await files.isOurs(checkpoint))) {
+    const needed =
+      checkpoint.version >= base.version || end === undefined || checkpoint.version >= end - 1
+    if (
+      needed ||
+      !(await files.areOlder(checkpoint.files, retention)) ||
+      !(await files.isOurs(checkpoint))
+    ) {
       left.push(checkpoint)
     } else await files.remove(checkpoint.files)
   }
@@ -166,16 +173,22 @@ const removeCheckpoints = async (
   {
     checkpoints,
     versions
-  }: { readonly checkpoints: ReadonlyArray<FoundCheckpoint>; readonly versions: ReadonlyArray<number> },
+  }: {
+    readonly checkpoints: ReadonlyArray<FoundCheckpoint>
+    readonly versions: ReadonlyArray<number>
+  },
   pointer: number,
   retention: number
 ): Promise<number> => {
   const period = Math.max(hour, retention / periods)
   const periodOf = async (checkpoint: FoundCheckpoint | undefined): Promise<number> =>
-    checkpoint === undefined ? Infinity : Math.floor((await files.time(checkpoint.files[0]!)) / period)
+    checkpoint === undefined
+      ? Infinity
+      : Math.floor((await files.time(checkpoint.files[0]!)) / period)
   const commitsSince = firstOfRun(versions)
   // The checkpoint before, or the beginning of the log.
-  let before: FoundCheckpoint | "beginning" | undefined = versions[0] === 0 ? "beginning" : undefined
+  let before: FoundCheckpoint | "beginning" | undefined =
+    versions[0] === 0 ? "beginning" : undefined
   let removed = 0
   for (const [index, checkpoint] of checkpoints.entries()) {
     const { version } = checkpoint

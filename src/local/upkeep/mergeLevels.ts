@@ -16,7 +16,10 @@ const smallRows = 500_000
 
 /** Whether a file may be merged: a small one of ours without deleted rows. */
 const isCandidate = ({ deletionVector, path, size }: Add, rows: number): boolean =>
-  size < smallBytes && rows < smallRows && deletionVector === undefined && fileName(path).startsWith(dataFilePrefix)
+  size < smallBytes &&
+  rows < smallRows &&
+  deletionVector === undefined &&
+  fileName(path).startsWith(dataFilePrefix)
 
 /** The small files of one table by partition and level. */
 export class MergeLevels implements FileWatch {

@@ -1,9 +1,9 @@
 /**
- * Rewrites data files whose VARIANT columns carry an annotation that Spark 4.0 and Polars refuse. Earlier
- * versions of the server wrote such files.
+ * Rewrites data files whose VARIANT columns carry an annotation that Spark 4.0 and Polars refuse.
+ * Earlier versions of the server wrote such files.
  *
- * It works beside a running server, as another writer that changes no data. The new files have names that
- * the server does not take for leftovers of a crash when it starts.
+ * It works beside a running server, as another writer that changes no data. The new files have
+ * names that the server does not take for leftovers of a crash when it starts.
  */
 import * as Fs from "node:fs/promises"
 import * as Result from "effect/Result"
@@ -23,12 +23,22 @@ const rewrittenPrefix = "rewritten-"
 /** How many files were rewritten, and how many that need it were left. */
 export interface Rewritten {
   readonly files: number
-  /** Files with deleted rows or other columns than the table has now, and those that another writer changed meanwhile. */
+  /**
+   * Files with deleted rows or other columns than the table has now, and those that another writer
+   * changed meanwhile.
+   */
   readonly left: number
 }
 
-/** Rewrites the files of the table in a folder. `now` in milliseconds. Throws `TableRefused` when the table cannot be written. */
-export const rewriteVariants = async (name: string, folder: string, now: number): Promise<Rewritten> => {
+/**
+ * Rewrites the files of the table in a folder. `now` in milliseconds. Throws `TableRefused` when
+ * the table cannot be written.
+ */
+export const rewriteVariants = async (
+  name: string,
+  folder: string,
+  now: number
+): Promise<Rewritten> => {
   checkPlace(name, folder)
   const { mode } = await Fs.stat(folder)
   const log = await openLog(folder, (mode & 0o007) === 0 ? "owner" : "everyone")
@@ -36,7 +46,10 @@ export const rewriteVariants = async (name: string, folder: string, now: number)
   const { metadata, protocol } = log.snapshot
   const problem = writeProblem({ metadata: metadata!, protocol: protocol! })
   if (problem !== undefined) throw new TableRefused(name, problem)
-  const { columns } = Result.getOrThrowWith(definitionOf(name, metadata!), (why) => new TableRefused(name, why))
+  const { columns } = Result.getOrThrowWith(
+    definitionOf(name, metadata!),
+    (why) => new TableRefused(name, why)
+  )
 
   const groups = new Map<string, { readonly names: ReadonlyArray<string>; files: Array<Add> }>()
   let left = 0
@@ -57,7 +70,9 @@ export const rewriteVariants = async (name: string, folder: string, now: number)
   let files = 0
   for (const group of groups.values()) {
     // Files from before a column was added lack it, and so do the files that take their place.
-    const present = group.names.flatMap((column) => columns.find(({ name }) => name === column) ?? [])
+    const present = group.names.flatMap(
+      (column) => columns.find(({ name }) => name === column) ?? []
+    )
     const tree = columnTree(present)
     while (group.files.length > 0) {
       const round = chosen(group.files)
@@ -67,7 +82,8 @@ export const rewriteVariants = async (name: string, folder: string, now: number)
       for (const file of round.filter((file) => log.snapshot.files.has(fileKey(file)))) {
         if (collector.add(await readPlain(filePath(folder, file.path)))) taken.push(file)
       }
-      const replaced = taken.length === 0 ? 0 : await merge(log, tree, taken, collector, now, rewrittenPrefix)
+      const replaced =
+        taken.length === 0 ? 0 : await merge(log, tree, taken, collector, now, rewrittenPrefix)
       files += replaced
       left += round.length - replaced
     }

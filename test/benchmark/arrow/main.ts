@@ -5,7 +5,8 @@
  *
  * Each form has a client, and a local server, in processes of their own, which run in turns. Ratios
  * to the typed table are taken within each round. The official Python SDK's Arrow is measured where
- * `npm run interop:arrow` has made its environment. Fails when a row is missing in the local server.
+ * `npm run interop:arrow` has made its environment. Fails when a row is missing in the local
+ * server.
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import * as Fs from "node:fs"
@@ -52,7 +53,11 @@ const startSender = async (form: FormName, target: Target): Promise<Sender> => {
 }
 
 /** `login` is the server that gives tokens; the neutral server has none. */
-const startPython = async (login: LocalServer, endpoint: string, compression: string): Promise<Sender> => {
+const startPython = async (
+  login: LocalServer,
+  endpoint: string,
+  compression: string
+): Promise<Sender> => {
   const { clientId, clientSecret, workspaceUrl } = login
   const script = Path.join(import.meta.dirname, "pythonSender.py")
   const args = [script, endpoint, workspaceUrl, clientId, clientSecret, String(batch), compression]
@@ -110,14 +115,18 @@ const figures = (runs: ReadonlyMap<string, ReadonlyArray<Measured>>, served: boo
   const typed = runs.get("typed")!
   const micros = (seconds: number) => (seconds / rows) * 1e6
   const lines = [...runs].map(([name, found]) => {
-    const spread = (pick: (run: Measured, round: number) => number) => spreadText(spreadOf(found.map(pick)))
+    const spread = (pick: (run: Measured, round: number) => number) =>
+      spreadText(spreadOf(found.map(pick)))
     return [
       name,
       spread(({ seconds }) => rows / seconds / 1000),
       spread(({ cpu }) => micros(cpu)),
       spread(({ cpu }, round) => typed[round]!.cpu / cpu),
       ...(served
-        ? [spread(({ server }) => micros(server)), spread(({ server }, round) => typed[round]!.server / server)]
+        ? [
+            spread(({ server }) => micros(server)),
+            spread(({ server }, round) => typed[round]!.server / server)
+          ]
         : [])
     ]
   })

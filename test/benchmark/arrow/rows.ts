@@ -49,7 +49,9 @@ export const definition = `${tableName}(${columns.map(({ kind, name }) => `${nam
 
 const valueOf = ({ at, kind }: (typeof columns)[number], n: number) => kind.value(n + at * 31)
 
-const schema = new Arrow.Schema(columns.map(({ kind, name }) => new Arrow.Field(name, kind.arrow, true)))
+const schema = new Arrow.Schema(
+  columns.map(({ kind, name }) => new Arrow.Field(name, kind.arrow, true))
+)
 
 const arrowBatch = (first: number, rows: number): Arrow.RecordBatch => {
   const children = columns.map((column) => {
@@ -57,7 +59,8 @@ const arrowBatch = (first: number, rows: number): Arrow.RecordBatch => {
       const value = valueOf(column, first + row)
       return column.kind.sql === "BIGINT" ? BigInt(value) : value
     })
-    return Arrow.vectorFromArray(values as Array<never>, column.kind.arrow as Arrow.DataType).data[0]!
+    return Arrow.vectorFromArray(values as Array<never>, column.kind.arrow as Arrow.DataType)
+      .data[0]!
   })
   const type = new Arrow.Struct(schema.fields)
   const data = Arrow.makeData({ type, length: rows, nullCount: 0, children })
@@ -92,7 +95,10 @@ export const forms: Readonly<Record<FormName, () => Form>> = {
   "arrow-none": () => arrow("none"),
   "arrow-zstd": () => arrow("zstd"),
   "typed": () => ({
-    table: Table.make(tableName, Object.fromEntries(columns.map(({ kind, name }) => [name, kind.column]))),
+    table: Table.make(
+      tableName,
+      Object.fromEntries(columns.map(({ kind, name }) => [name, kind.column]))
+    ),
     call: objects(true)
   }),
   "json": () => ({ table: TableProperties.json(tableName), call: objects(false) })

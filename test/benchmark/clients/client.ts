@@ -5,14 +5,25 @@
 /** Names are those of the modules in this folder. */
 export type ClientName = "ours" | "native" | "rawGrpc" | "rawHttp2"
 
-/** `single`: one call per record. `batch`: calls with 100 records. `offer`: the callback face of ours, without an effect. */
+/**
+ * `single`: one call per record. `batch`: calls with 100 records. `offer`: the callback face of
+ * ours, without an effect.
+ */
 export type Api = "single" | "batch" | "offer"
 
 /**
- * How a record is handed in: prepared bytes, JSON, or an object of a typed table with so many columns. `rows` are prepared bytes of the
- * eleven columns of the sustained run, for a server that stores them.
+ * How a record is handed in: prepared bytes, JSON, or an object of a typed table with so many
+ * columns. `rows` are prepared bytes of the eleven columns of the sustained run, for a server that
+ * stores them.
  */
-export type Format = "bytes" | "jsonObject" | "jsonText" | "typed3" | "typed20" | "typed105" | "rows"
+export type Format =
+  | "bytes"
+  | "jsonObject"
+  | "jsonText"
+  | "typed3"
+  | "typed20"
+  | "typed105"
+  | "rows"
 
 /** A server that wants a token, as the local server prints it. */
 export interface LocalServer {
@@ -22,9 +33,15 @@ export interface LocalServer {
   readonly clientSecret: string
 }
 
-/** How the native SDK is used. What is left out is what suits it best; `nativeVariants.ts` measures the alternatives. */
+/**
+ * How the native SDK is used. What is left out is what suits it best; `nativeVariants.ts` measures
+ * the alternatives.
+ */
 export interface NativeUse {
-  /** `queued`: promises that resolve when the record is queued. `acknowledged`: at the acknowledgement. `sequential`: each awaited. */
+  /**
+   * `queued`: promises that resolve when the record is queued. `acknowledged`: at the
+   * acknowledgement. `sequential`: each awaited.
+   */
   readonly calls?: "queued" | "acknowledged" | "sequential"
   /** Promises at a time, over all streams together; of batches, batches at a time. */
   readonly window?: number
@@ -61,11 +78,20 @@ export interface ClientSpec {
 
 /** An open client. */
 export interface Client {
-  /** Ingests for so many milliseconds, then waits until all is acknowledged. Gives how many records that were. */
+  /**
+   * Ingests for so many milliseconds, then waits until all is acknowledged. Gives how many records
+   * that were.
+   */
   readonly run: (millis: number) => Promise<number>
-  /** Ingests so many records, rounded up, then waits until all is acknowledged. Gives how many records that were. */
+  /**
+   * Ingests so many records, rounded up, then waits until all is acknowledged. Gives how many
+   * records that were.
+   */
   readonly count: (records: number) => Promise<number>
-  /** Ingests so many records without waiting for acknowledgements, or as many as are taken within so many milliseconds. */
+  /**
+   * Ingests so many records without waiting for acknowledgements, or as many as are taken within so
+   * many milliseconds.
+   */
   readonly fill: (records: number, within: number) => Promise<number>
   /** Waits until all is acknowledged. */
   readonly flush: () => Promise<void>
@@ -86,14 +112,30 @@ export const TABLE = "main.default.benchmark"
 export const METHOD = "/databricks.zerobus.Zerobus/EphemeralStream"
 
 /** `message R { optional bytes payload = 1; }` as a DescriptorProto. */
-export const descriptor = Uint8Array.from([10, 1, 82, 18, 15, 10, 7, ...Buffer.from("payload"), 24, 1, 32, 1, 40, 12])
+export const descriptor = Uint8Array.from([
+  10,
+  1,
+  82,
+  18,
+  15,
+  10,
+  7,
+  ...Buffer.from("payload"),
+  24,
+  1,
+  32,
+  1,
+  40,
+  12
+])
 
 /** How many different records a client goes round in; a power of two. */
 export const VARIETY = 64
 
 const noise = (length: number, seed: number): string => {
   let text = ""
-  for (let state = seed + 1; text.length < length; state = (state * 48_271) % 2_147_483_647) text += state.toString(36)
+  for (let state = seed + 1; text.length < length; state = (state * 48_271) % 2_147_483_647)
+    text += state.toString(36)
   return text.slice(0, length)
 }
 
@@ -128,7 +170,10 @@ export const createMessage = field(
   Buffer.concat([field(0x0a, Buffer.from(TABLE)), field(0x1a, descriptor), Buffer.from([0x20, 1])])
 )
 
-/** One prepared message with these records as a batch, its offset left at 0: the sink counts messages. */
+/**
+ * One prepared message with these records as a batch, its offset left at 0: the sink counts
+ * messages.
+ */
 export const batchMessage = (records: ReadonlyArray<Uint8Array>): Buffer => {
   const batch = Buffer.concat(records.map((record) => field(0x0a, record)))
   return field(0x1a, Buffer.concat([Buffer.from([0x08, 0]), field(0x12, batch)]))
@@ -149,11 +194,15 @@ export const framed = (message: Uint8Array): Buffer => {
 export const acknowledgedUpTo = (response: Uint8Array): number | undefined => {
   if (response[0] !== 0x12) return undefined
   let value = 0
-  for (let at = 3, scale = 1; at < response.length; at++, scale *= 128) value += (response[at]! & 127) * scale
+  for (let at = 3, scale = 1; at < response.length; at++, scale *= 128)
+    value += (response[at]! & 127) * scale
   return value
 }
 
-/** Calls `send` at a steady rate, as many at a time as are due, and lets the loop turn in between. Gives the rate that it came to. */
+/**
+ * Calls `send` at a steady rate, as many at a time as are due, and lets the loop turn in between.
+ * Gives the rate that it came to.
+ */
 export const paced = async (
   rate: number,
   millis: number,
@@ -169,7 +218,8 @@ export const paced = async (
       sent += due
       await send(due)
     }
-    // Fast rates go out in bursts of a millisecond: a loop that spins would be what the machine measures.
+    // Fast rates go out in bursts of a millisecond: a loop that spins would be what the machine
+    // measures.
     await new Promise<void>((resolve) => setTimeout(resolve, Math.max(1, 500 / rate)))
   }
 }

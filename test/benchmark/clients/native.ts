@@ -1,6 +1,7 @@
 /**
- * The official native SDK (Rust behind a Node binding), used in the way that suits it best: promises of single records in windows, or
- * batches of 100, one after another. `nativeVariants.ts` measures the other ways.
+ * The official native SDK (Rust behind a Node binding), used in the way that suits it best:
+ * promises of single records in windows, or batches of 100, one after another. `nativeVariants.ts`
+ * measures the other ways.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -20,7 +21,10 @@ import {
 
 /** Promises at a time, over all streams. With more, and with fewer, a record cost more. */
 const WINDOW = 100
-/** Threads of the SDK's runtime, where the case does not try both. With one a single record cost least. */
+/**
+ * Threads of the SDK's runtime, where the case does not try both. With one a single record cost
+ * least.
+ */
 const THREADS = 1
 
 interface Source {
@@ -34,7 +38,10 @@ const sourceOf = async ({ format, nativeUse, size }: ClientSpec): Promise<Source
   switch (format) {
     case "bytes": {
       const buffers = byteRecords(size)
-      const records = nativeUse?.bytesAs === "Uint8Array" ? buffers.map((buffer) => new Uint8Array(buffer)) : buffers
+      const records =
+        nativeUse?.bytesAs === "Uint8Array"
+          ? buffers.map((buffer) => new Uint8Array(buffer))
+          : buffers
       return { tableName: TABLE, descriptor, records }
     }
     case "rows": {
@@ -45,13 +52,19 @@ const sourceOf = async ({ format, nativeUse, size }: ClientSpec): Promise<Source
     case "jsonObject":
       return { tableName: TABLE, records: objectRecords(size) }
     case "jsonText":
-      return { tableName: TABLE, records: objectRecords(size).map((record) => JSON.stringify(record)) }
+      return {
+        tableName: TABLE,
+        records: objectRecords(size).map((record) => JSON.stringify(record))
+      }
     default:
       throw new Error("The native SDK has no typed tables.")
   }
 }
 
-/** Has the SDK trust this certificate (PEM): it takes the system's authorities, and their place from the environment. */
+/**
+ * Has the SDK trust this certificate (PEM): it takes the system's authorities, and their place from
+ * the environment.
+ */
 const trustOnly = (ca: string): void => {
   const folder = mkdtempSync(Path.join(tmpdir(), "benchmark-trust-"))
   const file = Path.join(folder, "ca.pem")
@@ -61,21 +74,32 @@ const trustOnly = (ca: string): void => {
 }
 
 export const open = async (spec: ClientSpec): Promise<Client> => {
-  const { awaits = "all", calls = "queued", inflight, poolThreads, threads = THREADS } = spec.nativeUse ?? {}
+  const {
+    awaits = "all",
+    calls = "queued",
+    inflight,
+    poolThreads,
+    threads = THREADS
+  } = spec.nativeUse ?? {}
   const window = spec.nativeUse?.window ?? (spec.api === "batch" ? spec.streams : WINDOW)
-  // Both are read when the first of those threads starts; trust in a certificate comes from the environment too.
+  // Both are read when the first of those threads starts; trust in a certificate comes from the
+  // environment too.
   if (threads > 0) process.env.TOKIO_WORKER_THREADS = String(threads)
   if (poolThreads !== undefined) process.env.UV_THREADPOOL_SIZE = String(poolThreads)
   if (spec.ca !== undefined) trustOnly(spec.ca)
   const { RecordType, ZerobusSdk } = loadNative(process.env.NATIVE_SDK ?? "")
   const { local } = spec
-  const url = local?.serverEndpoint ?? `${spec.ca === undefined ? "http" : "https"}://127.0.0.1:${spec.port}`
+  const url =
+    local?.serverEndpoint ?? `${spec.ca === undefined ? "http" : "https"}://127.0.0.1:${spec.port}`
   const sdk = new ZerobusSdk(url, local?.workspaceUrl ?? url)
   const { descriptor: proto, records, tableName } = await sourceOf(spec)
   const perStream = Math.floor(spec.window / spec.streams / (spec.api === "batch" ? BATCH : 1))
   const openStream = (): Promise<NativeStream> =>
     sdk.createStream(
-      { tableName, ...(proto === undefined ? {} : { descriptorProto: Buffer.from(proto).toString("base64") }) },
+      {
+        tableName,
+        ...(proto === undefined ? {} : { descriptorProto: Buffer.from(proto).toString("base64") })
+      },
       local?.clientId ?? "",
       local?.clientSecret ?? "",
       {
@@ -101,7 +125,10 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
   const atATime = Math.max(1, Math.floor(window / spec.streams))
   const ingest = (stream: NativeStream, record: unknown): Promise<bigint> =>
     calls === "acknowledged" ? stream.ingestRecord(record) : stream.ingestRecordOffset(record)
-  const send = async (stream: NativeStream, goesOn: (count: number) => boolean): Promise<number> => {
+  const send = async (
+    stream: NativeStream,
+    goesOn: (count: number) => boolean
+  ): Promise<number> => {
     let count = 0
     const next = (): Promise<unknown> => {
       if (spec.api === "single") return ingest(stream, records[count++ & (VARIETY - 1)]!)
@@ -119,11 +146,14 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
     }
     return count
   }
-  const sum = (counts: ReadonlyArray<number>): number => counts.reduce((total, count) => total + count, 0)
+  const sum = (counts: ReadonlyArray<number>): number =>
+    counts.reduce((total, count) => total + count, 0)
   return {
     run: async (millis) => {
       const until = performance.now() + millis
-      const counts = await Promise.all(streams.map((stream) => send(stream, () => performance.now() < until)))
+      const counts = await Promise.all(
+        streams.map((stream) => send(stream, () => performance.now() < until))
+      )
       await flush()
       return sum(counts)
     },
@@ -138,7 +168,9 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
       const until = performance.now() + within
       return sum(
         await Promise.all(
-          streams.map((stream) => send(stream, (count) => count * streams.length < wanted && performance.now() < until))
+          streams.map((stream) =>
+            send(stream, (count) => count * streams.length < wanted && performance.now() < until)
+          )
         )
       )
     },
@@ -156,7 +188,8 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
           const offset = ingest(stream, records[count & (VARIETY - 1)]!)
           if (calls === "queued") promises.push(offset)
           if (count++ % every === 0) {
-            const acknowledged = calls === "queued" ? offset.then((value) => stream.waitForOffset(value)) : offset
+            const acknowledged =
+              calls === "queued" ? offset.then((value) => stream.waitForOffset(value)) : offset
             pending.push(acknowledged.then(() => void times.push(performance.now() - started)))
           }
         }

@@ -1,5 +1,6 @@
 /**
- * This package, through its public face: `ingestRecord` as one effect per record, `ingestRecords` with 100, or `offerUnsafe`.
+ * This package, through its public face: `ingestRecord` as one effect per record, `ingestRecords`
+ * with 100, or `offerUnsafe`.
  */
 import { Effect, Exit, ManagedRuntime, Redacted, Scope } from "effect"
 import {
@@ -25,7 +26,9 @@ import {
 import { rowRecords, rowsTable } from "./rows.ts"
 import { typedRecords, typedTable } from "./typed.ts"
 
-const headersProvider = HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer benchmark" }) })
+const headersProvider = HeadersProvider.make({
+  getHeaders: Effect.succeed({ authorization: "Bearer benchmark" })
+})
 
 interface Source {
   readonly table: Table.TableProperties<any>
@@ -37,7 +40,10 @@ const sourceOf = ({ format, size }: ClientSpec): Source => {
     case "bytes":
       return { table: TableProperties.proto(TABLE, descriptor), records: byteRecords(size) }
     case "rows":
-      return { table: TableProperties.proto(rowsTable.name, rowsTable.descriptor), records: rowRecords() }
+      return {
+        table: TableProperties.proto(rowsTable.name, rowsTable.descriptor),
+        records: rowRecords()
+      }
     case "jsonObject":
       return { table: TableProperties.json(TABLE), records: objectRecords(size) }
     case "jsonText":
@@ -82,7 +88,9 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
   )
   const batch = Array.from({ length: spec.batch ?? BATCH }, (_, n) => records[n % VARIETY]!)
   const flush = () =>
-    runtime.runPromise(Effect.forEach(streams, (stream) => stream.flush, { concurrency: "unbounded", discard: true }))
+    runtime.runPromise(
+      Effect.forEach(streams, (stream) => stream.flush, { concurrency: "unbounded", discard: true })
+    )
 
   /** The clock is looked at every so many records. */
   const STRIDE = 128
@@ -90,7 +98,8 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
     Effect.gen(function* () {
       let count = 0
       while (goesOn(count)) {
-        for (let n = 0; n < STRIDE; n++) yield* stream.ingestRecord(records[count++ & (VARIETY - 1)]!)
+        for (let n = 0; n < STRIDE; n++)
+          yield* stream.ingestRecord(records[count++ & (VARIETY - 1)]!)
       }
       return count
     })
@@ -117,9 +126,9 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
   const sender = { single: sendSingle, batch: sendBatch, offer: sendOffer }[spec.api]
   const send = async (goesOn: (count: number) => boolean): Promise<number> => {
     const counts = await runtime.runPromise(
-      Effect.forEach(streams, (stream) => sender(stream, goesOn), { concurrency: "unbounded" }) as Effect.Effect<
-        Array<number>
-      >
+      Effect.forEach(streams, (stream) => sender(stream, goesOn), {
+        concurrency: "unbounded"
+      }) as Effect.Effect<Array<number>>
     )
     return counts.reduce((total, count) => total + count, 0)
   }
@@ -172,7 +181,11 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
       const every = Math.max(1, Math.floor(calls / 2000))
       let count = 0
       const wait = (ack: RecordAck, started: number) => {
-        pending.push(runtime.runPromiseExit(Effect.map(ack.await, () => void times.push(performance.now() - started))))
+        pending.push(
+          runtime.runPromiseExit(
+            Effect.map(ack.await, () => void times.push(performance.now() - started))
+          )
+        )
       }
       const ingest =
         spec.api === "batch"

@@ -1,5 +1,6 @@
 /**
- * grpc-js alone: prepared messages of 100 records, sent again and again within the same window. The most this transport can do.
+ * grpc-js alone: prepared messages of 100 records, sent again and again within the same window. The
+ * most this transport can do.
  */
 import * as Grpc from "@grpc/grpc-js"
 import {
@@ -25,8 +26,12 @@ interface Lane {
 const openLane = (spec: ClientSpec): Promise<Lane> =>
   new Promise((resolve, reject) => {
     const credentials =
-      spec.ca === undefined ? Grpc.credentials.createInsecure() : Grpc.credentials.createSsl(Buffer.from(spec.ca))
-    const channel = new Grpc.Client(`127.0.0.1:${spec.port}`, credentials, { "grpc.use_local_subchannel_pool": 1 })
+      spec.ca === undefined
+        ? Grpc.credentials.createInsecure()
+        : Grpc.credentials.createSsl(Buffer.from(spec.ca))
+    const channel = new Grpc.Client(`127.0.0.1:${spec.port}`, credentials, {
+      "grpc.use_local_subchannel_pool": 1
+    })
     const call = channel.makeBidiStreamRequest(METHOD, identity, identity, new Grpc.Metadata())
     const window = new Window(spec.window / spec.streams)
     call.on("data", (response: Buffer) => {
@@ -49,7 +54,10 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
   const flush = async (): Promise<void> => {
     for (const { window } of lanes) await window.settled()
   }
-  const send = async ({ call, window }: Lane, goesOn: (messages: number) => boolean): Promise<number> => {
+  const send = async (
+    { call, window }: Lane,
+    goesOn: (messages: number) => boolean
+  ): Promise<number> => {
     let messages = 0
     for (; goesOn(messages); messages++) {
       if (!window.hasRoom) await window.room()
@@ -57,11 +65,14 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
     }
     return messages * BATCH
   }
-  const sum = (counts: ReadonlyArray<number>): number => counts.reduce((total, count) => total + count, 0)
+  const sum = (counts: ReadonlyArray<number>): number =>
+    counts.reduce((total, count) => total + count, 0)
   return {
     run: async (millis) => {
       const until = performance.now() + millis
-      const counts = await Promise.all(lanes.map((lane) => send(lane, () => performance.now() < until)))
+      const counts = await Promise.all(
+        lanes.map((lane) => send(lane, () => performance.now() < until))
+      )
       await flush()
       return sum(counts)
     },
@@ -77,7 +88,10 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
       return sum(
         await Promise.all(
           lanes.map((lane) =>
-            send(lane, (messages) => messages * BATCH * lanes.length < count && performance.now() < until)
+            send(
+              lane,
+              (messages) => messages * BATCH * lanes.length < count && performance.now() < until
+            )
           )
         )
       )

@@ -1,6 +1,6 @@
 /**
- * node:http2 alone: one prepared message per record, framed and packed into writes of about 128 KiB. No client on Node can be faster
- * than what carries the bytes.
+ * node:http2 alone: one prepared message per record, framed and packed into writes of about 128
+ * KiB. No client on Node can be faster than what carries the bytes.
  */
 import * as Http2 from "node:http2"
 import {
@@ -23,7 +23,10 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
   const perWrite = Math.max(1, Math.floor(WRITE / messages[0]!.length))
   const block = Buffer.concat(Array.from({ length: perWrite }, (_, n) => messages[n % VARIETY]!))
   const scheme = spec.ca === undefined ? "http" : "https"
-  const session = Http2.connect(`${scheme}://127.0.0.1:${spec.port}`, spec.ca === undefined ? {} : { ca: spec.ca })
+  const session = Http2.connect(
+    `${scheme}://127.0.0.1:${spec.port}`,
+    spec.ca === undefined ? {} : { ca: spec.ca }
+  )
   const stream = session.request({
     ":method": "POST",
     ":path": METHOD,

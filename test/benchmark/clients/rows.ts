@@ -1,5 +1,6 @@
 /**
- * Rows of the sustained run as protobuf bytes, for the end to end case: both clients send the same to a server that stores them.
+ * Rows of the sustained run as protobuf bytes, for the end to end case: both clients send the same
+ * to a server that stores them.
  */
 import { encodedRow, Rows } from "../../../scripts/sustained/row.ts"
 import { VARIETY } from "./client.ts"

@@ -1,5 +1,6 @@
 /**
- * Typed tables of so many columns and records for them: text, whole numbers, floating point, flags, 64-bit numbers, in turns.
+ * Typed tables of so many columns and records for them: text, whole numbers, floating point, flags,
+ * 64-bit numbers, in turns.
  */
 import { Column, Table, type TableProperties } from "effect-zerobus"
 import { TABLE, VARIETY } from "./client.ts"
@@ -16,13 +17,18 @@ const kinds = [
 export const typedTable = (columns: number): TableProperties.TableProperties<any> =>
   Table.make(
     TABLE,
-    Object.fromEntries(Array.from({ length: columns }, (_, n) => [`column_${n}`, kinds[n % kinds.length]!.column]))
+    Object.fromEntries(
+      Array.from({ length: columns }, (_, n) => [`column_${n}`, kinds[n % kinds.length]!.column])
+    )
   )
 
 /** Records of that table. */
 export const typedRecords = (columns: number): ReadonlyArray<object> =>
   Array.from({ length: VARIETY }, (_, record) =>
     Object.fromEntries(
-      Array.from({ length: columns }, (_, n) => [`column_${n}`, kinds[n % kinds.length]!.value(record + n)])
+      Array.from({ length: columns }, (_, n) => [
+        `column_${n}`,
+        kinds[n % kinds.length]!.value(record + n)
+      ])
     )
   )

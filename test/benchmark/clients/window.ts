@@ -1,5 +1,6 @@
 /**
- * The window of the raw clients: how much was sent and acknowledged, and one sender that waits for room or for the drain.
+ * The window of the raw clients: how much was sent and acknowledged, and one sender that waits for
+ * room or for the drain.
  */
 import { BATCH } from "./client.ts"
 

@@ -18,7 +18,9 @@ const instance = await DuckDBInstance.create(":memory:")
 const connection = await instance.connect()
 const before = process.cpuUsage()
 const target = text(Path.join(folder, `${format}.parquet`))
-const { rowsChanged } = await connection.run(`COPY (SELECT * FROM ${source}) TO ${target} (FORMAT parquet)`)
+const { rowsChanged } = await connection.run(
+  `COPY (SELECT * FROM ${source}) TO ${target} (FORMAT parquet)`
+)
 const { system, user } = process.cpuUsage(before)
 console.log(JSON.stringify({ rows: rowsChanged, cpu: system + user }))
 connection.closeSync()

@@ -42,7 +42,8 @@ const builds: Record<string, string> = {
   ...(flags.base === undefined ? {} : { base: commandOf(flags.base) })
 }
 for (const command of Object.values(builds)) {
-  if (!Fs.existsSync(command)) throw new Error(`${command} is missing: build that checkout with "npm run build".`)
+  if (!Fs.existsSync(command))
+    throw new Error(`${command} is missing: build that checkout with "npm run build".`)
 }
 
 const folder = Fs.mkdtempSync(Path.join(Os.tmpdir(), "bench-ingest-"))
@@ -57,7 +58,10 @@ interface Measured {
 }
 
 /** Runs Node to its end. */
-const measured = async (args: ReadonlyArray<string>, environment: Record<string, string> = {}): Promise<Measured> => {
+const measured = async (
+  args: ReadonlyArray<string>,
+  environment: Record<string, string> = {}
+): Promise<Measured> => {
   const began = performance.now()
   const child = spawn(process.execPath, [...preload, ...args], {
     env: { ...process.env, ...environment },
@@ -97,26 +101,38 @@ const measureIngest = async (format: FileFormat): Promise<void> => {
   const sink = await startSink()
   try {
     const [line] = (await once(local.stdout!, "data")) as [Buffer]
-    const { environment } = JSON.parse(line.toString()) as { readonly environment: Record<string, string> }
+    const { environment } = JSON.parse(line.toString()) as {
+      readonly environment: Record<string, string>
+    }
     await sink.order({ verify: true })
     const ours = new Map(Object.keys(builds).map((build) => [build, [] as Array<Measured>]))
     const peer: Array<number> = []
     for (let round = 0; round < rounds; round++) {
       const copied = await measured([from("./duckdbCopy.ts"), format, file, folder])
-      const { cpu, rows: copiedRows } = JSON.parse(copied.out) as { readonly cpu: number; readonly rows: number }
+      const { cpu, rows: copiedRows } = JSON.parse(copied.out) as {
+        readonly cpu: number
+        readonly rows: number
+      }
       if (copiedRows !== rows) throw new Error(`DuckDB copied ${copiedRows} of ${rows} rows.`)
       peer.push(cpu / 1e6)
       for (const [build, command] of Object.entries(builds)) {
         const profile =
-          flags.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${flags.profile}/${format}-${build}`]
-        const run = await measured([...profile, command, "ingest", file, "--table", name, "--json"], {
-          ...environment,
-          ZEROBUS_SERVER_ENDPOINT: `http://127.0.0.1:${sink.port}`
-        })
+          flags.profile === undefined
+            ? []
+            : ["--cpu-prof", `--cpu-prof-dir=${flags.profile}/${format}-${build}`]
+        const run = await measured(
+          [...profile, command, "ingest", file, "--table", name, "--json"],
+          {
+            ...environment,
+            ZEROBUS_SERVER_ENDPOINT: `http://127.0.0.1:${sink.port}`
+          }
+        )
         const { durable } = JSON.parse(run.out) as { readonly durable: number }
         const arrived = await sink.order({})
         if (durable !== rows || arrived.records !== rows || arrived.violation !== undefined) {
-          throw new Error(`${durable} of ${rows} rows durable, ${arrived.records} arrived: ${arrived.violation}`)
+          throw new Error(
+            `${durable} of ${rows} rows durable, ${arrived.records} arrived: ${arrived.violation}`
+          )
         }
         ours.get(build)!.push(run)
         console.error(`${format}, ${build}: ${digits(run.cpu / peer[round]!)} x DuckDB`)
@@ -129,7 +145,8 @@ const measureIngest = async (format: FileFormat): Promise<void> => {
         spreadText(spreadOf(runs.map(({ cpu }, round) => cpu / peer[round]!))),
         digits((spreadOf(runs.map(({ cpu }) => cpu)).median / rows) * 1e6),
         digits((spreadOf(peer).median / rows) * 1e6),
-        `${digits(rows / spreadOf(runs.map(({ seconds }) => seconds)).median / 1e3)} thousand rows/s`
+        `${digits(rows / spreadOf(runs.map(({ seconds }) => seconds)).median / 1e3)} thousand ` +
+          `rows/s`
       ])
     }
   } finally {
@@ -161,7 +178,8 @@ const measureStart = async (): Promise<void> => {
         spreadText(spreadOf(runs.map(({ cpu }, n) => cpu / bare[n]!.cpu))),
         digits(spreadOf(runs.map(({ cpu }) => cpu)).median * 1e6),
         digits(spreadOf(bare.map(({ cpu }) => cpu)).median * 1e6),
-        `${digits(spreadOf(runs.map(({ seconds }, n) => seconds / bare[n]!.seconds)).median)} of the time`
+        `${digits(spreadOf(runs.map(({ seconds }, n) => seconds / bare[n]!.seconds)).median)} ` +
+          `of the time`
       ])
     }
   }
@@ -174,7 +192,8 @@ try {
   Fs.rmSync(folder, { recursive: true, force: true })
 }
 console.log(
-  `${Os.cpus().length} cores (${Os.cpus()[0]?.model.trim()}), Node ${process.version}, load ${digits(Os.loadavg()[0]!)}, ` +
+  `${Os.cpus().length} cores (${Os.cpus()[0]?.model.trim()}), Node ${process.version}, load ` +
+    `${digits(Os.loadavg()[0]!)}, ` +
     `${rows} rows, ${rounds} rounds, ${starts} starts; median (min to max) of processor time\n`
 )
 console.log(table(["what", "build", "ratio", "us/row or us", "peer, us", "beside"], results))

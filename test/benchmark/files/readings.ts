@@ -57,7 +57,9 @@ export const writeReadings = (path: string, format: FileFormat, rows: number): v
       valid: n % 3 !== 0,
       note: n % 5 === 0 ? null : `checked by hand, shelf ${below(1_000)}`
     }
-    lines.push(format === "ndjson" ? JSON.stringify(row) : Object.values(row).map(csvCell).join(","))
+    lines.push(
+      format === "ndjson" ? JSON.stringify(row) : Object.values(row).map(csvCell).join(",")
+    )
     if (lines.length === 5_000) write()
   }
   write()

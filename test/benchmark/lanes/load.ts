@@ -1,9 +1,9 @@
 /**
- * One measurement of a stream with lanes, in a process of its own: `load.ts ORDER`, in JSON. It prints its
- * result as one line of JSON.
+ * One measurement of a stream with lanes, in a process of its own: `load.ts ORDER`, in JSON. It
+ * prints its result as one line of JSON.
  *
- * Each record begins with its key and its number among the records of that key, 32 bits each, for the
- * sink to check their order.
+ * Each record begins with its key and its number among the records of that key, 32 bits each, for
+ * the sink to check their order.
  */
 import { Effect, References } from "effect"
 import { HeadersProvider, TableProperties, Zerobus } from "effect-zerobus"
@@ -31,8 +31,9 @@ export interface Loaded {
 }
 
 /**
- * Keys that records have in turn, of 16 bits. Lanes get about as many each: of 1,000 keys the fullest of 16 lanes would have 1.25
- * times the average, and the lanes together would carry that much less than they may.
+ * Keys that records have in turn, of 16 bits. Lanes get about as many each: of 1,000 keys the
+ * fullest of 16 lanes would have 1.25 times the average, and the lanes together would carry that
+ * much less than they may.
  */
 const KEYS = 50_000
 /** As many records as the limited lanes take in less than a second. */
@@ -82,14 +83,21 @@ const program = Effect.gen(function* () {
   const records = count - before
   yield* stream.close
   const memory = process.resourceUsage().maxRSS / 1024
-  return { records, rate: records / seconds, cpu: (system + user) / records, memory } satisfies Loaded
+  return {
+    records,
+    rate: records / seconds,
+    cpu: (system + user) / records,
+    memory
+  } satisfies Loaded
 }).pipe(
   Effect.scoped,
   Effect.provide(
     Zerobus.layer({
       serverEndpoint: `http://127.0.0.1:${port}`,
       stream: {
-        headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer benchmark" }) })
+        headersProvider: HeadersProvider.make({
+          getHeaders: Effect.succeed({ authorization: "Bearer benchmark" })
+        })
       }
     })
   ),

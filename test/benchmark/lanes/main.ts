@@ -1,15 +1,16 @@
 /**
- * What lanes carry where each session is limited as at the service: `npm run bench:lanes -- [options]`.
+ * What lanes carry where each session is limited as at the service:
+ * `npm run bench:lanes -- [options]`.
  *
  * - `--rounds N`: rounds, 3 by default.
  * - `--millis N`: how long each stream ingests, 4,000 by default.
  *
- * The neutral server of the benchmark takes 100,000 records and 100 MB a second of each stream, and reads no
- * further. Streams with 1, 4, 16 and 64 lanes and a key per record run in turns with one stream without
- * limits, each in a process of its own. A ratio is taken within a round, against the smaller of what all
- * lanes may carry and 0.8 of the stream without limits. Before the rounds every number of lanes runs once
- * with the server reading all records: those of each key have to arrive in order and without gaps.
- * Ends with 1 when one does not, or when a median ratio is below 0.9.
+ * The neutral server of the benchmark takes 100,000 records and 100 MB a second of each stream, and
+ * reads no further. Streams with 1, 4, 16 and 64 lanes and a key per record run in turns with one
+ * stream without limits, each in a process of its own. A ratio is taken within a round, against the
+ * smaller of what all lanes may carry and 0.8 of the stream without limits. Before the rounds every
+ * number of lanes runs once with the server reading all records: those of each key have to arrive
+ * in order and without gaps. Ends with 1 when one does not, or when a median ratio is below 0.9.
  */
 import { spawn } from "node:child_process"
 import { createInterface } from "node:readline"
@@ -43,7 +44,9 @@ const load = (order: LoadOrder): Promise<Loaded> =>
     createInterface({ input: child.stdout }).on("line", (line) => {
       loaded = JSON.parse(line) as Loaded
     })
-    child.once("exit", () => (loaded === undefined ? reject(new Error("a client gave no result")) : resolve(loaded)))
+    child.once("exit", () =>
+      loaded === undefined ? reject(new Error("a client gave no result")) : resolve(loaded)
+    )
   })
 
 let missed = 0
@@ -54,8 +57,18 @@ try {
     const perLane = Math.min(LIMIT.records, LIMIT.bytes / (bytes + FRAMING))
     const bytesPerSecond = perLane * (bytes + FRAMING)
     const one = async (lanes: number, limit: boolean, verify: boolean): Promise<Loaded> => {
-      await sink.order({ bytesPerSecond: String(limit ? bytesPerSecond : Infinity), verify, keyed: verify })
-      const loaded = await load({ port: sink.port, lanes, keyed: lanes > 1, bytes, millis: verify ? 1000 : millis })
+      await sink.order({
+        bytesPerSecond: String(limit ? bytesPerSecond : Infinity),
+        verify,
+        keyed: verify
+      })
+      const loaded = await load({
+        port: sink.port,
+        lanes,
+        keyed: lanes > 1,
+        bytes,
+        millis: verify ? 1000 : millis
+      })
       const { violation } = await sink.order({})
       if (violation !== undefined) {
         missed++
@@ -71,18 +84,28 @@ try {
       unlimited.push(await one(1, false, false))
       for (const [n, lanes] of numbers.entries()) limited[n]!.push(await one(lanes, true, false))
     }
-    const inMillions = (all: ReadonlyArray<Loaded>) => spreadText(spreadOf(all.map(({ rate }) => rate / 1e6)))
+    const inMillions = (all: ReadonlyArray<Loaded>) =>
+      spreadText(spreadOf(all.map(({ rate }) => rate / 1e6)))
     const costs = (all: ReadonlyArray<Loaded>) => [
       digits(spreadOf(all.map(({ cpu }) => cpu)).median),
       String(Math.round(spreadOf(all.map(({ memory }) => memory)).median))
     ]
-    rows.push([`${bytes} B, one stream without limits`, inMillions(unlimited), "-", "-", ...costs(unlimited)])
+    rows.push([
+      `${bytes} B, one stream without limits`,
+      inMillions(unlimited),
+      "-",
+      "-",
+      ...costs(unlimited)
+    ])
     for (const [n, lanes] of numbers.entries()) {
-      const mayCarry = (round: number) => Math.min(lanes * perLane, OF_UNLIMITED * unlimited[round]!.rate)
+      const mayCarry = (round: number) =>
+        Math.min(lanes * perLane, OF_UNLIMITED * unlimited[round]!.rate)
       const ratio = spreadOf(limited[n]!.map(({ rate }, round) => rate / mayCarry(round)))
       if (!(ratio.median >= GOAL)) missed++
       const bound =
-        lanes * perLane < OF_UNLIMITED * spreadOf(unlimited.map(({ rate }) => rate)).median ? "lanes" : "one stream"
+        lanes * perLane < OF_UNLIMITED * spreadOf(unlimited.map(({ rate }) => rate)).median
+          ? "lanes"
+          : "one stream"
       rows.push([
         `${bytes} B, ${lanes} lanes`,
         inMillions(limited[n]!),
@@ -92,8 +115,12 @@ try {
       ])
     }
   }
-  console.log(table(["records", "million/s", `ratio, goal ${GOAL}`, "bound by", "CPU µs/record", "MiB"], rows))
-  console.log(missed === 0 ? "records of each key arrived in order; every goal was met" : `${missed} missed`)
+  console.log(
+    table(["records", "million/s", `ratio, goal ${GOAL}`, "bound by", "CPU µs/record", "MiB"], rows)
+  )
+  console.log(
+    missed === 0 ? "records of each key arrived in order; every goal was met" : `${missed} missed`
+  )
 } finally {
   await sink.stop()
 }

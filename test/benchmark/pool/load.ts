@@ -1,9 +1,15 @@
 /**
- * One measurement of `bench:pool`, in a process of its own: records of many tables through a pool, or of few tables
- * through a stream each. It ends when all of them are durable.
+ * One measurement of `bench:pool`, in a process of its own: records of many tables through a pool,
+ * or of few tables through a stream each. It ends when all of them are durable.
  */
 import { Effect, Exit, Scope } from "effect"
-import { HeadersProvider, type RecordAck, StreamPool, TableProperties, Zerobus } from "effect-zerobus"
+import {
+  HeadersProvider,
+  type RecordAck,
+  StreamPool,
+  TableProperties,
+  Zerobus
+} from "effect-zerobus"
 import { byteRecords, descriptor } from "../clients/client.ts"
 
 /** What is to be measured. */
@@ -26,7 +32,10 @@ export interface PoolLoaded {
   readonly ingested: number
   /** Processor time of the process meanwhile, in seconds. */
   readonly cpu: number
-  /** The longest that one table's last record waited for its acknowledgement, counted from its call, in milliseconds. */
+  /**
+   * The longest that one table's last record waited for its acknowledgement, counted from its call,
+   * in milliseconds.
+   */
   readonly slowest: number
   readonly rss: number
   /** Records that came back; none do from a pool that loses nothing and fails nowhere. */
@@ -56,9 +65,12 @@ const zipf = (records: number, tables: number, seed: number): Uint16Array => {
 const run = Effect.fnUntraced(function* ({ open, records: count, seed, tables, way }: PoolOrder) {
   const records = byteRecords(100)
   const used = way === "pool" ? tables : open
-  const properties = Array.from({ length: used }, (_, n) => TableProperties.proto(`main.default.t${n}`, descriptor))
+  const properties = Array.from({ length: used }, (_, n) =>
+    TableProperties.proto(`main.default.t${n}`, descriptor)
+  )
   const order = zipf(count, used, seed)
-  const latest: Array<{ readonly ack: RecordAck; readonly at: number } | undefined> = properties.map(() => undefined)
+  const latest: Array<{ readonly ack: RecordAck; readonly at: number } | undefined> =
+    properties.map(() => undefined)
   let returned = 0
   const onUnacked = ({ records }: { readonly records: ReadonlyArray<unknown> }) =>
     Effect.sync(() => (returned += records.length))
@@ -76,11 +88,18 @@ const run = Effect.fnUntraced(function* ({ open, records: count, seed, tables, w
     (one) =>
       one === undefined
         ? Effect.void
-        : Effect.map(one.ack.await, () => void (slowest = Math.max(slowest, performance.now() - one.at))),
+        : Effect.map(
+            one.ack.await,
+            () => void (slowest = Math.max(slowest, performance.now() - one.at))
+          ),
     { concurrency: "unbounded", discard: true }
   )
   if (way === "pool") {
-    const pool = yield* StreamPool.make({ maxOpen: open, idleTimeToLive: "1 minute", stream: { onUnacked } })
+    const pool = yield* StreamPool.make({
+      maxOpen: open,
+      idleTimeToLive: "1 minute",
+      stream: { onUnacked }
+    })
     begin()
     for (let n = 0; n < count; n++) {
       const table = order[n]!
@@ -91,9 +110,13 @@ const run = Effect.fnUntraced(function* ({ open, records: count, seed, tables, w
     yield* settle
     yield* pool.flush
   } else {
-    const streams = yield* Effect.forEach(properties, (table) => zerobus.createStream(table, { onUnacked }), {
-      concurrency: "unbounded"
-    })
+    const streams = yield* Effect.forEach(
+      properties,
+      (table) => zerobus.createStream(table, { onUnacked }),
+      {
+        concurrency: "unbounded"
+      }
+    )
     begin()
     for (let n = 0; n < count; n++) {
       const table = order[n]!
@@ -102,7 +125,10 @@ const run = Effect.fnUntraced(function* ({ open, records: count, seed, tables, w
     }
     ingested = performance.now()
     yield* settle
-    yield* Effect.forEach(streams, (stream) => stream.flush, { concurrency: "unbounded", discard: true })
+    yield* Effect.forEach(streams, (stream) => stream.flush, {
+      concurrency: "unbounded",
+      discard: true
+    })
   }
   const { system, user } = process.cpuUsage(cpuBefore)
   return {
@@ -121,7 +147,9 @@ try {
     serverEndpoint: `http://127.0.0.1:${order.port}`,
     connectionPerStream: !order.shared,
     stream: {
-      headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer benchmark" }) })
+      headersProvider: HeadersProvider.make({
+        getHeaders: Effect.succeed({ authorization: "Bearer benchmark" })
+      })
     }
   })
   // The answer comes before the streams are closed, which is not measured.

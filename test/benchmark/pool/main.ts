@@ -1,12 +1,13 @@
 /**
- * `npm run bench:pool -- [--records N] [--tables N] [--open N] [--rounds N] [--shared]`: many tables through a pool, beside as many
- * fixed streams as the pool may have open.
+ * `npm run bench:pool -- [--records N] [--tables N] [--open N] [--rounds N] [--shared]`: many
+ * tables through a pool, beside as many fixed streams as the pool may have open.
  *
- * By default 1,000,000 records of 100 B for 1,000 tables over 64 streams, the n-th table with a share in proportion to
- * 1/n; the fixed streams have 64 tables by the same law. Both run in turns, each in a process of its own, and end when
- * everything is acknowledged. The sink reads every message: it counts records and streams, and checks offsets. What it
- * counts has to be what was sent, each record once; more streams than allowed, or a lost record, fails the run.
- * With `--shared` all streams of a process share one connection, which opens them sooner.
+ * By default 1,000,000 records of 100 B for 1,000 tables over 64 streams, the n-th table with a
+ * share in proportion to 1/n; the fixed streams have 64 tables by the same law. Both run in turns,
+ * each in a process of its own, and end when everything is acknowledged. The sink reads every
+ * message: it counts records and streams, and checks offsets. What it counts has to be what was
+ * sent, each record once; more streams than allowed, or a lost record, fails the run. With
+ * `--shared` all streams of a process share one connection, which opens them sooner.
  */
 import * as Os from "node:os"
 import { parseArgs } from "node:util"
@@ -42,7 +43,15 @@ const problems: Array<string> = []
 
 const measure = async (way: PoolOrder["way"], seed: number): Promise<Round> => {
   await sink.order({ verify: true })
-  const order: PoolOrder = { way, port: sink.port, records, tables, open, shared: values.shared, seed }
+  const order: PoolOrder = {
+    way,
+    port: sink.port,
+    records,
+    tables,
+    open,
+    shared: values.shared,
+    seed
+  }
   const child = start(new URL("./load.ts", import.meta.url), [JSON.stringify(order)])
   try {
     const loaded = await nextMessage<PoolLoaded>(child, way)
@@ -62,7 +71,8 @@ const measure = async (way: PoolOrder["way"], seed: number): Promise<Round> => {
 
 const [cpu] = Os.cpus()
 console.log(
-  `${Os.cpus().length} cores (${cpu?.model.trim()}), Node ${process.version}, load ${digits(Os.loadavg()[0]!)}; ` +
+  `${Os.cpus().length} cores (${cpu?.model.trim()}), Node ${process.version}, load ` +
+    `${digits(Os.loadavg()[0]!)}; ` +
     `${records} records of 100 B, ${rounds} rounds in turns; median (min to max)\n`
 )
 const results: Record<PoolOrder["way"], Array<Round>> = { fixed: [], pool: [] }
@@ -73,7 +83,8 @@ try {
 } finally {
   await sink.stop()
 }
-const of = (way: PoolOrder["way"], figure: (round: Round) => number) => spreadText(spreadOf(results[way].map(figure)))
+const of = (way: PoolOrder["way"], figure: (round: Round) => number) =>
+  spreadText(spreadOf(results[way].map(figure)))
 const row = (way: PoolOrder["way"], title: string): ReadonlyArray<string> => [
   title,
   of(way, ({ millis }) => records / millis),
@@ -96,12 +107,16 @@ console.log(
       "most open",
       "RSS MiB"
     ],
-    [row("fixed", `${open} tables, ${open} fixed streams`), row("pool", `${tables} tables, pool of ${open}`)]
+    [
+      row("fixed", `${open} tables, ${open} fixed streams`),
+      row("pool", `${tables} tables, pool of ${open}`)
+    ]
   )
 )
 const ratio = spreadOf(results.pool.map(({ millis }, n) => results.fixed[n]!.millis / millis))
 console.log(`\nRate of the pool over the fixed streams: ${spreadText(ratio)}, goal ${GOAL}`)
-if (ratio.median < GOAL) problems.push(`the rate is ${digits(ratio.median)} of the fixed streams, goal ${GOAL}`)
+if (ratio.median < GOAL)
+  problems.push(`the rate is ${digits(ratio.median)} of the fixed streams, goal ${GOAL}`)
 if (problems.length > 0) {
   console.log(`\n${problems.join("\n")}`)
   process.exitCode = 1

@@ -1,7 +1,7 @@
 /**
- * DuckDB's side of `bench:server`: reads a file of JSON lines into memory, which is not counted, and
- * writes the rows to Parquet with zstd of level 1, as the server does. Prints the processor time of writing, and of reading and
- * writing in one statement, in microseconds.
+ * DuckDB's side of `bench:server`: reads a file of JSON lines into memory, which is not counted,
+ * and writes the rows to Parquet with zstd of level 1, as the server does. Prints the processor
+ * time of writing, and of reading and writing in one statement, in microseconds.
  */
 import { DuckDBInstance } from "@duckdb/node-api"
 import * as Path from "node:path"
@@ -16,7 +16,8 @@ const cost = async (from: string, name: string): Promise<number> => {
   const before = process.cpuUsage()
   const target = text(Path.join(folder, name))
   await connection.run(
-    `COPY (SELECT * FROM ${from}) TO ${target} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)`
+    `COPY (SELECT * FROM ${from}) TO ${target} (FORMAT parquet, COMPRESSION zstd, ` +
+      `COMPRESSION_LEVEL 1)`
   )
   const { system, user } = process.cpuUsage(before)
   return system + user

@@ -2,13 +2,13 @@
  * `npm run bench:server -- [--rows N] [--rounds N] [--batch N] [--only SHAPE] [--base FOLDER]
  * [--profile FOLDER]`: what a row costs the local server at full speed.
  *
- * The server is a process of its own that writes Delta tables to disk; a client process sends N rows
- * over gRPC in calls of `--batch` records. Processor time is the server's alone, until every row is
- * committed, over that of DuckDB, which writes the same rows from memory to Parquet with zstd in the
- * same round. It fails unless the table has every row. Times to the acknowledgement are taken from
- * the call with the default options and with `maxInflightBytes` of 8 MiB, and from the arrival of
- * the frame as the server's own metric has it, where a figure is the upper bound of a bucket. Last, a
- * VARIANT of 8 MB: the longest time that it holds the server's main loop.
+ * The server is a process of its own that writes Delta tables to disk; a client process sends N
+ * rows over gRPC in calls of `--batch` records. Processor time is the server's alone, until every
+ * row is committed, over that of DuckDB, which writes the same rows from memory to Parquet with
+ * zstd in the same round. It fails unless the table has every row. Times to the acknowledgement are
+ * taken from the call with the default options and with `maxInflightBytes` of 8 MiB, and from the
+ * arrival of the frame as the server's own metric has it, where a figure is the upper bound of a
+ * bucket. Last, a VARIANT of 8 MB: the longest time that it holds the server's main loop.
  *
  * `--base` names another checkout, whose server is measured in turns with this one's. `--profile`
  * writes the processor profile of each server to a folder.
@@ -37,7 +37,9 @@ const { values: flags } = parseArgs({
 })
 const rows = Number(flags.rows)
 const rounds = Number(flags.rounds)
-/** Rows before the measurements, so that compiling and the first touch of memory are not measured. */
+/**
+ * Rows before the measurements, so that compiling and the first touch of memory are not measured.
+ */
 const warmUp = 200_000
 const eightMegabytes = 8 * 1024 * 1024
 
@@ -45,7 +47,9 @@ const nodeArguments = ["--conditions=effect-zerobus-source", "--no-warnings"]
 const from = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 const servers: Record<string, string> = {
   "this checkout": from("./served.ts"),
-  ...(flags.base === undefined ? {} : { base: Path.resolve(flags.base, "test/benchmark/server/served.ts") })
+  ...(flags.base === undefined
+    ? {}
+    : { base: Path.resolve(flags.base, "test/benchmark/server/served.ts") })
 }
 const folder = Fs.mkdtempSync(Path.join(Os.tmpdir(), "bench-server-"))
 
@@ -62,8 +66,15 @@ const answer = <A>(child: ChildProcess, what: string): Promise<A> =>
   })
 
 /** A child process that answers each order with one message. */
-const started = async <A>(file: string, args: ReadonlyArray<string>, execArgv: ReadonlyArray<string> = []) => {
-  const child = fork(file, args, { execArgv: [...nodeArguments, ...execArgv], serialization: "advanced" })
+const started = async <A>(
+  file: string,
+  args: ReadonlyArray<string>,
+  execArgv: ReadonlyArray<string> = []
+) => {
+  const child = fork(file, args, {
+    execArgv: [...nodeArguments, ...execArgv],
+    serialization: "advanced"
+  })
   const first = await answer<A>(child, file)
   return {
     first,
@@ -99,12 +110,23 @@ const withBoth = async <A>(
   build: string,
   name: ShapeName | "variant",
   definition: string,
-  use: (server: Awaited<ReturnType<typeof started>>, sender: Awaited<ReturnType<typeof started>>) => Promise<A>
+  use: (
+    server: Awaited<ReturnType<typeof started>>,
+    sender: Awaited<ReturnType<typeof started>>
+  ) => Promise<A>
 ): Promise<A> => {
   const data = Fs.mkdtempSync(Path.join(folder, `${name}-`))
-  const server = await started<LocalServer>(servers[build]!, [data, definition], profileOf(name, build))
+  const server = await started<LocalServer>(
+    servers[build]!,
+    [data, definition],
+    profileOf(name, build)
+  )
   try {
-    const sender = await started(from("./sender.ts"), [name, flags.batch, JSON.stringify(server.first)])
+    const sender = await started(from("./sender.ts"), [
+      name,
+      flags.batch,
+      JSON.stringify(server.first)
+    ])
     try {
       return await use(server, sender)
     } finally {
@@ -125,7 +147,8 @@ const measure = (build: string, name: ShapeName, { definition }: Shape): Promise
       const sent = await sender.ask<SenderReport>(order)
       first += count
       const served = await server.ask<ServedReport>("report")
-      if (served.rows !== first) throw new Error(`${first} rows were acknowledged, the table holds ${served.rows}.`)
+      if (served.rows !== first)
+        throw new Error(`${first} rows were acknowledged, the table holds ${served.rows}.`)
       return { sent, served }
     }
     await run(warmUp)
@@ -164,10 +187,18 @@ const duckdbCost = (shape: Shape): DuckDbCost => {
   const out = Fs.openSync(file, "w")
   for (let n = 0; n < rows; n += 5000) {
     const count = Math.min(5000, rows - n)
-    Fs.writeSync(out, Array.from({ length: count }, (_, at) => `${shape.line(warmUp + n + at)}\n`).join(""))
+    Fs.writeSync(
+      out,
+      Array.from({ length: count }, (_, at) => `${shape.line(warmUp + n + at)}\n`).join("")
+    )
   }
   Fs.closeSync(out)
-  const printed = execFileSync(process.execPath, [from("./duckdbWrite.ts"), file, folder, shape.duckdb])
+  const printed = execFileSync(process.execPath, [
+    from("./duckdbWrite.ts"),
+    file,
+    folder,
+    shape.duckdb
+  ])
   const cost = JSON.parse(printed.toString()) as DuckDbCost
   if (cost.rows !== rows) throw new Error(`DuckDB wrote ${cost.rows} of ${rows} rows.`)
   return cost
@@ -191,7 +222,8 @@ const measureShape = async (name: ShapeName): Promise<void> => {
   }
   for (const [build, runs] of measured) {
     const last = runs.at(-1)!
-    const spread = (pick: (run: Measured, round: number) => number) => spreadText(spreadOf(runs.map(pick)))
+    const spread = (pick: (run: Measured, round: number) => number) =>
+      spreadText(spreadOf(runs.map(pick)))
     results.push([
       shape.title,
       build,
@@ -215,16 +247,33 @@ try {
   }
   if (flags.only === undefined || flags.only === "variant") {
     for (const build of Object.keys(servers)) {
-      console.error(`An 8 MB VARIANT holds the main loop of ${build} for ${digits(await variantHold(build))} ms.`)
+      console.error(
+        `An 8 MB VARIANT holds the main loop of ${build} for ` +
+          `${digits(await variantHold(build))} ms.`
+      )
     }
   }
 } finally {
   Fs.rmSync(folder, { recursive: true, force: true })
 }
 console.log(
-  `${Os.cpus().length} cores (${Os.cpus()[0]?.model.trim()}), Node ${process.version}, load ${digits(Os.loadavg()[0]!)}, ` +
+  `${Os.cpus().length} cores (${Os.cpus()[0]?.model.trim()}), Node ${process.version}, load ` +
+    `${digits(Os.loadavg()[0]!)}, ` +
     `${rows} rows, ${rounds} rounds, calls of ${flags.batch}; median (min to max)\n`
 )
-const head = ["shape", "server", "CPU over writing", "over reading and writing", "us/row", "DuckDB, us"]
-const times = ["thousand rows/s", "client, us/row", "ack p99 from arrival, ms", "from the call, ms", "with 8 MiB, ms"]
+const head = [
+  "shape",
+  "server",
+  "CPU over writing",
+  "over reading and writing",
+  "us/row",
+  "DuckDB, us"
+]
+const times = [
+  "thousand rows/s",
+  "client, us/row",
+  "ack p99 from arrival, ms",
+  "from the call, ms",
+  "with 8 MiB, ms"
+]
 console.log(table([...head, ...times, "loop held, ms"], results))

@@ -11,7 +11,12 @@ import { shapes, type ShapeName } from "./shapes.ts"
 
 /** Rows to send at full speed, in calls of so many, or a VARIANT of so many bytes. */
 export type SenderOrder =
-  | { readonly do: "rows"; readonly first: number; readonly rows: number; readonly inflightBytes: number | undefined }
+  | {
+      readonly do: "rows"
+      readonly first: number
+      readonly rows: number
+      readonly inflightBytes: number | undefined
+    }
   | { readonly do: "variant"; readonly bytes: number }
 
 /** What sending came to. */
@@ -25,13 +30,21 @@ export interface SenderReport {
   readonly p99: number
 }
 
-const [name, batchText, serverText] = process.argv.slice(2) as [ShapeName | "variant", string, string]
+const [name, batchText, serverText] = process.argv.slice(2) as [
+  ShapeName | "variant",
+  string,
+  string
+]
 const server = JSON.parse(serverText) as LocalServer
 const batch = Number(batchText)
 const shape = name === "variant" ? undefined : shapes[name]()
 const table = shape?.table ?? TableProperties.json("main.default.variants")
 
-const settings = { ...server, clientSecret: Redacted.make(server.clientSecret), proxy: false } as const
+const settings = {
+  ...server,
+  clientSecret: Redacted.make(server.clientSecret),
+  proxy: false
+} as const
 
 const send = (calls: ReadonlyArray<ReadonlyArray<any>>, inflightBytes: number | undefined) =>
   Effect.gen(function* () {
@@ -47,7 +60,10 @@ const send = (calls: ReadonlyArray<ReadonlyArray<any>>, inflightBytes: number | 
         let sent = 0
         for (const records of calls) {
           const called = performance.now()
-          const ack = batch === 1 ? yield* stream.ingestRecord(records[0]) : yield* stream.ingestRecords(records)
+          const ack =
+            batch === 1
+              ? yield* stream.ingestRecord(records[0])
+              : yield* stream.ingestRecords(records)
           if (sent++ % every !== 0) continue
           yield* Effect.forkChild(
             Effect.map(ack!.await, () => {
@@ -80,7 +96,9 @@ const variant = (bytes: number): ReadonlyArray<ReadonlyArray<string>> => {
 const rowsOf = (first: number, rows: number): ReadonlyArray<ReadonlyArray<any>> => {
   const calls: Array<ReadonlyArray<any>> = []
   for (let n = first; n < first + rows; n += batch) {
-    calls.push(Array.from({ length: Math.min(batch, first + rows - n) }, (_, at) => shape!.record(n + at)))
+    calls.push(
+      Array.from({ length: Math.min(batch, first + rows - n) }, (_, at) => shape!.record(n + at))
+    )
   }
   return calls
 }

@@ -1,7 +1,7 @@
 /**
  * The server of `bench:server`, a process of its own: a local server on disk, with the folder and
- * the table's definition as arguments. It says where it is, and answers each message. `begin` starts
- * a measurement; `report` has it commit all rows and tells what they cost.
+ * the table's definition as arguments. It says where it is, and answers each message. `begin`
+ * starts a measurement; `report` has it commit all rows and tells what they cost.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer, Redacted } from "effect"
@@ -17,7 +17,10 @@ export interface ServedReport {
   readonly cpu: number
   /** The longest time that a turn of the main loop took, in milliseconds. */
   readonly held: number
-  /** Acknowledgements by the upper bound of their time from the arrival of the first message they cover, in milliseconds. */
+  /**
+   * Acknowledgements by the upper bound of their time from the arrival of the first message they
+   * cover, in milliseconds.
+   */
   readonly acknowledged: ReadonlyArray<readonly [bound: number, count: number]>
 }
 
@@ -32,7 +35,9 @@ const program = Effect.gen(function* () {
   const buckets = async () => {
     const text = await (await fetch(`${workspaceUrl}/metrics`)).text()
     const found = text.matchAll(/ack_latency_milliseconds_bucket\{le="([^"]+)"\} (\d+)/g)
-    return [...found].map(([, bound, count]) => [bound === "+Inf" ? Infinity : Number(bound), Number(count)] as const)
+    return [...found].map(
+      ([, bound, count]) => [bound === "+Inf" ? Infinity : Number(bound), Number(count)] as const
+    )
   }
   const delay = monitorEventLoopDelay({ resolution: 1 })
   delay.enable()
@@ -57,7 +62,9 @@ const program = Effect.gen(function* () {
         const { system, user } = process.cpuUsage(cpu)
         const { bytes, rows } = yield* local.stats(tableName)
         const now = yield* Effect.promise(buckets)
-        const acknowledged = now.map(([bound, count], n) => [bound, count - (before[n]?.[1] ?? 0)] as const)
+        const acknowledged = now.map(
+          ([bound, count], n) => [bound, count - (before[n]?.[1] ?? 0)] as const
+        )
         const report: ServedReport = { rows, bytes, cpu: (system + user) / 1e6, held, acknowledged }
         process.send!(report)
       })
@@ -66,4 +73,7 @@ const program = Effect.gen(function* () {
   yield* Effect.promise(() => gone)
 })
 
-program.pipe(Effect.provide(Layer.fresh(ZerobusLocal.layerServer({ dataDir: folder }))), NodeRuntime.runMain)
+program.pipe(
+  Effect.provide(Layer.fresh(ZerobusLocal.layerServer({ dataDir: folder }))),
+  NodeRuntime.runMain
+)

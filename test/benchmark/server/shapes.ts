@@ -1,7 +1,7 @@
 /**
- * The rows of `bench:server`: typed rows of twenty columns as protobuf, flat JSON of about 200 bytes,
- * and nested JSON of about 0.9 KB. Each row has its own values, so that pages compress as those of
- * real rows do.
+ * The rows of `bench:server`: typed rows of twenty columns as protobuf, flat JSON of about 200
+ * bytes, and nested JSON of about 0.9 KB. Each row has its own values, so that pages compress as
+ * those of real rows do.
  */
 import { Column, Table, TableProperties } from "effect-zerobus"
 import { seeded } from "../../support/randomTables.ts"
@@ -24,18 +24,35 @@ export interface Shape {
 }
 
 const kinds = [
-  { type: "STRING", duckdb: "VARCHAR", column: Column.String, value: (n: number) => `value-${n}-of-a-text` },
-  { type: "INT", duckdb: "INTEGER", column: Column.Int, value: (n: number) => (n * 7919) % 1_000_000 },
+  {
+    type: "STRING",
+    duckdb: "VARCHAR",
+    column: Column.String,
+    value: (n: number) => `value-${n}-of-a-text`
+  },
+  {
+    type: "INT",
+    duckdb: "INTEGER",
+    column: Column.Int,
+    value: (n: number) => (n * 7919) % 1_000_000
+  },
   { type: "DOUBLE", duckdb: "DOUBLE", column: Column.Double, value: (n: number) => n / 7 },
   { type: "BOOLEAN", duckdb: "BOOLEAN", column: Column.Boolean, value: (n: number) => n % 3 === 0 },
   { type: "BIGINT", duckdb: "BIGINT", column: Column.BigInt, value: (n: number) => n * 1_000_003 }
 ] as const
-const typedColumns = Array.from({ length: 20 }, (_, at) => ({ name: `column_${at}`, kind: kinds[at % kinds.length]! }))
+const typedColumns = Array.from({ length: 20 }, (_, at) => ({
+  name: `column_${at}`,
+  kind: kinds[at % kinds.length]!
+}))
 
 const typed = (): Shape => {
   const name = "main.default.typed"
-  const made = Table.make(name, Object.fromEntries(typedColumns.map(({ kind, name }) => [name, kind.column])))
-  const values = (n: number) => typedColumns.map(({ kind, name }, at) => [name, kind.value(n + at * 31)] as const)
+  const made = Table.make(
+    name,
+    Object.fromEntries(typedColumns.map(({ kind, name }) => [name, kind.column]))
+  )
+  const values = (n: number) =>
+    typedColumns.map(({ kind, name }, at) => [name, kind.value(n + at * 31)] as const)
   const sink = { buffer: Buffer.alloc(4096), position: 0, mark: 0, ensure: () => {} }
   return {
     title: "typed, 20 columns",
@@ -115,8 +132,10 @@ const nested = (): Shape =>
       ["seen", "TIMESTAMP", "BIGINT"],
       [
         "customer",
-        "STRUCT<id: BIGINT, name: STRING, email: STRING, address: STRUCT<street: STRING, city: STRING, code: STRING>>",
-        "STRUCT(id BIGINT, name VARCHAR, email VARCHAR, address STRUCT(street VARCHAR, city VARCHAR, code VARCHAR))"
+        "STRUCT<id: BIGINT, name: STRING, email: STRING, address: STRUCT<street: STRING, city: " +
+          "STRING, code: STRING>>",
+        "STRUCT(id BIGINT, name VARCHAR, email VARCHAR, address STRUCT(street VARCHAR, city " +
+          "VARCHAR, code VARCHAR))"
       ],
       [
         "items",
@@ -135,7 +154,11 @@ const nested = (): Shape =>
         id: Math.floor(random() * 1_000_000),
         name: text(random, 2),
         email: `customer.${n}@example.com`,
-        address: { street: `${text(random, 2)} ${n % 200}`, city: words[n % words.length]!, code: String(n % 100_000) }
+        address: {
+          street: `${text(random, 2)} ${n % 200}`,
+          city: words[n % words.length]!,
+          code: String(n % 100_000)
+        }
       },
       items: Array.from({ length: 5 }, (_, at) => ({
         article: `article-${Math.floor(random() * 100_000)}`,
@@ -144,7 +167,11 @@ const nested = (): Shape =>
         price: Math.round(random() * 100_000) / 100
       })),
       tags: [text(random, 1), text(random, 1), text(random, 1)],
-      attributes: { channel: text(random, 1), campaign: text(random, 2), session: random().toString(36).slice(2) },
+      attributes: {
+        channel: text(random, 1),
+        campaign: text(random, 2),
+        session: random().toString(36).slice(2)
+      },
       comment: text(random, 10)
     })
   )

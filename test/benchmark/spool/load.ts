@@ -1,9 +1,16 @@
 /**
- * One measurement of a client with a spool, or without one, in a process of its own: `load.ts ORDER`, in JSON. It prints its result as
- * one line of JSON. After a `fill` it waits to be killed.
+ * One measurement of a client with a spool, or without one, in a process of its own:
+ * `load.ts ORDER`, in JSON. It prints its result as one line of JSON. After a `fill` it waits to be
+ * killed.
  */
 import { Effect, Fiber, References, Stream } from "effect"
-import { HeadersProvider, Spool, TableProperties, Zerobus, type ZerobusStream } from "effect-zerobus"
+import {
+  HeadersProvider,
+  Spool,
+  TableProperties,
+  Zerobus,
+  type ZerobusStream
+} from "effect-zerobus"
 import { closeSync, fdatasync, openSync, writeSync } from "node:fs"
 import { promisify } from "node:util"
 import { percentile } from "../figures.ts"
@@ -11,8 +18,9 @@ import { percentile } from "../figures.ts"
 /** What to measure. */
 export interface LoadOrder {
   /**
-   * `ingest`: records per second, and processor time. `lone`: single calls one after another. `fill`: records that no server takes.
-   * `drain`: what waits in the spool. `open`: how long opening takes.
+   * `ingest`: records per second, and processor time. `lone`: single calls one after another.
+   * `fill`: records that no server takes. `drain`: what waits in the spool. `open`: how long
+   * opening takes.
    */
   readonly task: "ingest" | "lone" | "fill" | "drain" | "open"
   readonly port: number
@@ -22,7 +30,10 @@ export interface LoadOrder {
   readonly records: number
   /** The stream's option; its default without one. */
   readonly maxInflightBytes?: number | undefined
-  /** How records are ingested: a sink with chunks of 4,096, 16 callers with batches of 100, or 1,024 callers with single records. */
+  /**
+   * How records are ingested: a sink with chunks of 4,096, 16 callers with batches of 100, or 1,024
+   * callers with single records.
+   */
   readonly by?: "sink" | "batches" | "fibers" | undefined
 }
 
@@ -34,16 +45,29 @@ export interface Loaded {
   readonly opening: number
   /** Microseconds of processor time for a record, until all of it was durable. */
   readonly cpu: number
-  /** Mebibytes of resident memory above those of the process in front of its first stream, at most. */
+  /**
+   * Mebibytes of resident memory above those of the process in front of its first stream, at most.
+   */
   readonly grown: number
-  /** Median milliseconds of a lone call, and of a write with `fdatasync` of the same bytes in between. */
+  /**
+   * Median milliseconds of a lone call, and of a write with `fdatasync` of the same bytes in
+   * between.
+   */
   readonly call?: number | undefined
   readonly disk?: number | undefined
 }
 
 const MIB = 1024 * 1024
 const CHUNK = 4_096
-const { by = "sink", bytes, folder, maxInflightBytes, port, records, task } = JSON.parse(process.argv[2]!) as LoadOrder
+const {
+  by = "sink",
+  bytes,
+  folder,
+  maxInflightBytes,
+  port,
+  records,
+  task
+} = JSON.parse(process.argv[2]!) as LoadOrder
 const record = new Uint8Array(bytes).fill(0x61)
 const table = TableProperties.proto("main.default.benchmark", Uint8Array.of(0x0a, 0x01, 0x54))
 const synced = promisify(fdatasync)
@@ -54,7 +78,10 @@ const times = (count: number, run: Effect.Effect<unknown, any>): Effect.Effect<v
   })
 
 const callers = (count: number, each: Effect.Effect<void, any>): Effect.Effect<void, any> =>
-  Effect.forEach(Array.from({ length: count }), () => each, { concurrency: "unbounded", discard: true })
+  Effect.forEach(Array.from({ length: count }), () => each, {
+    concurrency: "unbounded",
+    discard: true
+  })
 
 /** Ingests all records; a sink ends when they are durable, the others when they are on disk. */
 const ingestAll = (stream: ZerobusStream<Uint8Array>): Effect.Effect<unknown, any> => {
@@ -106,7 +133,9 @@ const program = Effect.gen(function* () {
     scopeCloseTimeout: 0,
     flushTimeout: "20 minutes",
     maxInflightBytes,
-    ...(folder === undefined ? {} : { spool: Spool.directory(folder, { maxBytes: 20 * 1024 * MIB }) })
+    ...(folder === undefined
+      ? {}
+      : { spool: Spool.directory(folder, { maxBytes: 20 * 1024 * MIB }) })
   })
   const opened = performance.now()
   const first = folder === undefined ? 0 : (yield* Spool.progress(stream)).nextOffset
@@ -116,7 +145,12 @@ const program = Effect.gen(function* () {
   else if (task !== "drain" && task !== "open") {
     const ingesting = yield* Effect.forkScoped(ingestAll(stream))
     if (folder !== undefined) {
-      const offsets = by === "batches" ? records / 100 : by === "sink" ? Math.ceil(records / CHUNK) * CHUNK : records
+      const offsets =
+        by === "batches"
+          ? records / 100
+          : by === "sink"
+            ? Math.ceil(records / CHUNK) * CHUNK
+            : records
       yield* persisted(stream, first + Math.floor(offsets))
       seconds = (performance.now() - opened) / 1000
     }
@@ -140,7 +174,9 @@ const program = Effect.gen(function* () {
       serverEndpoint: `http://127.0.0.1:${port}`,
       proxy: false,
       stream: {
-        headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer spool" }) })
+        headersProvider: HeadersProvider.make({
+          getHeaders: Effect.succeed({ authorization: "Bearer spool" })
+        })
       }
     })
   ),

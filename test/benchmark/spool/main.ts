@@ -1,8 +1,10 @@
 /**
- * What a spool costs, as ratios against the same disk and against no spool: `npm run bench:spool`. Options are below and in the README.
+ * What a spool costs, as ratios against the same disk and against no spool: `npm run bench:spool`.
+ * Options are below and in the README.
  *
- * Each measurement runs in a process of its own, ingest with a spool and without one in turns. The server is the neutral one of the
- * benchmark; it checks that offsets rise by one. Seconds of a machine that does other work say little; ratios and processor time hold.
+ * Each measurement runs in a process of its own, ingest with a spool and without one in turns. The
+ * server is the neutral one of the benchmark; it checks that offsets rise by one. Seconds of a
+ * machine that does other work say little; ratios and processor time hold.
  */
 import { spawn } from "node:child_process"
 import {
@@ -47,9 +49,14 @@ const { values } = parseArgs({
 })
 const GIB = 1024 ** 3
 const MIB = 1024 ** 2
-const [records, outage, rounds] = [Number(values.records), Number(values.outage), Number(values.rounds)]
+const [records, outage, rounds] = [
+  Number(values.records),
+  Number(values.outage),
+  Number(values.rounds)
+]
 const openingBytes = Number(values.opening) * GIB
-const runs = (part: (typeof parts)[number]): boolean => values.only === undefined || values.only === part
+const runs = (part: (typeof parts)[number]): boolean =>
+  values.only === undefined || values.only === part
 if (values.only !== undefined && !parts.some((part) => part === values.only)) {
   throw new Error(`--only takes ${parts.join(", ")}, not ${values.only}`)
 }
@@ -64,7 +71,8 @@ const most = Math.max(
 const { bavail, bsize } = statfsSync(values.dir)
 if (bavail * bsize < most * 1.1) {
   throw new Error(
-    `${values.dir} has ${digits((bavail * bsize) / GIB)} GiB free; ${digits((most * 1.1) / GIB)} are needed`
+    `${values.dir} has ${digits((bavail * bsize) / GIB)} GiB free; ` +
+      `${digits((most * 1.1) / GIB)} are needed`
   )
 }
 console.error(`${values.dir}: up to ${digits(most / GIB)} GiB; at most ${values.limit} minutes`)
@@ -78,7 +86,13 @@ const load = (order: LoadOrder): Promise<Loaded> =>
   new Promise((resolve, reject) => {
     const child = spawn(
       process.execPath,
-      ["--conditions=effect-zerobus-source", "--expose-gc", "--no-warnings", script, JSON.stringify(order)],
+      [
+        "--conditions=effect-zerobus-source",
+        "--expose-gc",
+        "--no-warnings",
+        script,
+        JSON.stringify(order)
+      ],
       { stdio: ["ignore", "pipe", "inherit"], signal: limit, killSignal: "SIGKILL" }
     )
     let loaded: Loaded | undefined
@@ -90,7 +104,8 @@ const load = (order: LoadOrder): Promise<Loaded> =>
       // With the signal.
     })
     child.once("exit", () => {
-      if (limit.aborted) reject(new Error(`not done within ${values.limit} minutes; see --limit and --only`))
+      if (limit.aborted)
+        reject(new Error(`not done within ${values.limit} minutes; see --limit and --only`))
       else if (loaded === undefined) reject(new Error(`no result of ${order.task}`))
       else resolve(loaded)
     })
@@ -117,7 +132,9 @@ const bytesIn = (path: string): number =>
 
 const rows: Array<ReadonlyArray<string>> = []
 /** Adds a row, which is shown at once as well: a run takes minutes. */
-const row = (...cells: readonly [what: string, measured: string, ratio: string, goal: string]): void => {
+const row = (
+  ...cells: readonly [what: string, measured: string, ratio: string, goal: string]
+): void => {
   rows.push(cells)
   console.error(cells.join(" | "))
 }
@@ -149,7 +166,11 @@ const ingest = async (port: number): Promise<void> => {
     for (let n = 0; n < rounds; n++) {
       plain.push(await load({ task: "ingest", port, bytes, records: count, by }))
       disks.push(diskRate())
-      spooled.push(await withSpool((path) => load({ task: "ingest", port, bytes, records: count, by, folder: path })))
+      spooled.push(
+        await withSpool((path) =>
+          load({ task: "ingest", port, bytes, records: count, by, folder: path })
+        )
+      )
       // On both sides of the ingest: disks of virtual machines change their pace.
       disks[n] = (disks[n]! + diskRate()) / 2
     }
@@ -173,7 +194,9 @@ const ingest = async (port: number): Promise<void> => {
 }
 
 const lone = async (port: number): Promise<void> => {
-  const { call, disk } = await withSpool((path) => load({ task: "lone", port, bytes: 100, records: 500, folder: path }))
+  const { call, disk } = await withSpool((path) =>
+    load({ task: "lone", port, bytes: 100, records: 500, folder: path })
+  )
   row(
     "lone ingestRecord, median",
     `${digits(call!)} ms`,
@@ -220,7 +243,9 @@ const opening = (): Promise<void> =>
       empty.push(await withSpool(open))
       full.push(await open(path))
     }
-    const [least, seconds] = [empty, full].map((list) => median(list.map((one) => one.opening))) as [number, number]
+    const [least, seconds] = [empty, full].map((list) =>
+      median(list.map((one) => one.opening))
+    ) as [number, number]
     row(
       `opening ${digits(gibibytes)} GiB after a kill`,
       `${digits(seconds)} s; an empty spool ${digits(least)} s`,

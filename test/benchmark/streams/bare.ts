@@ -78,7 +78,10 @@ export const load: LoadLone = ({ port, streams }) =>
     return {
       send: (due, acknowledged) => {
         for (const { observed, stream } of due) {
-          lanes[stream]!.send(messages[next++ % messages.length]!, observed ? acknowledged : undefined)
+          lanes[stream]!.send(
+            messages[next++ % messages.length]!,
+            observed ? acknowledged : undefined
+          )
         }
       },
       flush: async () => {

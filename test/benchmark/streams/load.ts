@@ -1,6 +1,6 @@
 /**
- * The process of one client of `bench:streams`: opens its streams, sends at the pace that the parent
- * orders, and measures itself.
+ * The process of one client of `bench:streams`: opens its streams, sends at the pace that the
+ * parent orders, and measures itself.
  */
 import { PerformanceObserver } from "node:perf_hooks"
 import { byteRecords, paced } from "../clients/client.ts"
@@ -14,7 +14,10 @@ export interface LoneOpened {
   readonly rss: number
 }
 
-/** What streams cost while nothing is sent, over so many milliseconds; then, on demand, how they are closed. */
+/**
+ * What streams cost while nothing is sent, over so many milliseconds; then, on demand, how they are
+ * closed.
+ */
 export interface IdleOrder {
   readonly idle: number
 }
@@ -35,7 +38,10 @@ export interface CloseResult {
   readonly millis: number
 }
 
-/** So many records a second over all streams, for so many milliseconds; one of `observeEvery` is observed. */
+/**
+ * So many records a second over all streams, for so many milliseconds; one of `observeEvery` is
+ * observed.
+ */
 export interface LoneOrder {
   readonly rate: number
   readonly millis: number
@@ -72,7 +78,8 @@ export interface LoneResult {
   readonly rss: number
 }
 
-const most = (times: ReadonlyArray<number>): number => times.reduce((so, time) => Math.max(so, time), 0)
+const most = (times: ReadonlyArray<number>): number =>
+  times.reduce((so, time) => Math.max(so, time), 0)
 
 /** The longest garbage collection since it was set to 0, in milliseconds. */
 let collecting = 0

@@ -1,5 +1,6 @@
 /**
- * What the clients of `bench:streams` have in common: many streams, each with a record now and then.
+ * What the clients of `bench:streams` have in common: many streams, each with a record now and
+ * then.
  */
 import type { byteRecords } from "../clients/client.ts"
 

@@ -1,22 +1,27 @@
 /**
  * `npm run bench:streams -- [options]`: what many streams cost that have a record now and then.
  *
- * - `--streams N`, `--rate N`: so many streams with so many records of 100 B a second each; 1,000 and 10 by default.
- * - `--seconds N`, `--rounds N`: how long each client is measured, over all rounds, in turns; 20 and 4,
- *   or 0 rounds to skip that.
+ * - `--streams N`, `--rate N`: so many streams with so many records of 100 B a second each; 1,000
+ *   and 10 by default.
+ * - `--seconds N`, `--rounds N`: how long each client is measured, over all rounds, in turns; 20
+ *   and 4, or 0 rounds to skip that.
  * - `--burst N`: sends to N streams at a time, and to the next ones once these are acknowledged,
- *   instead of at the rate; N is a multiple of 16. Each record is a message of its own then, also on
- *   a machine that does other work, where records would gather and become cheap.
- * - `--openings N`: how often each client opens its streams and closes them, with tokens and without; 3, or 0 to skip that.
- * - `--idle N`: opens N streams over shared connections, of which each takes 1,000, and compares them with one; 10,000, or 0 to skip that.
+ *   instead of at the rate; N is a multiple of 16. Each record is a message of its own then, also
+ *   on a machine that does other work, where records would gather and become cheap.
+ * - `--openings N`: how often each client opens its streams and closes them, with tokens and
+ *   without; 3, or 0 to skip that.
+ * - `--idle N`: opens N streams over shared connections, of which each takes 1,000, and compares
+ *   them with one; 10,000, or 0 to skip that.
  * - `--slowest N`: how often each client is started for the slowest acknowledgements of one stream
  *   with a hundred records a second; 3, or 0 to skip that.
  * - `--base FOLDER`: another checkout that is measured in turns with this one.
- * - `--only NAMES`: some of the clients (`ours,base,bare,native`). `--profile FOLDER`: writes its processor profile.
+ * - `--only NAMES`: some of the clients (`ours,base,bare,native`). `--profile FOLDER`: writes its
+ *   processor profile.
  *
- * The sink, in a process of its own, acknowledges each message at once. "receipts" says which records
- * have their acknowledgement awaited one by one: each, or one in 16. Each client has a connection per
- * stream, unless a row says that they are shared. Tokens come from the token service of `zerobus local`.
+ * The sink, in a process of its own, acknowledges each message at once. "receipts" says which
+ * records have their acknowledgement awaited one by one: each, or one in 16. Each client has a
+ * connection per stream, unless a row says that they are shared. Tokens come from the token service
+ * of `zerobus local`.
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
@@ -28,7 +33,15 @@ import { TABLE } from "../clients/client.ts"
 import { digits, spreadOf, spreadText, table } from "../figures.ts"
 import { fetchNative } from "../nativeSdk.ts"
 import { nextMessage, start, startSink, stop } from "../processes.ts"
-import type { CloseOrder, CloseResult, IdleOrder, IdleResult, LoneOpened, LoneOrder, LoneResult } from "./load.ts"
+import type {
+  CloseOrder,
+  CloseResult,
+  IdleOrder,
+  IdleResult,
+  LoneOpened,
+  LoneOrder,
+  LoneResult
+} from "./load.ts"
 import { measureSlowest, SLOWEST_HEAD } from "./slowest.ts"
 import type { LoneName, LoneSpec, TokenPlace } from "./lone.ts"
 
@@ -60,7 +73,9 @@ const OPENING_GOALS = {
   own: { time: 0.5, memory: 1.2, closing: 3 },
   idle: { memory: 400, share: 0.02 }
 }
-/** How long idle streams are left alone before they are looked at, and looked at, in milliseconds. */
+/**
+ * How long idle streams are left alone before they are looked at, and looked at, in milliseconds.
+ */
 const SETTLE = 15_000
 const LOOK = 10_000
 
@@ -84,11 +99,19 @@ const startTokens = async (): Promise<TokenPlace & { readonly stop: () => Promis
   ]
   const local = spawn(
     process.execPath,
-    ["--conditions=effect-zerobus-source", "--no-warnings", from("../../../src/cli/main.ts"), "local", ...options],
+    [
+      "--conditions=effect-zerobus-source",
+      "--no-warnings",
+      from("../../../src/cli/main.ts"),
+      "local",
+      ...options
+    ],
     { stdio: ["ignore", "pipe", "inherit"] }
   )
   const [line] = (await once(local.stdout, "data")) as [Buffer]
-  const { environment } = JSON.parse(line.toString()) as { readonly environment: Record<string, string> }
+  const { environment } = JSON.parse(line.toString()) as {
+    readonly environment: Record<string, string>
+  }
   return {
     workspaceUrl: environment.DATABRICKS_WORKSPACE_URL!,
     clientId: environment.DATABRICKS_CLIENT_ID!,
@@ -138,14 +161,19 @@ const startLoad = async (spec: Measured["spec"], count = streams, port = sink.po
   }
 }
 
-const entryOf = (checkout: string): string => pathToFileURL(Path.resolve(checkout, "src/index.ts")).href
+const entryOf = (checkout: string): string =>
+  pathToFileURL(Path.resolve(checkout, "src/index.ts")).href
 const all: Record<string, Measured> = {
   bare: { title: "grpc-js", spec: { client: "bare" } },
   ours: { title: "effect-zerobus", spec: { client: "ours" } },
   ...(flags.base === undefined
     ? {}
-    : { base: { title: "base", spec: { client: "ours" as LoneName, entry: entryOf(flags.base) } } }),
-  ...("folder" in native ? { native: { title: "native SDK", spec: { client: "native" as LoneName } } } : {})
+    : {
+        base: { title: "base", spec: { client: "ours" as LoneName, entry: entryOf(flags.base) } }
+      }),
+  ...("folder" in native
+    ? { native: { title: "native SDK", spec: { client: "native" as LoneName } } }
+    : {})
 }
 const measured = Object.entries(all).filter(
   ([name]) => flags.only === undefined || flags.only.split(",").includes(name)
@@ -156,7 +184,9 @@ interface Opening {
   readonly title: string
   readonly spec: Measured["spec"]
   /** What it has to reach over the native SDK. */
-  readonly goals?: { readonly time: number; readonly memory: number; readonly closing: number } | undefined
+  readonly goals?:
+    | { readonly time: number; readonly memory: number; readonly closing: number }
+    | undefined
 }
 
 const openingsOf = (tokens: TokenPlace): ReadonlyArray<Opening> =>
@@ -189,8 +219,12 @@ interface OpeningSample {
   readonly closing: number
 }
 
-/** Time and memory to open the streams and time to close them, in turns; ratios within each round. */
-const measureOpening = async (tokens: TokenPlace): Promise<ReadonlyArray<ReadonlyArray<string>>> => {
+/**
+ * Time and memory to open the streams and time to close them, in turns; ratios within each round.
+ */
+const measureOpening = async (
+  tokens: TokenPlace
+): Promise<ReadonlyArray<ReadonlyArray<string>>> => {
   const openings = openingsOf(tokens)
   const samples = openings.map((): Array<OpeningSample> => [])
   for (let round = 0; round < Number(flags.openings); round++) {
@@ -198,17 +232,31 @@ const measureOpening = async (tokens: TokenPlace): Promise<ReadonlyArray<Readonl
       const load = await startLoad(spec)
       const { millis, rss, rssBefore } = load.opened
       const closed = await load.close()
-      samples[n]!.push({ seconds: millis / 1000, memory: (rss - rssBefore) / 2 ** 20, closing: closed.millis / 1000 })
+      samples[n]!.push({
+        seconds: millis / 1000,
+        memory: (rss - rssBefore) / 2 ** 20,
+        closing: closed.millis / 1000
+      })
       await load.stop()
     }
   }
-  const reference = samples[openings.findIndex(({ spec }) => spec.client === "native" && spec.tokens !== undefined)]
+  const reference =
+    samples[openings.findIndex(({ spec }) => spec.client === "native" && spec.tokens !== undefined)]
   return openings.map(({ goals, spec, title }, n) => {
     const own = samples[n]!
     const of = (figure: (sample: OpeningSample) => number) => spreadOf(own.map(figure))
     const over = (figure: (sample: OpeningSample) => number) =>
-      spreadOf(own.map((sample, round) => figure(sample) / (reference === undefined ? NaN : figure(reference[round]!))))
-    const [time, memory, closing] = [over((s) => s.seconds), over((s) => s.memory), over((s) => s.closing)] as const
+      spreadOf(
+        own.map(
+          (sample, round) =>
+            figure(sample) / (reference === undefined ? NaN : figure(reference[round]!))
+        )
+      )
+    const [time, memory, closing] = [
+      over((s) => s.seconds),
+      over((s) => s.memory),
+      over((s) => s.closing)
+    ] as const
     if (goals !== undefined && reference !== undefined) {
       note(`${title}: time to open over the native SDK`, time.median, goals.time)
       note(`${title}: memory over the native SDK`, memory.median, goals.memory)
@@ -291,13 +339,23 @@ const measureLoad = async (observeEvery: number): Promise<ReadonlyArray<Readonly
   const bare = results[measured.findIndex(([name]) => name === "bare")]
   return measured.map(([name, { title }], n) => {
     const own = results[n]!
-    const ratios = own.map((result, round) => cpuOf(result) / (bare === undefined ? NaN : cpuOf(bare[round]!)))
+    const ratios = own.map(
+      (result, round) => cpuOf(result) / (bare === undefined ? NaN : cpuOf(bare[round]!))
+    )
     const ratio = spreadOf(ratios)
     const of = (figure: (result: LoneResult) => number) => spreadOf(own.map(figure))
     if (name === "ours") {
       note(`CPU over grpc-js, ${receiptsOf(observeEvery)}`, ratio.median, GOALS.ratio)
-      note(`acknowledgement p50 ms, ${receiptsOf(observeEvery)}`, of(({ p50 }) => p50).median, GOALS.p50)
-      note(`10 ms timer late p99 ms, ${receiptsOf(observeEvery)}`, of(({ late }) => late).median, GOALS.late)
+      note(
+        `acknowledgement p50 ms, ${receiptsOf(observeEvery)}`,
+        of(({ p50 }) => p50).median,
+        GOALS.p50
+      )
+      note(
+        `10 ms timer late p99 ms, ${receiptsOf(observeEvery)}`,
+        of(({ late }) => late).median,
+        GOALS.late
+      )
     }
     return [
       title,
@@ -314,7 +372,8 @@ const measureLoad = async (observeEvery: number): Promise<ReadonlyArray<Readonly
   })
 }
 
-const receiptsOf = (observeEvery: number): string => (observeEvery === 1 ? "each" : `one in ${observeEvery}`)
+const receiptsOf = (observeEvery: number): string =>
+  observeEvery === 1 ? "each" : `one in ${observeEvery}`
 const misses: Array<string> = []
 const note = (what: string, value: number, goal: number): void => {
   if (value > goal) misses.push(`${what}: ${digits(value)}, goal ${goal}`)
@@ -322,25 +381,45 @@ const note = (what: string, value: number, goal: number): void => {
 
 const cpus = Os.cpus()
 console.log(
-  `${cpus.length} cores (${cpus[0]?.model.trim()}), Node ${process.version}, load ${digits(Os.loadavg()[0]!)}, ` +
-    `${streams} streams, ${flags.rate} records of 100 B a second each, ${rounds} rounds of ${millis / 1000} s; median (min to max)\n`
+  `${cpus.length} cores (${cpus[0]?.model.trim()}), Node ${process.version}, load ` +
+    `${digits(Os.loadavg()[0]!)}, ` +
+    `${streams} streams, ${flags.rate} records of 100 B a second each, ${rounds} rounds of ` +
+    `${millis / 1000} s; median (min to max)\n`
 )
 const tokens = await startTokens()
 try {
   const rows: Array<ReadonlyArray<string>> = []
-  for (const observeEvery of rounds > 0 ? [1, 16] : []) rows.push(...(await measureLoad(observeEvery)))
-  const head = ["client", "receipts", "CPU us/record", "over grpc-js", "ack p50 ms", "ack p99 ms", "ack max ms"]
-  if (rows.length > 0) console.log(table([...head, "10 ms timer late p99 ms", "RSS MiB", "thousand records/s"], rows))
+  for (const observeEvery of rounds > 0 ? [1, 16] : [])
+    rows.push(...(await measureLoad(observeEvery)))
+  const head = [
+    "client",
+    "receipts",
+    "CPU us/record",
+    "over grpc-js",
+    "ack p50 ms",
+    "ack p99 ms",
+    "ack max ms"
+  ]
+  if (rows.length > 0)
+    console.log(table([...head, "10 ms timer late p99 ms", "RSS MiB", "thousand records/s"], rows))
   if (Number(flags.slowest) > 0) {
     const clients = measured.map(([, client]) => client)
-    const slowest = await measureSlowest(clients, Number(flags.slowest), ({ spec }) => startLoad(spec, 1))
+    const slowest = await measureSlowest(clients, Number(flags.slowest), ({ spec }) =>
+      startLoad(spec, 1)
+    )
     console.log(`\nOne stream with 100 records a second:\n\n${table(SLOWEST_HEAD, slowest)}`)
   }
   if (Number(flags.openings) > 0) {
     console.log(`\n${table(OPENING_HEAD, await measureOpening(tokens))}`)
   }
   if (Number(flags.idle) > 0) {
-    const head = ["idle streams, shared connections", "opened in s", "RSS MiB", "above one", "% of a core"]
+    const head = [
+      "idle streams, shared connections",
+      "opened in s",
+      "RSS MiB",
+      "above one",
+      "% of a core"
+    ]
     console.log(`\n${table(head, await measureIdle(Number(flags.idle)))}`)
   }
 } finally {

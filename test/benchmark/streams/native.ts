@@ -36,7 +36,9 @@ export const load: LoadLone = ({ port, streams: count, tokens }) => {
           const record = records[next++ % records.length]!
           const started = performance.now()
           if (observed) {
-            void streams[stream]!.ingestRecord(record).then(() => acknowledged(performance.now() - started))
+            void streams[stream]!.ingestRecord(record).then(() =>
+              acknowledged(performance.now() - started)
+            )
           } else void streams[stream]!.ingestRecordOffset(record)
         }
       },

@@ -1,6 +1,6 @@
 /**
- * This package: one fiber per tick of the load hands in what is due, and a fiber per observed record
- * awaits its receipt.
+ * This package: one fiber per tick of the load hands in what is due, and a fiber per observed
+ * record awaits its receipt.
  */
 import { Effect, Exit, ManagedRuntime, Redacted, Scope } from "effect"
 import { descriptor, TABLE } from "../clients/client.ts"
@@ -12,7 +12,9 @@ type Package = typeof import("effect-zerobus")
 const OPENING = 64
 
 export const load: LoadLone = async ({ entry, port, shared, streams: count, tokens }) => {
-  const { HeadersProvider, TableProperties, Zerobus } = (await import(entry ?? "effect-zerobus")) as Package
+  const { HeadersProvider, TableProperties, Zerobus } = (await import(
+    entry ?? "effect-zerobus"
+  )) as Package
   return async (records) => {
     const serverEndpoint = `http://127.0.0.1:${port}`
     const runtime = ManagedRuntime.make(
@@ -28,7 +30,9 @@ export const load: LoadLone = async ({ entry, port, shared, streams: count, toke
             }
       )
     )
-    const headersProvider = HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer benchmark" }) })
+    const headersProvider = HeadersProvider.make({
+      getHeaders: Effect.succeed({ authorization: "Bearer benchmark" })
+    })
     const scope = Scope.makeUnsafe()
     const streams = await runtime.runPromise(
       Effect.gen(function* () {
@@ -60,7 +64,10 @@ export const load: LoadLone = async ({ entry, port, shared, streams: count, toke
       },
       flush: () =>
         runtime.runPromise(
-          Effect.forEach(streams, (stream) => stream.flush, { concurrency: "unbounded", discard: true })
+          Effect.forEach(streams, (stream) => stream.flush, {
+            concurrency: "unbounded",
+            discard: true
+          })
         ),
       close: () => runtime.runPromise(Scope.close(scope, Exit.void))
     }

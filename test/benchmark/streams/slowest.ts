@@ -1,8 +1,8 @@
 /**
- * How long the slowest acknowledgements take of one stream that gets a hundred records a second: from
- * the first record of a process on, and once its code has run for a while. Beside the time stands
- * the processor time that the main thread spent meanwhile, which other work on the machine does not
- * lengthen. The native SDK does its own work in other threads.
+ * How long the slowest acknowledgements take of one stream that gets a hundred records a second:
+ * from the first record of a process on, and once its code has run for a while. Beside the time
+ * stands the processor time that the main thread spent meanwhile, which other work on the machine
+ * does not lengthen. The native SDK does its own work in other threads.
  */
 import { digits, spreadOf, spreadText } from "../figures.ts"
 import type { LoneOrder, LoneResult } from "./load.ts"

@@ -103,7 +103,9 @@ class Stream {
         if (upTo !== undefined) this.acknowledge(upTo)
       }
     })
-    this.call.write(framed(encodeCreate({ tableName: table, recordType: "proto", descriptor: Rows.descriptor! })))
+    this.call.write(
+      framed(encodeCreate({ tableName: table, recordType: "proto", descriptor: Rows.descriptor! }))
+    )
   }
 
   send(): void {

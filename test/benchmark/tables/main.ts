@@ -50,7 +50,11 @@ const folder = mkdtempSync(join(tmpdir(), "zerobus-tables-"))
 /** The command keeps compiled modules between its runs, and so do these processes. */
 const compiled = mkdtempSync(join(tmpdir(), "zerobus-tables-compiled-"))
 
-const start = (module: string, args: ReadonlyArray<unknown>, flags: ReadonlyArray<string> = []): ChildProcess =>
+const start = (
+  module: string,
+  args: ReadonlyArray<unknown>,
+  flags: ReadonlyArray<string> = []
+): ChildProcess =>
   fork(new URL(module, import.meta.url), args.map(String), {
     execArgv: ["--conditions=effect-zerobus-source", "--no-warnings", ...flags],
     env: { ...process.env, NODE_COMPILE_CACHE: compiled }
@@ -65,8 +69,12 @@ const answer = <A>(child: ChildProcess): Promise<A> =>
       then()
     }
     const received = (value: unknown) => settle(() => resolve(value as A))
-    const ended = (code: number | null) => settle(() => reject(new Error(`A process ended early (${code}).`)))
-    const timer = setTimeout(() => settle(() => reject(new Error(`No answer within ${LIMIT} ms.`))), LIMIT)
+    const ended = (code: number | null) =>
+      settle(() => reject(new Error(`A process ended early (${code}).`)))
+    const timer = setTimeout(
+      () => settle(() => reject(new Error(`No answer within ${LIMIT} ms.`))),
+      LIMIT
+    )
     child.on("message", received)
     child.on("exit", ended)
   })
@@ -82,7 +90,8 @@ const ask = <A>(child: ChildProcess, order: ServerOrder | LoadOrder): Promise<A>
   return answered
 }
 
-const wait = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
+const wait = (millis: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, millis))
 
 const running = new Set<ChildProcess>()
 const startServer = async (folder: string, flags: ReadonlyArray<string> = []) => {
@@ -99,8 +108,14 @@ const startLoad = async (port: number): Promise<ChildProcess> => {
   return child
 }
 
-/** Throws unless each table has the rows that were acknowledged, and at most those that were sent. */
-const check = (stored: ReadonlyArray<number>, acknowledged: ReadonlyArray<number>, sent: number): void => {
+/**
+ * Throws unless each table has the rows that were acknowledged, and at most those that were sent.
+ */
+const check = (
+  stored: ReadonlyArray<number>,
+  acknowledged: ReadonlyArray<number>,
+  sent: number
+): void => {
   const lost = acknowledged.reduce((sum, count, n) => sum + Math.max(0, count - stored[n]!), 0)
   const all = stored.reduce((sum, count) => sum + count, 0)
   if (lost > 0) throw new Error(`${lost} acknowledged rows are not in their tables.`)
@@ -189,7 +204,10 @@ const storedIn = async (folder: string): Promise<ReadonlyArray<number>> => {
   return stored
 }
 
-/** Fills the cache of compiled modules: a package has no types to strip, which takes 60 MB of a first start. */
+/**
+ * Fills the cache of compiled modules: a package has no types to strip, which takes 60 MB of a
+ * first start.
+ */
 const warmUp = async (): Promise<void> => {
   const empty = mkdtempSync(join(tmpdir(), "zerobus-tables-warm-"))
   try {
@@ -232,7 +250,8 @@ try {
     goal === undefined ? "" : `<= ${digits(goal)}`
   ])
   console.log(table(["figure", "value", "goal"], lines))
-  if (figures.some(([, value, goal]) => goal !== undefined && !(value <= goal))) process.exitCode = 1
+  if (figures.some(([, value, goal]) => goal !== undefined && !(value <= goal)))
+    process.exitCode = 1
 } finally {
   for (const child of running) child.kill("SIGKILL")
   for (const each of [folder, compiled]) rmSync(each, { recursive: true, force: true })

@@ -3,9 +3,9 @@
  * It tells its parent the port once it serves, a sample of itself for each order to measure, and
  * ends when it is told to stop.
  *
- * The faces, the store and the bounds of memory are those of `zerobus local`, without tokens. Around the store is a
- * wrapper that notes when rows of a table became durable, so that the age of the oldest one that is
- * not in the table is known here and no client has to ask.
+ * The faces, the store and the bounds of memory are those of `zerobus local`, without tokens.
+ * Around the store is a wrapper that notes when rows of a table became durable, so that the age of
+ * the oldest one that is not in the table is known here and no client has to ask.
  */
 import { Clock, Effect, Fiber } from "effect"
 import { boundHeap } from "../../../src/cli/local/heapBounds.ts"
@@ -19,11 +19,16 @@ import { Rows } from "../../../scripts/sustained/row.ts"
 import { tableName } from "./tableName.ts"
 
 /** What the parent asks for. */
-export type ServerOrder = { readonly do: "sample" } | { readonly do: "rows" } | { readonly do: "stop" }
+export type ServerOrder =
+  | { readonly do: "sample" }
+  | { readonly do: "rows" }
+  | { readonly do: "stop" }
 
 /** The server since the last sample. Times in milliseconds. */
 export interface ServerSample {
-  /** The age of the oldest durable row that was not in its table; the worst since the last sample. */
+  /**
+   * The age of the oldest durable row that was not in its table; the worst since the last sample.
+   */
   readonly lag: number
   /** Rows in all tables. */
   readonly visible: number
@@ -71,7 +76,9 @@ const serve = Effect.fnUntraced(function* (folder: string, tables: number) {
     if (found._tag === "None") yield* store.create({ ...Rows.definition, name })
   }
   const rowsOf = (name: string): number => Effect.runSync(store.stats(name)).rows
-  const watched = new Map(names.map((name): [string, Watched] => [name, { name, appended: rowsOf(name), waiting: [] }]))
+  const watched = new Map(
+    names.map((name): [string, Watched] => [name, { name, appended: rowsOf(name), waiting: [] }])
+  )
   const watching: TableStoreShape = {
     ...store,
     openWriter: (name, format) =>
@@ -134,7 +141,8 @@ const fiber = Effect.runFork(
   )
 )
 fiber.addObserver((exit) => {
-  if (exit._tag === "Success" || exit.cause.reasons.every((reason) => reason._tag === "Interrupt")) return
+  if (exit._tag === "Success" || exit.cause.reasons.every((reason) => reason._tag === "Interrupt"))
+    return
   console.error(String(exit.cause))
   process.exit(1)
 })

@@ -1,5 +1,6 @@
 /**
- * `zerobus doctor`: what it finds with right settings, and with each of the ways in which they are wrong.
+ * `zerobus doctor`: what it finds with right settings, and with each of the ways in which they are
+ * wrong.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
@@ -34,7 +35,10 @@ const environmentOf = (local: Context.Service.Shape<typeof ZerobusLocal>): Envir
 beforeAll(() =>
   Effect.gen(function* () {
     const start = (options: Parameters<typeof ZerobusLocal.layerServerMemory>[0]) =>
-      Effect.map(Layer.build(Layer.fresh(ZerobusLocal.layerServerMemory(options))), Context.get(ZerobusLocal))
+      Effect.map(
+        Layer.build(Layer.fresh(ZerobusLocal.layerServerMemory(options))),
+        Context.get(ZerobusLocal)
+      )
     const plain = yield* start({
       principals: [
         {
@@ -47,7 +51,11 @@ beforeAll(() =>
     })
     yield* plain.createTable("main.default.t(id BIGINT NOT NULL, name STRING)")
     Object.assign(served, environmentOf(plain))
-    reader = { ...served, DATABRICKS_CLIENT_ID: "reader", DATABRICKS_CLIENT_SECRET: "canary-reader" }
+    reader = {
+      ...served,
+      DATABRICKS_CLIENT_ID: "reader",
+      DATABRICKS_CLIENT_SECRET: "canary-reader"
+    }
     const proxy = yield* connectProxy({ refuse: 403 })
     refusing = {
       ...served,
@@ -84,7 +92,10 @@ const examined = async (environment: Environment, args: ReadonlyArray<string> = 
 describe("zerobus doctor", () => {
   it("finds nothing wrong with right settings, with a time for each check", async () => {
     const { code, report, skipped, text } = await examined(served)
-    assert.deepStrictEqual([code, report.ok, skipped], [0, true, ["workspace: TLS", "endpoint: TLS"]])
+    assert.deepStrictEqual(
+      [code, report.ok, skipped],
+      [0, true, ["workspace: TLS", "endpoint: TLS"]]
+    )
     assert.deepStrictEqual(
       report.checks.map(({ name }) => name),
       [
@@ -133,7 +144,8 @@ describe("zerobus doctor", () => {
   it("names settings that are missing", async () => {
     const { code, failed, skipped } = await examined({ DATABRICKS_CLIENT_ID: "me" })
     assert.deepStrictEqual([code, skipped.length], [2, 15])
-    const missing = "ZEROBUS_SERVER_ENDPOINT, DATABRICKS_WORKSPACE_URL, DATABRICKS_CLIENT_SECRET are not set"
+    const missing =
+      "ZEROBUS_SERVER_ENDPOINT, DATABRICKS_WORKSPACE_URL, DATABRICKS_CLIENT_SECRET are not set"
     assert.strictEqual(failed[0]!.detail, missing)
   })
 
@@ -146,21 +158,52 @@ describe("zerobus doctor", () => {
   it("knows URLs that are swapped, by their form or by what answers", async () => {
     const [form] = (await examined({ ...swapped(refusing), https_proxy: "" })).failed
     assert.strictEqual(form!.name, "workspace form")
-    assert.strictEqual(form!.advice, "ZEROBUS_SERVER_ENDPOINT and DATABRICKS_WORKSPACE_URL are swapped.")
+    assert.strictEqual(
+      form!.advice,
+      "ZEROBUS_SERVER_ENDPOINT and DATABRICKS_WORKSPACE_URL are swapped."
+    )
     const local = await examined(swapped(served))
     assert.strictEqual(local.failed[0]!.name, "token")
-    assert.match(local.failed[0]!.advice!, /Are ZEROBUS_SERVER_ENDPOINT and DATABRICKS_WORKSPACE_URL swapped\?/)
+    assert.match(
+      local.failed[0]!.advice!,
+      /Are ZEROBUS_SERVER_ENDPOINT and DATABRICKS_WORKSPACE_URL swapped\?/
+    )
     const workspaceUrl = served["DATABRICKS_WORKSPACE_URL"]!
     const [same] = (await examined({ ...served, ZEROBUS_SERVER_ENDPOINT: workspaceUrl })).failed
     assert.strictEqual(same!.detail, `${workspaceUrl} is the endpoint of Zerobus too`)
   })
 
   it.each<readonly [what: string, change: Environment, name: string, says: RegExp]>([
-    ["a URL with a path", { DATABRICKS_WORKSPACE_URL: "https://a.example/x" }, "workspace form", /path/],
-    ["an endpoint that is none", { ZEROBUS_SERVER_ENDPOINT: "ftp://a" }, "endpoint form", /scheme ftp/],
-    ["a host without an address", { ZEROBUS_SERVER_ENDPOINT: "https://no.invalid" }, "endpoint: name", /no address/],
-    ["a server that is down", { ZEROBUS_SERVER_ENDPOINT: "http://127.0.0.1:1" }, "endpoint: TCP", /ECONNREFUSED/],
-    ["a wrong secret", { DATABRICKS_CLIENT_SECRET: "wrong-secret" }, "token", /unknown client id or wrong secret/]
+    [
+      "a URL with a path",
+      { DATABRICKS_WORKSPACE_URL: "https://a.example/x" },
+      "workspace form",
+      /path/
+    ],
+    [
+      "an endpoint that is none",
+      { ZEROBUS_SERVER_ENDPOINT: "ftp://a" },
+      "endpoint form",
+      /scheme ftp/
+    ],
+    [
+      "a host without an address",
+      { ZEROBUS_SERVER_ENDPOINT: "https://no.invalid" },
+      "endpoint: name",
+      /no address/
+    ],
+    [
+      "a server that is down",
+      { ZEROBUS_SERVER_ENDPOINT: "http://127.0.0.1:1" },
+      "endpoint: TCP",
+      /ECONNREFUSED/
+    ],
+    [
+      "a wrong secret",
+      { DATABRICKS_CLIENT_SECRET: "wrong-secret" },
+      "token",
+      /unknown client id or wrong secret/
+    ]
   ])("finds %s", async (_, change, name, says) => {
     const { code, failed } = await examined({ ...served, ...change })
     assert.strictEqual(failed[0]!.name, name)
@@ -180,14 +223,21 @@ describe("zerobus doctor", () => {
   })
 
   it("finds privileges that are missing, with the statements that grant them", async () => {
-    const nobody = { ...served, DATABRICKS_CLIENT_ID: "nobody", DATABRICKS_CLIENT_SECRET: "canary-nobody" }
+    const nobody = {
+      ...served,
+      DATABRICKS_CLIENT_ID: "nobody",
+      DATABRICKS_CLIENT_SECRET: "canary-nobody"
+    }
     for (const [environment, name, client] of [
       [reader, "stream", "reader"],
       [nobody, "privileges", "nobody"]
     ] as const) {
       const { failed } = await examined(environment)
       assert.strictEqual(failed[0]!.name, name)
-      assert.include(failed[0]!.advice!, `GRANT SELECT, MODIFY ON TABLE main.default.t TO \`${client}\`;`)
+      assert.include(
+        failed[0]!.advice!,
+        `GRANT SELECT, MODIFY ON TABLE main.default.t TO \`${client}\`;`
+      )
     }
   })
 
@@ -199,7 +249,10 @@ describe("zerobus doctor", () => {
       failed.map(({ name }) => name),
       ["workspace: TLS", "endpoint: TLS"]
     )
-    assert.match(failed[0]!.detail, /the proxy 127\.0\.0\.1:\d+ \(set by https_proxy\) refused the tunnel with 403/)
+    assert.match(
+      failed[0]!.detail,
+      /the proxy 127\.0\.0\.1:\d+ \(set by https_proxy\) refused the tunnel with 403/
+    )
     const [untrusted] = (await examined(trusting)).failed
     assert.strictEqual(untrusted!.name, "workspace: TLS")
     assert.match(untrusted!.advice!, /NODE_EXTRA_CA_CERTS/)

@@ -1,6 +1,6 @@
 /**
- * Moving a file into a stream: records are sent while the file is still read, and reading waits where
- * the stream takes no more.
+ * Moving a file into a stream: records are sent while the file is still read, and reading waits
+ * where the stream takes no more.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Result, Stream } from "effect"
@@ -19,7 +19,11 @@ const lines = (from: number, count: number): Uint8Array =>
   Buffer.from(Array.from({ length: count }, (_, n) => `{"id":${from + n}}\n`).join(""))
 
 /** Ingests chunks into a stream with such bounds. */
-const ingest = (bytes: Stream.Stream<Uint8Array>, maxInflightRecords: number, counts = noCounts()) =>
+const ingest = (
+  bytes: Stream.Stream<Uint8Array>,
+  maxInflightRecords: number,
+  counts = noCounts()
+) =>
   Effect.gen(function* () {
     const zerobus = yield* Zerobus
     const records = new FileRecords(columns)
@@ -45,7 +49,9 @@ describe("a file into a stream", () => {
         peer.write(ackResponse(offset))
       })
       const bytes = Stream.range(0, chunks - 1).pipe(
-        Stream.mapEffect((n) => Effect.as(n === 0 ? Effect.void : Deferred.await(arrived[n - 1]!), lines(100 * n, 100)))
+        Stream.mapEffect((n) =>
+          Effect.as(n === 0 ? Effect.void : Deferred.await(arrived[n - 1]!), lines(100 * n, 100))
+        )
       )
       const { accepted } = yield* Effect.provide(ingest(bytes, 1000), memoryClient(server))
       assert.deepStrictEqual({ accepted, seen }, { accepted: 500, seen: 500 })
@@ -66,7 +72,9 @@ describe("a file into a stream", () => {
       }
       const bytes = Stream.orDie(Stream.fromAsyncIterable(chunks(), (error) => error))
       const counts = noCounts()
-      const fiber = yield* Effect.forkChild(Effect.provide(ingest(bytes, 150, counts), memoryClient(server)))
+      const fiber = yield* Effect.forkChild(
+        Effect.provide(ingest(bytes, 150, counts), memoryClient(server))
+      )
       yield* Deferred.await(full)
       yield* Fiber.interrupt(fiber)
       assert.strictEqual(counts.accepted, 150)

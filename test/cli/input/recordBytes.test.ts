@@ -19,7 +19,9 @@ const read = (name: string, content: Uint8Array) =>
     const path = Path.join(folder, name)
     Fs.writeFileSync(path, content)
     let bytes = 0
-    const chunks = yield* Stream.runCollect(recordBytes(path, { onRead: (count) => (bytes += count) }))
+    const chunks = yield* Stream.runCollect(
+      recordBytes(path, { onRead: (count) => (bytes += count) })
+    )
     return { text: Buffer.concat(chunks).toString("utf8"), bytes }
   })
 
@@ -33,9 +35,15 @@ describe("bytes of a file", () => {
     ["plain text", Buffer.from(text)],
     ["gzip", gzipSync(text)],
     ["zstd", zstdCompressSync(text)],
-    ["several gzip members", Buffer.concat([gzipSync(text.slice(0, 99)), gzipSync(text.slice(99))])],
+    [
+      "several gzip members",
+      Buffer.concat([gzipSync(text.slice(0, 99)), gzipSync(text.slice(99))])
+    ],
     ["UTF-16 with its mark", Buffer.concat([mark, utf16le])],
-    ["UTF-16 of the other order with its mark", Buffer.concat([Buffer.from(mark).swap16(), utf16be])],
+    [
+      "UTF-16 of the other order with its mark",
+      Buffer.concat([Buffer.from(mark).swap16(), utf16be])
+    ],
     ["UTF-16 without a mark", utf16le],
     ["UTF-16 of the other order without a mark", utf16be],
     ["UTF-16 in gzip", gzipSync(Buffer.concat([mark, utf16le]))]
@@ -54,14 +62,20 @@ describe("bytes of a file", () => {
     })
   )
 
-  it.live("that are no character in UTF-16 are none in UTF-8, and nothing around them is lost", () =>
-    Effect.gen(function* () {
-      const broken = Buffer.concat([mark, Buffer.from("a\n\ud800b\n\udc00\ud800", "utf16le"), Buffer.of(0x41)])
-      const path = Path.join(folder, "broken")
-      Fs.writeFileSync(path, broken)
-      const bytes = Buffer.concat(yield* Stream.runCollect(recordBytes(path)))
-      assert.strictEqual(bytes.toString("latin1"), "\u00ef\u00bb\u00bfa\n\u00ffb\n\u00ff\u00ff")
-    })
+  it.live(
+    "that are no character in UTF-16 are none in UTF-8, and nothing around them is lost",
+    () =>
+      Effect.gen(function* () {
+        const broken = Buffer.concat([
+          mark,
+          Buffer.from("a\n\ud800b\n\udc00\ud800", "utf16le"),
+          Buffer.of(0x41)
+        ])
+        const path = Path.join(folder, "broken")
+        Fs.writeFileSync(path, broken)
+        const bytes = Buffer.concat(yield* Stream.runCollect(recordBytes(path)))
+        assert.strictEqual(bytes.toString("latin1"), "\u00ef\u00bb\u00bfa\n\u00ffb\n\u00ff\u00ff")
+      })
   )
 
   it.live.each<readonly [string, Buffer, RegExp]>([

@@ -1,7 +1,7 @@
 /**
- * The Dockerfile and compose.yaml: no mistakes that a linter of Dockerfiles finds, keys that Compose has, and
- * a command and variables with which the server of compose.yaml starts and its client reaches it. An image
- * is not built here.
+ * The Dockerfile and compose.yaml: no mistakes that a linter of Dockerfiles finds, keys that
+ * Compose has, and a command and variables with which the server of compose.yaml starts and its
+ * client reaches it. An image is not built here.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { validate } from "dockerfile-utils"
@@ -37,19 +37,26 @@ const withDefaults = (text: string): string => text.replace(/\$\{\w+:-([^}]*)\}/
 describe("the Dockerfile", () => {
   const lines = read("Dockerfile").replaceAll("\\\n", " ").split("\n")
   const args = (instruction: string) =>
-    lines.filter((line) => line.startsWith(`${instruction} `)).map((line) => line.slice(instruction.length + 1))
+    lines
+      .filter((line) => line.startsWith(`${instruction} `))
+      .map((line) => line.slice(instruction.length + 1))
 
   it("has no mistake that the linter finds, and one that is put in is found", () => {
     assert.deepStrictEqual(validate(read("Dockerfile")), [])
     assert.isAbove(validate(`${read("Dockerfile")}EXPOSED 1\n`).length, 0)
   })
 
-  it("runs a Node that the package supports, as a user without rights, and no server for production", () => {
-    const [least = 0] = /\d+/.exec(manifest.engines.node)!.map(Number)
-    for (const image of args("FROM")) assert.isAtLeast(Number(/^node:(\d+)-slim/.exec(image)![1]), least)
-    assert.deepStrictEqual(args("USER"), ["node"])
-    assert.notMatch(read("Dockerfile"), /NODE_ENV/)
-  })
+  it(
+    "runs a Node that the package supports, as a user without rights, and no server for " +
+      "production",
+    () => {
+      const [least = 0] = /\d+/.exec(manifest.engines.node)!.map(Number)
+      for (const image of args("FROM"))
+        assert.isAtLeast(Number(/^node:(\d+)-slim/.exec(image)![1]), least)
+      assert.deepStrictEqual(args("USER"), ["node"])
+      assert.notMatch(read("Dockerfile"), /NODE_ENV/)
+    }
+  )
 
   it("starts the server with flags that there are, and copies no secrets or builds", async () => {
     const words = JSON.parse(args("CMD").at(-1)!) as ReadonlyArray<string>
@@ -65,7 +72,8 @@ describe("the Dockerfile", () => {
   }, 60_000)
 
   it("is not in the npm package", () => {
-    for (const name of ["Dockerfile", "compose.yaml", ".dockerignore"]) assert.notInclude(manifest.files, name)
+    for (const name of ["Dockerfile", "compose.yaml", ".dockerignore"])
+      assert.notInclude(manifest.files, name)
   })
 })
 
@@ -79,7 +87,8 @@ describe("compose.yaml", () => {
         assert.match(volume, /^\w+:\/\w+(?::ro)?$/)
         assert.property(compose.volumes, volume.split(":")[0]!)
       }
-      for (const other of Object.keys(service.depends_on ?? {})) assert.property(compose.services, other)
+      for (const other of Object.keys(service.depends_on ?? {}))
+        assert.property(compose.services, other)
       // Reached from this machine alone.
       for (const port of service.ports ?? []) assert.match(port, /^127\.0\.0\.1:(\d+):\1$/)
     }

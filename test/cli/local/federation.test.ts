@@ -37,10 +37,16 @@ describe("subjects", () => {
   it.effect("belong to principals that there are", () =>
     Effect.gen(function* () {
       const subjects = yield* subjectsOf(["a=system:x", "b=y=z", "a=second"], ["a", "b", "c"])
-      assert.deepStrictEqual([subjects("a"), subjects("b"), subjects("c")], [["system:x", "second"], ["y=z"], []])
+      assert.deepStrictEqual(
+        [subjects("a"), subjects("b"), subjects("c")],
+        [["system:x", "second"], ["y=z"], []]
+      )
       const { message } = yield* Effect.flip(subjectsOf(["d=x"], ["a", "b"]))
       assert.match(message, /no principal d for --subject\. There are a, b/)
-      assert.match((yield* Effect.flip(subjectsOf(["nobody"], ["a"]))).message, /must read principal=subject/)
+      assert.match(
+        (yield* Effect.flip(subjectsOf(["nobody"], ["a"]))).message,
+        /must read principal=subject/
+      )
     })
   )
 })

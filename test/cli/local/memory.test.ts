@@ -1,8 +1,16 @@
-/** Every command against a server in memory: what needs no files works, and the rest says why it does not. */
+/**
+ * Every command against a server in memory: what needs no files works, and the rest says why it
+ * does not.
+ */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { type LocalServer, startServer, temporaryFolder, zerobus } from "../../support/commandLine.ts"
+import {
+  type LocalServer,
+  startServer,
+  temporaryFolder,
+  zerobus
+} from "../../support/commandLine.ts"
 
 const name = "main.default.t"
 const folder = temporaryFolder()
@@ -24,12 +32,18 @@ const noFiles =
 describe("with a server in memory", () => {
   it.each<readonly [args: ReadonlyArray<string>, says: RegExp]>([
     [["ingest", record, "--table", name], /^1 record durable in main\.default\.t/],
-    [["table", "show", name], /^main\.default\.t\n {2}id {2}bigint\nlocation memory:main\.default\.t\n$/],
+    [
+      ["table", "show", name],
+      /^main\.default\.t\n {2}id {2}bigint\nlocation memory:main\.default\.t\n$/
+    ],
     [["table", "show", name, "--json"], /"location":"memory:main\.default\.t"\}\n$/],
     [["table", "alter", name, "add", "column", "more INT"], /^Added 1 column/],
     [["table", "create", "main.default.u(id INT)"], /^Created main\.default\.u with 1 column\./],
     [["table", "list"], /^main\.default\.t {2}2 columns\nmain\.default\.u {2}1 column\n$/],
-    [["generate", "--table", name, "--output-dir", Path.join(folder, "generated")], /t\.proto written/],
+    [
+      ["generate", "--table", name, "--output-dir", Path.join(folder, "generated")],
+      /t\.proto written/
+    ],
     [["doctor", "--table", name], /No check failed\.\n$/],
     [["table", "drop", "main.default.u", "--yes"], /^Dropped main\.default\.u\./]
   ])("%j works", async (args, says) => {
@@ -43,7 +57,10 @@ describe("with a server in memory", () => {
     [["table", "snippet", name], noFiles],
     [["table", "rewrite", name], noFiles],
     [["table", "salvage", name, "--to", Path.join(folder, "salvaged")], noFiles],
-    [["table", "register", Path.join(folder, "main/default/v")], /keeps its tables in memory and has no data folder/]
+    [
+      ["table", "register", Path.join(folder, "main/default/v")],
+      /keeps its tables in memory and has no data folder/
+    ]
   ])("%j says why it cannot work", async (args, says) => {
     const { code, err, out } = await zerobus(args, server.environment)
     assert.deepStrictEqual([code, out], [2, ""])

@@ -11,7 +11,9 @@ import {
 } from "../../../src/cli/local/principals.ts"
 
 describe("a principal", () => {
-  it.effect.each<readonly [text: string, clientId: string, grants: ReadonlyArray<unknown> | undefined]>([
+  it.effect.each<
+    readonly [text: string, clientId: string, grants: ReadonlyArray<unknown> | undefined]
+  >([
     ["writer", "writer", undefined],
     ["nobody: NONE", "nobody", []],
     [
@@ -20,7 +22,8 @@ describe("a principal", () => {
       [{ on: "main", privileges: ["USE CATALOG", "USE SCHEMA", "SELECT"] }]
     ],
     [
-      " a.b-c : USE CATALOG ON CATALOG main; USE SCHEMA ON SCHEMA main.default; SELECT, MODIFY ON TABLE main.default.t;",
+      " a.b-c : USE CATALOG ON CATALOG main; USE SCHEMA ON SCHEMA main.default; SELECT, MODIFY " +
+        "ON TABLE main.default.t;",
       "a.b-c",
       [
         { on: "main", privileges: ["USE CATALOG"] },
@@ -28,7 +31,11 @@ describe("a principal", () => {
         { on: "main.default.t", privileges: ["SELECT", "MODIFY"] }
       ]
     ],
-    ["x: ALL PRIVILEGES ON main.default", "x", [{ on: "main.default", privileges: ["USE SCHEMA", "SELECT", "MODIFY"] }]]
+    [
+      "x: ALL PRIVILEGES ON main.default",
+      "x",
+      [{ on: "main.default", privileges: ["USE SCHEMA", "SELECT", "MODIFY"] }]
+    ]
   ])("%s", ([text, clientId, grants]) =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* principalOf(text), { clientId, grants: grants as never })
@@ -38,7 +45,10 @@ describe("a principal", () => {
   it.effect.each<readonly [text: string, says: RegExp]>([
     ["", /its name has letters/],
     ["a b", /its name has letters/],
-    ["a-b=secret: NONE", /^The --principal "a-b" takes no secret, .*Set ZEROBUS_LOCAL_SECRET_A_B, or leave it/],
+    [
+      "a-b=secret: NONE",
+      /^The --principal "a-b" takes no secret, .*Set ZEROBUS_LOCAL_SECRET_A_B, or leave it/
+    ],
     ["local-client", /the principal that every server has/],
     ["a:", /names no grant/],
     ["a: SELECT", /"SELECT" is no grant/],
@@ -48,8 +58,14 @@ describe("a principal", () => {
       "a: WRITE ON main",
       /"WRITE" is no privilege\. There are USE CATALOG, USE SCHEMA, SELECT, MODIFY and ALL PRIVILEGES/
     ],
-    ["a: USE CATALOG ON main.default", /USE CATALOG is granted on a catalog, and main\.default is none/],
-    ["a: USE SCHEMA ON main.default.t", /USE SCHEMA is granted on a catalog or a schema, and main\.default\.t is none/]
+    [
+      "a: USE CATALOG ON main.default",
+      /USE CATALOG is granted on a catalog, and main\.default is none/
+    ],
+    [
+      "a: USE SCHEMA ON main.default.t",
+      /USE SCHEMA is granted on a catalog or a schema, and main\.default\.t is none/
+    ]
   ])("is refused: %s", ([text, says]) =>
     Effect.gen(function* () {
       assert.match((yield* Effect.flip(principalOf(text))).message, says)
@@ -72,7 +88,10 @@ describe("a principal", () => {
     }).pipe(
       Effect.provideService(
         ConfigProvider.ConfigProvider,
-        ConfigProvider.fromEnvRecord({ ZEROBUS_LOCAL_SECRET_A_B: "word", ZEROBUS_LOCAL_SECRET_C: "" })
+        ConfigProvider.fromEnvRecord({
+          ZEROBUS_LOCAL_SECRET_A_B: "word",
+          ZEROBUS_LOCAL_SECRET_C: ""
+        })
       )
     )
   )
@@ -87,6 +106,12 @@ it("grants are said in words", () => {
   )
 })
 
-it.each(["plain-1", "a b", "it's $HOME `x`", "*", ""])("a text is one word of a shell: %s", (text) => {
-  assert.strictEqual(execFileSync("sh", ["-c", `printf %s ${shellText(text)}`], { encoding: "utf8" }), text)
-})
+it.each(["plain-1", "a b", "it's $HOME `x`", "*", ""])(
+  "a text is one word of a shell: %s",
+  (text) => {
+    assert.strictEqual(
+      execFileSync("sh", ["-c", `printf %s ${shellText(text)}`], { encoding: "utf8" }),
+      text
+    )
+  }
+)

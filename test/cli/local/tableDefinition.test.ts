@@ -8,26 +8,40 @@ const differs = (columns: string) => differenceText(table(`main.default.t(${colu
 
 describe("differenceText", () => {
   it("is silent about equal tables, and about comments", () => {
-    assert.isUndefined(differs("id BIGINT NOT NULL COMMENT 'key', name STRING, place STRUCT<lat: DOUBLE>"))
+    assert.isUndefined(
+      differs("id BIGINT NOT NULL COMMENT 'key', name STRING, place STRUCT<lat: DOUBLE>")
+    )
   })
 
   it.each<readonly [columns: string, says: ReadonlyArray<string>]>([
     ["id BIGINT NOT NULL, name STRING", ["it also has the column place."]],
     ["name STRING, place STRUCT<lat: DOUBLE>", ["it also has the column id, which is NOT NULL"]],
-    ["id BIGINT NOT NULL, place STRUCT<lat: DOUBLE>, name STRING", ["its column name has another place"]],
+    [
+      "id BIGINT NOT NULL, place STRUCT<lat: DOUBLE>, name STRING",
+      ["its column name has another place"]
+    ],
     ["id BIGINT, name STRING, place STRUCT<lat: DOUBLE>", ["its column id differs in NOT NULL"]],
-    ["id INT NOT NULL, name STRING, place STRUCT<lat: DOUBLE>", ["column id is int here and bigint in the table."]],
+    [
+      "id INT NOT NULL, name STRING, place STRUCT<lat: DOUBLE>",
+      ["column id is int here and bigint in the table."]
+    ],
     [
       "id BIGINT NOT NULL, name STRING, place STRUCT<lat: DOUBLE>) PARTITIONED BY (id",
       ["it is not partitioned, not partitioned by id."]
     ],
     [
-      "id BIGINT NOT NULL, name STRING, place STRUCT<lat: DOUBLE, lon: DOUBLE>, a INT, b ARRAY<STRING>",
-      ["no column place.lon", "no column a;", "zerobus table alter main.default.t add column 'a INT, b ARRAY<STRING>'."]
+      "id BIGINT NOT NULL, name STRING, place STRUCT<lat: DOUBLE, lon: DOUBLE>, a INT, b " +
+        "ARRAY<STRING>",
+      [
+        "no column place.lon",
+        "no column a;",
+        "zerobus table alter main.default.t add column 'a INT, b ARRAY<STRING>'."
+      ]
     ]
   ])("%s", (columns, says) => {
     const text = differs(columns)
-    for (const part of ["The table main.default.t exists and is kept as it is: ", ...says]) assert.include(text, part)
+    for (const part of ["The table main.default.t exists and is kept as it is: ", ...says])
+      assert.include(text, part)
   })
 
   it("names ten differences at most", () => {

@@ -2,7 +2,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { type Environment, start, startServer, temporaryFolder, zerobus } from "../../support/commandLine.ts"
+import {
+  type Environment,
+  start,
+  startServer,
+  temporaryFolder,
+  zerobus
+} from "../../support/commandLine.ts"
 
 const folder = temporaryFolder()
 const file = Path.join(folder, "schema.sql")
@@ -10,7 +16,9 @@ const first = "CREATE TABLE main.default.a(id BIGINT NOT NULL, note STRING);\n"
 
 const columnsOf = async (name: string, environment: Environment) => {
   const { err, out } = await zerobus(["table", "show", name, "--json"], environment)
-  return err === "" ? JSON.parse(out).columns.map((column: { readonly name: string }) => column.name) : err
+  return err === ""
+    ? JSON.parse(out).columns.map((column: { readonly name: string }) => column.name)
+    : err
 }
 
 describe("zerobus local --tables", () => {
@@ -25,7 +33,8 @@ describe("zerobus local --tables", () => {
     }
     Fs.writeFileSync(
       file,
-      "CREATE TABLE main.default.new(id INT);\nCREATE TABLE main.default.a(id INT NOT NULL, note STRING, more INT)"
+      "CREATE TABLE main.default.new(id INT);\nCREATE TABLE main.default.a(id INT NOT NULL, " +
+        "note STRING, more INT)"
     )
     const refused = await start(["local", ...args, "--port", "0", "--http-port", "0"]).end
     assert.strictEqual(refused.code, 2)
@@ -55,20 +64,29 @@ describe("zerobus local --watch", () => {
       const watched = Path.join(folder, `watched${where}.sql`)
       Fs.writeFileSync(watched, first)
       const place = where === "disk" ? ["--data-dir", Path.join(folder, "watched")] : [where]
-      const server = await startServer([...place, "--tables", watched, "--watch", "--log-format", "json"])
+      const server = await startServer([
+        ...place,
+        "--tables",
+        watched,
+        "--watch",
+        "--log-format",
+        "json"
+      ])
       const { environment } = server
       const replace = (text: string) => {
         Fs.writeFileSync(`${watched}.new`, text)
         Fs.renameSync(`${watched}.new`, watched)
       }
-      const reads = (count: number) => server.says(new RegExp(`(?:"The file of tables was read"[^]*){${count}}`))
+      const reads = (count: number) =>
+        server.says(new RegExp(`(?:"The file of tables was read"[^]*){${count}}`))
 
       replace(`${first}CREATE TABLE main.default.b(id INT);`)
       await reads(1)
       assert.deepStrictEqual(await columnsOf("main.default.b", environment), ["id"])
 
       replace(
-        "CREATE TABLE main.default.a(id INT NOT NULL, more STRUCT<x: INT>, must INT NOT NULL) PARTITIONED BY (id);"
+        "CREATE TABLE main.default.a(id INT NOT NULL, more STRUCT<x: INT>, must INT NOT NULL) " +
+          "PARTITIONED BY (id);"
       )
       await reads(2)
       assert.deepStrictEqual(await columnsOf("main.default.a", environment), ["id", "note", "more"])
@@ -105,15 +123,25 @@ describe("zerobus local --watch", () => {
     const before = await startServer(args)
     before.child.kill("SIGTERM")
     await before.end
-    Fs.writeFileSync(file, "CREATE TABLE main.default.a(id BIGINT NOT NULL, note STRING, more INT);")
+    Fs.writeFileSync(
+      file,
+      "CREATE TABLE main.default.a(id BIGINT NOT NULL, note STRING, more INT);"
+    )
     const after = await startServer(args)
-    assert.deepStrictEqual(await columnsOf("main.default.a", after.environment), ["id", "note", "more"])
+    assert.deepStrictEqual(await columnsOf("main.default.a", after.environment), [
+      "id",
+      "note",
+      "more"
+    ])
     after.child.kill("SIGTERM")
     await after.end
     Fs.writeFileSync(file, "CREATE TABLE main.default.a(id BIGINT NOT NULL, more INT);")
     const refused = await start(["local", ...args, "--port", "0", "--http-port", "0"]).end
     assert.strictEqual(refused.code, 2)
-    assert.match(refused.err.replace(/\s+/g, " "), /main\.default\.a: The table also has the column note\./)
+    assert.match(
+      refused.err.replace(/\s+/g, " "),
+      /main\.default\.a: The table also has the column note\./
+    )
   }, 60_000)
 })
 

@@ -30,16 +30,34 @@ create table main.shop.\`items\`(id BIGINT)
   })
 
   it.each<readonly [text: string, says: RegExp]>([
-    ["\nCREATE VIEW main.default.v AS SELECT 1;", /Expected "\(" at line 2, character 8, found "VIEW/],
+    [
+      "\nCREATE VIEW main.default.v AS SELECT 1;",
+      /Expected "\(" at line 2, character 8, found "VIEW/
+    ],
     ["main.default.t(a INT);", /Expected CREATE TABLE at character 1/],
-    ["CREATE TABLE main.default.t(a INT);\nGRANT SELECT ON x TO y;", /Expected CREATE TABLE at line 2, character 1/],
-    ["CREATE TABLE main.default.t(a INT)\nCREATE TABLE main.default.u(a INT)", /at line 2, character 1, found "CREATE/],
-    ["CREATE TABLE main.default.t(a INT);\nCREATE TABLE main.default.T(a INT)", /main\.default\.T is there twice/],
+    [
+      "CREATE TABLE main.default.t(a INT);\nGRANT SELECT ON x TO y;",
+      /Expected CREATE TABLE at line 2, character 1/
+    ],
+    [
+      "CREATE TABLE main.default.t(a INT)\nCREATE TABLE main.default.u(a INT)",
+      /at line 2, character 1, found "CREATE/
+    ],
+    [
+      "CREATE TABLE main.default.t(a INT);\nCREATE TABLE main.default.T(a INT)",
+      /main\.default\.T is there twice/
+    ],
     ["CREATE TABLE t(a INT)", /The table at character 1 cannot be used: /],
     ["CREATE TABLE main.default.t(a INT /* b", /The comment at character 35 is not closed/],
-    ["CREATE TABLE main.default.t(\na INT COMMENT 'b", /The quote at line 2, character 15 is not closed/],
+    [
+      "CREATE TABLE main.default.t(\na INT COMMENT 'b",
+      /The quote at line 2, character 15 is not closed/
+    ],
     ["CREATE TABLE main.default.t(\na MONEY)", /^At line 2, character 3: MONEY is not a supported/],
-    ["CREATE TABLE main.default.t(\na INT,\n b VARCHAR(9))", /^At line 3, character 4: VARCHAR .* STRING/],
+    [
+      "CREATE TABLE main.default.t(\na INT,\n b VARCHAR(9))",
+      /^At line 3, character 4: VARCHAR .* STRING/
+    ],
     ["CREATE TABLE main.default.t(\na DECIMAL(50))", /^At line 2, character 3: .*DECIMAL/],
     ["CREATE TABLE main.default.t(\n`a b` INT)", /^At line 2, character 1: .*a b/],
     ["CREATE TABLE main.default.t(\na-b INT)", /^At line 2, character 1: .*a-b/],
@@ -51,8 +69,12 @@ create table main.shop.\`items\`(id BIGINT)
   it.live("is a file that can be read, of bounded size", () =>
     Effect.gen(function* () {
       const folder = temporaryFolder()
-      const refused = (path: string) => Effect.map(Effect.flip(readTablesFile(path)), ({ message }) => message)
-      assert.match(yield* refused(Path.join(folder, "none.sql")), /none\.sql of --tables cannot be read: ENOENT/)
+      const refused = (path: string) =>
+        Effect.map(Effect.flip(readTablesFile(path)), ({ message }) => message)
+      assert.match(
+        yield* refused(Path.join(folder, "none.sql")),
+        /none\.sql of --tables cannot be read: ENOENT/
+      )
       assert.match(yield* refused(folder), /It is not a plain file/)
       const unknown = Path.join(folder, "unknown.sql")
       Fs.writeFileSync(unknown, "CREATE TABLE main.default.t(\na MONEY);")
@@ -71,13 +93,17 @@ create table main.shop.\`items\`(id BIGINT)
 })
 
 describe("the change of a table", () => {
-  const existing = table("main.default.t(id BIGINT NOT NULL, place STRUCT<lat: DOUBLE>, tags ARRAY<STRING>)")
+  const existing = table(
+    "main.default.t(id BIGINT NOT NULL, place STRUCT<lat: DOUBLE>, tags ARRAY<STRING>)"
+  )
   const change = (columns: string) => {
     const { added, unchangeable } = changeOf(table(`main.default.T(${columns})`), existing)
     return [added!.map(({ name }) => name), unchangeable.map(({ column, kind }) => [kind, column])]
   }
 
-  it.each<readonly [columns: string, added: ReadonlyArray<string>, unchangeable: ReadonlyArray<unknown>]>([
+  it.each<
+    readonly [columns: string, added: ReadonlyArray<string>, unchangeable: ReadonlyArray<unknown>]
+  >([
     ["id BIGINT NOT NULL COMMENT 'key', place STRUCT<lat: DOUBLE>, tags ARRAY<STRING>", [], []],
     ["a INT, tags ARRAY<STRING>, ID BIGINT NOT NULL, place STRUCT<lat: DOUBLE>", ["a"], []],
     [
@@ -85,7 +111,11 @@ describe("the change of a table", () => {
       ["place.lon", "b"],
       []
     ],
-    ["id INT NOT NULL, place STRUCT<lat: DOUBLE>, tags ARRAY<STRING>, b INT", ["b"], [["COLUMN_CHANGED", "id"]]],
+    [
+      "id INT NOT NULL, place STRUCT<lat: DOUBLE>, tags ARRAY<STRING>, b INT",
+      ["b"],
+      [["COLUMN_CHANGED", "id"]]
+    ],
     ["id BIGINT, place STRUCT<lat: DOUBLE>, tags ARRAY<STRING>", [], [["COLUMN_CHANGED", "id"]]],
     [
       "place STRUCT<lon: DOUBLE>, tags ARRAY<INT>",
@@ -97,7 +127,8 @@ describe("the change of a table", () => {
       ]
     ],
     [
-      "id BIGINT NOT NULL, place STRUCT<lat: DOUBLE, lon: DOUBLE NOT NULL>, tags ARRAY<STRING>, b INT NOT NULL",
+      "id BIGINT NOT NULL, place STRUCT<lat: DOUBLE, lon: DOUBLE NOT NULL>, tags ARRAY<STRING>, " +
+        "b INT NOT NULL",
       [],
       [
         ["NEW_COLUMN_NOT_NULL", "place.lon"],

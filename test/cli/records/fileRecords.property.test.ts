@@ -7,16 +7,25 @@ import { Effect, Result, Schema } from "effect"
 import { CsvShortcut } from "../../../src/cli/records/csvShortcut.ts"
 import { FileRecords } from "../../../src/cli/records/fileRecords.ts"
 import { JsonShortcut } from "../../../src/cli/records/jsonShortcut.ts"
-import { type Checked, csvColumns, jsonCheck, rowCheck } from "../../../src/cli/records/recordCheck.ts"
+import {
+  type Checked,
+  csvColumns,
+  jsonCheck,
+  rowCheck
+} from "../../../src/cli/records/recordCheck.ts"
 import type { Format } from "../../../src/cli/records/fileKind.ts"
 import { PlacedRow, reader, type SourceRecord } from "../../../src/cli/records/recordFile.ts"
-import { type ColumnDefinition, parseTableDefinition } from "../../../src/internal/columns/columnType.ts"
+import {
+  type ColumnDefinition,
+  parseTableDefinition
+} from "../../../src/internal/columns/columnType.ts"
 import { columnTree, makeLeaves } from "../../../src/local/parquet/columnTree.ts"
 import { jsonDecoder } from "../../../src/local/records/jsonDecoder.ts"
 import { encode } from "../../support/byteSink.ts"
 import { edges, types } from "../../support/valueEdges.ts"
 
-const columnsOf = (text: string) => Result.getOrThrow(parseTableDefinition(`c.s.t(${text})`)).columns
+const columnsOf = (text: string) =>
+  Result.getOrThrow(parseTableDefinition(`c.s.t(${text})`)).columns
 
 /** The cells that the local server stores for a record, as text. */
 const cellsOf = (columns: ReadonlyArray<ColumnDefinition>, json: Uint8Array): string => {
@@ -44,7 +53,11 @@ const recordsOf = (format: Format, text: string | Uint8Array) => {
 }
 
 /** Holds what is sent against the exact check, for each record of the text, and counts them. */
-const agree = (columns: ReadonlyArray<ColumnDefinition>, format: Format, text: string | Uint8Array): number => {
+const agree = (
+  columns: ReadonlyArray<ColumnDefinition>,
+  format: Format,
+  text: string | Uint8Array
+): number => {
   const { header, records } = recordsOf(format, text)
   const sent = new FileRecords(columns)
   let check = jsonCheck(columns)
@@ -65,7 +78,9 @@ const agree = (columns: ReadonlyArray<ColumnDefinition>, format: Format, text: s
     assert.strictEqual(
       outcome(
         columns,
-        written instanceof Uint8Array ? { json: Buffer.from(written).toString() } : { problem: written.message }
+        written instanceof Uint8Array
+          ? { json: Buffer.from(written).toString() }
+          : { problem: written.message }
       ),
       outcome(columns, check(plain)),
       record.text
@@ -78,7 +93,9 @@ const small = edges.filter((value) => value.length < 2000)
 
 describe("a JSON record the short way", () => {
   it.each(types)("agrees with the exact check for %s at every edge", (type) => {
-    const columns = columnsOf(`v ${type}, t TIMESTAMP, s STRING NOT NULL, w STRUCT<v: ${type}>, l ARRAY<${type}>`)
+    const columns = columnsOf(
+      `v ${type}, t TIMESTAMP, s STRING NOT NULL, w STRUCT<v: ${type}>, l ARRAY<${type}>`
+    )
     const lines = small.flatMap((value) => [
       `{"v":${value},"t":"2026-11-22T08:30:00Z","s":"x"}`,
       ` {"s": "æ\\n\\"\\u00e6" , "v"\t: ${value} } \r`,
@@ -119,11 +136,13 @@ describe("a JSON record the short way", () => {
     { names: Names },
     ({ names }) =>
       Effect.sync(() => {
-        const columns = ["id", "a_b", "a__b", "größe", "__proto__"].map((name): ColumnDefinition => ({
-          name,
-          type: { _tag: "Int" },
-          nullable: true
-        }))
+        const columns = ["id", "a_b", "a__b", "größe", "__proto__"].map(
+          (name): ColumnDefinition => ({
+            name,
+            type: { _tag: "Int" },
+            nullable: true
+          })
+        )
         const record = (values: ReadonlyArray<string>) => `{${values.join(",")}}`
         const members = names.map((name, index) => `${JSON.stringify(name)}:${index}`)
         const inner: ReadonlyArray<ColumnDefinition> = [
@@ -137,7 +156,11 @@ describe("a JSON record the short way", () => {
         if (new Set(names).size < names.length || names.length === 0) return
         assert.strictEqual("problem" in json, "problem" in targets, names.join("|"))
         if ("problem" in targets) return
-        const row = rowCheck(targets)({ line: 2, text: "", fields: names.map((_, index) => String(index)) })
+        const row = rowCheck(targets)({
+          line: 2,
+          text: "",
+          fields: names.map((_, index) => String(index))
+        })
         if ("problem" in row || "problem" in json) throw new Error("refused")
         assert.deepStrictEqual(
           Object.entries(JSON.parse(row.json)).sort(),
@@ -153,7 +176,9 @@ describe("a JSON record the short way", () => {
     assert.strictEqual(agree(columns, "ndjson", `{"rows":[\n${row.repeat(4000)}{}]}\n`), 4002)
   })
 
-  const Digits = Schema.Array(Schema.Literals([..."0123456789.-+eE "])).check(Schema.isMaxLength(24))
+  const Digits = Schema.Array(Schema.Literals([..."0123456789.-+eE "])).check(
+    Schema.isMaxLength(24)
+  )
   it.effect.prop(
     "agrees with the exact check for anything like a number",
     { digits: Digits },
@@ -169,8 +194,16 @@ describe("a JSON record the short way", () => {
           "DATE",
           "TIMESTAMP"
         ]) {
-          agree(columnsOf(`v ${type}`), "ndjson", `{"v":${digits.join("")}}\n{"v":"${digits.join("")}"}`)
-          agree(columnsOf(`v ${type}, k INT`), "csv", `v,k\n${digits.join("")},1\n"${digits.join("")}",2`)
+          agree(
+            columnsOf(`v ${type}`),
+            "ndjson",
+            `{"v":${digits.join("")}}\n{"v":"${digits.join("")}"}`
+          )
+          agree(
+            columnsOf(`v ${type}, k INT`),
+            "csv",
+            `v,k\n${digits.join("")},1\n"${digits.join("")}",2`
+          )
         }
       }),
     { arbitrary: { runs: 100 } }
@@ -195,7 +228,11 @@ describe("a JSON record the short way", () => {
         const spaced = JSON.stringify(value, null, 1).replaceAll("\n", "\t")
         const twice = text.replaceAll('"b":', '"a":')
         const lines = [text, spaced, twice].map((one) => `{"v":${one},"d":"2026-11-22"}`)
-        for (const type of ["VARIANT", "MAP<STRING, VARIANT>", "ARRAY<MAP<STRING, MAP<STRING, DOUBLE>>>"]) {
+        for (const type of [
+          "VARIANT",
+          "MAP<STRING, VARIANT>",
+          "ARRAY<MAP<STRING, MAP<STRING, DOUBLE>>>"
+        ]) {
           agree(columnsOf(`v ${type}, d DATE`), "ndjson", lines.join("\n"))
         }
       }),
@@ -237,9 +274,17 @@ describe("a JSON record the short way", () => {
         const two = (value: number) => String(value).padStart(2, "0")
         const whole = `${String(year).padStart(4, "0")}-${two(month)}-${two(day)}T12:34:56.1234567Z`
         const changed = whole.slice(0, at) + instead + whole.slice(at + 1)
-        const texts = [whole, changed].flatMap((text) => [text, text.slice(0, length), text.slice(0, 10)])
+        const texts = [whole, changed].flatMap((text) => [
+          text,
+          text.slice(0, length),
+          text.slice(0, 10)
+        ])
         for (const type of ["DATE", "TIMESTAMP", "TIMESTAMP_NTZ"]) {
-          agree(columnsOf(`v ${type}`), "ndjson", texts.map((text) => `{"v":${JSON.stringify(text)}}`).join("\n"))
+          agree(
+            columnsOf(`v ${type}`),
+            "ndjson",
+            texts.map((text) => `{"v":${JSON.stringify(text)}}`).join("\n")
+          )
           const rows = texts.map((text, n) => `${JSON.stringify(text)},${n}`)
           agree(columnsOf(`v ${type}, k INT`), "csv", `v,k\n${rows.join("\n")}`)
         }
@@ -248,7 +293,18 @@ describe("a JSON record the short way", () => {
   )
 
   const Texts = Schema.Array(
-    Schema.Literals([...'"\\{}[]:, \t\n', "æ", "🜁", "\u2028", "\u0000", "\\u00e6", "\\ud800", '""', "\\n", "a"])
+    Schema.Literals([
+      ...'"\\{}[]:, \t\n',
+      "æ",
+      "🜁",
+      "\u2028",
+      "\u0000",
+      "\\u00e6",
+      "\\ud800",
+      '""',
+      "\\n",
+      "a"
+    ])
   )
   it.effect.prop(
     "agrees with the exact check for any text, and for bytes that are no UTF-8",
@@ -269,7 +325,11 @@ describe("a JSON record the short way", () => {
           agree(
             columns,
             format,
-            Buffer.concat([Buffer.from(whole.slice(0, at)), Buffer.from([byte]), Buffer.from(whole.slice(at))])
+            Buffer.concat([
+              Buffer.from(whole.slice(0, at)),
+              Buffer.from([byte]),
+              Buffer.from(whole.slice(at))
+            ])
           )
         }
       }),
@@ -298,7 +358,10 @@ describe("a JSON record the short way", () => {
     ["INT", "null"]
   ])("is taken for %s %s", (type, value) => {
     const line = Buffer.from(`{"v": ${value}}`)
-    const shortcut = new JsonShortcut(columnsOf(`v ${type}`), { buffer: Buffer.alloc(1000), position: 0 })
+    const shortcut = new JsonShortcut(columnsOf(`v ${type}`), {
+      buffer: Buffer.alloc(1000),
+      position: 0
+    })
     assert.isTrue(shortcut.take(line, 0, line.length))
   })
 })
@@ -306,7 +369,11 @@ describe("a JSON record the short way", () => {
 describe("a CSV row the short way", () => {
   it.each(types)("agrees with the exact check for %s at every edge", (type) => {
     const columns = columnsOf(`v ${type}, t TIMESTAMP, s STRING NOT NULL`)
-    const cells = small.flatMap((value) => [value, value.replace(/^"|"$/g, ""), ` ${value.replace(/^"|"$/g, "")} `])
+    const cells = small.flatMap((value) => [
+      value,
+      value.replace(/^"|"$/g, ""),
+      ` ${value.replace(/^"|"$/g, "")} `
+    ])
     const rows = cells.flatMap((cell) => [
       `"${cell.replaceAll('"', '""')}",2026-11-22 08:30,`,
       ...(/[",\n]/.test(cell) ? [] : [`${cell},,x""y`])
@@ -318,9 +385,15 @@ describe("a CSV row the short way", () => {
   it.each([
     ["spaces", " ", 300_000],
     ["control characters", "\t", 50_000]
-  ] as const)("agrees with the exact check for a last field that ends in many %s", (_, space, count) => {
-    assert.strictEqual(agree(columnsOf("k INT, s STRING"), "csv", `k,s\n1,x${space.repeat(count)}\n`), 1)
-  })
+  ] as const)(
+    "agrees with the exact check for a last field that ends in many %s",
+    (_, space, count) => {
+      assert.strictEqual(
+        agree(columnsOf("k INT, s STRING"), "csv", `k,s\n1,x${space.repeat(count)}\n`),
+        1
+      )
+    }
+  )
 
   it.each<readonly [type: string, cell: string]>([
     ["BOOLEAN", "True"],

@@ -1,6 +1,6 @@
 /**
- * A corpus of small hostile files. Each is read as DuckDB reads it, or, where DuckDB refuses the file or reads it by another rule, as
- * the rule says that stands beside it.
+ * A corpus of small hostile files. Each is read as DuckDB reads it, or, where DuckDB refuses the
+ * file or reads it by another rule, as the rule says that stands beside it.
  */
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -8,7 +8,13 @@ import * as Path from "node:path"
 import { gzipSync, zstdCompressSync } from "node:zlib"
 import { timeFormat, type TimeFormat } from "../../../src/cli/records/timeFormat.ts"
 import { temporaryFolder } from "../../support/commandLine.ts"
-import { columnsOf, ingested, type ReadingOptions, readByDuckdb, type Row } from "../../support/fileReading.ts"
+import {
+  columnsOf,
+  ingested,
+  type ReadingOptions,
+  readByDuckdb,
+  type Row
+} from "../../support/fileReading.ts"
 
 const folder = temporaryFolder()
 afterAll(() => Fs.rmSync(folder, { recursive: true, force: true }))
@@ -23,7 +29,10 @@ const write = (ending: string, content: string | Uint8Array): string => {
 const format = (text: string, time: boolean): TimeFormat => timeFormat(text, time) as TimeFormat
 const two = "id INT, s STRING"
 
-/** Files that are read as DuckDB reads them: what, ending, columns, content, options of DuckDB, options of ours. */
+/**
+ * Files that are read as DuckDB reads them: what, ending, columns, content, options of DuckDB,
+ * options of ours.
+ */
 type AsDuckdb = [
   what: string,
   ending: string,
@@ -49,7 +58,13 @@ const alike: ReadonlyArray<AsDuckdb> = [
   ["space in and around fields", "csv", two, "id,s\n1, a b \n2,\t\n3,c\n"],
   ["a column of space and of empty lines", "csv", "s STRING", 's\nx\n   \n"   "\n\ny\n'],
   ["quotes in the middle of a field", "csv", two, 'id,s\n1,5" pipe\n2,a"b"c\n', "quote='\"'"],
-  ["single quotes and backslashes", "csv", two, "id,s\n1,'a'\n2,C:\\new\\table\n3,\\\n", "quote='\"', escape='\"'"],
+  [
+    "single quotes and backslashes",
+    "csv",
+    two,
+    "id,s\n1,'a'\n2,C:\\new\\table\n3,\\\n",
+    "quote='\"', escape='\"'"
+  ],
   ["semicolons", "csv", two, "id;s\n1;a,b\n2;c,d\n"],
   ["tabs in a .csv", "csv", two, "id\ts\n1\ta b\n2\tc\n"],
   ["bars", "csv", two, "id|s\n1|a\n2|b\n"],
@@ -77,12 +92,37 @@ const alike: ReadonlyArray<AsDuckdb> = [
     "v BIGINT, k INT",
     "v,k\n9223372036854775807,1\n-9223372036854775808,2\n9007199254740993,3\n"
   ],
-  ["integers with a sign, zeros and space", "csv", "v BIGINT, k INT", "v,k\n+5,1\n007,2\n 8 ,3\n-0,4\n"],
-  ["integers with a point or an exponent", "csv", "v BIGINT, k INT", "v,k\n1.0,1\n1e2,2\n-0.0,3\n12.00,4\n"],
-  ["doubles", "csv", "v DOUBLE, k INT", "v,k\n-0.0,1\n1e300,2\n.5,3\n5.,4\n0.1000000000000000055,5\n-1E-7,6\n"],
-  ["decimals", "csv", "v DECIMAL(18,4), k INT", "v,k\n12.5,1\n-0.0001,2\n99999999999999.9999,3\n1e3,4\n"],
+  [
+    "integers with a sign, zeros and space",
+    "csv",
+    "v BIGINT, k INT",
+    "v,k\n+5,1\n007,2\n 8 ,3\n-0,4\n"
+  ],
+  [
+    "integers with a point or an exponent",
+    "csv",
+    "v BIGINT, k INT",
+    "v,k\n1.0,1\n1e2,2\n-0.0,3\n12.00,4\n"
+  ],
+  [
+    "doubles",
+    "csv",
+    "v DOUBLE, k INT",
+    "v,k\n-0.0,1\n1e300,2\n.5,3\n5.,4\n0.1000000000000000055,5\n-1E-7,6\n"
+  ],
+  [
+    "decimals",
+    "csv",
+    "v DECIMAL(18,4), k INT",
+    "v,k\n12.5,1\n-0.0001,2\n99999999999999.9999,3\n1e3,4\n"
+  ],
   ["booleans", "csv", "v BOOLEAN, k INT", "v,k\ntrue,1\nFALSE,2\nt,3\nf,4\n"],
-  ["dates", "csv", "v DATE, k INT", "v,k\n2024-02-29,1\n0001-01-01,2\n9999-12-31,3\n1969-12-31,4\n"],
+  [
+    "dates",
+    "csv",
+    "v DATE, k INT",
+    "v,k\n2024-02-29,1\n0001-01-01,2\n9999-12-31,3\n1969-12-31,4\n"
+  ],
   ["dates with slashes", "csv", "v DATE, k INT", "v,k\n2026/11/22,1\n"],
   [
     "dates of a named form",
@@ -96,7 +136,8 @@ const alike: ReadonlyArray<AsDuckdb> = [
     "timestamps with zones",
     "csv",
     "v TIMESTAMP, k INT",
-    "v,k\n2026-11-22T08:30:00Z,1\n2026-11-22 08:30:00.123456+01:00,2\n2026-11-22 08:30:00-0530,3\n1969-12-31 23:59:59.999999,4\n"
+    "v,k\n2026-11-22T08:30:00Z,1\n2026-11-22 08:30:00.123456+01:00,2\n2026-11-22 " +
+      "08:30:00-0530,3\n1969-12-31 23:59:59.999999,4\n"
   ],
   [
     "timestamps without zones",
@@ -112,14 +153,42 @@ const alike: ReadonlyArray<AsDuckdb> = [
     "timestampformat='%m/%d/%Y %I:%M %p'",
     { timestampFormat: format("MM/DD/YYYY hh:mm a", true) }
   ],
-  ["words for NULL", "csv", "v DOUBLE, s STRING", 'v,s\nNA,NA\n1,"NA"\n2,x\n', "nullstr='NA'", { nullWords: ["NA"] }],
+  [
+    "words for NULL",
+    "csv",
+    "v DOUBLE, s STRING",
+    'v,s\nNA,NA\n1,"NA"\n2,x\n',
+    "nullstr='NA'",
+    { nullWords: ["NA"] }
+  ],
   ["no header", "csv", two, "1,a\n2,b\n", "header=false", { names: ["id", "s"] }],
   ["lines of JSON", "ndjson", two, '{"id":1,"s":"a"}\n{"s":"b","id":2}\n{"id":3}\n{"s":null}\n'],
-  ["lines of JSON with CR LF and empty ones", "ndjson", two, '{"id":1,"s":"a"}\r\n\r\n{"id":2,"s":"b"}\r\n'],
-  ["escapes of JSON", "ndjson", two, String.raw`{"id":1,"s":"\u00e6\ud83d\ude00\"\\\/\n\t"}` + "\n"],
-  ["an array of JSON over lines", "json", two, '[\n  {\n    "id": 1,\n    "s": "a]"\n  },\n  {"id": 2, "s": "}"}\n]\n'],
+  [
+    "lines of JSON with CR LF and empty ones",
+    "ndjson",
+    two,
+    '{"id":1,"s":"a"}\r\n\r\n{"id":2,"s":"b"}\r\n'
+  ],
+  [
+    "escapes of JSON",
+    "ndjson",
+    two,
+    String.raw`{"id":1,"s":"\u00e6\ud83d\ude00\"\\\/\n\t"}` + "\n"
+  ],
+  [
+    "an array of JSON over lines",
+    "json",
+    two,
+    '[\n  {\n    "id": 1,\n    "s": "a]"\n  },\n  {"id": 2, "s": "}"}\n]\n'
+  ],
   ["an empty array of JSON", "json", two, "[]\n", "format='array'"],
-  ["objects one after another", "json", two, '{"id":1,"s":"a"} {"id":2,\n"s":"b"}{"id":3}', "format='unstructured'"],
+  [
+    "objects one after another",
+    "json",
+    two,
+    '{"id":1,"s":"a"} {"id":2,\n"s":"b"}{"id":3}',
+    "format='unstructured'"
+  ],
   [
     "long integers of JSON",
     "ndjson",
@@ -130,7 +199,10 @@ const alike: ReadonlyArray<AsDuckdb> = [
   ["lines of JSON in gzip", "ndjson.gz", two, gzipSync('{"id":1,"s":"a"}\n{"id":2}\n')]
 ]
 
-/** Files that DuckDB refuses or reads by another rule: what, the rule, ending, columns, content, rows, rejects, options. */
+/**
+ * Files that DuckDB refuses or reads by another rule: what, the rule, ending, columns, content,
+ * rows, rejects, options.
+ */
 interface ByRule {
   readonly rule: string
   readonly ending: string
@@ -225,7 +297,12 @@ const ruled: ReadonlyArray<ByRule> = [
     rows: [["2", "b"]],
     rejects: [[2, /not UTF-8/]]
   },
-  { rule: "U+0000 is a character of text", ending: "csv", content: "id,s\n1,a\0b\n", rows: [["1", "a\0b"]] },
+  {
+    rule: "U+0000 is a character of text",
+    ending: "csv",
+    content: "id,s\n1,a\0b\n",
+    rows: [["1", "a\0b"]]
+  },
   {
     rule: "a line of space in a file of several columns is no row",
     ending: "csv",
@@ -269,7 +346,12 @@ const ruled: ReadonlyArray<ByRule> = [
     content: "id,id\n1,2\n",
     problem: /two columns of the file belong to the column id/
   },
-  { rule: "an empty name of a header is no column", ending: "csv", content: "id,s,\n1,a,\n", problem: /no column ""/ },
+  {
+    rule: "an empty name of a header is no column",
+    ending: "csv",
+    content: "id,s,\n1,a,\n",
+    problem: /no column ""/
+  },
   {
     rule: "a key twice in a record is refused with its name",
     ending: "ndjson",

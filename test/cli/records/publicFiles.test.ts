@@ -1,5 +1,6 @@
 /**
- * Public data sets (npm package vega-datasets), row by row as DuckDB reads them, with the columns that `--create` gives them.
+ * Public data sets (npm package vega-datasets), row by row as DuckDB reads them, with the columns
+ * that `--create` gives them.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -16,7 +17,9 @@ const columnsOf = (path: string, format: NonNullable<ReturnType<typeof kindOf>["
   const records = [...one.push(Fs.readFileSync(path)), ...one.end()]
   const found = inferColumns(records, one.header(), {})
   if ("problem" in found) throw new Error(found.problem)
-  const names = one.header() ?? [...new Set(records.flatMap(({ text }) => Object.keys(JSON.parse(text))))]
+  const names = one.header() ?? [
+    ...new Set(records.flatMap(({ text }) => Object.keys(JSON.parse(text))))
+  ]
   assert.deepStrictEqual(
     new NameMatch(found.columns.map(({ name }) => name)).columnsOf(names),
     names.map((_, index) => index)

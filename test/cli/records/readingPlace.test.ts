@@ -1,4 +1,7 @@
-/** Where a reader can be followed by another one: at its place, with its header, it gives the same records. */
+/**
+ * Where a reader can be followed by another one: at its place, with its header, it gives the same
+ * records.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import type { Format } from "../../../src/cli/records/fileKind.ts"
 import { longestRecord, reader, type SourceRecord } from "../../../src/cli/records/recordFile.ts"
@@ -7,10 +10,18 @@ const shown = (records: ReadonlyArray<SourceRecord>) =>
   records.map(({ fields, line, problem, text }) => ({ line, text, fields, problem }))
 
 const contents: ReadonlyArray<readonly [what: string, format: Format, content: string]> = [
-  ["lines with every line end", "ndjson", '{"a":1}\n\n{"a":2}\r\n{"a":3}\r{"a":4}\r\r\n  {"a":5} \nx\n{"a":6}'],
+  [
+    "lines with every line end",
+    "ndjson",
+    '{"a":1}\n\n{"a":2}\r\n{"a":3}\r{"a":4}\r\r\n  {"a":5} \nx\n{"a":6}'
+  ],
   ["lines behind a byte order mark", "ndjson", '\ufeff{"a":1}\n{"a":"ė"}\n'],
   ["rows with quotes", "csv", 'a,b\n1,"x\ny"\n\n2,"""z"\r\n"\r",3\r4,5\r\r\n6,7'],
-  ["rows behind a byte order mark, and one that begins with it", "csv", "\ufeffa,b\n1,2\n\ufeff3,4\n5,6\n"],
+  [
+    "rows behind a byte order mark, and one that begins with it",
+    "csv",
+    "\ufeffa,b\n1,2\n\ufeff3,4\n5,6\n"
+  ],
   ["a file that names its delimiter", "csv", "sep=;\na;b\n1;2,3\n4;5\n"],
   ["one column, with empty rows", "csv", "a\n1\n\n 2\r\n\n3"],
   ["rows with a broken quote", "csv", 'a,b\n1,"x"y\n2,3\n"4"5,6\n7,8\n'],
@@ -26,7 +37,10 @@ describe("the place of a reader", () => {
       const first = reader(format)
       const before = shown(first.push(bytes.subarray(0, cut)))
       const place = first.place()!
-      const next = place === 0 ? {} : { names: first.header(), delimiter: first.delimiter(), line: first.line() }
+      const next =
+        place === 0
+          ? {}
+          : { names: first.header(), delimiter: first.delimiter(), line: first.line() }
       const second = reader(format, next)
       const after = shown([...second.push(bytes.subarray(place)), ...second.end()])
       assert.deepStrictEqual([...before, ...after], all, `cut at ${cut}, place ${place}`)
@@ -46,7 +60,8 @@ describe("the place of a reader", () => {
       assert.strictEqual(one.place(), start.length)
     }
     assert.strictEqual(found, 1)
-    const total = start.length + Math.ceil((longestRecord + 3 * piece.length) / piece.length) * piece.length
+    const total =
+      start.length + Math.ceil((longestRecord + 3 * piece.length) / piece.length) * piece.length
     assert.lengthOf(one.push(Buffer.from("\n2")), 0)
     assert.strictEqual(one.place(), total + 1)
     one.end()

@@ -1,5 +1,6 @@
 /**
- * What the check lets through, the server takes: one record that is refused there would end the stream for all the others.
+ * What the check lets through, the server takes: one record that is refused there would end the
+ * stream for all the others.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
@@ -20,7 +21,11 @@ const harness = (text: string) => {
 }
 
 /** Whether the check let the record through; fails when it did and the server does not take it. */
-const taken = ({ accept }: ReturnType<typeof harness>, checked: Checked, value: string): boolean => {
+const taken = (
+  { accept }: ReturnType<typeof harness>,
+  checked: Checked,
+  value: string
+): boolean => {
   if ("problem" in checked) return false
   try {
     accept(Buffer.from(checked.json))
@@ -40,7 +45,8 @@ describe("what the check lets through the server takes", () => {
     assert.isAbove(passed.length, 1)
     if (text !== "VARIANT") assert.isBelow(passed.length, edges.length)
     // The same as the text of a CSV field.
-    for (const value of edges) taken(one, one.row({ line: 2, text: "", fields: [value.replace(/^"|"$/g, "")] }), value)
+    for (const value of edges)
+      taken(one, one.row({ line: 2, text: "", fields: [value.replace(/^"|"$/g, "")] }), value)
   })
 
   const Value = Schema.Union([

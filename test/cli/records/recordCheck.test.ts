@@ -3,19 +3,28 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
-import { type Checked, csvColumns, jsonCheck, largestRecord, rowCheck } from "../../../src/cli/records/recordCheck.ts"
+import {
+  type Checked,
+  csvColumns,
+  jsonCheck,
+  largestRecord,
+  rowCheck
+} from "../../../src/cli/records/recordCheck.ts"
 import * as DecimalText from "../../../src/cli/records/decimalText.ts"
 import { type ColumnType, parseTableDefinition } from "../../../src/internal/columns/columnType.ts"
 
 const columns = (text: string) => Result.getOrThrow(parseTableDefinition(`c.s.t(${text})`)).columns
-const outcome = (checked: Checked): unknown => ("json" in checked ? JSON.parse(checked.json) : checked.problem)
+const outcome = (checked: Checked): unknown =>
+  "json" in checked ? JSON.parse(checked.json) : checked.problem
 const json = (table: string, text: string, ignoreUnknown = false) =>
   outcome(jsonCheck(columns(table), { ignoreUnknown })({ line: 1, text }))
 
 describe("a JSON record", () => {
   it("that needs no change travels as it stands", () => {
     const text = '{ "b": "x",  "a": 1 }'
-    assert.deepStrictEqual(jsonCheck(columns("a INT, b STRING, c DOUBLE"))({ line: 1, text }), { json: text })
+    assert.deepStrictEqual(jsonCheck(columns("a INT, b STRING, c DOUBLE"))({ line: 1, text }), {
+      json: text
+    })
   })
 
   it.each<readonly [type: string, value: string, sent: unknown]>([
@@ -50,7 +59,11 @@ describe("a JSON record", () => {
     ["VARIANT", '"plain"', '"plain"'],
     ["ARRAY<DATE>", '["1970-01-02",null]', [1, null]],
     ["MAP<STRING,DATE>", '{"k":"1970-01-02"}', { k: 1 }],
-    ["STRUCT<d: DATE, s: STRUCT<n: BIGINT>>", '{"d":"1970-01-02","s":{"n":1}}', { d: 1, s: { n: 1 } }],
+    [
+      "STRUCT<d: DATE, s: STRUCT<n: BIGINT>>",
+      '{"d":"1970-01-02","s":{"n":1}}',
+      { d: 1, s: { n: 1 } }
+    ],
     ["INT", "1e2", 100],
     ["INT", "-0.0", 0],
     ["BIGINT", "9007199254740993.0", "9007199254740993"],
@@ -105,29 +118,47 @@ describe("a JSON record", () => {
     )
     assert.strictEqual(
       json("a INT NOT NULL", "{}"),
-      "column a: expected INT, an integer from -2147483648 to 2147483647; there is no value, and the column is NOT NULL"
+      "column a: expected INT, an integer from -2147483648 to 2147483647; there is no value, " +
+        "and the column is NOT NULL"
     )
     assert.strictEqual(json("a INT", '{"a":1,"b":2}'), 'the table has no column "b"')
     assert.strictEqual(json("a INT", '{"__proto__":2}'), 'the table has no column "__proto__"')
-    assert.strictEqual(json("a STRUCT<n: INT>", '{"a":{"b":2}}'), 'column a: the table has no column "b"')
-    assert.deepStrictEqual(json("a INT, s STRUCT<x: INT>", '{"a":1,"b":2,"s":{"x":1,"y":2}}', true), {
-      a: 1,
-      s: { x: 1 }
-    })
+    assert.strictEqual(
+      json("a STRUCT<n: INT>", '{"a":{"b":2}}'),
+      'column a: the table has no column "b"'
+    )
+    assert.deepStrictEqual(
+      json("a INT, s STRUCT<x: INT>", '{"a":1,"b":2,"s":{"x":1,"y":2}}', true),
+      {
+        a: 1,
+        s: { x: 1 }
+      }
+    )
   })
 
-  it.each(["", "{", "[1]", "1", "null", '"text"', "{'a':1}"])("refuses %j, which is no object", (text) => {
-    assert.match(String(json("a INT", text)), /^is not (valid JSON|a JSON object)$/)
-  })
+  it.each(["", "{", "[1]", "1", "null", '"text"', "{'a':1}"])(
+    "refuses %j, which is no object",
+    (text) => {
+      assert.match(String(json("a INT", text)), /^is not (valid JSON|a JSON object)$/)
+    }
+  )
 
   it("is refused when one call cannot carry it", () => {
-    assert.match(String(json("a STRING", JSON.stringify({ a: "x".repeat(largestRecord) }))), /above the limit/)
+    assert.match(
+      String(json("a STRING", JSON.stringify({ a: "x".repeat(largestRecord) }))),
+      /above the limit/
+    )
     assert.isObject(json("a STRING", JSON.stringify({ a: "x".repeat(largestRecord - 100) })))
   })
 })
 
 describe("names of a record and of a header", () => {
-  const csv = (table: string, header: ReadonlyArray<string>, fields: ReadonlyArray<string>, ignoreUnknown = false) => {
+  const csv = (
+    table: string,
+    header: ReadonlyArray<string>,
+    fields: ReadonlyArray<string>,
+    ignoreUnknown = false
+  ) => {
     const targets = csvColumns(columns(table), header, { ignoreUnknown })
     return "problem" in targets
       ? targets.problem
@@ -137,9 +168,17 @@ describe("names of a record and of a header", () => {
     JSON.stringify(Object.fromEntries(names.map((name, index) => [name, values[index]])))
 
   it.each<
-    readonly [table: ReadonlyArray<string>, names: ReadonlyArray<string>, expected: Record<string, string> | RegExp]
+    readonly [
+      table: ReadonlyArray<string>,
+      names: ReadonlyArray<string>,
+      expected: Record<string, string> | RegExp
+    ]
   >([
-    [["beak_length_mm", "species"], ["Beak Length (mm)", "Species"], { beak_length_mm: "0", species: "1" }],
+    [
+      ["beak_length_mm", "species"],
+      ["Beak Length (mm)", "Species"],
+      { beak_length_mm: "0", species: "1" }
+    ],
     [["a"], [" A "], { a: "0" }],
     [["a_b", "a__b"], ["a__b", "a_b"], { a__b: "0", a_b: "1" }],
     [["a_b", "a__b"], ["A__B"], { a__b: "0" }],
@@ -157,15 +196,23 @@ describe("names of a record and of a header", () => {
     const fields = table.map((name) => ({ name, type: text, nullable: true }))
     const targets = csvColumns(fields, names)
     const row =
-      "problem" in targets ? targets.problem : outcome(rowCheck(targets)({ line: 2, text: "", fields: values }))
+      "problem" in targets
+        ? targets.problem
+        : outcome(rowCheck(targets)({ line: 2, text: "", fields: values }))
     for (const one of [row, outcome(jsonCheck(fields)({ line: 1, text: record(names, values) }))]) {
       if (expected instanceof RegExp) assert.match(String(one), expected)
-      else assert.deepStrictEqual(Object.entries(one as object).sort(), Object.entries(expected).sort())
+      else
+        assert.deepStrictEqual(
+          Object.entries(one as object).sort(),
+          Object.entries(expected).sort()
+        )
     }
   })
 
   it("reach into structs, and an own name wins where unknown names are left out", () => {
-    assert.deepStrictEqual(json("p STRUCT<lat_deg: INT>", '{"P":{"Lat (deg)":1}}'), { p: { lat_deg: 1 } })
+    assert.deepStrictEqual(json("p STRUCT<lat_deg: INT>", '{"P":{"Lat (deg)":1}}'), {
+      p: { lat_deg: 1 }
+    })
     assert.deepStrictEqual(json("id STRING", '{"ID":"x","id":"y"}', true), { id: "y" })
     assert.deepStrictEqual(csv("id STRING", ["ID", "id"], ["x", "y"], true), { id: "y" })
   })
@@ -178,7 +225,9 @@ describe("names of a record and of a header", () => {
     assert.match(String(json("a VARIANT", '{"a":[{"x":{}},{"k":1,"k":2}]}')), twice("k"))
     assert.match(String(json("a VARIANT", JSON.stringify({ a: '{"k":1,"k":2}' }))), twice("k"))
     assert.match(String(csv("a STRUCT<k: INT>", ["a"], ['{"k":1,"k":2}'])), twice("k"))
-    assert.deepStrictEqual(json("a ARRAY<STRUCT<k: INT>>", '{"a":[{"k":1},{"k":2}]}'), { a: [{ k: 1 }, { k: 2 }] })
+    assert.deepStrictEqual(json("a ARRAY<STRUCT<k: INT>>", '{"a":[{"k":1},{"k":2}]}'), {
+      a: [{ k: 1 }, { k: 2 }]
+    })
     assert.deepStrictEqual(json("a STRING, k STRING", '{"a":"\\"k\\\\","k":"{\\"k\\":1,"}'), {
       a: '"k\\',
       k: '{"k":1,'
@@ -186,16 +235,25 @@ describe("names of a record and of a header", () => {
   })
 
   it("are refused where a file has none that the table has", () => {
-    assert.match(String(csv("id INT", ["x", "y"], ["1", "2"], true)), /^none of its names is a column of the table/)
+    assert.match(
+      String(csv("id INT", ["x", "y"], ["1", "2"], true)),
+      /^none of its names is a column of the table/
+    )
   })
 })
 
 describe("a CSV row", () => {
-  it.each(["1.0", "1", "+1", "1e0", "1.00", "0.1e1", "01", " 1 "])("has the integer 1 written %s", (text) => {
-    for (const type of ["TINYINT", "INT", "BIGINT", "DATE", "TIMESTAMP"]) {
-      assert.deepStrictEqual(outcome(rowCheck(columns(`a ${type}`))({ line: 2, text: "", fields: [text] })), { a: 1 })
+  it.each(["1.0", "1", "+1", "1e0", "1.00", "0.1e1", "01", " 1 "])(
+    "has the integer 1 written %s",
+    (text) => {
+      for (const type of ["TINYINT", "INT", "BIGINT", "DATE", "TIMESTAMP"]) {
+        assert.deepStrictEqual(
+          outcome(rowCheck(columns(`a ${type}`))({ line: 2, text: "", fields: [text] })),
+          { a: 1 }
+        )
+      }
     }
-  })
+  )
 
   const csv = (
     table: string,
@@ -223,20 +281,53 @@ describe("a CSV row", () => {
   it("is converted by column type; an empty field is NULL", () => {
     assert.deepStrictEqual(
       csv(
-        "b BOOLEAN, i INT, n BIGINT, x DOUBLE, d DECIMAL(5,2), s STRING, t TIMESTAMP, y DATE, l ARRAY<INT>, e INT, f STRING NOT NULL",
+        "b BOOLEAN, i INT, n BIGINT, x DOUBLE, d DECIMAL(5,2), s STRING, t TIMESTAMP, y DATE, l " +
+          "ARRAY<INT>, e INT, f STRING NOT NULL",
         ["b", "i", "n", "x", "d", "s", "t", "y", "l", "e", "f"],
-        ["Yes", " 7", "9007199254740993", "-1.5", "3.10", " x ", "1970-01-01T00:00:01Z", "1970-01-02", "[1,2]", "", ""]
+        [
+          "Yes",
+          " 7",
+          "9007199254740993",
+          "-1.5",
+          "3.10",
+          " x ",
+          "1970-01-01T00:00:01Z",
+          "1970-01-02",
+          "[1,2]",
+          "",
+          ""
+        ]
       ),
-      { b: true, i: 7, n: "9007199254740993", x: -1.5, d: "3.10", s: " x ", t: 1000000, y: 1, l: [1, 2], f: "" }
+      {
+        b: true,
+        i: 7,
+        n: "9007199254740993",
+        x: -1.5,
+        d: "3.10",
+        s: " x ",
+        t: 1000000,
+        y: 1,
+        l: [1, 2],
+        f: ""
+      }
     )
   })
 
   it("is refused with the column, and a header that does not fit is refused at once", () => {
     assert.match(String(csv("a INT", ["a"], ["1.5"])), /^column a: expected INT/)
-    assert.match(String(csv("a INT", ["a", "b"], [])), /^the table has no column "b"\. The columns of the table: a$/)
+    assert.match(
+      String(csv("a INT", ["a", "b"], [])),
+      /^the table has no column "b"\. The columns of the table: a$/
+    )
     assert.deepStrictEqual(csv("a INT", ["a", "b"], ["1", "2"], true), { a: 1 })
-    assert.match(String(csv("a INT, b INT NOT NULL", ["a"], [])), /the file has no column b, which is NOT NULL/)
-    assert.match(String(csv("a_b INT", ["a b", "A-B"], [])), /two columns of the file belong to the column a_b/)
+    assert.match(
+      String(csv("a INT, b INT NOT NULL", ["a"], [])),
+      /the file has no column b, which is NOT NULL/
+    )
+    assert.match(
+      String(csv("a_b INT", ["a b", "A-B"], [])),
+      /two columns of the file belong to the column a_b/
+    )
   })
 })
 

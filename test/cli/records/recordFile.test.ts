@@ -1,5 +1,6 @@
 /**
- * Reading record files: what a reader gives must not depend on how the bytes are cut, and one bad piece costs one record.
+ * Reading record files: what a reader gives must not depend on how the bytes are cut, and one bad
+ * piece costs one record.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { parse } from "csv-parse/sync"
@@ -39,10 +40,15 @@ const plain = ({ fields, line, problem, text }: SourceRecord): SourceRecord => (
 const read = (format: Format, text: string | Uint8Array, sizes: ReadonlyArray<number> = []) =>
   readAll(format, typeof text === "string" ? Buffer.from(text) : text, sizes)
 
-const good = (records: ReadonlyArray<SourceRecord>) => records.filter((record) => record.problem === undefined)
+const good = (records: ReadonlyArray<SourceRecord>) =>
+  records.filter((record) => record.problem === undefined)
 
 /** The same file in one piece, byte by byte, and in the given cuts. */
-const sameHoweverCut = (format: Format, text: string | Uint8Array, sizes: ReadonlyArray<number>) => {
+const sameHoweverCut = (
+  format: Format,
+  text: string | Uint8Array,
+  sizes: ReadonlyArray<number>
+) => {
   const whole = read(format, text)
   assert.deepStrictEqual(read(format, text, [1]), whole)
   assert.deepStrictEqual(read(format, text, sizes), whole)
@@ -52,12 +58,23 @@ const sameHoweverCut = (format: Format, text: string | Uint8Array, sizes: Readon
 const Sizes = Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 40 })))
 const Texts = Schema.Array(Schema.String)
 const Cells = Schema.Array(
-  Schema.Array(Schema.Literals(["", "a", "b c", "x,y", 'say "hi"', "two\nlines", "two\r\nlines", "Ærø 🜁", " "]))
+  Schema.Array(
+    Schema.Literals(["", "a", "b c", "x,y", 'say "hi"', "two\nlines", "two\r\nlines", "Ærø 🜁", " "])
+  )
 )
 
 describe("kind of a file", () => {
   it("is read off its name", () => {
-    const kinds = ["a.ndjson", "a.jsonl", "b.JSON", "c.csv", "d.tsv", "e.json.gz", "f.parquet", "data"].map(kindOf)
+    const kinds = [
+      "a.ndjson",
+      "a.jsonl",
+      "b.JSON",
+      "c.csv",
+      "d.tsv",
+      "e.json.gz",
+      "f.parquet",
+      "data"
+    ].map(kindOf)
     assert.deepStrictEqual(
       kinds.map((kind) => kind.format),
       ["ndjson", "ndjson", "json", "csv", "csv", "json", undefined, undefined]
@@ -73,7 +90,8 @@ describe("text of bytes", () => {
     for (const size of [1, 2, 3, 10]) {
       const text = utf8Text()
       let all = ""
-      for (let at = 0; at < bytes.length; at += size) all += text.push(bytes.subarray(at, at + size))
+      for (let at = 0; at < bytes.length; at += size)
+        all += text.push(bytes.subarray(at, at + size))
       all += text.end()
       assert.strictEqual(all, "A\udcffæ\udce2\udc82B\udcf0\udc9f\udc9c")
     }
@@ -100,17 +118,25 @@ describe("text of bytes", () => {
 })
 
 describe("one record per line", () => {
-  it("gives lines with their numbers; CR LF, BOM, empty lines and a missing last line feed do not matter", () => {
-    const records = sameHoweverCut("ndjson", '\ufeff{"a":1}\r\n\n  \n{"a":2}\n{"a":"æ🜁"}', [3, 2])
-    assert.deepStrictEqual(records, [
-      { line: 1, text: '{"a":1}' },
-      { line: 4, text: '{"a":2}' },
-      { line: 5, text: '{"a":"æ🜁"}' }
-    ])
-  })
+  it(
+    "gives lines with their numbers; CR LF, BOM, empty lines and a missing last line feed do " +
+      "not matter",
+    () => {
+      const records = sameHoweverCut("ndjson", '\ufeff{"a":1}\r\n\n  \n{"a":2}\n{"a":"æ🜁"}', [3, 2])
+      assert.deepStrictEqual(records, [
+        { line: 1, text: '{"a":1}' },
+        { line: 4, text: '{"a":2}' },
+        { line: 5, text: '{"a":"æ🜁"}' }
+      ])
+    }
+  )
 
   it("names the line with bytes that are not UTF-8 and reads on", () => {
-    const bytes = Buffer.concat([Buffer.from('{"a":"'), Buffer.from([0xff]), Buffer.from('"}\n{"a":"\ufffd"}\n')])
+    const bytes = Buffer.concat([
+      Buffer.from('{"a":"'),
+      Buffer.from([0xff]),
+      Buffer.from('"}\n{"a":"\ufffd"}\n')
+    ])
     const records = sameHoweverCut("ndjson", bytes, [4])
     assert.deepStrictEqual(
       records.map((record) => [record.line, record.problem]),
@@ -165,41 +191,58 @@ describe("lines of JSON", () => {
         ]
       )
     }
-    assert.strictEqual(good(sameHoweverCut("ndjson", `${lines}\n{"b":1}\r{"b":2}\r\n{"b":3}`, [4])).length, 6)
+    assert.strictEqual(
+      good(sameHoweverCut("ndjson", `${lines}\n{"b":1}\r{"b":2}\r\n{"b":3}`, [4])).length,
+      6
+    )
   })
 })
 
 describe("JSON arrays and objects", () => {
-  it.each(["\n", "\r"])("costs one record where a text is not closed, with %j between lines", (end) => {
-    const array = ["[", '{"a":"x},', '{"a":"y"},', ' {"a":"z"}', "]"].join(end)
-    assert.deepStrictEqual(
-      sameHoweverCut("json", array, [3]).map((record) => [record.line, record.problem ?? record.text]),
-      [
-        [2, "a text is not closed on its line"],
-        [3, '{"a":"y"}'],
-        [4, '{"a":"z"}']
-      ]
-    )
-    const objects = ['{"a": {', '  "b": "x,', '  "c": {"d": 1}', "}}", '{"a":2}', '{"a":3}'].join(end)
-    assert.deepStrictEqual(
-      sameHoweverCut("json", objects, [3]).map((record) => [record.line, record.problem ?? record.text]),
-      [
-        [1, "a text is not closed on its line"],
-        [5, '{"a":2}'],
-        [6, '{"a":3}']
-      ]
-    )
-  })
+  it.each(["\n", "\r"])(
+    "costs one record where a text is not closed, with %j between lines",
+    (end) => {
+      const array = ["[", '{"a":"x},', '{"a":"y"},', ' {"a":"z"}', "]"].join(end)
+      assert.deepStrictEqual(
+        sameHoweverCut("json", array, [3]).map((record) => [
+          record.line,
+          record.problem ?? record.text
+        ]),
+        [
+          [2, "a text is not closed on its line"],
+          [3, '{"a":"y"}'],
+          [4, '{"a":"z"}']
+        ]
+      )
+      const objects = ['{"a": {', '  "b": "x,', '  "c": {"d": 1}', "}}", '{"a":2}', '{"a":3}'].join(
+        end
+      )
+      assert.deepStrictEqual(
+        sameHoweverCut("json", objects, [3]).map((record) => [
+          record.line,
+          record.problem ?? record.text
+        ]),
+        [
+          [1, "a text is not closed on its line"],
+          [5, '{"a":2}'],
+          [6, '{"a":3}']
+        ]
+      )
+    }
+  )
 
   it("cuts an array on one line or on many", () => {
     assert.deepStrictEqual(sameHoweverCut("json", '[{"a":"],}"},{"b":[1,{"c":"\\""}]}]', [5]), [
       { line: 1, text: '{"a":"],}"}' },
       { line: 1, text: '{"b":[1,{"c":"\\""}]}' }
     ])
-    assert.deepStrictEqual(sameHoweverCut("json", '\ufeff\n[\n  {\n "a": 1\n  },\r\n  {"b": 2}\n]\n', [4]), [
-      { line: 3, text: '{\n "a": 1\n  }' },
-      { line: 6, text: '{"b": 2}' }
-    ])
+    assert.deepStrictEqual(
+      sameHoweverCut("json", '\ufeff\n[\n  {\n "a": 1\n  },\r\n  {"b": 2}\n]\n', [4]),
+      [
+        { line: 3, text: '{\n "a": 1\n  }' },
+        { line: 6, text: '{"b": 2}' }
+      ]
+    )
   })
 
   it("takes a single object, objects one after another, and an empty array", () => {
@@ -271,7 +314,9 @@ describe("JSON arrays and objects", () => {
   })
 
   it("passes over an element that is too long and reads on", () => {
-    const records = read("json", `[{"a":1},{"b":"${"y".repeat(longestRecord)}"},{"c":3}]`, [1 << 20])
+    const records = read("json", `[{"a":1},{"b":"${"y".repeat(longestRecord)}"},{"c":3}]`, [
+      1 << 20
+    ])
     assert.deepStrictEqual(
       records.map((record) => [record.text.length, record.problem]),
       [
@@ -304,10 +349,15 @@ describe("JSON arrays and objects", () => {
 })
 
 describe("CSV", () => {
-  const quoted = (cell: string) => (/[",\n\r]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)
+  const quoted = (cell: string) =>
+    /[",\n\r]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell
 
   it("reads quotes, line feeds in quotes, CR LF, BOM and empty lines", () => {
-    const records = sameHoweverCut("csv", '\ufeffa,b\r\n1,"x ""y"", z"\r\n\r\n"two\nlines",4\r\n5,', [3, 1, 7])
+    const records = sameHoweverCut(
+      "csv",
+      '\ufeffa,b\r\n1,"x ""y"", z"\r\n\r\n"two\nlines",4\r\n5,',
+      [3, 1, 7]
+    )
     assert.deepStrictEqual(
       records.map((record) => [record.line, record.fields, record.problem]),
       [
@@ -346,29 +396,33 @@ describe("CSV", () => {
     )
   })
 
-  it.each(["\n", "\r\n", "\r", "\r\r\n"])("takes %j for the end of a row, also several in one file", (end) => {
-    const file = ["id,s", "1,a", '2,"b\r\nc"', "", '"3","d"', "4,æ"].join(end)
-    for (const whole of [file, `${file}${end}`, `${file}\n5,e\r\n6,f\r`]) {
-      const records = sameHoweverCut("csv", whole, [4, 1, 3])
-      assert.deepStrictEqual(
-        records.slice(0, 4).map((record) => record.fields),
-        [
-          ["1", "a"],
-          ["2", "b\r\nc"],
-          ["3", "d"],
-          ["4", "æ"]
-        ]
-      )
-      assert.deepStrictEqual(
-        records.slice(0, 4).map((record) => record.line),
-        [2, 3, 6, 7]
-      )
-      assert.strictEqual(records.length, whole.endsWith("f\r") ? 6 : 4)
+  it.each(["\n", "\r\n", "\r", "\r\r\n"])(
+    "takes %j for the end of a row, also several in one file",
+    (end) => {
+      const file = ["id,s", "1,a", '2,"b\r\nc"', "", '"3","d"', "4,æ"].join(end)
+      for (const whole of [file, `${file}${end}`, `${file}\n5,e\r\n6,f\r`]) {
+        const records = sameHoweverCut("csv", whole, [4, 1, 3])
+        assert.deepStrictEqual(
+          records.slice(0, 4).map((record) => record.fields),
+          [
+            ["1", "a"],
+            ["2", "b\r\nc"],
+            ["3", "d"],
+            ["4", "æ"]
+          ]
+        )
+        assert.deepStrictEqual(
+          records.slice(0, 4).map((record) => record.line),
+          [2, 3, 6, 7]
+        )
+        assert.strictEqual(records.length, whole.endsWith("f\r") ? 6 : 4)
+      }
     }
-  })
+  )
 
   it("costs a bounded number of rows where a quote is not closed", () => {
-    const rows = (from: number) => Array.from({ length: 3000 }, (_, n) => `${from + n},"x"`).join("\n")
+    const rows = (from: number) =>
+      Array.from({ length: 3000 }, (_, n) => `${from + n},"x"`).join("\n")
     // Only rows with two quotes each follow, so that none of them closes the first one well.
     const records = read("csv", `id,s\n0,"open\n${rows(1)}\n`, [1000])
     assert.strictEqual(good(records).length, 3000)
@@ -376,7 +430,10 @@ describe("CSV", () => {
     const plain = Array.from({ length: 3000 }, (_, n) => `${n + 1},x`).join("\n")
     const open = read("csv", `id,s\n0,"open\n${plain}\n9,"z"\n`, [1000])
     assert.strictEqual(good(open).length, 3001)
-    assert.match(open[0]!.problem!, /goes on for more than 1000 lines; its closing quote may be missing/)
+    assert.match(
+      open[0]!.problem!,
+      /goes on for more than 1000 lines; its closing quote may be missing/
+    )
     // Below that it is one row, as anybody reads it, and it has as many lines as it has.
     const closed = read("csv", `id,s\n0,"open\n${plain.slice(0, 3000)}"\n1,x\n`, [1000])
     assert.strictEqual(closed.length, 2)
@@ -428,7 +485,10 @@ describe("CSV", () => {
     const one = reader("csv")
     const records = [...one.push(Buffer.from('"a"b,c\n1,2\n3,4\n')), ...one.end()]
     assert.deepStrictEqual(records, [])
-    assert.strictEqual(one.problem(), "the header cannot be read: text follows the closing quote of a field")
+    assert.strictEqual(
+      one.problem(),
+      "the header cannot be read: text follows the closing quote of a field"
+    )
   })
 
   it("reads on behind a quote that is open for longer than a record may be", () => {
@@ -436,7 +496,10 @@ describe("CSV", () => {
     const text = `a,b\n"open,1\n${"z".repeat(longestRecord)},1\n${rows}`
     const records = read("csv", text, [1 << 20])
     assert.strictEqual(good(records).length, 20 + 1)
-    assert.deepStrictEqual([records[0]!.line, records[0]!.problem], [2, "is too long, or a quote is not closed"])
+    assert.deepStrictEqual(
+      [records[0]!.line, records[0]!.problem],
+      [2, "is too long, or a quote is not closed"]
+    )
   })
 
   it.effect.prop(
@@ -445,7 +508,9 @@ describe("CSV", () => {
     ({ cells, sizes }) =>
       Effect.sync(() => {
         const rows = cells.map((row) => ["k", ...[0, 1, 2].map((index) => row[index] ?? "")])
-        const file = [["k", "x", "y", "z"], ...rows].map((row) => row.map(quoted).join(",")).join("\r\n")
+        const file = [["k", "x", "y", "z"], ...rows]
+          .map((row) => row.map(quoted).join(","))
+          .join("\r\n")
         const records = sameHoweverCut("csv", file, sizes)
         assert.deepStrictEqual(
           records.map((record) => record.fields),

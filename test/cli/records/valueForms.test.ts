@@ -1,5 +1,6 @@
 /**
- * Forms that a user names: words for NULL, formats of dates and times, units of timestamps; by the exact check and by the short way.
+ * Forms that a user names: words for NULL, formats of dates and times, units of timestamps; by the
+ * exact check and by the short way.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
@@ -18,7 +19,12 @@ const format = (text: string, time = true): TimeFormat => {
 }
 
 /** What is sent for each record of a file, or why it is refused. */
-const sent = (table: string, kind: Format, text: string, forms: ValueForms): ReadonlyArray<unknown> => {
+const sent = (
+  table: string,
+  kind: Format,
+  text: string,
+  forms: ValueForms
+): ReadonlyArray<unknown> => {
   const { columns } = Result.getOrThrow(parseTableDefinition(`c.s.t(${table})`))
   const one = reader(kind)
   const found = [...one.push(Buffer.from(text)), ...one.end()]
@@ -26,7 +32,9 @@ const sent = (table: string, kind: Format, text: string, forms: ValueForms): Rea
   if (kind === "csv") assert.isUndefined(records.useHeader(one.header()))
   return found.map((record) => {
     const written = encode(records, record)
-    return written instanceof Uint8Array ? JSON.parse(Buffer.from(written).toString()) : written.message
+    return written instanceof Uint8Array
+      ? JSON.parse(Buffer.from(written).toString())
+      : written.message
   })
 }
 
@@ -35,10 +43,10 @@ describe("words for NULL", () => {
 
   it("are NULL in every column of CSV and JSON, quoted or not", () => {
     const table = "s STRING, n INT, d DOUBLE, v VARIANT"
-    assert.deepStrictEqual(sent(table, "csv", 's,n,d,v\nNA,"NA",N/A,NA\nna,-999,1,"[""NA""]"\n', forms), [
-      {},
-      { s: "na", d: 1, v: '["NA"]' }
-    ])
+    assert.deepStrictEqual(
+      sent(table, "csv", 's,n,d,v\nNA,"NA",N/A,NA\nna,-999,1,"[""NA""]"\n', forms),
+      [{}, { s: "na", d: 1, v: '["NA"]' }]
+    )
     const lines = String.raw`{"s":"NA","n":"-999","d":"N\/A","v":"NA"}
 {"s":"na","v":["NA"],"d":2}
 {"n":1}`
@@ -73,8 +81,18 @@ describe("dates and timestamps", () => {
     ["DATE", "22.11.26", day, { dateFormat: format("dd.MM.yy", false) }],
     ["DATE", "20261122", day, { dateFormat: format("YYYYMMDD", false) }],
     ["DATE", "Nov 22, 2026", day, { dateFormat: format("%b %d, %Y", false) }],
-    ["TIMESTAMP", "11/22/2026 8:30:00.000000 AM", at, { timestampFormat: format("MM/DD/YYYY h:mm:ss.SSSSSS a") }],
-    ["TIMESTAMP", "22-NOVEMBER-2026 10:30 +02:00", at, { timestampFormat: format("%d-%B-%Y %H:%M %z") }],
+    [
+      "TIMESTAMP",
+      "11/22/2026 8:30:00.000000 AM",
+      at,
+      { timestampFormat: format("MM/DD/YYYY h:mm:ss.SSSSSS a") }
+    ],
+    [
+      "TIMESTAMP",
+      "22-NOVEMBER-2026 10:30 +02:00",
+      at,
+      { timestampFormat: format("%d-%B-%Y %H:%M %z") }
+    ],
     ["TIMESTAMP_NTZ", "2026-11-22T08:30", at, { timestampFormat: format("yyyy-MM-dd'T'HH:mm") }],
     ["TIMESTAMP", "1795336200", at, { timestampUnit: "s" }],
     ["TIMESTAMP", "1795336200.0000009", at, { timestampUnit: "s" }],
@@ -84,33 +102,63 @@ describe("dates and timestamps", () => {
     ["TIMESTAMP", "-0.0000001", -1, { timestampUnit: "s" }],
     ["TIMESTAMP", "2026-11-22T08:30:00Z", at, { timestampUnit: "s" }]
   ])("%s takes %s", (...[type, text, value, forms = {}]: [string, string, number, ValueForms?]) => {
-    assert.deepStrictEqual(sent(`a ${type}, b STRING`, "csv", `a,b\n"${text}",x\n`, forms), [{ a: value, b: "x" }])
-    assert.deepStrictEqual(sent(`a ${type}`, "ndjson", JSON.stringify({ a: text }), forms), [{ a: value }])
+    assert.deepStrictEqual(sent(`a ${type}, b STRING`, "csv", `a,b\n"${text}",x\n`, forms), [
+      { a: value, b: "x" }
+    ])
+    assert.deepStrictEqual(sent(`a ${type}`, "ndjson", JSON.stringify({ a: text }), forms), [
+      { a: value }
+    ])
     if (forms.timestampUnit !== undefined && !text.includes("T")) {
       assert.deepStrictEqual(sent(`a ${type}`, "ndjson", `{"a":${text}}`, forms), [{ a: value }])
     }
   })
 
   it.each<[type: string, text: string, says: RegExp, forms?: ValueForms]>([
-    ["DATE", "1/8/1990", /^column a: expected DATE.*could be confused, so name the form with --date-format/],
-    ["TIMESTAMP", "01.08.1990 10:00", /^column a: expected TIMESTAMP.*name the form with --timestamp-format/],
+    [
+      "DATE",
+      "1/8/1990",
+      /^column a: expected DATE.*could be confused, so name the form with --date-format/
+    ],
+    [
+      "TIMESTAMP",
+      "01.08.1990 10:00",
+      /^column a: expected TIMESTAMP.*name the form with --timestamp-format/
+    ],
     ["DATE", "8 January 1990", /--date-format takes another form/],
     ["DATE", "tomorrow", /^column a: expected DATE, as 2026-11-22 or as days since 1970-01-01$/],
-    ["DATE", "31/02/2026", /in the form of --date-format$/, { dateFormat: format("%d/%m/%Y", false) }],
-    ["DATE", "2026-11-23", /in the form of --date-format$/, { dateFormat: format("%d/%m/%Y", false) }],
+    [
+      "DATE",
+      "31/02/2026",
+      /in the form of --date-format$/,
+      { dateFormat: format("%d/%m/%Y", false) }
+    ],
+    [
+      "DATE",
+      "2026-11-23",
+      /in the form of --date-format$/,
+      { dateFormat: format("%d/%m/%Y", false) }
+    ],
     ["DATE", "22/11/2026 ", /^column a: expected DATE/, { dateFormat: format("%m/%d/%Y", false) }],
-    ["TIMESTAMP", "22/11/2026 13:00 PM", /expected/, { timestampFormat: format("%d/%m/%Y %I:%M %p") }],
+    [
+      "TIMESTAMP",
+      "22/11/2026 13:00 PM",
+      /expected/,
+      { timestampFormat: format("%d/%m/%Y %I:%M %p") }
+    ],
     ["TIMESTAMP", "99999999999999", /expected TIMESTAMP/, { timestampUnit: "s" }],
     ["TIMESTAMP", "true", /expected TIMESTAMP/, { timestampUnit: "s" }]
-  ])("%s refuses %s", (...[type, text, says, forms = {}]: [string, string, RegExp, ValueForms?]) => {
-    for (const got of [
-      sent(`a ${type}, b STRING`, "csv", `a,b\n"${text}",x\n`, forms),
-      sent(`a ${type}`, "ndjson", JSON.stringify({ a: text }), forms)
-    ]) {
-      assert.match(String(got[0]), says)
-      assert.notInclude(String(got[0]), text.trim())
+  ])(
+    "%s refuses %s",
+    (...[type, text, says, forms = {}]: [string, string, RegExp, ValueForms?]) => {
+      for (const got of [
+        sent(`a ${type}, b STRING`, "csv", `a,b\n"${text}",x\n`, forms),
+        sent(`a ${type}`, "ndjson", JSON.stringify({ a: text }), forms)
+      ]) {
+        assert.match(String(got[0]), says)
+        assert.notInclude(String(got[0]), text.trim())
+      }
     }
-  })
+  )
 
   it.each([
     ["dd/mm/yyyy", false, /no month/],

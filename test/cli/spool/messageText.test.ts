@@ -21,9 +21,12 @@ const { root } = protobuf.parse(
 )
 const Row = root.resolveAll().lookupType("Row")
 const descriptorOf = (type: protobuf.Type): Uint8Array => {
-  const { DescriptorProto } = (protobuf as unknown as { descriptor: Record<string, protobuf.Type> }).descriptor
+  const { DescriptorProto } = (protobuf as unknown as { descriptor: Record<string, protobuf.Type> })
+    .descriptor
   return DescriptorProto!
-    .encode((type as unknown as { toDescriptor: (e: string) => protobuf.Message }).toDescriptor("proto2"))
+    .encode(
+      (type as unknown as { toDescriptor: (e: string) => protobuf.Message }).toDescriptor("proto2")
+    )
     .finish()
 }
 const text = messageTextOf(descriptorOf(Row))!
@@ -69,7 +72,10 @@ describe("the text of a message", () => {
   })
 
   it("has the last value of a field that comes twice, and one message for all its pieces", () => {
-    const twice = Buffer.concat([encoded({ i32: 1, inner: { a: "1" } }), encoded({ i32: 2, inner: { b: "x" } })])
+    const twice = Buffer.concat([
+      encoded({ i32: 1, inner: { a: "1" } }),
+      encoded({ i32: 2, inner: { b: "x" } })
+    ])
     assert.strictEqual(text(twice), '{"i32":2,"inner":{"a":1,"b":"x"}}')
   })
 
@@ -82,7 +88,13 @@ describe("the text of a message", () => {
     const unknownField = Buffer.from([0xf8, 0x07, 0x01])
     const otherWire = Buffer.from([0x0a, 0x01, 0x01])
     const inside = Buffer.concat([Buffer.from([0x8a, 0x01, 3]), unknownField])
-    for (const payload of [unknownField, otherWire, inside, Buffer.from([0x0d]), Buffer.from("{}")]) {
+    for (const payload of [
+      unknownField,
+      otherWire,
+      inside,
+      Buffer.from([0x0d]),
+      Buffer.from("{}")
+    ]) {
       assert.isUndefined(text(payload), Buffer.from(payload).toString("hex"))
     }
     assert.isUndefined(messageTextOf(Buffer.from("no descriptor")))

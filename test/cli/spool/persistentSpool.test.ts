@@ -1,4 +1,7 @@
-/** `zerobus spool` with the spool of a persistent stream: drained by that stream, and not repaired where offsets are lost. */
+/**
+ * `zerobus spool` with the spool of a persistent stream: drained by that stream, and not repaired
+ * where offsets are lost.
+ */
 import { assert, it } from "@effect/vitest"
 import { Effect, References } from "effect"
 import { Spool, TableProperties, Zerobus, ZerobusLayer } from "effect-zerobus"
@@ -42,7 +45,10 @@ it("drains and shows the spool of a persistent stream, and repairs no lost offse
   assert.strictEqual(refused.code, 2)
   assert.include(refused.err, "whose records keep their offsets")
   Fs.writeFileSync(log, whole)
-  const letters = await zerobus(["spool", "drain", path, "--dead-letters", Path.join(folder, "letters")], environment)
+  const letters = await zerobus(
+    ["spool", "drain", path, "--dead-letters", Path.join(folder, "letters")],
+    environment
+  )
   assert.strictEqual(letters.code, 2)
   assert.include(letters.err, "Leave --dead-letters out")
   const { code, err, out } = await zerobus(["spool", "drain", path], environment)

@@ -1,4 +1,7 @@
-/** `zerobus spool`: what waits is shown, sent, written to files, and kept where the spool is damaged. */
+/**
+ * `zerobus spool`: what waits is shown, sent, written to files, and kept where the spool is
+ * damaged.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, References } from "effect"
 import {
@@ -19,11 +22,17 @@ import { readingsServer } from "../../support/readingsServer.ts"
 const { environment, file, folder, newTable, show } = readingsServer()
 
 /** Takes records into a spool, without a server; the position is that of the last one. */
-const spooled = async <A>(table: TableProperties.TableProperties<A>, records: ReadonlyArray<A>): Promise<string> => {
+const spooled = async <A>(
+  table: TableProperties.TableProperties<A>,
+  records: ReadonlyArray<A>
+): Promise<string> => {
   const path = Fs.mkdtempSync(Path.join(folder, "spool-"))
   await Effect.gen(function* () {
     const client = yield* Zerobus
-    const stream = yield* client.createStream(table, { spool: Spool.directory(path), scopeCloseTimeout: 0 })
+    const stream = yield* client.createStream(table, {
+      spool: Spool.directory(path),
+      scopeCloseTimeout: 0
+    })
     for (const record of records) yield* stream.ingestRecord(record)
     if (records.length > 1) yield* stream.ingestRecords(records.slice(0, 2))
     yield* Spool.notePosition(stream, Buffer.from("line 7"))
@@ -44,7 +53,11 @@ const spooled = async <A>(table: TableProperties.TableProperties<A>, records: Re
 const readings = Array.from({ length: 5 }, (_, n) => ({ device: `d${n}`, temp: n }))
 const jsonSpool = async (table: string) => spooled(Properties.json(table), readings)
 const typed = (name: string) =>
-  Table.make(name, { id: Column.BigInt, word: Column.nullable(Column.String), raw: Column.nullable(Column.Binary) })
+  Table.make(name, {
+    id: Column.BigInt,
+    word: Column.nullable(Column.String),
+    raw: Column.nullable(Column.Binary)
+  })
 
 describe("zerobus spool show", () => {
   it("shows table, offsets, what waits, the position and the lock", async () => {
@@ -72,11 +85,22 @@ describe("zerobus spool show", () => {
 
   it("names the process that holds the lock, and says of another one that it has ended", async () => {
     const path = await jsonSpool("main.default.readings")
-    const owner = { pid: process.pid, started: "", host: (await import("node:os")).hostname(), token: "t" }
+    const owner = {
+      pid: process.pid,
+      started: "",
+      host: (await import("node:os")).hostname(),
+      token: "t"
+    }
     Fs.writeFileSync(Path.join(path, ".lock"), JSON.stringify(owner))
-    assert.include((await zerobus(["spool", "show", path])).out, `process ${process.pid} on ${owner.host}, which runs`)
+    assert.include(
+      (await zerobus(["spool", "show", path])).out,
+      `process ${process.pid} on ${owner.host}, which runs`
+    )
     Fs.writeFileSync(Path.join(path, ".lock"), JSON.stringify({ ...owner, host: "elsewhere" }))
-    assert.include((await zerobus(["spool", "show", path])).out, "in another container or on another machine")
+    assert.include(
+      (await zerobus(["spool", "show", path])).out,
+      "in another container or on another machine"
+    )
   })
 
   it("fails where there is no spool", async () => {
@@ -128,7 +152,10 @@ describe("zerobus spool drain", () => {
       )
     }
     const { streamId } = JSON.parse((await zerobus(["spool", "show", path, "--json"])).out)
-    assert.include((await zerobus(["spool", "show", path])).out, `stream    ${streamId} (persistent)`)
+    assert.include(
+      (await zerobus(["spool", "show", path])).out,
+      `stream    ${streamId} (persistent)`
+    )
     const { code, err } = await zerobus(["spool", "drain", path], environment)
     assert.strictEqual(code, 0, err)
     const { persistentStreams = [], rows } = await show(name, 10)
@@ -151,23 +178,43 @@ describe("zerobus spool drain", () => {
     assert.include(out, "Waiting in the spool: 7 records.")
   }, 60_000)
 
-  it("ends with 2 at a record that the server refuses; with --dead-letters it goes there and the rest is sent", async () => {
-    const table = await newTable()
-    const path = await spooled(Properties.json(table), [...readings, { device: "x", temp: "warm" }, { device: "y" }])
-    const first = await zerobus(["spool", "drain", path], environment)
-    assert.strictEqual(first.code, 2, first.err)
-    const letters = Path.join(folder, "letters.ndjson")
-    const second = await zerobusProcess(["spool", "drain", path, "--dead-letters", letters, "--json"], environment)
-    assert.strictEqual(second.code, 0, second.err)
-    const { left, refused } = JSON.parse(second.out)
-    assert.deepStrictEqual([refused, left], [1, 0])
-    assert.deepStrictEqual(JSON.parse(Fs.readFileSync(letters, "utf8")).record, { device: "x", temp: "warm" })
-    await show(table, 8)
-  }, 60_000)
+  it(
+    "ends with 2 at a record that the server refuses; with --dead-letters it goes there and " +
+      "the rest is sent",
+    async () => {
+      const table = await newTable()
+      const path = await spooled(Properties.json(table), [
+        ...readings,
+        { device: "x", temp: "warm" },
+        { device: "y" }
+      ])
+      const first = await zerobus(["spool", "drain", path], environment)
+      assert.strictEqual(first.code, 2, first.err)
+      const letters = Path.join(folder, "letters.ndjson")
+      const second = await zerobusProcess(
+        ["spool", "drain", path, "--dead-letters", letters, "--json"],
+        environment
+      )
+      assert.strictEqual(second.code, 0, second.err)
+      const { left, refused } = JSON.parse(second.out)
+      assert.deepStrictEqual([refused, left], [1, 0])
+      assert.deepStrictEqual(JSON.parse(Fs.readFileSync(letters, "utf8")).record, {
+        device: "x",
+        temp: "warm"
+      })
+      await show(table, 8)
+    },
+    60_000
+  )
 
   it("refuses a spool that another process holds", async () => {
     const path = await jsonSpool("main.default.readings")
-    const owner = { pid: process.ppid, started: "", host: (await import("node:os")).hostname(), token: "t" }
+    const owner = {
+      pid: process.ppid,
+      started: "",
+      host: (await import("node:os")).hostname(),
+      token: "t"
+    }
     Fs.writeFileSync(Path.join(path, ".lock"), JSON.stringify(owner))
     const { code, err } = await zerobus(["spool", "drain", path], environment)
     assert.strictEqual(code, 2)
@@ -197,13 +244,22 @@ describe("zerobus spool export", () => {
   }, 30_000)
 
   it("writes JSON records with line ends on one line each, and what is no JSON as base64", async () => {
-    const path = await spooled(Properties.json("main.default.readings"), ['{"device":\n"a"}', '{"device":'])
+    const path = await spooled(Properties.json("main.default.readings"), [
+      '{"device":\n"a"}',
+      '{"device":'
+    ])
     const to = Path.join(folder, "lines.ndjson")
     const { code, err } = await zerobus(["spool", "export", path, "--to", to])
     assert.strictEqual(code, 0, err)
     assert.include(err, "as base64: they are no JSON objects")
-    const bad = JSON.stringify({ offset: 1, payloadBase64: Buffer.from('{"device":').toString("base64") })
-    assert.deepStrictEqual(Fs.readFileSync(to, "utf8").split("\n").slice(0, 2), ['{"device": "a"}', bad])
+    const bad = JSON.stringify({
+      offset: 1,
+      payloadBase64: Buffer.from('{"device":').toString("base64")
+    })
+    assert.deepStrictEqual(Fs.readFileSync(to, "utf8").split("\n").slice(0, 2), [
+      '{"device": "a"}',
+      bad
+    ])
   })
 
   it("decodes protobuf records by the descriptor of the spool, or gives their payloads", async () => {
@@ -245,7 +301,10 @@ describe("zerobus spool export", () => {
     const to = Path.join(folder, "avro.ndjson")
     const { code, err } = await zerobus(["spool", "export", path, "--to", to])
     assert.strictEqual(code, 0, err)
-    const lines = ['{"raw":"AP8=","id":"9007199254740993","word":"é"}', '{"raw":null,"id":-1,"word":null}']
+    const lines = [
+      '{"raw":"AP8=","id":"9007199254740993","word":"é"}',
+      '{"raw":null,"id":-1,"word":null}'
+    ]
     assert.deepStrictEqual(Fs.readFileSync(to, "utf8").trimEnd().split("\n"), [...lines, ...lines])
     const ingested = await zerobus(["ingest", to, "-t", table], environment)
     assert.strictEqual(ingested.code, 0, ingested.err)

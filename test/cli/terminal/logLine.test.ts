@@ -18,14 +18,24 @@ describe("a log line", () => {
     Effect.gen(function* () {
       const lines = yield* linesOf(
         Effect.gen(function* () {
-          yield* Effect.logWarning("It tries again", { cause: "No connection.\nCheck it.", left: 0, inMillis: 17 })
-          yield* Effect.logError("It failed", { cause: "Lost", message: "Why.", left: { records: 1, bytes: 2 } })
+          yield* Effect.logWarning("It tries again", {
+            cause: "No connection.\nCheck it.",
+            left: 0,
+            inMillis: 17
+          })
+          yield* Effect.logError("It failed", {
+            cause: "Lost",
+            message: "Why.",
+            left: { records: 1, bytes: 2 }
+          })
           yield* Effect.logInfo("Plain")
         }).pipe(Effect.annotateLogs({ table: "a.b.c" }))
       )
       assert.deepStrictEqual(lines, [
-        "1970-01-01T00:00:00.000Z WARN It tries again (left 0, inMillis 17, table a.b.c): No connection. Check it.",
-        "1970-01-01T00:00:00.000Z ERROR It failed (cause Lost, left records 1 bytes 2, table a.b.c): Why.",
+        "1970-01-01T00:00:00.000Z WARN It tries again (left 0, inMillis 17, table a.b.c): No " +
+          "connection. Check it.",
+        "1970-01-01T00:00:00.000Z ERROR It failed (cause Lost, left records 1 bytes 2, table " +
+          "a.b.c): Why.",
         "1970-01-01T00:00:00.000Z INFO Plain (table a.b.c)"
       ])
     })
@@ -33,7 +43,9 @@ describe("a log line", () => {
 
   it.effect("shows the trace of a defect behind it", () =>
     Effect.gen(function* () {
-      const [line] = yield* linesOf(Effect.catchCause(Effect.die(new Error("boom")), (cause) => Effect.logError(cause)))
+      const [line] = yield* linesOf(
+        Effect.catchCause(Effect.die(new Error("boom")), (cause) => Effect.logError(cause))
+      )
       assert.match(String(line), /ERROR \n?.*Error: boom/)
     })
   )

@@ -1,5 +1,6 @@
 /**
- * Command lines that cannot be read: the mistake and where the help is, on standard error, and nothing on standard output.
+ * Command lines that cannot be read: the mistake and where the help is, on standard error, and
+ * nothing on standard output.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { zerobusProcess } from "../../support/commandLine.ts"

@@ -1,5 +1,6 @@
 /**
- * Texts of others reach a terminal without characters that it obeys: values, names, comments, errors.
+ * Texts of others reach a terminal without characters that it obeys: values, names, comments,
+ * errors.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -10,7 +11,19 @@ import { visible, visibleJson, visibleLines } from "../../../src/cli/terminal/pr
 import { temporaryFolder, zerobus, zerobusProcess } from "../../support/commandLine.ts"
 
 /** What a terminal, a log or a reader could take for something else. */
-const signs = ["\u001b", "\u0007", "\u009b", "\r", "\n", "\u0000", "\u007f", "\u202e", "\u2066", "\u2028", "\ufeff"]
+const signs = [
+  "\u001b",
+  "\u0007",
+  "\u009b",
+  "\r",
+  "\n",
+  "\u0000",
+  "\u007f",
+  "\u202e",
+  "\u2066",
+  "\u2028",
+  "\ufeff"
+]
 const hostile = `a${signs.map((sign) => `${sign}[31m`).join("")}z`
 const obeyed = /[^\n\P{Cc}]|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/u
 
@@ -37,7 +50,8 @@ describe("a command", () => {
   const server = Http.createServer((request, response) => {
     request.resume()
     const path = request.url ?? ""
-    const [status, body] = path === "/oidc/v1/token" ? [200, { access_token: "a", expires_in: 60 }] : tables(path)
+    const [status, body] =
+      path === "/oidc/v1/token" ? [200, { access_token: "a", expires_in: 60 }] : tables(path)
     response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body))
   })
   beforeAll(async () => {
@@ -122,7 +136,9 @@ describe("a command", () => {
   })
 
   it("shows values of a query in a table and as JSON", async () => {
-    const chars = signs.map((sign) => `chr(${sign.codePointAt(0)})`).filter((sign) => sign !== "chr(0)")
+    const chars = signs
+      .map((sign) => `chr(${sign.codePointAt(0)})`)
+      .filter((sign) => sign !== "chr(0)")
     const sql = `SELECT ${chars.join(" || ")} AS "a\u001b[31m", 1 AS b`
     const shown = await zerobus(["query", sql])
     assert.strictEqual(shown.code, 0, shown.err)
@@ -152,7 +168,12 @@ describe("a command", () => {
       assert.strictEqual(code, 2, args.join(" "))
       assert.notMatch(err + out, obeyed, JSON.stringify(args))
     }
-    for (const args of [["\u001b[31m"], ["table", "\u009b31m"], ["local", "--port", "\u001b[31m"], ["--\u001b[31m"]]) {
+    for (const args of [
+      ["\u001b[31m"],
+      ["table", "\u009b31m"],
+      ["local", "--port", "\u001b[31m"],
+      ["--\u001b[31m"]
+    ]) {
       const { code, err, out } = await zerobusProcess(args)
       assert.strictEqual(code, 2, args.join(" "))
       assert.notMatch(err + out, obeyed, JSON.stringify(args))

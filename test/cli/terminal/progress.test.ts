@@ -1,5 +1,6 @@
 /**
- * What an ingest shows: the line on a terminal and elsewhere, the summary, and the place it names for going on.
+ * What an ingest shows: the line on a terminal and elsewhere, the summary, and the place it names
+ * for going on.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
@@ -47,10 +48,19 @@ describe("progress", () => {
   it.effect("is a plain line every five seconds elsewhere", () =>
     Effect.gen(function* () {
       const written: Array<string> = []
-      const shown = { ...noCounts(), accepted: 1_000_000, durable: 900_000, bytes: 2_000_000, rejected: 3 }
-      const fiber = yield* Effect.forkChild(showProgress(shown, { write: (text) => written.push(text) }), {
-        startImmediately: true
-      })
+      const shown = {
+        ...noCounts(),
+        accepted: 1_000_000,
+        durable: 900_000,
+        bytes: 2_000_000,
+        rejected: 3
+      }
+      const fiber = yield* Effect.forkChild(
+        showProgress(shown, { write: (text) => written.push(text) }),
+        {
+          startImmediately: true
+        }
+      )
       yield* TestClock.adjust("4999 millis")
       assert.deepStrictEqual(written, [])
       yield* TestClock.adjust("1 millis")
@@ -64,7 +74,15 @@ describe("progress", () => {
 
 describe("the line of progress", () => {
   it("has the share that was read and the time that is left, where the size is known", () => {
-    const half = { ...noCounts(), accepted: 10, durable: 5, stored: 50, total: 100, resent: 3, refused: 1 }
+    const half = {
+      ...noCounts(),
+      accepted: 10,
+      durable: 5,
+      stored: 50,
+      total: 100,
+      resent: 3,
+      refused: 1
+    }
     assert.strictEqual(
       progressLine(half, 1, 30_000),
       "50 %  30 s left  10 records  0.0 MB  1/s  4 in flight  5 durable  1 rejected  3 sent again"
@@ -78,24 +96,34 @@ describe("the line of progress", () => {
 })
 
 describe("summary", () => {
-  it("says what the server refused, what was sent again, and in which of several files the place is", () => {
-    const shown = outcome({
-      counts: { ...counts, accepted: 1002, refused: 2, rejected: 1, resent: 7 },
-      durableTo: { file: "b.csv", line: 7, records: 1003 },
-      rejectsFile: "bad.ndjson",
-      stopped: "error"
-    })
-    assert.deepStrictEqual(summary(shown).split("\n").slice(1), [
-      "3 records rejected (2 by the server), see bad.ndjson.",
-      "7 records sent again after a lost connection, which may be in the table twice.",
-      "Done up to record 1,003 of the files (line 7 of b.csv). To go on from there: --skip 1003"
-    ])
-    const read = JSON.parse(summaryJson(shown))
-    assert.deepStrictEqual([read.rejected, read.refusedByServer, read.sentAgain, read.durableFile], [3, 2, 7, "b.csv"])
-  })
+  it(
+    "says what the server refused, what was sent again, and in which of several files the " +
+      "place is",
+    () => {
+      const shown = outcome({
+        counts: { ...counts, accepted: 1002, refused: 2, rejected: 1, resent: 7 },
+        durableTo: { file: "b.csv", line: 7, records: 1003 },
+        rejectsFile: "bad.ndjson",
+        stopped: "error"
+      })
+      assert.deepStrictEqual(summary(shown).split("\n").slice(1), [
+        "3 records rejected (2 by the server), see bad.ndjson.",
+        "7 records sent again after a lost connection, which may be in the table twice.",
+        "Done up to record 1,003 of the files (line 7 of b.csv). To go on from there: --skip 1003"
+      ])
+      const read = JSON.parse(summaryJson(shown))
+      assert.deepStrictEqual(
+        [read.rejected, read.refusedByServer, read.sentAgain, read.durableFile],
+        [3, 2, 7, "b.csv"]
+      )
+    }
+  )
 
   it("of a whole file is one sentence", () => {
-    assert.strictEqual(summary(outcome({})), "1,000 records durable in a.b.c (12.3 MB read in 2.00 s, 500 records/s).")
+    assert.strictEqual(
+      summary(outcome({})),
+      "1,000 records durable in a.b.c (12.3 MB read in 2.00 s, 500 records/s)."
+    )
     assert.isTrue(JSON.parse(summaryJson(outcome({}))).complete)
   })
 
@@ -127,9 +155,19 @@ describe("summary", () => {
 
   it("says when nothing is durable", () => {
     const nothing = outcome({ counts: noCounts(), durableTo: undefined, stopped: "error" })
-    assert.match(summary(nothing), /Nothing of the file is durable\. To go on, ingest it from its start\.$/)
-    const skipped = outcome({ counts: { ...noCounts(), skipped: 2 }, durableTo: undefined, stopped: "error" })
-    assert.match(summary(skipped), /Nothing behind the records passed over is durable\. To go on from there: --skip 2$/)
+    assert.match(
+      summary(nothing),
+      /Nothing of the file is durable\. To go on, ingest it from its start\.$/
+    )
+    const skipped = outcome({
+      counts: { ...noCounts(), skipped: 2 },
+      durableTo: undefined,
+      stopped: "error"
+    })
+    assert.match(
+      summary(skipped),
+      /Nothing behind the records passed over is durable\. To go on from there: --skip 2$/
+    )
   })
 
   it("says when the file ends within what is passed over", () => {
@@ -148,7 +186,10 @@ describe("places", () => {
     for (let index = 0; index < 300_000; index++) {
       places.add(index + 10, index + 1)
       if (index % 1000 === 999)
-        assert.deepStrictEqual(places.reached(index - 500), { line: index - 491, records: index - 500 })
+        assert.deepStrictEqual(places.reached(index - 500), {
+          line: index - 491,
+          records: index - 500
+        })
     }
     assert.deepStrictEqual(places.reached(300_000), { line: 300_009, records: 300_000 })
     assert.deepStrictEqual(places.reached(300_000), { line: 300_009, records: 300_000 })

@@ -89,8 +89,10 @@ describe("reading Arrow IPC", () => {
   it("names the fields that the columns of a table have as the library does", () => {
     const definition = get(
       parseTableDefinition(
-        "a.b.c(a BIGINT, b BOOLEAN, c TINYINT, d SMALLINT, e INT NOT NULL, f FLOAT, g DOUBLE, h STRING, i BINARY, j DATE, " +
-          "k TIMESTAMP, l TIMESTAMP_NTZ, m ARRAY<INT>, n STRUCT<x: INT, y: STRING>, o MAP<STRING, BIGINT>, " +
+        "a.b.c(a BIGINT, b BOOLEAN, c TINYINT, d SMALLINT, e INT NOT NULL, f FLOAT, g DOUBLE, h " +
+          "STRING, i BINARY, j DATE, " +
+          "k TIMESTAMP, l TIMESTAMP_NTZ, m ARRAY<INT>, n STRUCT<x: INT, y: STRING>, o " +
+          "MAP<STRING, BIGINT>, " +
           "p ARRAY<STRUCT<x: STRING>>, q VARIANT, r DECIMAL(10, 2))"
       )
     )

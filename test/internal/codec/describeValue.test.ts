@@ -1,4 +1,6 @@
-/** A value that is refused is named by its kind, by every codec in the same words, and not quoted. */
+/**
+ * A value that is refused is named by its kind, by every codec in the same words, and not quoted.
+ */
 /* oxlint-disable unicorn/no-thenable -- what has a then is what is tested */
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Effect } from "effect"
@@ -82,7 +84,8 @@ describe("the kind of a value", () => {
   const column = Table.make("a.b.c", { n: Column.Boolean }).codec
   it("is the same in every message", () => {
     for (const [value, kind] of kinds) {
-      if (typeof value !== "boolean") assert.include(refusal(column, { n: value }), `, got ${kind}. `)
+      if (typeof value !== "boolean")
+        assert.include(refusal(column, { n: value }), `, got ${kind}. `)
       if (kind !== "bytes") assert.include(refusal(bytesCodec, value), `but the record is ${kind}.`)
       if (typeof value !== "object" || value === null || Array.isArray(value) || kind === "bytes") {
         assert.include(refusal(jsonCodec, value), `but the record is ${kind}.`)

@@ -1,5 +1,6 @@
 /**
- * What the service takes in another form than JSON has: refused at the call with its path, never by the server.
+ * What the service takes in another form than JSON has: refused at the call with its path, never by
+ * the server.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Duration, Effect, HashMap, Option, Schema } from "effect"
@@ -11,14 +12,34 @@ const zoned = DateTime.setZone(now, DateTime.zoneMakeOffset(0))
 
 /** Schema, record, and where it is refused; `undefined` where it is taken. */
 const cases: ReadonlyArray<
-  readonly [name: string, Schema.Codec<any, any>, record: object, path: ReadonlyArray<string | number> | undefined]
+  readonly [
+    name: string,
+    Schema.Codec<any, any>,
+    record: object,
+    path: ReadonlyArray<string | number> | undefined
+  ]
 > = [
   ["a Date", Schema.Struct({ d: Schema.Date }), { d: new Date(0) }, ["d"]],
-  ["an optional Date that is there", Schema.Struct({ d: Schema.optionalKey(Schema.Date) }), { d: new Date(0) }, ["d"]],
-  ["an optional Date that is not", Schema.Struct({ d: Schema.optionalKey(Schema.Date) }), {}, undefined],
+  [
+    "an optional Date that is there",
+    Schema.Struct({ d: Schema.optionalKey(Schema.Date) }),
+    { d: new Date(0) },
+    ["d"]
+  ],
+  [
+    "an optional Date that is not",
+    Schema.Struct({ d: Schema.optionalKey(Schema.Date) }),
+    {},
+    undefined
+  ],
   ["a DateTime", Schema.Struct({ d: Schema.DateTimeUtc }), { d: now }, ["d"]],
   ["a zoned DateTime", Schema.Struct({ d: Schema.DateTimeZoned }), { d: zoned }, ["d"]],
-  ["a Date in an array", Schema.Struct({ d: Schema.Array(Schema.Date) }), { d: [new Date(0)] }, ["d", 0]],
+  [
+    "a Date in an array",
+    Schema.Struct({ d: Schema.Array(Schema.Date) }),
+    { d: [new Date(0)] },
+    ["d", 0]
+  ],
   [
     "a Date deep inside",
     Schema.Struct({ a: Schema.Struct({ b: Schema.NullOr(Schema.Date) }) }),
@@ -31,7 +52,12 @@ const cases: ReadonlyArray<
     { d: new Date(0) },
     ["at"]
   ],
-  ["a Date of a union", Schema.Struct({ d: Schema.Union([Schema.String, Schema.Date]) }), { d: new Date(0) }, ["d"]],
+  [
+    "a Date of a union",
+    Schema.Struct({ d: Schema.Union([Schema.String, Schema.Date]) }),
+    { d: new Date(0) },
+    ["d"]
+  ],
   [
     "the text of such a union",
     Schema.Struct({ d: Schema.Union([Schema.String, Schema.Date]) }),
@@ -40,7 +66,12 @@ const cases: ReadonlyArray<
   ],
   ["a Date that is anything", Schema.Struct({ d: Schema.Unknown }), { d: new Date(0) }, ["d"]],
   ["a Duration", Schema.Struct({ d: Schema.Duration }), { d: Duration.seconds(1) }, ["d"]],
-  ["a Map", Schema.Struct({ d: Schema.ReadonlyMap(Schema.String, Schema.Number) }), { d: new Map([["a", 1]]) }, ["d"]],
+  [
+    "a Map",
+    Schema.Struct({ d: Schema.ReadonlyMap(Schema.String, Schema.Number) }),
+    { d: new Map([["a", 1]]) },
+    ["d"]
+  ],
   [
     "a HashMap",
     Schema.Struct({ d: Schema.HashMap(Schema.String, Schema.Number) }),
@@ -48,8 +79,18 @@ const cases: ReadonlyArray<
     ["d"]
   ],
   ["an Option", Schema.Struct({ d: Schema.Option(Schema.Number) }), { d: Option.some(1) }, ["d"]],
-  ["a Date that its schema makes text of", Schema.Struct({ d: Schema.DateFromString }), { d: new Date(0) }, undefined],
-  ["a decimal", Schema.Struct({ d: Schema.BigDecimal }), { d: BigDecimal.fromStringUnsafe("1.50") }, undefined],
+  [
+    "a Date that its schema makes text of",
+    Schema.Struct({ d: Schema.DateFromString }),
+    { d: new Date(0) },
+    undefined
+  ],
+  [
+    "a decimal",
+    Schema.Struct({ d: Schema.BigDecimal }),
+    { d: BigDecimal.fromStringUnsafe("1.50") },
+    undefined
+  ],
   ["a bigint", Schema.Struct({ d: Schema.BigInt }), { d: 5n }, undefined],
   ["bytes", Schema.Struct({ d: Schema.Uint8Array }), { d: new Uint8Array([1]) }, undefined],
   [

@@ -1,5 +1,6 @@
 /**
- * What a JSON or protobuf record may be: nothing that would travel without its content, and bytes of any realm.
+ * What a JSON or protobuf record may be: nothing that would travel without its content, and bytes
+ * of any realm.
  */
 /* oxlint-disable unicorn/no-thenable -- what has a then is what is tested */
 import { assert, describe, it } from "@effect/vitest"
@@ -45,25 +46,36 @@ class Failure extends Data.TaggedError("Failure")<{ readonly id: number }> {}
 const foreign = (source: string): unknown => Vm.runInNewContext(source)
 
 describe("a JSON record", () => {
-  const lost: ReadonlyArray<readonly [name: string, value: object, what: RegExp, advice: RegExp]> = [
-    ["a promise", Promise.resolve({ id: 1 }), /a promise/, /Await it/],
-    ["a thenable", query, /a promise/, /Await it/],
-    ["a promise of another realm", foreign("Promise.resolve(1)") as object, /a promise/, /Await it/],
-    ["an Effect", Effect.succeed({ id: 1 }), /an Effect/, /yield\*/],
-    ["a Map", new Map([["id", 1]]), /a Map/, /Object\.fromEntries/],
-    ["a Map of another realm", foreign("new Map([['id', 1]])") as object, /a Map/, /Object\.fromEntries/],
-    ["a Set", new Set([1]), /a Set/, /Array\.from/],
-    ["a WeakMap", new WeakMap(), /a WeakMap/, /plain values/],
-    ["a WeakSet", new WeakSet(), /a WeakSet/, /plain values/],
-    ["a WeakRef", new WeakRef({}), /a WeakRef/, /plain values/],
-    ["a RegExp", /x/, /a RegExp/, /String/],
-    ["an Error", new Error("boom"), /an Error/, /fields/],
-    ["an Error with fields", Object.assign(new Error("boom"), { code: 1 }), /an Error/, /fields/],
-    ["an ArrayBuffer", new ArrayBuffer(1), /binary data/, /base64/],
-    ["a SharedArrayBuffer", new SharedArrayBuffer(1), /binary data/, /base64/],
-    ["a class that hides all it has", new Hidden(), /without fields/, /toJSON/],
-    ["search parameters", new URLSearchParams("a=1"), /without fields/, /plain object/]
-  ]
+  const lost: ReadonlyArray<readonly [name: string, value: object, what: RegExp, advice: RegExp]> =
+    [
+      ["a promise", Promise.resolve({ id: 1 }), /a promise/, /Await it/],
+      ["a thenable", query, /a promise/, /Await it/],
+      [
+        "a promise of another realm",
+        foreign("Promise.resolve(1)") as object,
+        /a promise/,
+        /Await it/
+      ],
+      ["an Effect", Effect.succeed({ id: 1 }), /an Effect/, /yield\*/],
+      ["a Map", new Map([["id", 1]]), /a Map/, /Object\.fromEntries/],
+      [
+        "a Map of another realm",
+        foreign("new Map([['id', 1]])") as object,
+        /a Map/,
+        /Object\.fromEntries/
+      ],
+      ["a Set", new Set([1]), /a Set/, /Array\.from/],
+      ["a WeakMap", new WeakMap(), /a WeakMap/, /plain values/],
+      ["a WeakSet", new WeakSet(), /a WeakSet/, /plain values/],
+      ["a WeakRef", new WeakRef({}), /a WeakRef/, /plain values/],
+      ["a RegExp", /x/, /a RegExp/, /String/],
+      ["an Error", new Error("boom"), /an Error/, /fields/],
+      ["an Error with fields", Object.assign(new Error("boom"), { code: 1 }), /an Error/, /fields/],
+      ["an ArrayBuffer", new ArrayBuffer(1), /binary data/, /base64/],
+      ["a SharedArrayBuffer", new SharedArrayBuffer(1), /binary data/, /base64/],
+      ["a class that hides all it has", new Hidden(), /without fields/, /toJSON/],
+      ["search parameters", new URLSearchParams("a=1"), /without fields/, /plain object/]
+    ]
 
   it("IN-17 is no object that JSON writes without its content", () => {
     for (const [name, value, what, advice] of lost) {
@@ -102,7 +114,9 @@ describe("a JSON record", () => {
   })
 
   it("IN-17 is any object that JSON can write whole", () => {
-    const circular: { self?: unknown; readonly empty: object; toJSON?: unknown } = { empty: new Map() }
+    const circular: { self?: unknown; readonly empty: object; toJSON?: unknown } = {
+      empty: new Map()
+    }
     circular.self = circular
     circular.toJSON = () => ({ empty: {} })
     const whole: ReadonlyArray<readonly [unknown, string]> = [
@@ -118,14 +132,20 @@ describe("a JSON record", () => {
         { at: new Date(0), boxed: new Number(1), empty: Object.create(null) },
         '{"at":"1970-01-01T00:00:00.000Z","boxed":1,"empty":{}}'
       ],
-      [{ empty: {}, boxed: [new String(""), new Boolean(false), new Number(0)] }, '{"empty":{},"boxed":["",false,0]}'],
+      [
+        { empty: {}, boxed: [new String(""), new Boolean(false), new Number(0)] },
+        '{"empty":{},"boxed":["",false,0]}'
+      ],
       [{ empty: {}, secret: Redacted.make("s") }, '{"empty":{},"secret":"<redacted>"}'],
       [new Reading(), '{"id":1}'],
       [{ reading: new Reading(), empty: {} }, '{"reading":{"id":1},"empty":{}}'],
       [{ then: "x" }, '{"then":"x"}'],
       [{ constructor: "x" }, '{"constructor":"x"}'],
       [Object.assign(new Map(), { toJSON: () => ({ a: 1 }) }), '{"a":1}'],
-      [{ empty: {}, map: Object.assign(new Map(), { toJSON: () => ({}) }) }, '{"empty":{},"map":{}}'],
+      [
+        { empty: {}, map: Object.assign(new Map(), { toJSON: () => ({}) }) },
+        '{"empty":{},"map":{}}'
+      ],
       [new Failure({ id: 1 }), '{"id":1,"_tag":"Failure"}'],
       [circular, '{"empty":{}}'],
       [{ circular }, '{"circular":{"empty":{}}}']
@@ -157,8 +177,16 @@ describe("bytes", () => {
     assert.strictEqual(written(bytesCodec, bytes), "\n\u0001A")
     const binary = Table.make("main.default.blobs", { blob: Column.Binary })
     const own = { blob: new Uint8Array(bytes) }
-    assert.strictEqual(written(binary.codec, { blob: bytes } as never), written(binary.codec, own) as string)
-    for (const other of ["new Uint16Array(1)", "new Uint8ClampedArray(1)", "new ArrayBuffer(1)", "[1]"]) {
+    assert.strictEqual(
+      written(binary.codec, { blob: bytes } as never),
+      written(binary.codec, own) as string
+    )
+    for (const other of [
+      "new Uint16Array(1)",
+      "new Uint8ClampedArray(1)",
+      "new ArrayBuffer(1)",
+      "[1]"
+    ]) {
       assert.notStrictEqual(typeof written(bytesCodec, foreign(other)), "string", other)
     }
   })
@@ -176,11 +204,15 @@ describe("bytes", () => {
     Effect.gen(function* () {
       const { zerobus } = yield* A.client()
       const missing = undefined as never
-      A.tagged(yield* Effect.flip(zerobus.createStream(TableProperties.json(missing))), "InvalidTable")
+      A.tagged(
+        yield* Effect.flip(zerobus.createStream(TableProperties.json(missing))),
+        "InvalidTable"
+      )
       const proto = TableProperties.proto("a.b.c", missing)
-      assert.deepStrictEqual(A.tagged(yield* Effect.flip(zerobus.createStream(proto)), "InvalidArgument").path, [
-        "descriptor"
-      ])
+      assert.deepStrictEqual(
+        A.tagged(yield* Effect.flip(zerobus.createStream(proto)), "InvalidArgument").path,
+        ["descriptor"]
+      )
     })
   )
 })

@@ -21,7 +21,11 @@ describe("a VARIANT", () => {
       ] as const) {
         const value = nested(levels, wrap)
         assert.strictEqual(isVariant(value), taken, `${levels} levels in the client`)
-        assert.strictEqual(typeof encodeVariant(JSON.stringify(value)) !== "string", taken, `${levels} on the server`)
+        assert.strictEqual(
+          typeof encodeVariant(JSON.stringify(value)) !== "string",
+          taken,
+          `${levels} on the server`
+        )
       }
     }
   })

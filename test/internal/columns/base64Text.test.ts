@@ -3,7 +3,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { Column, Table } from "effect-zerobus"
 import { jsonCheck } from "../../../src/cli/records/recordCheck.ts"
-import { base64OfBytes, bytesOfBase64, paddedBase64 } from "../../../src/internal/columns/base64Text.ts"
+import {
+  base64OfBytes,
+  bytesOfBase64,
+  paddedBase64
+} from "../../../src/internal/columns/base64Text.ts"
 import { columnTree, makeLeaves } from "../../../src/local/parquet/columnTree.ts"
 import { jsonDecoder } from "../../../src/local/records/jsonDecoder.ts"
 
@@ -46,20 +50,36 @@ const taken: ReadonlyArray<readonly [text: string, hex: string]> = [
   // The bits behind the last byte are not looked at.
   ["AR==", "01"]
 ]
-const refused = ["A", "AQIDB", "AQ=", "AQI==", "=", "==", "====", "AQ==AQ==", "AQI=\n", " AQI=", "A Q=", "-_-_", "%%%%"]
+const refused = [
+  "A",
+  "AQIDB",
+  "AQ=",
+  "AQI==",
+  "=",
+  "==",
+  "====",
+  "AQ==AQ==",
+  "AQI=\n",
+  " AQI=",
+  "A Q=",
+  "-_-_",
+  "%%%%"
+]
 // Node reads a character by its low byte: this one would stand for A.
 const foreign = ["\u0141Q==", "AQ\u013d\u013d", "\uff21Q=="]
 
 describe("base64 text", () => {
   it.each(Object.entries(readers))("is what %s takes, and nothing else", (_name, takes) => {
-    for (const [text] of [...taken, [long]]) assert.isTrue(takes(JSON.stringify({ b: text })), text.slice(0, 20))
+    for (const [text] of [...taken, [long]])
+      assert.isTrue(takes(JSON.stringify({ b: text })), text.slice(0, 20))
     for (const text of [...refused, ...foreign, `${long}.AAA`]) {
       assert.isFalse(takes(JSON.stringify({ b: text })), JSON.stringify(text.slice(0, 20)))
     }
   })
 
   it("stands for these bytes", () => {
-    for (const [text, hex] of taken) assert.strictEqual(bytesOfBase64(text)?.toString("hex"), hex, text)
+    for (const [text, hex] of taken)
+      assert.strictEqual(bytesOfBase64(text)?.toString("hex"), hex, text)
     for (const text of [...refused, ...foreign]) {
       assert.isUndefined(bytesOfBase64(text), JSON.stringify(text))
       assert.isUndefined(paddedBase64(text), JSON.stringify(text))

@@ -1,4 +1,6 @@
-/** The table of scalar types: its rows agree with each other, and what is read from them is right. */
+/**
+ * The table of scalar types: its rows agree with each other, and what is read from them is right.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
 import type { ColumnType } from "../../../src/internal/columns/columnType.ts"
@@ -21,21 +23,31 @@ import {
 const tags = Object.keys(scalarTypes) as ReadonlyArray<ScalarTag>
 const decimal: ColumnType = { _tag: "Decimal", precision: 10, scale: 2 }
 const array: ColumnType = { _tag: "Array", element: decimal, containsNull: true }
-const map: ColumnType = { _tag: "Map", key: { _tag: "Int" }, value: decimal, valueContainsNull: true }
-const struct: ColumnType = { _tag: "Struct", fields: [{ name: "a", type: decimal, nullable: true }] }
+const map: ColumnType = {
+  _tag: "Map",
+  key: { _tag: "Int" },
+  value: decimal,
+  valueContainsNull: true
+}
+const struct: ColumnType = {
+  _tag: "Struct",
+  fields: [{ name: "a", type: decimal, nullable: true }]
+}
 
 describe("the scalar types", () => {
   it("have names that no other type has", () => {
     for (const tag of tags) {
       const { aliases, json, text } = scalarTypes[tag]
-      for (const word of new Set([text, json, ...aliases, sqlName(tag)])) assert.strictEqual(scalarTag(word), tag, word)
+      for (const word of new Set([text, json, ...aliases, sqlName(tag)]))
+        assert.strictEqual(scalarTag(word), tag, word)
     }
     assert.isUndefined(scalarTag("geography"))
     assert.isUndefined(scalarTag("constructor"))
   })
 
   it("have the SQL name of a column definition, as types with parameters do", () => {
-    for (const tag of tags) assert.deepStrictEqual(Result.getOrThrow(parseColumnType(sqlName(tag))), { _tag: tag })
+    for (const tag of tags)
+      assert.deepStrictEqual(Result.getOrThrow(parseColumnType(sqlName(tag))), { _tag: tag })
     assert.deepStrictEqual(
       [decimal, array, map, struct].map((type) => sqlName(type._tag)),
       ["DECIMAL", "ARRAY", "MAP", "STRUCT"]
@@ -52,10 +64,19 @@ describe("the scalar types", () => {
       assert.deepStrictEqual(integerRange(tag), [-(2n ** (bits - 1n)), 2n ** (bits - 1n) - 1n])
     }
     assert.deepStrictEqual(numberRange("SmallInt"), [-32_768, 32_767])
-    const millis = [Date.parse("0001-01-01T00:00:00Z"), Date.parse("9999-12-31T23:59:59.999Z")] as const
-    assert.deepStrictEqual(numberRange("Date"), [millis[0] / 86_400_000, (millis[1] + 1) / 86_400_000 - 1])
+    const millis = [
+      Date.parse("0001-01-01T00:00:00Z"),
+      Date.parse("9999-12-31T23:59:59.999Z")
+    ] as const
+    assert.deepStrictEqual(numberRange("Date"), [
+      millis[0] / 86_400_000,
+      (millis[1] + 1) / 86_400_000 - 1
+    ])
     for (const tag of ["Timestamp", "TimestampNtz"] as const) {
-      assert.deepStrictEqual(integerRange(tag), [BigInt(millis[0]) * 1000n, BigInt(millis[1]) * 1000n + 999n])
+      assert.deepStrictEqual(integerRange(tag), [
+        BigInt(millis[0]) * 1000n,
+        BigInt(millis[1]) * 1000n + 999n
+      ])
     }
     for (const tag of tags) {
       const { range, wire } = scalarTypes[tag]
@@ -67,7 +88,8 @@ describe("the scalar types", () => {
     for (const tag of tags) assert.isTrue(isScalar({ _tag: tag }) && isSimple({ _tag: tag }))
     assert.deepStrictEqual([isScalar(decimal), isSimple(decimal)], [false, true])
     assert.strictEqual(wireScalar({ _tag: "Decimal", precision: 10, scale: 2 }), "string")
-    for (const type of [array, map, struct]) assert.isFalse(isScalar(type) || isSimple(type) || canPartition(type))
+    for (const type of [array, map, struct])
+      assert.isFalse(isScalar(type) || isSimple(type) || canPartition(type))
     assert.deepStrictEqual(
       tags.filter((tag) => !canPartition({ _tag: tag })),
       ["Binary", "Variant"]
@@ -80,8 +102,10 @@ describe("the scalar types", () => {
       [{ _tag: "TinyInt" }, "expected TINYINT, an integer from -128 to 127", undefined],
       [
         { _tag: "TimestampNtz" },
-        "expected TIMESTAMP_NTZ, wall-clock microseconds since 1970-01-01 as an integer, years 1 to 9999",
-        "expected TIMESTAMP_NTZ, as 2026-11-22T08:30:00 without a zone or as wall-clock microseconds since 1970-01-01"
+        "expected TIMESTAMP_NTZ, wall-clock microseconds since 1970-01-01 as an integer, years " +
+          "1 to 9999",
+        "expected TIMESTAMP_NTZ, as 2026-11-22T08:30:00 without a zone or as wall-clock " +
+          "microseconds since 1970-01-01"
       ],
       [
         decimal,
@@ -102,13 +126,21 @@ describe("the scalar types", () => {
       name: "a.b.c",
       columns: [{ name: "place", type: { _tag: tag } as ColumnType, nullable: true }]
     })
-    assert.strictEqual(definitionProblem(definition("Geography")), "Column place has an unknown type.")
-    assert.strictEqual(definitionProblem(definition("toString")), "Column place has an unknown type.")
+    assert.strictEqual(
+      definitionProblem(definition("Geography")),
+      "Column place has an unknown type."
+    )
+    assert.strictEqual(
+      definitionProblem(definition("toString")),
+      "Column place has an unknown type."
+    )
     assert.isUndefined(definitionProblem(definition("Date")))
   })
 })
 
-const int64 = Schema.BigInt.check(Schema.isBetweenBigInt({ minimum: -(2n ** 63n), maximum: 2n ** 63n - 1n }))
+const int64 = Schema.BigInt.check(
+  Schema.isBetweenBigInt({ minimum: -(2n ** 63n), maximum: 2n ** 63n - 1n })
+)
 it.effect.prop(
   "the JSON form of a 64-bit integer keeps every digit, and is a number where it can",
   { value: int64 },

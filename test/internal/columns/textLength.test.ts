@@ -1,4 +1,7 @@
-/** CHAR(n) and VARCHAR(n): the lengths that Spark notes for a column, and texts that are fitted to one. */
+/**
+ * CHAR(n) and VARCHAR(n): the lengths that Spark notes for a column, and texts that are fitted to
+ * one.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import {
@@ -9,7 +12,8 @@ import {
 } from "../../../src/internal/columns/columnType.ts"
 import { fittedText, withTextLengths } from "../../../src/internal/columns/textLength.ts"
 
-const typeOf = (text: string): ColumnType => Result.getOrThrowWith(parseColumnType(text), (why) => new Error(why))
+const typeOf = (text: string): ColumnType =>
+  Result.getOrThrowWith(parseColumnType(text), (why) => new Error(why))
 const char = (length: number): TextLength => ({ kind: "CHAR", length })
 const varchar = (length: number): TextLength => ({ kind: "VARCHAR", length })
 
@@ -49,9 +53,19 @@ describe("lengths that Spark notes", () => {
     (noted) => {
       const schema = {
         type: "struct",
-        fields: [{ name: "c", type: "string", nullable: true, metadata: { __CHAR_VARCHAR_TYPE_STRING: noted } }]
+        fields: [
+          {
+            name: "c",
+            type: "string",
+            nullable: true,
+            metadata: { __CHAR_VARCHAR_TYPE_STRING: noted }
+          }
+        ]
       }
-      assert.match(Result.getOrThrow(Result.flip(fromTypeJson(schema))), /noted for a column, cannot be read/)
+      assert.match(
+        Result.getOrThrow(Result.flip(fromTypeJson(schema))),
+        /noted for a column, cannot be read/
+      )
     }
   )
 })

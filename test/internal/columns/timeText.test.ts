@@ -1,7 +1,12 @@
 /** Text of dates and times, held against `Date` and against the text of each other direction. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { daysOfText, microsOfText, textOfDays, textOfMicros } from "../../../src/internal/columns/timeText.ts"
+import {
+  daysOfText,
+  microsOfText,
+  textOfDays,
+  textOfMicros
+} from "../../../src/internal/columns/timeText.ts"
 
 const minMicros = -62_135_596_800_000_000n
 const maxMicros = 253_402_300_799_999_999n
@@ -81,7 +86,9 @@ describe("a timestamp", () => {
 })
 
 const Day = Schema.Int.check(Schema.isBetween({ minimum: -719_162, maximum: 2_932_896 }))
-const Micros = Schema.BigInt.check(Schema.isBetweenBigInt({ minimum: minMicros, maximum: maxMicros }))
+const Micros = Schema.BigInt.check(
+  Schema.isBetweenBigInt({ minimum: minMicros, maximum: maxMicros })
+)
 const Zone = Schema.Int.check(Schema.isBetween({ minimum: -18 * 60, maximum: 18 * 60 }))
 
 it.effect.prop(
@@ -118,7 +125,18 @@ it.effect.prop(
 )
 
 it("every text of a day that is none is refused, as Date refuses it", () => {
-  for (const year of ["0000", "0001", "0004", "0100", "1600", "1900", "2000", "2023", "2024", "9999"]) {
+  for (const year of [
+    "0000",
+    "0001",
+    "0004",
+    "0100",
+    "1600",
+    "1900",
+    "2000",
+    "2023",
+    "2024",
+    "9999"
+  ]) {
     for (let month = 0; month <= 13; month++) {
       for (let day = 0; day <= 32; day++) {
         const text = `${year}-${String(month).padStart(2, "0")}-${String(day).padStart(2, "0")}`

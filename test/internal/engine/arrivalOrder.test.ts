@@ -1,5 +1,6 @@
 /**
- * Records keep the order in which their calls arrived, however many calls wait for a turn of the event loop at once.
+ * Records keep the order in which their calls arrived, however many calls wait for a turn of the
+ * event loop at once.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
@@ -9,18 +10,25 @@ const pad = "x".repeat(5_000)
 const count = 3_000
 const record = (id: number) => JSON.stringify({ id, pad })
 const numbers = Array.from({ length: count }, (_, id) => id)
-const idsOf = (records: ReadonlyArray<string>) => records.map((text) => (JSON.parse(text) as { id: number }).id)
+const idsOf = (records: ReadonlyArray<string>) =>
+  records.map((text) => (JSON.parse(text) as { id: number }).id)
 
 describe("records of concurrent calls", () => {
   for (const concurrency of [2, 8, 64, "unbounded"] as const) {
     for (const maxInflightRecords of [100, 1_000_000]) {
-      it.live(`are sent in the order of arrival, ${concurrency} at a time, ${maxInflightRecords} in flight`, () =>
-        Effect.gen(function* () {
-          const { server, stream } = yield* A.open({ maxInflightRecords })
-          yield* Effect.forEach(numbers, (id) => stream.ingestRecord(record(id)), { concurrency, discard: true })
-          yield* stream.flush
-          assert.deepStrictEqual(idsOf(server.records), numbers)
-        }).pipe(Effect.scoped)
+      it.live(
+        `are sent in the order of arrival, ${concurrency} at a time, ${maxInflightRecords} in ` +
+          `flight`,
+        () =>
+          Effect.gen(function* () {
+            const { server, stream } = yield* A.open({ maxInflightRecords })
+            yield* Effect.forEach(numbers, (id) => stream.ingestRecord(record(id)), {
+              concurrency,
+              discard: true
+            })
+            yield* stream.flush
+            assert.deepStrictEqual(idsOf(server.records), numbers)
+          }).pipe(Effect.scoped)
       )
     }
   }
@@ -49,7 +57,9 @@ describe("records of concurrent calls", () => {
       const { server, stream } = yield* A.open({})
       const fibers: Array<Fiber.Fiber<unknown, unknown>> = []
       for (const id of numbers) {
-        fibers.push(yield* Effect.forkChild(stream.ingestRecord(record(id)), { startImmediately: true }))
+        fibers.push(
+          yield* Effect.forkChild(stream.ingestRecord(record(id)), { startImmediately: true })
+        )
       }
       const waiting = fibers.filter((fiber) => fiber.pollUnsafe() === undefined)
       assert.isAbove(waiting.length, 100)
@@ -71,7 +81,9 @@ describe("records of concurrent calls", () => {
       let refused = 0
       const fibers: Array<Fiber.Fiber<unknown, unknown>> = []
       while (id < count) {
-        const fiber = yield* Effect.forkChild(stream.ingestRecord(record(id++)), { startImmediately: true })
+        const fiber = yield* Effect.forkChild(stream.ingestRecord(record(id++)), {
+          startImmediately: true
+        })
         fibers.push(fiber)
         if (id === count || stream.offerUnsafe(record(id)) === undefined) refused++
         else id++

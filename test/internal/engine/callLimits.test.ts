@@ -31,7 +31,9 @@ describe("a call keeps its limit", () => {
       const headersProvider = HeadersProvider.make({ getHeaders: inRegion })
       yield* endsWithin(
         2000,
-        Effect.scoped(zerobus.createStream(A.table, { headersProvider, recovery: false, recoveryTimeout: 1000 }))
+        Effect.scoped(
+          zerobus.createStream(A.table, { headersProvider, recovery: false, recoveryTimeout: 1000 })
+        )
       )
     })
   )
@@ -40,7 +42,9 @@ describe("a call keeps its limit", () => {
       const { zerobus } = yield* A.client({})
       yield* endsWithin(
         2000,
-        Effect.scoped(zerobus.createStream(A.table, { beforeOpen: inRegion, recoveryTimeout: 1000 }))
+        Effect.scoped(
+          zerobus.createStream(A.table, { beforeOpen: inRegion, recoveryTimeout: 1000 })
+        )
       )
     })
   )
@@ -68,7 +72,10 @@ describe("a call keeps its limit", () => {
       const { zerobus } = yield* A.client(A.silent)
       const scope = yield* Scope.make()
       const stream = yield* Scope.provide(
-        zerobus.createStream(A.table, { scopeCloseTimeout: 100, onUnacked: () => Effect.asVoid(inRegion) }),
+        zerobus.createStream(A.table, {
+          scopeCloseTimeout: 100,
+          onUnacked: () => Effect.asVoid(inRegion)
+        }),
         scope
       )
       yield* stream.ingestRecord(A.record(0))

@@ -1,9 +1,15 @@
 /**
- * The services that a stream's own effects run with: those of the place where the effects were given, whoever runs them later.
+ * The services that a stream's own effects run with: those of the place where the effects were
+ * given, whoever runs them later.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Schedule, Scope, Stream } from "effect"
-import { type AckError, HeadersProvider, type StreamConfigurationOptions, Zerobus } from "effect-zerobus"
+import {
+  type AckError,
+  HeadersProvider,
+  type StreamConfigurationOptions,
+  Zerobus
+} from "effect-zerobus"
 import * as MemoryTransport from "../../../src/testing/MemoryTransport.ts"
 import * as A from "../../support/acceptance.ts"
 import { scriptedGrpc } from "../../support/scriptedGrpc.ts"
@@ -35,26 +41,34 @@ const noting = () => {
 }
 
 describe("the effects of a stream's options", () => {
-  it.effect("have the services of the place where the stream is created, in whatever fiber they run", () =>
-    Effect.gen(function* () {
-      const { options, seen } = noting()
-      const expired: Script = { onCreate: (connection) => connection.fail(code.UNAUTHENTICATED) }
-      const { zerobus } = yield* A.client(expired, refusing, refusing, A.silent)
-      const scope = yield* Scope.make()
-      const stream = yield* zerobus
-        .createStream(A.table, options)
-        .pipe(Effect.provideService(Place, "home"), Scope.provide(scope))
-      const elsewhere = Effect.provideService(Place, "elsewhere")
-      yield* elsewhere(stream.ingestRecord(A.record(0)))
-      yield* A.advance(50)
-      yield* elsewhere(stream.ingestRecord(A.record(1)))
-      yield* A.settle
-      yield* elsewhere(Scope.close(scope, Exit.void))
-      assert.deepStrictEqual(
-        [...new Set(seen)],
-        ["before at home", "headers at home", "invalidate at home", "refused at home", "unacked at home"]
-      )
-    })
+  it.effect(
+    "have the services of the place where the stream is created, in whatever fiber they run",
+    () =>
+      Effect.gen(function* () {
+        const { options, seen } = noting()
+        const expired: Script = { onCreate: (connection) => connection.fail(code.UNAUTHENTICATED) }
+        const { zerobus } = yield* A.client(expired, refusing, refusing, A.silent)
+        const scope = yield* Scope.make()
+        const stream = yield* zerobus
+          .createStream(A.table, options)
+          .pipe(Effect.provideService(Place, "home"), Scope.provide(scope))
+        const elsewhere = Effect.provideService(Place, "elsewhere")
+        yield* elsewhere(stream.ingestRecord(A.record(0)))
+        yield* A.advance(50)
+        yield* elsewhere(stream.ingestRecord(A.record(1)))
+        yield* A.settle
+        yield* elsewhere(Scope.close(scope, Exit.void))
+        assert.deepStrictEqual(
+          [...new Set(seen)],
+          [
+            "before at home",
+            "headers at home",
+            "invalidate at home",
+            "refused at home",
+            "unacked at home"
+          ]
+        )
+      })
   )
 
   it.effect("have those of the ended stream when it is recreated", () =>
@@ -69,9 +83,16 @@ describe("the effects of a stream's options", () => {
       yield* A.settle
       server.last.cut()
       yield* A.settle
-      yield* zerobus.recreateStream(stream).pipe(Scope.provide(scope), Effect.provideService(Place, "elsewhere"))
+      yield* zerobus
+        .recreateStream(stream)
+        .pipe(Scope.provide(scope), Effect.provideService(Place, "elsewhere"))
       yield* Scope.close(scope, Exit.void)
-      assert.deepStrictEqual(seen, ["before at home", "headers at home", "headers at home", "unacked at home"])
+      assert.deepStrictEqual(seen, [
+        "before at home",
+        "headers at home",
+        "headers at home",
+        "unacked at home"
+      ])
     })
   )
 
@@ -86,36 +107,45 @@ describe("the effects of a stream's options", () => {
       )
       const sink = Stream.run(Stream.make(A.record(0)), zerobus.sink(A.table, options))
       yield* Effect.provideService(sink, Place, "sink")
-      assert.deepStrictEqual(seen, ["before at with", "headers at with", "before at sink", "headers at sink"])
+      assert.deepStrictEqual(seen, [
+        "before at with",
+        "headers at with",
+        "before at sink",
+        "headers at sink"
+      ])
     })
   )
 
-  it.live("have those of the layer when they are its defaults, and a stream's own those of the stream", () =>
-    Effect.gen(function* () {
-      const defaults = noting()
-      const own = noting()
-      const { port } = yield* scriptedGrpc(new ScriptedServer([A.silent]))
-      const layer = Zerobus.layer({
-        serverEndpoint: `http://127.0.0.1:${port}`,
-        proxy: false,
-        stream: defaults.options
+  it.live(
+    "have those of the layer when they are its defaults, and a stream's own those of the stream",
+    () =>
+      Effect.gen(function* () {
+        const defaults = noting()
+        const own = noting()
+        const { port } = yield* scriptedGrpc(new ScriptedServer([A.silent]))
+        const layer = Zerobus.layer({
+          serverEndpoint: `http://127.0.0.1:${port}`,
+          proxy: false,
+          stream: defaults.options
+        })
+        const context = yield* Layer.build(layer).pipe(Effect.provideService(Place, "the layer"))
+        const zerobus = Context.get(context, Zerobus)
+        const use = Effect.gen(function* () {
+          for (const given of [{}, { onUnacked: own.options.onUnacked }]) {
+            yield* Effect.scoped(
+              Effect.flatMap(zerobus.createStream(A.table, given), (stream) =>
+                stream.ingestRecord(A.record(0))
+              )
+            )
+          }
+        })
+        yield* Effect.provideService(use, Place, "the stream")
+        assert.deepStrictEqual(
+          [...new Set(defaults.seen)],
+          ["before at the layer", "headers at the layer", "unacked at the layer"]
+        )
+        assert.deepStrictEqual(own.seen, ["unacked at the stream"])
       })
-      const context = yield* Layer.build(layer).pipe(Effect.provideService(Place, "the layer"))
-      const zerobus = Context.get(context, Zerobus)
-      const use = Effect.gen(function* () {
-        for (const given of [{}, { onUnacked: own.options.onUnacked }]) {
-          yield* Effect.scoped(
-            Effect.flatMap(zerobus.createStream(A.table, given), (stream) => stream.ingestRecord(A.record(0)))
-          )
-        }
-      })
-      yield* Effect.provideService(use, Place, "the stream")
-      assert.deepStrictEqual(
-        [...new Set(defaults.seen)],
-        ["before at the layer", "headers at the layer", "unacked at the layer"]
-      )
-      assert.deepStrictEqual(own.seen, ["unacked at the stream"])
-    })
   )
 
   it.effect("know their own stream, also when that was opened in a handler of another one", () =>
@@ -130,7 +160,11 @@ describe("the effects of a stream's options", () => {
         )
       )
       const zerobus = Context.get(context, Zerobus)
-      const options = { batching: "off", scopeCloseTimeout: 0, onUnacked: () => Effect.void } as const
+      const options = {
+        batching: "off",
+        scopeCloseTimeout: 0,
+        onUnacked: () => Effect.void
+      } as const
       const outer = yield* Scope.Scope
       const found: Array<string> = []
       const stream = yield* zerobus.createStream(A.table, {

@@ -1,5 +1,6 @@
 /**
- * A client whose layer was closed: it opens no stream, whatever its connections and credentials would do.
+ * A client whose layer was closed: it opens no stream, whatever its connections and credentials
+ * would do.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
@@ -32,10 +33,16 @@ describe("a client whose layer was closed", () => {
       const provider = new A.CountingProvider()
       const { closeLayer, zerobus } = yield* closable(
         Zerobus.layerNoDeps.pipe(
-          Layer.provide([MemoryTransport.layer(server.serve), Layer.succeed(HeadersProvider, provider.shape)])
+          Layer.provide([
+            MemoryTransport.layer(server.serve),
+            Layer.succeed(HeadersProvider, provider.shape)
+          ])
         )
       )
-      const stream = yield* zerobus.createStream(A.table, { scopeCloseTimeout: 0, flushTimeout: 10 })
+      const stream = yield* zerobus.createStream(A.table, {
+        scopeCloseTimeout: 0,
+        flushTimeout: 10
+      })
       yield* stream.ingestRecord(A.record(0))
       const closing = yield* A.started(stream.close)
       yield* A.advance(1000)
@@ -50,20 +57,22 @@ describe("a client whose layer was closed", () => {
   )
 
   for (const connectionPerStream of [true, false]) {
-    it.live(`refuses streams ${connectionPerStream ? "with connections of their own" : "that share one"}`, () =>
-      Effect.gen(function* () {
-        const server = new ScriptedServer([])
-        const { port } = yield* scriptedGrpc(server)
-        const options = realOptions(`http://127.0.0.1:${port}`, { connectionPerStream })
-        const { closeLayer, zerobus } = yield* closable(Zerobus.layer(options))
-        yield* zerobus.withStream(A.table, (stream) => stream.ingestRecord(A.record(0)))
-        yield* closeLayer
-        for (const opening of openings(zerobus)) {
-          const { message } = A.tagged(yield* Effect.flip(opening), "InvalidState")
-          assert.include(message, "Open streams in a scope that ends before the layer's.")
-        }
-        assert.lengthOf(server.connections, 1)
-      })
+    it.live(
+      `refuses streams ${connectionPerStream ? "with connections of their own" : "that share one"}`,
+      () =>
+        Effect.gen(function* () {
+          const server = new ScriptedServer([])
+          const { port } = yield* scriptedGrpc(server)
+          const options = realOptions(`http://127.0.0.1:${port}`, { connectionPerStream })
+          const { closeLayer, zerobus } = yield* closable(Zerobus.layer(options))
+          yield* zerobus.withStream(A.table, (stream) => stream.ingestRecord(A.record(0)))
+          yield* closeLayer
+          for (const opening of openings(zerobus)) {
+            const { message } = A.tagged(yield* Effect.flip(opening), "InvalidState")
+            assert.include(message, "Open streams in a scope that ends before the layer's.")
+          }
+          assert.lengthOf(server.connections, 1)
+        })
     )
   }
 })

@@ -1,12 +1,15 @@
 /**
- * Streams of one scope that closes: together where they lie next to one another, else one after the other.
+ * Streams of one scope that closes: together where they lie next to one another, else one after the
+ * other.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
 import * as A from "../../support/acceptance.ts"
 import type { Script } from "../../support/scriptedServer.ts"
 
-/** Opens streams in a scope, with something of the program's behind each of which `between` holds. */
+/**
+ * Opens streams in a scope, with something of the program's behind each of which `between` holds.
+ */
 const streamsIn = (count: number, between: (n: number) => boolean, options = {}) =>
   Effect.gen(function* () {
     let ended = 0
@@ -16,7 +19,10 @@ const streamsIn = (count: number, between: (n: number) => boolean, options = {})
     const scope = yield* Scope.make()
     const closed: Array<string> = []
     for (let n = 0; n < count; n++) {
-      yield* Scope.provide(zerobus.createStream(A.table, { drainTimeout: "1 second", ...options }), scope)
+      yield* Scope.provide(
+        zerobus.createStream(A.table, { drainTimeout: "1 second", ...options }),
+        scope
+      )
       if (between(n))
         yield* Scope.addFinalizer(
           scope,
@@ -54,16 +60,21 @@ describe("the streams of a scope that closes", () => {
     })
   )
 
-  it.effect("close one after the other where they have handlers, which may send to those that were opened before", () =>
-    Effect.gen(function* () {
-      const { halfClosed, scope } = yield* streamsIn(3, () => false, { onUnacked: () => Effect.void })
-      const closing = yield* A.started(Scope.close(scope, Exit.void))
-      for (let n = 1; n <= 3; n++) {
-        yield* A.settle
-        assert.strictEqual(halfClosed(), n)
-        yield* A.advance(1000)
-      }
-      assert.isTrue(closing.done())
-    })
+  it.effect(
+    "close one after the other where they have handlers, which may send to those that were " +
+      "opened before",
+    () =>
+      Effect.gen(function* () {
+        const { halfClosed, scope } = yield* streamsIn(3, () => false, {
+          onUnacked: () => Effect.void
+        })
+        const closing = yield* A.started(Scope.close(scope, Exit.void))
+        for (let n = 1; n <= 3; n++) {
+          yield* A.settle
+          assert.strictEqual(halfClosed(), n)
+          yield* A.advance(1000)
+        }
+        assert.isTrue(closing.done())
+      })
   )
 })

@@ -1,9 +1,27 @@
 /**
- * Loggers, tracers, metrics, schedulers, schedules and credentials of the program that throw: a stream does what it does without them.
+ * Loggers, tracers, metrics, schedulers, schedules and credentials of the program that throw: a
+ * stream does what it does without them.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Context, Effect, Exit, Logger, Metric, References, Schedule, Scheduler, Scope, Tracer } from "effect"
-import type { HeadersProviderShape, RecordAck, StreamConfigurationOptions, TableProperties } from "effect-zerobus"
+import {
+  Clock,
+  Context,
+  Effect,
+  Exit,
+  Logger,
+  Metric,
+  References,
+  Schedule,
+  Scheduler,
+  Scope,
+  Tracer
+} from "effect"
+import type {
+  HeadersProviderShape,
+  RecordAck,
+  StreamConfigurationOptions,
+  TableProperties
+} from "effect-zerobus"
 import { guarded } from "../../../src/internal/engine/sessionHeaders.ts"
 import * as A from "../../support/acceptance.ts"
 import { code, type Script } from "../../support/scriptedServer.ts"
@@ -16,11 +34,15 @@ const span = (change: Partial<Record<"end" | "attribute" | "event", () => never>
   Tracer.make({ span: (given) => Object.assign(new Tracer.NativeSpan(given), change) })
 
 /** What a program may have in its context, and the word in the warning. */
-const contexts: Readonly<Record<string, readonly [Context.Context<never>, warning: string | undefined]>> = {
+const contexts: Readonly<
+  Record<string, readonly [Context.Context<never>, warning: string | undefined]>
+> = {
   "a logger": [logging(Logger.make(broken)), "logger"],
   "a logger of JSON, and an annotation that is none": [
     Context.merge(
-      logging(Logger.make(({ fiber }) => JSON.stringify(fiber.getRef(References.CurrentLogAnnotations)))),
+      logging(
+        Logger.make(({ fiber }) => JSON.stringify(fiber.getRef(References.CurrentLogAnnotations)))
+      ),
       context(References.CurrentLogAnnotations, { order: 5n })
     ),
     "logger"
@@ -47,10 +69,15 @@ function context<I, S>(key: Context.Key<I, S>, value: S): Context.Context<never>
   return Context.make(key, value) as unknown as Context.Context<never>
 }
 function logging(logger: Logger.Logger<unknown, unknown>): Context.Context<never> {
-  return Context.merge(context(Logger.CurrentLoggers, new Set([logger])), context(References.MinimumLogLevel, "All"))
+  return Context.merge(
+    context(Logger.CurrentLoggers, new Set([logger])),
+    context(References.MinimumLogLevel, "All")
+  )
 }
 
-/** Throws for the fibers of streams, whose lines have the table; not for those of the test itself. */
+/**
+ * Throws for the fibers of streams, whose lines have the table; not for those of the test itself.
+ */
 function ofStreams(own: Context.Context<never>): void {
   if ("table" in Context.get(own, References.CurrentLogAnnotations)) broken()
 }
@@ -58,7 +85,8 @@ function ofStreams(own: Context.Context<never>): void {
 /** The first connection is lost after two records, the second is rotated, the third is good. */
 const eventful: ReadonlyArray<Script> = [
   {
-    onMessage: (connection, { wireOffset }) => void (wireOffset === 1 ? connection.cut() : connection.ack(wireOffset))
+    onMessage: (connection, { wireOffset }) =>
+      void (wireOffset === 1 ? connection.cut() : connection.ack(wireOffset))
   },
   {
     onMessage: (connection, { wireOffset }) => {
@@ -89,7 +117,9 @@ const run = (services: Context.Context<never>, leave: "close" | "scope") =>
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual(yield* stream.getUnackedRecords, [])
     })
-    yield* Effect.updateContext(inside, (own: Context.Context<never>) => Context.merge(own, services))
+    yield* Effect.updateContext(inside, (own: Context.Context<never>) =>
+      Context.merge(own, services)
+    )
     assert.strictEqual(server.connections.length, 3)
     assert.deepStrictEqual([...new Set(server.records)], A.recordsFrom(0, 10))
   }).pipe(Effect.scoped)
@@ -107,7 +137,9 @@ describe("a stream in a program whose context throws", () => {
     for (const leave of ["close", "scope"] as const) {
       it.live(`loses nothing by ${name}, and ends by ${leave}`, () =>
         collected((reported) =>
-          Effect.map(run(services, leave), () => warnings(reported, leave === "close" ? word : undefined))
+          Effect.map(run(services, leave), () =>
+            warnings(reported, leave === "close" ? word : undefined)
+          )
         )
       )
     }
@@ -221,9 +253,10 @@ describe("a defect in the engine", () => {
       const breakable = Object.assign(Object.create(clock) as typeof clock, {
         monotonicTimeNanosUnsafe: () => (isBroken ? broken() : clock.monotonicTimeNanosUnsafe())
       })
-      const { server, stream } = yield* A.open({ ...options, batching: "off", maxInflightRecords: 3 }, A.silent).pipe(
-        Effect.provideService(Clock.Clock, breakable)
-      )
+      const { server, stream } = yield* A.open(
+        { ...options, batching: "off", maxInflightRecords: 3 },
+        A.silent
+      ).pipe(Effect.provideService(Clock.Clock, breakable))
       const acks: Array<RecordAck> = []
       for (let n = 0; n < 3; n++) acks.push(yield* stream.ingestRecord(A.record(n)))
       yield* A.until("they arrive", () => server.writes === 3)
@@ -255,7 +288,9 @@ describe("credentials that throw", () => {
     }),
     "what cannot be read": () => ({
       getHeaders: () =>
-        Effect.die(new Proxy(new Error("secret"), { getPrototypeOf: () => broken(), get: () => broken() }))
+        Effect.die(
+          new Proxy(new Error("secret"), { getPrototypeOf: () => broken(), get: () => broken() })
+        )
     }),
     "as no effect in the middle": () => ({
       getHeaders: () => Effect.flatMap(Effect.void, (): Effect.Effect<never> => undefined as never)
@@ -279,9 +314,13 @@ describe("credentials of a layer whose getters throw", () => {
   for (const name of ["getHeaders", "invalidate"]) {
     it.effect(`(${name}) are no credentials, or ones that cannot be renewed`, () =>
       Effect.gen(function* () {
-        const shape = Object.defineProperty({ getHeaders: () => Effect.succeed({ a: "b" }) }, name, {
-          get: broken
-        }) as HeadersProviderShape
+        const shape = Object.defineProperty(
+          { getHeaders: () => Effect.succeed({ a: "b" }) },
+          name,
+          {
+            get: broken
+          }
+        ) as HeadersProviderShape
         const { getHeaders, invalidate } = guarded(shape, Context.empty())
         assert.isUndefined(invalidate)
         const given = yield* Effect.exit(getHeaders("t"))
@@ -304,7 +343,10 @@ describe("a record that cannot even be told why it is refused", () => {
       for (const refused of [record, { toJSON: thrown }, new Proxy({}, { ownKeys: thrown })]) {
         const error = yield* Effect.flip(stream.ingestRecord(refused as TableProperties.JsonRecord))
         assert.notInclude(
-          A.tagged(error as never as { _tag: "InvalidArgument"; message: string }, "InvalidArgument").message,
+          A.tagged(
+            error as never as { _tag: "InvalidArgument"; message: string },
+            "InvalidArgument"
+          ).message,
           "secret"
         )
       }

@@ -1,10 +1,16 @@
 /**
- * Records, batches, schemas and handlers of the program that throw when they are read or called: each is told at its own call, and the
- * stream goes on.
+ * Records, batches, schemas and handlers of the program that throw when they are read or called:
+ * each is told at its own call, and the stream goes on.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Schema, SchemaGetter, Scope } from "effect"
-import { type RecordAck, type Refused, TableProperties, type Unacked, type ZerobusStream } from "effect-zerobus"
+import {
+  type RecordAck,
+  type Refused,
+  TableProperties,
+  type Unacked,
+  type ZerobusStream
+} from "effect-zerobus"
 import * as A from "../../support/acceptance.ts"
 import { code, type Script } from "../../support/scriptedServer.ts"
 import { collected } from "../../support/uncaught.ts"
@@ -16,7 +22,9 @@ const broken = (): never => {
 /** Values that throw when JSON is made of them, or that are none. */
 const values: Readonly<Record<string, () => unknown>> = {
   "a getter": () => Object.defineProperty({}, "n", { get: broken, enumerable: true }),
-  "a getter within": () => ({ inside: Object.defineProperty({}, "n", { get: broken, enumerable: true }) }),
+  "a getter within": () => ({
+    inside: Object.defineProperty({}, "n", { get: broken, enumerable: true })
+  }),
   "toJSON": () => ({ toJSON: broken }),
   "toJSON within": () => ({ n: { toJSON: broken } }),
   "a getter for toJSON": () => Object.defineProperty({ n: 1 }, "toJSON", { get: broken }),
@@ -46,9 +54,12 @@ const values: Readonly<Record<string, () => unknown>> = {
 type JsonStream = ZerobusStream<TableProperties.JsonRecord>
 
 /** The ways to hand in a record; each gives why it was refused. */
-const ways: Readonly<Record<string, (stream: JsonStream, value: any) => Effect.Effect<unknown, RecordAck>>> = {
+const ways: Readonly<
+  Record<string, (stream: JsonStream, value: any) => Effect.Effect<unknown, RecordAck>>
+> = {
   ingestRecord: (stream, value) => Effect.flip(stream.ingestRecord(value)),
-  ingestRecords: (stream, value) => Effect.flip(stream.ingestRecords([A.record(7), value]) as never),
+  ingestRecords: (stream, value) =>
+    Effect.flip(stream.ingestRecords([A.record(7), value]) as never),
   offerUnsafe: (stream, value) =>
     Effect.sync(() => {
       try {
@@ -67,7 +78,10 @@ describe("a record that throws when it is read", () => {
           const { server, stream } = yield* A.open({ batching: "off" })
           yield* stream.ingestRecord(A.record(0))
           for (const [way, hand] of Object.entries(ways)) {
-            const error = (yield* hand(stream, value())) as { readonly _tag: string; readonly message: string }
+            const error = (yield* hand(stream, value())) as {
+              readonly _tag: string
+              readonly message: string
+            }
             assert.strictEqual(error._tag, "InvalidArgument", way)
             assert.notInclude(error.message, "secret")
           }
@@ -84,8 +98,11 @@ describe("a record that throws when it is read", () => {
 describe("a batch that throws when it is read", () => {
   const batches: Readonly<Record<string, () => ReadonlyArray<string>>> = {
     "its length": () =>
-      new Proxy([A.record(1)], { get: (from, key) => (key === "length" ? broken() : Reflect.get(from, key)) }),
-    "its first element": () => Object.defineProperty([A.record(1), A.record(2)], 0, { get: broken }),
+      new Proxy([A.record(1)], {
+        get: (from, key) => (key === "length" ? broken() : Reflect.get(from, key))
+      }),
+    "its first element": () =>
+      Object.defineProperty([A.record(1), A.record(2)], 0, { get: broken }),
     "its last element": () => Object.defineProperty([A.record(1), A.record(2)], 1, { get: broken })
   }
   for (const [what, batch] of Object.entries(batches)) {
@@ -103,7 +120,9 @@ describe("a batch that throws when it is read", () => {
   it.live("by its iterator alone is read by its elements", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open({})
-      const batch = Object.defineProperty([A.record(1), A.record(2)], Symbol.iterator, { value: broken })
+      const batch = Object.defineProperty([A.record(1), A.record(2)], Symbol.iterator, {
+        value: broken
+      })
       yield* (yield* stream.ingestRecords(batch))!.await
       assert.deepStrictEqual(server.records, [A.record(1), A.record(2)])
     }).pipe(Effect.scoped)
@@ -112,10 +131,14 @@ describe("a batch that throws when it is read", () => {
 
 /** A schema of the program that throws in one direction for the number 13. */
 const throwing = (direction: "encode" | "decode") => {
-  const pass = (throws: boolean) => SchemaGetter.transform((n: number) => (throws && n === 13 ? broken() : n))
+  const pass = (throws: boolean) =>
+    SchemaGetter.transform((n: number) => (throws && n === 13 ? broken() : n))
   return Schema.Struct({
     n: Schema.Number.pipe(
-      Schema.decodeTo(Schema.Number, { decode: pass(direction === "decode"), encode: pass(direction === "encode") })
+      Schema.decodeTo(Schema.Number, {
+        decode: pass(direction === "decode"),
+        encode: pass(direction === "encode")
+      })
     )
   })
 }
@@ -124,7 +147,10 @@ describe("a schema that throws", () => {
   it.live("when it encodes costs the one call", () =>
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client()
-      const stream = yield* zerobus.createStream(TableProperties.json("main.default.t", throwing("encode")), {})
+      const stream = yield* zerobus.createStream(
+        TableProperties.json("main.default.t", throwing("encode")),
+        {}
+      )
       assert.isTrue(Exit.isFailure(yield* Effect.exit(stream.ingestRecord({ n: 13 }))))
       assert.isTrue(Exit.isFailure(yield* Effect.exit(stream.ingestRecords([{ n: 1 }, { n: 13 }]))))
       yield* (yield* stream.ingestRecord({ n: 1 })).await
@@ -133,24 +159,29 @@ describe("a schema that throws", () => {
   )
 
   it.live(
-    "when it decodes still gives the payload of a refused record to onRefused, and of a left one to onUnacked",
+    "when it decodes still gives the payload of a refused record to onRefused, and of a left " +
+      "one to onUnacked",
     () =>
       Effect.gen(function* () {
         const stored: Array<string> = []
         const checking: Script = {
           onMessage: (connection, { records, wireOffset }) => {
             if (connection.over) return
-            if (records.some((text) => text === A.record(13))) return connection.fail(code.INVALID_ARGUMENT)
+            if (records.some((text) => text === A.record(13)))
+              return connection.fail(code.INVALID_ARGUMENT)
             stored.push(...records)
             connection.ack(wireOffset)
           }
         }
         const { zerobus } = yield* A.client(checking)
         const refused: Array<Refused<{ readonly n: number }>> = []
-        const stream = yield* zerobus.createStream(TableProperties.json("main.default.t", throwing("decode")), {
-          recoveryBackoff: 0,
-          onRefused: (one) => Effect.sync(() => refused.push(one))
-        })
+        const stream = yield* zerobus.createStream(
+          TableProperties.json("main.default.t", throwing("decode")),
+          {
+            recoveryBackoff: 0,
+            onRefused: (one) => Effect.sync(() => refused.push(one))
+          }
+        )
         for (const n of [1, 13, 2]) yield* stream.ingestRecord({ n })
         yield* stream.flush
         assert.deepStrictEqual([refused.length, refused[0]!.records], [1, []])
@@ -198,7 +229,10 @@ describe("a handler that is no handler", () => {
         Effect.gen(function* () {
           const { stream } = yield* A.open(
             { recoveryBackoff: 0, onRefused: handler as never },
-            { onMessage: (connection) => void (connection.over || connection.fail(code.INVALID_ARGUMENT)) }
+            {
+              onMessage: (connection) =>
+                void (connection.over || connection.fail(code.INVALID_ARGUMENT))
+            }
           )
           const ack = yield* stream.ingestRecord(A.record(0))
           assert.strictEqual(A.tagged(yield* Effect.flip(ack.await), "InvalidArgument").offset, 0)
@@ -212,7 +246,10 @@ describe("a handler that is no handler", () => {
         Effect.gen(function* () {
           const scope = yield* Scope.make()
           const { server, stream } = yield* Scope.provide(
-            A.open({ scopeCloseTimeout: 0, drainTimeout: 0, onUnacked: handler as never }, A.silent),
+            A.open(
+              { scopeCloseTimeout: 0, drainTimeout: 0, onUnacked: handler as never },
+              A.silent
+            ),
             scope
           )
           yield* stream.ingestRecord(A.record(0))

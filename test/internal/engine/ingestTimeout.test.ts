@@ -16,13 +16,19 @@ describe("ingestTimeout", () => {
       Effect.gen(function* () {
         const { server, stream } = yield* A.open(options, A.silent)
         const first = yield* stream.ingestRecord(A.record(0))
-        const wait = ingest === "ingestRecord" ? stream.ingestRecord(A.record(1)) : stream.ingestRecords([A.record(1)])
+        const wait =
+          ingest === "ingestRecord"
+            ? stream.ingestRecord(A.record(1))
+            : stream.ingestRecords([A.record(1)])
         const waiting = yield* A.started(wait)
         yield* A.advance(999)
         assert.isFalse(waiting.done())
         yield* A.advance(1)
         const error = A.tagged(waiting.error(), "FlushTimeout")
-        assert.deepStrictEqual([error.operation, error.timeoutMillis, error.pending], [operation, 1000, 1])
+        assert.deepStrictEqual(
+          [error.operation, error.timeoutMillis, error.pending],
+          [operation, 1000, 1]
+        )
         assert.match(error.message, /took nothing; call it again, or raise ingestTimeout/)
         // No offset and no room went to it.
         server.last.ack(0)

@@ -17,7 +17,10 @@ class Table {
   /** Every record that became durable, repetitions included. */
   readonly stored: Array<string> = []
   refusals = 0
-  private readonly mode: "acknowledges first" | "forgets what came before" | "keeps what came before"
+  private readonly mode:
+    | "acknowledges first"
+    | "forgets what came before"
+    | "keeps what came before"
 
   constructor(mode: Table["mode"]) {
     this.mode = mode
@@ -25,7 +28,9 @@ class Table {
 
   readonly script: Script = {
     onMessage: (connection, message) =>
-      this.mode === "acknowledges first" ? this.atOnce(connection, message) : this.later(connection, message)
+      this.mode === "acknowledges first"
+        ? this.atOnce(connection, message)
+        : this.later(connection, message)
   }
 
   private atOnce(connection: Connection, message: Received): void {
@@ -68,7 +73,11 @@ const opened = Effect.fnUntraced(function* (
   const table = new Table(mode)
   const refused: Array<Refused<JsonRecord>> = []
   const { server, stream, zerobus } = yield* A.open(
-    { onRefused: (one) => Effect.sync(() => refused.push(one)), recoverySchedule: Schedule.recurs(0), ...options },
+    {
+      onRefused: (one) => Effect.sync(() => refused.push(one)),
+      recoverySchedule: Schedule.recurs(0),
+      ...options
+    },
     table.script
   )
   return { table, refused, server, stream, zerobus }
@@ -82,10 +91,15 @@ for (const mode of modes) {
     for (const at of [0, 1, 37, 499, 998, 999]) {
       it.effect(`refuses record ${at} of 1,000, which costs that record`, () =>
         Effect.gen(function* () {
-          const { refused, server, stream, table } = yield* opened(mode, { batching: { maxRecords: 100 } })
+          const { refused, server, stream, table } = yield* opened(mode, {
+            batching: { maxRecords: 100 }
+          })
           const records = Array.from({ length: 1000 }, (_, n) => (n === at ? bad(n) : good(n)))
           for (const text of records) yield* stream.ingestRecord(text)
-          yield* A.until("all settled", () => refused.length === 1 && distinct(table).length === 999)
+          yield* A.until(
+            "all settled",
+            () => refused.length === 1 && distinct(table).length === 999
+          )
           yield* stream.flush
           assert.deepStrictEqual(
             distinct(table),
@@ -113,13 +127,20 @@ for (const mode of modes) {
         const durable: Array<string> = []
         for (let n = 0; n < 200; n++) {
           const wrong = n % 23 === 5 || n % 23 === 6 || n === 199
-          const batch = n % 5 === 0 ? [good(n), wrong ? bad(n) : good(n + 1000), good(n + 2000)] : undefined
-          const ack = batch === undefined ? stream.ingestRecord(wrong ? bad(n) : good(n)) : stream.ingestRecords(batch)
+          const batch =
+            n % 5 === 0 ? [good(n), wrong ? bad(n) : good(n + 1000), good(n + 2000)] : undefined
+          const ack =
+            batch === undefined
+              ? stream.ingestRecord(wrong ? bad(n) : good(n))
+              : stream.ingestRecords(batch)
           assert.strictEqual((yield* ack)?.offset, n)
           if (wrong) due.push(n)
           else durable.push(...(batch ?? [good(n)]))
         }
-        yield* A.until("all settled", () => refused.length === due.length && distinct(table).length === durable.length)
+        yield* A.until(
+          "all settled",
+          () => refused.length === due.length && distinct(table).length === durable.length
+        )
         yield* stream.close
         assert.deepStrictEqual(
           refused.map(({ offset }) => Number(offset)),
@@ -136,7 +157,8 @@ for (const mode of modes) {
     it.effect("refuses 30 batches among 60, all of them alone", () =>
       Effect.gen(function* () {
         const { refused, stream, table } = yield* opened(mode)
-        for (let n = 0; n < 60; n++) yield* stream.ingestRecords(n % 2 === 0 ? [good(n)] : [good(n + 100), bad(n)])
+        for (let n = 0; n < 60; n++)
+          yield* stream.ingestRecords(n % 2 === 0 ? [good(n)] : [good(n + 100), bad(n)])
         yield* A.until("all settled", () => refused.length === 30 && distinct(table).length === 30)
         yield* stream.flush
         assert.deepStrictEqual(
@@ -146,26 +168,31 @@ for (const mode of modes) {
       })
     )
 
-    it.effect("refuses everything: the stream ends after maxRefusals, with what is left in order", () =>
-      Effect.gen(function* () {
-        const { refused, server, stream } = yield* opened(mode, { maxRefusals: 5 })
-        for (let n = 0; n < 100; n++) yield* stream.ingestRecord(bad(n))
-        const flush = yield* A.started(stream.flush)
-        yield* A.until("the end", flush.done)
-        assert.strictEqual(A.tagged(flush.error(), "InvalidArgument").offset, 4)
-        assert.strictEqual(refused.length, 5)
-        assert.isAtMost(server.connections.length, 20)
-        const left = yield* stream.getUnackedPayloads
-        assert.deepStrictEqual(
-          left.map((bytes) => Buffer.from(bytes).toString()),
-          Array.from({ length: 95 }, (_, n) => bad(n + 5))
-        )
-      })
+    it.effect(
+      "refuses everything: the stream ends after maxRefusals, with what is left in order",
+      () =>
+        Effect.gen(function* () {
+          const { refused, server, stream } = yield* opened(mode, { maxRefusals: 5 })
+          for (let n = 0; n < 100; n++) yield* stream.ingestRecord(bad(n))
+          const flush = yield* A.started(stream.flush)
+          yield* A.until("the end", flush.done)
+          assert.strictEqual(A.tagged(flush.error(), "InvalidArgument").offset, 4)
+          assert.strictEqual(refused.length, 5)
+          assert.isAtMost(server.connections.length, 20)
+          const left = yield* stream.getUnackedPayloads
+          assert.deepStrictEqual(
+            left.map((bytes) => Buffer.from(bytes).toString()),
+            Array.from({ length: 95 }, (_, n) => bad(n + 5))
+          )
+        })
     )
 
     it.effect("ends a stream without onRefused with the offset, everything before it durable", () =>
       Effect.gen(function* () {
-        const { stream, table } = yield* opened(mode, { onRefused: undefined, batching: { maxRecords: 9 } })
+        const { stream, table } = yield* opened(mode, {
+          onRefused: undefined,
+          batching: { maxRecords: 9 }
+        })
         for (let n = 0; n < 100; n++) yield* stream.ingestRecord(n === 61 ? bad(n) : good(n))
         const flush = yield* A.started(stream.flush)
         yield* A.until("the end", flush.done)

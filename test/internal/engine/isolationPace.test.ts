@@ -1,5 +1,6 @@
 /**
- * Where acknowledgements take long, the first search for a refused record is careful and later ones are quick, on a virtual clock.
+ * Where acknowledgements take long, the first search for a refused record is careful and later ones
+ * are quick, on a virtual clock.
  */
 import { assert, describe, it } from "@effect/vitest"
 import type { Clock } from "effect"
@@ -10,15 +11,22 @@ import { code, type Connection, type Script } from "../../support/scriptedServer
 
 const ACK_AFTER = 150
 
-/** Acknowledges after some time, and refuses in the same order or at once. `turn` does what is due. */
+/**
+ * Acknowledges after some time, and refuses in the same order or at once. `turn` does what is due.
+ */
 const slowTable = (refuses: "in order" | "at once") => {
   const stored: Array<string> = []
-  let due: Array<{ readonly at: number; readonly connection: Connection; readonly run: () => void }> = []
+  let due: Array<{
+    readonly at: number
+    readonly connection: Connection
+    readonly run: () => void
+  }> = []
   /** Connections that are to end: nothing on them is read any more. */
   const ending = new Set<Connection>()
   let now = 0
   const refuse = (connection: Connection) => connection.fail(code.INVALID_ARGUMENT, "no")
-  const later = (connection: Connection, run: () => void) => due.push({ at: now + ACK_AFTER, connection, run })
+  const later = (connection: Connection, run: () => void) =>
+    due.push({ at: now + ACK_AFTER, connection, run })
   const script: Script = {
     onMessage: (connection, { records, wireOffset }) => {
       if (connection.over || ending.has(connection)) return
@@ -44,7 +52,10 @@ const slowTable = (refuses: "in order" | "at once") => {
 }
 
 /** Moves the clock until the call has ended. */
-const pass = Effect.fnUntraced(function* (call: { readonly done: () => boolean }, turn: Effect.Effect<void>) {
+const pass = Effect.fnUntraced(function* (
+  call: { readonly done: () => boolean },
+  turn: Effect.Effect<void>
+) {
   for (let step = 0; step < 10_000 && !call.done(); step++) {
     yield* TestClock.adjust(5)
     for (let turns = 0; turns < 4; turns++) yield* A.turn
@@ -70,7 +81,9 @@ for (const refuses of ["at once", "in order"] as const) {
           table.script
         )
         const bad = [1_500, 3_700, 5_100, 5_101]
-        const texts = Array.from({ length: 6_000 }, (_, n) => (bad.includes(n) ? `{"bad":${n}}` : A.record(n)))
+        const texts = Array.from({ length: 6_000 }, (_, n) =>
+          bad.includes(n) ? `{"bad":${n}}` : A.record(n)
+        )
         for (const text of texts) yield* stream.ingestRecord(text)
         const flush = yield* A.started(stream.flush)
         yield* pass(flush, table.turn)
@@ -79,7 +92,8 @@ for (const refuses of ["at once", "in order"] as const) {
           found.map(({ offset }) => offset),
           bad
         )
-        for (let n = 1; n < found.length; n++) assert.isAtMost(found[n]!.at - found[n - 1]!.at, 2_000)
+        for (let n = 1; n < found.length; n++)
+          assert.isAtMost(found[n]!.at - found[n - 1]!.at, 2_000)
         assert.deepStrictEqual(
           [...new Set(table.stored)],
           texts.filter((text) => !text.includes("bad"))
@@ -107,7 +121,9 @@ describe("a server that does not refuse as before", () => {
         { onMessage: (connection, message) => manner().script.onMessage!(connection, message) }
       )
       const bad = [450, 1_333, 1_900]
-      const texts = Array.from({ length: 2_000 }, (_, n) => (bad.includes(n) ? `{"bad":${n}}` : A.record(n)))
+      const texts = Array.from({ length: 2_000 }, (_, n) =>
+        bad.includes(n) ? `{"bad":${n}}` : A.record(n)
+      )
       for (const text of texts) yield* stream.ingestRecord(text)
       const flush = yield* A.started(stream.flush)
       yield* pass(flush, Effect.andThen(tables.once.turn, tables.order.turn))

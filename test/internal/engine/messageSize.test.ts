@@ -1,5 +1,6 @@
 /**
- * Messages that a server or a proxy finds too large are halved, and one record that is too large alone is refused.
+ * Messages that a server or a proxy finds too large are halved, and one record that is too large
+ * alone is refused.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schedule } from "effect"
@@ -22,29 +23,31 @@ const words = "Received message larger than max (99999 vs. 1000)"
 const noRetries = { recoveryRetries: 0 } as const
 
 describe("a server that takes small messages only", () => {
-  it.effect("gets smaller ones, without a retry, and larger ones again after 100 acknowledged", () =>
-    Effect.gen(function* () {
-      const sizes: Array<number> = []
-      const { server, stream } = yield* A.open(noRetries, upTo(1000, sizes, words))
-      for (let n = 0; n < 500; n++) yield* stream.ingestRecord(padded(n))
-      const flush = yield* A.started(stream.flush)
-      yield* A.until("all durable", flush.done)
-      flush.value()
-      assert.isAtMost(server.connections.length, 10)
-      const before = server.connections.length
-      for (let n = 500; n < 620; n++) {
-        yield* stream.ingestRecord(padded(n))
-        yield* A.turn
-      }
-      yield* stream.flush
-      for (let n = 620; n < 720; n++) yield* stream.ingestRecord(padded(n))
-      const again = yield* A.started(stream.flush)
-      yield* A.until("all durable", again.done)
-      again.value()
-      assert.strictEqual(new Set(server.records).size, 720)
-      // It was tried again with more, and refused again.
-      assert.isAbove(server.connections.length, before)
-    })
+  it.effect(
+    "gets smaller ones, without a retry, and larger ones again after 100 acknowledged",
+    () =>
+      Effect.gen(function* () {
+        const sizes: Array<number> = []
+        const { server, stream } = yield* A.open(noRetries, upTo(1000, sizes, words))
+        for (let n = 0; n < 500; n++) yield* stream.ingestRecord(padded(n))
+        const flush = yield* A.started(stream.flush)
+        yield* A.until("all durable", flush.done)
+        flush.value()
+        assert.isAtMost(server.connections.length, 10)
+        const before = server.connections.length
+        for (let n = 500; n < 620; n++) {
+          yield* stream.ingestRecord(padded(n))
+          yield* A.turn
+        }
+        yield* stream.flush
+        for (let n = 620; n < 720; n++) yield* stream.ingestRecord(padded(n))
+        const again = yield* A.started(stream.flush)
+        yield* A.until("all durable", again.done)
+        again.value()
+        assert.strictEqual(new Set(server.records).size, 720)
+        // It was tried again with more, and refused again.
+        assert.isAbove(server.connections.length, before)
+      })
   )
 
   it.effect("refuses a lone record that is larger", () =>
@@ -54,7 +57,8 @@ describe("a server that takes small messages only", () => {
         { ...noRetries, onRefused: ({ offset }) => Effect.sync(() => refused.push(offset)) },
         upTo(1000, [], words)
       )
-      for (let n = 0; n < 40; n++) yield* stream.ingestRecord(n === 17 ? padded(n, 3000) : padded(n))
+      for (let n = 0; n < 40; n++)
+        yield* stream.ingestRecord(n === 17 ? padded(n, 3000) : padded(n))
       const flush = yield* A.started(stream.flush)
       yield* A.until("all settled", flush.done)
       flush.value()
@@ -62,22 +66,27 @@ describe("a server that takes small messages only", () => {
     })
   )
 
-  it.effect("spends retries when it does not say that the size is the reason, and refuses no lone record", () =>
-    Effect.gen(function* () {
-      const refused: Array<number> = []
-      const { server, stream } = yield* A.open(
-        {
-          recoverySchedule: Schedule.recurs(3),
-          onRefused: ({ offset }) => Effect.sync(() => refused.push(offset))
-        },
-        { onMessage: (connection) => connection.over || connection.fail(code.RESOURCE_EXHAUSTED, "quota") }
-      )
-      for (let n = 0; n < 10; n++) yield* stream.ingestRecord(padded(n))
-      const flush = yield* A.started(stream.flush)
-      yield* A.until("the end", flush.done)
-      A.tagged(flush.error(), "Retryable")
-      assert.deepStrictEqual([refused, server.connections.length], [[], 4])
-      assert.strictEqual((yield* stream.getUnackedRecords).length, 10)
-    })
+  it.effect(
+    "spends retries when it does not say that the size is the reason, and refuses no lone record",
+    () =>
+      Effect.gen(function* () {
+        const refused: Array<number> = []
+        const { server, stream } = yield* A.open(
+          {
+            recoverySchedule: Schedule.recurs(3),
+            onRefused: ({ offset }) => Effect.sync(() => refused.push(offset))
+          },
+          {
+            onMessage: (connection) =>
+              connection.over || connection.fail(code.RESOURCE_EXHAUSTED, "quota")
+          }
+        )
+        for (let n = 0; n < 10; n++) yield* stream.ingestRecord(padded(n))
+        const flush = yield* A.started(stream.flush)
+        yield* A.until("the end", flush.done)
+        A.tagged(flush.error(), "Retryable")
+        assert.deepStrictEqual([refused, server.connections.length], [[], 4])
+        assert.strictEqual((yield* stream.getUnackedRecords).length, 10)
+      })
   )
 })

@@ -1,5 +1,6 @@
 /**
- * A call that has to wait has its place in line before its fiber gives way, however long a scheduler pauses that fiber then.
+ * A call that has to wait has its place in line before its fiber gives way, however long a
+ * scheduler pauses that fiber then.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -23,7 +24,9 @@ const pausingLoop = () => {
 type Door = ReturnType<typeof makeIngest<JsonRecord>>
 
 /** The ways to hand in one record with an effect. */
-const ways: Readonly<Record<string, (door: Door, record: JsonRecord) => Effect.Effect<unknown, unknown>>> = {
+const ways: Readonly<
+  Record<string, (door: Door, record: JsonRecord) => Effect.Effect<unknown, unknown>>
+> = {
   "a record in a generator": (door, record) =>
     Effect.gen(function* () {
       return yield* door.ingestRecord(record)
@@ -36,7 +39,10 @@ const ways: Readonly<Record<string, (door: Door, record: JsonRecord) => Effect.E
 const reasons: Readonly<
   Record<
     string,
-    { readonly wait: (core: StreamCore<JsonRecord>) => void; readonly end: (core: StreamCore<JsonRecord>) => void }
+    {
+      readonly wait: (core: StreamCore<JsonRecord>) => void
+      readonly end: (core: StreamCore<JsonRecord>) => void
+    }
   >
 > = {
   "the turn is over": {
@@ -75,7 +81,10 @@ describe("a call whose fiber is paused as soon as it has to wait", () => {
   for (const [reason, { end, wait }] of Object.entries(reasons)) {
     for (const [way, ingest] of Object.entries(ways)) {
       const scene = Effect.gen(function* () {
-        const core = yield* makeCore({ batching: "off", maxInflightRecords: reason === "there is no room" ? 10 : 1000 })
+        const core = yield* makeCore({
+          batching: "off",
+          maxInflightRecords: reason === "there is no room" ? 10 : 1000
+        })
         const door = makeIngest(core)
         wait(core)
         const paused = pausingLoop()

@@ -1,6 +1,6 @@
 /**
- * Refusals that come while records are sent again, while the server asks for a pause, at the half-close and at the close; and handlers
- * that still run when their stream closes.
+ * Refusals that come while records are sent again, while the server asks for a pause, at the
+ * half-close and at the close; and handlers that still run when their stream closes.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Schedule, Scope } from "effect"
@@ -31,7 +31,10 @@ const opened = Effect.fnUntraced(function* (
   stored: Array<string> = []
 ) {
   const refused: Array<Refused<JsonRecord>> = []
-  const all = { onRefused: (one: Refused<JsonRecord>) => Effect.sync(() => refused.push(one)), ...options }
+  const all = {
+    onRefused: (one: Refused<JsonRecord>) => Effect.sync(() => refused.push(one)),
+    ...options
+  }
   const { server, stream } = yield* A.open(
     { recoverySchedule: Schedule.recurs(3), recoveryBackoff: 0, ...all },
     ...first,
@@ -73,7 +76,8 @@ describe("a record is refused", () => {
         Effect.gen(function* () {
           const { refused, stored, stream } = yield* opened({ batching: "off" }, [script])
           const texts = records(10, 4)
-          for (const text of texts) yield* batches ? stream.ingestRecords([text]) : stream.ingestRecord(text)
+          for (const text of texts)
+            yield* batches ? stream.ingestRecords([text]) : stream.ingestRecord(text)
           const flush = yield* A.started(stream.flush)
           yield* A.until("all settled", flush.done)
           flush.value()
@@ -95,7 +99,9 @@ describe("a record is refused", () => {
   it.effect("while close flushes: close waits for the handler and succeeds", () =>
     Effect.gen(function* () {
       const go = yield* Deferred.make<void>()
-      const { server, stored, stream } = yield* opened({ onRefused: () => Deferred.await(go) }, [A.silent])
+      const { server, stored, stream } = yield* opened({ onRefused: () => Deferred.await(go) }, [
+        A.silent
+      ])
       for (const text of records(10, 9)) yield* stream.ingestRecord(text)
       const close = yield* A.started(stream.close)
       refuse(server.last)
@@ -110,18 +116,20 @@ describe("a record is refused", () => {
     })
   )
 
-  it.effect("at the half-close of a close that ran out: it stays unacknowledged with the others", () =>
-    Effect.gen(function* () {
-      const { refused, server, stream } = yield* opened({ flushTimeout: 1_000 }, [
-        { onMessage: () => {}, onHalfClose: refuse }
-      ])
-      for (const text of records(5, 2)) yield* stream.ingestRecord(text)
-      const close = yield* A.started(stream.close)
-      yield* A.advance(1_000)
-      A.tagged(close.error(), "FlushTimeout")
-      assert.deepStrictEqual(yield* stream.getUnackedRecords, records(5, 2))
-      assert.deepStrictEqual([refused.length, server.connections.length], [0, 1])
-    })
+  it.effect(
+    "at the half-close of a close that ran out: it stays unacknowledged with the others",
+    () =>
+      Effect.gen(function* () {
+        const { refused, server, stream } = yield* opened({ flushTimeout: 1_000 }, [
+          { onMessage: () => {}, onHalfClose: refuse }
+        ])
+        for (const text of records(5, 2)) yield* stream.ingestRecord(text)
+        const close = yield* A.started(stream.close)
+        yield* A.advance(1_000)
+        A.tagged(close.error(), "FlushTimeout")
+        assert.deepStrictEqual(yield* stream.getUnackedRecords, records(5, 2))
+        assert.deepStrictEqual([refused.length, server.connections.length], [0, 1])
+      })
   )
 })
 
@@ -131,8 +139,14 @@ describe("a handler that still runs when its scope closes", () => {
   ) {
     const scope = yield* Scope.make()
     const unacked: Array<Unacked<JsonRecord>> = []
-    const options = { onRefused, onUnacked: (left: Unacked<JsonRecord>) => Effect.sync(() => unacked.push(left)) }
-    const { stored, stream } = yield* Scope.provide(opened({ ...options, scopeCloseTimeout: "20 seconds" }, []), scope)
+    const options = {
+      onRefused,
+      onUnacked: (left: Unacked<JsonRecord>) => Effect.sync(() => unacked.push(left))
+    }
+    const { stored, stream } = yield* Scope.provide(
+      opened({ ...options, scopeCloseTimeout: "20 seconds" }, []),
+      scope
+    )
     for (const text of records(3, 1)) yield* stream.ingestRecord(text)
     return { scope, stored, stream, unacked }
   })
@@ -146,7 +160,10 @@ describe("a handler that still runs when its scope closes", () => {
       assert.isFalse(closing.done())
       yield* A.advance(1)
       yield* A.until("closed", closing.done)
-      assert.deepStrictEqual([stored, unacked, yield* stream.getUnackedRecords], [[A.record(0), A.record(2)], [], []])
+      assert.deepStrictEqual(
+        [stored, unacked, yield* stream.getUnackedRecords],
+        [[A.record(0), A.record(2)], [], []]
+      )
     })
   )
 
@@ -209,18 +226,20 @@ describe("a handler that still runs when its scope closes", () => {
     })
   )
 
-  it.effect("and closes its own scope from a fiber of its own is not waited for by itself for ever", () =>
-    Effect.gen(function* () {
-      const own: { close: Effect.Effect<void> } = { close: Effect.void }
-      const { scope, unacked } = yield* leaving(() => Effect.suspend(() => own.close))
-      own.close = Scope.close(scope, Exit.void)
-      yield* A.settle
-      yield* A.advance(25_000)
-      yield* A.settle
-      assert.deepStrictEqual(
-        unacked.map(({ records: left }) => left),
-        [[bad(1), A.record(2)]]
-      )
-    })
+  it.effect(
+    "and closes its own scope from a fiber of its own is not waited for by itself for ever",
+    () =>
+      Effect.gen(function* () {
+        const own: { close: Effect.Effect<void> } = { close: Effect.void }
+        const { scope, unacked } = yield* leaving(() => Effect.suspend(() => own.close))
+        own.close = Scope.close(scope, Exit.void)
+        yield* A.settle
+        yield* A.advance(25_000)
+        yield* A.settle
+        assert.deepStrictEqual(
+          unacked.map(({ records: left }) => left),
+          [[bad(1), A.record(2)]]
+        )
+      })
   )
 })

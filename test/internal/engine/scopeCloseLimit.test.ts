@@ -1,5 +1,6 @@
 /**
- * A scope that closes takes at most 25 seconds with the default options, whatever the server and the program's handlers do.
+ * A scope that closes takes at most 25 seconds with the default options, whatever the server and
+ * the program's handlers do.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Scope } from "effect"
@@ -25,7 +26,9 @@ interface Scene {
 
 const refuse = (server: ScriptedServer) => server.last.fail(code.INVALID_ARGUMENT)
 /** A server that refuses every record, each time it is sent. */
-const refusing: Script = { onMessage: (connection) => connection.over || connection.fail(code.INVALID_ARGUMENT) }
+const refusing: Script = {
+  onMessage: (connection) => connection.over || connection.fail(code.INVALID_ARGUMENT)
+}
 
 const scenes: Readonly<Record<string, Scene>> = {
   "a silent server": { scripts: [A.silent] },
@@ -95,7 +98,10 @@ describe("a scope that closes", () => {
         Effect.gen(function* () {
           const { server, zerobus } = yield* A.client(...scripts)
           const scope = yield* Scope.make()
-          const stream = yield* Scope.provide(zerobus.createStream(A.table, { ...options?.(), ...more }), scope)
+          const stream = yield* Scope.provide(
+            zerobus.createStream(A.table, { ...options?.(), ...more }),
+            scope
+          )
           yield* stream.ingestRecord(A.record(0))
           yield* A.settle
           before?.(server)
@@ -113,7 +119,9 @@ describe("a scope that closes", () => {
     Effect.gen(function* () {
       for (const beforeOpen of [hang(), hangForGood()]) {
         const { zerobus } = yield* A.client(A.silent)
-        const opening = yield* A.started(Effect.scoped(zerobus.createStream(A.table, { beforeOpen })))
+        const opening = yield* A.started(
+          Effect.scoped(zerobus.createStream(A.table, { beforeOpen }))
+        )
         yield* opening.interrupt
         assert.isTrue(opening.done())
       }

@@ -1,5 +1,6 @@
 /**
- * What the sending of messages calls may come back into the stream: wire offsets and the order of records do not change by it.
+ * What the sending of messages calls may come back into the stream: wire offsets and the order of
+ * records do not change by it.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Metric, Scheduler } from "effect"
@@ -21,7 +22,8 @@ const eager = () => {
     makeDispatcher: () => {
       const dispatcher = inner.makeDispatcher()
       return {
-        scheduleTask: (task, priority) => (armed ? task() : dispatcher.scheduleTask(task, priority)),
+        scheduleTask: (task, priority) =>
+          armed ? task() : dispatcher.scheduleTask(task, priority),
         flush: () => dispatcher.flush()
       }
     }
@@ -32,17 +34,27 @@ const eager = () => {
 const client = (network: MemoryTransport.MemoryNetwork, ...scripts: ReadonlyArray<Script>) =>
   Effect.gen(function* () {
     const server = new ScriptedServer(scripts)
-    yield* Effect.addFinalizer(() => Effect.sync(() => assert.deepStrictEqual(server.violations, [])))
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => assert.deepStrictEqual(server.violations, []))
+    )
     const provider = new A.CountingProvider()
     const context = yield* Layer.build(
       Zerobus.layerNoDeps.pipe(
-        Layer.provide([MemoryTransport.layer(server.serve, network), Layer.succeed(HeadersProvider, provider.shape)])
+        Layer.provide([
+          MemoryTransport.layer(server.serve, network),
+          Layer.succeed(HeadersProvider, provider.shape)
+        ])
       )
     )
     return { server, zerobus: Context.get(context, Zerobus) }
   })
 
-const options = { batching: "off", recovery: false, scopeCloseTimeout: 0, flushTimeout: 2_000 } as const
+const options = {
+  batching: "off",
+  recovery: false,
+  scopeCloseTimeout: 0,
+  flushTimeout: 2_000
+} as const
 
 describe("sending", () => {
   it.live("takes the answers of a server that answers within the call", () =>
@@ -63,62 +75,71 @@ describe("sending", () => {
     ["later", MemoryTransport.immediate],
     ["within the call", atOnce]
   ] as const) {
-    it.live(`keeps the order when sending runs at once and metrics of the program ingest, answers come ${name}`, () =>
-      Effect.gen(function* () {
-        const { server, zerobus } = yield* client(network)
-        const { arm, scheduler } = eager()
-        const offsets = new Map<number, string>()
-        const given: { stream?: ZerobusStream<any> } = {}
-        let next = 100
-        const registry = new Map<string, Metric.Metric.Metadata<any, any>>()
-        const { get } = registry
-        registry.get = (key) => {
-          if (given.stream !== undefined && next < 130) {
-            const record = A.record(next++)
-            const ack = given.stream.offerUnsafe(record)
-            if (ack !== undefined) offsets.set(ack.offset, record)
+    it.live(
+      `keeps the order when sending runs at once and metrics of the program ingest, answers ` +
+        `come ${name}`,
+      () =>
+        Effect.gen(function* () {
+          const { server, zerobus } = yield* client(network)
+          const { arm, scheduler } = eager()
+          const offsets = new Map<number, string>()
+          const given: { stream?: ZerobusStream<any> } = {}
+          let next = 100
+          const registry = new Map<string, Metric.Metric.Metadata<any, any>>()
+          const { get } = registry
+          registry.get = (key) => {
+            if (given.stream !== undefined && next < 130) {
+              const record = A.record(next++)
+              const ack = given.stream.offerUnsafe(record)
+              if (ack !== undefined) offsets.set(ack.offset, record)
+            }
+            return get.call(registry, key)
           }
-          return get.call(registry, key)
-        }
-        const stream = yield* zerobus
-          .createStream(A.table, options)
-          .pipe(
-            Effect.provideService(Metric.MetricRegistry, registry as never),
-            Effect.provideService(Scheduler.Scheduler, scheduler)
-          )
-        arm()
-        given.stream = stream
-        for (let n = 0; n < 20; n++) {
-          const ack = yield* stream.ingestRecord(A.record(n))
-          offsets.set(ack.offset, A.record(n))
-        }
-        // Acknowledgements make metrics, which ingest.
-        while (server.records.length < offsets.size) yield* stream.flush
-        const order = [...offsets].toSorted(([a], [b]) => a - b).map(([, record]) => record)
-        assert.deepStrictEqual(server.records, order)
-        assert.strictEqual(server.connections.length, 1)
-      }).pipe(Effect.scoped)
+          const stream = yield* zerobus
+            .createStream(A.table, options)
+            .pipe(
+              Effect.provideService(Metric.MetricRegistry, registry as never),
+              Effect.provideService(Scheduler.Scheduler, scheduler)
+            )
+          arm()
+          given.stream = stream
+          for (let n = 0; n < 20; n++) {
+            const ack = yield* stream.ingestRecord(A.record(n))
+            offsets.set(ack.offset, A.record(n))
+          }
+          // Acknowledgements make metrics, which ingest.
+          while (server.records.length < offsets.size) yield* stream.flush
+          const order = [...offsets].toSorted(([a], [b]) => a - b).map(([, record]) => record)
+          assert.deepStrictEqual(server.records, order)
+          assert.strictEqual(server.connections.length, 1)
+        }).pipe(Effect.scoped)
     )
   }
 
-  it.live("leaves to the next session what a server that ends this one within the call did not get", () =>
-    Effect.gen(function* () {
-      const { server, zerobus } = yield* client(
-        { carry: (_, call, arrive) => void (call === 0 ? arrive() : setImmediate(arrive)) },
-        {
-          onMessage: (connection, { wireOffset }) =>
-            wireOffset === 1 ? connection.fail(code.INVALID_ARGUMENT) : undefined
-        },
-        {}
-      )
-      const stream = yield* zerobus.createStream(A.table, { ...options, recovery: true, recoveryBackoff: 0 })
-      for (let n = 0; n < 6; n++) stream.offerUnsafe(A.record(n))
-      yield* stream.flush
-      assert.deepStrictEqual(
-        server.connections.map(({ records }) => records),
-        [A.recordsFrom(0, 2), A.recordsFrom(0, 6)]
-      )
-    }).pipe(Effect.scoped)
+  it.live(
+    "leaves to the next session what a server that ends this one within the call did not get",
+    () =>
+      Effect.gen(function* () {
+        const { server, zerobus } = yield* client(
+          { carry: (_, call, arrive) => void (call === 0 ? arrive() : setImmediate(arrive)) },
+          {
+            onMessage: (connection, { wireOffset }) =>
+              wireOffset === 1 ? connection.fail(code.INVALID_ARGUMENT) : undefined
+          },
+          {}
+        )
+        const stream = yield* zerobus.createStream(A.table, {
+          ...options,
+          recovery: true,
+          recoveryBackoff: 0
+        })
+        for (let n = 0; n < 6; n++) stream.offerUnsafe(A.record(n))
+        yield* stream.flush
+        assert.deepStrictEqual(
+          server.connections.map(({ records }) => records),
+          [A.recordsFrom(0, 2), A.recordsFrom(0, 6)]
+        )
+      }).pipe(Effect.scoped)
   )
 
   it.live("keeps the order when whoever is answered ingests at once", () =>
@@ -139,7 +160,9 @@ describe("sending", () => {
             yield* ack.await
           }
         })
-      const fibers = yield* Effect.forEach([1, 2, 3, 4], (name) => Effect.forkChild(chain(name, 20)))
+      const fibers = yield* Effect.forEach([1, 2, 3, 4], (name) =>
+        Effect.forkChild(chain(name, 20))
+      )
       for (const fiber of fibers) assert.isTrue(Exit.isSuccess(yield* Fiber.await(fiber)))
       assert.deepStrictEqual(
         server.records,

@@ -1,5 +1,6 @@
 /**
- * One connection's life, as far as its words, states and clocks go: what it says is wrong, what it waits for, and how long.
+ * One connection's life, as far as its words, states and clocks go: what it says is wrong, what it
+ * waits for, and how long.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Queue, Schedule, Stream } from "effect"
@@ -17,7 +18,10 @@ const endedBy = (
   options: Parameters<typeof A.open>[0] = {}
 ) =>
   Effect.gen(function* () {
-    const { provider, server, stream } = yield* A.open({ ...single, recovery: false, ...options }, A.silent)
+    const { provider, server, stream } = yield* A.open(
+      { ...single, recovery: false, ...options },
+      A.silent
+    )
     const ack = yield* stream.ingestRecord(A.record(0))
     yield* A.settle
     act(server.last)
@@ -28,13 +32,21 @@ const endedBy = (
 
 describe("what a server must not send", () => {
   for (const [what, bytes, message] of [
-    ["no protobuf message", response.garbage(), "The server sent a response that is not a protobuf message."],
+    [
+      "no protobuf message",
+      response.garbage(),
+      "The server sent a response that is not a protobuf message."
+    ],
     [
       "a second answer to the create request",
       response.created("again"),
       "The server answered a create request that was not made."
     ],
-    ["nothing of a known kind", response.unknown(), "The server sent a response of an unknown kind."],
+    [
+      "nothing of a known kind",
+      response.unknown(),
+      "The server sent a response of an unknown kind."
+    ],
     [
       "an acknowledgement of nothing",
       response.ackWithoutOffset(),
@@ -49,9 +61,17 @@ describe("what a server must not send", () => {
   ] as const) {
     it.effect(`${what}: it is called by its name, is final, and blames no credentials`, () =>
       Effect.gen(function* () {
-        const { error, provider, server } = yield* endedBy((connection) => connection.send(bytes), { recovery: true })
-        assert.deepStrictEqual([error._tag, "message" in error && error.message], ["ProtocolViolation", message])
-        assert.deepStrictEqual([server.connections.length, provider.invalidated, server.last.resets], [1, 0, 1])
+        const { error, provider, server } = yield* endedBy((connection) => connection.send(bytes), {
+          recovery: true
+        })
+        assert.deepStrictEqual(
+          [error._tag, "message" in error && error.message],
+          ["ProtocolViolation", message]
+        )
+        assert.deepStrictEqual(
+          [server.connections.length, provider.invalidated, server.last.resets],
+          [1, 0, 1]
+        )
       })
     )
   }
@@ -132,14 +152,20 @@ describe("the end of a call", () => {
 describe("the limit on silence", () => {
   it.effect("says how long it was and how much is in flight", () =>
     Effect.gen(function* () {
-      const { server, stream } = yield* A.open({ ...single, recovery: false, serverLackOfAckTimeout: 200 }, A.silent)
+      const { server, stream } = yield* A.open(
+        { ...single, recovery: false, serverLackOfAckTimeout: 200 },
+        A.silent
+      )
       for (const text of A.recordsFrom(0, 3)) yield* stream.ingestRecord(text)
       yield* A.settle
       server.last.ack(0)
       yield* A.advance(200)
       const error = A.tagged(yield* Effect.flip(stream.flush), "Retryable")
       assert.strictEqual(error.reason._tag, "AckTimeout")
-      assert.strictEqual(error.message, "No record became durable for 200 ms although 2 messages are in flight.")
+      assert.strictEqual(
+        error.message,
+        "No record became durable for 200 ms although 2 messages are in flight."
+      )
       assert.strictEqual(error.attempts, 1)
     })
   )
@@ -172,7 +198,11 @@ describe("the limit on silence about a record", () => {
     Effect.gen(function* () {
       const refused: Array<number> = []
       const { server, stream } = yield* A.open(
-        { ...single, serverLackOfAckTimeout: 200, onRefused: ({ offset }) => Effect.sync(() => refused.push(offset)) },
+        {
+          ...single,
+          serverLackOfAckTimeout: 200,
+          onRefused: ({ offset }) => Effect.sync(() => refused.push(offset))
+        },
         A.silent
       )
       for (const n of [0, 1]) {
@@ -214,7 +244,9 @@ describe("a pause", () => {
     Effect.gen(function* () {
       const { server, stream } = yield* A.open(single, A.silent, {})
       const seen: Array<string> = []
-      yield* A.started(Stream.runForEach(stream.stateChanges, (state) => Effect.sync(() => seen.push(state))))
+      yield* A.started(
+        Stream.runForEach(stream.stateChanges, (state) => Effect.sync(() => seen.push(state)))
+      )
       yield* stream.ingestRecord(A.record(0))
       yield* A.settle
       server.last.closing(100)
@@ -235,27 +267,36 @@ describe("a pause", () => {
     })
   )
 
-  it.effect("is no state of a stream that does not recover: it ends with the rotation at once", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* A.open({ ...single, recovery: false }, A.silent)
-      const seen = yield* A.started(Stream.runCollect(stream.stateChanges))
-      const ack = yield* stream.ingestRecord(A.record(0))
-      yield* A.settle
-      server.last.closing(5000)
-      yield* A.advance(500)
-      const error = A.tagged(yield* Effect.flip(ack.await), "Retryable")
-      assert.deepStrictEqual(
-        [error.reason._tag, error.message, error.attempts],
-        ["ConnectionLost", "The server asked for a new connection (stream rotation), and recovery is off.", 1]
-      )
-      assert.notInclude([...seen.value()], "paused")
-    })
+  it.effect(
+    "is no state of a stream that does not recover: it ends with the rotation at once",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* A.open({ ...single, recovery: false }, A.silent)
+        const seen = yield* A.started(Stream.runCollect(stream.stateChanges))
+        const ack = yield* stream.ingestRecord(A.record(0))
+        yield* A.settle
+        server.last.closing(5000)
+        yield* A.advance(500)
+        const error = A.tagged(yield* Effect.flip(ack.await), "Retryable")
+        assert.deepStrictEqual(
+          [error.reason._tag, error.message, error.attempts],
+          [
+            "ConnectionLost",
+            "The server asked for a new connection (stream rotation), and recovery is off.",
+            1
+          ]
+        )
+        assert.notInclude([...seen.value()], "paused")
+      })
   )
 
   it.effect("ends with a close, which then waits for the drain only", () =>
     Effect.gen(function* () {
       const quiet: Script = { onMessage: () => {}, onHalfClose: () => {} }
-      const { server, stream } = yield* A.open({ ...single, flushTimeout: 100, drainTimeout: 50 }, quiet)
+      const { server, stream } = yield* A.open(
+        { ...single, flushTimeout: 100, drainTimeout: 50 },
+        quiet
+      )
       yield* stream.ingestRecord(A.record(0))
       yield* A.settle
       server.last.closing(60_000)
@@ -281,7 +322,9 @@ describe("a pause", () => {
       ] as const) {
         const { server, stream } = yield* A.open(single, A.silent, A.silent)
         const seen: Array<string> = []
-        yield* A.started(Stream.runForEach(stream.stateChanges, (state) => Effect.sync(() => seen.push(state))))
+        yield* A.started(
+          Stream.runForEach(stream.stateChanges, (state) => Effect.sync(() => seen.push(state)))
+        )
         yield* stream.ingestRecord(A.record(0))
         yield* A.settle
         server.last.closing(60_000)
@@ -298,10 +341,15 @@ describe("a pause", () => {
 describe("sending again", () => {
   it.effect("is over with the last record of before, and only then the stream is open", () =>
     Effect.gen(function* () {
-      const stuck: Script = { onMessage: () => {}, onCreate: (connection) => (connection.pause(), connection.accept()) }
+      const stuck: Script = {
+        onMessage: () => {},
+        onCreate: (connection) => (connection.pause(), connection.accept())
+      }
       const { server, stream } = yield* A.open(single, A.silent, stuck)
       const seen: Array<string> = []
-      yield* A.started(Stream.runForEach(stream.stateChanges, (state) => Effect.sync(() => seen.push(state))))
+      yield* A.started(
+        Stream.runForEach(stream.stateChanges, (state) => Effect.sync(() => seen.push(state)))
+      )
       for (const text of A.recordsFrom(0, 50)) yield* stream.ingestRecord(text)
       yield* A.settle
       server.last.cut()
@@ -320,23 +368,25 @@ describe("sending again", () => {
     })
   )
 
-  it.effect("waits while the transport takes nothing, and holds the acknowledgement of what has not left", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* A.open(single, A.silent)
-      server.last.pause()
-      const acks = yield* Effect.forEach(A.recordsFrom(0, 3), stream.ingestRecord)
-      yield* A.settle
-      const waiting = yield* A.started(acks[0]!.await)
-      server.last.ack(0)
-      yield* A.settle
-      assert.isFalse(waiting.done())
-      server.last.resume()
-      yield* A.settle
-      assert.strictEqual(waiting.value(), 0)
-      assert.deepStrictEqual(server.records, A.recordsFrom(0, 3))
-      server.last.ack(2)
-      yield* stream.flush
-    })
+  it.effect(
+    "waits while the transport takes nothing, and holds the acknowledgement of what has not left",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* A.open(single, A.silent)
+        server.last.pause()
+        const acks = yield* Effect.forEach(A.recordsFrom(0, 3), stream.ingestRecord)
+        yield* A.settle
+        const waiting = yield* A.started(acks[0]!.await)
+        server.last.ack(0)
+        yield* A.settle
+        assert.isFalse(waiting.done())
+        server.last.resume()
+        yield* A.settle
+        assert.strictEqual(waiting.value(), 0)
+        assert.deepStrictEqual(server.records, A.recordsFrom(0, 3))
+        server.last.ack(2)
+        yield* stream.flush
+      })
   )
 })
 
@@ -361,19 +411,21 @@ describe("defects below the engine", () => {
       })
   })
 
-  it.live("end the stream: nobody waits, close does not succeed, and the records stay readable", () =>
-    Effect.gen(function* () {
-      const zerobus = yield* Zerobus
-      const stream = yield* zerobus.createStream(A.table)
-      const ack = yield* stream.ingestRecord({ n: 1 })
-      const waited = yield* Effect.exit(ack.await)
-      assert.isTrue(Exit.isFailure(waited) && Cause.hasDies(waited.cause))
-      assert.isTrue(Exit.isFailure(yield* Effect.exit(stream.close)))
-      assert.deepStrictEqual(yield* stream.getUnackedRecords, [`{"n":1}`])
-    }).pipe(
-      Effect.scoped,
-      Effect.provide(Zerobus.layerNoDeps.pipe(Layer.provide([throwing, provider]))),
-      Effect.timeout("5 seconds")
-    )
+  it.live(
+    "end the stream: nobody waits, close does not succeed, and the records stay readable",
+    () =>
+      Effect.gen(function* () {
+        const zerobus = yield* Zerobus
+        const stream = yield* zerobus.createStream(A.table)
+        const ack = yield* stream.ingestRecord({ n: 1 })
+        const waited = yield* Effect.exit(ack.await)
+        assert.isTrue(Exit.isFailure(waited) && Cause.hasDies(waited.cause))
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(stream.close)))
+        assert.deepStrictEqual(yield* stream.getUnackedRecords, [`{"n":1}`])
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(Zerobus.layerNoDeps.pipe(Layer.provide([throwing, provider]))),
+        Effect.timeout("5 seconds")
+      )
   )
 })

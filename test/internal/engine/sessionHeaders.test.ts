@@ -3,7 +3,13 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Result, Schedule } from "effect"
-import { HeadersProvider, InvalidToken, PayloadTooLarge, Retryable, RetryableReason } from "effect-zerobus"
+import {
+  HeadersProvider,
+  InvalidToken,
+  PayloadTooLarge,
+  Retryable,
+  RetryableReason
+} from "effect-zerobus"
 import { Turns } from "../../../src/internal/landing/turns.ts"
 import { secretsIn, sessionHeaders } from "../../../src/internal/engine/sessionHeaders.ts"
 import { finishUnsafe, makeStreamCore } from "../../../src/internal/engine/streamCore.ts"
@@ -14,12 +20,15 @@ const headers = (given: Record<string, string>) => sessionHeaders(given, "a.b.c"
 
 describe("sessionHeaders", () => {
   it("lower-cases names, completes the token, and always names the stream's table", () => {
-    assert.deepStrictEqual(Result.getOrThrow(headers({ "Authorization": "t", "X-A": "", "x-b": " ~!" })), {
-      "authorization": "Bearer t",
-      "x-a": "",
-      "x-b": " ~!",
-      "x-databricks-zerobus-table-name": "a.b.c"
-    })
+    assert.deepStrictEqual(
+      Result.getOrThrow(headers({ "Authorization": "t", "X-A": "", "x-b": " ~!" })),
+      {
+        "authorization": "Bearer t",
+        "x-a": "",
+        "x-b": " ~!",
+        "x-databricks-zerobus-table-name": "a.b.c"
+      }
+    )
   })
 
   it("S-06 refuses every character that a header cannot carry, in names and values", () => {
@@ -32,7 +41,11 @@ describe("sessionHeaders", () => {
         `value with U+${char.toString(16)}`
       )
       const token = /[-._0-9A-Za-z]/.test(text)
-      assert.strictEqual(Result.isSuccess(headers({ [`x${text}n`]: "v" })), token, `name with U+${char.toString(16)}`)
+      assert.strictEqual(
+        Result.isSuccess(headers({ [`x${text}n`]: "v" })),
+        token,
+        `name with U+${char.toString(16)}`
+      )
     }
     assert.isTrue(Result.isFailure(headers({ "": "v" })))
     assert.isTrue(Result.isFailure(headers({ x: 5 as unknown as string })))
@@ -89,14 +102,17 @@ describe("what is wrong with headers", () => {
     })
     assert.deepStrictEqual(refused({ "x note": "canary" }), {
       _tag: "InvalidArgument",
-      message: `(no plain name) is not a legal header name: letters, digits, "-", "_" and "." only.`,
+      message:
+        `(no plain name) is not a legal header name: letters, digits, "-", "_" and "." ` + `only.`,
       path
     })
     assert.include(refused({ "x.note": "canary\n" }).message, "(no plain name)")
     assert.include(refused({ [`dapi${"0".repeat(32)}`]: "canary\n" }).message, "(no plain name)")
     assert.deepStrictEqual(refused({ "Content-Type": "canary" }), {
       _tag: "InvalidArgument",
-      message: `The header "content-type" belongs to the transport. Leave it out of what the headers provider gives.`,
+      message:
+        `The header "content-type" belongs to the transport. Leave it out of what the ` +
+        `headers provider gives.`,
       path
     })
     assert.deepStrictEqual(refused({ Authorization: "canary\n" }), {
@@ -116,12 +132,27 @@ describe("what is wrong with headers", () => {
 
   it("is each name of the transport, and none that only looks like one", () => {
     const of =
-      "connection keep-alive proxy-connection transfer-encoding upgrade te host content-type content-length http2-settings user-agent accept-encoding"
+      "connection keep-alive proxy-connection transfer-encoding upgrade te host content-type " +
+      "content-length http2-settings user-agent accept-encoding"
     for (const name of [...of.split(" "), "grpc-", "grpc-encoding", "-bin", "trace-bin"]) {
       assert.include(refused({ [name]: "v" }).message, "belongs to the transport", name)
-      assert.include(refused({ [name.toUpperCase()]: "v" }).message, "belongs to the transport", name)
+      assert.include(
+        refused({ [name.toUpperCase()]: "v" }).message,
+        "belongs to the transport",
+        name
+      )
     }
-    for (const name of ["x-connection", "connections", "xte", "tex", "hosts", "grpc", "x-grpc-a", "cabin", "x-bina"]) {
+    for (const name of [
+      "x-connection",
+      "connections",
+      "xte",
+      "tex",
+      "hosts",
+      "grpc",
+      "x-grpc-a",
+      "cabin",
+      "x-bina"
+    ]) {
       assert.isTrue(Result.isSuccess(headers({ [name]: "v" })), name)
     }
   })
@@ -140,43 +171,69 @@ describe("a token", () => {
       ["", undefined],
       ["   ", undefined]
     ] as const) {
-      assert.strictEqual(Result.getOrThrow(headers({ authorization: given }))["authorization"], sent, given)
+      assert.strictEqual(
+        Result.getOrThrow(headers({ authorization: given }))["authorization"],
+        sent,
+        given
+      )
     }
   })
 })
 
 describe("what must not be quoted of headers", () => {
   it("is every value but the table's, trimmed; of a token what follows its scheme", () => {
-    const sent = Result.getOrThrow(headers({ "authorization": "Custom  t0 and more", "x-key": "  k1 " }))
+    const sent = Result.getOrThrow(
+      headers({ "authorization": "Custom  t0 and more", "x-key": "  k1 " })
+    )
     assert.deepStrictEqual(secretsIn(sent), ["t0 and more", "k1"])
     assert.deepStrictEqual(secretsIn({}), [])
   })
 })
 
 describe("a headers provider", () => {
-  it.effect("that fails with PayloadTooLarge, which is no failure of a stream, is tried again as any other", () =>
-    Effect.gen(function* () {
-      const { zerobus } = yield* A.client({})
-      const error = new PayloadTooLarge({ size: 2, limit: 1, option: "maxPayloadBytes" })
-      const headersProvider = HeadersProvider.make({ getHeaders: Effect.fail(error) })
-      const failure = yield* Effect.flip(zerobus.createStream(A.table, { headersProvider, recovery: false }))
-      assert.include(A.tagged(failure, "Retryable").message, "PayloadTooLarge")
-    })
+  it.effect(
+    "that fails with PayloadTooLarge, which is no failure of a stream, is tried again as any other",
+    () =>
+      Effect.gen(function* () {
+        const { zerobus } = yield* A.client({})
+        const error = new PayloadTooLarge({ size: 2, limit: 1, option: "maxPayloadBytes" })
+        const headersProvider = HeadersProvider.make({ getHeaders: Effect.fail(error) })
+        const failure = yield* Effect.flip(
+          zerobus.createStream(A.table, { headersProvider, recovery: false })
+        )
+        assert.include(A.tagged(failure, "Retryable").message, "PayloadTooLarge")
+      })
   )
 
   it.effect(
-    "that fails with an ill-typed failure of the client's own is tried again, and the stream gets its text",
+    "that fails with an ill-typed failure of the client's own is tried again, and the stream " +
+      "gets its text",
     () =>
       Effect.gen(function* () {
         const message = "The token service said no."
         const reason = { _tag: "TokenServiceUnavailable", message }
         for (const [given, text] of [
-          [new Retryable({ reason: { ...reason, retryAfterMillis: 5n }, attempts: 1 } as any), message],
-          [new Retryable({ reason: { ...reason, retryAfterMillis: "5" }, attempts: 1 } as any), message],
-          [new Retryable({ reason: undefined, attempts: 1 } as any), "an error that cannot be read"],
-          [new Retryable({ reason: { ...reason, _tag: Symbol("tag") }, attempts: 1 } as any), message],
+          [
+            new Retryable({ reason: { ...reason, retryAfterMillis: 5n }, attempts: 1 } as any),
+            message
+          ],
+          [
+            new Retryable({ reason: { ...reason, retryAfterMillis: "5" }, attempts: 1 } as any),
+            message
+          ],
+          [
+            new Retryable({ reason: undefined, attempts: 1 } as any),
+            "an error that cannot be read"
+          ],
+          [
+            new Retryable({ reason: { ...reason, _tag: Symbol("tag") }, attempts: 1 } as any),
+            message
+          ],
           [new Retryable({ reason: { ...reason, message: 5 }, attempts: 1 } as any), "Retryable"],
-          [new Retryable({ reason, attempts: Symbol("many") } as any), "an error that cannot be read"],
+          [
+            new Retryable({ reason, attempts: Symbol("many") } as any),
+            "an error that cannot be read"
+          ],
           [new InvalidToken({ message: 5n } as any), "InvalidToken"]
         ] as const) {
           const { server, zerobus } = yield* A.client({})
@@ -194,7 +251,9 @@ describe("a headers provider", () => {
           running.value()
           assert.deepStrictEqual([asked, server.connections.length], [2, 1])
           const alone = HeadersProvider.make({ getHeaders: Effect.fail(given) })
-          const error = yield* Effect.flip(zerobus.createStream(A.table, { headersProvider: alone, recovery: false }))
+          const error = yield* Effect.flip(
+            zerobus.createStream(A.table, { headersProvider: alone, recovery: false })
+          )
           assert.include(A.tagged(error, "Retryable").message, `The headers provider failed: `)
           assert.include(error.message, text.replace(/\.$/, ""))
         }
@@ -204,11 +263,16 @@ describe("a headers provider", () => {
   it.effect("that fails with a failure of the client's own fails the stream with that", () =>
     Effect.gen(function* () {
       const { zerobus } = yield* A.client({})
-      const reason = RetryableReason.TokenServiceUnavailable({ message: "Later.", retryAfterMillis: Infinity })
+      const reason = RetryableReason.TokenServiceUnavailable({
+        message: "Later.",
+        retryAfterMillis: Infinity
+      })
       const denied = new InvalidToken({ message: "Never." })
       for (const given of [new Retryable({ reason, attempts: 1 }), denied]) {
         const headersProvider = HeadersProvider.make({ getHeaders: Effect.fail(given) })
-        const error = yield* Effect.flip(zerobus.createStream(A.table, { headersProvider, recovery: false }))
+        const error = yield* Effect.flip(
+          zerobus.createStream(A.table, { headersProvider, recovery: false })
+        )
         assert.deepStrictEqual([error._tag, error.message], [given._tag, given.message])
       }
     })
@@ -224,7 +288,9 @@ describe("a headers provider", () => {
           }
         })
       })
-      const error = yield* Effect.flip(zerobus.createStream(A.table, { headersProvider, recovery: false }))
+      const error = yield* Effect.flip(
+        zerobus.createStream(A.table, { headersProvider, recovery: false })
+      )
       assert.include(A.tagged(error, "Retryable").message, "Error: no token but <redacted>")
       assert.notInclude(String(error), "dapi0123456789abcdefghijklmnopqrstuvwxyz")
     })

@@ -1,8 +1,20 @@
 /**
- * What the client reports beside metrics: spans per stream, session, flush and token call, and the annotations of its log lines.
+ * What the client reports beside metrics: spans per stream, session, flush and token call, and the
+ * annotations of its log lines.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Layer, Logger, Redacted, References, Schedule, Stream, Tracer } from "effect"
+import {
+  Cause,
+  Effect,
+  Exit,
+  Layer,
+  Logger,
+  Redacted,
+  References,
+  Schedule,
+  Stream,
+  Tracer
+} from "effect"
 import { HeadersProvider, type StreamConfigurationOptions } from "effect-zerobus"
 import * as Credentials from "../../../src/Credentials.ts"
 import * as A from "../../support/acceptance.ts"
@@ -59,7 +71,10 @@ const traced = <X, E, R>(
         get attributes() {
           return Object.fromEntries(span.attributes)
         },
-        parent: span.parent._tag === "Some" && span.parent.value._tag === "Span" ? span.parent.value.name : undefined,
+        parent:
+          span.parent._tag === "Some" && span.parent.value._tag === "Span"
+            ? span.parent.value.name
+            : undefined,
         ended: false
       }
       const end = span.end.bind(span)
@@ -87,62 +102,81 @@ const plain = (spans: ReadonlyArray<SpanSeen>) =>
   spans.map(({ attributes, ended, name, parent }) => ({ name, parent, attributes, ended }))
 
 describe("spans", () => {
-  it.effect("are one per stream, session and flush, with what they belong to, and none per record", () =>
-    traced(({ spans }) =>
-      Effect.gen(function* () {
-        const { server, stream, zerobus } = yield* A.open(options, A.silent)
-        const opening = { name: "Zerobus.createStream", parent: undefined, attributes: { table }, ended: true }
-        const session = (id: string, ended: boolean, parent = "Zerobus.createStream") => ({
-          name: "Zerobus.session",
-          parent,
-          attributes: { table, session: id },
-          ended
+  it.effect(
+    "are one per stream, session and flush, with what they belong to, and none per record",
+    () =>
+      traced(({ spans }) =>
+        Effect.gen(function* () {
+          const { server, stream, zerobus } = yield* A.open(options, A.silent)
+          const opening = {
+            name: "Zerobus.createStream",
+            parent: undefined,
+            attributes: { table },
+            ended: true
+          }
+          const session = (id: string, ended: boolean, parent = "Zerobus.createStream") => ({
+            name: "Zerobus.session",
+            parent,
+            attributes: { table, session: id },
+            ended
+          })
+          yield* A.settle
+          assert.deepStrictEqual(plain(spans), [opening, session("session-0", false)])
+          for (let n = 0; n < 1000; n++) yield* stream.ingestRecord(A.record(n))
+          for (let n = 0; n < 20; n++) yield* stream.ingestRecords(A.recordsFrom(0, 5))
+          const ack = yield* stream.ingestRecord(A.record(0))
+          const waiting = yield* A.started(ack.await)
+          assert.strictEqual(spans.length, 2)
+          server.last.cut()
+          yield* A.advance(10)
+          server.last.ack(server.last.messages.length - 1)
+          yield* A.settle
+          waiting.value()
+          yield* stream.flush
+          const flush = {
+            name: "ZerobusStream.flush",
+            parent: undefined,
+            attributes: { table, stream: "session-0" },
+            ended: true
+          }
+          assert.deepStrictEqual(plain(spans), [
+            opening,
+            session("session-0", true),
+            session("session-1", false),
+            flush
+          ])
+          yield* stream.close
+          const next = yield* zerobus.recreateStream(stream)
+          yield* next.close
+          const close = (stream: string) => ({
+            ...flush,
+            name: "ZerobusStream.close",
+            attributes: { table, stream }
+          })
+          assert.deepStrictEqual(plain(spans).slice(2), [
+            session("session-1", true),
+            flush,
+            close("session-0"),
+            { ...opening, name: "Zerobus.recreateStream" },
+            // The caller of recreateStream goes on, and closes, before the new session's span
+            // begins.
+            close("session-2"),
+            session("session-2", true, "Zerobus.recreateStream")
+          ])
+          const [lost, closed] = spans.filter(({ name }) => name === "Zerobus.session")
+          assert.match(String(lost!.failure), /connection reset/)
+          assert.isUndefined(closed!.failure)
         })
-        yield* A.settle
-        assert.deepStrictEqual(plain(spans), [opening, session("session-0", false)])
-        for (let n = 0; n < 1000; n++) yield* stream.ingestRecord(A.record(n))
-        for (let n = 0; n < 20; n++) yield* stream.ingestRecords(A.recordsFrom(0, 5))
-        const ack = yield* stream.ingestRecord(A.record(0))
-        const waiting = yield* A.started(ack.await)
-        assert.strictEqual(spans.length, 2)
-        server.last.cut()
-        yield* A.advance(10)
-        server.last.ack(server.last.messages.length - 1)
-        yield* A.settle
-        waiting.value()
-        yield* stream.flush
-        const flush = {
-          name: "ZerobusStream.flush",
-          parent: undefined,
-          attributes: { table, stream: "session-0" },
-          ended: true
-        }
-        assert.deepStrictEqual(plain(spans), [opening, session("session-0", true), session("session-1", false), flush])
-        yield* stream.close
-        const next = yield* zerobus.recreateStream(stream)
-        yield* next.close
-        const close = (stream: string) => ({ ...flush, name: "ZerobusStream.close", attributes: { table, stream } })
-        assert.deepStrictEqual(plain(spans).slice(2), [
-          session("session-1", true),
-          flush,
-          close("session-0"),
-          { ...opening, name: "Zerobus.recreateStream" },
-          // The caller of recreateStream goes on, and closes, before the new session's span begins.
-          close("session-2"),
-          session("session-2", true, "Zerobus.recreateStream")
-        ])
-        const [lost, closed] = spans.filter(({ name }) => name === "Zerobus.session")
-        assert.match(String(lost!.failure), /connection reset/)
-        assert.isUndefined(closed!.failure)
-      })
-    )
+      )
   )
 
   it.effect("are one around a stream that withStream or a sink opens, uses and closes", () =>
     traced(({ spans }) =>
       Effect.gen(function* () {
         const { zerobus } = yield* A.client({})
-        yield* zerobus.withStream(A.table, options, (stream) => Effect.withSpan(stream.flush, "using"))
+        yield* zerobus.withStream(A.table, options, (stream) =>
+          Effect.withSpan(stream.flush, "using")
+        )
         const span = (name: string, parent: string | undefined, attributes = {}) => ({
           name,
           parent,
@@ -159,13 +193,21 @@ describe("spans", () => {
           span("using", "Zerobus.withStream"),
           span("ZerobusStream.flush", "using", { table, stream: "session-0" })
         ]
-        assert.sameDeepMembers(plain(spans), [...around("Zerobus.withStream", "session-0"), ...using])
+        assert.sameDeepMembers(plain(spans), [
+          ...around("Zerobus.withStream", "session-0"),
+          ...using
+        ])
         spans.length = 0
         yield* Stream.run(Stream.make(A.record(0)), zerobus.sink(A.table, options))
         const flush = span("ZerobusStream.flush", "Zerobus.sink", { table, stream: "session-1" })
         assert.sameDeepMembers(plain(spans), [...around("Zerobus.sink", "session-1"), flush])
-        yield* Effect.flip(zerobus.withStream(A.table, options, () => Effect.fail(new Error("broken"))))
-        assert.strictEqual(spans.find(({ name }) => name === "Zerobus.withStream")!.failure, "broken")
+        yield* Effect.flip(
+          zerobus.withStream(A.table, options, () => Effect.fail(new Error("broken")))
+        )
+        assert.strictEqual(
+          spans.find(({ name }) => name === "Zerobus.withStream")!.failure,
+          "broken"
+        )
       })
     )
   )
@@ -201,7 +243,10 @@ describe("log lines", () => {
   it.effect("all name the table", () =>
     traced(({ lines }) =>
       Effect.gen(function* () {
-        const { server, stream } = yield* A.open({ batching: "off", recoverySchedule: Schedule.spaced(10) }, A.silent)
+        const { server, stream } = yield* A.open(
+          { batching: "off", recoverySchedule: Schedule.spaced(10) },
+          A.silent
+        )
         yield* stream.ingestRecord(A.record(0))
         yield* A.settle
         server.last.cut()

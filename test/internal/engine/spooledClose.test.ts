@@ -74,7 +74,9 @@ describe("a stream with a spool", () => {
       Effect.gen(function* () {
         const { gate, leaving, spool } = yield* gated
         const { zerobus } = yield* A.client(A.refusing(code.PERMISSION_DENIED))
-        const creating = yield* Effect.forkChild(Effect.flip(zerobus.createPersistentStream(A.table, { spool })))
+        const creating = yield* Effect.forkChild(
+          Effect.flip(zerobus.createPersistentStream(A.table, { spool }))
+        )
         yield* Deferred.await(leaving)
         yield* isWaiting(creating)
         yield* Deferred.succeed(gate, undefined)
@@ -118,7 +120,11 @@ describe("a stream with a spool", () => {
         assert.isFalse(leaving.done())
         yield* A.advance(500)
         yield* leaving.join
-        assert.isDefined(reports.lines.find(({ text }) => String(text).includes("disk of the spool does not answer")))
+        assert.isDefined(
+          reports.lines.find(({ text }) =>
+            String(text).includes("disk of the spool does not answer")
+          )
+        )
         yield* Deferred.succeed(gate, undefined)
       })
     )

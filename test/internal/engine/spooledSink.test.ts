@@ -1,4 +1,7 @@
-/** A sink into a stream with a spool: it does not wait for the disk, and what it took is never less than what it says. */
+/**
+ * A sink into a stream with a spool: it does not wait for the disk, and what it took is never less
+ * than what it says.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Stream } from "effect"
 import { Spool } from "effect-zerobus"
@@ -8,7 +11,10 @@ import { code, type Script } from "../../support/scriptedServer.ts"
 import { spoolOn } from "../../support/spoolFolder.ts"
 import { temporaryFolder } from "../../support/storedTables.ts"
 
-/** A stream with a spool on a disk whose synchronisations wait, once they are told to, until they are let through or fail. */
+/**
+ * A stream with a spool on a disk whose synchronisations wait, once they are told to, until they
+ * are let through or fail.
+ */
 const setUp = (script: Script, maxBytes?: number) =>
   Effect.gen(function* () {
     const disk = faultyDisk()
@@ -50,7 +56,11 @@ describe("a sink into a stream with a spool", () => {
     Effect.gen(function* () {
       const { hold, server, stream, taken } = yield* setUp({})
       const { letThrough } = hold()
-      const chunks = Stream.fromArrays(A.recordsFrom(0, 2), A.recordsFrom(2, 3), A.recordsFrom(5, 1))
+      const chunks = Stream.fromArrays(
+        A.recordsFrom(0, 2),
+        A.recordsFrom(2, 3),
+        A.recordsFrom(5, 1)
+      )
       const sink = yield* A.started(Stream.run(chunks, stream.toSink))
       yield* taken(6)
       assert.isFalse(sink.done())
@@ -58,7 +68,9 @@ describe("a sink into a stream with a spool", () => {
       const { lastOffset, records } = yield* sink.join
       assert.deepStrictEqual([records, lastOffset], [6, 5])
       assert.deepStrictEqual(
-        server.connections.flatMap(({ messages }) => messages.flatMap((message) => message.records)),
+        server.connections.flatMap(({ messages }) =>
+          messages.flatMap((message) => message.records)
+        ),
         A.recordsFrom(0, 6)
       )
     })
@@ -89,7 +101,9 @@ describe("a sink into a stream with a spool", () => {
       const { hold, nextOffset, stream, taken } = yield* setUp(A.refusing(code.UNAVAILABLE), 25_000)
       yield* stream.ingestRecord(large(0))
       const disk = hold()
-      const sink = yield* A.started(Stream.run(Stream.fromArray([large(1), large(2)]), stream.toSink))
+      const sink = yield* A.started(
+        Stream.run(Stream.fromArray([large(1), large(2)]), stream.toSink)
+      )
       yield* taken(2)
       yield* A.settle
       assert.isFalse(sink.done())

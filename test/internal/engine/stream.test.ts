@@ -1,9 +1,17 @@
 /**
- * What the public stream adds to its engine: checks before it opens, the end of its scope, its Streams and its Sink.
+ * What the public stream adds to its engine: checks before it opens, the end of its scope, its
+ * Streams and its Sink.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Layer, Option, Schedule, Scope, Stream } from "effect"
-import { type HeaderRecord, HeadersProvider, Offset, TableProperties, type Unacked, Zerobus } from "effect-zerobus"
+import {
+  type HeaderRecord,
+  HeadersProvider,
+  Offset,
+  TableProperties,
+  type Unacked,
+  Zerobus
+} from "effect-zerobus"
 import * as MemoryTransport from "../../../src/testing/MemoryTransport.ts"
 import { Transport } from "../../../src/Transport.ts"
 import * as A from "../../support/acceptance.ts"
@@ -12,7 +20,9 @@ import { code, response, ScriptedServer } from "../../support/scriptedServer.ts"
 
 const single = { batching: "off", recoverySchedule: Schedule.spaced(10) } as const
 const defectOf = (exit: Exit.Exit<unknown, unknown> | undefined): unknown =>
-  exit !== undefined && Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isDieReason)?.defect : undefined
+  exit !== undefined && Exit.isFailure(exit)
+    ? exit.cause.reasons.find(Cause.isDieReason)?.defect
+    : undefined
 
 describe("before a stream opens", () => {
   it.effect("its table is checked, and what is wrong is said", () =>
@@ -30,9 +40,15 @@ describe("before a stream opens", () => {
         ["recordType", true]
       )
       const [arrowPath, arrowMessage] = yield* refused({ ...json, recordType: "arrow" })
-      assert.deepStrictEqual([arrowPath, arrowMessage.includes("Make it with ArrowTable.make")], ["recordType", true])
+      assert.deepStrictEqual(
+        [arrowPath, arrowMessage.includes("Make it with ArrowTable.make")],
+        ["recordType", true]
+      )
       const [avroPath, avroMessage] = yield* refused({ ...json, recordType: "avro" })
-      assert.deepStrictEqual([avroPath, avroMessage.includes("Make it with AvroTable.make")], ["recordType", true])
+      assert.deepStrictEqual(
+        [avroPath, avroMessage.includes("Make it with AvroTable.make")],
+        ["recordType", true]
+      )
       for (const descriptor of [undefined, new Uint8Array()]) {
         const [path, message] = yield* refused({ ...A.protoTable, descriptor })
         assert.deepStrictEqual(
@@ -42,10 +58,16 @@ describe("before a stream opens", () => {
       }
       for (const table of [json, A.protoTable]) {
         const [path, message] = yield* refused({ ...table, descriptor: Uint8Array.of(0xff, 0xff) })
-        assert.deepStrictEqual([path, message.includes("not a protobuf message")], ["descriptor", true])
+        assert.deepStrictEqual(
+          [path, message.includes("not a protobuf message")],
+          ["descriptor", true]
+        )
       }
       assert.strictEqual(server.connections.length, 0)
-      const stream = yield* zerobus.createStream({ ...json, descriptor: A.descriptor }, { scopeCloseTimeout: 0 })
+      const stream = yield* zerobus.createStream(
+        { ...json, descriptor: A.descriptor },
+        { scopeCloseTimeout: 0 }
+      )
       yield* stream.close
       assert.strictEqual(server.connections.length, 1)
     })
@@ -55,7 +77,10 @@ describe("before a stream opens", () => {
     Effect.gen(function* () {
       const { zerobus } = yield* A.client({})
       for (const none of [undefined, null, 5, "main.default.t"]) {
-        const error = A.tagged(yield* Effect.flip(zerobus.createStream(none as never)), "InvalidArgument")
+        const error = A.tagged(
+          yield* Effect.flip(zerobus.createStream(none as never)),
+          "InvalidArgument"
+        )
         assert.deepStrictEqual(error.path, ["table"])
       }
     })
@@ -81,7 +106,8 @@ describe("a defect while a stream is open", () => {
       const broken = Layer.effect(
         Transport,
         Effect.map(Transport, (transport) => ({
-          open: (headers: HeaderRecord) => (opened++ === 0 ? transport.open(headers) : Effect.die("a defect"))
+          open: (headers: HeaderRecord) =>
+            opened++ === 0 ? transport.open(headers) : Effect.die("a defect")
         }))
       ).pipe(Layer.provide(MemoryTransport.layer(server.serve)))
       const context = yield* Layer.build(
@@ -121,7 +147,10 @@ describe("waiting for an offset", () => {
       yield* stream.ingestRecord(A.record(0))
       assert.strictEqual(yield* stream.waitForOffset(Offset(0)), 0)
       for (const offset of [1, -1, 0.5, NaN, Infinity]) {
-        const error = A.tagged(yield* Effect.flip(stream.waitForOffset(offset as Offset)), "InvalidArgument")
+        const error = A.tagged(
+          yield* Effect.flip(stream.waitForOffset(offset as Offset)),
+          "InvalidArgument"
+        )
         assert.deepStrictEqual(error.path, ["offset"])
         assert.include(error.message, `not given out offset ${offset} yet`)
       }
@@ -148,7 +177,11 @@ describe("what is unacknowledged", () => {
       yield* A.settle
       for (let n = 0; n < 2; n++) {
         assert.deepStrictEqual(yield* stream.getUnackedRecords, A.recordsFrom(0, 4))
-        assert.deepStrictEqual(yield* stream.getUnackedBatches, [[A.record(0)], [A.record(1)], A.recordsFrom(2, 2)])
+        assert.deepStrictEqual(yield* stream.getUnackedBatches, [
+          [A.record(0)],
+          [A.record(1)],
+          A.recordsFrom(2, 2)
+        ])
       }
     })
   )
@@ -156,10 +189,17 @@ describe("what is unacknowledged", () => {
   it.effect("is taken over once, by a stream made here", () =>
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client(A.silent, A.refusing(code.NOT_FOUND), {})
-      const stream = yield* zerobus.createStream(A.table, { ...single, recovery: false, scopeCloseTimeout: 0 })
+      const stream = yield* zerobus.createStream(A.table, {
+        ...single,
+        recovery: false,
+        scopeCloseTimeout: 0
+      })
       yield* stream.ingestRecord(A.record(0))
       const refused = (which: typeof stream) =>
-        Effect.map(Effect.flip(zerobus.recreateStream(which)), (error) => A.tagged(error, "InvalidState").message)
+        Effect.map(
+          Effect.flip(zerobus.recreateStream(which)),
+          (error) => A.tagged(error, "InvalidState").message
+        )
       assert.include(yield* refused({ ...stream }), "Only streams of createStream")
       assert.include(yield* refused(stream), "still active")
       yield* A.settle
@@ -176,15 +216,21 @@ describe("what is unacknowledged", () => {
 })
 
 describe("the end of a stream's scope", () => {
-  /** Opens a stream whose server is silent, ingests two records and a batch, and closes its scope. */
+  /**
+   * Opens a stream whose server is silent, ingests two records and a batch, and closes its scope.
+   */
   const ending = (
     options: Parameters<typeof A.open>[0],
-    first: (stream: Effect.Success<ReturnType<typeof A.open>>["stream"]) => Effect.Effect<unknown> = () => Effect.void
+    first: (
+      stream: Effect.Success<ReturnType<typeof A.open>>["stream"]
+    ) => Effect.Effect<unknown> = () => Effect.void
   ) =>
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client(A.silent)
       const scope = yield* Scope.make()
-      const stream = yield* zerobus.createStream(A.table, { ...single, ...options }).pipe(Scope.provide(scope))
+      const stream = yield* zerobus
+        .createStream(A.table, { ...single, ...options })
+        .pipe(Scope.provide(scope))
       yield* stream.ingestRecord(A.record(0))
       yield* stream.ingestRecords(A.recordsFrom(1, 2))
       yield* A.settle
@@ -206,34 +252,54 @@ describe("the end of a stream's scope", () => {
       assert.isTrue(closing.done())
       const [unacked, ...more] = given
       assert.strictEqual(more.length, 0)
-      assert.deepStrictEqual([unacked?.tableName, unacked?.streamId], [A.table.tableName, "session-0"])
+      assert.deepStrictEqual(
+        [unacked?.tableName, unacked?.streamId],
+        [A.table.tableName, "session-0"]
+      )
       assert.deepStrictEqual(unacked?.records, A.recordsFrom(0, 3))
       const cause = A.tagged(unacked!.cause, "FlushTimeout")
-      assert.deepStrictEqual([cause.operation, cause.timeoutMillis, cause.pending], ["close", 100, 2])
+      assert.deepStrictEqual(
+        [cause.operation, cause.timeoutMillis, cause.pending],
+        ["close", 100, 2]
+      )
     })
   )
 
-  it.effect("hands on what is left of a failed stream, with its failure, and of a closed one that nobody read", () =>
-    Effect.gen(function* () {
-      const causes: Array<readonly [string, string | undefined]> = []
-      const note = {
-        scopeCloseTimeout: 100,
-        onUnacked: ({ cause }: Unacked<any>) =>
-          Effect.sync(() => void causes.push([cause._tag, "operation" in cause ? cause.operation : undefined]))
-      }
-      const failed = yield* ending({ ...note, recovery: false }, () => Effect.void)
-      failed.server.last.fail(code.NOT_FOUND)
-      yield* A.settle
-      assert.deepStrictEqual([failed.closing.done(), causes.splice(0)], [true, [["InvalidTable", undefined]]])
-      const closed = yield* ending({ ...note, flushTimeout: 50, drainTimeout: 0 }, (stream) =>
-        Effect.gen(function* () {
-          const close = yield* Effect.forkChild(Effect.exit(stream.close), { startImmediately: true })
-          yield* A.advance(50)
-          assert.isDefined(close.pollUnsafe())
-        })
-      )
-      assert.deepStrictEqual([closed.closing.done(), causes.splice(0)], [true, [["FlushTimeout", "close"]]])
-    })
+  it.effect(
+    "hands on what is left of a failed stream, with its failure, and of a closed one that " +
+      "nobody read",
+    () =>
+      Effect.gen(function* () {
+        const causes: Array<readonly [string, string | undefined]> = []
+        const note = {
+          scopeCloseTimeout: 100,
+          onUnacked: ({ cause }: Unacked<any>) =>
+            Effect.sync(
+              () =>
+                void causes.push([cause._tag, "operation" in cause ? cause.operation : undefined])
+            )
+        }
+        const failed = yield* ending({ ...note, recovery: false }, () => Effect.void)
+        failed.server.last.fail(code.NOT_FOUND)
+        yield* A.settle
+        assert.deepStrictEqual(
+          [failed.closing.done(), causes.splice(0)],
+          [true, [["InvalidTable", undefined]]]
+        )
+        const closed = yield* ending({ ...note, flushTimeout: 50, drainTimeout: 0 }, (stream) =>
+          Effect.gen(function* () {
+            const close = yield* Effect.forkChild(Effect.exit(stream.close), {
+              startImmediately: true
+            })
+            yield* A.advance(50)
+            assert.isDefined(close.pollUnsafe())
+          })
+        )
+        assert.deepStrictEqual(
+          [closed.closing.done(), causes.splice(0)],
+          [true, [["FlushTimeout", "close"]]]
+        )
+      })
   )
 
   it.effect("hands nothing on that was read", () =>
@@ -241,10 +307,16 @@ describe("the end of a stream's scope", () => {
       const given: Array<Unacked<any>> = []
       for (const read of ["getUnackedRecords", "getUnackedBatches"] as const) {
         const { closing } = yield* ending(
-          { flushTimeout: 50, drainTimeout: 0, onUnacked: (unacked) => Effect.sync(() => void given.push(unacked)) },
+          {
+            flushTimeout: 50,
+            drainTimeout: 0,
+            onUnacked: (unacked) => Effect.sync(() => void given.push(unacked))
+          },
           (stream) =>
             Effect.gen(function* () {
-              const close = yield* Effect.forkChild(Effect.exit(stream.close), { startImmediately: true })
+              const close = yield* Effect.forkChild(Effect.exit(stream.close), {
+                startImmediately: true
+              })
               yield* A.advance(50)
               assert.isDefined(close.pollUnsafe())
               yield* Effect.orDie(Effect.asVoid<unknown, unknown, never>(stream[read]))
@@ -262,10 +334,16 @@ describe("the end of a stream's scope", () => {
         const { closing } = yield* ending({ scopeCloseTimeout: 0 })
         yield* A.settle
         assert.isTrue(closing.done())
-        const [line] = reports.linesOf("A stream ended with records that were not acknowledged and that nobody read")
+        const [line] = reports.linesOf(
+          "A stream ended with records that were not acknowledged and that nobody read"
+        )
         const { cause, ...details } = (line?.details ?? {}) as Record<string, unknown>
         assert.strictEqual(line?.level, "Warn")
-        assert.deepStrictEqual(details, { table: A.table.tableName, streamId: "session-0", records: 3 })
+        assert.deepStrictEqual(details, {
+          table: A.table.tableName,
+          streamId: "session-0",
+          records: 3
+        })
         assert.include(String(cause), "close")
       })
     )
@@ -285,7 +363,11 @@ describe("the end of a stream's scope", () => {
           [["Warn", { limitMillis: 5000 }]]
         )
         // The whole takes 5 seconds more than the flush.
-        const long = yield* ending({ scopeCloseTimeout: 6000, drainTimeout: 0, onUnacked: () => Effect.never })
+        const long = yield* ending({
+          scopeCloseTimeout: 6000,
+          drainTimeout: 0,
+          onUnacked: () => Effect.never
+        })
         yield* A.advance(10_999, 500)
         assert.isFalse(long.closing.done())
         yield* A.advance(1)
@@ -294,7 +376,9 @@ describe("the end of a stream's scope", () => {
         const broken = yield* ending({ scopeCloseTimeout: 0, onUnacked: () => Effect.die("a bug") })
         assert.isTrue(broken.closing.done())
         assert.deepStrictEqual(
-          reports.linesOf("The onUnacked handler failed").map(({ details, level }) => [level, details]),
+          reports
+            .linesOf("The onUnacked handler failed")
+            .map(({ details, level }) => [level, details]),
           [["Warn", { kinds: ["Die"] }]]
         )
         assert.strictEqual(reports.linesOf(slow).length, 2)
@@ -309,7 +393,10 @@ describe("the end of a stream's scope", () => {
         const scope = yield* Scope.make()
         const given: Array<Unacked<any>> = []
         const stream = yield* zerobus
-          .createStream(A.table, { ...single, onUnacked: (unacked) => Effect.sync(() => void given.push(unacked)) })
+          .createStream(A.table, {
+            ...single,
+            onUnacked: (unacked) => Effect.sync(() => void given.push(unacked))
+          })
           .pipe(Scope.provide(scope))
         yield* stream.ingestRecord(A.record(0))
         const closing = yield* A.started(Scope.close(scope, Exit.void))
@@ -353,7 +440,9 @@ describe("a stream as a sink", () => {
     Effect.gen(function* () {
       const { server, stream } = yield* A.open(single, A.silent)
       yield* stream.ingestRecord(A.record(0))
-      const before = yield* A.started(Stream.run(Stream.fromIterable(A.recordsFrom(1, 3)), stream.toSink))
+      const before = yield* A.started(
+        Stream.run(Stream.fromIterable(A.recordsFrom(1, 3)), stream.toSink)
+      )
       assert.isFalse(before.done())
       server.last.ack(3)
       yield* A.settle
@@ -393,7 +482,9 @@ describe("a closed stream", () => {
     Effect.gen(function* () {
       const { provider, server, stream } = yield* A.open({
         ...single,
-        headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer own" }) })
+        headersProvider: HeadersProvider.make({
+          getHeaders: Effect.succeed({ authorization: "Bearer own" })
+        })
       })
       yield* stream.close
       assert.strictEqual(provider.asked, 0)

@@ -1,11 +1,16 @@
 /**
- * How a stream is closed by `close` and by its scope: what each waits for, whom it refuses, what it reports, and who gets what is left.
+ * How a stream is closed by `close` and by its scope: what each waits for, whom it refuses, what it
+ * reports, and who gets what is left.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Scope } from "effect"
 import type { Unacked } from "../../../src/StreamConfigurationOptions.ts"
 import { closeWithScope, closeOnce } from "../../../src/internal/engine/streamClose.ts"
-import { endUnsafe, finishUnsafe, type StreamCore } from "../../../src/internal/engine/streamCore.ts"
+import {
+  endUnsafe,
+  finishUnsafe,
+  type StreamCore
+} from "../../../src/internal/engine/streamCore.ts"
 import { makeIngest } from "../../../src/internal/engine/streamIngest.ts"
 import type { Origin } from "../../../src/internal/engine/streamUnacked.ts"
 import type { JsonRecord } from "../../../src/TableProperties.ts"
@@ -17,34 +22,38 @@ import { reporting } from "../../support/reports.ts"
 const failure = new ProtocolViolation({ message: "A final reason." })
 
 describe("close", () => {
-  it.effect("asks for the end of the connection in the call itself when there is nothing to wait for", () =>
-    Effect.gen(function* () {
-      const core = yield* makeCore()
-      const close = closeOnce(yield* makeOrigin(core), Effect.void)
-      assert.isFalse(core.closing)
-      const closing = Effect.runFork(close)
-      assert.deepStrictEqual([core.closing, core.closeRequested.isDone], [true, true])
-      finishUnsafe(core, undefined)
-      yield* Fiber.join(closing)
-    })
+  it.effect(
+    "asks for the end of the connection in the call itself when there is nothing to wait for",
+    () =>
+      Effect.gen(function* () {
+        const core = yield* makeCore()
+        const close = closeOnce(yield* makeOrigin(core), Effect.void)
+        assert.isFalse(core.closing)
+        const closing = Effect.runFork(close)
+        assert.deepStrictEqual([core.closing, core.closeRequested.isDone], [true, true])
+        finishUnsafe(core, undefined)
+        yield* Fiber.join(closing)
+      })
   )
 
-  it.effect("runs once however often it is called, and gives everybody its result, also later", () =>
-    Effect.gen(function* () {
-      const core = yield* makeCore()
-      let flushes = 0
-      const flushed = Effect.suspend(() => (flushes++, Effect.fail(failure)))
-      yield* supervised(core)
-      const close = closeOnce(yield* makeOrigin(core), Effect.andThen(Effect.sleep(10), flushed))
-      const first = yield* A.started(close)
-      const second = yield* A.started(close)
-      // Who gives up waiting does not stop it.
-      yield* first.interrupt
-      yield* A.advance(10)
-      assert.strictEqual(second.error(), failure)
-      assert.strictEqual(yield* Effect.flip(close), failure)
-      assert.strictEqual(flushes, 1)
-    })
+  it.effect(
+    "runs once however often it is called, and gives everybody its result, also later",
+    () =>
+      Effect.gen(function* () {
+        const core = yield* makeCore()
+        let flushes = 0
+        const flushed = Effect.suspend(() => (flushes++, Effect.fail(failure)))
+        yield* supervised(core)
+        const close = closeOnce(yield* makeOrigin(core), Effect.andThen(Effect.sleep(10), flushed))
+        const first = yield* A.started(close)
+        const second = yield* A.started(close)
+        // Who gives up waiting does not stop it.
+        yield* first.interrupt
+        yield* A.advance(10)
+        assert.strictEqual(second.error(), failure)
+        assert.strictEqual(yield* Effect.flip(close), failure)
+        assert.strictEqual(flushes, 1)
+      })
   )
 
   it.effect("leaves the caller's scope when nothing is left, or what is left was handed back", () =>
@@ -145,30 +154,35 @@ describe("the end of a scope", () => {
     })
   )
 
-  it.effect("hands on what is left when the stream ends meanwhile, by another close, a failure or a defect", () =>
-    Effect.gen(function* () {
-      for (const [end, tag] of [
-        [(core: StreamCore<any>) => finishUnsafe(core, undefined), "StreamClosed"],
-        [(core: StreamCore<any>) => finishUnsafe(core, failure), "ProtocolViolation"],
-        [(core: StreamCore<any>) => endUnsafe(core, Exit.die("a defect"), "failed"), "StreamClosed"]
-      ] as const) {
-        const { given, options } = noting()
-        const core = yield* makeCore(options)
-        offer(core, A.recordsFrom(0, 2))
-        const closing = yield* ending(core)
-        assert.isFalse(closing.done())
-        end(core)
-        yield* A.settle
-        closing.value()
-        assert.deepStrictEqual(
-          given.map(({ records, streamId, tableName }) => [tableName, streamId, records]),
-          [[A.table.tableName, "a-stream", A.recordsFrom(0, 2)]]
-        )
-        const cause = given[0]!.cause
-        assert.strictEqual(cause._tag, tag)
-        if (cause._tag === "StreamClosed") assert.strictEqual(cause.operation, "close")
-      }
-    })
+  it.effect(
+    "hands on what is left when the stream ends meanwhile, by another close, a failure or a defect",
+    () =>
+      Effect.gen(function* () {
+        for (const [end, tag] of [
+          [(core: StreamCore<any>) => finishUnsafe(core, undefined), "StreamClosed"],
+          [(core: StreamCore<any>) => finishUnsafe(core, failure), "ProtocolViolation"],
+          [
+            (core: StreamCore<any>) => endUnsafe(core, Exit.die("a defect"), "failed"),
+            "StreamClosed"
+          ]
+        ] as const) {
+          const { given, options } = noting()
+          const core = yield* makeCore(options)
+          offer(core, A.recordsFrom(0, 2))
+          const closing = yield* ending(core)
+          assert.isFalse(closing.done())
+          end(core)
+          yield* A.settle
+          closing.value()
+          assert.deepStrictEqual(
+            given.map(({ records, streamId, tableName }) => [tableName, streamId, records]),
+            [[A.table.tableName, "a-stream", A.recordsFrom(0, 2)]]
+          )
+          const cause = given[0]!.cause
+          assert.strictEqual(cause._tag, tag)
+          if (cause._tag === "StreamClosed") assert.strictEqual(cause.operation, "close")
+        }
+      })
   )
 
   it.effect("of a stream that has ended hands on what is left at once", () =>
@@ -189,7 +203,11 @@ describe("the end of a scope", () => {
   it.effect("hands on what can be read, the bytes of what cannot, and says how much that is", () =>
     reporting((reports) =>
       Effect.gen(function* () {
-        const left = (unreadable: ReadonlyArray<string>, handedBack: Origin["handedBack"], handler = true) =>
+        const left = (
+          unreadable: ReadonlyArray<string>,
+          handedBack: Origin["handedBack"],
+          handler = true
+        ) =>
           Effect.gen(function* () {
             const { given, options } = noting()
             const { codec } = A.table
@@ -208,7 +226,8 @@ describe("the end of a scope", () => {
             origin.handedBack = handedBack
             const closing = yield* A.started(closeWithScope(core, origin, "a-stream"))
             closing.value()
-            const texts = (unacked: Unacked<any>) => unacked.unreadable.map((bytes) => Buffer.from(bytes).toString())
+            const texts = (unacked: Unacked<any>) =>
+              unacked.unreadable.map((bytes) => Buffer.from(bytes).toString())
             return given.map((unacked) => [unacked.records, texts(unacked)])
           })
         const bad = [A.record(1), A.record(3)]
@@ -216,16 +235,22 @@ describe("the end of a scope", () => {
         assert.deepStrictEqual(yield* left(bad, "all"), [])
         // Those that could be read were, and it was said then what could not.
         assert.deepStrictEqual(yield* left(bad, "readable"), [[[], bad]])
-        const unreadable = () => reports.lines.filter(({ text }) => String(text).includes("cannot be read back"))
+        const unreadable = () =>
+          reports.lines.filter(({ text }) => String(text).includes("cannot be read back"))
         assert.deepStrictEqual(unreadable(), [])
         assert.deepStrictEqual(yield* left(bad, "nothing"), [[[A.record(0), A.record(2)], bad]])
         assert.deepStrictEqual(
-          unreadable().map(({ details, level }) => [level, (details as Record<string, unknown>)["records"]]),
+          unreadable().map(({ details, level }) => [
+            level,
+            (details as Record<string, unknown>)["records"]
+          ]),
           [["Error", 2]]
         )
         // Without a handler the log counts both kinds.
         yield* left(bad, "nothing", false)
-        const [line] = reports.linesOf("A stream ended with records that were not acknowledged and that nobody read")
+        const [line] = reports.linesOf(
+          "A stream ended with records that were not acknowledged and that nobody read"
+        )
         assert.strictEqual((line?.details as Record<string, unknown> | undefined)?.["records"], 4)
       })
     )

@@ -1,5 +1,6 @@
 /**
- * How a stream ends: once, with one outcome for everybody, settled before anybody is woken; and what it is called before and after.
+ * How a stream ends: once, with one outcome for everybody, settled before anybody is woken; and
+ * what it is called before and after.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Metric, Redacted, Stream } from "effect"
@@ -23,7 +24,9 @@ const failure = new ProtocolViolation({ message: "A final reason." })
 const stateOf = (core: StreamCore<any>) => core.states.current
 const isFinished = (core: StreamCore<any>) => core.finished.isDone
 
-/** Runs with a registry of metrics of its own, so that other tests of this process are not in it. */
+/**
+ * Runs with a registry of metrics of its own, so that other tests of this process are not in it.
+ */
 const isolated = <X, E, R>(effect: Effect.Effect<X, E, R>) =>
   Effect.suspend(() => Effect.provideService(effect, Metric.MetricRegistry, new Map()))
 
@@ -63,7 +66,10 @@ describe("the gauges of a stream", () => {
         nameless.telemetry.sessionOpened()
         const metrics = yield* metricsOf(table)
         assert.deepStrictEqual(
-          [metrics["records_in_flight of a-session"], metrics[`records_in_flight of ${nameless.ownId}`]],
+          [
+            metrics["records_in_flight of a-session"],
+            metrics[`records_in_flight of ${nameless.ownId}`]
+          ],
           [2, 3]
         )
         assert.match(nameless.ownId, new RegExp(`^stream-${table}-[0-9a-z]+$`))
@@ -81,7 +87,15 @@ describe("a stream that enters a state", () => {
       const watching = yield* A.started(
         Stream.runForEach(core.states.changes, (state) => Effect.sync(() => void seen.push(state)))
       )
-      for (const state of ["connecting", "open", "open", "recovering", "open", "closed", "closed"] as const) {
+      for (const state of [
+        "connecting",
+        "open",
+        "open",
+        "recovering",
+        "open",
+        "closed",
+        "closed"
+      ] as const) {
         core.states.enterUnsafe(state)
         yield* A.settle
         assert.strictEqual(stateOf(core), state)
@@ -151,26 +165,28 @@ describe("a stream that ends", () => {
     })
   )
 
-  it.effect("can be read and recreated at once by whoever hears of it first, in a call that waits for room", () =>
-    Effect.gen(function* () {
-      const { server, stream, zerobus } = yield* A.open(
-        { batching: "off", maxInflightRecords: 1, recovery: false },
-        A.silent,
-        {}
-      )
-      yield* stream.ingestRecord(A.record(0))
-      const next = yield* A.started(
-        Effect.gen(function* () {
-          A.tagged(yield* Effect.flip(stream.ingestRecord(A.record(1))), "StreamClosed")
-          return yield* zerobus.recreateStream(stream)
-        })
-      )
-      assert.isFalse(next.done())
-      server.last.fail(code.NOT_FOUND)
-      yield* A.settle
-      yield* next.value().flush
-      assert.deepStrictEqual(server.last.records, [A.record(0)])
-    })
+  it.effect(
+    "can be read and recreated at once by whoever hears of it first, in a call that waits for room",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream, zerobus } = yield* A.open(
+          { batching: "off", maxInflightRecords: 1, recovery: false },
+          A.silent,
+          {}
+        )
+        yield* stream.ingestRecord(A.record(0))
+        const next = yield* A.started(
+          Effect.gen(function* () {
+            A.tagged(yield* Effect.flip(stream.ingestRecord(A.record(1))), "StreamClosed")
+            return yield* zerobus.recreateStream(stream)
+          })
+        )
+        assert.isFalse(next.done())
+        server.last.fail(code.NOT_FOUND)
+        yield* A.settle
+        yield* next.value().flush
+        assert.deepStrictEqual(server.last.records, [A.record(0)])
+      })
   )
 
   it.effect("keeps no credentials", () =>
@@ -202,25 +218,29 @@ describe("a stream that ends", () => {
     )
   )
 
-  it.effect("counts nothing when it never opened: what it was to take over is still with the stream before", () =>
-    isolated(
-      Effect.gen(function* () {
-        const before = yield* makeCore()
-        offer(before, A.recordsFrom(0, 3))
-        const core = yield* makeCore()
-        core.zone.adoptUnsafe(take(before))
-        finishUnsafe(core, failure)
-        const metrics = yield* metricsOf(table)
-        assert.deepStrictEqual([metrics["records_ingested"], metrics["records_returned"]], [0, 0])
-      })
-    )
+  it.effect(
+    "counts nothing when it never opened: what it was to take over is still with the stream before",
+    () =>
+      isolated(
+        Effect.gen(function* () {
+          const before = yield* makeCore()
+          offer(before, A.recordsFrom(0, 3))
+          const core = yield* makeCore()
+          core.zone.adoptUnsafe(take(before))
+          finishUnsafe(core, failure)
+          const metrics = yield* metricsOf(table)
+          assert.deepStrictEqual([metrics["records_ingested"], metrics["records_returned"]], [0, 0])
+        })
+      )
   )
 })
 
 describe("two streams", () => {
   it.effect("have ids of their own when the server gives none", () =>
     Effect.gen(function* () {
-      const { zerobus } = yield* A.client({ onCreate: (connection) => connection.send([0x0a, 0x00]) })
+      const { zerobus } = yield* A.client({
+        onCreate: (connection) => connection.send([0x0a, 0x00])
+      })
       const one = yield* zerobus.createStream(A.table, idle)
       const two = yield* zerobus.createStream(A.table, idle)
       assert.notStrictEqual(one.streamId, two.streamId)

@@ -1,6 +1,7 @@
 /**
- * An ingest call is an effect like any other, although `yield*` takes a shortcut through it; a caller that never waits lets others
- * run; and whatever way it is called, a closed, full or waiting stream answers the same.
+ * An ingest call is an effect like any other, although `yield*` takes a shortcut through it; a
+ * caller that never waits lets others run; and whatever way it is called, a closed, full or waiting
+ * stream answers the same.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit } from "effect"
@@ -42,7 +43,10 @@ describe("an ingest call", () => {
         acks.map((ack) => Number(ack.offset)),
         [0, 1, 2]
       )
-      assert.deepStrictEqual((yield* Effect.all(acks.map((ack) => ack.await))).map(Number), [0, 1, 2])
+      assert.deepStrictEqual(
+        (yield* Effect.all(acks.map((ack) => ack.await))).map(Number),
+        [0, 1, 2]
+      )
     })
   )
 
@@ -52,7 +56,8 @@ describe("an ingest call", () => {
       const bad = stream.ingestRecord("[1]")
       const inGenerator = yield* Effect.exit(Effect.gen(() => bad[Symbol.iterator]() as never))
       const piped = yield* Effect.exit(Effect.asVoid(bad))
-      for (const exit of [inGenerator, piped]) assert.strictEqual(A.failureOf(exit)._tag, "InvalidArgument")
+      for (const exit of [inGenerator, piped])
+        assert.strictEqual(A.failureOf(exit)._tag, "InvalidArgument")
       yield* stream.close
       const closed = yield* Effect.exit(
         Effect.gen(function* () {
@@ -92,7 +97,10 @@ describe("an ingest call", () => {
   }
 })
 
-/** The ways to hand in one record with an effect: in a generator, through the run loop, and as a batch of one. */
+/**
+ * The ways to hand in one record with an effect: in a generator, through the run loop, and as a
+ * batch of one.
+ */
 const ways = (door: ReturnType<typeof makeIngest<JsonRecord>>) =>
   [
     [
@@ -103,7 +111,10 @@ const ways = (door: ReturnType<typeof makeIngest<JsonRecord>>) =>
         })
     ],
     ["ingestRecord", (record: JsonRecord) => Effect.map(door.ingestRecord(record), (ack) => ack)],
-    ["ingestRecords", (record: JsonRecord) => Effect.map(door.ingestRecords([record]), (ack) => ack!)]
+    [
+      "ingestRecords",
+      (record: JsonRecord) => Effect.map(door.ingestRecords([record]), (ack) => ack!)
+    ]
   ] as const
 
 describe("an ingest call in a generator", () => {
@@ -122,27 +133,29 @@ describe("an ingest call in a generator", () => {
 })
 
 describe("a caller that never waits", () => {
-  it.effect("gives way once for each stretch of bytes above a megabyte, in whatever way it calls", () =>
-    Effect.gen(function* () {
-      const core = yield* makeCore()
-      const door = makeIngest(core)
-      const stretch = `{"text":"${"x".repeat(64 * 1024)}"}`
-      offer(
-        core,
-        Array.from({ length: 16 }, () => stretch)
-      )
-      for (const [name, call] of ways(door)) {
-        const offset = core.zone.nextOffset
-        const first = yield* Effect.forkChild(call(stretch), { startImmediately: true })
-        assert.isUndefined(first.pollUnsafe(), `${name} gives way`)
-        assert.strictEqual(core.zone.nextOffset, offset)
-        yield* A.settle
-        assert.deepStrictEqual(
-          Exit.map(first.pollUnsafe()!, (ack) => Number(ack.offset)),
-          Exit.succeed(offset)
+  it.effect(
+    "gives way once for each stretch of bytes above a megabyte, in whatever way it calls",
+    () =>
+      Effect.gen(function* () {
+        const core = yield* makeCore()
+        const door = makeIngest(core)
+        const stretch = `{"text":"${"x".repeat(64 * 1024)}"}`
+        offer(
+          core,
+          Array.from({ length: 16 }, () => stretch)
         )
-      }
-    })
+        for (const [name, call] of ways(door)) {
+          const offset = core.zone.nextOffset
+          const first = yield* Effect.forkChild(call(stretch), { startImmediately: true })
+          assert.isUndefined(first.pollUnsafe(), `${name} gives way`)
+          assert.strictEqual(core.zone.nextOffset, offset)
+          yield* A.settle
+          assert.deepStrictEqual(
+            Exit.map(first.pollUnsafe()!, (ack) => Number(ack.offset)),
+            Exit.succeed(offset)
+          )
+        }
+      })
   )
 })
 
@@ -161,25 +174,30 @@ describe("an ingest call on a closed stream", () => {
         assert.isUndefined(door.offerUnsafe(record))
       }
       for (const records of [[], "no array"]) {
-        assert.deepStrictEqual(yield* closed(door.ingestRecords(records as never)), ["StreamClosed", "ingestRecords"])
+        assert.deepStrictEqual(yield* closed(door.ingestRecords(records as never)), [
+          "StreamClosed",
+          "ingestRecords"
+        ])
       }
     })
   )
 })
 
 describe("what needs no wait", () => {
-  it.effect("is accepted in whatever way it is handed in, one offset each, and an empty batch takes none", () =>
-    Effect.gen(function* () {
-      const core = yield* makeCore({ maxInflightRecords: 4 })
-      const door = makeIngest(core)
-      assert.isUndefined(yield* door.ingestRecords([]))
-      const offsets = [Number(door.offerUnsafe(A.record(0))?.offset)]
-      for (const [, call] of ways(door)) offsets.push(Number((yield* call(A.record(1))).offset))
-      assert.deepStrictEqual(offsets, [0, 1, 2, 3])
-      assert.isUndefined(door.offerUnsafe(A.record(4)))
-      assert.isUndefined(yield* door.ingestRecords([]))
-      assert.strictEqual(core.zone.nextOffset, 4)
-    })
+  it.effect(
+    "is accepted in whatever way it is handed in, one offset each, and an empty batch takes none",
+    () =>
+      Effect.gen(function* () {
+        const core = yield* makeCore({ maxInflightRecords: 4 })
+        const door = makeIngest(core)
+        assert.isUndefined(yield* door.ingestRecords([]))
+        const offsets = [Number(door.offerUnsafe(A.record(0))?.offset)]
+        for (const [, call] of ways(door)) offsets.push(Number((yield* call(A.record(1))).offset))
+        assert.deepStrictEqual(offsets, [0, 1, 2, 3])
+        assert.isUndefined(door.offerUnsafe(A.record(4)))
+        assert.isUndefined(yield* door.ingestRecords([]))
+        assert.strictEqual(core.zone.nextOffset, 4)
+      })
   )
 })
 
@@ -215,9 +233,15 @@ describe("what can never be accepted", () => {
       } catch (error) {
         thrown = error
       }
-      assert.strictEqual((thrown as { readonly _tag?: string } | undefined)?._tag, "InvalidArgument")
+      assert.strictEqual(
+        (thrown as { readonly _tag?: string } | undefined)?._tag,
+        "InvalidArgument"
+      )
       for (const records of ["[]", { length: 0 }, new Set([A.record(0)]), undefined]) {
-        const { message, path } = A.tagged(yield* Effect.flip(door.ingestRecords(records as never)), "InvalidArgument")
+        const { message, path } = A.tagged(
+          yield* Effect.flip(door.ingestRecords(records as never)),
+          "InvalidArgument"
+        )
         assert.deepStrictEqual([message, path], ["ingestRecords takes an array of records.", []])
       }
       assert.strictEqual(core.zone.nextOffset, 0)
@@ -241,7 +265,8 @@ describe("an ingest call that waits for room", () => {
       const door = makeIngest(core)
       offer(core, [A.record(0)])
       const all = []
-      for (const [operation, call] of ways(door)) all.push([operation, yield* A.started(call(A.record(1)))] as const)
+      for (const [operation, call] of ways(door))
+        all.push([operation, yield* A.started(call(A.record(1)))] as const)
       refuseRecordsUnsafe(core)
       yield* A.settle
       for (const [operation, call] of all) {

@@ -1,5 +1,6 @@
 /**
- * How long a stream holds on to what it has: its place in the caller's scope, and what it says of its end.
+ * How long a stream holds on to what it has: its place in the caller's scope, and what it says of
+ * its end.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Schedule, Scope, Stream } from "effect"
@@ -25,7 +26,13 @@ const stranded = (options: Parameters<typeof A.open>[0] = {}, ...scripts: Readon
     const given: Array<Unacked<any>> = []
     const onUnacked = (unacked: Unacked<any>) => Effect.sync(() => void given.push(unacked))
     const stream = yield* zerobus
-      .createStream(A.table, { ...single, drainTimeout: 0, scopeCloseTimeout: 0, onUnacked, ...options })
+      .createStream(A.table, {
+        ...single,
+        drainTimeout: 0,
+        scopeCloseTimeout: 0,
+        onUnacked,
+        ...options
+      })
       .pipe(Scope.provide(scope))
     for (const text of A.recordsFrom(0, 3)) yield* stream.ingestRecord(text)
     yield* A.settle
@@ -98,7 +105,9 @@ describe("a long scope", () => {
       let read = -1
       let handler: Effect.Effect<void> = Effect.void
       const { scope, stream } = yield* stranded({ onUnacked: () => handler })
-      handler = Effect.orDie(Effect.map(stream.getUnackedRecords, (records) => void (read = records.length)))
+      handler = Effect.orDie(
+        Effect.map(stream.getUnackedRecords, (records) => void (read = records.length))
+      )
       const closing = yield* A.started(Scope.close(scope, Exit.void))
       assert.deepStrictEqual([closing.done(), read], [true, 3])
     })
@@ -138,7 +147,10 @@ describe("the log", () => {
         yield* A.settle
         const [line, ...more] = reports.linesOf("The stream has failed")
         assert.strictEqual(more.length, 0)
-        assert.deepStrictEqual([line?.level, line?.annotations], ["Error", { table: A.table.tableName }])
+        assert.deepStrictEqual(
+          [line?.level, line?.annotations],
+          ["Error", { table: A.table.tableName }]
+        )
         const { message, ...details } = (line?.details ?? {}) as Record<string, unknown>
         assert.include(String(message), "the grant was revoked")
         const bytes = 2 * (32 + 2 + A.record(1).length)
@@ -153,11 +165,15 @@ describe("the log", () => {
   )
 
   it.effect(
-    "leaves a stream that never opened to its caller, and says that opening failed, not that anything was lost",
+    "leaves a stream that never opened to its caller, and says that opening failed, not that " +
+      "anything was lost",
     () =>
       reporting((reports) =>
         Effect.gen(function* () {
-          const { zerobus } = yield* A.client(A.refusing(code.UNAVAILABLE), A.refusing(code.NOT_FOUND))
+          const { zerobus } = yield* A.client(
+            A.refusing(code.UNAVAILABLE),
+            A.refusing(code.NOT_FOUND)
+          )
           const opening = yield* A.started(zerobus.createStream(A.table, single))
           yield* A.advance(10)
           A.tagged(opening.error(), "InvalidTable")
@@ -177,7 +193,10 @@ describe("the log", () => {
         yield* A.advance(20)
         assert.deepStrictEqual(
           reports.lines.filter(({ level }) => level === "Warn").map(({ text }) => text),
-          ["The stream lost its connection and recovers", "No new connection could be opened; the stream tries again"]
+          [
+            "The stream lost its connection and recovers",
+            "No new connection could be opened; the stream tries again"
+          ]
         )
       })
     )
@@ -193,7 +212,9 @@ describe("the log", () => {
         server.last.cut()
         yield* A.advance(10)
         assert.strictEqual(stream.streamId, "session-0")
-        assert.deepInclude(reports.linesOf("The stream has failed")[0]?.details as object, { streamId: "session-0" })
+        assert.deepInclude(reports.linesOf("The stream has failed")[0]?.details as object, {
+          streamId: "session-0"
+        })
       })
     )
   )
@@ -221,7 +242,9 @@ describe("the states", () => {
     Effect.gen(function* () {
       const all = yield* stranded({}, ...scripts)
       const seen: Array<string> = []
-      yield* A.started(Stream.runForEach(all.stream.stateChanges, (state) => Effect.sync(() => seen.push(state))))
+      yield* A.started(
+        Stream.runForEach(all.stream.stateChanges, (state) => Effect.sync(() => seen.push(state)))
+      )
       return { ...all, seen }
     })
 
@@ -259,8 +282,10 @@ describe("records that the table's schema encodes and does not decode", () => {
     }
   }
   const unreadableLine =
-    "Records that were not acknowledged cannot be read back by the table's schema: take their bytes from getUnackedPayloads or onUnacked"
-  const texts = (payloads: ReadonlyArray<Uint8Array> = []) => payloads.map((bytes) => Buffer.from(bytes).toString())
+    "Records that were not acknowledged cannot be read back by the table's schema: take their " +
+    "bytes from getUnackedPayloads or onUnacked"
+  const texts = (payloads: ReadonlyArray<Uint8Array> = []) =>
+    payloads.map((bytes) => Buffer.from(bytes).toString())
   const failed = Effect.gen(function* () {
     const { server, zerobus } = yield* A.client(A.silent, {})
     const scope = yield* Scope.make()
@@ -287,7 +312,10 @@ describe("records that the table's schema encodes and does not decode", () => {
         const { given, scope, stream } = yield* failed
         for (let time = 0; time < 2; time++) {
           assert.deepStrictEqual(yield* stream.getUnackedRecords, [{ n: 0 }, { n: 2 }, { n: 4 }])
-          assert.deepStrictEqual(yield* stream.getUnackedBatches, [[{ n: 0 }], [{ n: 2 }, { n: 4 }]])
+          assert.deepStrictEqual(yield* stream.getUnackedBatches, [
+            [{ n: 0 }],
+            [{ n: 2 }, { n: 4 }]
+          ])
         }
         assert.deepStrictEqual(
           reports.linesOf(unreadableLine).map(({ details, level }) => [level, details]),
@@ -347,21 +375,25 @@ describe("records that the table's schema encodes and does not decode", () => {
     })
   )
 
-  it.effect("are counted by the log when there is no handler, and payloads wait for the end of the stream", () =>
-    reporting((reports) =>
-      Effect.gen(function* () {
-        const { zerobus } = yield* A.client(A.silent)
-        const scope = yield* Scope.make()
-        const stream = yield* zerobus
-          .createStream(picky, { ...single, scopeCloseTimeout: 0, drainTimeout: 0 })
-          .pipe(Scope.provide(scope))
-        for (const n of [0, 1]) yield* stream.ingestRecord({ n })
-        A.tagged(yield* Effect.flip(stream.getUnackedPayloads), "InvalidState")
-        yield* Scope.close(scope, Exit.void)
-        const [line] = reports.linesOf("A stream ended with records that were not acknowledged and that nobody read")
-        assert.deepInclude(line?.details as object, { records: 2 })
-        assert.strictEqual(reports.linesOf(unreadableLine).length, 1)
-      })
-    )
+  it.effect(
+    "are counted by the log when there is no handler, and payloads wait for the end of the stream",
+    () =>
+      reporting((reports) =>
+        Effect.gen(function* () {
+          const { zerobus } = yield* A.client(A.silent)
+          const scope = yield* Scope.make()
+          const stream = yield* zerobus
+            .createStream(picky, { ...single, scopeCloseTimeout: 0, drainTimeout: 0 })
+            .pipe(Scope.provide(scope))
+          for (const n of [0, 1]) yield* stream.ingestRecord({ n })
+          A.tagged(yield* Effect.flip(stream.getUnackedPayloads), "InvalidState")
+          yield* Scope.close(scope, Exit.void)
+          const [line] = reports.linesOf(
+            "A stream ended with records that were not acknowledged and that nobody read"
+          )
+          assert.deepInclude(line?.details as object, { records: 2 })
+          assert.strictEqual(reports.linesOf(unreadableLine).length, 1)
+        })
+      )
   )
 })

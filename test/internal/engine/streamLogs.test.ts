@@ -1,6 +1,6 @@
 /**
- * The log lines of a stream: level, text and fields of each. Whether they are written when they should is tested with the supervisor
- * and in streamLifetime.test.ts.
+ * The log lines of a stream: level, text and fields of each. Whether they are written when they
+ * should is tested with the supervisor and in streamLifetime.test.ts.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Scope } from "effect"
@@ -45,7 +45,11 @@ describe("the log of a stream", () => {
         assert.deepStrictEqual(
           reports.lines.map(({ details, level, text }) => [level, text, details]),
           [
-            ["Debug", "A connection is open", { session: "session-9", toSendAgain: core.zone.window.toReplay }],
+            [
+              "Debug",
+              "A connection is open",
+              { session: "session-9", toSendAgain: core.zone.window.toReplay }
+            ],
             ["Debug", "The server rotated the stream's connection", { unacknowledged: 3 }],
             ["Warn", "The stream lost its connection and recovers", recovers],
             ["Warn", "No new connection could be opened; the stream tries again", recovers],
@@ -58,7 +62,12 @@ describe("the log of a stream", () => {
             [
               "Error",
               "The stream has failed",
-              { streamId: "stream-7", cause: "PermissionDenied", message: failure.message, unacknowledged: left }
+              {
+                streamId: "stream-7",
+                cause: "PermissionDenied",
+                message: failure.message,
+                unacknowledged: left
+              }
             ],
             [
               "Warn",
@@ -67,15 +76,22 @@ describe("the log of a stream", () => {
                 table,
                 streamId: "stream-7",
                 records: 3,
-                cause: "The stream is closed, which ended or refused close. Open a new stream with createStream."
+                cause:
+                  "The stream is closed, which ended or refused close. Open a new stream with " +
+                  "createStream."
               }
             ],
             [
               "Error",
-              "Records that were not acknowledged cannot be read back by the table's schema: take their bytes from getUnackedPayloads or onUnacked",
+              "Records that were not acknowledged cannot be read back by the table's schema: " +
+                "take their bytes from getUnackedPayloads or onUnacked",
               { table, streamId: "stream-7", records: 2 }
             ],
-            ["Debug", "The stream was closed", { streamId: "stream-7", durable: 1, unacknowledged: left }]
+            [
+              "Debug",
+              "The stream was closed",
+              { streamId: "stream-7", durable: 1, unacknowledged: left }
+            ]
           ]
         )
       })
@@ -94,10 +110,16 @@ describe("the log of a stream", () => {
         ]
         for (const cause of causes) yield* Logs.logDefect(core, cause)
         assert.deepStrictEqual(
-          reports.linesOf("The stream ended by a defect").map(({ details, level }) => [level, details]),
+          reports
+            .linesOf("The stream ended by a defect")
+            .map(({ details, level }) => [level, details]),
           ["RangeError", "string", "Interrupt", "Fail"].map((kind) => [
             "Error",
-            { streamId: "stream-7", kinds: [kind], unacknowledged: { records: 3, bytes: core.zone.usedBytes } }
+            {
+              streamId: "stream-7",
+              kinds: [kind],
+              unacknowledged: { records: 3, bytes: core.zone.usedBytes }
+            }
           ])
         )
         assert.notInclude(JSON.stringify(reports.lines), "secret")
@@ -108,16 +130,21 @@ describe("the log of a stream", () => {
 
 describe("the log of a scope that closes", () => {
   it.effect(
-    "says after a second what a closing scope waits for, and then what is lost, without advice for nobody",
+    "says after a second what a closing scope waits for, and then what is lost, without advice " +
+      "for nobody",
     () =>
       reporting((reports) =>
         Effect.gen(function* () {
           const { zerobus } = yield* A.client(A.silent)
           const scope = yield* Scope.make()
-          const stream = yield* Scope.provide(zerobus.createStream(A.table, { scopeCloseTimeout: 3_000 }), scope)
+          const stream = yield* Scope.provide(
+            zerobus.createStream(A.table, { scopeCloseTimeout: 3_000 }),
+            scope
+          )
           yield* stream.ingestRecord(A.record(0))
           const waits = () =>
-            reports.lines.filter(({ text }) => String(text).startsWith("A scope closes and waits")).length
+            reports.lines.filter(({ text }) => String(text).startsWith("A scope closes and waits"))
+              .length
           yield* A.started(Scope.close(scope, Exit.void))
           yield* A.advance(999)
           assert.strictEqual(waits(), 0)
@@ -125,7 +152,9 @@ describe("the log of a scope that closes", () => {
           assert.strictEqual(waits(), 1)
           yield* A.advance(4_000)
           assert.strictEqual(waits(), 1)
-          const left = reports.lines.find(({ text }) => String(text).startsWith("A stream ended with records"))
+          const left = reports.lines.find(({ text }) =>
+            String(text).startsWith("A stream ended with records")
+          )
           assert.notMatch(JSON.stringify(left?.details), /nothing was dropped|getUnackedRecords/)
           assert.match(JSON.stringify(left?.details), /reached its limit of 3000 ms/)
         })

@@ -1,5 +1,6 @@
 /**
- * Every option of a stream at its edges: what is taken, what is refused, under which path and with which words.
+ * Every option of a stream at its edges: what is taken, what is refused, under which path and with
+ * which words.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Result, Schedule } from "effect"
@@ -14,9 +15,13 @@ const given = (
   option: string,
   value: unknown,
   resolved: keyof ResolvedStreamOptions
-): { readonly value: unknown } | { readonly path: ReadonlyArray<string | number>; readonly message: string } => {
+):
+  | { readonly value: unknown }
+  | { readonly path: ReadonlyArray<string | number>; readonly message: string } => {
   const [outer = "", inner] = option.split(".")
-  const result = resolve({ [outer]: inner === undefined ? value : { [inner]: value } } as StreamConfigurationOptions)
+  const result = resolve({
+    [outer]: inner === undefined ? value : { [inner]: value }
+  } as StreamConfigurationOptions)
   if (Result.isSuccess(result)) return { value: result.success[resolved] }
   assert.strictEqual(result.failure._tag, "InvalidArgument")
   return { path: result.failure.path, message: result.failure.message }
@@ -56,8 +61,24 @@ describe("counts", () => {
         path: option.split("."),
         message: `The option ${option} must be a whole number from ${lowest} to ${highest}.`
       }
-      const bad = [lowest - 1, -1, highest + 1, 1.5, NaN, Infinity, -Infinity, "5", "", null, true, 5n, {}, [5]]
-      for (const value of bad) assert.deepStrictEqual(given(option, value, resolved), refused, String(value))
+      const bad = [
+        lowest - 1,
+        -1,
+        highest + 1,
+        1.5,
+        NaN,
+        Infinity,
+        -Infinity,
+        "5",
+        "",
+        null,
+        true,
+        5n,
+        {},
+        [5]
+      ]
+      for (const value of bad)
+        assert.deepStrictEqual(given(option, value, resolved), refused, String(value))
     })
   }
 })
@@ -80,10 +101,13 @@ describe("durations", () => {
             ] as const)
           : [])
       ]
-      for (const [value, millis] of good) assert.deepStrictEqual(given(option, value, option), { value: millis })
+      for (const [value, millis] of good)
+        assert.deepStrictEqual(given(option, value, option), { value: millis })
       const refused = {
         path: [option],
-        message: `The option ${option} must be a duration ${zero ? "from" : "above"} zero, such as "15 seconds", at most 2147483647 milliseconds (24 days).`
+        message:
+          `The option ${option} must be a duration ${zero ? "from" : "above"} zero, such ` +
+          `as "15 seconds", at most 2147483647 milliseconds (24 days).`
       }
       const bad = [
         ...(zero ? [] : [0, "0 millis", Duration.zero]),
@@ -102,7 +126,8 @@ describe("durations", () => {
         null,
         true
       ]
-      for (const value of bad) assert.deepStrictEqual(given(option, value, option), refused, String(value))
+      for (const value of bad)
+        assert.deepStrictEqual(given(option, value, option), refused, String(value))
     })
   }
 })
@@ -110,7 +135,12 @@ describe("durations", () => {
 describe("the others", () => {
   const provider = HeadersProvider.make({ getHeaders: Effect.succeed({}) })
   const cases: ReadonlyArray<
-    readonly [option: string, rule: string, good: ReadonlyArray<unknown>, bad: ReadonlyArray<unknown>]
+    readonly [
+      option: string,
+      rule: string,
+      good: ReadonlyArray<unknown>,
+      bad: ReadonlyArray<unknown>
+    ]
   > = [
     ["recovery", "true or false", [true, false], ["false", 0, 1, null, NaN, {}]],
     [
@@ -131,13 +161,26 @@ describe("the others", () => {
       [provider, { getHeaders: () => Effect.succeed({}) }],
       [{}, null, "Bearer canary", { getHeaders: Effect.succeed({}) }, { authorization: "canary" }]
     ],
-    ["beforeOpen", "an Effect", [Effect.void, Effect.fail(1)], [{}, null, () => Effect.void, Promise.resolve(), 5]],
-    ["onUnacked", "a function that gives an Effect", [() => Effect.void], [Effect.void, null, {}, "log"]]
+    [
+      "beforeOpen",
+      "an Effect",
+      [Effect.void, Effect.fail(1)],
+      [{}, null, () => Effect.void, Promise.resolve(), 5]
+    ],
+    [
+      "onUnacked",
+      "a function that gives an Effect",
+      [() => Effect.void],
+      [Effect.void, null, {}, "log"]
+    ]
   ]
   for (const [option, rule, good, bad] of cases) {
     it(`${option} is ${rule}`, () => {
       for (const value of good) {
-        assert.isTrue(Result.isSuccess(resolve({ [option]: value } as StreamConfigurationOptions)), String(value))
+        assert.isTrue(
+          Result.isSuccess(resolve({ [option]: value } as StreamConfigurationOptions)),
+          String(value)
+        )
       }
       for (const value of bad) {
         const result = resolve({ [option]: value } as StreamConfigurationOptions)
@@ -155,7 +198,13 @@ describe("the others", () => {
     const onUnacked = () => Effect.void
     const recoverySchedule = Schedule.recurs(1)
     const resolved = Result.getOrThrow(
-      resolve({ recovery: false, recoverySchedule, headersProvider: provider, onUnacked, batching: "off" })
+      resolve({
+        recovery: false,
+        recoverySchedule,
+        headersProvider: provider,
+        onUnacked,
+        batching: "off"
+      })
     )
     assert.strictEqual(resolved.recovery, false)
     assert.strictEqual(resolved.recoverySchedule, recoverySchedule)
@@ -166,7 +215,9 @@ describe("the others", () => {
 
   it("are refused one at a time when several are wrong, and undefined ones are not given", () => {
     const several = resolve({ maxInflightRecords: 0, flushTimeout: -1 })
-    assert.deepStrictEqual(Result.isFailure(several) && several.failure.path, ["maxInflightRecords"])
+    assert.deepStrictEqual(Result.isFailure(several) && several.failure.path, [
+      "maxInflightRecords"
+    ])
     const names = [
       ...counts.map(([name]) => name.split(".")[0]!),
       ...durations.map(([name]) => name),
@@ -188,7 +239,8 @@ describe("a client", () => {
         { beforeOpen: {} as never },
         { beforeOpen, recovery: "no" as never }
       ]
-      for (const options of bad) A.tagged(yield* Effect.flip(zerobus.createStream(A.table, options)), "InvalidArgument")
+      for (const options of bad)
+        A.tagged(yield* Effect.flip(zerobus.createStream(A.table, options)), "InvalidArgument")
       assert.deepStrictEqual([ran, provider.asked, server.connections.length], [0, 0, 0])
       yield* zerobus.createStream(A.table, { beforeOpen })
       assert.strictEqual(ran, 1)

@@ -3,11 +3,22 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { type Cause, Data, Deferred, Effect, Exit, Queue, Stream } from "effect"
-import type { StreamConfigurationOptions, Unacked, ZerobusError, ZerobusStream } from "effect-zerobus"
+import type {
+  StreamConfigurationOptions,
+  Unacked,
+  ZerobusError,
+  ZerobusStream
+} from "effect-zerobus"
 import * as A from "../../support/acceptance.ts"
 import { code, type Script } from "../../support/scriptedServer.ts"
 
-const quick = { batching: "off", recovery: false, flushTimeout: 50, drainTimeout: 0, scopeCloseTimeout: 20 } as const
+const quick = {
+  batching: "off",
+  recovery: false,
+  flushTimeout: 50,
+  drainTimeout: 0,
+  scopeCloseTimeout: 20
+} as const
 
 /** A client, and a handler that notes what it is given. */
 const handing = (...scripts: ReadonlyArray<Script>) =>
@@ -23,22 +34,25 @@ const errorOf = (call: A.Running<unknown, unknown>) =>
   call.error() as ZerobusError & { readonly unacknowledged?: number }
 
 describe("a sink with a stream of its own", () => {
-  it.effect("that reaches its limit says how many records are left and who has them, not to call again", () =>
-    Effect.gen(function* () {
-      const { given, options, zerobus } = yield* handing(A.silent)
-      const call = yield* A.started(
-        Stream.run(Stream.fromIterable(A.recordsFrom(0, 2)), zerobus.sink(A.table, options))
-      )
-      yield* A.advance(100)
-      const error = errorOf(call)
-      assert.deepStrictEqual([error._tag, error.unacknowledged], ["FlushTimeout", 2])
-      assert.strictEqual(
-        error.message,
-        "flush reached its limit of 50 ms with 2 offsets not yet durable. 2 records were not acknowledged when the stream ended. " +
-          "The option onUnacked was given what is left."
-      )
-      assert.deepStrictEqual(given, [A.recordsFrom(0, 2)])
-    })
+  it.effect(
+    "that reaches its limit says how many records are left and who has them, not to call again",
+    () =>
+      Effect.gen(function* () {
+        const { given, options, zerobus } = yield* handing(A.silent)
+        const call = yield* A.started(
+          Stream.run(Stream.fromIterable(A.recordsFrom(0, 2)), zerobus.sink(A.table, options))
+        )
+        yield* A.advance(100)
+        const error = errorOf(call)
+        assert.deepStrictEqual([error._tag, error.unacknowledged], ["FlushTimeout", 2])
+        assert.strictEqual(
+          error.message,
+          "flush reached its limit of 50 ms with 2 offsets not yet durable. 2 records were not " +
+            "acknowledged when the stream ended. " +
+            "The option onUnacked was given what is left."
+        )
+        assert.deepStrictEqual(given, [A.recordsFrom(0, 2)])
+      })
   )
 
   it.effect("counts what became durable while its stream closed", () =>
@@ -58,37 +72,49 @@ describe("a sink with a stream of its own", () => {
     })
   )
 
-  it.effect("whose stream failed gives the failure itself, also when it was ingesting by then", () =>
-    Effect.gen(function* () {
-      for (const waits of [true, false]) {
-        const { options, server, zerobus } = yield* handing(A.silent)
-        const records = yield* Queue.unbounded<string, Cause.Done>()
-        const call = yield* A.started(Stream.run(Stream.fromQueue(records), zerobus.sink(A.table, options)))
-        for (const text of A.recordsFrom(0, 3)) yield* Queue.offer(records, text)
-        if (waits) yield* Queue.end(records)
-        yield* A.settle
-        server.last.ack(0)
-        server.last.fail(code.PERMISSION_DENIED, "the grant was revoked")
-        yield* A.settle
-        yield* Queue.offer(records, A.record(3))
-        yield* A.settle
-        const error = errorOf(call)
-        assert.deepStrictEqual([error._tag, error.unacknowledged], ["PermissionDenied", 2])
-        assert.include(error.message, "the grant was revoked. 2 records were not acknowledged when the stream ended.")
-        assert.isFalse(error.isRetryable)
-      }
-    })
+  it.effect(
+    "whose stream failed gives the failure itself, also when it was ingesting by then",
+    () =>
+      Effect.gen(function* () {
+        for (const waits of [true, false]) {
+          const { options, server, zerobus } = yield* handing(A.silent)
+          const records = yield* Queue.unbounded<string, Cause.Done>()
+          const call = yield* A.started(
+            Stream.run(Stream.fromQueue(records), zerobus.sink(A.table, options))
+          )
+          for (const text of A.recordsFrom(0, 3)) yield* Queue.offer(records, text)
+          if (waits) yield* Queue.end(records)
+          yield* A.settle
+          server.last.ack(0)
+          server.last.fail(code.PERMISSION_DENIED, "the grant was revoked")
+          yield* A.settle
+          yield* Queue.offer(records, A.record(3))
+          yield* A.settle
+          const error = errorOf(call)
+          assert.deepStrictEqual([error._tag, error.unacknowledged], ["PermissionDenied", 2])
+          assert.include(
+            error.message,
+            "the grant was revoked. 2 records were not acknowledged when the stream ended."
+          )
+          assert.isFalse(error.isRetryable)
+        }
+      })
   )
 
   it.effect("that refuses a record keeps the place, and says of the others", () =>
     Effect.gen(function* () {
       const { options, zerobus } = yield* handing()
       const records = [A.record(0), "[1]", A.record(2)]
-      const call = yield* A.started(Stream.run(Stream.fromIterable(records), zerobus.sink(A.table, options)))
+      const call = yield* A.started(
+        Stream.run(Stream.fromIterable(records), zerobus.sink(A.table, options))
+      )
       yield* A.advance(100)
       const error = errorOf(call)
       assert.deepStrictEqual([error._tag, error.unacknowledged], ["InvalidArgument", 0])
-      assert.include(error.message, "it must start with '{'. All records that the stream took are durable.")
+      assert.include(
+        error.message,
+        "it must start with '{'. All records that the stream took are durable."
+      )
     })
   )
 
@@ -98,7 +124,10 @@ describe("a sink with a stream of its own", () => {
       const call = yield* A.started(
         Stream.run(Stream.make(A.record(0)), refused.zerobus.sink(A.table, refused.options))
       )
-      assert.deepStrictEqual([errorOf(call)._tag, errorOf(call).unacknowledged], ["InvalidTable", undefined])
+      assert.deepStrictEqual(
+        [errorOf(call)._tag, errorOf(call).unacknowledged],
+        ["InvalidTable", undefined]
+      )
       const { options, zerobus } = yield* handing()
       const source = Stream.concat(Stream.make(A.record(0)), Stream.fail("the source's"))
       const exit = yield* Effect.exit(Stream.run(source, zerobus.sink(A.table, options)))
@@ -110,7 +139,9 @@ describe("a sink with a stream of its own", () => {
 describe("withStream", () => {
   class Mine extends Data.TaggedError("Mine")<{ readonly cause?: unknown }> {}
 
-  /** Runs `use` with a stream whose server acknowledges nothing and ends it when `fail` completes. */
+  /**
+   * Runs `use` with a stream whose server acknowledges nothing and ends it when `fail` completes.
+   */
   const running = <E>(
     use: (stream: ZerobusStream<any>) => Effect.Effect<unknown, E>,
     more: StreamConfigurationOptions<any> = {}
@@ -120,7 +151,8 @@ describe("withStream", () => {
       const call = yield* A.started(zerobus.withStream(A.table, { ...options, ...more }, use))
       return { call, given, server }
     })
-  const three = (stream: ZerobusStream<any>) => Effect.forEach(A.recordsFrom(0, 3), stream.ingestRecord)
+  const three = (stream: ZerobusStream<any>) =>
+    Effect.forEach(A.recordsFrom(0, 3), stream.ingestRecord)
 
   it.effect("gives what ended its stream instead of telling that it is closed", () =>
     Effect.gen(function* () {
@@ -161,7 +193,9 @@ describe("withStream", () => {
       const { call, given } = yield* running((stream) =>
         Effect.andThen(
           three(stream),
-          Effect.catch(stream.close, (error) => Effect.andThen(stream.getUnackedRecords, Effect.fail(error)))
+          Effect.catch(stream.close, (error) =>
+            Effect.andThen(stream.getUnackedRecords, Effect.fail(error))
+          )
         )
       )
       yield* A.advance(100)
@@ -189,20 +223,31 @@ describe("withStream", () => {
     })
   )
 
-  it.effect("leaves the program's own errors as they are, whatever they are, when its stream has failed as well", () =>
-    Effect.gen(function* () {
-      for (const own of [new Mine({}), new Mine({ cause: "other" }), "a text", null, undefined, 7, () => "no"]) {
-        const go = Deferred.makeUnsafe<void>()
-        const { call, server } = yield* running((stream) =>
-          Effect.andThen(three(stream), Effect.andThen(Deferred.await(go), Effect.fail(own)))
-        )
-        server.last.fail(code.FAILED_PRECONDITION, "no")
-        yield* A.settle
-        Deferred.doneUnsafe(go, Exit.void)
-        yield* A.settle
-        assert.strictEqual(call.error(), own)
-      }
-    })
+  it.effect(
+    "leaves the program's own errors as they are, whatever they are, when its stream has failed " +
+      "as well",
+    () =>
+      Effect.gen(function* () {
+        for (const own of [
+          new Mine({}),
+          new Mine({ cause: "other" }),
+          "a text",
+          null,
+          undefined,
+          7,
+          () => "no"
+        ]) {
+          const go = Deferred.makeUnsafe<void>()
+          const { call, server } = yield* running((stream) =>
+            Effect.andThen(three(stream), Effect.andThen(Deferred.await(go), Effect.fail(own)))
+          )
+          server.last.fail(code.FAILED_PRECONDITION, "no")
+          yield* A.settle
+          Deferred.doneUnsafe(go, Exit.void)
+          yield* A.settle
+          assert.strictEqual(call.error(), own)
+        }
+      })
   )
 
   it.effect("speaks of one record, and of none when the stream took none", () =>
@@ -215,7 +260,10 @@ describe("withStream", () => {
         [0, /no\.$/]
       ] as const) {
         const { call, server } = yield* running((stream) =>
-          Effect.andThen(Effect.forEach(A.recordsFrom(0, count), stream.ingestRecord), stream.flush).pipe(
+          Effect.andThen(
+            Effect.forEach(A.recordsFrom(0, count), stream.ingestRecord),
+            stream.flush
+          ).pipe(
             Effect.andThen(Effect.never),
             Effect.raceFirst(Effect.ignore(Stream.runDrain(stream.durableOffsets))),
             Effect.andThen(stream.flush)
@@ -231,17 +279,24 @@ describe("withStream", () => {
   it.effect("gives the result of its program when all went well", () =>
     Effect.gen(function* () {
       const { zerobus } = yield* handing()
-      const result = yield* zerobus.withStream(A.table, (stream) => Effect.as(three(stream), "done"))
+      const result = yield* zerobus.withStream(A.table, (stream) =>
+        Effect.as(three(stream), "done")
+      )
       assert.strictEqual(result, "done")
     })
   )
 })
 
 describe("an error of the program in withStream", () => {
-  class Mine extends Data.TaggedError("Mine")<{ readonly cause: unknown; readonly order: number }> {}
+  class Mine extends Data.TaggedError("Mine")<{
+    readonly cause: unknown
+    readonly order: number
+  }> {}
   it.effect("stays what it is, also with what ended the stream as its cause", () =>
     Effect.gen(function* () {
-      const { zerobus } = yield* A.client({ onMessage: (connection) => connection.fail(code.FAILED_PRECONDITION) })
+      const { zerobus } = yield* A.client({
+        onMessage: (connection) => connection.fail(code.FAILED_PRECONDITION)
+      })
       const error = yield* Effect.flip(
         zerobus.withStream(A.table, { ...quick, onUnacked: () => Effect.void }, (stream) =>
           Effect.gen(function* () {

@@ -1,5 +1,6 @@
 /**
- * Streams of one client at full load: whoever hands in without ever waiting shares the event loop with the others and with timers.
+ * Streams of one client at full load: whoever hands in without ever waiting shares the event loop
+ * with the others and with timers.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
@@ -18,7 +19,9 @@ const each = 4 * MiB
 const openAll = (count: number) =>
   Effect.gen(function* () {
     const { server, zerobus } = yield* A.client()
-    const streams = yield* Effect.forEach(Array.from({ length: count }), () => zerobus.createStream(A.protoTable))
+    const streams = yield* Effect.forEach(Array.from({ length: count }), () =>
+      zerobus.createStream(A.protoTable)
+    )
     return { server, streams, zerobus }
   })
 
@@ -55,7 +58,8 @@ describe("streams of a client that are handed records without a pause", () => {
       )
       yield* Fiber.interrupt(turns)
       yield* Effect.forEach(streams, (stream) => stream.flush, { discard: true })
-      // What a turn is meant for, and the stretch that each caller takes before it looks; two turns lie between two looks at most.
+      // What a turn is meant for, and the stretch that each caller takes before it looks; two turns
+      // lie between two looks at most.
       assert.isAtMost(longest, 2 * (2 * MiB + 6 * 64 * KiB))
       assert.isAtMost(widest, 2 * MiB)
       for (let n = 0; n < streams.length; n++)
@@ -72,7 +76,8 @@ describe("streams of a client that are handed records without a pause", () => {
         })
       const callers = yield* Effect.forEach(streams, (stream) => Effect.forkChild(handIn(stream)))
       yield* A.turn
-      // After one turn nobody has handed in all, so that all are in line or have been served a part.
+      // After one turn nobody has handed in all, so that all are in line or have been served a
+      // part.
       assert.isTrue(callers.every((caller) => caller.pollUnsafe() === undefined))
       yield* Fiber.interrupt(callers[1]!)
       yield* streams[2]!.close
@@ -101,7 +106,8 @@ describe("streams of a client that are handed records without a pause", () => {
         const first = yield* Effect.forkChild(ingest, { startImmediately: true })
         assert.isUndefined(first.pollUnsafe())
         // The first of them finds that it was looked at just now; the next one stands behind.
-        for (let n = 0; n < 3; n++) yield* Effect.forkChild(ingestRecord(large), { startImmediately: true })
+        for (let n = 0; n < 3; n++)
+          yield* Effect.forkChild(ingestRecord(large), { startImmediately: true })
         yield* A.turn
         yield* A.turn
         assert.isDefined(first.pollUnsafe())

@@ -1,6 +1,6 @@
 /**
- * The records that are unacknowledged when a stream ends: they are read back, handed to `onUnacked`,
- * or taken over by a recreated stream.
+ * The records that are unacknowledged when a stream ends: they are read back, handed to
+ * `onUnacked`, or taken over by a recreated stream.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Schema, Scope } from "effect"
@@ -16,7 +16,8 @@ const quiet = { scopeCloseTimeout: 0, onUnacked: () => Effect.void }
 
 describe("what an ended stream has left", () => {
   it.effect(
-    "is taken over, not given to onUnacked as well, when its scope closes while another stream opens with it",
+    "is taken over, not given to onUnacked as well, when its scope closes while another stream " +
+      "opens with it",
     () =>
       Effect.gen(function* () {
         const left: Array<unknown> = []
@@ -41,7 +42,10 @@ describe("what an ended stream has left", () => {
         yield* A.settle
         server.last.ack(0)
         yield* next.flush
-        assert.deepStrictEqual({ left, durable: server.connection(1).records }, { left: [], durable: [A.record(0)] })
+        assert.deepStrictEqual(
+          { left, durable: server.connection(1).records },
+          { left: [], durable: [A.record(0)] }
+        )
       })
   )
 })
@@ -74,7 +78,11 @@ describe("records of a schema", () => {
   it.live("are handed back as they were handed in, whatever the schema's encoded side is", () => {
     const dated = TableProperties.json(
       "main.default.readings",
-      Schema.Struct({ at: Schema.DateFromString, level: Schema.Number, note: Schema.UndefinedOr(Schema.String) })
+      Schema.Struct({
+        at: Schema.DateFromString,
+        level: Schema.Number,
+        note: Schema.UndefinedOr(Schema.String)
+      })
     )
     const record = { at: new Date(1_767_225_600_000), level: Number.NaN, note: undefined }
     return Effect.gen(function* () {
@@ -121,71 +129,88 @@ describe("records of a schema", () => {
 describe("a stream that was recreated", () => {
   const payload = "x".repeat(1000)
 
-  /** A server that breaks its first connection off, once it has a record, and acknowledges on the others. */
+  /**
+   * A server that breaks its first connection off, once it has a record, and acknowledges on the
+   * others.
+   */
   const breaking = () => {
     let calls = 0
     const refusing: MemoryTransport.MemoryServer = (headers, peer) => {
       const first = calls++ === 0
-      return ingestServer((offset) => (first ? peer.cut() : peer.write(ackResponse(offset))))(headers, peer)
+      return ingestServer((offset) => (first ? peer.cut() : peer.write(ackResponse(offset))))(
+        headers,
+        peer
+      )
     }
     return refusing
   }
   /** How many finalizers an open scope has: Effect keeps a single one outside its map. */
-  const finalizersOf = ({ state }: Scope.Scope): number => (state._tag === "Open" ? (state.finalizers?.size ?? 1) : 0)
+  const finalizersOf = ({ state }: Scope.Scope): number =>
+    state._tag === "Open" ? (state.finalizers?.size ?? 1) : 0
 
-  it.live("leaves nothing in its caller's scope, and is collected when nobody holds it any more", () =>
-    Effect.gen(function* () {
-      const zerobus = yield* Zerobus
-      const scope = yield* Scope.make()
-      let told = 0
-      const recreated = yield* Effect.gen(function* () {
-        const old = yield* zerobus.createStream(A.table, {
-          recovery: false,
-          onUnacked: () => Effect.sync(() => void told++)
-        })
+  it.live(
+    "leaves nothing in its caller's scope, and is collected when nobody holds it any more",
+    () =>
+      Effect.gen(function* () {
+        const zerobus = yield* Zerobus
+        const scope = yield* Scope.make()
+        let told = 0
+        const recreated = yield* Effect.gen(function* () {
+          const old = yield* zerobus.createStream(A.table, {
+            recovery: false,
+            onUnacked: () => Effect.sync(() => void told++)
+          })
+          assert.strictEqual(finalizersOf(scope), 1)
+          for (let n = 0; n < 50; n++) yield* old.ingestRecord({ n, payload })
+          yield* Effect.flip(old.flush)
+          const next = yield* zerobus.recreateStream(old)
+          return { next, old: new WeakRef(old) }
+        }).pipe(Scope.provide(scope))
+        // The new stream's, and no longer the old one's.
         assert.strictEqual(finalizersOf(scope), 1)
-        for (let n = 0; n < 50; n++) yield* old.ingestRecord({ n, payload })
-        yield* Effect.flip(old.flush)
-        const next = yield* zerobus.recreateStream(old)
-        return { next, old: new WeakRef(old) }
-      }).pipe(Scope.provide(scope))
-      // The new stream's, and no longer the old one's.
-      assert.strictEqual(finalizersOf(scope), 1)
-      yield* recreated.next.flush
-      for (let n = 0; n < 50 && recreated.old.deref() !== undefined; n++) {
-        yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
-        collect()
-      }
-      assert.isUndefined(recreated.old.deref())
-      yield* recreated.next.close
-      assert.strictEqual(finalizersOf(scope), 0)
-      yield* Scope.close(scope, Exit.void)
-      assert.strictEqual(told, 0)
-    }).pipe(Effect.scoped, Effect.provide(memoryClient(breaking())))
+        yield* recreated.next.flush
+        for (let n = 0; n < 50 && recreated.old.deref() !== undefined; n++) {
+          yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+          collect()
+        }
+        assert.isUndefined(recreated.old.deref())
+        yield* recreated.next.close
+        assert.strictEqual(finalizersOf(scope), 0)
+        yield* Scope.close(scope, Exit.void)
+        assert.strictEqual(told, 0)
+      }).pipe(Effect.scoped, Effect.provide(memoryClient(breaking())))
   )
 
-  it.live("keeps its place in the scope when it could not be recreated: its records are still to be handed on", () => {
-    const left: Array<unknown> = []
-    let calls = 0
-    const refusing: MemoryTransport.MemoryServer = (headers, peer) =>
-      calls++ === 0
-        ? ingestServer(() => peer.cut())(headers, peer)
-        : { receive: () => peer.finish({ code: 5, message: "gone" }), halfClosed: () => {}, cancelled: () => {} }
-    return Effect.gen(function* () {
-      const zerobus = yield* Zerobus
-      const scope = yield* Scope.make()
-      yield* Effect.gen(function* () {
-        const old = yield* zerobus.createStream(A.table, {
-          recovery: false,
-          onUnacked: ({ records }) => Effect.sync(() => left.push(...records))
-        })
-        yield* old.ingestRecord({ n: 1 })
-        yield* Effect.flip(old.flush)
-        assert.strictEqual((yield* Effect.flip(zerobus.recreateStream(old)))._tag, "InvalidTable")
-      }).pipe(Scope.provide(scope))
-      assert.strictEqual(finalizersOf(scope), 1)
-      yield* Scope.close(scope, Exit.void)
-      assert.deepStrictEqual(left, [`{"n":1}`])
-    }).pipe(Effect.scoped, Effect.provide(memoryClient(refusing)))
-  })
+  it.live(
+    "keeps its place in the scope when it could not be recreated: its records are still to be " +
+      "handed on",
+    () => {
+      const left: Array<unknown> = []
+      let calls = 0
+      const refusing: MemoryTransport.MemoryServer = (headers, peer) =>
+        calls++ === 0
+          ? ingestServer(() => peer.cut())(headers, peer)
+          : {
+              receive: () => peer.finish({ code: 5, message: "gone" }),
+              halfClosed: () => {},
+              cancelled: () => {}
+            }
+      return Effect.gen(function* () {
+        const zerobus = yield* Zerobus
+        const scope = yield* Scope.make()
+        yield* Effect.gen(function* () {
+          const old = yield* zerobus.createStream(A.table, {
+            recovery: false,
+            onUnacked: ({ records }) => Effect.sync(() => left.push(...records))
+          })
+          yield* old.ingestRecord({ n: 1 })
+          yield* Effect.flip(old.flush)
+          assert.strictEqual((yield* Effect.flip(zerobus.recreateStream(old)))._tag, "InvalidTable")
+        }).pipe(Scope.provide(scope))
+        assert.strictEqual(finalizersOf(scope), 1)
+        yield* Scope.close(scope, Exit.void)
+        assert.deepStrictEqual(left, [`{"n":1}`])
+      }).pipe(Effect.scoped, Effect.provide(memoryClient(refusing)))
+    }
+  )
 })

@@ -1,5 +1,6 @@
 /**
- * What the supervisor does between sessions, seen from outside: states, pauses, the budget, what it tells schedules, logs and metrics.
+ * What the supervisor does between sessions, seen from outside: states, pauses, the budget, what it
+ * tells schedules, logs and metrics.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Schedule, Stream } from "effect"
@@ -23,7 +24,13 @@ const states = (stream: { readonly stateChanges: Stream.Stream<string> }) =>
 describe("a stream's states", () => {
   it.effect("tell of losing the connection, of sending again, and of being open again", () =>
     Effect.gen(function* () {
-      const { server, stream } = yield* A.open(single, A.silent, A.refusing(code.UNAVAILABLE), A.silent, {})
+      const { server, stream } = yield* A.open(
+        single,
+        A.silent,
+        A.refusing(code.UNAVAILABLE),
+        A.silent,
+        {}
+      )
       const seen: Array<string> = []
       const watching = yield* A.started(
         Stream.runForEach(stream.stateChanges, (state) => Effect.sync(() => seen.push(state)))
@@ -50,17 +57,22 @@ describe("a stream's states", () => {
     })
   )
 
-  it.effect("call a stream that was open recovering, also when the server gives its connections no name", () =>
-    Effect.gen(function* () {
-      const nameless: Script = { onMessage: () => {}, onCreate: (connection) => connection.send(response.created()) }
-      const { server, stream } = yield* A.open(single, nameless, A.refusing(code.NOT_FOUND))
-      const all = yield* states(stream)
-      assert.match(stream.streamId, /^stream-main\.default\.readings-\w+$/)
-      assert.strictEqual(yield* stream.sessionId, stream.streamId)
-      server.last.cut()
-      yield* A.advance(10)
-      assert.deepStrictEqual([...new Set(all.value())], ["open", "recovering", "failed"])
-    })
+  it.effect(
+    "call a stream that was open recovering, also when the server gives its connections no name",
+    () =>
+      Effect.gen(function* () {
+        const nameless: Script = {
+          onMessage: () => {},
+          onCreate: (connection) => connection.send(response.created())
+        }
+        const { server, stream } = yield* A.open(single, nameless, A.refusing(code.NOT_FOUND))
+        const all = yield* states(stream)
+        assert.match(stream.streamId, /^stream-main\.default\.readings-\w+$/)
+        assert.strictEqual(yield* stream.sessionId, stream.streamId)
+        server.last.cut()
+        yield* A.advance(10)
+        assert.deepStrictEqual([...new Set(all.value())], ["open", "recovering", "failed"])
+      })
   )
 })
 
@@ -84,7 +96,13 @@ describe("a server that announces the end of every connection", () => {
 
   it.effect("is trusted anew after a connection that was worth something", () =>
     Effect.gen(function* () {
-      const { server } = yield* A.open({ recoverySchedule: Schedule.spaced(1000) }, leaving, {}, leaving, {})
+      const { server } = yield* A.open(
+        { recoverySchedule: Schedule.spaced(1000) },
+        leaving,
+        {},
+        leaving,
+        {}
+      )
       yield* A.settle
       assert.strictEqual(server.connections.length, 2)
       yield* A.advance(15_000, 5000)
@@ -136,7 +154,11 @@ describe("the retry budget", () => {
         Schedule.tap(({ input }) =>
           Effect.sync(() => {
             const { reason } = input
-            inputs.push([reason._tag, "status" in reason ? reason.status : reason.message, input.attempts])
+            inputs.push([
+              reason._tag,
+              "status" in reason ? reason.status : reason.message,
+              input.attempts
+            ])
           })
         ),
         Schedule.addDelay(() => Effect.succeed(10))
@@ -177,7 +199,12 @@ describe("the retry budget", () => {
 describe("a token service that asks for patience", () => {
   const after = (retryAfterMillis: number | undefined, recoveryTimeout: number, expected: number) =>
     reporting((reports) => waits(reports, retryAfterMillis, recoveryTimeout, expected))
-  const waits = (reports: Reports, retryAfterMillis: number | undefined, recoveryTimeout: number, expected: number) =>
+  const waits = (
+    reports: Reports,
+    retryAfterMillis: number | undefined,
+    recoveryTimeout: number,
+    expected: number
+  ) =>
     Effect.gen(function* () {
       let asked = 0
       const { server } = yield* A.open(
@@ -189,7 +216,10 @@ describe("a token service that asks for patience", () => {
               asked++ === 1
                 ? Effect.fail(
                     new Retryable({
-                      reason: RetryableReason.TokenServiceUnavailable({ message: "Busy.", retryAfterMillis }),
+                      reason: RetryableReason.TokenServiceUnavailable({
+                        message: "Busy.",
+                        retryAfterMillis
+                      }),
                       attempts: 1
                     })
                   )
@@ -227,7 +257,11 @@ describe("opening", () => {
     Effect.gen(function* () {
       const { provider, server, zerobus } = yield* A.client({ onCreate: () => {} })
       const opening = yield* A.started(
-        zerobus.createStream(A.table, { recoveryTimeout: 300, recovery: false, scopeCloseTimeout: 0 })
+        zerobus.createStream(A.table, {
+          recoveryTimeout: 300,
+          recovery: false,
+          scopeCloseTimeout: 0
+        })
       )
       yield* A.advance(299)
       assert.isFalse(opening.done())
@@ -245,14 +279,19 @@ describe("opening", () => {
         })
       )
       yield* A.advance(300)
-      assert.strictEqual(A.tagged(asking.error(), "Retryable").message, `${tooLong} the headers provider.`)
+      assert.strictEqual(
+        A.tagged(asking.error(), "Retryable").message,
+        `${tooLong} the headers provider.`
+      )
     })
   )
 
   it.effect("ends when its caller is interrupted, and leaves no connection", () =>
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client({ onCreate: () => {} })
-      const opening = yield* Effect.forkChild(zerobus.createStream(A.table), { startImmediately: true })
+      const opening = yield* Effect.forkChild(zerobus.createStream(A.table), {
+        startImmediately: true
+      })
       yield* A.settle
       yield* Fiber.interrupt(opening)
       assert.strictEqual(server.last.resets, 1)
@@ -292,73 +331,82 @@ describe("a transport that is closed", () => {
 })
 
 describe("reports", () => {
-  it.effect("tell of each connection, its loss and its rotation, with counts and without records", () =>
-    reporting((reports) =>
-      Effect.gen(function* () {
-        const { server, zerobus } = yield* A.client(A.silent, A.silent, {})
-        const table = TableProperties.json("main.default.reported")
-        const stream = yield* zerobus.createStream(table, { ...single, scopeCloseTimeout: 0 })
-        for (const text of A.recordsFrom(0, 3)) yield* stream.ingestRecord(text)
-        yield* A.settle
-        server.last.ack(0)
-        server.last.ack(0)
-        yield* A.settle
-        server.last.cut()
-        yield* A.settle
-        server.last.closing(0)
-        yield* A.settle
-        yield* stream.flush
-        yield* stream.close
+  it.effect(
+    "tell of each connection, its loss and its rotation, with counts and without records",
+    () =>
+      reporting((reports) =>
+        Effect.gen(function* () {
+          const { server, zerobus } = yield* A.client(A.silent, A.silent, {})
+          const table = TableProperties.json("main.default.reported")
+          const stream = yield* zerobus.createStream(table, { ...single, scopeCloseTimeout: 0 })
+          for (const text of A.recordsFrom(0, 3)) yield* stream.ingestRecord(text)
+          yield* A.settle
+          server.last.ack(0)
+          server.last.ack(0)
+          yield* A.settle
+          server.last.cut()
+          yield* A.settle
+          server.last.closing(0)
+          yield* A.settle
+          yield* stream.flush
+          yield* stream.close
 
-        const opened = reports.linesOf("A connection is open")
-        assert.deepStrictEqual(
-          opened.map(({ annotations, details, level }) => [level, details, annotations["table"]]),
-          [
-            ["Debug", { session: "session-0", toSendAgain: 0 }, table.tableName],
-            ["Debug", { session: "session-1", toSendAgain: 2 }, table.tableName],
-            ["Debug", { session: "session-2", toSendAgain: 2 }, table.tableName]
-          ]
-        )
-        const [lost, ...more] = reports.linesOf("The stream lost its connection and recovers")
-        assert.strictEqual(more.length, 0)
-        assert.strictEqual(lost?.level, "Warn")
-        const { cause, ...counts } = (lost?.details ?? {}) as Record<string, unknown>
-        assert.isString(cause)
-        assert.deepStrictEqual(counts, { unacknowledged: 2, inMillis: 0 })
-        assert.deepStrictEqual(
-          reports.linesOf("The server rotated the stream's connection").map(({ details }) => details),
-          [{ unacknowledged: 2 }]
-        )
-        assert.deepStrictEqual(
-          reports.spansOf("Zerobus.session"),
-          ["session-0", "session-1", "session-2"].map((session) => ({ table: table.tableName, session }))
-        )
-        assert.deepStrictEqual(reports.spansOf("ZerobusStream.flush"), [
-          { table: table.tableName, stream: "session-0" }
-        ])
-        const {
-          "reconnects/ConnectionLost": reconnects,
-          bytes_durable,
-          bytes_ingested,
-          ...metrics
-        } = yield* metricsOf(table.tableName)
-        assert.strictEqual(reconnects, 1)
-        assert.isAbove(bytes_ingested ?? 0, 0)
-        assert.strictEqual(bytes_durable, bytes_ingested)
-        // The other counters are there from the start, and stayed at 0.
-        const counted = Object.fromEntries(Object.entries(metrics).filter(([, value]) => value !== 0))
-        assert.deepStrictEqual(counted, {
-          // Two records of the last connection are acknowledged one by one.
-          ack_latency_ms: 3,
-          pauses: 1,
-          records_durable: 3,
-          records_ingested: 3,
-          records_resent: 4,
-          sessions_opened: 3,
-          stale_acknowledgements: 1
+          const opened = reports.linesOf("A connection is open")
+          assert.deepStrictEqual(
+            opened.map(({ annotations, details, level }) => [level, details, annotations["table"]]),
+            [
+              ["Debug", { session: "session-0", toSendAgain: 0 }, table.tableName],
+              ["Debug", { session: "session-1", toSendAgain: 2 }, table.tableName],
+              ["Debug", { session: "session-2", toSendAgain: 2 }, table.tableName]
+            ]
+          )
+          const [lost, ...more] = reports.linesOf("The stream lost its connection and recovers")
+          assert.strictEqual(more.length, 0)
+          assert.strictEqual(lost?.level, "Warn")
+          const { cause, ...counts } = (lost?.details ?? {}) as Record<string, unknown>
+          assert.isString(cause)
+          assert.deepStrictEqual(counts, { unacknowledged: 2, inMillis: 0 })
+          assert.deepStrictEqual(
+            reports
+              .linesOf("The server rotated the stream's connection")
+              .map(({ details }) => details),
+            [{ unacknowledged: 2 }]
+          )
+          assert.deepStrictEqual(
+            reports.spansOf("Zerobus.session"),
+            ["session-0", "session-1", "session-2"].map((session) => ({
+              table: table.tableName,
+              session
+            }))
+          )
+          assert.deepStrictEqual(reports.spansOf("ZerobusStream.flush"), [
+            { table: table.tableName, stream: "session-0" }
+          ])
+          const {
+            "reconnects/ConnectionLost": reconnects,
+            bytes_durable,
+            bytes_ingested,
+            ...metrics
+          } = yield* metricsOf(table.tableName)
+          assert.strictEqual(reconnects, 1)
+          assert.isAbove(bytes_ingested ?? 0, 0)
+          assert.strictEqual(bytes_durable, bytes_ingested)
+          // The other counters are there from the start, and stayed at 0.
+          const counted = Object.fromEntries(
+            Object.entries(metrics).filter(([, value]) => value !== 0)
+          )
+          assert.deepStrictEqual(counted, {
+            // Two records of the last connection are acknowledged one by one.
+            ack_latency_ms: 3,
+            pauses: 1,
+            records_durable: 3,
+            records_ingested: 3,
+            records_resent: 4,
+            sessions_opened: 3,
+            stale_acknowledgements: 1
+          })
         })
-      })
-    )
+      )
   )
 
   it.effect("tell how long the next attempt waits, and of an unnamed connection", () =>
@@ -368,11 +416,16 @@ describe("reports", () => {
         const { server } = yield* A.open(single, nameless, {})
         server.last.cut()
         yield* A.advance(10)
-        assert.deepInclude(reports.linesOf("The stream lost its connection and recovers")[0]?.details as object, {
-          unacknowledged: 0,
-          inMillis: 10
-        })
-        assert.deepStrictEqual(reports.spansOf("Zerobus.session"), [{ table: A.table.tableName, session: "" }])
+        assert.deepInclude(
+          reports.linesOf("The stream lost its connection and recovers")[0]?.details as object,
+          {
+            unacknowledged: 0,
+            inMillis: 10
+          }
+        )
+        assert.deepStrictEqual(reports.spansOf("Zerobus.session"), [
+          { table: A.table.tableName, session: "" }
+        ])
       })
     )
   )
@@ -381,7 +434,11 @@ describe("reports", () => {
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client(A.silent)
       const table = TableProperties.json("main.default.returned")
-      const stream = yield* zerobus.createStream(table, { ...single, recovery: false, onUnacked: () => Effect.void })
+      const stream = yield* zerobus.createStream(table, {
+        ...single,
+        recovery: false,
+        onUnacked: () => Effect.void
+      })
       for (const text of A.recordsFrom(0, 3)) yield* stream.ingestRecord(text)
       yield* A.settle
       server.last.ack(0)

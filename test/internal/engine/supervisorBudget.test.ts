@@ -1,6 +1,6 @@
 /**
- * Every wait ends: what spends the retry budget and what refills it, streams without records that are idle instead of failing, and the
- * time without acknowledgements that counts over sessions.
+ * Every wait ends: what spends the retry budget and what refills it, streams without records that
+ * are idle instead of failing, and the time without acknowledgements that counts over sessions.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schedule, Stream } from "effect"
@@ -22,9 +22,13 @@ const leaving: Script = { onCreate: (connection) => (connection.accept(), connec
 /** Accepts the stream and breaks the connection at once. */
 const cutting: Script = { onCreate: (connection) => (connection.accept(), connection.cut()) }
 
-const watch = Effect.fnUntraced(function* (stream: { readonly stateChanges: Stream.Stream<string> }) {
+const watch = Effect.fnUntraced(function* (stream: {
+  readonly stateChanges: Stream.Stream<string>
+}) {
   const seen: Array<string> = []
-  yield* A.started(Stream.runForEach(stream.stateChanges, (state) => Effect.sync(() => seen.push(state))))
+  yield* A.started(
+    Stream.runForEach(stream.stateChanges, (state) => Effect.sync(() => seen.push(state)))
+  )
   return seen
 })
 
@@ -54,7 +58,10 @@ describe("while something is unacknowledged, the budget", () => {
         yield* A.advance(100)
       }
       assert.strictEqual(server.connections.length, 3)
-      assert.strictEqual(A.tagged(yield* Effect.flip(ack.await), "Retryable").reason._tag, "ConnectionLost")
+      assert.strictEqual(
+        A.tagged(yield* Effect.flip(ack.await), "Retryable").reason._tag,
+        "ConnectionLost"
+      )
     })
   )
 
@@ -104,25 +111,27 @@ describe("a stream with nothing unacknowledged", () => {
     ["rotated unused", leaving],
     ["refused for a while", A.refusing(code.UNAVAILABLE)]
   ] as const) {
-    it.effect(`is idle once its connections were ${how} too often, and its next record has a fresh budget`, () =>
-      Effect.gen(function* () {
-        const { server, stream } = yield* A.open(plain, {}, script, script, script, {})
-        const states = yield* watch(stream)
-        server.last.cut()
-        yield* A.advance(60_000, 1000)
-        assert.strictEqual(states.at(-1), "idle")
-        assert.strictEqual(states.filter((state) => state === "idle").length, 1)
-        const before = server.connections.length
-        assert.isBelow(before, 5)
-        yield* stream.flush
-        const ack = yield* stream.ingestRecord(A.record(0))
-        yield* A.advance(1000, 100)
-        assert.strictEqual(yield* ack.await, ack.offset)
-        assert.isAbove(server.connections.length, before)
-        yield* stream.close
-        yield* A.settle
-        assert.strictEqual(states.at(-1), "closed")
-      })
+    it.effect(
+      `is idle once its connections were ${how} too often, and its next record has a fresh budget`,
+      () =>
+        Effect.gen(function* () {
+          const { server, stream } = yield* A.open(plain, {}, script, script, script, {})
+          const states = yield* watch(stream)
+          server.last.cut()
+          yield* A.advance(60_000, 1000)
+          assert.strictEqual(states.at(-1), "idle")
+          assert.strictEqual(states.filter((state) => state === "idle").length, 1)
+          const before = server.connections.length
+          assert.isBelow(before, 5)
+          yield* stream.flush
+          const ack = yield* stream.ingestRecord(A.record(0))
+          yield* A.advance(1000, 100)
+          assert.strictEqual(yield* ack.await, ack.offset)
+          assert.isAbove(server.connections.length, before)
+          yield* stream.close
+          yield* A.settle
+          assert.strictEqual(states.at(-1), "closed")
+        })
     )
   }
 
@@ -153,19 +162,29 @@ describe("a stream with nothing unacknowledged", () => {
     })
   )
 
-  it.effect("spends nothing of the budget of a record that comes while refused credentials are invalidated", () =>
-    Effect.gen(function* () {
-      const headersProvider = HeadersProvider.make({ getHeaders: Effect.succeed({}), invalidate: Effect.sleep(500) })
-      const refused = A.refusing(code.UNAUTHENTICATED)
-      const { server, stream } = yield* A.open({ ...plain, headersProvider }, {}, refused, A.refusing(code.UNAVAILABLE))
-      server.last.cut()
-      yield* A.advance(250)
-      assert.strictEqual(server.connections.length, 2)
-      const ack = yield* stream.ingestRecord(A.record(0))
-      yield* A.advance(10_000, 1000)
-      assert.strictEqual(server.connections.length, 5)
-      assert.strictEqual(A.tagged(yield* Effect.flip(ack.await), "Retryable").attempts, 3)
-    })
+  it.effect(
+    "spends nothing of the budget of a record that comes while refused credentials are invalidated",
+    () =>
+      Effect.gen(function* () {
+        const headersProvider = HeadersProvider.make({
+          getHeaders: Effect.succeed({}),
+          invalidate: Effect.sleep(500)
+        })
+        const refused = A.refusing(code.UNAUTHENTICATED)
+        const { server, stream } = yield* A.open(
+          { ...plain, headersProvider },
+          {},
+          refused,
+          A.refusing(code.UNAVAILABLE)
+        )
+        server.last.cut()
+        yield* A.advance(250)
+        assert.strictEqual(server.connections.length, 2)
+        const ack = yield* stream.ingestRecord(A.record(0))
+        yield* A.advance(10_000, 1000)
+        assert.strictEqual(server.connections.length, 5)
+        assert.strictEqual(A.tagged(yield* Effect.flip(ack.await), "Retryable").attempts, 3)
+      })
   )
 
   it.effect("is never idle behind a proxy that ends its connections every 20 seconds", () =>
@@ -220,11 +239,20 @@ describe("a stream with nothing unacknowledged", () => {
 })
 
 describe("the time without acknowledgements", () => {
-  const patient = { batching: "off", recoverySchedule: Schedule.spaced(100), serverLackOfAckTimeout: 10_000 } as const
+  const patient = {
+    batching: "off",
+    recoverySchedule: Schedule.spaced(100),
+    serverLackOfAckTimeout: 10_000
+  } as const
 
   it.effect("counts over sessions, without the time in which none was open", () =>
     Effect.gen(function* () {
-      const { server, stream } = yield* A.open(patient, A.silent, A.refusing(code.UNAVAILABLE), A.silent)
+      const { server, stream } = yield* A.open(
+        patient,
+        A.silent,
+        A.refusing(code.UNAVAILABLE),
+        A.silent
+      )
       yield* stream.ingestRecord(A.record(0))
       yield* A.settle
       yield* A.advance(6000)
@@ -250,7 +278,12 @@ describe("the time without acknowledgements", () => {
     Effect.gen(function* () {
       const options = { ...patient, drainTimeout: 500 }
       const staying: Script = { ...A.silent, onHalfClose: () => {} }
-      const { server, stream } = yield* A.open(options, staying, A.refusing(code.UNAVAILABLE), A.silent)
+      const { server, stream } = yield* A.open(
+        options,
+        staying,
+        A.refusing(code.UNAVAILABLE),
+        A.silent
+      )
       yield* stream.ingestRecord(A.record(0))
       yield* A.settle
       yield* A.advance(6000)

@@ -1,5 +1,6 @@
 /**
- * The series of a table: found once, shared by its streams, and made anew where somebody removed them.
+ * The series of a table: found once, shared by its streams, and made anew where somebody removed
+ * them.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Metric } from "effect"
@@ -30,16 +31,20 @@ describe("the metrics of a table", () => {
     assert.deepStrictEqual([ingested(context, "t"), ingested(context, "u")], [7, 0])
   })
 
-  it("are in the registry from the first stream on, and again from the next one when they were removed", () => {
-    const registry = new Map()
-    const context = contextOf(registry)
-    tableMetrics({ table: "t" }, context)
-    const size = registry.size
-    assert.isAbove(size, 10)
-    registry.clear()
-    tableMetrics({ table: "t" }, context)
-    assert.strictEqual(registry.size, size)
-  })
+  it(
+    "are in the registry from the first stream on, and again from the next one when they were " +
+      "removed",
+    () => {
+      const registry = new Map()
+      const context = contextOf(registry)
+      tableMetrics({ table: "t" }, context)
+      const size = registry.size
+      assert.isAbove(size, 10)
+      registry.clear()
+      tableMetrics({ table: "t" }, context)
+      assert.strictEqual(registry.size, size)
+    }
+  )
 
   it("count on in a new series when theirs was removed", () => {
     const registry = new Map()

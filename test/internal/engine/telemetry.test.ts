@@ -30,28 +30,41 @@ const options = {
   onUnacked: () => Effect.void
 } as const satisfies StreamConfigurationOptions
 
-/** Runs with a registry of metrics of its own, so that other tests of this process are not in it. */
+/**
+ * Runs with a registry of metrics of its own, so that other tests of this process are not in it.
+ */
 const isolated = <X, E, R>(effect: Effect.Effect<X, E, R>) =>
   Effect.suspend(() => Effect.provideService(effect, Metric.MetricRegistry, new Map()))
 
-/** All series by name and attributes, but for table and unit: `name{key=value}` to the value, or to what a histogram saw. */
-const allMetrics: Effect.Effect<Readonly<Record<string, unknown>>> = Effect.map(Metric.snapshot, (all) =>
-  Object.fromEntries(
-    all.map(({ attributes, id, state }) => {
-      const { table: of, unit, ...rest } = (attributes ?? {}) as Record<string, string>
-      assert.strictEqual(of, table, `${id} names its table`)
-      assert.isDefined(unit, `${id} names its unit`)
-      const more = Object.entries(rest).map(([key, value]) => `${key}=${value}`)
-      const key = id + (more.length === 0 ? "" : `{${more.join(",")}}`)
-      const seen = state as { count?: number; value?: number; sum?: number; min?: number; max?: number }
-      return [
-        key,
-        seen.sum === undefined
-          ? (seen.value ?? seen.count)
-          : { count: seen.count, sum: seen.sum, min: seen.min, max: seen.max }
-      ]
-    })
-  )
+/**
+ * All series by name and attributes, but for table and unit: `name{key=value}` to the value, or to
+ * what a histogram saw.
+ */
+const allMetrics: Effect.Effect<Readonly<Record<string, unknown>>> = Effect.map(
+  Metric.snapshot,
+  (all) =>
+    Object.fromEntries(
+      all.map(({ attributes, id, state }) => {
+        const { table: of, unit, ...rest } = (attributes ?? {}) as Record<string, string>
+        assert.strictEqual(of, table, `${id} names its table`)
+        assert.isDefined(unit, `${id} names its unit`)
+        const more = Object.entries(rest).map(([key, value]) => `${key}=${value}`)
+        const key = id + (more.length === 0 ? "" : `{${more.join(",")}}`)
+        const seen = state as {
+          count?: number
+          value?: number
+          sum?: number
+          min?: number
+          max?: number
+        }
+        return [
+          key,
+          seen.sum === undefined
+            ? (seen.value ?? seen.count)
+            : { count: seen.count, sum: seen.sum, min: seen.min, max: seen.max }
+        ]
+      })
+    )
 )
 
 /** What a connection can be replaced for; each is brought about below. */
@@ -66,11 +79,14 @@ const reconnectCauses = [
   "CatalogUnavailable"
 ] as const
 
-const isEmpty = (value: unknown): boolean => value === 0 || (value as { readonly count?: number }).count === 0
+const isEmpty = (value: unknown): boolean =>
+  value === 0 || (value as { readonly count?: number }).count === 0
 
 /** The same without the counters that have counted nothing. */
 const metrics = Effect.map(allMetrics, (all) =>
-  Object.fromEntries(Object.entries(all).filter(([name, value]) => name.includes("_in_flight") || !isEmpty(value)))
+  Object.fromEntries(
+    Object.entries(all).filter(([name, value]) => name.includes("_in_flight") || !isEmpty(value))
+  )
 )
 
 const without = (all: Readonly<Record<string, unknown>>, pattern: RegExp) =>
@@ -90,14 +106,20 @@ describe("metrics of a stream", () => {
       Effect.gen(function* () {
         const { stream } = yield* A.open(options, A.silent)
         // The provider of tests gives headers without asking for tokens.
-        const known = Object.values(ZerobusMetrics).filter(({ id }) => id !== ZerobusMetrics.tokenMints.id)
+        const known = Object.values(ZerobusMetrics).filter(
+          ({ id }) => id !== ZerobusMetrics.tokenMints.id
+        )
         const all = yield* allMetrics
         for (const { id, type } of known) {
           const series = Object.entries(all).filter(([name]) => name.replace(/\{.*/, "") === id)
           assert.isNotEmpty(series, id)
           const opened = id === ZerobusMetrics.sessionsOpened.id ? 1 : 0
           for (const [name, value] of series) {
-            assert.strictEqual(type === "Histogram" ? (value as { count: number }).count : value, opened, name)
+            assert.strictEqual(
+              type === "Histogram" ? (value as { count: number }).count : value,
+              opened,
+              name
+            )
           }
         }
         const causes = Object.keys(all).filter((name) => name.startsWith("zerobus_reconnects"))
@@ -111,7 +133,15 @@ describe("metrics of a stream", () => {
   )
 
   it("have a unit that their name agrees with", () => {
-    const units = ["acknowledgements", "bytes", "connections", "milliseconds", "pauses", "records", "tokens"]
+    const units = [
+      "acknowledgements",
+      "bytes",
+      "connections",
+      "milliseconds",
+      "pauses",
+      "records",
+      "tokens"
+    ]
     for (const { attributes, id } of Object.values(ZerobusMetrics)) {
       const unit = attributes?.["unit"]
       assert.include(units, unit, id)
@@ -139,113 +169,122 @@ describe("metrics of a stream", () => {
         assert.strictEqual(seen["zerobus_records_refused"], 3)
         assert.strictEqual(seen["zerobus_records_durable"], undefined)
         yield* stream.close
-        assert.strictEqual(((yield* observe) as Record<string, unknown>)["zerobus_records_returned"], undefined)
+        assert.strictEqual(
+          ((yield* observe) as Record<string, unknown>)["zerobus_records_returned"],
+          undefined
+        )
       })
     )
   )
 
-  it.effect("count what is ingested, in flight, durable, stale, paused, sent again and returned", () =>
-    isolated(
-      Effect.gen(function* () {
-        yield* TestClock.adjust("5 seconds")
-        const { server, stream } = yield* A.open(options, A.silent)
-        const gauges = (records: number, bytes: number) => ({
-          "zerobus_records_in_flight{stream=session-0}": records,
-          "zerobus_bytes_in_flight{stream=session-0}": bytes
+  it.effect(
+    "count what is ingested, in flight, durable, stale, paused, sent again and returned",
+    () =>
+      isolated(
+        Effect.gen(function* () {
+          yield* TestClock.adjust("5 seconds")
+          const { server, stream } = yield* A.open(options, A.silent)
+          const gauges = (records: number, bytes: number) => ({
+            "zerobus_records_in_flight{stream=session-0}": records,
+            "zerobus_bytes_in_flight{stream=session-0}": bytes
+          })
+          assert.deepStrictEqual(yield* observe, { zerobus_sessions_opened: 1, ...gauges(0, 0) })
+
+          // A server that says nothing: what was sent is counted all the same.
+          yield* stream.ingestRecord(A.record(0))
+          assert.isDefined(stream.offerUnsafe(A.record(1)))
+          yield* stream.ingestRecords(A.recordsFrom(2, 3))
+          assert.deepStrictEqual(gaugesOf(yield* observe), gauges(3, 2 * SINGLE + BATCH_OF_3))
+          yield* A.settle
+          const ingested = {
+            zerobus_sessions_opened: 1,
+            zerobus_records_ingested: 5,
+            zerobus_bytes_ingested: 2 * SINGLE + BATCH_OF_3
+          }
+          assert.deepStrictEqual(yield* observe, {
+            ...ingested,
+            ...gauges(3, 2 * SINGLE + BATCH_OF_3)
+          })
+
+          yield* A.advance(250)
+          server.last.ack(0)
+          yield* A.settle
+          const first = {
+            ...ingested,
+            zerobus_records_durable: 1,
+            zerobus_bytes_durable: SINGLE,
+            zerobus_ack_latency_ms: { count: 1, sum: 250, min: 250, max: 250 },
+            ...gauges(2, SINGLE + BATCH_OF_3)
+          }
+          assert.deepStrictEqual(yield* observe, first)
+
+          // The same again, twice.
+          server.last.ack(0)
+          server.last.ack(0)
+          yield* A.settle
+          assert.deepStrictEqual(yield* observe, { ...first, zerobus_stale_acknowledgements: 2 })
+
+          // Two messages at once: the older one's latency counts, and every record of the batch.
+          yield* A.advance(750)
+          server.last.ack(2)
+          yield* A.settle
+          const all = {
+            ...first,
+            zerobus_stale_acknowledgements: 2,
+            zerobus_records_durable: 5,
+            zerobus_bytes_durable: 2 * SINGLE + BATCH_OF_3,
+            zerobus_ack_latency_ms: { count: 2, sum: 1250, min: 250, max: 1000 },
+            ...gauges(0, 0)
+          }
+          assert.deepStrictEqual(yield* observe, all)
+
+          // A pause, announced twice: no reconnect that anything was the cause of.
+          yield* stream.ingestRecord(A.record(5))
+          yield* stream.ingestRecords(A.recordsFrom(6, 3))
+          yield* A.settle
+          server.last.closing(1000)
+          server.last.closing(900)
+          yield* A.settle
+          const paused = {
+            ...all,
+            zerobus_records_ingested: 9,
+            zerobus_bytes_ingested: 3 * SINGLE + 2 * BATCH_OF_3,
+            zerobus_pauses: 1,
+            ...gauges(2, SINGLE + BATCH_OF_3)
+          }
+          assert.deepStrictEqual(yield* observe, paused)
+          yield* A.advance(1000)
+          assert.strictEqual(server.connections.length, 2)
+          const rotated = { ...paused, zerobus_sessions_opened: 2, zerobus_records_resent: 4 }
+          assert.deepStrictEqual(yield* observe, rotated)
+
+          // Lost, and sent again once more; then final, with what is left.
+          server.last.cut()
+          yield* A.advance(10)
+          const lost = {
+            ...rotated,
+            "zerobus_sessions_opened": 3,
+            "zerobus_records_resent": 8,
+            "zerobus_reconnects{cause=ConnectionLost}": 1
+          }
+          assert.deepStrictEqual(yield* observe, lost)
+          server.last.ack(0)
+          yield* A.settle
+          const latency = lost.zerobus_ack_latency_ms
+          server.last.fail(code.NOT_FOUND)
+          yield* A.settle
+          const ended = yield* observe
+          assert.deepStrictEqual(ended, {
+            ...without(lost, /_in_flight/),
+            zerobus_records_durable: 6,
+            zerobus_bytes_durable: 3 * SINGLE + BATCH_OF_3,
+            // Since it was ingested, over all its connections: a second of pause and ten
+            // milliseconds.
+            zerobus_ack_latency_ms: { count: 3, sum: latency.sum + 1010, min: 250, max: 1010 },
+            zerobus_records_returned: 3
+          })
         })
-        assert.deepStrictEqual(yield* observe, { zerobus_sessions_opened: 1, ...gauges(0, 0) })
-
-        // A server that says nothing: what was sent is counted all the same.
-        yield* stream.ingestRecord(A.record(0))
-        assert.isDefined(stream.offerUnsafe(A.record(1)))
-        yield* stream.ingestRecords(A.recordsFrom(2, 3))
-        assert.deepStrictEqual(gaugesOf(yield* observe), gauges(3, 2 * SINGLE + BATCH_OF_3))
-        yield* A.settle
-        const ingested = {
-          zerobus_sessions_opened: 1,
-          zerobus_records_ingested: 5,
-          zerobus_bytes_ingested: 2 * SINGLE + BATCH_OF_3
-        }
-        assert.deepStrictEqual(yield* observe, { ...ingested, ...gauges(3, 2 * SINGLE + BATCH_OF_3) })
-
-        yield* A.advance(250)
-        server.last.ack(0)
-        yield* A.settle
-        const first = {
-          ...ingested,
-          zerobus_records_durable: 1,
-          zerobus_bytes_durable: SINGLE,
-          zerobus_ack_latency_ms: { count: 1, sum: 250, min: 250, max: 250 },
-          ...gauges(2, SINGLE + BATCH_OF_3)
-        }
-        assert.deepStrictEqual(yield* observe, first)
-
-        // The same again, twice.
-        server.last.ack(0)
-        server.last.ack(0)
-        yield* A.settle
-        assert.deepStrictEqual(yield* observe, { ...first, zerobus_stale_acknowledgements: 2 })
-
-        // Two messages at once: the older one's latency counts, and every record of the batch.
-        yield* A.advance(750)
-        server.last.ack(2)
-        yield* A.settle
-        const all = {
-          ...first,
-          zerobus_stale_acknowledgements: 2,
-          zerobus_records_durable: 5,
-          zerobus_bytes_durable: 2 * SINGLE + BATCH_OF_3,
-          zerobus_ack_latency_ms: { count: 2, sum: 1250, min: 250, max: 1000 },
-          ...gauges(0, 0)
-        }
-        assert.deepStrictEqual(yield* observe, all)
-
-        // A pause, announced twice: no reconnect that anything was the cause of.
-        yield* stream.ingestRecord(A.record(5))
-        yield* stream.ingestRecords(A.recordsFrom(6, 3))
-        yield* A.settle
-        server.last.closing(1000)
-        server.last.closing(900)
-        yield* A.settle
-        const paused = {
-          ...all,
-          zerobus_records_ingested: 9,
-          zerobus_bytes_ingested: 3 * SINGLE + 2 * BATCH_OF_3,
-          zerobus_pauses: 1,
-          ...gauges(2, SINGLE + BATCH_OF_3)
-        }
-        assert.deepStrictEqual(yield* observe, paused)
-        yield* A.advance(1000)
-        assert.strictEqual(server.connections.length, 2)
-        const rotated = { ...paused, zerobus_sessions_opened: 2, zerobus_records_resent: 4 }
-        assert.deepStrictEqual(yield* observe, rotated)
-
-        // Lost, and sent again once more; then final, with what is left.
-        server.last.cut()
-        yield* A.advance(10)
-        const lost = {
-          ...rotated,
-          "zerobus_sessions_opened": 3,
-          "zerobus_records_resent": 8,
-          "zerobus_reconnects{cause=ConnectionLost}": 1
-        }
-        assert.deepStrictEqual(yield* observe, lost)
-        server.last.ack(0)
-        yield* A.settle
-        const latency = lost.zerobus_ack_latency_ms
-        server.last.fail(code.NOT_FOUND)
-        yield* A.settle
-        const ended = yield* observe
-        assert.deepStrictEqual(ended, {
-          ...without(lost, /_in_flight/),
-          zerobus_records_durable: 6,
-          zerobus_bytes_durable: 3 * SINGLE + BATCH_OF_3,
-          // Since it was ingested, over all its connections: a second of pause and ten milliseconds.
-          zerobus_ack_latency_ms: { count: 3, sum: latency.sum + 1010, min: 250, max: 1010 },
-          zerobus_records_returned: 3
-        })
-      })
-    )
+      )
   )
 
   it.effect("measure latency in milliseconds, in steps of a power of two up to two minutes", () =>
@@ -266,7 +305,9 @@ describe("metrics of a stream", () => {
         yield* A.advance(20)
         server.last.ack(waits.length + 1)
         yield* A.settle
-        const { buckets, max, sum } = yield* Metric.value(Metric.withAttributes(ZerobusMetrics.ackLatency, { table }))
+        const { buckets, max, sum } = yield* Metric.value(
+          Metric.withAttributes(ZerobusMetrics.ackLatency, { table })
+        )
         assert.deepStrictEqual([sum, max], [40_254 + 520, 40_000])
         const steps = buckets.map(([boundary]) => boundary)
         assert.deepStrictEqual(
@@ -274,7 +315,10 @@ describe("metrics of a stream", () => {
           Array.from({ length: 17 }, (_, n) => 2 ** n)
         )
         const upTo = (limit: number) => buckets.find(([boundary]) => boundary === limit)?.[1]
-        assert.deepStrictEqual([1, 2, 4, 128, 256, 1024, 32_768, 65_536].map(upTo), [2, 2, 3, 3, 4, 5, 5, 6])
+        assert.deepStrictEqual(
+          [1, 2, 4, 128, 256, 1024, 32_768, 65_536].map(upTo),
+          [2, 2, 3, 3, 4, 5, 5, 6]
+        )
       })
     )
   )
@@ -311,7 +355,8 @@ describe("metrics of a stream", () => {
         assert.strictEqual(server.last.messages.length, 1)
         server.last.cut()
         yield* A.advance(10)
-        const { zerobus_bytes_ingested, zerobus_records_ingested, zerobus_records_resent } = yield* observe
+        const { zerobus_bytes_ingested, zerobus_records_ingested, zerobus_records_resent } =
+          yield* observe
         assert.deepStrictEqual(
           [zerobus_records_ingested, zerobus_bytes_ingested, zerobus_records_resent],
           [20, 32 + 20 * 9, 20]
@@ -320,56 +365,75 @@ describe("metrics of a stream", () => {
     )
   )
 
-  it.effect("count what was accepted while no connection is there, when the next attempt fails and at the end", () =>
-    isolated(
-      Effect.gen(function* () {
-        const { server, stream } = yield* A.open(options, A.silent, A.refusing(code.UNAVAILABLE), {
-          onCreate: (connection) => connection.fail(code.NOT_FOUND)
+  it.effect(
+    "count what was accepted while no connection is there, when the next attempt fails and at " +
+      "the end",
+    () =>
+      isolated(
+        Effect.gen(function* () {
+          const { server, stream } = yield* A.open(
+            options,
+            A.silent,
+            A.refusing(code.UNAVAILABLE),
+            {
+              onCreate: (connection) => connection.fail(code.NOT_FOUND)
+            }
+          )
+          server.last.cut()
+          yield* A.settle
+          yield* stream.ingestRecord(A.record(0))
+          assert.isUndefined((yield* observe)["zerobus_records_ingested"])
+          yield* A.advance(10)
+          assert.strictEqual((yield* observe)["zerobus_records_ingested"], 1)
+          yield* stream.ingestRecord(A.record(1))
+          yield* A.advance(10)
+          assert.deepStrictEqual(yield* observe, {
+            "zerobus_sessions_opened": 1,
+            "zerobus_records_ingested": 2,
+            "zerobus_bytes_ingested": 2 * SINGLE,
+            "zerobus_reconnects{cause=ConnectionLost}": 1,
+            "zerobus_reconnects{cause=ServerUnavailable}": 1,
+            "zerobus_records_returned": 2
+          })
         })
-        server.last.cut()
-        yield* A.settle
-        yield* stream.ingestRecord(A.record(0))
-        assert.isUndefined((yield* observe)["zerobus_records_ingested"])
-        yield* A.advance(10)
-        assert.strictEqual((yield* observe)["zerobus_records_ingested"], 1)
-        yield* stream.ingestRecord(A.record(1))
-        yield* A.advance(10)
-        assert.deepStrictEqual(yield* observe, {
-          "zerobus_sessions_opened": 1,
-          "zerobus_records_ingested": 2,
-          "zerobus_bytes_ingested": 2 * SINGLE,
-          "zerobus_reconnects{cause=ConnectionLost}": 1,
-          "zerobus_reconnects{cause=ServerUnavailable}": 1,
-          "zerobus_records_returned": 2
-        })
-      })
-    )
+      )
   )
 
-  it.effect("count what a recreated stream took over as ingested once more, and as sent again if it was", () =>
-    isolated(
-      Effect.gen(function* () {
-        const { server, stream, zerobus } = yield* A.open({ ...options, recovery: false }, A.silent, {})
-        yield* stream.ingestRecord(A.record(0))
-        yield* A.settle
-        server.last.pause()
-        for (let n = 1; n < 40; n++) yield* stream.ingestRecord(A.record(0))
-        yield* A.settle
-        server.last.cut()
-        yield* A.settle
-        assert.strictEqual((yield* observe)["zerobus_records_returned"], 40)
-        const next = yield* zerobus.recreateStream(stream)
-        yield* next.flush
-        const all = yield* observe
-        // One, and as many as the transport takes; what was never handed to a connection cannot be a duplicate.
-        assert.strictEqual(all["zerobus_records_resent"], 17)
-        assert.deepStrictEqual(
-          [all["zerobus_records_ingested"], all["zerobus_records_durable"], all["zerobus_records_returned"]],
-          [80, 40, 40]
-        )
-        assert.deepStrictEqual(Object.keys(gaugesOf(all)).length, 2)
-      })
-    )
+  it.effect(
+    "count what a recreated stream took over as ingested once more, and as sent again if it was",
+    () =>
+      isolated(
+        Effect.gen(function* () {
+          const { server, stream, zerobus } = yield* A.open(
+            { ...options, recovery: false },
+            A.silent,
+            {}
+          )
+          yield* stream.ingestRecord(A.record(0))
+          yield* A.settle
+          server.last.pause()
+          for (let n = 1; n < 40; n++) yield* stream.ingestRecord(A.record(0))
+          yield* A.settle
+          server.last.cut()
+          yield* A.settle
+          assert.strictEqual((yield* observe)["zerobus_records_returned"], 40)
+          const next = yield* zerobus.recreateStream(stream)
+          yield* next.flush
+          const all = yield* observe
+          // One, and as many as the transport takes; what was never handed to a connection cannot
+          // be a duplicate.
+          assert.strictEqual(all["zerobus_records_resent"], 17)
+          assert.deepStrictEqual(
+            [
+              all["zerobus_records_ingested"],
+              all["zerobus_records_durable"],
+              all["zerobus_records_returned"]
+            ],
+            [80, 40, 40]
+          )
+          assert.deepStrictEqual(Object.keys(gaugesOf(all)).length, 2)
+        })
+      )
   )
 
   it.effect("have no records returned when a stream is closed with none left", () =>
@@ -418,7 +482,9 @@ describe("reconnects", () => {
     ["PermissionDenied", {}, (one) => one.fail(code.PERMISSION_DENIED)],
     [
       "TokenServiceUnavailable",
-      { headersProvider: failOnce(retryable(RetryableReason.TokenServiceUnavailable({ message }))) },
+      {
+        headersProvider: failOnce(retryable(RetryableReason.TokenServiceUnavailable({ message })))
+      },
       (one) => one.cut()
     ],
     [
@@ -443,7 +509,9 @@ describe("reconnects", () => {
           const waiting = yield* A.started(ack.await)
           yield* A.advance(1000, 10)
           assert.strictEqual(waiting.value(), 0)
-          const counted = Object.entries(yield* observe).filter(([name]) => name.startsWith("zerobus_reconnects"))
+          const counted = Object.entries(yield* observe).filter(([name]) =>
+            name.startsWith("zerobus_reconnects")
+          )
           // What a second attempt fails with comes after the first one's loss.
           const before: ReadonlyArray<readonly [string, number]> =
             second !== undefined || more.headersProvider !== undefined
@@ -539,26 +607,30 @@ describe("gauges", () => {
     )
   )
 
-  it.effect("keep the stream's name over its connections, also when the first attempts to open it failed", () =>
-    isolated(
-      Effect.gen(function* () {
-        const { server, zerobus } = yield* A.client(A.refusing(code.UNAVAILABLE), A.silent)
-        const opening = yield* A.started(zerobus.createStream(A.table, options))
-        assert.deepStrictEqual(yield* observe, { "zerobus_reconnects{cause=ServerUnavailable}": 1 })
-        yield* A.advance(10)
-        const stream = opening.value()
-        assert.strictEqual(stream.streamId, "session-1")
-        yield* stream.ingestRecord(A.record(0))
-        yield* A.settle
-        server.last.cut()
-        yield* A.advance(10)
-        assert.strictEqual(yield* stream.sessionId, "session-2")
-        assert.deepStrictEqual(gaugesOf(yield* observe), {
-          "zerobus_records_in_flight{stream=session-1}": 1,
-          "zerobus_bytes_in_flight{stream=session-1}": SINGLE
+  it.effect(
+    "keep the stream's name over its connections, also when the first attempts to open it failed",
+    () =>
+      isolated(
+        Effect.gen(function* () {
+          const { server, zerobus } = yield* A.client(A.refusing(code.UNAVAILABLE), A.silent)
+          const opening = yield* A.started(zerobus.createStream(A.table, options))
+          assert.deepStrictEqual(yield* observe, {
+            "zerobus_reconnects{cause=ServerUnavailable}": 1
+          })
+          yield* A.advance(10)
+          const stream = opening.value()
+          assert.strictEqual(stream.streamId, "session-1")
+          yield* stream.ingestRecord(A.record(0))
+          yield* A.settle
+          server.last.cut()
+          yield* A.advance(10)
+          assert.strictEqual(yield* stream.sessionId, "session-2")
+          assert.deepStrictEqual(gaugesOf(yield* observe), {
+            "zerobus_records_in_flight{stream=session-1}": 1,
+            "zerobus_bytes_in_flight{stream=session-1}": SINGLE
+          })
         })
-      })
-    )
+      )
   )
 
   it.effect("have the name that the stream gives itself where the server gives none", () =>
@@ -628,22 +700,28 @@ const oauth = (answers: ReadonlyArray<TokenAnswer>) =>
   })
 
 describe("token mints", () => {
-  it.live("are counted by outcome, once for all who share one, and not when the token is at hand", () =>
-    isolated(
-      Effect.gen(function* () {
-        const { ask, tokens } = yield* oauth([{ status: 503, body: "down" }, { status: 401, body: "no" }, minted("t")])
-        assert.strictEqual((yield* Effect.flip(ask))._tag, "Retryable")
-        assert.deepStrictEqual(yield* observe, { "zerobus_token_mints{outcome=failed}": 1 })
-        assert.strictEqual((yield* Effect.flip(ask))._tag, "InvalidToken")
-        yield* Effect.all([ask, ask, ask], { concurrency: "unbounded" })
-        yield* ask
-        assert.strictEqual(tokens.requests.length, 3)
-        assert.deepStrictEqual(yield* observe, {
-          "zerobus_token_mints{outcome=failed}": 2,
-          "zerobus_token_mints{outcome=minted}": 1
+  it.live(
+    "are counted by outcome, once for all who share one, and not when the token is at hand",
+    () =>
+      isolated(
+        Effect.gen(function* () {
+          const { ask, tokens } = yield* oauth([
+            { status: 503, body: "down" },
+            { status: 401, body: "no" },
+            minted("t")
+          ])
+          assert.strictEqual((yield* Effect.flip(ask))._tag, "Retryable")
+          assert.deepStrictEqual(yield* observe, { "zerobus_token_mints{outcome=failed}": 1 })
+          assert.strictEqual((yield* Effect.flip(ask))._tag, "InvalidToken")
+          yield* Effect.all([ask, ask, ask], { concurrency: "unbounded" })
+          yield* ask
+          assert.strictEqual(tokens.requests.length, 3)
+          assert.deepStrictEqual(yield* observe, {
+            "zerobus_token_mints{outcome=failed}": 2,
+            "zerobus_token_mints{outcome=minted}": 1
+          })
         })
-      })
-    )
+      )
   )
 
   it.effect("that are not answered failed when their limit is reached", () =>
@@ -666,16 +744,20 @@ describe("token mints", () => {
 })
 
 describe("the list of metrics", () => {
-  it("holds those that were reported in these runs, and no other; each with a description and a unit in its name", () => {
-    const listed = Object.values(ZerobusMetrics)
-    assert.deepStrictEqual([...seenNames].sort(), listed.map(({ id }) => id).sort())
-    for (const { description, id, type } of listed) {
-      assert.match(id, /^zerobus_[a-z_]+$/)
-      assert.isAbove(description?.length ?? 0, 10, id)
-      assert.strictEqual(type === "Histogram", id.endsWith("_ms"), id)
-      assert.strictEqual(type === "Gauge", id.includes("in_flight"), id)
+  it(
+    "holds those that were reported in these runs, and no other; each with a description and a " +
+      "unit in its name",
+    () => {
+      const listed = Object.values(ZerobusMetrics)
+      assert.deepStrictEqual([...seenNames].sort(), listed.map(({ id }) => id).sort())
+      for (const { description, id, type } of listed) {
+        assert.match(id, /^zerobus_[a-z_]+$/)
+        assert.isAbove(description?.length ?? 0, 10, id)
+        assert.strictEqual(type === "Histogram", id.endsWith("_ms"), id)
+        assert.strictEqual(type === "Gauge", id.includes("in_flight"), id)
+      }
     }
-  })
+  )
 })
 
 describe("the registry", () => {

@@ -1,6 +1,6 @@
 /**
- * Programs that throw when a call of a stream ends: everybody else is answered as if nothing had happened, and what was thrown is an
- * uncaught error of a task of its own.
+ * Programs that throw when a call of a stream ends: everybody else is answered as if nothing had
+ * happened, and what was thrown is an uncaught error of a task of its own.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Option, Scope, Stream } from "effect"
@@ -14,7 +14,10 @@ type JsonStream = ZerobusStream<TableProperties.JsonRecord>
 
 /** The calls that wait, by name; all of them end with the stream at the latest. */
 const calls: Readonly<
-  Record<string, (stream: JsonStream, acks: ReadonlyArray<RecordAck>) => Effect.Effect<unknown, unknown>>
+  Record<
+    string,
+    (stream: JsonStream, acks: ReadonlyArray<RecordAck>) => Effect.Effect<unknown, unknown>
+  >
 > = {
   "await": (_, acks) => acks[2]!.await,
   "waitForOffset": (stream) => stream.waitForOffset(Offset(3)),
@@ -39,7 +42,10 @@ describe("a program that throws when its call ends", () => {
             const scope = yield* Scope.make()
             const { server, stream } = yield* A.open(
               { batching: "off", maxInflightRecords: 5, flushTimeout: 10_000, recovery: false },
-              { onMessage: (connection, { wireOffset }) => void (holds || connection.ack(wireOffset)) }
+              {
+                onMessage: (connection, { wireOffset }) =>
+                  void (holds || connection.ack(wireOffset))
+              }
             ).pipe(Scope.provide(scope))
             const acks: Array<RecordAck> = []
             for (let n = 0; n < 5; n++) acks.push(yield* stream.ingestRecord(A.record(n)))
@@ -65,7 +71,10 @@ describe("a program that throws when its call ends", () => {
             else {
               holds = false
               server.last.ack(4)
-              yield* A.until("the waits for room end", () => told.get("a batch's wait for room")!.length === 3)
+              yield* A.until(
+                "the waits for room end",
+                () => told.get("a batch's wait for room")!.length === 3
+              )
               if (end === "close") yield* stream.close
             }
             yield* Scope.close(scope, Exit.void)
@@ -127,7 +136,10 @@ describe("a program that throws when its call ends", () => {
         }
         yield* A.until("all are told", () => ends.length === 10)
         yield* A.turn
-        assert.deepStrictEqual([new Set(ends).size, ends[0], reported.uncaught.length], [1, "Success", 4])
+        assert.deepStrictEqual(
+          [new Set(ends).size, ends[0], reported.uncaught.length],
+          [1, "Success", 4]
+        )
       }).pipe(Effect.scoped)
     )
   )

@@ -1,4 +1,7 @@
-/** Streams that follow the columns of their table, against a local server that changes it under them. */
+/**
+ * Streams that follow the columns of their table, against a local server that changes it under
+ * them.
+ */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Layer } from "effect"
@@ -57,40 +60,46 @@ const sessions = ZerobusLocal.use((local) =>
 
 describe('onSchemaChange: "reopen"', () => {
   for (const recordType of ["json", "proto"] as const) {
-    it.live(`follows columns that are added under a running ${recordType} stream, in order, also from a cache`, () =>
-      onServer(
-        Effect.gen(function* () {
-          const zerobus = yield* Zerobus
-          const table = yield* Table.fromCatalog(name, { recordType })
-          const old = yield* Table.fromCatalog(name, { recordType })
-          yield* zerobus.withStream(table, reopen, (stream) =>
-            Effect.gen(function* () {
-              for (let id = 0; id < 100; id++) yield* stream.ingestRecord({ id: BigInt(id) })
-              yield* addColumns("note STRING, place.alt INT")
-              yield* stream.ingestRecord({ id: 100n, note: "new" })
-              yield* stream.ingestRecords([{ id: 101n, place: { lat: 1, alt: 7 } }, { id: 102n }])
-              yield* stream.ingestRecord({ id: 103n })
-              yield* stream.flush
-            })
-          )
-          // Another stream of a table that was read before is not changed by it.
-          yield* zerobus.withStream(old, (stream) =>
-            Effect.map(Effect.flip(stream.ingestRecord({ id: 1n, note: "x" })), ({ _tag }) =>
-              assert.strictEqual(_tag, "InvalidArgument")
+    it.live(
+      `follows columns that are added under a running ${recordType} stream, in order, also from ` +
+        `a cache`,
+      () =>
+        onServer(
+          Effect.gen(function* () {
+            const zerobus = yield* Zerobus
+            const table = yield* Table.fromCatalog(name, { recordType })
+            const old = yield* Table.fromCatalog(name, { recordType })
+            yield* zerobus.withStream(table, reopen, (stream) =>
+              Effect.gen(function* () {
+                for (let id = 0; id < 100; id++) yield* stream.ingestRecord({ id: BigInt(id) })
+                yield* addColumns("note STRING, place.alt INT")
+                yield* stream.ingestRecord({ id: 100n, note: "new" })
+                yield* stream.ingestRecords([{ id: 101n, place: { lat: 1, alt: 7 } }, { id: 102n }])
+                yield* stream.ingestRecord({ id: 103n })
+                yield* stream.flush
+              })
             )
-          )
-          const stored = yield* rows
-          assert.deepStrictEqual(
-            stored.map(({ id }) => Number(id)),
-            Array.from({ length: 104 }, (_, id) => id)
-          )
-          assert.deepStrictEqual([stored[99]!["note"] ?? null, stored[100]!["note"]], [null, "new"])
-          assert.deepStrictEqual(stored[101]!["place"], { lat: 1, alt: 7 })
-          // One more for the new columns, and that of the other stream.
-          assert.strictEqual(yield* sessions, 3)
-        }),
-        { timeToLive: "1 hour" }
-      )
+            // Another stream of a table that was read before is not changed by it.
+            yield* zerobus.withStream(old, (stream) =>
+              Effect.map(Effect.flip(stream.ingestRecord({ id: 1n, note: "x" })), ({ _tag }) =>
+                assert.strictEqual(_tag, "InvalidArgument")
+              )
+            )
+            const stored = yield* rows
+            assert.deepStrictEqual(
+              stored.map(({ id }) => Number(id)),
+              Array.from({ length: 104 }, (_, id) => id)
+            )
+            assert.deepStrictEqual(
+              [stored[99]!["note"] ?? null, stored[100]!["note"]],
+              [null, "new"]
+            )
+            assert.deepStrictEqual(stored[101]!["place"], { lat: 1, alt: 7 })
+            // One more for the new columns, and that of the other stream.
+            assert.strictEqual(yield* sessions, 3)
+          }),
+          { timeToLive: "1 hour" }
+        )
     )
   }
 
@@ -142,34 +151,47 @@ describe('onSchemaChange: "reopen"', () => {
     )
   )
 
-  it.live("answers a mismatch with one session per offset, before the search for a refused record", () =>
-    onServer(
-      Effect.gen(function* () {
-        const local = yield* ZerobusLocal
-        const zerobus = yield* Zerobus
-        const table = TableProperties.json(name)
-        const { code: _, ...mismatch } = schemaMismatch("the table changed", ["FIELD_NOT_IN_TABLE"])
-        const refusal = { ...mismatch, status: "INVALID_ARGUMENT" } as const
-        const send = (options: object, count: number) =>
-          zerobus.withStream(table, { ...reopen, ...options }, (stream) =>
-            Effect.gen(function* () {
-              for (let id = 0; id < count; id++) yield* stream.ingestRecord({ id })
-              yield* stream.flush
-            })
+  it.live(
+    "answers a mismatch with one session per offset, before the search for a refused record",
+    () =>
+      onServer(
+        Effect.gen(function* () {
+          const local = yield* ZerobusLocal
+          const zerobus = yield* Zerobus
+          const table = TableProperties.json(name)
+          const { code: _, ...mismatch } = schemaMismatch("the table changed", [
+            "FIELD_NOT_IN_TABLE"
+          ])
+          const refusal = { ...mismatch, status: "INVALID_ARGUMENT" } as const
+          const send = (options: object, count: number) =>
+            zerobus.withStream(table, { ...reopen, ...options }, (stream) =>
+              Effect.gen(function* () {
+                for (let id = 0; id < count; id++) yield* stream.ingestRecord({ id })
+                yield* stream.flush
+              })
+            )
+          // One refusal, of the session that opens and of a record: each has one more session.
+          yield* local.inject({ tableName: name }, Faults.reject({ ...refusal, times: 1 }))
+          yield* local.inject(
+            { tableName: name },
+            Faults.fail({ ...refusal, nth: 3, connection: 2 })
           )
-        // One refusal, of the session that opens and of a record: each has one more session.
-        yield* local.inject({ tableName: name }, Faults.reject({ ...refusal, times: 1 }))
-        yield* local.inject({ tableName: name }, Faults.fail({ ...refusal, nth: 3, connection: 2 }))
-        yield* send({ batching: "off" }, 10)
-        assert.sameMembers([...new Set((yield* rows).map(({ id }) => Number(id)))], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
-        assert.strictEqual(yield* sessions, 3)
-        // Refused again: the same as without the option.
-        yield* local.inject({ tableName: name }, Faults.reject({ ...refusal, times: 2 }))
-        assert.strictEqual((yield* Effect.flip(send({}, 1)))._tag, "SchemaMismatch")
-        yield* local.inject({ tableName: name }, Faults.reject({ ...refusal, times: 1 }))
-        assert.strictEqual((yield* Effect.flip(send({ onSchemaChange: "fail" }, 1)))._tag, "SchemaMismatch")
-      })
-    )
+          yield* send({ batching: "off" }, 10)
+          assert.sameMembers(
+            [...new Set((yield* rows).map(({ id }) => Number(id)))],
+            [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+          )
+          assert.strictEqual(yield* sessions, 3)
+          // Refused again: the same as without the option.
+          yield* local.inject({ tableName: name }, Faults.reject({ ...refusal, times: 2 }))
+          assert.strictEqual((yield* Effect.flip(send({}, 1)))._tag, "SchemaMismatch")
+          yield* local.inject({ tableName: name }, Faults.reject({ ...refusal, times: 1 }))
+          assert.strictEqual(
+            (yield* Effect.flip(send({ onSchemaChange: "fail" }, 1)))._tag,
+            "SchemaMismatch"
+          )
+        })
+      )
   )
 })
 
@@ -179,36 +201,44 @@ describe("a table from the catalog", () => {
     type: { _tag: tag },
     nullable
   })
-  it.effect("is read again without the cache, and has a new form for columns that old records fit", () =>
-    Effect.gen(function* () {
-      let columns = [column("id", "BigInt", false), column("temp", "Int")]
-      const asked: Array<boolean | undefined> = []
-      const answer = (options?: { readonly fresh?: boolean | undefined }) =>
-        Effect.sync(() => {
-          asked.push(options?.fresh)
-          return { definition: { name, columns } } as unknown as CatalogTable
-        })
-      const catalog = { getTable: (_: string, options?: object) => answer(options) } as unknown as UnityCatalogShape
-      const table = yield* Effect.provideService(Table.fromCatalog(name), UnityCatalog, catalog)
-      const reread = rereadOf(table)!
-      assert.isUndefined(yield* reread)
-      columns = [...columns, column("note", "String")]
-      const next = yield* reread
-      assert.isAbove(next!.descriptor!.length, table.descriptor!.length)
-      // From there on it is the next form that is compared.
-      assert.isUndefined(yield* rereadOf(next!)!)
-      const [id, temp, note] = columns as [(typeof columns)[0], (typeof columns)[0], (typeof columns)[0]]
-      for (const changed of [
-        [id, note],
-        [id, column("temp", "String"), note],
-        [id, temp, note, column("must", "Int", false)]
-      ]) {
-        columns = changed
+  it.effect(
+    "is read again without the cache, and has a new form for columns that old records fit",
+    () =>
+      Effect.gen(function* () {
+        let columns = [column("id", "BigInt", false), column("temp", "Int")]
+        const asked: Array<boolean | undefined> = []
+        const answer = (options?: { readonly fresh?: boolean | undefined }) =>
+          Effect.sync(() => {
+            asked.push(options?.fresh)
+            return { definition: { name, columns } } as unknown as CatalogTable
+          })
+        const catalog = {
+          getTable: (_: string, options?: object) => answer(options)
+        } as unknown as UnityCatalogShape
+        const table = yield* Effect.provideService(Table.fromCatalog(name), UnityCatalog, catalog)
+        const reread = rereadOf(table)!
         assert.isUndefined(yield* reread)
-      }
-      assert.deepStrictEqual(asked, [undefined, true, true, true, true, true, true])
-      assert.isUndefined(rereadOf(TableProperties.json(name)))
-    })
+        columns = [...columns, column("note", "String")]
+        const next = yield* reread
+        assert.isAbove(next!.descriptor!.length, table.descriptor!.length)
+        // From there on it is the next form that is compared.
+        assert.isUndefined(yield* rereadOf(next!)!)
+        const [id, temp, note] = columns as [
+          (typeof columns)[0],
+          (typeof columns)[0],
+          (typeof columns)[0]
+        ]
+        for (const changed of [
+          [id, note],
+          [id, column("temp", "String"), note],
+          [id, temp, note, column("must", "Int", false)]
+        ]) {
+          columns = changed
+          assert.isUndefined(yield* reread)
+        }
+        assert.deepStrictEqual(asked, [undefined, true, true, true, true, true, true])
+        assert.isUndefined(rereadOf(TableProperties.json(name)))
+      })
   )
 })
 

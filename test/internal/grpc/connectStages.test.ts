@@ -1,5 +1,6 @@
 /**
- * What a connect timeout says: the stage in which the attempt hung. Each stage is a real socket that goes so far and no further.
+ * What a connect timeout says: the stage in which the attempt hung. Each stage is a real socket
+ * that goes so far and no further.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted, type Scope } from "effect"
@@ -16,7 +17,10 @@ import { scriptedGrpc } from "../../support/scriptedGrpc.ts"
 import { ScriptedServer } from "../../support/scriptedServer.ts"
 import { tokenServer } from "../../support/tokenServer.ts"
 
-/** A way to hang: the client's settings, what is waited for, and how many attempts have come that far. */
+/**
+ * A way to hang: the client's settings, what is waited for, and how many attempts have come that
+ * far.
+ */
 interface Hanging {
   readonly endpoint: string
   readonly options?: Partial<ZerobusOptions>
@@ -72,15 +76,21 @@ const fullPort = Effect.gen(function* () {
         return worker.terminate()
       })
   )
-  const port = yield* Effect.promise(() => new Promise<number>((resolve) => worker.once("message", resolve)))
+  const port = yield* Effect.promise(
+    () => new Promise<number>((resolve) => worker.once("message", resolve))
+  )
   yield* Effect.acquireRelease(
-    Effect.sync(() => Array.from({ length: 16 }, () => Net.connect(port, "127.0.0.1").on("error", () => {}))),
+    Effect.sync(() =>
+      Array.from({ length: 16 }, () => Net.connect(port, "127.0.0.1").on("error", () => {}))
+    ),
     (sockets) => Effect.sync(() => sockets.forEach((socket) => socket.destroy()))
   )
   return port
 })
 
-const proxied = (port: number, scheme = "http") => ({ proxy: Redacted.make(`${scheme}://127.0.0.1:${port}`) })
+const proxied = (port: number, scheme = "http") => ({
+  proxy: Redacted.make(`${scheme}://127.0.0.1:${port}`)
+})
 
 const stages: Readonly<Record<string, Effect.Effect<Hanging, never, Scope.Scope>>> = {
   "the headers provider": Effect.sync(() => {
@@ -185,23 +195,31 @@ const stages: Readonly<Record<string, Effect.Effect<Hanging, never, Scope.Scope>
 describe("an attempt that takes too long", () => {
   for (const connectionPerStream of [true, false]) {
     for (const [stage, hanging] of Object.entries(stages)) {
-      it.effect(`${connectionPerStream ? "on its own connection" : "on a shared one"} names ${stage}`, () =>
-        Effect.gen(function* () {
-          const { arrived, endpoint, options, waitingFor } = yield* hanging
-          const given = realOptions(endpoint, { ...options, connectionPerStream })
-          const zerobus = Context.get(yield* Layer.build(Zerobus.layer(given)), Zerobus)
-          const streams = yield* Effect.all([1, 2].map(() => A.started(zerobus.createStream(A.table))))
-          // The create requests of a shared connection arrive on one of two streams each, what is below on one.
-          const due = connectionPerStream || stage === "the answer" || stage === "the headers provider" ? 2 : 1
-          yield* A.until("all attempts have come that far", () => arrived() >= due)
-          yield* A.advance(15_000)
-          for (const stream of streams) {
-            const { message, reason } = A.tagged(stream.error(), "Retryable")
-            assert.strictEqual(reason._tag, "ConnectTimeout")
-            const took = "Opening the stream took longer than 15000 ms (recoveryTimeout)"
-            assert.strictEqual(message, `${took}, waiting for ${waitingFor}.`)
-          }
-        })
+      it.effect(
+        `${connectionPerStream ? "on its own connection" : "on a shared one"} names ${stage}`,
+        () =>
+          Effect.gen(function* () {
+            const { arrived, endpoint, options, waitingFor } = yield* hanging
+            const given = realOptions(endpoint, { ...options, connectionPerStream })
+            const zerobus = Context.get(yield* Layer.build(Zerobus.layer(given)), Zerobus)
+            const streams = yield* Effect.all(
+              [1, 2].map(() => A.started(zerobus.createStream(A.table)))
+            )
+            // The create requests of a shared connection arrive on one of two streams each, what is
+            // below on one.
+            const due =
+              connectionPerStream || stage === "the answer" || stage === "the headers provider"
+                ? 2
+                : 1
+            yield* A.until("all attempts have come that far", () => arrived() >= due)
+            yield* A.advance(15_000)
+            for (const stream of streams) {
+              const { message, reason } = A.tagged(stream.error(), "Retryable")
+              assert.strictEqual(reason._tag, "ConnectTimeout")
+              const took = "Opening the stream took longer than 15000 ms (recoveryTimeout)"
+              assert.strictEqual(message, `${took}, waiting for ${waitingFor}.`)
+            }
+          })
       )
     }
   }
@@ -211,9 +229,14 @@ describe("several attempts at once", () => {
   it.live("wait for what the one waits for that came furthest and has not ended", () =>
     Effect.gen(function* () {
       const { heard, port } = yield* silentServer
-      const endpoint = yield* Effect.fromResult(parseEndpoint(`https://127.0.0.1:${port}`, "The endpoint"))
+      const endpoint = yield* Effect.fromResult(
+        parseEndpoint(`https://127.0.0.1:${port}`, "The endpoint")
+      )
       const credentials = new RouteCredentials(yield* routeTo(endpoint, { proxy: false }, "h2"))
-      const [first, second] = [credentials._createSecureConnector(), credentials._createSecureConnector()]
+      const [first, second] = [
+        credentials._createSecureConnector(),
+        credentials._createSecureConnector()
+      ]
       assert.strictEqual(credentials.waitingFor(), "the address of 127.0.0.1 (name resolution)")
       yield* Effect.promise(() => first.waitForReady())
       const socket = Net.connect(port, "127.0.0.1")

@@ -1,6 +1,6 @@
 /**
- * Frames of a call put together: each message arrives once, in order and whole however the bytes are
- * cut, and memory is used again for released messages only.
+ * Frames of a call put together: each message arrives once, in order and whole however the bytes
+ * are cut, and memory is used again for released messages only.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { FrameSplitter } from "../../../src/internal/grpc/frameSplitter.ts"
@@ -35,9 +35,14 @@ describe("frames of a call", () => {
         return true
       })
       const longest = 1 + below([30, 20_000, 70_000][round % 3]!)
-      feed(splitter, Buffer.concat(messages.map((message) => frame(message))), () => 1 + below(longest))
+      feed(
+        splitter,
+        Buffer.concat(messages.map((message) => frame(message))),
+        () => 1 + below(longest)
+      )
       assert.strictEqual(arrived, messages.length)
-      for (const [n, message] of kept) assert.isTrue(message.equals(messages[n]!), `message ${n} of round ${round}`)
+      for (const [n, message] of kept)
+        assert.isTrue(message.equals(messages[n]!), `message ${n} of round ${round}`)
     }
   })
 
@@ -71,31 +76,35 @@ describe("frames of a call", () => {
     assert.notStrictEqual(memories[1], memories[0])
   })
 
-  it("name the memory of a chunk with a message that was not released, and where an unfinished one begins", () => {
-    const used: Array<ArrayBufferLike> = []
-    const splitter: FrameSplitter = new FrameSplitter(
-      limit,
-      (message) => {
-        if (message[0] === 1) splitter.release(message)
-        return true
-      },
-      (memory) => void used.push(memory)
-    )
-    const chunk = (...bytes: ReadonlyArray<Uint8Array>) => {
-      const whole = new Uint8Array(Buffer.concat(bytes))
-      return Buffer.from(whole.buffer)
+  it(
+    "name the memory of a chunk with a message that was not released, and where an unfinished " +
+      "one begins",
+    () => {
+      const used: Array<ArrayBufferLike> = []
+      const splitter: FrameSplitter = new FrameSplitter(
+        limit,
+        (message) => {
+          if (message[0] === 1) splitter.release(message)
+          return true
+        },
+        (memory) => void used.push(memory)
+      )
+      const chunk = (...bytes: ReadonlyArray<Uint8Array>) => {
+        const whole = new Uint8Array(Buffer.concat(bytes))
+        return Buffer.from(whole.buffer)
+      }
+      const released = chunk(frame(Buffer.from([1])), frame(Buffer.from([1, 2])))
+      splitter.split(released)
+      assert.deepStrictEqual(used, [])
+      const held = chunk(frame(Buffer.from([2])), frame(Buffer.from([1, 5])).subarray(0, 6))
+      splitter.split(held)
+      assert.strictEqual(used[0], held.buffer)
+      assert.strictEqual(splitter.unfinished, held.buffer)
+      splitter.split(chunk(Buffer.from([5])))
+      assert.isUndefined(splitter.unfinished)
+      assert.lengthOf(used, 1)
     }
-    const released = chunk(frame(Buffer.from([1])), frame(Buffer.from([1, 2])))
-    splitter.split(released)
-    assert.deepStrictEqual(used, [])
-    const held = chunk(frame(Buffer.from([2])), frame(Buffer.from([1, 5])).subarray(0, 6))
-    splitter.split(held)
-    assert.strictEqual(used[0], held.buffer)
-    assert.strictEqual(splitter.unfinished, held.buffer)
-    splitter.split(chunk(Buffer.from([5])))
-    assert.isUndefined(splitter.unfinished)
-    assert.lengthOf(used, 1)
-  })
+  )
 
   it("stop behind a message after which none may follow, and go on with the rest", () => {
     const read: Array<number> = []

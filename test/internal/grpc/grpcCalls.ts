@@ -4,7 +4,12 @@
  */
 import * as Grpc from "@grpc/grpc-js"
 import { Context, Effect, Layer, Queue, Redacted, References } from "effect"
-import { GrpcTransport, Transport, type TransportFailure, type ZerobusOptions } from "effect-zerobus"
+import {
+  GrpcTransport,
+  Transport,
+  type TransportFailure,
+  type ZerobusOptions
+} from "effect-zerobus"
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net"
 import { createServer as createTlsServer } from "node:tls"
 import type { ServerCertificates } from "../../../src/local/endpoints/certificates.ts"
@@ -39,7 +44,10 @@ export const endOfCall = (
     const { makeBidiStreamRequest } = Grpc.Client.prototype
     yield* Effect.acquireRelease(
       Effect.sync(() => {
-        Grpc.Client.prototype.makeBidiStreamRequest = function (this: Grpc.Client, ...given: Array<unknown>) {
+        Grpc.Client.prototype.makeBidiStreamRequest = function (
+          this: Grpc.Client,
+          ...given: Array<unknown>
+        ) {
           const call: Call = Reflect.apply(makeBidiStreamRequest, this, given)
           made = call.once("status", (status) => (details = status.details))
           return call
@@ -59,7 +67,8 @@ export const endOfCall = (
       Effect.forever,
       Effect.flip
     )
-    if (failure._tag === "Done" || details === undefined) return yield* Effect.die("the call ended with OK")
+    if (failure._tag === "Done" || details === undefined)
+      return yield* Effect.die("the call ended with OK")
     return { details, failure }
   }).pipe(Effect.scoped, Effect.orDie, Effect.provideService(References.MinimumLogLevel, "None"))
 
@@ -84,7 +93,10 @@ export const faulty = (
     ({ close }) => Effect.promise(close)
   )
 
-/** A call to a listener that does this with each connection; it speaks TLS where it has certificates. */
+/**
+ * A call to a listener that does this with each connection; it speaks TLS where it has
+ * certificates.
+ */
 export const listening = (
   scheme: "http" | "https",
   greet: (socket: Socket) => void,
@@ -98,14 +110,19 @@ export const listening = (
         certificates === undefined
           ? createServer(greet)
           : createTlsServer(
-              { cert: certificates.cert, key: Redacted.value(certificates.key), ALPNProtocols: ["h2"] },
+              {
+                cert: certificates.cert,
+                key: Redacted.value(certificates.key),
+                ALPNProtocols: ["h2"]
+              },
               greet
             )
       server.on("tlsClientError", () => {})
       server.on("connection", (socket: Socket) => sockets.add(socket.on("error", () => {})))
       server.listen(0, "127.0.0.1", () => resume(Effect.succeed({ server, sockets })))
     }),
-    ({ server }) => endOfCall(`${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`, options),
+    ({ server }) =>
+      endOfCall(`${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`, options),
     ({ server, sockets }) =>
       Effect.sync(() => {
         for (const socket of sockets) socket.destroy()

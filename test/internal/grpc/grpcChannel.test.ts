@@ -1,6 +1,6 @@
 /**
- * The connections of a channel: refused TLS handshakes, connections that the client closes while they
- * open, endpoints that cannot be reached.
+ * The connections of a channel: refused TLS handshakes, connections that the client closes while
+ * they open, endpoints that cannot be reached.
  */
 import * as Grpc from "@grpc/grpc-js"
 import { assert, describe, it } from "@effect/vitest"
@@ -46,7 +46,10 @@ describe("a refused TLS handshake", () => {
     new RouteCredentials({
       endpoint: { secure: true, host: "127.0.0.1", port, origin: `https://127.0.0.1:${port}` },
       proxy: undefined,
-      security: { context: createSecureContext(ca === undefined ? {} : { ca }), serverName: undefined },
+      security: {
+        context: createSecureContext(ca === undefined ? {} : { ca }),
+        serverName: undefined
+      },
       protocol: "h2"
     })
   const socketTo = (port: number) =>
@@ -66,7 +69,10 @@ describe("a refused TLS handshake", () => {
       const socket = yield* socketTo(port)
       const attempt = yield* Effect.exit(Effect.tryPromise(() => connector.connect(socket)))
       assert.isTrue(Exit.isFailure(attempt))
-      assert.deepInclude(credentials.latestFailure, { tls: true, code: "UNABLE_TO_VERIFY_LEAF_SIGNATURE" })
+      assert.deepInclude(credentials.latestFailure, {
+        tls: true,
+        code: "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
+      })
     }).pipe(Effect.scoped)
   )
 
@@ -77,7 +83,9 @@ describe("a refused TLS handshake", () => {
       const credentials = credentialsFor(trusted.port, good.ca)
       const connector = credentials._createSecureConnector()
       const broken = yield* socketTo(untrusted.port)
-      assert.isTrue(Exit.isFailure(yield* Effect.exit(Effect.tryPromise(() => connector.connect(broken)))))
+      assert.isTrue(
+        Exit.isFailure(yield* Effect.exit(Effect.tryPromise(() => connector.connect(broken))))
+      )
       const socket = yield* socketTo(trusted.port)
       const connected = yield* Effect.promise(() => connector.connect(socket))
       assert.isTrue(connected.secure)
@@ -169,7 +177,10 @@ describe("connections", () => {
           () => "connected",
           () => "refused"
         )
-        assert.deepStrictEqual(yield* Effect.promise(() => Promise.all([underWay, late])), ["refused", "refused"])
+        assert.deepStrictEqual(yield* Effect.promise(() => Promise.all([underWay, late])), [
+          "refused",
+          "refused"
+        ])
         // grpc-js destroys what its connector refused.
         for (const socket of [before, during]) socket.destroy()
       }
@@ -186,8 +197,18 @@ describe("connections", () => {
         (listening) => Effect.sync(() => listening.close())
       )
       const { port } = listener.address() as AddressInfo
-      const endpoint = { secure: false, host: "127.0.0.1", port, origin: `http://127.0.0.1:${port}` }
-      const credentials = new RouteCredentials({ endpoint, proxy: undefined, security: undefined, protocol: "h2" })
+      const endpoint = {
+        secure: false,
+        host: "127.0.0.1",
+        port,
+        origin: `http://127.0.0.1:${port}`
+      }
+      const credentials = new RouteCredentials({
+        endpoint,
+        proxy: undefined,
+        security: undefined,
+        protocol: "h2"
+      })
       const connector = credentials._createSecureConnector()
       const open = Effect.promise(
         () =>
@@ -207,17 +228,25 @@ describe("connections", () => {
 })
 
 describe("an endpoint that cannot be reached", () => {
-  it.live("gives an error that says what to do: nothing listens there, or it does not speak TLS", () =>
-    Effect.gen(function* () {
-      const { port } = yield* scriptedGrpc(new ScriptedServer([{}]))
-      const opening = (url: string) =>
-        Effect.flatMap(realClient(url, { stream: { recovery: false } }), (zerobus) =>
-          Effect.flip(zerobus.createStream(A.table))
+  it.live(
+    "gives an error that says what to do: nothing listens there, or it does not speak TLS",
+    () =>
+      Effect.gen(function* () {
+        const { port } = yield* scriptedGrpc(new ScriptedServer([{}]))
+        const opening = (url: string) =>
+          Effect.flatMap(realClient(url, { stream: { recovery: false } }), (zerobus) =>
+            Effect.flip(zerobus.createStream(A.table))
+          )
+        const plain = A.tagged(yield* opening(`https://127.0.0.1:${port}`), "TlsFailure")
+        assert.match(
+          plain.message,
+          /wrong version number\. The other side does not speak TLS: .*http:/
         )
-      const plain = A.tagged(yield* opening(`https://127.0.0.1:${port}`), "TlsFailure")
-      assert.match(plain.message, /wrong version number\. The other side does not speak TLS: .*http:/)
-      const nobody = A.tagged(yield* opening("http://127.0.0.1:1"), "Retryable")
-      assert.match(nobody.message, /No connection .* could be made: .*ECONNREFUSED.*\. Check the endpoint/)
-    })
+        const nobody = A.tagged(yield* opening("http://127.0.0.1:1"), "Retryable")
+        assert.match(
+          nobody.message,
+          /No connection .* could be made: .*ECONNREFUSED.*\. Check the endpoint/
+        )
+      })
   )
 })

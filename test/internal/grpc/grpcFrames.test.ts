@@ -1,6 +1,7 @@
 /**
- * Requests that leave from where they lie: that it happens with the installed grpc-js, that they arrive unchanged, and that memory
- * which is used again never shows up on a connection that was given up.
+ * Requests that leave from where they lie: that it happens with the installed grpc-js, that they
+ * arrive unchanged, and that memory which is used again never shows up on a connection that was
+ * given up.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Queue, Scope } from "effect"
@@ -101,7 +102,10 @@ const slowPath = (target: number) =>
 
 const open = (port: number, connectionPerStream = true) =>
   Effect.gen(function* () {
-    const layer = GrpcTransport.layer({ serverEndpoint: `http://127.0.0.1:${port}`, connectionPerStream })
+    const layer = GrpcTransport.layer({
+      serverEndpoint: `http://127.0.0.1:${port}`,
+      connectionPerStream
+    })
     const transport = Context.get(yield* Layer.build(layer), Transport)
     return yield* transport.open({})
   })
@@ -129,7 +133,8 @@ const messagesOf = (bytes: Buffer): ReadonlyArray<Buffer> => {
 }
 
 /** A request of so many bytes with room in front, in a buffer of its own. */
-const requestOf = (size: number, fill: number): Uint8Array => Buffer.alloc(FREE_ROOM + size, fill).subarray(FREE_ROOM)
+const requestOf = (size: number, fill: number): Uint8Array =>
+  Buffer.alloc(FREE_ROOM + size, fill).subarray(FREE_ROOM)
 
 const content = (messages: ReadonlyArray<Uint8Array>) =>
   messages.map((message) => [message.length, message[0], message.at(-1)])
@@ -137,7 +142,8 @@ const content = (messages: ReadonlyArray<Uint8Array>) =>
 describe("requests sent from where they lie", () => {
   for (const connectionPerStream of [true, false]) {
     it.live(
-      `arrive unchanged and in order, ${connectionPerStream ? "framed in place" : "copied on a shared connection"}`,
+      `arrive unchanged and in order, ` +
+        `${connectionPerStream ? "framed in place" : "copied on a shared connection"}`,
       () =>
         Effect.gen(function* () {
           const server = yield* peer()
@@ -145,7 +151,9 @@ describe("requests sent from where they lie", () => {
           const call = yield* open(server.port, connectionPerStream).pipe(Scope.provide(scope))
           call.sendUnsafe(Uint8Array.from([1, 2, 3]))
           yield* Queue.take(call.responses)
-          const requests = [10, 300_000, 1, 70_000, 0, 5, 1_000_000].map((size, n) => requestOf(size, n + 1))
+          const requests = [10, 300_000, 1, 70_000, 0, 5, 1_000_000].map((size, n) =>
+            requestOf(size, n + 1)
+          )
           const before = requests.map((request) => request.buffer.slice(0))
           for (const request of requests) {
             if (!call.sendUnsafe(request, FREE_ROOM)) yield* call.writable
@@ -155,8 +163,11 @@ describe("requests sent from where they lie", () => {
           const [first, ...rest] = messagesOf(server.bytes())
           assert.deepStrictEqual([...first!], [1, 2, 3])
           assert.deepStrictEqual(content(rest), content(requests))
-          const untouched = requests.every((request, n) => Buffer.from(before[n]!).equals(Buffer.from(request.buffer)))
-          // The frame's header in the room shows which way was taken: the first request goes the ordinary way in any case.
+          const untouched = requests.every((request, n) =>
+            Buffer.from(before[n]!).equals(Buffer.from(request.buffer))
+          )
+          // The frame's header in the room shows which way was taken: the first request goes the
+          // ordinary way in any case.
           assert.strictEqual(untouched, !connectionPerStream)
           yield* Scope.close(scope, Exit.void)
         })
@@ -240,7 +251,10 @@ describe("requests sent from where they lie", () => {
     for (const size of [0, 100, 20_000, 10 * 1024 * 1024]) {
       const buffer = Buffer.alloc(HEAD_ROOM + size)
       for (const batch of [true, false]) {
-        assert.isAtLeast(stampHeader(buffer, HEAD_ROOM, buffer.length, Number.MAX_SAFE_INTEGER, 0x12, batch), FREE_ROOM)
+        assert.isAtLeast(
+          stampHeader(buffer, HEAD_ROOM, buffer.length, Number.MAX_SAFE_INTEGER, 0x12, batch),
+          FREE_ROOM
+        )
       }
     }
   })

@@ -1,6 +1,6 @@
 /**
- * Pings on a virtual clock: when they are sent, how soon a dead connection is found, and what a server
- * that refuses them changes.
+ * Pings on a virtual clock: when they are sent, how soon a dead connection is found, and what a
+ * server that refuses them changes.
  */
 import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
 import { constants, type ClientHttp2Session } from "node:http2"
@@ -46,7 +46,11 @@ const addCall = (pings: ConnectionPings, session: FakeSession, isInFlight: () =>
     isInFlight
   })
 
-const watch = (session: FakeSession, isInFlight: () => boolean, policy = new PingPolicy(times, () => {})) => {
+const watch = (
+  session: FakeSession,
+  isInFlight: () => boolean,
+  policy = new PingPolicy(times, () => {})
+) => {
   const { end, failure } = addCall(new ConnectionPings(policy), session, isInFlight)
   return { failure, stop: end }
 }
@@ -125,7 +129,9 @@ describe("pings of a stream with records in flight", () => {
     watch(session, () => true)
     vi.advanceTimersByTime(10 * MINUTE)
     assert.isAtLeast(session.pings.length, 20)
-    session.pings.slice(1).forEach((at, n) => assert.isAtLeast(at - session.pings[n]!, times.interval))
+    session.pings
+      .slice(1)
+      .forEach((at, n) => assert.isAtLeast(at - session.pings[n]!, times.interval))
   })
 })
 
@@ -193,7 +199,10 @@ describe("intervals beyond the longest delay of a timer", () => {
 
   it("send no burst of pings", () => {
     for (const interval of [2 ** 32, Infinity]) {
-      assert.deepStrictEqual(pingsOf(new PingPolicy({ ...times, interval, idleInterval: interval }, () => {})), [])
+      assert.deepStrictEqual(
+        pingsOf(new PingPolicy({ ...times, interval, idleInterval: interval }, () => {})),
+        []
+      )
     }
   })
 

@@ -17,8 +17,15 @@ import { scriptedGrpc } from "../../support/scriptedGrpc.ts"
 import { ScriptedServer } from "../../support/scriptedServer.ts"
 import { frame } from "../../support/grpcFrame.ts"
 
-/** Answers the first message of each stream with these frames, and ends with the trailers when there are some. */
-const answering = (frames: ReadonlyArray<Uint8Array>, encoding: string, trailers?: Http2.OutgoingHttpHeaders) =>
+/**
+ * Answers the first message of each stream with these frames, and ends with the trailers when there
+ * are some.
+ */
+const answering = (
+  frames: ReadonlyArray<Uint8Array>,
+  encoding: string,
+  trailers?: Http2.OutgoingHttpHeaders
+) =>
   Effect.gen(function* () {
     const seen: Array<Http2.IncomingHttpHeaders> = []
     const server = Http2.createServer()
@@ -86,8 +93,14 @@ describe("responses", () => {
       assert.strictEqual(plain.seen[0]!["grpc-accept-encoding"], "identity")
       for (const encoding of ["gzip", "deflate", "identity", "unheard-of"]) {
         const packed = encoding === "deflate" ? Zlib.deflateSync : Zlib.gzipSync
-        const { endpoint } = yield* answering([frame(packed(createdResponse("s")), 1), frame(ackResponse(0))], encoding)
-        assert.include(messageOf(yield* opening(endpoint), "ProtocolViolation"), "compressed response")
+        const { endpoint } = yield* answering(
+          [frame(packed(createdResponse("s")), 1), frame(ackResponse(0))],
+          encoding
+        )
+        assert.include(
+          messageOf(yield* opening(endpoint), "ProtocolViolation"),
+          "compressed response"
+        )
       }
       // A server may name an encoding and then not use it.
       const unused = yield* answering([frame(createdResponse("s"))], "gzip")
@@ -97,7 +110,10 @@ describe("responses", () => {
 
   it.live("S-14 above the limit are refused by their length, in words of the client's own", () =>
     Effect.gen(function* () {
-      const { endpoint } = yield* answering([frame(new Uint8Array(LARGEST_RESPONSE + 1))], "identity")
+      const { endpoint } = yield* answering(
+        [frame(new Uint8Array(LARGEST_RESPONSE + 1))],
+        "identity"
+      )
       const message = messageOf(yield* opening(endpoint), "ProtocolViolation")
       assert.include(message, `more than ${LARGEST_RESPONSE} bytes`)
       assert.notInclude(message, "The server said")
@@ -107,8 +123,14 @@ describe("responses", () => {
   it.live("leave a server's own status alone", () =>
     Effect.gen(function* () {
       const said = "Received message larger than max (9 vs 8)"
-      const { endpoint } = yield* answering([], "identity", { "grpc-status": "8", "grpc-message": said })
-      assert.include(messageOf(yield* opening(endpoint), "Retryable"), "The server said RESOURCE_EXHAUSTED")
+      const { endpoint } = yield* answering([], "identity", {
+        "grpc-status": "8",
+        "grpc-message": said
+      })
+      assert.include(
+        messageOf(yield* opening(endpoint), "Retryable"),
+        "The server said RESOURCE_EXHAUSTED"
+      )
       assert.isUndefined(unreadable(Grpc.status.INTERNAL, said))
       assert.isDefined(
         unreadable(
@@ -123,8 +145,20 @@ describe("responses", () => {
 describe("a channel", () => {
   it.effect("S-08 leads to the host, also to one that is named like a scheme", () =>
     Effect.gen(function* () {
-      for (const host of ["unix", "dns", "ipv4", "ipv6", "xds", "localhost", "127.0.0.1", "[::1]"]) {
-        const { options, target } = yield* channelSettings({ serverEndpoint: `https://${host}:8443`, proxy: false })
+      for (const host of [
+        "unix",
+        "dns",
+        "ipv4",
+        "ipv6",
+        "xds",
+        "localhost",
+        "127.0.0.1",
+        "[::1]"
+      ]) {
+        const { options, target } = yield* channelSettings({
+          serverEndpoint: `https://${host}:8443`,
+          proxy: false
+        })
         const channel = new Grpc.Channel(target, Grpc.credentials.createInsecure(), {})
         assert.strictEqual(channel.getTarget(), `dns:${host}:8443`)
         assert.strictEqual(options["grpc.default_authority"], `${host}:8443`)
@@ -151,7 +185,9 @@ describe("acknowledgements that arrived", () => {
           {}
         ])
         const { port } = yield* scriptedGrpc(scripted)
-        const zerobus = yield* realClient(`http://127.0.0.1:${port}`, { stream: { batching: "off" } })
+        const zerobus = yield* realClient(`http://127.0.0.1:${port}`, {
+          stream: { batching: "off" }
+        })
         const stream = yield* zerobus.createStream(A.table)
         for (let i = 0; i < n; i++) yield* stream.ingestRecord(A.record(i))
         yield* stream.flush

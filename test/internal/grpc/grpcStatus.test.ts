@@ -32,7 +32,8 @@ const status = (code: number, message = "the server's own words", details?: Uint
 
 const field = (number: number, content: Uint8Array | string): Buffer => {
   const bytes = Buffer.from(content)
-  const length = bytes.length < 128 ? [bytes.length] : [(bytes.length & 0x7f) | 0x80, bytes.length >> 7]
+  const length =
+    bytes.length < 128 ? [bytes.length] : [(bytes.length & 0x7f) | 0x80, bytes.length >> 7]
   return Buffer.concat([Uint8Array.of((number << 3) | 2, ...length), bytes])
 }
 const schemaDetails = (
@@ -40,7 +41,8 @@ const schemaDetails = (
   reason = "SCHEMA_VALIDATION_FAILED",
   type = "google.rpc.ErrorInfo"
 ) => {
-  const entry = (key: string, value: string) => field(3, Buffer.concat([field(1, key), field(2, value)]))
+  const entry = (key: string, value: string) =>
+    field(3, Buffer.concat([field(1, key), field(2, value)]))
   const info = Buffer.concat([
     field(1, reason),
     ...(domain === undefined ? [] : [field(2, domain)]),
@@ -71,7 +73,10 @@ describe("classify", () => {
     const unread = classify(TransportFailure.Unreadable({ message: "too large" }), "a.b.c")
     assert.strictEqual(unread._tag, "ProtocolViolation")
     assert.strictEqual(unread.message, "The server broke the protocol: too large.")
-    const refused = classify(TransportFailure.TlsRefused({ message: "expired", code: "CERT_HAS_EXPIRED" }), "a.b.c")
+    const refused = classify(
+      TransportFailure.TlsRefused({ message: "expired", code: "CERT_HAS_EXPIRED" }),
+      "a.b.c"
+    )
     assert.deepStrictEqual([refused._tag, refused.isRetryable], ["TlsFailure", false])
   })
 
@@ -95,8 +100,12 @@ describe("classify", () => {
   })
 
   it("keeps credentials and control characters of the server's text out of the error", () => {
-    const error = status(13, "failed with Bearer abc.def-ghi\nand eyJhbGciOi.eyJzdWIi.c2ln\r\u0007 done")
-    for (const secret of ["abc.def-ghi", "eyJhbGciOi", "\n", "\r", "\u0007"]) assert.notInclude(error.message, secret)
+    const error = status(
+      13,
+      "failed with Bearer abc.def-ghi\nand eyJhbGciOi.eyJzdWIi.c2ln\r\u0007 done"
+    )
+    for (const secret of ["abc.def-ghi", "eyJhbGciOi", "\n", "\r", "\u0007"])
+      assert.notInclude(error.message, secret)
     assert.include(error.message, "done")
   })
 })
@@ -104,19 +113,33 @@ describe("classify", () => {
 describe("the words of an error", () => {
   it("name the table, the status and what the server said, if anything", () => {
     const of = (code: number, message: string) => status(code, message).message
-    assert.strictEqual(of(16, "no"), "The credentials were refused for a.b.c. The server said UNAUTHENTICATED: no.")
-    assert.strictEqual(of(16, ""), "The credentials were refused for a.b.c. The server said UNAUTHENTICATED.")
+    assert.strictEqual(
+      of(16, "no"),
+      "The credentials were refused for a.b.c. The server said UNAUTHENTICATED: no."
+    )
+    assert.strictEqual(
+      of(16, ""),
+      "The credentials were refused for a.b.c. The server said UNAUTHENTICATED."
+    )
     assert.strictEqual(
       of(7, "no"),
-      "The service principal may not write to a.b.c: it needs USE CATALOG, USE SCHEMA, SELECT and MODIFY. The server said PERMISSION_DENIED: no."
+      "The service principal may not write to a.b.c: it needs USE CATALOG, USE SCHEMA, SELECT " +
+        "and MODIFY. The server said PERMISSION_DENIED: no."
     )
     assert.strictEqual(of(5, "no"), "There is no table a.b.c. The server said NOT_FOUND: no.")
-    assert.strictEqual(of(12, "no"), "The server does not support this. The server said UNIMPLEMENTED: no.")
-    assert.strictEqual(of(3, "no"), "The stream to a.b.c was refused. The server said INVALID_ARGUMENT: no.")
+    assert.strictEqual(
+      of(12, "no"),
+      "The server does not support this. The server said UNIMPLEMENTED: no."
+    )
+    assert.strictEqual(
+      of(3, "no"),
+      "The stream to a.b.c was refused. The server said INVALID_ARGUMENT: no."
+    )
     assert.strictEqual(of(14, "no"), "The server is unavailable. The server said UNAVAILABLE: no.")
     // Those that end like a sentence stay as they are.
     for (const words of ["Error State: 1.", "why?", "no!"]) {
-      for (const code of [3, 5, 7, 12, 14, 16]) assert.isTrue(of(code, words).endsWith(`: ${words}`), of(code, words))
+      for (const code of [3, 5, 7, 12, 14, 16])
+        assert.isTrue(of(code, words).endsWith(`: ${words}`), of(code, words))
     }
     const refused = status(9, "no")
     assert.deepStrictEqual(refused._tag === "InvalidArgument" && refused.path, [])
@@ -124,34 +147,47 @@ describe("the words of an error", () => {
     assert.strictEqual(missing._tag === "InvalidTable" && missing.tableName, "a.b.c")
     const busy = status(8, "no")
     assert.deepStrictEqual(
-      busy._tag === "Retryable" && busy.reason._tag === "ServerUnavailable" && [busy.reason.status, busy.attempts],
+      busy._tag === "Retryable" &&
+        busy.reason._tag === "ServerUnavailable" && [busy.reason.status, busy.attempts],
       ["RESOURCE_EXHAUSTED", 1]
     )
   })
 
-  it("say of a connection why it was lost or refused, and what to do about a certificate, without a token", () => {
-    const lost = classify(TransportFailure.Disconnected({ message: "read ECONNRESET Bearer canary" }), "a.b.c")
-    assert.strictEqual(
-      lost.message,
-      "The connection to the Zerobus server was lost: read ECONNRESET Bearer <redacted>."
-    )
-    const refused = classify(
-      TransportFailure.TlsRefused({ message: "expired Bearer canary", code: "CERT_HAS_EXPIRED" }),
-      "a.b.c"
-    )
-    assert.strictEqual(
-      refused.message,
-      "The TLS handshake was refused (CERT_HAS_EXPIRED): expired Bearer <redacted>. " +
-        "Check the endpoint's host name and certificate, or give the issuing authority with the tls.ca option."
-    )
-    assert.strictEqual(refused._tag === "TlsFailure" && refused.code, "CERT_HAS_EXPIRED")
-  })
+  it(
+    "say of a connection why it was lost or refused, and what to do about a certificate, " +
+      "without a token",
+    () => {
+      const lost = classify(
+        TransportFailure.Disconnected({ message: "read ECONNRESET Bearer canary" }),
+        "a.b.c"
+      )
+      assert.strictEqual(
+        lost.message,
+        "The connection to the Zerobus server was lost: read ECONNRESET Bearer <redacted>."
+      )
+      const refused = classify(
+        TransportFailure.TlsRefused({ message: "expired Bearer canary", code: "CERT_HAS_EXPIRED" }),
+        "a.b.c"
+      )
+      assert.strictEqual(
+        refused.message,
+        "The TLS handshake was refused (CERT_HAS_EXPIRED): expired Bearer <redacted>. " +
+          "Check the endpoint's host name and certificate, or give the issuing authority with the " +
+          "tls.ca option."
+      )
+      assert.strictEqual(refused._tag === "TlsFailure" && refused.code, "CERT_HAS_EXPIRED")
+    }
+  )
 })
 
 describe("a schema error", () => {
-  const entry = (key: string, value: string) => field(3, Buffer.concat([field(1, key), field(2, value)]))
+  const entry = (key: string, value: string) =>
+    field(3, Buffer.concat([field(1, key), field(2, value)]))
   const withInfo = (info: Uint8Array, before: Uint8Array = new Uint8Array()) =>
-    field(3, Buffer.concat([before, field(1, "type.googleapis.com/google.rpc.ErrorInfo"), field(2, info)]))
+    field(
+      3,
+      Buffer.concat([before, field(1, "type.googleapis.com/google.rpc.ErrorInfo"), field(2, info)])
+    )
   const reason = field(1, "SCHEMA_VALIDATION_FAILED")
   const schema = (details: Uint8Array) => {
     const error = status(3, "bad", details)
@@ -176,16 +212,23 @@ describe("a schema error", () => {
   })
 
   it("has an error code of letters, digits, dots and dashes, up to 64 of them, or none", () => {
-    const codeOf = (text: string) => schema(withInfo(Buffer.concat([reason, entry("error_code", text)]))).errorCode
+    const codeOf = (text: string) =>
+      schema(withInfo(Buffer.concat([reason, entry("error_code", text)]))).errorCode
     for (const text of ["8001", "A.b_c-1", "x".repeat(64)]) assert.strictEqual(codeOf(text), text)
-    for (const text of ["", "8001 and more", "more: 8001", "x".repeat(65)]) assert.isUndefined(codeOf(text), text)
+    for (const text of ["", "8001 and more", "more: 8001", "x".repeat(65)])
+      assert.isUndefined(codeOf(text), text)
   })
 
   it("is found behind other details, and behind fields of the same numbers that are no messages", () => {
     const other = field(3, field(1, "type.googleapis.com/google.rpc.RetryInfo"))
     const empty = field(3, field(1, "type.googleapis.com/google.rpc.ErrorInfo"))
     const error = schema(
-      Buffer.concat([Uint8Array.of(0x18, 5), other, empty, withInfo(reason, Uint8Array.of(0x08, 1))])
+      Buffer.concat([
+        Uint8Array.of(0x18, 5),
+        other,
+        empty,
+        withInfo(reason, Uint8Array.of(0x08, 1))
+      ])
     )
     assert.deepStrictEqual(error.causes, [])
   })

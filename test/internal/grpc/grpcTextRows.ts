@@ -11,7 +11,10 @@ import { makeCertificates } from "../../../src/local/endpoints/certificates.ts"
 import { frame, frameTypes, grpcMessage } from "../../faults/rawHttp2Server.ts"
 import { CANARY, type Call, type Ended, endOfCall, faulty, listening, once } from "./grpcCalls.ts"
 
-/** What a row expects: the alternatives, and the failure without the parts that differ from run to run. */
+/**
+ * What a row expects: the alternatives, and the failure without the parts that differ from run to
+ * run.
+ */
 export interface Row {
   readonly name: string
   readonly texts: ReadonlyArray<string>
@@ -33,7 +36,12 @@ const own = makeCertificates(["127.0.0.1"], Date.now())
 const others = makeCertificates(["127.0.0.1"], Date.now())
 const elsewhere = makeCertificates(["elsewhere.example"], Date.now())
 
-const lost = (name: string, texts: ReadonlyArray<string>, message: string | RegExp, call: Effect<Ended>): Provoked => ({
+const lost = (
+  name: string,
+  texts: ReadonlyArray<string>,
+  message: string | RegExp,
+  call: Effect<Ended>
+): Provoked => ({
   name,
   texts,
   tag: "Disconnected",
@@ -80,7 +88,12 @@ const connecting: ReadonlyArray<Provoked> = [
   )
 ]
 
-const refused = (code: string, texts: ReadonlyArray<string>, message: string | RegExp, call: Effect<Ended>) => ({
+const refused = (
+  code: string,
+  texts: ReadonlyArray<string>,
+  message: string | RegExp,
+  call: Effect<Ended>
+) => ({
   name: code,
   texts: [unconnected, ...texts],
   tag: "TlsRefused" as const,
@@ -118,10 +131,16 @@ const handshakes: ReadonlyArray<Provoked> = [
   )
 ]
 
-/** RST_STREAM with these codes: the server refuses the call, which is a status as good as one in trailers. */
+/**
+ * RST_STREAM with these codes: the server refuses the call, which is a status as good as one in
+ * trailers.
+ */
 const refusals = new Map([
   [8, { code: status.CANCELLED, message: "Call cancelled" }],
-  [11, { code: status.RESOURCE_EXHAUSTED, message: "Bandwidth exhausted or memory limit exceeded" }],
+  [
+    11,
+    { code: status.RESOURCE_EXHAUSTED, message: "Bandwidth exhausted or memory limit exceeded" }
+  ],
   [12, { code: status.PERMISSION_DENIED, message: "Protocol not secure enough" }]
 ])
 
@@ -132,7 +151,12 @@ const resets: ReadonlyArray<Provoked> = [-1, 0].flatMap((at) =>
     const refusal = refusals.get(code)
     if (refusal !== undefined) return { name, texts: [], tag: "Status" as const, ...refusal, call }
     if (code === 7) return lost(name, ["Stream refused"], "Stream refused by server", call)
-    const note = code === 0 ? " (Call ended without gRPC status)" : code === 2 ? " (Internal server error)" : ""
+    const note =
+      code === 0
+        ? " (Call ended without gRPC status)"
+        : code === 2
+          ? " (Internal server error)"
+          : ""
     return lost(name, ["Received RST_STREAM"], `Received RST_STREAM with code ${code}${note}`, call)
   })
 )
@@ -160,28 +184,56 @@ const drops: ReadonlyArray<Provoked> = [-1, 0].flatMap((at) => {
       })
     )
   return [
-    lost(`FIN ${when}`, ["Connection dropped"], "Connection dropped", faulty(once(at, ({ socket }) => socket.end()))),
-    lost(`RST ${when}`, ["read E"], "read ECONNRESET", faulty(once(at, ({ socket }) => socket.resetAndDestroy()))),
+    lost(
+      `FIN ${when}`,
+      ["Connection dropped"],
+      "Connection dropped",
+      faulty(once(at, ({ socket }) => socket.end()))
+    ),
+    lost(
+      `RST ${when}`,
+      ["read E"],
+      "read ECONNRESET",
+      faulty(once(at, ({ socket }) => socket.resetAndDestroy()))
+    ),
     lost(`GOAWAY with code 0 ${when}`, ["Stream refused"], "Stream refused by server", goaway(0)),
     lost(`GOAWAY with code 1 ${when}`, reset, "Received RST_STREAM with code 1", goaway(1)),
-    lost(`GOAWAY with code 2 ${when}`, reset, `${broken}Session closed with error code 2`, goaway(2))
+    lost(
+      `GOAWAY with code 2 ${when}`,
+      reset,
+      `${broken}Session closed with error code 2`,
+      goaway(2)
+    )
   ]
 })
 
 const calls: ReadonlyArray<Provoked> = [
   lost("a read that times out", ["read E"], "read ETIMEDOUT", socketFails("read", "ETIMEDOUT")),
-  lost("a write to a reset connection", ["write E"], "write ECONNRESET", socketFails("write", "ECONNRESET")),
-  lost("a write to a closed connection", reset, `${broken}write EPIPE`, socketFails("write", "EPIPE")),
+  lost(
+    "a write to a reset connection",
+    ["write E"],
+    "write ECONNRESET",
+    socketFails("write", "ECONNRESET")
+  ),
+  lost(
+    "a write to a closed connection",
+    reset,
+    `${broken}write EPIPE`,
+    socketFails("write", "EPIPE")
+  ),
   lost(
     "a frame above the size limit",
     reset,
     `${broken}Protocol error`,
-    faulty(once(0, ({ raw, stream }) => raw(frame(frameTypes.data, 0, stream, new Uint8Array(20_000)))))
+    faulty(
+      once(0, ({ raw, stream }) => raw(frame(frameTypes.data, 0, stream, new Uint8Array(20_000))))
+    )
   ),
   lost(
     "a header that HTTP/2 forbids",
     ["Failed to start HTTP/2 stream"],
-    'Failed to start HTTP/2 stream with error HTTP/1 Connection specific headers are forbidden: "connection"',
+    "Failed to start HTTP/2 stream with error HTTP/1 Connection specific headers are forbidden: " +
+      '"connection"',
     faulty(() => true, { headers: { connection: CANARY } })
   ),
   lost(

@@ -20,11 +20,18 @@ const { status } = Grpc
 const recognised = ({ details, failure }: Ended): ReadonlyArray<string> => [
   ...LOCAL_TEXTS.filter((text) => details.startsWith(text)),
   ...TOO_LARGE.filter((text) => text.test(details)).map(({ source }) => source),
-  ...UNREACHED.filter((text) => failure._tag === "Disconnected" && failure.message.startsWith(text)),
+  ...UNREACHED.filter(
+    (text) => failure._tag === "Disconnected" && failure.message.startsWith(text)
+  ),
   ...NOT_TLS.filter((code) => failure._tag === "TlsRefused" && failure.code === code)
 ]
 
-const alternatives = [...LOCAL_TEXTS, ...TOO_LARGE.map(({ source }) => source), ...UNREACHED, ...NOT_TLS]
+const alternatives = [
+  ...LOCAL_TEXTS,
+  ...TOO_LARGE.map(({ source }) => source),
+  ...UNREACHED,
+  ...NOT_TLS
+]
 
 /** A text in a file of grpc-js, and the end of a call that has it. */
 interface Quoted extends Row {
@@ -51,7 +58,8 @@ const check = (row: Row, ended: Ended): void => {
     row.texts.some((text) => NOT_TLS.includes(text))
   )
   // Users read these messages: no path, no header, no payload.
-  for (const secret of [CANARY, "EphemeralStream", process.cwd()]) assert.notInclude(message, secret)
+  for (const secret of [CANARY, "EphemeralStream", process.cwd()])
+    assert.notInclude(message, secret)
 }
 
 const quoted = (
@@ -61,16 +69,33 @@ const quoted = (
   texts: ReadonlyArray<string>,
   message: string,
   code = status.UNAVAILABLE
-): Quoted => ({ name: `${file}: ${source}`, file, source, details, status: code, texts, tag: "Disconnected", message })
+): Quoted => ({
+  name: `${file}: ${source}`,
+  file,
+  source,
+  details,
+  status: code,
+  texts,
+  tag: "Disconnected",
+  message
+})
 
 const notConnected = (reason: string): string =>
-  `No connection established. Last error: ${reason} (2026-01-01T00:00:00.000Z). Resolution note: none`
+  `No connection established. Last error: ${reason} (2026-01-01T00:00:00.000Z). Resolution ` +
+  `note: none`
 
 const quotes: ReadonlyArray<Quoted> = [
-  quoted("picker.js", "details: 'No connection established'", unconnected, [unconnected], unconnected),
+  quoted(
+    "picker.js",
+    "details: 'No connection established'",
+    unconnected,
+    [unconnected],
+    unconnected
+  ),
   quoted(
     "load-balancer-pick-first.js",
-    "`No connection established. Last error: ${this.lastError}. Resolution note: ${this.latestResolutionNote}`",
+    "`No connection established. Last error: ${this.lastError}. Resolution note: " +
+      "${this.latestResolutionNote}`",
     notConnected("No addresses resolved"),
     [unconnected],
     "No addresses resolved"
@@ -107,7 +132,9 @@ const quotes: ReadonlyArray<Quoted> = [
   {
     name: "compression-filter.js: a response that decompresses to more than the limit",
     file: "compression-filter.js",
-    source: "details: `Received message that decompresses to a size larger than ${this.maxRecvMessageLength}`",
+    source:
+      "details: `Received message that decompresses to a size larger than " +
+      "${this.maxRecvMessageLength}`",
     details: `Received message that decompresses to a size larger than ${LARGEST_RESPONSE}`,
     status: status.RESOURCE_EXHAUSTED,
     texts: [TOO_LARGE[1]!.source],
@@ -131,7 +158,11 @@ describe("texts of grpc-js that no server provokes", () => {
     it(`${row.name}`, () => {
       assert.include(readFileSync(new URL(row.file, folder), "utf8"), row.source)
       const { details } = row
-      const failure = toFailure({ code: row.status, details, metadata: new Grpc.Metadata() }, undefined, undefined)
+      const failure = toFailure(
+        { code: row.status, details, metadata: new Grpc.Metadata() },
+        undefined,
+        undefined
+      )
       check(row, { details, failure })
     })
   }
@@ -139,7 +170,9 @@ describe("texts of grpc-js that no server provokes", () => {
 
 describe("the table", () => {
   it("has a row for every text that the client recognises", () => {
-    const covered = new Set([...Object.values(provoked).flat(), ...quotes].flatMap(({ texts }) => texts))
+    const covered = new Set(
+      [...Object.values(provoked).flat(), ...quotes].flatMap(({ texts }) => texts)
+    )
     assert.deepStrictEqual(
       alternatives.filter((text) => !covered.has(text)),
       []

@@ -16,7 +16,10 @@ import { tableOf } from "../../support/tablesServer.ts"
 
 const names = ["a", "b", "c", "d", "e"]
 
-/** One record for each of five tables, through a pool of one stream; gives what the server saw of their calls. */
+/**
+ * One record for each of five tables, through a pool of one stream; gives what the server saw of
+ * their calls.
+ */
 const throughOneSlot = (...scripts: ReadonlyArray<Script>) =>
   Effect.gen(function* () {
     const server = new ScriptedServer(scripts)
@@ -48,14 +51,16 @@ describe("a kept connection", () => {
     })
   )
 
-  it.live("is none where the server ended the call with a failure, and the next one has all that waits", () =>
-    Effect.gen(function* () {
-      const refuses: Script = { onHalfClose: (connection) => connection.fail(code.UNAVAILABLE) }
-      const { peers, server } = yield* throughOneSlot(refuses, {})
-      assert.strictEqual(new Set(peers).size, 2)
-      assert.notStrictEqual(peers[0], peers[1])
-      assert.deepStrictEqual(server.records, A.recordsFrom(0, names.length))
-    })
+  it.live(
+    "is none where the server ended the call with a failure, and the next one has all that waits",
+    () =>
+      Effect.gen(function* () {
+        const refuses: Script = { onHalfClose: (connection) => connection.fail(code.UNAVAILABLE) }
+        const { peers, server } = yield* throughOneSlot(refuses, {})
+        assert.strictEqual(new Set(peers).size, 2)
+        assert.notStrictEqual(peers[0], peers[1])
+        assert.deepStrictEqual(server.records, A.recordsFrom(0, names.length))
+      })
   )
 
   it.live("is none where the server asked for another one", () =>
@@ -83,7 +88,9 @@ describe("a kept connection", () => {
       const { connection } = connections.holdUnsafe()
       const channel = connection.client.getChannel()
       yield* Effect.callback<void, Error>((resume) =>
-        connection.client.waitForReady(Infinity, (error) => resume(error ? Effect.fail(error) : Effect.void))
+        connection.client.waitForReady(Infinity, (error) =>
+          resume(error ? Effect.fail(error) : Effect.void)
+        )
       )
       const leave = () => {
         connection.spare = true
@@ -93,7 +100,9 @@ describe("a kept connection", () => {
       assert.strictEqual(connections.holdUnsafe().connection, connection)
       leave()
       const lost = Effect.callback<void>((resume) =>
-        channel.watchConnectivityState(Grpc.connectivityState.READY, Infinity, () => resume(Effect.void))
+        channel.watchConnectivityState(Grpc.connectivityState.READY, Infinity, () =>
+          resume(Effect.void)
+        )
       )
       const losing = yield* Effect.forkChild(lost)
       yield* Scope.close(server, Exit.void)

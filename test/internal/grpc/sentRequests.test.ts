@@ -1,5 +1,6 @@
 /**
- * What counts as sent: requests that a server's flow control holds back have not left, on a connection of its own and on a shared one.
+ * What counts as sent: requests that a server's flow control holds back have not left, on a
+ * connection of its own and on a shared one.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Queue } from "effect"
@@ -8,7 +9,10 @@ import * as Http2 from "node:http2"
 import type { AddressInfo } from "node:net"
 import { FREE_ROOM, HEAD_ROOM, stampHeader } from "../../../src/internal/protobuf/envelope.ts"
 
-/** A server that answers each call, reads nothing of it until it is told to, and counts what it reads. */
+/**
+ * A server that answers each call, reads nothing of it until it is told to, and counts what it
+ * reads.
+ */
 const stingyServer = Effect.acquireRelease(
   Effect.callback<{
     readonly port: number
@@ -35,7 +39,8 @@ const stingyServer = Effect.acquireRelease(
         Effect.succeed({
           port: (server.address() as AddressInfo).port,
           read: () => {
-            for (const stream of streams) stream.on("data", (part: Buffer) => void (bytes += part.length))
+            for (const stream of streams)
+              stream.on("data", (part: Buffer) => void (bytes += part.length))
           },
           bytes: () => bytes,
           stop: () => {
@@ -52,11 +57,16 @@ const stingyServer = Effect.acquireRelease(
 /** A request of so many bytes with room in front. */
 const request = (size: number): Uint8Array => {
   const buffer = Buffer.alloc(HEAD_ROOM + size, 65)
-  return buffer.subarray(stampHeader(buffer, HEAD_ROOM, buffer.length, 0, 0x12, false), buffer.length)
+  return buffer.subarray(
+    stampHeader(buffer, HEAD_ROOM, buffer.length, 0, 0x12, false),
+    buffer.length
+  )
 }
 
 const until = (condition: () => boolean) =>
-  Effect.andThen(Effect.sleep(1), Effect.sync(condition)).pipe(Effect.repeat({ until: (met) => met }))
+  Effect.andThen(Effect.sleep(1), Effect.sync(condition)).pipe(
+    Effect.repeat({ until: (met) => met })
+  )
 
 describe("requests to a server that reads nothing", () => {
   for (const connectionPerStream of [true, false]) {
@@ -67,37 +77,43 @@ describe("requests to a server that reads nothing", () => {
       [1, 1_000_000]
     ] as const) {
       const where = connectionPerStream ? "connections of their own" : "a shared connection"
-      it.live(`have not left, ${calls} x 8 of ${size} bytes on ${where}, and count in order once it reads`, () =>
-        Effect.gen(function* () {
-          const server = yield* stingyServer
-          const serverEndpoint = `http://127.0.0.1:${server.port}`
-          const layer = GrpcTransport.layer({ serverEndpoint, connectionPerStream })
-          const transport = Context.get(yield* Layer.build(layer), Transport)
-          const opened = yield* Effect.forEach(Array.from({ length: calls }), () => transport.open({}))
-          for (const call of opened) {
-            call.sendUnsafe(Buffer.from("create"))
-            yield* Queue.take(call.responses)
-            yield* Effect.forkChild(
-              Effect.gen(function* () {
-                for (let n = 0; n < 8; n++) {
-                  if (!call.sendUnsafe(request(size), FREE_ROOM)) yield* call.writable
-                }
-              })
+      it.live(
+        `have not left, ${calls} x 8 of ${size} bytes on ${where}, and count in order once it ` +
+          `reads`,
+        () =>
+          Effect.gen(function* () {
+            const server = yield* stingyServer
+            const serverEndpoint = `http://127.0.0.1:${server.port}`
+            const layer = GrpcTransport.layer({ serverEndpoint, connectionPerStream })
+            const transport = Context.get(yield* Layer.build(layer), Transport)
+            const opened = yield* Effect.forEach(Array.from({ length: calls }), () =>
+              transport.open({})
             )
-          }
-          yield* Effect.sleep(100)
-          // The create request has left. The window takes a part of the next one, which does not count.
-          assert.deepStrictEqual(
-            opened.map((call) => call.sentUnsafe()),
-            opened.map(() => 1)
-          )
-          const seen: Array<number> = []
-          opened[0]!.onSentUnsafe(() => void seen.push(opened[0]!.sentUnsafe()))
-          server.read()
-          yield* until(() => opened.every((call) => call.sentUnsafe() === 9))
-          assert.deepStrictEqual(seen, [2, 3, 4, 5, 6, 7, 8, 9])
-          yield* until(() => server.bytes() >= calls * 8 * size)
-        }).pipe(Effect.scoped)
+            for (const call of opened) {
+              call.sendUnsafe(Buffer.from("create"))
+              yield* Queue.take(call.responses)
+              yield* Effect.forkChild(
+                Effect.gen(function* () {
+                  for (let n = 0; n < 8; n++) {
+                    if (!call.sendUnsafe(request(size), FREE_ROOM)) yield* call.writable
+                  }
+                })
+              )
+            }
+            yield* Effect.sleep(100)
+            // The create request has left. The window takes a part of the next one, which does not
+            // count.
+            assert.deepStrictEqual(
+              opened.map((call) => call.sentUnsafe()),
+              opened.map(() => 1)
+            )
+            const seen: Array<number> = []
+            opened[0]!.onSentUnsafe(() => void seen.push(opened[0]!.sentUnsafe()))
+            server.read()
+            yield* until(() => opened.every((call) => call.sentUnsafe() === 9))
+            assert.deepStrictEqual(seen, [2, 3, 4, 5, 6, 7, 8, 9])
+            yield* until(() => server.bytes() >= calls * 8 * size)
+          }).pipe(Effect.scoped)
       )
     }
   }

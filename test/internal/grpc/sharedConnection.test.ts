@@ -16,7 +16,8 @@ import { scriptedGrpc } from "../../support/scriptedGrpc.ts"
 import { code, type Script, ScriptedServer } from "../../support/scriptedServer.ts"
 
 /**
- * A way to the server whose first connections lead nowhere: they are accepted, what they carry is taken, and nothing comes back.
+ * A way to the server whose first connections lead nowhere: they are accepted, what they carry is
+ * taken, and nothing comes back.
  */
 const wayTo = (port: number, deaf: number) =>
   Effect.gen(function* () {
@@ -61,7 +62,10 @@ const until = (condition: () => boolean) =>
 
 const create = encodeCreate(A.table)
 
-/** A transport over one shared connection, or one for each call, of which the first `deaf` lead nowhere. */
+/**
+ * A transport over one shared connection, or one for each call, of which the first `deaf` lead
+ * nowhere.
+ */
 const shared = (deaf: number, connectionPerStream = false, ...scripts: ReadonlyArray<Script>) =>
   Effect.gen(function* () {
     const server = new ScriptedServer(scripts)
@@ -79,7 +83,9 @@ const shared = (deaf: number, connectionPerStream = false, ...scripts: ReadonlyA
       const own = yield* Scope.make()
       const opened = yield* transport.open({}).pipe(Scope.provide(own))
       opened.sendUnsafe(create)
-      const answered: Effect.Effect<unknown, TransportFailure | Cause.Done> = Queue.take(opened.responses)
+      const answered: Effect.Effect<unknown, TransportFailure | Cause.Done> = Queue.take(
+        opened.responses
+      )
       const giveUp = Scope.close(own, Exit.void)
       /** Ends the call in order, and says that its connection may serve another. */
       const leave = Effect.gen(function* () {
@@ -93,7 +99,10 @@ const shared = (deaf: number, connectionPerStream = false, ...scripts: ReadonlyA
     return { ...way, call, server, closeTransport: Scope.close(scope, Exit.void) }
   })
 
-/** The deaf connection took the bytes of a call, so that its HTTP/2 session is as far as it ever gets. */
+/**
+ * The deaf connection took the bytes of a call, so that its HTTP/2 session is as far as it ever
+ * gets.
+ */
 const carries = (connections: ReadonlyArray<{ readonly bytes: number }>, index: number) =>
   until(() => (connections[index]?.bytes ?? 0) > 0)
 
@@ -111,45 +120,55 @@ describe("a shared connection", () => {
     })
   )
 
-  it.live("is not asked for its end any more by a call that was given up before its headers came", () =>
-    Effect.gen(function* () {
-      const made: Array<Grpc.ClientDuplexStream<Buffer, Buffer>> = []
-      const { makeBidiStreamRequest } = Grpc.Client.prototype
-      yield* Effect.acquireRelease(
-        Effect.sync(() => {
-          Grpc.Client.prototype.makeBidiStreamRequest = function (this: Grpc.Client, ...given: Array<unknown>) {
-            const call = Reflect.apply(makeBidiStreamRequest, this, given)
-            made.push(call)
-            return call
-          } as typeof makeBidiStreamRequest
-        }),
-        () =>
+  it.live(
+    "is not asked for its end any more by a call that was given up before its headers came",
+    () =>
+      Effect.gen(function* () {
+        const made: Array<Grpc.ClientDuplexStream<Buffer, Buffer>> = []
+        const { makeBidiStreamRequest } = Grpc.Client.prototype
+        yield* Effect.acquireRelease(
           Effect.sync(() => {
-            Grpc.Client.prototype.makeBidiStreamRequest = makeBidiStreamRequest
-          })
-      )
-      const { call, connections } = yield* shared(1)
-      const one = yield* call
-      yield* carries(connections, 0)
-      yield* one.giveUp
-      assert.deepStrictEqual(
-        made.map((call) => call.listenerCount("metadata")),
-        [0]
-      )
-    })
+            Grpc.Client.prototype.makeBidiStreamRequest = function (
+              this: Grpc.Client,
+              ...given: Array<unknown>
+            ) {
+              const call = Reflect.apply(makeBidiStreamRequest, this, given)
+              made.push(call)
+              return call
+            } as typeof makeBidiStreamRequest
+          }),
+          () =>
+            Effect.sync(() => {
+              Grpc.Client.prototype.makeBidiStreamRequest = makeBidiStreamRequest
+            })
+        )
+        const { call, connections } = yield* shared(1)
+        const one = yield* call
+        yield* carries(connections, 0)
+        yield* one.giveUp
+        assert.deepStrictEqual(
+          made.map((call) => call.listenerCount("metadata")),
+          [0]
+        )
+      })
   )
 
-  it.live("is kept for the next call when the server refused one on it, which is an answer too", () =>
-    Effect.gen(function* () {
-      const { call, connections } = yield* shared(0, false, A.refusing(code.NOT_FOUND), {})
-      const refused = yield* call
-      assert.deepInclude(yield* Effect.flip(refused.answered), { _tag: "Status", code: code.NOT_FOUND })
-      yield* refused.giveUp
-      const next = yield* call
-      yield* next.answered
-      assert.strictEqual(connections.length, 1)
-      yield* next.giveUp
-    })
+  it.live(
+    "is kept for the next call when the server refused one on it, which is an answer too",
+    () =>
+      Effect.gen(function* () {
+        const { call, connections } = yield* shared(0, false, A.refusing(code.NOT_FOUND), {})
+        const refused = yield* call
+        assert.deepInclude(yield* Effect.flip(refused.answered), {
+          _tag: "Status",
+          code: code.NOT_FOUND
+        })
+        yield* refused.giveUp
+        const next = yield* call
+        yield* next.answered
+        assert.strictEqual(connections.length, 1)
+        yield* next.giveUp
+      })
   )
 
   it.live("is replaced for the next call, and closed, when one ended without any answer", () =>
@@ -180,7 +199,9 @@ describe("a shared connection", () => {
       yield* kept.answered
       const first = yield* call
       const second = yield* call
-      yield* until(() => server.connections.filter(({ create }) => create !== undefined).length === 3)
+      yield* until(
+        () => server.connections.filter(({ create }) => create !== undefined).length === 3
+      )
       yield* kept.giveUp
       yield* first.giveUp
       const third = yield* call
@@ -209,23 +230,27 @@ describe("a shared connection", () => {
     })
   )
 
-  it.live("takes no call when its transport is closed, whether or not there was one before, as own ones do", () =>
-    Effect.gen(function* () {
-      for (const [before, connectionPerStream] of [
-        [0, false],
-        [1, false],
-        [0, true],
-        [1, true]
-      ] as const) {
-        const { call, closeTransport, connections } = yield* shared(0, connectionPerStream)
-        for (let n = 0; n < before; n++) yield* Effect.flatMap(call, (one) => Effect.andThen(one.answered, one.giveUp))
-        yield* closeTransport
-        const error = A.tagged(yield* Effect.flip(call), "InvalidState")
-        assert.include(error.message, "Open streams in a scope that ends before the layer's.")
-        assert.isFalse(error.isRetryable)
-        assert.strictEqual(connections.length, before)
-      }
-    })
+  it.live(
+    "takes no call when its transport is closed, whether or not there was one before, as own " +
+      "ones do",
+    () =>
+      Effect.gen(function* () {
+        for (const [before, connectionPerStream] of [
+          [0, false],
+          [1, false],
+          [0, true],
+          [1, true]
+        ] as const) {
+          const { call, closeTransport, connections } = yield* shared(0, connectionPerStream)
+          for (let n = 0; n < before; n++)
+            yield* Effect.flatMap(call, (one) => Effect.andThen(one.answered, one.giveUp))
+          yield* closeTransport
+          const error = A.tagged(yield* Effect.flip(call), "InvalidState")
+          assert.include(error.message, "Open streams in a scope that ends before the layer's.")
+          assert.isFalse(error.isRetryable)
+          assert.strictEqual(connections.length, before)
+        }
+      })
   )
 
   it.live("of a call of its own that got no answer is closed with the call", () =>
@@ -238,25 +263,27 @@ describe("a shared connection", () => {
     })
   )
 
-  it.live("of a call of its own is kept for the next one when it was left, for no two at a time", () =>
-    Effect.gen(function* () {
-      const { call, closeTransport, connections } = yield* shared(0, true)
-      const first = yield* call
-      yield* first.answered
-      yield* first.leave
-      const second = yield* call
-      yield* second.answered
-      assert.strictEqual(connections.length, 1)
-      const third = yield* call
-      yield* third.answered
-      assert.strictEqual(connections.length, 2)
-      yield* third.leave
-      assert.isFalse(connections[1]!.closed)
-      yield* second.giveUp
-      yield* until(() => connections[0]!.closed)
-      yield* closeTransport
-      yield* until(() => connections[1]!.closed)
-    })
+  it.live(
+    "of a call of its own is kept for the next one when it was left, for no two at a time",
+    () =>
+      Effect.gen(function* () {
+        const { call, closeTransport, connections } = yield* shared(0, true)
+        const first = yield* call
+        yield* first.answered
+        yield* first.leave
+        const second = yield* call
+        yield* second.answered
+        assert.strictEqual(connections.length, 1)
+        const third = yield* call
+        yield* third.answered
+        assert.strictEqual(connections.length, 2)
+        yield* third.leave
+        assert.isFalse(connections[1]!.closed)
+        yield* second.giveUp
+        yield* until(() => connections[0]!.closed)
+        yield* closeTransport
+        yield* until(() => connections[1]!.closed)
+      })
   )
 
   it.live("of a call of its own is closed when no other call comes", () =>
@@ -277,7 +304,8 @@ describe("a shared connection", () => {
       yield* one.leave
       connections[0]!.socket.destroy()
       yield* until(() => connections[0]!.closed)
-      // The client may not know of it yet: then the next call ends with it, and the one after that does not.
+      // The client may not know of it yet: then the next call ends with it, and the one after that
+      // does not.
       const other = Effect.flatMap(call, ({ answered }) => answered)
       yield* Effect.retry(other, { times: 1 })
       assert.strictEqual(connections.length, 2)
@@ -297,70 +325,82 @@ describe("a shared connection", () => {
       const ack = yield* stream.ingestRecord(A.record(0))
       yield* ack.await
       yield* stream.close
-      // The third is the first that leads somewhere; a machine that is very busy may need another one.
+      // The third is the first that leads somewhere; a machine that is very busy may need another
+      // one.
       assert.isAtLeast(way.connections.length, 3)
       assert.deepStrictEqual(server.records, [A.record(0)])
     })
   )
 
-  it.live("is made once and closed with its layer, wherever the fibers that ask for it give way", () =>
-    Effect.gen(function* () {
-      const { peers, port } = yield* scriptedGrpc(new ScriptedServer([A.silent]))
-      const sockets = new Set<Net.Socket>()
-      const front = Net.createServer((socket) => {
-        sockets.add(socket)
-        const onward = Net.connect(port, "127.0.0.1")
-        for (const each of [socket, onward]) each.on("error", () => {})
-        socket.on("close", () => {
-          sockets.delete(socket)
-          onward.destroy()
-        })
-        onward.pipe(socket).pipe(onward)
-      })
-      yield* Effect.acquireRelease(
-        Effect.callback<void>((resume) => void front.listen(0, "127.0.0.1", () => resume(Effect.void))),
-        () => Effect.sync(() => void (front.close(), sockets.forEach((socket) => socket.destroy())))
-      )
-      const found: Array<string> = []
-      for (let ops = 2020; ops < 2045; ops++) {
-        const before = peers.length
-        const scope = yield* Scope.make()
-        const context = yield* Scope.provide(
-          Layer.build(
-            GrpcTransport.layer({
-              serverEndpoint: `http://127.0.0.1:${(front.address() as Net.AddressInfo).port}`,
-              proxy: false,
-              connectionPerStream: false
-            })
-          ),
-          scope
-        )
-        const one = Effect.scoped(
-          Effect.gen(function* () {
-            for (let i = 0; i < ops; i++) yield* Effect.sync(() => i)
-            const call = yield* Context.get(context, Transport).open({})
-            call.sendUnsafe(encodeCreate(A.table))
-            yield* Queue.take(call.responses)
+  it.live(
+    "is made once and closed with its layer, wherever the fibers that ask for it give way",
+    () =>
+      Effect.gen(function* () {
+        const { peers, port } = yield* scriptedGrpc(new ScriptedServer([A.silent]))
+        const sockets = new Set<Net.Socket>()
+        const front = Net.createServer((socket) => {
+          sockets.add(socket)
+          const onward = Net.connect(port, "127.0.0.1")
+          for (const each of [socket, onward]) each.on("error", () => {})
+          socket.on("close", () => {
+            sockets.delete(socket)
+            onward.destroy()
           })
+          onward.pipe(socket).pipe(onward)
+        })
+        yield* Effect.acquireRelease(
+          Effect.callback<void>(
+            (resume) => void front.listen(0, "127.0.0.1", () => resume(Effect.void))
+          ),
+          () =>
+            Effect.sync(() => void (front.close(), sockets.forEach((socket) => socket.destroy())))
         )
-        yield* Effect.all([one, one], { concurrency: 2 })
-        const connections = new Set(peers.slice(before)).size
-        yield* Scope.close(scope, Exit.void)
-        for (let n = 0; n < 100 && sockets.size > 0; n++) yield* Effect.sleep(5)
-        if (connections !== 1 || sockets.size > 0) found.push(`${ops}: ${connections} made, ${sockets.size} left open`)
-        for (const socket of sockets) socket.destroy()
-        yield* Effect.sleep(5)
-      }
-      assert.deepStrictEqual(found, [])
-    })
+        const found: Array<string> = []
+        for (let ops = 2020; ops < 2045; ops++) {
+          const before = peers.length
+          const scope = yield* Scope.make()
+          const context = yield* Scope.provide(
+            Layer.build(
+              GrpcTransport.layer({
+                serverEndpoint: `http://127.0.0.1:${(front.address() as Net.AddressInfo).port}`,
+                proxy: false,
+                connectionPerStream: false
+              })
+            ),
+            scope
+          )
+          const one = Effect.scoped(
+            Effect.gen(function* () {
+              for (let i = 0; i < ops; i++) yield* Effect.sync(() => i)
+              const call = yield* Context.get(context, Transport).open({})
+              call.sendUnsafe(encodeCreate(A.table))
+              yield* Queue.take(call.responses)
+            })
+          )
+          yield* Effect.all([one, one], { concurrency: 2 })
+          const connections = new Set(peers.slice(before)).size
+          yield* Scope.close(scope, Exit.void)
+          for (let n = 0; n < 100 && sockets.size > 0; n++) yield* Effect.sleep(5)
+          if (connections !== 1 || sockets.size > 0)
+            found.push(`${ops}: ${connections} made, ${sockets.size} left open`)
+          for (const socket of sockets) socket.destroy()
+          yield* Effect.sleep(5)
+        }
+        assert.deepStrictEqual(found, [])
+      })
   )
 })
 
-/** A client over shared connections, each of which may have so many calls, and the way to its server. */
+/**
+ * A client over shared connections, each of which may have so many calls, and the way to its
+ * server.
+ */
 const limited = (calls: number, ...scripts: ReadonlyArray<Script>) =>
   Effect.gen(function* () {
     const server = new ScriptedServer(scripts)
-    const { peers, port } = yield* scriptedGrpc(server, undefined, { "grpc.max_concurrent_streams": calls })
+    const { peers, port } = yield* scriptedGrpc(server, undefined, {
+      "grpc.max_concurrent_streams": calls
+    })
     const { connections, port: way } = yield* wayTo(port, 0)
     const zerobus = yield* realClient(`http://127.0.0.1:${way}`, {
       connectionPerStream: false,
@@ -373,16 +413,22 @@ const limited = (calls: number, ...scripts: ReadonlyArray<Script>) =>
       )
     /** How many calls each connection has had. */
     const spread = () =>
-      [...Map.groupBy(peers, (peer) => peer).values()].map(({ length }) => length).toSorted((a, b) => a - b)
+      [...Map.groupBy(peers, (peer) => peer).values()]
+        .map(({ length }) => length)
+        .toSorted((a, b) => a - b)
     return { connections, open, server, spread }
   })
 
 /** Sends a record over each stream and waits until all are durable. */
 const sendOver = (streams: ReadonlyArray<ZerobusStream<any>>) =>
-  Effect.forEach(streams, (stream, n) => Effect.flatMap(stream.ingestRecord(A.record(n)), ({ await: done }) => done), {
-    concurrency: "unbounded",
-    discard: true
-  })
+  Effect.forEach(
+    streams,
+    (stream, n) => Effect.flatMap(stream.ingestRecord(A.record(n)), ({ await: done }) => done),
+    {
+      concurrency: "unbounded",
+      discard: true
+    }
+  )
 
 describe("a server that limits the calls of a connection", () => {
   it.live("gets as many connections as its limit makes necessary, and streams in equal parts", () =>
@@ -411,46 +457,56 @@ describe("a server that limits the calls of a connection", () => {
     })
   )
 
-  it.live("may lose one of the connections: its streams come back, and the others notice nothing", () =>
-    Effect.gen(function* () {
-      const { connections, open, server } = yield* limited(4)
-      const streams = yield* open(12)
-      yield* sendOver(streams)
-      const before = yield* Effect.forEach(streams, ({ sessionId }) => sessionId)
-      const lost = connections[1]!
-      lost.socket.resetAndDestroy()
-      yield* until(() => server.connections.length >= 16)
-      yield* sendOver(streams)
-      const after = yield* Effect.forEach(streams, ({ sessionId }) => sessionId)
-      assert.strictEqual(after.filter((id, n) => id !== before[n]).length, 4)
-      assert.strictEqual(server.connections.length, 16)
-      assert.strictEqual(connections.length, 4)
-      assert.strictEqual(server.records.length, 24)
-    })
+  it.live(
+    "may lose one of the connections: its streams come back, and the others notice nothing",
+    () =>
+      Effect.gen(function* () {
+        const { connections, open, server } = yield* limited(4)
+        const streams = yield* open(12)
+        yield* sendOver(streams)
+        const before = yield* Effect.forEach(streams, ({ sessionId }) => sessionId)
+        const lost = connections[1]!
+        lost.socket.resetAndDestroy()
+        yield* until(() => server.connections.length >= 16)
+        yield* sendOver(streams)
+        const after = yield* Effect.forEach(streams, ({ sessionId }) => sessionId)
+        assert.strictEqual(after.filter((id, n) => id !== before[n]).length, 4)
+        assert.strictEqual(server.connections.length, 16)
+        assert.strictEqual(connections.length, 4)
+        assert.strictEqual(server.records.length, 24)
+      })
   )
 
-  it.live("is asked for one connection by all who want one together, and for few by those who try again", () =>
-    Effect.gen(function* () {
-      let made = 0
-      const refusing = Net.createServer((socket) => void (made++, socket.resetAndDestroy()))
-      yield* Effect.acquireRelease(
-        Effect.callback<void>((resume) => void refusing.listen(0, "127.0.0.1", () => resume(Effect.void))),
-        () => Effect.sync(() => void refusing.close())
-      )
-      const address = refusing.address() as Net.AddressInfo
-      const openAll = (zerobus: ZerobusShape) =>
-        Effect.all(
-          Array.from({ length: 50 }, () => Effect.flip(zerobus.createStream(A.table))),
-          { concurrency: "unbounded" }
+  it.live(
+    "is asked for one connection by all who want one together, and for few by those who try again",
+    () =>
+      Effect.gen(function* () {
+        let made = 0
+        const refusing = Net.createServer((socket) => void (made++, socket.resetAndDestroy()))
+        yield* Effect.acquireRelease(
+          Effect.callback<void>(
+            (resume) => void refusing.listen(0, "127.0.0.1", () => resume(Effect.void))
+          ),
+          () => Effect.sync(() => void refusing.close())
         )
-      const client = (recoverySchedule: Schedule.Schedule<unknown>) =>
-        realClient(`http://127.0.0.1:${address.port}`, { connectionPerStream: false, stream: { recoverySchedule } })
-      for (const error of yield* openAll(yield* client(Schedule.recurs(0)))) A.tagged(error, "Retryable")
-      assert.strictEqual(made, 1)
-      made = 0
-      yield* openAll(yield* client(Schedule.recurs(1)))
-      // Each stream tried twice. The second tries wait for one another, some longer than others.
-      assert.isBelow(made, 25)
-    })
+        const address = refusing.address() as Net.AddressInfo
+        const openAll = (zerobus: ZerobusShape) =>
+          Effect.all(
+            Array.from({ length: 50 }, () => Effect.flip(zerobus.createStream(A.table))),
+            { concurrency: "unbounded" }
+          )
+        const client = (recoverySchedule: Schedule.Schedule<unknown>) =>
+          realClient(`http://127.0.0.1:${address.port}`, {
+            connectionPerStream: false,
+            stream: { recoverySchedule }
+          })
+        for (const error of yield* openAll(yield* client(Schedule.recurs(0))))
+          A.tagged(error, "Retryable")
+        assert.strictEqual(made, 1)
+        made = 0
+        yield* openAll(yield* client(Schedule.recurs(1)))
+        // Each stream tried twice. The second tries wait for one another, some longer than others.
+        assert.isBelow(made, 25)
+      })
   )
 })

@@ -3,7 +3,13 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { giveBuffer, joinPool, leavePool, sizeClass, takeBuffer } from "../../../src/internal/landing/bufferPool.ts"
+import {
+  giveBuffer,
+  joinPool,
+  leavePool,
+  sizeClass,
+  takeBuffer
+} from "../../../src/internal/landing/bufferPool.ts"
 import { LandingZone } from "../../../src/internal/landing/landingZone.ts"
 import { bytesCodec } from "../../../src/internal/codec/untypedCodecs.ts"
 import { Turns } from "../../../src/internal/landing/turns.ts"
@@ -47,7 +53,9 @@ describe("buffers", () => {
     for (const buffer of again) giveBuffer(buffer)
     joinPool()
     leavePool()
-    const trimmed = Array.from({ length: 40 }, () => takeBuffer(size)).filter((buffer) => again.includes(buffer)).length
+    const trimmed = Array.from({ length: 40 }, () => takeBuffer(size)).filter((buffer) =>
+      again.includes(buffer)
+    ).length
     assert.isAtMost(trimmed * size, 16 * 1024 * 1024)
   })
 })
@@ -62,27 +70,35 @@ describe("the memory of batches", () => {
     [400_000, 40_000],
     [2_000, 90_000, 700_000]
   ]) {
-    it.effect(`stays within a quarter of what is charged, batches of ${sizes.join(", ")} bytes`, () =>
-      Effect.gen(function* () {
-        const zone = yield* makeZone
-        for (let n = 0; n < 200 && zone.usedBytes < 128 * 1024 * 1024; n++) {
-          assert.strictEqual(zone.offerBatchUnsafe(batchOf(sizes[n % sizes.length]!, 50)), n)
-        }
-        const buffers = new Set<Buffer>()
-        for (let message = zone.nextUnsafe(); message !== undefined; message = zone.nextUnsafe()) {
-          buffers.add(message.chunk.buffer)
-        }
-        const held = [...buffers].reduce((total, buffer) => total + buffer.length, 0)
-        // A chunk that is not full yet belongs to nobody's charge.
-        assert.isAtMost(held, zone.usedBytes * 1.25 + 256 * 1024)
-      })
+    it.effect(
+      `stays within a quarter of what is charged, batches of ${sizes.join(", ")} bytes`,
+      () =>
+        Effect.gen(function* () {
+          const zone = yield* makeZone
+          for (let n = 0; n < 200 && zone.usedBytes < 128 * 1024 * 1024; n++) {
+            assert.strictEqual(zone.offerBatchUnsafe(batchOf(sizes[n % sizes.length]!, 50)), n)
+          }
+          const buffers = new Set<Buffer>()
+          for (
+            let message = zone.nextUnsafe();
+            message !== undefined;
+            message = zone.nextUnsafe()
+          ) {
+            buffers.add(message.chunk.buffer)
+          }
+          const held = [...buffers].reduce((total, buffer) => total + buffer.length, 0)
+          // A chunk that is not full yet belongs to nobody's charge.
+          assert.isAtMost(held, zone.usedBytes * 1.25 + 256 * 1024)
+        })
     )
   }
 
   it.effect("keeps what is in a batch while it grows and shrinks", () =>
     Effect.gen(function* () {
       const zone = yield* makeZone
-      const batches = [1_000, 500_000, 3_000, 40_000, 41_000, 2_000_000, 10, 90_000].map((size) => batchOf(size, 7))
+      const batches = [1_000, 500_000, 3_000, 40_000, 41_000, 2_000_000, 10, 90_000].map((size) =>
+        batchOf(size, 7)
+      )
       for (const batch of batches) assert.isNumber(zone.offerBatchUnsafe(batch))
       for (const batch of batches) {
         assert.deepStrictEqual(

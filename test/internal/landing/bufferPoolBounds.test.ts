@@ -1,5 +1,6 @@
 /**
- * How much the pool of buffers keeps, to the byte. Each test loads a pool of its own, so that nothing else is in it.
+ * How much the pool of buffers keeps, to the byte. Each test loads a pool of its own, so that
+ * nothing else is in it.
  */
 import { assert, beforeEach, describe, it, vi } from "@effect/vitest"
 import type * as BufferPool from "../../../src/internal/landing/bufferPool.ts"
@@ -125,6 +126,7 @@ describe("sizes", () => {
       [10 * MiB, 10 * MiB],
       [10 * MiB + 1, 11 * MiB]
     ]
-    for (const [bytes, size] of cases) assert.strictEqual(pool.sizeClass(bytes), size, String(bytes))
+    for (const [bytes, size] of cases)
+      assert.strictEqual(pool.sizeClass(bytes), size, String(bytes))
   })
 })

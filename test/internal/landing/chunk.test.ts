@@ -104,7 +104,11 @@ describe("Message", () => {
     message.offsets = 2
     const records = [Uint8Array.of(65, 66), Uint8Array.of(67)]
     for (const wireOffset of [0, 300, Number.MAX_SAFE_INTEGER, 1]) {
-      assert.deepStrictEqual(readRequest(message.request(wireOffset, "proto")), { wireOffset, batch: true, records })
+      assert.deepStrictEqual(readRequest(message.request(wireOffset, "proto")), {
+        wireOffset,
+        batch: true,
+        records
+      })
     }
     assert.deepStrictEqual(message.payloads(), records)
     assert.deepStrictEqual([message.lastOffset, message.charge], [8, HEAD_ROOM + 7])

@@ -1,9 +1,16 @@
 /**
- * Where the writer puts what it is given: which buffer, where in it, and when a buffer goes back to the pool. Each rule at its edge.
+ * Where the writer puts what it is given: which buffer, where in it, and when a buffer goes back to
+ * the pool. Each rule at its edge.
  */
 import { assert, describe, it, vi } from "@effect/vitest"
 import { sizeClass, takeBuffer, giveBuffer } from "../../../src/internal/landing/bufferPool.ts"
-import { type Chunk, CHUNK_SIZE, ChunkWriter, LEAST_CHUNK_SIZE, Message } from "../../../src/internal/landing/chunk.ts"
+import {
+  type Chunk,
+  CHUNK_SIZE,
+  ChunkWriter,
+  LEAST_CHUNK_SIZE,
+  Message
+} from "../../../src/internal/landing/chunk.ts"
 import { HEAD_ROOM } from "../../../src/internal/protobuf/envelope.ts"
 import { readRequest } from "../../support/zones.ts"
 
@@ -52,9 +59,15 @@ describe("where a write goes", () => {
     ] as const) {
       const writer = new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE)
       writer.begin(HEAD_ROOM)
-      assert.deepStrictEqual([writer.mark, writer.position, writer.moved, writer.buffer.length], [0, 0, true, 0])
+      assert.deepStrictEqual(
+        [writer.mark, writer.position, writer.moved, writer.buffer.length],
+        [0, 0, true, 0]
+      )
       writer.ensure(size)
-      assert.deepStrictEqual([writer.mark, writer.position, writer.moved], [HEAD_ROOM, HEAD_ROOM, true])
+      assert.deepStrictEqual(
+        [writer.mark, writer.position, writer.moved],
+        [HEAD_ROOM, HEAD_ROOM, true]
+      )
       assert.strictEqual(writer.buffer.length, expected)
     }
   })
@@ -63,7 +76,10 @@ describe("where a write goes", () => {
     const writer = filledTo(CHUNK_SIZE - 100)
     const { buffer } = writer
     writer.begin(10)
-    assert.deepStrictEqual([writer.mark, writer.position, writer.moved], [CHUNK_SIZE - 90, CHUNK_SIZE - 90, false])
+    assert.deepStrictEqual(
+      [writer.mark, writer.position, writer.moved],
+      [CHUNK_SIZE - 90, CHUNK_SIZE - 90, false]
+    )
     writer.ensure(90)
     assert.isFalse(writer.moved)
     assert.strictEqual(writer.buffer, buffer)
@@ -72,7 +88,10 @@ describe("where a write goes", () => {
     assert.notStrictEqual(writer.buffer, buffer)
     // Head room that just fits leaves room for nothing, but it fits.
     writer.begin(100)
-    assert.deepStrictEqual([writer.mark, writer.moved, writer.buffer === buffer], [CHUNK_SIZE, false, true])
+    assert.deepStrictEqual(
+      [writer.mark, writer.moved, writer.buffer === buffer],
+      [CHUNK_SIZE, false, true]
+    )
     writer.begin(101)
     assert.deepStrictEqual([writer.mark, writer.moved, writer.buffer.length], [0, true, 0])
   })
@@ -84,7 +103,10 @@ describe("where a write goes", () => {
     writer.ensure(20_000)
     // Exactly what is asked for: nothing says that more will come.
     assert.strictEqual(writer.buffer.length, sizeClass(HEAD_ROOM + 70_000 + SLACK))
-    assert.deepStrictEqual([writer.mark, writer.position, writer.moved], [HEAD_ROOM, HEAD_ROOM + 50_000, true])
+    assert.deepStrictEqual(
+      [writer.mark, writer.position, writer.moved],
+      [HEAD_ROOM, HEAD_ROOM + 50_000, true]
+    )
     assert.deepStrictEqual(written(writer), pattern(50_000, 7))
   })
 
@@ -208,7 +230,10 @@ describe("giving a write up", () => {
     put(writer, 10)
     writer.begin(0)
     assert.isFalse(isNextFree(chunk.buffer))
-    assert.deepStrictEqual([writer.chunk === chunk, chunk.references, writer.mark], [true, 1, HEAD_ROOM + 10])
+    assert.deepStrictEqual(
+      [writer.chunk === chunk, chunk.references, writer.mark],
+      [true, 1, HEAD_ROOM + 10]
+    )
   })
 })
 
@@ -255,7 +280,9 @@ describe("an idle writer", () => {
       new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE)
     ] as const
     const free = () => {
-      const taken = Array.from({ length: 40 }, () => pool.takeBuffer(size)).filter((buffer) => buffers.includes(buffer))
+      const taken = Array.from({ length: 40 }, () => pool.takeBuffer(size)).filter((buffer) =>
+        buffers.includes(buffer)
+      )
       for (const buffer of taken) pool.giveBuffer(buffer)
       return taken.length
     }
@@ -292,13 +319,19 @@ describe("detaching a write", () => {
     full.begin(0)
     put(full, 50, 5)
     full.detach()
-    assert.deepStrictEqual([full.mark, full.position, full.moved], [HEAD_ROOM, HEAD_ROOM + 50, true])
+    assert.deepStrictEqual(
+      [full.mark, full.position, full.moved],
+      [HEAD_ROOM, HEAD_ROOM + 50, true]
+    )
     assert.deepStrictEqual(written(full), pattern(50, 5))
     const justFits = filledTo(CHUNK_SIZE - 50 - HEAD_ROOM)
     justFits.begin(0)
     put(justFits, 50, 6)
     justFits.detach()
-    assert.deepStrictEqual([justFits.moved, justFits.position, written(justFits)], [false, CHUNK_SIZE, pattern(50, 6)])
+    assert.deepStrictEqual(
+      [justFits.moved, justFits.position, written(justFits)],
+      [false, CHUNK_SIZE, pattern(50, 6)]
+    )
   })
 })
 
@@ -310,14 +343,29 @@ describe("a message", () => {
     writer.buffer.set(content, writer.position)
     writer.position += content.length
     const { chunk, mark, position } = writer
-    return new Message({ chunk, start: mark, end: position, offset: 10, records, atomic, acceptedAt: 5 })
+    return new Message({
+      chunk,
+      start: mark,
+      end: position,
+      offset: 10,
+      records,
+      atomic,
+      acceptedAt: 5
+    })
   }
 
   it("holds its chunk, and counts an offset, framing and no sends at first", () => {
     const message = of([0x0a, 1, 65], 1, false)
     assert.strictEqual(message.chunk.references, 2)
     assert.deepStrictEqual(
-      [message.offset, message.offsets, message.lastOffset, message.charge, message.sends, message.acceptedAt],
+      [
+        message.offset,
+        message.offsets,
+        message.lastOffset,
+        message.charge,
+        message.sends,
+        message.acceptedAt
+      ],
       [10, 1, 10, HEAD_ROOM + 3, 0, 5]
     )
     message.offsets = 4

@@ -16,7 +16,10 @@ interface Accepted {
   readonly records: ReadonlyArray<Uint8Array>
 }
 
-const sizes = [0, 1, 5, 126, 127, 128, 129, 1000, 16_382, 16_383, 16_384, 16_385, 40_000, 262_000, 262_144, 300_000]
+const sizes = [
+  0, 1, 5, 126, 127, 128, 129, 1000, 16_382, 16_383, 16_384, 16_385, 40_000, 262_000, 262_144,
+  300_000
+]
 
 /** Compares bytes without the cost of describing them. */
 const assertSame = (actual: ReadonlyArray<Uint8Array>, expected: ReadonlyArray<Uint8Array>) => {
@@ -28,12 +31,16 @@ const assertSame = (actual: ReadonlyArray<Uint8Array>, expected: ReadonlyArray<U
     assert.isTrue(Buffer.compare(bytes, expected[index]!) === 0, `record ${index}`)
 }
 
-/** One random program: ingests, sends, acknowledgements, new sessions; everything is checked against the model at each step. */
+/**
+ * One random program: ingests, sends, acknowledgements, new sessions; everything is checked against
+ * the model at each step.
+ */
 const runProgram = (zone: LandingZone<Uint8Array>, seed: number, steps: number) => {
   const random = seeded(seed)
   /** Accepted and not acknowledged, in order. */
   const open: Array<Accepted> = []
-  const record = () => random.bytes(random.below(8) === 0 ? sizes[random.below(sizes.length)]! : random.below(64))
+  const record = () =>
+    random.bytes(random.below(8) === 0 ? sizes[random.below(sizes.length)]! : random.below(64))
   let nextOffset = 0
   /** Messages handed to the session: how many accepted calls each covers. */
   let handed: Array<number> = []
@@ -42,8 +49,13 @@ const runProgram = (zone: LandingZone<Uint8Array>, seed: number, steps: number) 
 
   const send = () => {
     const message = zone.nextUnsafe()
-    if (message === undefined) return assert.strictEqual(covered, open.length, "something was left behind")
-    const { batch, records, wireOffset: stamped } = readRequest(message.request(wireOffset, "proto"))
+    if (message === undefined)
+      return assert.strictEqual(covered, open.length, "something was left behind")
+    const {
+      batch,
+      records,
+      wireOffset: stamped
+    } = readRequest(message.request(wireOffset, "proto"))
     assert.strictEqual(stamped, wireOffset++)
     const first = open[covered]!
     assert.strictEqual(message.offset, first.offset)
@@ -101,36 +113,42 @@ describe("LandingZone", () => {
   it.effect("keeps every record, its place and its grouping in random programs", () =>
     Effect.gen(function* () {
       for (let seed = 0; seed < 60; seed++) runProgram(yield* makeZone(), seed, 200)
-      for (let seed = 100; seed < 120; seed++) runProgram(yield* makeZone({ coalesceRecords: 3 }), seed, 200)
-      for (let seed = 200; seed < 220; seed++) runProgram(yield* makeZone({ coalesceBytes: 200 }), seed, 200)
-      for (let seed = 300; seed < 310; seed++) runProgram(yield* makeZone({ coalesceRecords: 1 }), seed, 200)
-    })
-  )
-
-  it.effect("packs single records behind each other until a bound, and never into or across a batch", () =>
-    Effect.gen(function* () {
-      const zone = yield* makeZone({ coalesceRecords: 4 })
-      const shape = () => {
-        const counts: Array<number> = []
-        for (let message = zone.nextUnsafe(); message !== undefined; message = zone.nextUnsafe())
-          counts.push(message.records)
-        return counts
-      }
-      for (let n = 0; n < 10; n++) zone.offerUnsafe(Uint8Array.of(n))
-      assert.deepStrictEqual(shape(), [4, 4, 2])
-      zone.offerUnsafe(Uint8Array.of(0))
-      zone.offerBatchUnsafe([Uint8Array.of(1), Uint8Array.of(2)])
-      zone.offerUnsafe(Uint8Array.of(3))
-      zone.offerUnsafe(Uint8Array.of(4))
-      assert.deepStrictEqual(shape(), [1, 2, 2])
-      // A message that was taken is sealed.
-      zone.offerUnsafe(Uint8Array.of(5))
-      assert.deepStrictEqual(shape(), [1])
+      for (let seed = 100; seed < 120; seed++)
+        runProgram(yield* makeZone({ coalesceRecords: 3 }), seed, 200)
+      for (let seed = 200; seed < 220; seed++)
+        runProgram(yield* makeZone({ coalesceBytes: 200 }), seed, 200)
+      for (let seed = 300; seed < 310; seed++)
+        runProgram(yield* makeZone({ coalesceRecords: 1 }), seed, 200)
     })
   )
 
   it.effect(
-    "H-35 charges framing and the objects of a message, so that empty records and tiny ones cannot dodge the budget",
+    "packs single records behind each other until a bound, and never into or across a batch",
+    () =>
+      Effect.gen(function* () {
+        const zone = yield* makeZone({ coalesceRecords: 4 })
+        const shape = () => {
+          const counts: Array<number> = []
+          for (let message = zone.nextUnsafe(); message !== undefined; message = zone.nextUnsafe())
+            counts.push(message.records)
+          return counts
+        }
+        for (let n = 0; n < 10; n++) zone.offerUnsafe(Uint8Array.of(n))
+        assert.deepStrictEqual(shape(), [4, 4, 2])
+        zone.offerUnsafe(Uint8Array.of(0))
+        zone.offerBatchUnsafe([Uint8Array.of(1), Uint8Array.of(2)])
+        zone.offerUnsafe(Uint8Array.of(3))
+        zone.offerUnsafe(Uint8Array.of(4))
+        assert.deepStrictEqual(shape(), [1, 2, 2])
+        // A message that was taken is sealed.
+        zone.offerUnsafe(Uint8Array.of(5))
+        assert.deepStrictEqual(shape(), [1])
+      })
+  )
+
+  it.effect(
+    "H-35 charges framing and the objects of a message, so that empty records and tiny ones " +
+      "cannot dodge the budget",
     () =>
       Effect.gen(function* () {
         const zone = yield* makeZone({ maxInflightBytes: 1000, coalesceRecords: 1 })
@@ -158,7 +176,9 @@ describe("LandingZone", () => {
       zone.offerUnsafe(Uint8Array.of(0))
       const admitted: Array<string> = []
       const wait = (name: string) =>
-        zone.waitUnsafe([Uint8Array.of(1)], false, (offset) => admitted.push(`${name} at ${offset}`)) as () => void
+        zone.waitUnsafe([Uint8Array.of(1)], false, (offset) =>
+          admitted.push(`${name} at ${offset}`)
+        ) as () => void
       const [giveUp] = [wait("first"), wait("second"), wait("third")]
       giveUp()
       giveUp()
@@ -175,10 +195,15 @@ describe("LandingZone", () => {
 
   it.effect("lets a small one in at once when the large one in front of it gives up", () =>
     Effect.gen(function* () {
-      const zone = yield* makeZone({ maxInflightBytes: 200 + 2 * MESSAGE_OVERHEAD, coalesceRecords: 1 })
+      const zone = yield* makeZone({
+        maxInflightBytes: 200 + 2 * MESSAGE_OVERHEAD,
+        coalesceRecords: 1
+      })
       zone.offerUnsafe(new Uint8Array(50))
       const admitted: Array<number | undefined> = []
-      const giveUp = zone.waitUnsafe([new Uint8Array(150)], false, (offset) => admitted.push(offset))
+      const giveUp = zone.waitUnsafe([new Uint8Array(150)], false, (offset) =>
+        admitted.push(offset)
+      )
       zone.waitUnsafe([new Uint8Array(1)], false, (offset) => admitted.push(offset))
       assert.deepStrictEqual(admitted, [])
       if (typeof giveUp === "function") giveUp()

@@ -21,7 +21,10 @@ describe("the landing zone's counts", () => {
       zone.offerUnsafe(bytes(8))
       zone.offerBatchUnsafe([bytes(8), bytes(8), bytes(8)])
       const accepted = HEAD_ROOM + 20 + HEAD_ROOM + 30
-      assert.deepStrictEqual([zone.acceptedRecords, zone.acceptedBytes, zone.usedBytes], [5, accepted, accepted])
+      assert.deepStrictEqual(
+        [zone.acceptedRecords, zone.acceptedBytes, zone.usedBytes],
+        [5, accepted, accepted]
+      )
       zone.nextUnsafe()
       zone.nextUnsafe()
       assert.deepStrictEqual([zone.window.inFlight, zone.window.toReplay], [2, 0])
@@ -31,7 +34,10 @@ describe("the landing zone's counts", () => {
       assert.strictEqual(zone.usedBytes, HEAD_ROOM + 30)
       assert.isFalse(zone.isEmpty)
       assert.strictEqual(zone.acknowledgeUnsafe(1), 2)
-      assert.deepStrictEqual([zone.acknowledgedRecords, zone.acceptedBytes, zone.usedBytes], [5, accepted, 0])
+      assert.deepStrictEqual(
+        [zone.acknowledgedRecords, zone.acceptedBytes, zone.usedBytes],
+        [5, accepted, 0]
+      )
       assert.isTrue(zone.isEmpty)
     })
   )
@@ -42,7 +48,8 @@ describe("the landing zone's counts", () => {
       const zone = yield* makeZone(single, undefined, turns)
       const stretch = 64 * 1024
       /** A record that takes so many bytes. */
-      const put = (charge: number) => assert.isNumber(zone.offerUnsafe(bytes(charge - HEAD_ROOM - 4)))
+      const put = (charge: number) =>
+        assert.isNumber(zone.offerUnsafe(bytes(charge - HEAD_ROOM - 4)))
       const waits = () => zone.mustGiveWay()
       for (let n = 0; n < 15; n++) {
         put(stretch)
@@ -74,39 +81,45 @@ describe("the landing zone's counts", () => {
     })
   )
 
-  it.effect("ask for a turn when those of a client have accepted 2 MiB in this one, once per 64 KiB of their own", () =>
-    Effect.gen(function* () {
-      const turns = new Turns()
-      const one = yield* makeZone(single, undefined, turns)
-      const other = yield* makeZone(single, undefined, turns)
-      const stretch = 64 * 1024
-      /** A record that takes so many bytes, of which nothing stays queued. */
-      const put = (zone: typeof one, charge: number) => {
-        assert.isNumber(zone.offerUnsafe(bytes(charge - HEAD_ROOM - 4)))
-        zone.nextUnsafe()
-      }
-      put(one, stretch - 999)
-      for (let n = 0; n < 30; n++) {
+  it.effect(
+    "ask for a turn when those of a client have accepted 2 MiB in this one, once per 64 KiB of " +
+      "their own",
+    () =>
+      Effect.gen(function* () {
+        const turns = new Turns()
+        const one = yield* makeZone(single, undefined, turns)
+        const other = yield* makeZone(single, undefined, turns)
+        const stretch = 64 * 1024
+        /** A record that takes so many bytes, of which nothing stays queued. */
+        const put = (zone: typeof one, charge: number) => {
+          assert.isNumber(zone.offerUnsafe(bytes(charge - HEAD_ROOM - 4)))
+          zone.nextUnsafe()
+        }
+        put(one, stretch - 999)
+        for (let n = 0; n < 30; n++) {
+          put(other, stretch)
+          assert.isFalse(other.mustGiveWay())
+        }
         put(other, stretch)
+        put(other, 1000) // A shorter one has a shorter length: 999 bytes.
+        assert.strictEqual(turns.acceptedBytes, 2 * 1024 * 1024)
+        assert.isFalse(one.mustGiveWay(), "it is too little of its own")
+        assert.isTrue(other.mustGiveWay())
         assert.isFalse(other.mustGiveWay())
-      }
-      put(other, stretch)
-      put(other, 1000) // A shorter one has a shorter length: 999 bytes.
-      assert.strictEqual(turns.acceptedBytes, 2 * 1024 * 1024)
-      assert.isFalse(one.mustGiveWay(), "it is too little of its own")
-      assert.isTrue(other.mustGiveWay())
-      assert.isFalse(other.mustGiveWay())
-      put(one, stretch)
-      assert.isTrue(one.mustGiveWay())
-      yield* nextTurn(turns)
-      put(one, stretch)
-      assert.isFalse(one.mustGiveWay())
-      assert.isNumber(other.offerBatchUnsafe([bytes(stretch)]))
-      assert.isFalse(other.mustGiveWay())
-      const joining = yield* makeZone({}, undefined, turns)
-      for (let n = 0; n < 3; n++) assert.isNumber(joining.offerUnsafe(bytes(10)))
-      assert.strictEqual(turns.acceptedBytes, one.acceptedBytes + other.acceptedBytes + joining.acceptedBytes)
-    })
+        put(one, stretch)
+        assert.isTrue(one.mustGiveWay())
+        yield* nextTurn(turns)
+        put(one, stretch)
+        assert.isFalse(one.mustGiveWay())
+        assert.isNumber(other.offerBatchUnsafe([bytes(stretch)]))
+        assert.isFalse(other.mustGiveWay())
+        const joining = yield* makeZone({}, undefined, turns)
+        for (let n = 0; n < 3; n++) assert.isNumber(joining.offerUnsafe(bytes(10)))
+        assert.strictEqual(
+          turns.acceptedBytes,
+          one.acceptedBytes + other.acceptedBytes + joining.acceptedBytes
+        )
+      })
   )
 
   it.effect("read the clock once per message, when its first record comes", () =>

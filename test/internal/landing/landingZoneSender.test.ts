@@ -92,7 +92,10 @@ describe("a sender of the landing zone", () => {
       for (const n of [1, 2, 3]) old.offerUnsafe(bytes(4, n))
       old.offerBatchUnsafe([bytes(4, 4), bytes(4, 5)])
       old.closeUnsafe()
-      const next = yield* makeZone({ maxInflightRecords: 5, maxInflightBytes: 60 + MESSAGE_OVERHEAD })
+      const next = yield* makeZone({
+        maxInflightRecords: 5,
+        maxInflightBytes: 60 + MESSAGE_OVERHEAD
+      })
       next.adoptUnsafe(old.unackedUnsafe())
       assert.strictEqual(next.usedBytes, old.usedBytes)
       assert.deepStrictEqual([next.acceptedRecords, next.usedRecords, next.nextOffset], [5, 4, 4])

@@ -1,6 +1,6 @@
 /**
- * Encoders run the program's code: getters, `toJSON`, codecs of its own. What that does to streams must not reach the record that is
- * being encoded, nor those that were accepted before.
+ * Encoders run the program's code: getters, `toJSON`, codecs of its own. What that does to streams
+ * must not reach the record that is being encoded, nor those that were accepted before.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -16,7 +16,10 @@ const typed = Table.make("main.default.nested", {
   a: Column.String,
   s: Column.Struct({ x: Column.String, y: Column.String })
 })
-const typedZone = Effect.map(makeZone({}, typed.codec as never), (zone) => zone as unknown as LandingZone<unknown>)
+const typedZone = Effect.map(
+  makeZone({}, typed.codec as never),
+  (zone) => zone as unknown as LandingZone<unknown>
+)
 
 const payloads = (zone: LandingZone<any>) => {
   zone.closeUnsafe()
@@ -78,31 +81,33 @@ describe("a record whose encoder ingests into the same stream", () => {
     })
   )
 
-  it.effect("is not written into those accepted before, when the encoder writes on afterwards", () =>
-    Effect.gen(function* () {
-      const zone = yield* typedZone
-      const plain = { a: "", s: { x: "f".repeat(60), y: "y" } }
-      const count = Math.floor(CHUNK_SIZE / 76) - 2
-      for (let n = 0; n < count; n++) assert.strictEqual(zone.offerUnsafe(plain), n)
-      const outer = {
-        a: "x".repeat(400),
-        s: {
-          get x() {
-            refusedAsNested(zone.offerUnsafe(plain))
-            return "outer"
-          },
-          y: "why"
+  it.effect(
+    "is not written into those accepted before, when the encoder writes on afterwards",
+    () =>
+      Effect.gen(function* () {
+        const zone = yield* typedZone
+        const plain = { a: "", s: { x: "f".repeat(60), y: "y" } }
+        const count = Math.floor(CHUNK_SIZE / 76) - 2
+        for (let n = 0; n < count; n++) assert.strictEqual(zone.offerUnsafe(plain), n)
+        const outer = {
+          a: "x".repeat(400),
+          s: {
+            get x() {
+              refusedAsNested(zone.offerUnsafe(plain))
+              return "outer"
+            },
+            y: "why"
+          }
         }
-      }
-      assert.strictEqual(zone.offerUnsafe(outer), count)
-      const read = readAll(zone)
-      assert.strictEqual(read.length, count + 1)
-      assert.deepStrictEqual(
-        read.slice(0, count),
-        Array.from({ length: count }, () => plain)
-      )
-      assert.deepStrictEqual(read[count], { a: "x".repeat(400), s: { x: "outer", y: "why" } })
-    })
+        assert.strictEqual(zone.offerUnsafe(outer), count)
+        const read = readAll(zone)
+        assert.strictEqual(read.length, count + 1)
+        assert.deepStrictEqual(
+          read.slice(0, count),
+          Array.from({ length: count }, () => plain)
+        )
+        assert.deepStrictEqual(read[count], { a: "x".repeat(400), s: { x: "outer", y: "why" } })
+      })
   )
 
   it.effect("leaves the zone usable when reading a batch's records throws", () =>
@@ -152,26 +157,29 @@ describe("callers that wait for room", () => {
     (zone) => zone as unknown as LandingZone<unknown>
   )
 
-  it.effect("are not let in while a record is encoded whose encoder takes one of them out of the line", () =>
-    Effect.gen(function* () {
-      const zone = yield* jsonZone
-      zone.offerUnsafe({ first: 1, pad: "p".repeat(1000) })
-      const admitted: Array<string> = []
-      const wait = (name: string, record: unknown) => zone.waitUnsafe([record], false, () => admitted.push(name))
-      const leave = wait("big", { big: "b".repeat(1500) })
-      wait("small", { small: 2 })
-      assert.isFunction(
-        wait("third", {
-          toJSON: () => {
-            if (typeof leave === "function") leave()
-            return { third: 3 }
-          }
-        })
-      )
-      assert.deepStrictEqual(admitted, ["small", "third"])
-      const texts = payloads(zone).map((bytes) => Buffer.from(bytes).toString())
-      assert.deepStrictEqual(texts.slice(1), ['{"small":2}', '{"third":3}'])
-    })
+  it.effect(
+    "are not let in while a record is encoded whose encoder takes one of them out of the line",
+    () =>
+      Effect.gen(function* () {
+        const zone = yield* jsonZone
+        zone.offerUnsafe({ first: 1, pad: "p".repeat(1000) })
+        const admitted: Array<string> = []
+        const wait = (name: string, record: unknown) =>
+          zone.waitUnsafe([record], false, () => admitted.push(name))
+        const leave = wait("big", { big: "b".repeat(1500) })
+        wait("small", { small: 2 })
+        assert.isFunction(
+          wait("third", {
+            toJSON: () => {
+              if (typeof leave === "function") leave()
+              return { third: 3 }
+            }
+          })
+        )
+        assert.deepStrictEqual(admitted, ["small", "third"])
+        const texts = payloads(zone).map((bytes) => Buffer.from(bytes).toString())
+        assert.deepStrictEqual(texts.slice(1), ['{"small":2}', '{"third":3}'])
+      })
   )
 
   it.effect("are answered when an encoder closes the stream, refused or not", () =>

@@ -1,5 +1,6 @@
 /**
- * What many streams do in the next turn of the event loop: one task for all, and turns of a bounded length.
+ * What many streams do in the next turn of the event loop: one task for all, and turns of a bounded
+ * length.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { MixedScheduler, type Scheduler } from "effect/Scheduler"

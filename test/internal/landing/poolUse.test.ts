@@ -1,5 +1,6 @@
 /**
- * What an idle process holds: streams that have ended, in whichever way, leave little in the pool of buffers.
+ * What an idle process holds: streams that have ended, in whichever way, leave little in the pool
+ * of buffers.
  */
 import { assert, describe, it, vi } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
@@ -38,43 +39,47 @@ const sendSome = Effect.scoped(
 )
 
 describe("the pool keeps little", () => {
-  it.effect("when a stream was closed with records in flight, whose acknowledgements come after that", () =>
-    Effect.gen(function* () {
-      const { server, zerobus } = yield* A.client({
-        ...A.silent,
-        onHalfClose: (connection) => {
-          connection.ack(connection.messages.length - 1)
-          connection.end()
-        }
+  it.effect(
+    "when a stream was closed with records in flight, whose acknowledgements come after that",
+    () =>
+      Effect.gen(function* () {
+        const { server, zerobus } = yield* A.client({
+          ...A.silent,
+          onHalfClose: (connection) => {
+            connection.ack(connection.messages.length - 1)
+            connection.end()
+          }
+        })
+        const stream = yield* zerobus.createStream(A.protoTable)
+        for (let n = 0; n < 40; n++) yield* stream.ingestRecord(record)
+        const closing = yield* A.started(stream.close)
+        server.last.ack(39)
+        yield* A.settle
+        closing.value()
+        assert.isAtMost(free(), little)
+        assert.isAbove(free(), 0)
       })
-      const stream = yield* zerobus.createStream(A.protoTable)
-      for (let n = 0; n < 40; n++) yield* stream.ingestRecord(record)
-      const closing = yield* A.started(stream.close)
-      server.last.ack(39)
-      yield* A.settle
-      closing.value()
-      assert.isAtMost(free(), little)
-      assert.isAbove(free(), 0)
-    })
   )
 
-  it.effect("after a stream that failed, or whose scope was closed, with records that nobody acknowledged", () =>
-    Effect.gen(function* () {
-      for (const end of ["fail", "scope"] as const) {
-        const { server, zerobus } = yield* A.client(A.silent)
-        const scope = yield* Scope.make()
-        const stream = yield* Scope.provide(zerobus.createStream(A.table, options), scope)
-        yield* stream.ingestRecord(A.record(0))
-        yield* A.settle
-        yield* sendSome
-        assert.isAbove(free(), little, "the other stream still sends")
-        if (end === "fail") server.last.fail(code.FAILED_PRECONDITION)
-        else yield* Scope.close(scope, Exit.void)
-        yield* A.settle
-        assert.isAtMost(free(), little, end)
-        yield* Scope.close(scope, Exit.void)
-      }
-    })
+  it.effect(
+    "after a stream that failed, or whose scope was closed, with records that nobody acknowledged",
+    () =>
+      Effect.gen(function* () {
+        for (const end of ["fail", "scope"] as const) {
+          const { server, zerobus } = yield* A.client(A.silent)
+          const scope = yield* Scope.make()
+          const stream = yield* Scope.provide(zerobus.createStream(A.table, options), scope)
+          yield* stream.ingestRecord(A.record(0))
+          yield* A.settle
+          yield* sendSome
+          assert.isAbove(free(), little, "the other stream still sends")
+          if (end === "fail") server.last.fail(code.FAILED_PRECONDITION)
+          else yield* Scope.close(scope, Exit.void)
+          yield* A.settle
+          assert.isAtMost(free(), little, end)
+          yield* Scope.close(scope, Exit.void)
+        }
+      })
   )
 
   it.effect("after records were to be taken over in a scope that was closed", () =>
@@ -87,7 +92,9 @@ describe("the pool keeps little", () => {
       yield* A.settle
       const scope = yield* Scope.make()
       yield* Scope.close(scope, Exit.void)
-      assert.isTrue(Exit.isFailure(yield* Effect.exit(Scope.provide(zerobus.recreateStream(stream), scope))))
+      assert.isTrue(
+        Exit.isFailure(yield* Effect.exit(Scope.provide(zerobus.recreateStream(stream), scope)))
+      )
       yield* sendSome
       assert.isAtMost(free(), little)
     })

@@ -1,5 +1,6 @@
 /**
- * How records are laid into a chunk: tag and length in front, room for both at the very end of a chunk, and room for batches.
+ * How records are laid into a chunk: tag and length in front, room for both at the very end of a
+ * chunk, and room for batches.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { sizeClass } from "../../../src/internal/landing/bufferPool.ts"
@@ -10,9 +11,14 @@ import { bytesCodec } from "../../../src/internal/codec/untypedCodecs.ts"
 import { RecordWriter } from "../../../src/internal/landing/recordWriter.ts"
 
 const bytes = (length: number, value = 7): Uint8Array => new Uint8Array(length).fill(value)
-const written = (writer: RecordWriter<any>) => [...writer.buffer.subarray(writer.mark, writer.position)]
+const written = (writer: RecordWriter<any>) => [
+  ...writer.buffer.subarray(writer.mark, writer.position)
+]
 
-/** Commits short records until so many bytes of the current chunk are left, and begins a write there. */
+/**
+ * Commits short records until so many bytes of the current chunk are left, and begins a write
+ * there.
+ */
 const leaving = (writer: RecordWriter<Uint8Array>, left: number) => {
   for (let at = HEAD_ROOM, first = true; at < CHUNK_SIZE - left; first = false) {
     const rest = CHUNK_SIZE - left - at
@@ -66,7 +72,10 @@ describe("a record at the end of a chunk", () => {
     const same = roomy.buffer
     assert.isUndefined(roomy.writeRecord(record))
     assert.strictEqual(roomy.buffer, same)
-    assert.deepStrictEqual([roomy.position, written(roomy)], [CHUNK_SIZE, [0x0a, 0xc8, 0x01, ...record]])
+    assert.deepStrictEqual(
+      [roomy.position, written(roomy)],
+      [CHUNK_SIZE, [0x0a, 0xc8, 0x01, ...record]]
+    )
   })
 })
 
@@ -75,8 +84,10 @@ describe("a record whose length is longer or shorter than that of the one before
     const lengths = [5, 300, 20_000, 6, 200, 0, 16_384, 127, 128]
     const writer = new RecordWriter(bytesCodec, CHUNK_SIZE, CHUNK_SIZE)
     writer.begin(HEAD_ROOM)
-    for (const [n, length] of lengths.entries()) assert.isUndefined(writer.writeRecord(bytes(length, n + 1)))
-    const varint = (n: number): Array<number> => (n < 128 ? [n] : [(n & 127) | 128, ...varint(n >>> 7)])
+    for (const [n, length] of lengths.entries())
+      assert.isUndefined(writer.writeRecord(bytes(length, n + 1)))
+    const varint = (n: number): Array<number> =>
+      n < 128 ? [n] : [(n & 127) | 128, ...varint(n >>> 7)]
     assert.deepStrictEqual(
       written(writer),
       lengths.flatMap((length, n) => [0x0a, ...varint(length), ...bytes(length, n + 1)])

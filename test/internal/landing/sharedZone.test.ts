@@ -1,5 +1,6 @@
 /**
- * Zones that share a budget: what they take of it is what they hold, whatever becomes of their messages.
+ * Zones that share a budget: what they take of it is what they hold, whatever becomes of their
+ * messages.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { bytesCodec } from "../../../src/internal/codec/untypedCodecs.ts"
@@ -30,7 +31,8 @@ const zoneOf = (budget: SharedBudget, onEmpty = () => {}) =>
   )
 
 /** What a zone holds: the bytes of its messages, and what each message takes besides. */
-const heldBy = (zone: SharedZone<Uint8Array>, messages: number): number => zone.usedBytes + messages * MESSAGE_OVERHEAD
+const heldBy = (zone: SharedZone<Uint8Array>, messages: number): number =>
+  zone.usedBytes + messages * MESSAGE_OVERHEAD
 
 describe("zones that share a budget", () => {
   it("count exactly what they hold, and no more than the budget", () => {
@@ -106,7 +108,10 @@ describe("zones that share a budget", () => {
     one.endUnsafe()
     one.endUnsafe()
     assert.strictEqual(offset, 0)
-    assert.strictEqual(budget.used, heldBy(two, two.takeAllUnsafe()) + heldBy(three, three.takeAllUnsafe()))
+    assert.strictEqual(
+      budget.used,
+      heldBy(two, two.takeAllUnsafe()) + heldBy(three, three.takeAllUnsafe())
+    )
   })
 
   it("tell when they hold nothing any more", () => {

@@ -32,25 +32,35 @@ const tooLarge = (
 }
 
 describe("the landing zone's bounds", () => {
-  it.effect("takes a payload of exactly the limit, and refuses one byte more with both numbers", () =>
-    Effect.gen(function* () {
-      const limit = requestSize(1000)
-      const zone = yield* makeZone({ ...single, maxPayloadBytes: limit })
-      assert.strictEqual(zone.offerUnsafe(bytes(1000)), 0)
-      tooLarge(zone.offerUnsafe(bytes(1001)), { size: limit + 1, limit, option: "maxPayloadBytes" })
-      tooLarge(
-        zone.waitUnsafe([bytes(1001)], false, () => assert.fail("admitted")),
-        {
+  it.effect(
+    "takes a payload of exactly the limit, and refuses one byte more with both numbers",
+    () =>
+      Effect.gen(function* () {
+        const limit = requestSize(1000)
+        const zone = yield* makeZone({ ...single, maxPayloadBytes: limit })
+        assert.strictEqual(zone.offerUnsafe(bytes(1000)), 0)
+        tooLarge(zone.offerUnsafe(bytes(1001)), {
           size: limit + 1,
           limit,
           option: "maxPayloadBytes"
-        }
-      )
-      // A batch is what its records are with tag and length.
-      assert.strictEqual(zone.offerBatchUnsafe([bytes(498), bytes(496)]), 1)
-      tooLarge(zone.offerBatchUnsafe([bytes(498), bytes(497)]), { size: limit + 1, limit, option: "maxPayloadBytes" })
-      assert.deepStrictEqual([zone.nextOffset, zone.usedRecords], [2, 2])
-    })
+        })
+        tooLarge(
+          zone.waitUnsafe([bytes(1001)], false, () => assert.fail("admitted")),
+          {
+            size: limit + 1,
+            limit,
+            option: "maxPayloadBytes"
+          }
+        )
+        // A batch is what its records are with tag and length.
+        assert.strictEqual(zone.offerBatchUnsafe([bytes(498), bytes(496)]), 1)
+        tooLarge(zone.offerBatchUnsafe([bytes(498), bytes(497)]), {
+          size: limit + 1,
+          limit,
+          option: "maxPayloadBytes"
+        })
+        assert.deepStrictEqual([zone.nextOffset, zone.usedRecords], [2, 2])
+      })
   )
 
   it.effect("takes what fills the whole zone, and refuses what never could", () =>
@@ -58,8 +68,16 @@ describe("the landing zone's bounds", () => {
       const zone = yield* makeZone({ ...single, maxInflightBytes: 500 + MESSAGE_OVERHEAD })
       const limit = 500 + MESSAGE_OVERHEAD
       const size = limit + 1
-      tooLarge(zone.offerUnsafe(bytes(500 - HEAD_ROOM - 2)), { size, limit, option: "maxInflightBytes" })
-      tooLarge(zone.offerBatchUnsafe([bytes(500 - HEAD_ROOM - 2)]), { size, limit, option: "maxInflightBytes" })
+      tooLarge(zone.offerUnsafe(bytes(500 - HEAD_ROOM - 2)), {
+        size,
+        limit,
+        option: "maxInflightBytes"
+      })
+      tooLarge(zone.offerBatchUnsafe([bytes(500 - HEAD_ROOM - 2)]), {
+        size,
+        limit,
+        option: "maxInflightBytes"
+      })
       assert.strictEqual(zone.offerUnsafe(bytes(500 - HEAD_ROOM - 3)), 0)
       assert.strictEqual(zone.usedBytes, 500)
       assert.strictEqual(zone.offerUnsafe(bytes(0)), Full)
@@ -67,23 +85,28 @@ describe("the landing zone's bounds", () => {
     })
   )
 
-  it.effect("takes as many records in a batch as allowed, and refuses one more before it encodes any", () =>
-    Effect.gen(function* () {
-      let encoded = 0
-      const zone = yield* makeZone(
-        { maxBatchRecords: 3 },
-        { read: bytesCodec.read, write: (record, sink) => (encoded++, bytesCodec.write(record, sink)) }
-      )
-      const four = [bytes(1), bytes(1), bytes(1), bytes(1)]
-      tooLarge(zone.offerBatchUnsafe(four), { size: 4, limit: 3, option: "maxBatchRecords" })
-      tooLarge(
-        zone.waitUnsafe(four, true, () => assert.fail("admitted")),
-        { size: 4, limit: 3, option: "maxBatchRecords" }
-      )
-      assert.strictEqual(encoded, 0)
-      assert.strictEqual(zone.offerBatchUnsafe(four.slice(1)), 0)
-      assert.strictEqual(encoded, 3)
-    })
+  it.effect(
+    "takes as many records in a batch as allowed, and refuses one more before it encodes any",
+    () =>
+      Effect.gen(function* () {
+        let encoded = 0
+        const zone = yield* makeZone(
+          { maxBatchRecords: 3 },
+          {
+            read: bytesCodec.read,
+            write: (record, sink) => (encoded++, bytesCodec.write(record, sink))
+          }
+        )
+        const four = [bytes(1), bytes(1), bytes(1), bytes(1)]
+        tooLarge(zone.offerBatchUnsafe(four), { size: 4, limit: 3, option: "maxBatchRecords" })
+        tooLarge(
+          zone.waitUnsafe(four, true, () => assert.fail("admitted")),
+          { size: 4, limit: 3, option: "maxBatchRecords" }
+        )
+        assert.strictEqual(encoded, 0)
+        assert.strictEqual(zone.offerBatchUnsafe(four.slice(1)), 0)
+        assert.strictEqual(encoded, 3)
+      })
   )
 
   it.effect("stops encoding a batch that is too large already", () =>
@@ -91,9 +114,15 @@ describe("the landing zone's bounds", () => {
       let encoded = 0
       const zone = yield* makeZone(
         { maxPayloadBytes: 1000 },
-        { read: bytesCodec.read, write: (record, sink) => (encoded++, bytesCodec.write(record, sink)) }
+        {
+          read: bytesCodec.read,
+          write: (record, sink) => (encoded++, bytesCodec.write(record, sink))
+        }
       )
-      assert.instanceOf(zone.offerBatchUnsafe(Array.from({ length: 100 }, () => bytes(300))), PayloadTooLarge)
+      assert.instanceOf(
+        zone.offerBatchUnsafe(Array.from({ length: 100 }, () => bytes(300))),
+        PayloadTooLarge
+      )
       assert.strictEqual(encoded, 4)
     })
   )

@@ -20,25 +20,30 @@ const inFlightOf = (zone: LandingZone<Uint8Array>): ReadonlyArray<Message> =>
 describe("a zone with a byte budget", () => {
   for (const budget of [1_000, 10_000, 100_000, 1_000_000]) {
     for (const largest of [20, 200, 2_000, 20_000]) {
-      it.effect(`of ${budget} bytes holds half more and two chunks at most, with records up to ${largest} bytes`, () =>
-        Effect.gen(function* () {
-          const random = seeded(budget + largest)
-          const zone = yield* makeZone({ maxInflightBytes: budget })
-          let most = 0
-          for (let full = 0; full < 60;) {
-            const record = random.bytes(1 + random.below(Math.min(largest, budget / 2)))
-            while (zone.offerUnsafe(record) === -1) {
-              full++
-              // All is taken, so that what it holds can be seen; the oldest message is acknowledged.
-              while (zone.nextUnsafe() !== undefined);
-              most = Math.max(most, heldBy(zone, inFlightOf(zone)))
-              zone.acknowledgeUnsafe(1)
+      it.effect(
+        `of ${budget} bytes holds half more and two chunks at most, with records up to ` +
+          `${largest} bytes`,
+        () =>
+          Effect.gen(function* () {
+            const random = seeded(budget + largest)
+            const zone = yield* makeZone({ maxInflightBytes: budget })
+            let most = 0
+            for (let full = 0; full < 60;) {
+              const record = random.bytes(1 + random.below(Math.min(largest, budget / 2)))
+              while (zone.offerUnsafe(record) === -1) {
+                full++
+                // All is taken, so that what it holds can be seen; the oldest message is
+                // acknowledged.
+                while (zone.nextUnsafe() !== undefined);
+                most = Math.max(most, heldBy(zone, inFlightOf(zone)))
+                zone.acknowledgeUnsafe(1)
+              }
             }
-          }
-          assert.isAbove(most, 0)
-          // What does not fit the rest of a chunk gets a buffer of its own, and the rest of the chunk may stay free.
-          assert.isAtMost(most, 1.5 * budget + 2 * chunkSize(budget))
-        })
+            assert.isAbove(most, 0)
+            // What does not fit the rest of a chunk gets a buffer of its own, and the rest of the
+            // chunk may stay free.
+            assert.isAtMost(most, 1.5 * budget + 2 * chunkSize(budget))
+          })
       )
     }
   }

@@ -1,5 +1,6 @@
 /**
- * The turns that a client's streams take, one flush of a scheduler in the test's hands being one turn of the event loop.
+ * The turns that a client's streams take, one flush of a scheduler in the test's hands being one
+ * turn of the event loop.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, type Scheduler } from "effect"
@@ -10,26 +11,30 @@ import { uncaughtDuring } from "../../support/uncaught.ts"
 import { makeZone, nextTurn } from "../../support/zones.ts"
 
 describe("turns", () => {
-  it("are over when the client's streams have accepted their share, and begin anew for those in line", () => {
-    const loop = handLoop()
-    const turns = new Turns()
-    turns.acceptedBytes += TURN - 1
-    assert.isFalse(turns.isOver)
-    turns.acceptedBytes += 1
-    assert.isTrue(turns.isOver)
-    let entered = false
-    loop.fork(
-      Effect.andThen(
-        nextTurn(turns),
-        Effect.sync(() => void (entered = true))
+  it(
+    "are over when the client's streams have accepted their share, and begin anew for those in " +
+      "line",
+    () => {
+      const loop = handLoop()
+      const turns = new Turns()
+      turns.acceptedBytes += TURN - 1
+      assert.isFalse(turns.isOver)
+      turns.acceptedBytes += 1
+      assert.isTrue(turns.isOver)
+      let entered = false
+      loop.fork(
+        Effect.andThen(
+          nextTurn(turns),
+          Effect.sync(() => void (entered = true))
+        )
       )
-    )
-    assert.deepStrictEqual([entered, turns.isOver], [false, true])
-    loop.turn()
-    assert.deepStrictEqual([entered, turns.isOver, loop.isIdle()], [true, false, true])
-    turns.end()
-    assert.isTrue(turns.isOver)
-  })
+      assert.deepStrictEqual([entered, turns.isOver], [false, true])
+      loop.turn()
+      assert.deepStrictEqual([entered, turns.isOver, loop.isIdle()], [true, false, true])
+      turns.end()
+      assert.isTrue(turns.isOver)
+    }
+  )
 
   it("let callers in by order of arrival, as many as fit, and the rest in later turns", () => {
     const loop = handLoop()

@@ -3,11 +3,20 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { PIECE } from "../../../src/internal/userCode/pieces.ts"
-import { type Admission, Full, type Waiter, WaitingLine } from "../../../src/internal/landing/waitingLine.ts"
+import {
+  type Admission,
+  Full,
+  type Waiter,
+  WaitingLine
+} from "../../../src/internal/landing/waitingLine.ts"
 import { handLoop } from "../../support/handLoop.ts"
 
 /** A caller that reports its answer, and may do something more when it is admitted. */
-const caller = (answers: Array<readonly [number, Admission]>, records: number, then = () => {}): Waiter => ({
+const caller = (
+  answers: Array<readonly [number, Admission]>,
+  records: number,
+  then = () => {}
+): Waiter => ({
   content: Buffer.alloc(0),
   records,
   atomic: false,

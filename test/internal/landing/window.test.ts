@@ -1,5 +1,6 @@
 /**
- * The window of messages in flight, against an array that holds what is unacknowledged and a count of what was sent.
+ * The window of messages in flight, against an array that holds what is unacknowledged and a count
+ * of what was sent.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Message } from "../../../src/internal/landing/chunk.ts"

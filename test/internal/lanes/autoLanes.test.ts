@@ -1,6 +1,6 @@
 /**
- * Streams whose number of lanes follows the load, on a virtual clock, with a server that takes so many records per stream in a tenth of a
- * second, or so many in all.
+ * Streams whose number of lanes follows the load, on a virtual clock, with a server that takes so
+ * many records per stream in a tenth of a second, or so many in all.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Metric, Stream } from "effect"
@@ -8,7 +8,12 @@ import { type StreamConfigurationOptions, Zerobus, type ZerobusStream } from "ef
 import { ZerobusVirtual } from "effect-zerobus/testing"
 import type { JsonRecord } from "../../../src/TableProperties.ts"
 import * as A from "../../support/acceptance.ts"
-import { code, type Connection, type Script, type ScriptedServer } from "../../support/scriptedServer.ts"
+import {
+  code,
+  type Connection,
+  type Script,
+  type ScriptedServer
+} from "../../support/scriptedServer.ts"
 
 const silent: Script = { onMessage: () => {} }
 
@@ -33,7 +38,10 @@ const take = (connection: Connection, most: number): number => {
   return upTo - before
 }
 
-/** A server that takes so many records of each stream, or so many in all, in a step of so many milliseconds. */
+/**
+ * A server that takes so many records of each stream, or so many in all, in a step of so many
+ * milliseconds.
+ */
 interface Pace {
   readonly perStream?: number
   readonly inAll?: number
@@ -50,7 +58,9 @@ const run = Effect.fnUntraced(function* (
 ) {
   for (let n = 0; n < steps; n++) {
     yield* Effect.forkScoped(
-      Effect.forEach(A.recordsFrom(0, load), (record) => stream.ingestRecord(record), { concurrency: "unbounded" })
+      Effect.forEach(A.recordsFrom(0, load), (record) => stream.ingestRecord(record), {
+        concurrency: "unbounded"
+      })
     )
     yield* A.advance(step, step)
     const open = server.connections.filter(({ over }) => !over)
@@ -62,26 +72,31 @@ const run = Effect.fnUntraced(function* (
 const openNow = (server: ScriptedServer) => server.connections.filter(({ over }) => !over).length
 
 describe("a stream with lanes: auto", () => {
-  it.effect("opens lanes while the server's pace per stream is the limit, and closes them when the load is gone", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* A.open(options, silent)
-      assert.lengthOf(server.connections, 1)
-      const states: Array<string> = []
-      yield* Effect.forkScoped(Stream.runForEach(stream.stateChanges, (state) => Effect.sync(() => states.push(state))))
-      const pace = { perStream: 10 }
-      yield* run(stream, server, 100, 60, pace)
-      const most = openNow(server)
-      assert.isAtLeast(most, 6)
-      assert.isAtMost(most, 16)
-      yield* run(stream, server, 180, 5, { perStream: 100, step: 1000 })
-      assert.strictEqual(openNow(server), 1)
-      // Lanes that are added or given up are no loss, and nothing was sent twice.
-      assert.deepStrictEqual(states, ["open"])
-      assert.lengthOf(server.records, 100 * 60 + 180 * 5)
-      const open = yield* Metric.snapshot
-      assert.isAbove(open.filter(({ attributes }) => attributes?.["lane"] === "3").length, 0)
-      yield* stream.close
-    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
+  it.effect(
+    "opens lanes while the server's pace per stream is the limit, and closes them when the load " +
+      "is gone",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* A.open(options, silent)
+        assert.lengthOf(server.connections, 1)
+        const states: Array<string> = []
+        yield* Effect.forkScoped(
+          Stream.runForEach(stream.stateChanges, (state) => Effect.sync(() => states.push(state)))
+        )
+        const pace = { perStream: 10 }
+        yield* run(stream, server, 100, 60, pace)
+        const most = openNow(server)
+        assert.isAtLeast(most, 6)
+        assert.isAtMost(most, 16)
+        yield* run(stream, server, 180, 5, { perStream: 100, step: 1000 })
+        assert.strictEqual(openNow(server), 1)
+        // Lanes that are added or given up are no loss, and nothing was sent twice.
+        assert.deepStrictEqual(states, ["open"])
+        assert.lengthOf(server.records, 100 * 60 + 180 * 5)
+        const open = yield* Metric.snapshot
+        assert.isAbove(open.filter(({ attributes }) => attributes?.["lane"] === "3").length, 0)
+        yield* stream.close
+      }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
   )
 
   it.effect("takes a lane back that does not make it faster, and keeps one stream's pace", () =>
@@ -90,7 +105,10 @@ describe("a stream with lanes: auto", () => {
       yield* run(stream, server, 250, 40, { inAll: 20 })
       assert.strictEqual(openNow(server), 1)
       assert.lengthOf(server.connections, 2)
-      const taken = server.connections.reduce((sum, connection) => sum + (acknowledged.get(connection) ?? 0), 0)
+      const taken = server.connections.reduce(
+        (sum, connection) => sum + (acknowledged.get(connection) ?? 0),
+        0
+      )
       // A little less while the lane that is given up has less to send than it may.
       assert.isAtLeast(taken, 0.95 * 250 * 20)
     })
@@ -149,32 +167,43 @@ describe("a stream with lanes: auto", () => {
     })
   )
 
-  it.effect("carries over the local server what many of its streams may, whose pace is limited", () =>
-    Effect.gen(function* () {
-      const virtual = yield* ZerobusVirtual
-      yield* virtual.createTable("main.default.readings(n BIGINT)")
-      const zerobus = yield* Zerobus
-      const opening = yield* A.started(
-        zerobus.createStream(A.table, { ...options, batching: { maxRecords: 5 }, maxInflightRecords: 500 })
-      )
-      yield* A.advance(100)
-      const stream = yield* opening.join
-      const count = 6_000
-      const ingesting = yield* A.started(
-        Effect.andThen(
-          Effect.forEach(A.recordsFrom(0, count), (record) => stream.ingestRecord(record), { discard: true }),
-          stream.flush
+  it.effect(
+    "carries over the local server what many of its streams may, whose pace is limited",
+    () =>
+      Effect.gen(function* () {
+        const virtual = yield* ZerobusVirtual
+        yield* virtual.createTable("main.default.readings(n BIGINT)")
+        const zerobus = yield* Zerobus
+        const opening = yield* A.started(
+          zerobus.createStream(A.table, {
+            ...options,
+            batching: { maxRecords: 5 },
+            maxInflightRecords: 500
+          })
         )
-      )
-      // One stream would take a minute.
-      yield* A.advance(15_000, 250)
-      assert.isTrue(ingesting.done())
-      const audit = yield* virtual.audit(A.table)
-      assert.deepStrictEqual([audit.distinctRecords, audit.ackedButMissing, audit.duplicates], [count, 0, 0])
-      assert.isAtLeast(audit.connections, 8)
-      const closing = yield* A.started(stream.close)
-      yield* A.advance(1000)
-      yield* closing.join
-    }).pipe(Effect.provide(ZerobusVirtual.layer({ rateLimit: { records: 100 } })))
+        yield* A.advance(100)
+        const stream = yield* opening.join
+        const count = 6_000
+        const ingesting = yield* A.started(
+          Effect.andThen(
+            Effect.forEach(A.recordsFrom(0, count), (record) => stream.ingestRecord(record), {
+              discard: true
+            }),
+            stream.flush
+          )
+        )
+        // One stream would take a minute.
+        yield* A.advance(15_000, 250)
+        assert.isTrue(ingesting.done())
+        const audit = yield* virtual.audit(A.table)
+        assert.deepStrictEqual(
+          [audit.distinctRecords, audit.ackedButMissing, audit.duplicates],
+          [count, 0, 0]
+        )
+        assert.isAtLeast(audit.connections, 8)
+        const closing = yield* A.started(stream.close)
+        yield* A.advance(1000)
+        yield* closing.join
+      }).pipe(Effect.provide(ZerobusVirtual.layer({ rateLimit: { records: 100 } })))
   )
 })

@@ -15,7 +15,10 @@ describe("the lane of a key", () => {
   it("is the same in every version: a spool and several processes rely on it", () => {
     assert.deepStrictEqual(
       ["", "a", "sensor-1", "sensor-2", "ключ", 0, 1, -1, 1.5, 2 ** 52].map((key) => hashKey(key)),
-      [2872998923, 444641715, 597992005, 223839977, 3185335672, 0, 1364076727, 2980047484, 327582077, 1156084943]
+      [
+        2872998923, 444641715, 597992005, 223839977, 3185335672, 0, 1364076727, 2980047484,
+        327582077, 1156084943
+      ]
     )
     assert.strictEqual(hashKey(-0), hashKey(0))
   })

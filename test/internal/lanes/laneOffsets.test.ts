@@ -23,7 +23,8 @@ describe("the offsets of a lane", () => {
         assert.strictEqual(offsets.oldest, given[settled] ?? Infinity)
       }
       assert.deepStrictEqual([...offsets.toArray()], given.slice(settled))
-      for (let lane = settled; lane < given.length; lane++) assert.strictEqual(offsets.at(lane), given[lane])
+      for (let lane = settled; lane < given.length; lane++)
+        assert.strictEqual(offsets.at(lane), given[lane])
     }
   })
 

@@ -65,13 +65,21 @@ const settle = (zone: LanesZone<any>, lane: number, messages: number): void => {
 }
 
 const budgetOf = (zone: LanesZone<any>) =>
-  (zone.lanes[0] as unknown as { readonly budget: { readonly bytes: number; readonly records: number } }).budget
+  (
+    zone.lanes[0] as unknown as {
+      readonly budget: { readonly bytes: number; readonly records: number }
+    }
+  ).budget
 
 describe("the landing zones of several lanes", () => {
   it("hold one budget that is never exceeded and never leaks, whatever lanes do", () => {
     for (let seed = 0; seed < 10; seed++) {
       const random = seeded(seed)
-      const zone = makeZone({ maxInflightBytes: 20_000, maxInflightRecords: 60, laneKey: (bytes) => bytes.length })
+      const zone = makeZone({
+        maxInflightBytes: 20_000,
+        maxInflightRecords: 60,
+        laneKey: (bytes) => bytes.length
+      })
       const inFlight = [0, 0, 0]
       for (let step = 0; step < 3000; step++) {
         const lane = random.below(3)
@@ -79,7 +87,9 @@ describe("the landing zones of several lanes", () => {
         if (what < 6) zone.offerUnsafe(random.bytes(1 + random.below(400)))
         else if (what === 6) {
           const size = 1 + random.below(400)
-          zone.offerBatchUnsafe(Array.from({ length: 1 + random.below(3) }, () => random.bytes(size)))
+          zone.offerBatchUnsafe(
+            Array.from({ length: 1 + random.below(3) }, () => random.bytes(size))
+          )
         } else if (what === 7) inFlight[lane]! += take(zone, lane).length
         else if (inFlight[lane]! > 0) {
           const count = 1 + random.below(inFlight[lane]!)
@@ -90,7 +100,8 @@ describe("the landing zones of several lanes", () => {
         assert.isAtMost(budgetOf(zone).records, 60)
         assert.strictEqual(budgetOf(zone).records, zone.usedRecords)
       }
-      for (let lane = 0; lane < 3; lane++) settle(zone, lane, inFlight[lane]! + take(zone, lane).length)
+      for (let lane = 0; lane < 3; lane++)
+        settle(zone, lane, inFlight[lane]! + take(zone, lane).length)
       assert.strictEqual(budgetOf(zone).bytes, 0)
       assert.isTrue(zone.isEmpty)
       assert.strictEqual(zone.settledByAll, zone.nextOffset - 1)
@@ -110,27 +121,35 @@ describe("the landing zones of several lanes", () => {
     assert.strictEqual(zone.offerUnsafe(Uint8Array.of(1)), 1)
   })
 
-  it("give a record without a key to the lane of the last one while its message takes more, then to the one with least to do", () => {
-    const zone = makeZone({ coalesceRecords: 3 })
-    const lanes = Array.from({ length: 12 }, () => {
+  it(
+    "give a record without a key to the lane of the last one while its message takes more, " +
+      "then to the one with least to do",
+    () => {
+      const zone = makeZone({ coalesceRecords: 3 })
+      const lanes = Array.from({ length: 12 }, () => {
+        zone.offerUnsafe(Uint8Array.of(1))
+        return zone.takenBy
+      })
+      assert.deepStrictEqual(lanes, [1, 1, 1, 2, 2, 2, 0, 0, 0, 1, 1, 1])
+      settle(zone, 0, take(zone, 0).length)
       zone.offerUnsafe(Uint8Array.of(1))
-      return zone.takenBy
-    })
-    assert.deepStrictEqual(lanes, [1, 1, 1, 2, 2, 2, 0, 0, 0, 1, 1, 1])
-    settle(zone, 0, take(zone, 0).length)
-    zone.offerUnsafe(Uint8Array.of(1))
-    assert.strictEqual(zone.takenBy, 0)
-    zone.setSessionUnsafe(0, false)
-    zone.offerUnsafe(Uint8Array.of(1))
-    assert.strictEqual(zone.takenBy, 2)
-  })
+      assert.strictEqual(zone.takenBy, 0)
+      zone.setSessionUnsafe(0, false)
+      zone.offerUnsafe(Uint8Array.of(1))
+      assert.strictEqual(zone.takenBy, 2)
+    }
+  )
 
-  it("let a lane without a session have a record that is larger than its half when it holds nothing", () => {
-    const zone = makeZone({ maxInflightBytes: 4096, laneKey: () => 0 })
-    for (let lane = 0; lane < 3; lane++) zone.setSessionUnsafe(lane, false)
-    assert.strictEqual(zone.offerUnsafe(new Uint8Array(3000)), 0)
-    assert.strictEqual(zone.offerUnsafe(new Uint8Array(100)), Full)
-  })
+  it(
+    "let a lane without a session have a record that is larger than its half when it holds " +
+      "nothing",
+    () => {
+      const zone = makeZone({ maxInflightBytes: 4096, laneKey: () => 0 })
+      for (let lane = 0; lane < 3; lane++) zone.setSessionUnsafe(lane, false)
+      assert.strictEqual(zone.offerUnsafe(new Uint8Array(3000)), 0)
+      assert.strictEqual(zone.offerUnsafe(new Uint8Array(100)), Full)
+    }
+  )
 
   it("give what is left in the order of offsets, and hand it over with offsets from 0", () => {
     for (let seed = 0; seed < 10; seed++) {
@@ -139,7 +158,8 @@ describe("the landing zones of several lanes", () => {
       const kept: Array<number> = []
       for (let n = 0; n < 300; n++) {
         const key = random.below(40)
-        if (random.below(10) === 0) zone.offerBatchUnsafe([Uint8Array.of(key, n & 255, n >> 8), Uint8Array.of(key)])
+        if (random.below(10) === 0)
+          zone.offerBatchUnsafe([Uint8Array.of(key, n & 255, n >> 8), Uint8Array.of(key)])
         else zone.offerUnsafe(Uint8Array.of(key, n & 255, n >> 8))
         kept.push(n)
         if (random.below(30) === 0) take(zone, random.below(3))

@@ -1,6 +1,6 @@
 /**
- * Streams with several lanes and a spool: order by key over processes and numbers of lanes, what the spool may forget, and lanes that
- * are lost, refused or fail.
+ * Streams with several lanes and a spool: order by key over processes and numbers of lanes, what
+ * the spool may forget, and lanes that are lost, refused or fail.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Option, Stream } from "effect"
@@ -16,7 +16,12 @@ import { laneOfKey } from "../../../src/internal/lanes/laneKey.ts"
 import type { JsonRecord } from "../../../src/TableProperties.ts"
 import * as A from "../../support/acceptance.ts"
 import { failure, faultyDisk } from "../../support/faultyDisk.ts"
-import { code, type Connection, type Script, type ScriptedServer } from "../../support/scriptedServer.ts"
+import {
+  code,
+  type Connection,
+  type Script,
+  type ScriptedServer
+} from "../../support/scriptedServer.ts"
 import { spoolOn } from "../../support/spoolFolder.ts"
 import { temporaryFolder } from "../../support/storedTables.ts"
 
@@ -61,7 +66,8 @@ const silent: Script = { onMessage: () => {} }
 
 /** Acknowledges everything that a connection has received. */
 const ackAll = (connection: Connection) => {
-  if (connection.messages.length > 0 && !connection.over) connection.ack(connection.messages.length - 1)
+  if (connection.messages.length > 0 && !connection.over)
+    connection.ack(connection.messages.length - 1)
 }
 
 const isDurable = (ack: RecordAck) =>
@@ -114,7 +120,9 @@ describe("a stream with several lanes and a spool", () => {
       )
       assert.lengthOf(server.records, 502)
       assertOrder(server.connections)
-      const lanes = server.connections.map((connection) => new Set(parsed(connection).map(({ key }) => key)))
+      const lanes = server.connections.map(
+        (connection) => new Set(parsed(connection).map(({ key }) => key))
+      )
       assert.strictEqual(
         lanes.reduce((sum, { size }) => sum + size, 0),
         20
@@ -156,7 +164,9 @@ describe("a stream with several lanes and a spool", () => {
       for (const lanes of [3, 1, 7]) {
         const folder = yield* temporaryFolder
         const records = Array.from({ length: 60 }, (_, n) => record(n % 9, n))
-        yield* session(Spool.directory(folder), {}, [refusing], (stream) => ingest(stream, records.slice(0, 40)))
+        yield* session(Spool.directory(folder), {}, [refusing], (stream) =>
+          ingest(stream, records.slice(0, 40))
+        )
         const server = yield* session(Spool.directory(folder), { lanes }, [{}], (stream) =>
           Effect.andThen(ingest(stream, records.slice(40)), stream.flush)
         )
@@ -171,29 +181,34 @@ describe("a stream with several lanes and a spool", () => {
     })
   )
 
-  it.effect("sends what one lane has logged on one lane, and nothing else before that is settled", () =>
-    Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      const records = Array.from({ length: 30 }, (_, n) => record(n % 9, n))
-      yield* session(Spool.directory(folder), { lanes: 1 }, [refusing], (stream) =>
-        ingest(stream, records.slice(0, 20))
-      )
-      yield* session(Spool.directory(folder), {}, [silent], (stream, server) =>
-        Effect.gen(function* () {
-          yield* ingest(stream, records.slice(20))
-          yield* sent(server, 20)
-          yield* A.settle
-          assert.deepStrictEqual(
-            server.connections.map(({ records }) => records.length),
-            [20, 0, 0, 0]
-          )
-          ackAll(server.connection(0))
-          yield* sent(server, 30)
-          assertOrder(server.connections)
-          assert.isAbove(server.connection(1).records.length + server.connection(2).records.length, 0)
-        })
-      )
-    })
+  it.effect(
+    "sends what one lane has logged on one lane, and nothing else before that is settled",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const records = Array.from({ length: 30 }, (_, n) => record(n % 9, n))
+        yield* session(Spool.directory(folder), { lanes: 1 }, [refusing], (stream) =>
+          ingest(stream, records.slice(0, 20))
+        )
+        yield* session(Spool.directory(folder), {}, [silent], (stream, server) =>
+          Effect.gen(function* () {
+            yield* ingest(stream, records.slice(20))
+            yield* sent(server, 20)
+            yield* A.settle
+            assert.deepStrictEqual(
+              server.connections.map(({ records }) => records.length),
+              [20, 0, 0, 0]
+            )
+            ackAll(server.connection(0))
+            yield* sent(server, 30)
+            assertOrder(server.connections)
+            assert.isAbove(
+              server.connection(1).records.length + server.connection(2).records.length,
+              0
+            )
+          })
+        )
+      })
   )
 
   it.effect("spreads what has no key over the lanes, and what one lane has logged", () =>
@@ -201,45 +216,62 @@ describe("a stream with several lanes and a spool", () => {
       const folder = yield* temporaryFolder
       const pad = "x".repeat(10_000)
       const records = Array.from({ length: 60 }, (_, n) => ({ n, pad }))
-      yield* session(Spool.directory(folder), { lanes: 1, laneKey: undefined }, [refusing], (stream) =>
-        ingest(stream, records)
+      yield* session(
+        Spool.directory(folder),
+        { lanes: 1, laneKey: undefined },
+        [refusing],
+        (stream) => ingest(stream, records)
       )
-      const server = yield* session(Spool.directory(folder), { laneKey: undefined }, [silent], (stream, server) =>
-        Effect.gen(function* () {
-          yield* sent(server, 60)
-          const acks = yield* ingest(stream, records)
-          yield* sent(server, 120)
-          for (const connection of server.connections) assert.isAbove(connection.records.length, 10)
-          yield* A.settle
-          assert.deepStrictEqual(new Set(yield* Effect.forEach(acks, isDurable)), new Set([false]))
-          server.connections.forEach(ackAll)
-          yield* stream.flush
-          assert.deepStrictEqual(new Set(yield* Effect.forEach(acks, isDurable)), new Set([true]))
-        })
+      const server = yield* session(
+        Spool.directory(folder),
+        { laneKey: undefined },
+        [silent],
+        (stream, server) =>
+          Effect.gen(function* () {
+            yield* sent(server, 60)
+            const acks = yield* ingest(stream, records)
+            yield* sent(server, 120)
+            for (const connection of server.connections)
+              assert.isAbove(connection.records.length, 10)
+            yield* A.settle
+            assert.deepStrictEqual(
+              new Set(yield* Effect.forEach(acks, isDurable)),
+              new Set([false])
+            )
+            server.connections.forEach(ackAll)
+            yield* stream.flush
+            assert.deepStrictEqual(new Set(yield* Effect.forEach(acks, isDurable)), new Set([true]))
+          })
       )
       assert.lengthOf(server.connections, LANES)
     })
   )
 
-  it.effect("sends again on a lost lane what that lane had not settled, and nothing of the others", () =>
-    Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      yield* session(Spool.directory(folder), {}, [silent, silent, silent, silent, {}], (stream, server) =>
-        Effect.gen(function* () {
-          yield* ingest(
-            stream,
-            Array.from({ length: 12 }, (_, n) => record(keys[n % LANES]!, n))
-          )
-          yield* sent(server, 12)
-          server.connection(1).cut()
-          yield* A.advance(3000)
-          assert.deepStrictEqual(numbersOn(server.connection(4)), [1, 5, 9])
-          for (const lane of [0, 2, 3]) ackAll(server.connection(lane))
-          yield* stream.flush
-          assert.lengthOf(server.records, 15)
-        })
-      )
-    })
+  it.effect(
+    "sends again on a lost lane what that lane had not settled, and nothing of the others",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        yield* session(
+          Spool.directory(folder),
+          {},
+          [silent, silent, silent, silent, {}],
+          (stream, server) =>
+            Effect.gen(function* () {
+              yield* ingest(
+                stream,
+                Array.from({ length: 12 }, (_, n) => record(keys[n % LANES]!, n))
+              )
+              yield* sent(server, 12)
+              server.connection(1).cut()
+              yield* A.advance(3000)
+              assert.deepStrictEqual(numbersOn(server.connection(4)), [1, 5, 9])
+              for (const lane of [0, 2, 3]) ackAll(server.connection(lane))
+              yield* stream.flush
+              assert.lengthOf(server.records, 15)
+            })
+        )
+      })
   )
 
   it.effect("gives refused records to onRefused, after which they leave the spool", () =>
@@ -252,7 +284,9 @@ describe("a stream with several lanes and a spool", () => {
             : connection.ack(message.wireOffset)
       }
       const refused: Array<Refused<JsonRecord>> = []
-      const options = { onRefused: (one: Refused<JsonRecord>) => Effect.sync(() => refused.push(one)) }
+      const options = {
+        onRefused: (one: Refused<JsonRecord>) => Effect.sync(() => refused.push(one))
+      }
       yield* session(Spool.directory(folder), options, [script], (stream) =>
         Effect.gen(function* () {
           const acks = yield* ingest(
@@ -275,43 +309,46 @@ describe("a stream with several lanes and a spool", () => {
     })
   )
 
-  it.effect("ends once by what cannot be retried, hands back what was not settled, and is recreated on its spool", () =>
-    Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      const { server, zerobus } = yield* A.client({}, silent, {}, {}, {})
-      const stream = yield* zerobus.createStream(A.table, {
-        spool: Spool.directory(folder),
-        lanes: LANES,
-        laneKey: keyOfRecord,
-        scopeCloseTimeout: 0
+  it.effect(
+    "ends once by what cannot be retried, hands back what was not settled, and is recreated on " +
+      "its spool",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const { server, zerobus } = yield* A.client({}, silent, {}, {}, {})
+        const stream = yield* zerobus.createStream(A.table, {
+          spool: Spool.directory(folder),
+          lanes: LANES,
+          laneKey: keyOfRecord,
+          scopeCloseTimeout: 0
+        })
+        yield* A.advance(1000)
+        const acks = yield* ingest(
+          stream,
+          Array.from({ length: 12 }, (_, n) => record(keys[n % LANES]!, n))
+        )
+        yield* sent(server, 12)
+        server.connection(1).fail(code.NOT_FOUND)
+        yield* A.advance(1000)
+        A.tagged(yield* Effect.flip(stream.flush), "InvalidTable")
+        A.tagged(yield* Effect.flip(acks[1]!.await), "InvalidTable")
+        assert.deepStrictEqual(
+          yield* Effect.forEach(acks, isDurable),
+          acks.map((_, n) => n % LANES !== 1)
+        )
+        const left = yield* stream.getUnackedRecords
+        assert.deepStrictEqual(
+          left.map((one) => (JSON.parse(one as string) as { readonly n: number }).n),
+          [1, 5, 9]
+        )
+        const next = yield* zerobus.recreateStream(stream)
+        yield* A.advance(1000)
+        assert.strictEqual((yield* next.ingestRecord(record(keys[1]!, 12))).offset, 12)
+        yield* next.flush
+        assertOrder(server.connections.slice(LANES))
+        assert.deepStrictEqual(numbersOn(server.connection(LANES + 1)), [1, 5, 9, 12])
+        yield* next.close
       })
-      yield* A.advance(1000)
-      const acks = yield* ingest(
-        stream,
-        Array.from({ length: 12 }, (_, n) => record(keys[n % LANES]!, n))
-      )
-      yield* sent(server, 12)
-      server.connection(1).fail(code.NOT_FOUND)
-      yield* A.advance(1000)
-      A.tagged(yield* Effect.flip(stream.flush), "InvalidTable")
-      A.tagged(yield* Effect.flip(acks[1]!.await), "InvalidTable")
-      assert.deepStrictEqual(
-        yield* Effect.forEach(acks, isDurable),
-        acks.map((_, n) => n % LANES !== 1)
-      )
-      const left = yield* stream.getUnackedRecords
-      assert.deepStrictEqual(
-        left.map((one) => (JSON.parse(one as string) as { readonly n: number }).n),
-        [1, 5, 9]
-      )
-      const next = yield* zerobus.recreateStream(stream)
-      yield* A.advance(1000)
-      assert.strictEqual((yield* next.ingestRecord(record(keys[1]!, 12))).offset, 12)
-      yield* next.flush
-      assertOrder(server.connections.slice(LANES))
-      assert.deepStrictEqual(numbersOn(server.connection(LANES + 1)), [1, 5, 9, 12])
-      yield* next.close
-    })
   )
 
   it.effect("opens and takes records while the server cannot be reached, and is waiting then", () =>
@@ -348,7 +385,9 @@ describe("a stream with several lanes and a spool", () => {
       const folder = yield* temporaryFolder
       const records = Array.from({ length: 3000 }, (_, n) => record(n % 50, n))
       const small = { maxInflightRecords: 100, batching: { maxRecords: 10 } }
-      yield* session(Spool.directory(folder), small, [refusing], (stream) => ingest(stream, records))
+      yield* session(Spool.directory(folder), small, [refusing], (stream) =>
+        ingest(stream, records)
+      )
       const server = yield* session(Spool.directory(folder), small, [silent], (stream, server) =>
         Effect.gen(function* () {
           const flush = yield* A.started(stream.flush)
@@ -407,7 +446,10 @@ describe("a stream with several lanes and a spool", () => {
       }
       yield* session(Spool.directory(folder), { laneKey }, [{}], (stream) =>
         Effect.gen(function* () {
-          const error = A.tagged(yield* Effect.flip(stream.ingestRecord(record(99, 0))), "InvalidArgument")
+          const error = A.tagged(
+            yield* Effect.flip(stream.ingestRecord(record(99, 0))),
+            "InvalidArgument"
+          )
           assert.notInclude(error.message, "secret")
           const mixed = yield* Effect.flip(stream.ingestRecords([record(1, 0), record(2, 1)]))
           assert.deepStrictEqual(A.tagged(mixed, "InvalidArgument").path, [1])

@@ -9,7 +9,12 @@ import * as Fs from "node:fs/promises"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { setImmediate } from "node:timers/promises"
-import { FolderLocked, lockFolder, lockHolder, type LockTiming } from "../../../src/internal/log/folderLock.ts"
+import {
+  FolderLocked,
+  lockFolder,
+  lockHolder,
+  type LockTiming
+} from "../../../src/internal/log/folderLock.ts"
 import { temporaryFolder } from "../../support/storedTables.ts"
 
 const inFolder = (body: (folder: string) => Promise<void>) =>
@@ -32,7 +37,8 @@ const instant = (during: (waits: number) => Promise<void> = async () => {}) => {
     waited: 0,
     // The waits of a holder never end: it lives as long as the test.
     sleep: async (millis, signal) => {
-      if (signal !== undefined) return new Promise((resolve) => signal.addEventListener("abort", () => resolve()))
+      if (signal !== undefined)
+        return new Promise((resolve) => signal.addEventListener("abort", () => resolve()))
       timing.waited += millis
       await during(++waits)
     }
@@ -93,16 +99,19 @@ describe("the lock of a folder", () => {
     })
   )
 
-  it.live("is taken over from a process that is gone, another one of its number, and a cut write", () =>
-    inFolder(async (folder) => {
-      // No process has the first number; the start time of this one is another; the third is no JSON.
-      for (const stale of [owner({ pid: 2 ** 30 }), owner({ started: "1" }), '{"pid":']) {
-        await Fs.writeFile(Path.join(folder, ".lock"), stale)
-        const lock = await lockFolder(folder)
-        assert.notInclude(await Fs.readFile(Path.join(folder, ".lock"), "utf8"), '"token":"old"')
-        await lock.release()
-      }
-    })
+  it.live(
+    "is taken over from a process that is gone, another one of its number, and a cut write",
+    () =>
+      inFolder(async (folder) => {
+        // No process has the first number; the start time of this one is another; the third is no
+        // JSON.
+        for (const stale of [owner({ pid: 2 ** 30 }), owner({ started: "1" }), '{"pid":']) {
+          await Fs.writeFile(Path.join(folder, ".lock"), stale)
+          const lock = await lockFolder(folder)
+          assert.notInclude(await Fs.readFile(Path.join(folder, ".lock"), "utf8"), '"token":"old"')
+          await lock.release()
+        }
+      })
   )
 
   it.live.runIf(process.platform === "linux")(
@@ -179,32 +188,37 @@ describe("the lock of a folder", () => {
     )
   }
 
-  it.live("goes to another host while its holder is suspended, which is told and takes nothing back", () =>
-    inFolder(async (folder) => {
-      const hand = byHand()
-      const suspended = await lockFolder(folder, hand.timing)
-      await hand.waiting()
-      // The second one sees the first as a holder on another host.
-      const { host, ...rest } = JSON.parse(await Fs.readFile(lockIn(folder), "utf8"))
-      await Fs.writeFile(lockIn(folder), JSON.stringify({ ...rest, host: `not-${host}` }))
-      const timing = instant()
-      const next = await lockFolder(folder, timing)
-      assert.strictEqual(timing.waited, 30_000)
-      assert.deepStrictEqual([await suspended.isHeld(), await next.isHeld()], [false, true])
-      const lock = await Fs.readFile(lockIn(folder), "utf8")
-      await hand.beat()
-      await suspended.lost
-      await suspended.release()
-      assert.isTrue(await next.isHeld())
-      assert.strictEqual(await Fs.readFile(lockIn(folder), "utf8"), lock)
-      await next.release()
-      assert.deepStrictEqual(await Fs.readdir(folder), [])
-    })
+  it.live(
+    "goes to another host while its holder is suspended, which is told and takes nothing back",
+    () =>
+      inFolder(async (folder) => {
+        const hand = byHand()
+        const suspended = await lockFolder(folder, hand.timing)
+        await hand.waiting()
+        // The second one sees the first as a holder on another host.
+        const { host, ...rest } = JSON.parse(await Fs.readFile(lockIn(folder), "utf8"))
+        await Fs.writeFile(lockIn(folder), JSON.stringify({ ...rest, host: `not-${host}` }))
+        const timing = instant()
+        const next = await lockFolder(folder, timing)
+        assert.strictEqual(timing.waited, 30_000)
+        assert.deepStrictEqual([await suspended.isHeld(), await next.isHeld()], [false, true])
+        const lock = await Fs.readFile(lockIn(folder), "utf8")
+        await hand.beat()
+        await suspended.lost
+        await suspended.release()
+        assert.isTrue(await next.isHeld())
+        assert.strictEqual(await Fs.readFile(lockIn(folder), "utf8"), lock)
+        await next.release()
+        assert.deepStrictEqual(await Fs.readdir(folder), [])
+      })
   )
 
   it.live("is touched by its holder, which is told when it was replaced or deleted", () =>
     inFolder(async (folder) => {
-      for (const lose of [() => Fs.writeFile(lockIn(folder), owner({ token: "other" })), () => Fs.rm(lockIn(folder))]) {
+      for (const lose of [
+        () => Fs.writeFile(lockIn(folder), owner({ token: "other" })),
+        () => Fs.rm(lockIn(folder))
+      ]) {
         const hand = byHand()
         const lock = await lockFolder(folder, hand.timing)
         await Fs.utimes(lockIn(folder), 1, 1)

@@ -39,7 +39,8 @@ const threeGroups = () => {
   })
   return { file: Buffer.from(frames.bytes.subarray(0, frames.size)), starts }
 }
-const sequences = (file: Buffer) => read(file).contents.map((content) => Number(content.toString().slice(7)))
+const sequences = (file: Buffer) =>
+  read(file).contents.map((content) => Number(content.toString().slice(7)))
 
 describe("a log segment", () => {
   it("is read back, from frames of one byte to long ones", () => {

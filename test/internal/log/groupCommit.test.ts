@@ -1,4 +1,7 @@
-/** Group commit: what arrives while a group is written shares the next write, and groups behind a failed one fail with it. */
+/**
+ * Group commit: what arrives while a group is written shares the next write, and groups behind a
+ * failed one fail with it.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { GroupCommit } from "../../../src/internal/log/groupCommit.ts"
 
@@ -17,12 +20,16 @@ const makeLog = () => {
     (group) =>
       new Promise<void>((resolve, reject) => {
         group.taken = true
-        writes.push({ words: group.words.join(), end: (error) => (error === undefined ? resolve() : reject(error)) })
+        writes.push({
+          words: group.words.join(),
+          end: (error) => (error === undefined ? resolve() : reject(error))
+        })
         began()
       }),
     (groups, failed) => {
       if (failed !== undefined) open = undefined
-      for (const { words } of groups) settled.push(`${failed === undefined ? "written" : "failed"} ${words.join()}`)
+      for (const { words } of groups)
+        settled.push(`${failed === undefined ? "written" : "failed"} ${words.join()}`)
     }
   )
   const append = (word: string): void => {

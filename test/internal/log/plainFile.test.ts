@@ -1,11 +1,20 @@
-/** Files that are opened only when they are plain files, and folders that are made only where nothing else lies. */
+/**
+ * Files that are opened only when they are plain files, and folders that are made only where
+ * nothing else lies.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { makeFoldersIn, writeSynced } from "../../../src/internal/log/durableFile.ts"
-import { isFolder, NotAFile, NotAFolder, openPlain, readPlain } from "../../../src/internal/log/plainFile.ts"
+import {
+  isFolder,
+  NotAFile,
+  NotAFolder,
+  openPlain,
+  readPlain
+} from "../../../src/internal/log/plainFile.ts"
 import { temporaryFolder } from "../../support/storedTables.ts"
 
 const rejection = (run: () => Promise<unknown>) =>
@@ -17,29 +26,36 @@ const rejection = (run: () => Promise<unknown>) =>
   )
 
 describe.runIf(process.platform !== "win32")("a name", () => {
-  it.live("of a link or a pipe is refused with its path when it is opened as a file, in every way", () =>
-    Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      const target = Path.join(folder, "target")
-      const [link, dangling, pipe, inner] = ["link", "dangling", "pipe", "inner"].map((name) => Path.join(folder, name))
-      yield* Effect.promise(async () => {
-        await Fs.writeFile(target, "kept")
-        await Fs.symlink(target, link!)
-        await Fs.symlink(Path.join(folder, "nothing"), dangling!)
-        execFileSync("mkfifo", [pipe!])
-        await Fs.mkdir(inner!)
-      })
-      for (const path of [link!, dangling!, pipe!, inner!]) {
-        for (const how of ["read", "replace"] as const) {
-          const error = yield* rejection(() => openPlain(path, how))
-          assert.instanceOf(error, NotAFile, `${path} ${how}`)
-          assert.include((error as NotAFile).message, path)
+  it.live(
+    "of a link or a pipe is refused with its path when it is opened as a file, in every way",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const target = Path.join(folder, "target")
+        const [link, dangling, pipe, inner] = ["link", "dangling", "pipe", "inner"].map((name) =>
+          Path.join(folder, name)
+        )
+        yield* Effect.promise(async () => {
+          await Fs.writeFile(target, "kept")
+          await Fs.symlink(target, link!)
+          await Fs.symlink(Path.join(folder, "nothing"), dangling!)
+          execFileSync("mkfifo", [pipe!])
+          await Fs.mkdir(inner!)
+        })
+        for (const path of [link!, dangling!, pipe!, inner!]) {
+          for (const how of ["read", "replace"] as const) {
+            const error = yield* rejection(() => openPlain(path, how))
+            assert.instanceOf(error, NotAFile, `${path} ${how}`)
+            assert.include((error as NotAFile).message, path)
+          }
+          assert.include(yield* rejection(() => writeSynced(path, "new")), { code: "EEXIST" })
         }
-        assert.include(yield* rejection(() => writeSynced(path, "new")), { code: "EEXIST" })
-      }
-      assert.strictEqual(String(yield* Effect.promise(() => readPlain(target))), "kept")
-      assert.deepStrictEqual((yield* Effect.promise(() => Fs.readdir(folder))).includes("nothing"), false)
-    })
+        assert.strictEqual(String(yield* Effect.promise(() => readPlain(target))), "kept")
+        assert.deepStrictEqual(
+          (yield* Effect.promise(() => Fs.readdir(folder))).includes("nothing"),
+          false
+        )
+      })
   )
 
   it.live("of a link or a file is refused with its path when folders are made below it", () =>

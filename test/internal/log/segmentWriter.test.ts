@@ -3,9 +3,19 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Fs from "node:fs/promises"
 import { FrameBuffer, type SegmentHeader } from "../../../src/internal/log/frames.ts"
-import { DamagedLog, readSegmentFiles, segmentNumbers, segmentPath } from "../../../src/internal/log/segmentFiles.ts"
+import {
+  DamagedLog,
+  readSegmentFiles,
+  segmentNumbers,
+  segmentPath
+} from "../../../src/internal/log/segmentFiles.ts"
 import { DeletedSegment, SegmentWriter } from "../../../src/internal/log/segmentWriter.ts"
-import { type DiskOperation, failure, faultyDisk, type FaultyDisk } from "../../support/faultyDisk.ts"
+import {
+  type DiskOperation,
+  failure,
+  faultyDisk,
+  type FaultyDisk
+} from "../../support/faultyDisk.ts"
 import { temporaryFolder } from "../../support/storedTables.ts"
 
 const inFolder = (body: (folder: string) => Promise<void>) =>
@@ -61,64 +71,74 @@ const rejection = (promise: Promise<unknown>) =>
   )
 
 describe("groups in segment files", () => {
-  it.live("after a failed synchronisation go to a new file, and the old one is not synchronised again", () =>
-    inFolder(async (folder) => {
-      const disk = faultyDisk()
-      const writer = makeWriter(disk, folder)
-      await writer.write(group("one"))
-      failOnce(disk, "datasync", "EIO")
-      await rejection(writer.write(group("failed")))
-      const synchronised: Array<string> = []
-      disk.before = (operation, path) => void (operation === "datasync" && synchronised.push(path))
-      assert.strictEqual((await writer.write(group("two"))).file, 2)
-      await writer.end()
-      assert.deepStrictEqual([...new Set(synchronised)], [segmentPath(folder, 2)])
-      assert.deepStrictEqual(await words(disk, folder), [["one"], ["two"]])
-    })
-  )
-
-  it.live("that failed are no part of the log, also when all their bytes have reached the disk", () =>
-    inFolder(async (folder) => {
-      const disk = faultyDisk()
-      const writer = makeWriter(disk, folder)
-      await writer.write(group("one"))
-      disk.before = (operation) => {
-        // Neither synchronised nor cut off: the bytes stay as they are.
-        if (operation === "datasync" || operation === "truncate") throw failure("EIO")
-      }
-      await rejection(writer.write(group("failed")))
-      disk.before = () => {}
-      await writer.write(group("two"))
-      await writer.end()
-      assert.include(await Fs.readFile(segmentPath(folder, 1), "latin1"), "failed")
-      assert.deepStrictEqual(await words(disk, folder), [["one"], ["two"]])
-    })
-  )
-
-  it.live("are found whatever is behind the end of an earlier file, and damage before that end is told", () =>
-    inFolder(async (folder) => {
-      const disk = faultyDisk()
-      const writer = makeWriter(disk, folder)
-      const { end } = await writer.write(group("one"))
-      await writer.end()
-      await writer.write(group("two"))
-      await writer.end()
-      const file = await Fs.readFile(segmentPath(folder, 1))
-      for (let tail = 0; tail < 40; tail++) {
-        await Fs.writeFile(segmentPath(folder, 1), Buffer.concat([file, Buffer.alloc(tail, tail)]))
+  it.live(
+    "after a failed synchronisation go to a new file, and the old one is not synchronised again",
+    () =>
+      inFolder(async (folder) => {
+        const disk = faultyDisk()
+        const writer = makeWriter(disk, folder)
+        await writer.write(group("one"))
+        failOnce(disk, "datasync", "EIO")
+        await rejection(writer.write(group("failed")))
+        const synchronised: Array<string> = []
+        disk.before = (operation, path) =>
+          void (operation === "datasync" && synchronised.push(path))
+        assert.strictEqual((await writer.write(group("two"))).file, 2)
+        await writer.end()
+        assert.deepStrictEqual([...new Set(synchronised)], [segmentPath(folder, 2)])
         assert.deepStrictEqual(await words(disk, folder), [["one"], ["two"]])
-      }
-      for (let at = 0; at < end; at++) {
-        const damaged = Buffer.from(file)
-        damaged[at]! ^= 1
-        await Fs.writeFile(segmentPath(folder, 1), damaged)
-        const error = await rejection(words(disk, folder))
-        assert.instanceOf(error, DamagedLog)
-        assert.deepStrictEqual([error.path, error.bytes], [segmentPath(folder, 1), file.length])
-        assert.isAtMost(error.byte, at)
-        assert.deepStrictEqual(await Fs.readFile(segmentPath(folder, 1)), damaged)
-      }
-    })
+      })
+  )
+
+  it.live(
+    "that failed are no part of the log, also when all their bytes have reached the disk",
+    () =>
+      inFolder(async (folder) => {
+        const disk = faultyDisk()
+        const writer = makeWriter(disk, folder)
+        await writer.write(group("one"))
+        disk.before = (operation) => {
+          // Neither synchronised nor cut off: the bytes stay as they are.
+          if (operation === "datasync" || operation === "truncate") throw failure("EIO")
+        }
+        await rejection(writer.write(group("failed")))
+        disk.before = () => {}
+        await writer.write(group("two"))
+        await writer.end()
+        assert.include(await Fs.readFile(segmentPath(folder, 1), "latin1"), "failed")
+        assert.deepStrictEqual(await words(disk, folder), [["one"], ["two"]])
+      })
+  )
+
+  it.live(
+    "are found whatever is behind the end of an earlier file, and damage before that end is told",
+    () =>
+      inFolder(async (folder) => {
+        const disk = faultyDisk()
+        const writer = makeWriter(disk, folder)
+        const { end } = await writer.write(group("one"))
+        await writer.end()
+        await writer.write(group("two"))
+        await writer.end()
+        const file = await Fs.readFile(segmentPath(folder, 1))
+        for (let tail = 0; tail < 40; tail++) {
+          await Fs.writeFile(
+            segmentPath(folder, 1),
+            Buffer.concat([file, Buffer.alloc(tail, tail)])
+          )
+          assert.deepStrictEqual(await words(disk, folder), [["one"], ["two"]])
+        }
+        for (let at = 0; at < end; at++) {
+          const damaged = Buffer.from(file)
+          damaged[at]! ^= 1
+          await Fs.writeFile(segmentPath(folder, 1), damaged)
+          const error = await rejection(words(disk, folder))
+          assert.instanceOf(error, DamagedLog)
+          assert.deepStrictEqual([error.path, error.bytes], [segmentPath(folder, 1), file.length])
+          assert.isAtMost(error.byte, at)
+          assert.deepStrictEqual(await Fs.readFile(segmentPath(folder, 1)), damaged)
+        }
+      })
   )
 
   it.live("survive a crash that cuts the making of the next file short at any byte", () =>

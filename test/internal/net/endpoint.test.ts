@@ -43,7 +43,10 @@ describe("parseEndpoint", () => {
     const random = seeded(11)
     let accepted = 0
     for (let n = 0; n < 50_000; n++) {
-      const text = Array.from({ length: 1 + random.below(6) }, () => alphabet[random.below(alphabet.length)]!).join("")
+      const text = Array.from(
+        { length: 1 + random.below(6) },
+        () => alphabet[random.below(alphabet.length)]!
+      ).join("")
       const result = parseEndpoint(text, "The endpoint")
       if (Result.isFailure(result)) {
         assert.match(result.failure.message, /^The endpoint /)
@@ -54,7 +57,10 @@ describe("parseEndpoint", () => {
       assert.match(host, /^[a-z0-9_.:-]+$/)
       assert.isTrue(port >= 1 && port <= 65_535)
       const url = new URL(origin)
-      assert.deepStrictEqual([url.username, url.password, url.pathname, url.search, url.hash], ["", "", "/", "", ""])
+      assert.deepStrictEqual(
+        [url.username, url.password, url.pathname, url.search, url.hash],
+        ["", "", "/", "", ""]
+      )
       if (!host.includes(":")) assert.strictEqual(url.hostname, host, text)
       assert.strictEqual(url.protocol, secure ? "https:" : "http:")
       if (!secure) assert.match(url.hostname, /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/)
@@ -63,7 +69,12 @@ describe("parseEndpoint", () => {
   })
 
   it("never quotes what it was given, which may be a URL with a password", () => {
-    for (const text of ["https://user:canary@host", "canary\0", "https://host/canary", "http://canary.example"]) {
+    for (const text of [
+      "https://user:canary@host",
+      "canary\0",
+      "https://host/canary",
+      "http://canary.example"
+    ]) {
       const result = parseEndpoint(text, "The endpoint")
       assert.isTrue(Result.isFailure(result))
       if (Result.isFailure(result)) assert.notInclude(result.failure.message, "canary")
@@ -72,7 +83,10 @@ describe("parseEndpoint", () => {
 
   it("has a workspace id for every endpoint that it lets through", () => {
     for (const text of ["host", "1.zerobus.example", "[::1]:5", "10.0.0.1"]) {
-      assert.match(workspaceId(Result.getOrThrow(parseEndpoint(text, "The endpoint"))), /^[a-z0-9_-]+$/)
+      assert.match(
+        workspaceId(Result.getOrThrow(parseEndpoint(text, "The endpoint"))),
+        /^[a-z0-9_-]+$/
+      )
     }
   })
 })
@@ -131,7 +145,12 @@ describe("an endpoint", () => {
     "has the scheme ftp, which is not https": ["ftp://host", "FTP://host"],
     "has the scheme ahttps, which is not https": ["ahttps://host"],
     "has the scheme httpss, which is not https": ["httpss://host"],
-    "has credentials in it, which do not belong there": ["user@host", "https://user:password@host", "host@", "a@b/c"],
+    "has credentials in it, which do not belong there": [
+      "user@host",
+      "https://user:password@host",
+      "host@",
+      "a@b/c"
+    ],
     "has a path, query or fragment": [
       "host/path",
       "host//",

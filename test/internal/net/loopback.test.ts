@@ -59,12 +59,17 @@ const others: ReadonlyArray<string> = [
 ]
 
 describe("isLoopback", () => {
-  for (const host of loopback) it(`takes ${JSON.stringify(host)}`, () => assert.isTrue(isLoopback(host)))
-  for (const host of others) it(`refuses ${JSON.stringify(host)}`, () => assert.isFalse(isLoopback(host)))
+  for (const host of loopback)
+    it(`takes ${JSON.stringify(host)}`, () => assert.isTrue(isLoopback(host)))
+  for (const host of others)
+    it(`refuses ${JSON.stringify(host)}`, () => assert.isFalse(isLoopback(host)))
 
   it("decides which endpoints may be plain http", () => {
-    const url = (host: string) => `http://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:8080`
-    for (const host of loopback) assert.isTrue(Result.isSuccess(parseEndpoint(url(host), "The endpoint")), host)
-    for (const host of others) assert.isTrue(Result.isFailure(parseEndpoint(url(host), "The endpoint")), host)
+    const url = (host: string) =>
+      `http://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:8080`
+    for (const host of loopback)
+      assert.isTrue(Result.isSuccess(parseEndpoint(url(host), "The endpoint")), host)
+    for (const host of others)
+      assert.isTrue(Result.isFailure(parseEndpoint(url(host), "The endpoint")), host)
   })
 })

@@ -1,5 +1,6 @@
 /**
- * Which proxy leads to a host: what the variables and the option say, by each rule and at its edges.
+ * Which proxy leads to a host: what the variables and the option say, by each rule and at its
+ * edges.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Redacted, Result } from "effect"
@@ -8,7 +9,8 @@ import { parseProxy, type Proxy, proxyFor, proxyName } from "../../../src/intern
 
 type Environment = Readonly<Record<string, string>>
 
-const endpoint = (text = "https://1.zerobus.example.com") => Result.getOrThrow(parseEndpoint(text, "The endpoint"))
+const endpoint = (text = "https://1.zerobus.example.com") =>
+  Result.getOrThrow(parseEndpoint(text, "The endpoint"))
 
 const inEnvironment = <A, E>(env: Environment, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.provideService(effect, ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env }))
@@ -36,7 +38,9 @@ const basic = (text: string) => `Basic ${Buffer.from(text, "utf8").toString("bas
 describe("a proxy's URL", () => {
   it.effect("has http and port 80 where it does not say otherwise, https port 443", () =>
     Effect.gen(function* () {
-      const cases: ReadonlyArray<readonly [url: string, secure: boolean, host: string, port: number]> = [
+      const cases: ReadonlyArray<
+        readonly [url: string, secure: boolean, host: string, port: number]
+      > = [
         ["http://proxy.example:3128", false, "proxy.example", 3128],
         ["http://proxy.example", false, "proxy.example", 80],
         ["HTTP://proxy.example/", false, "proxy.example", 80],
@@ -78,27 +82,33 @@ describe("a proxy's URL", () => {
     })
   )
 
-  it.effect("is refused by what is wrong with it, under the name of the setting and without being quoted", () =>
-    Effect.gen(function* () {
-      const cases = [
-        ["", "is not a proxy URL"],
-        ["::", "is not a proxy URL"],
-        ["http://", "is not a proxy URL"],
-        ["http://canary:99999", "is not a proxy URL"],
-        ["http://can ary", "is not a proxy URL"],
-        ["socks5://user:canary@p:1", "has a scheme that is not http or https"],
-        ["ftp://canary", "has a scheme that is not http or https"],
-        ["http://canary%zz@p", "has credentials that are not percent-encoded"],
-        ["http://u:canary%e4@p", "has credentials that are not percent-encoded"]
-      ] as const
-      for (const source of ["proxy", "HTTPS_PROXY"]) {
-        for (const [url, rule] of cases) {
-          const error = yield* Effect.flip(parseProxy(url, source))
-          assert.strictEqual(error.message, `${source} ${rule}. Give it as http://[user:password@]host:port.`, url)
-          assert.deepStrictEqual(error.path, [source])
+  it.effect(
+    "is refused by what is wrong with it, under the name of the setting and without being quoted",
+    () =>
+      Effect.gen(function* () {
+        const cases = [
+          ["", "is not a proxy URL"],
+          ["::", "is not a proxy URL"],
+          ["http://", "is not a proxy URL"],
+          ["http://canary:99999", "is not a proxy URL"],
+          ["http://can ary", "is not a proxy URL"],
+          ["socks5://user:canary@p:1", "has a scheme that is not http or https"],
+          ["ftp://canary", "has a scheme that is not http or https"],
+          ["http://canary%zz@p", "has credentials that are not percent-encoded"],
+          ["http://u:canary%e4@p", "has credentials that are not percent-encoded"]
+        ] as const
+        for (const source of ["proxy", "HTTPS_PROXY"]) {
+          for (const [url, rule] of cases) {
+            const error = yield* Effect.flip(parseProxy(url, source))
+            assert.strictEqual(
+              error.message,
+              `${source} ${rule}. Give it as http://[user:password@]host:port.`,
+              url
+            )
+            assert.deepStrictEqual(error.path, [source])
+          }
         }
-      }
-    })
+      })
   )
 
   it.effect("is parsed as far as its scheme: no other text in front of one counts", () =>
@@ -125,75 +135,116 @@ describe("the setting", () => {
 })
 
 describe("the variables", () => {
-  it.effect("are grpc_proxy, https_proxy and http_proxy, each in lower case first; blank is not set", () =>
-    Effect.gen(function* () {
-      const names = ["grpc_proxy", "GRPC_PROXY", "https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"]
-      for (const [index, name] of names.entries()) {
-        const left = Object.fromEntries(names.slice(index).map((each, n) => [each, `http://p:${index + n + 1}`]))
-        assert.strictEqual(yield* leads(left), `p:${index + 1}`, name)
-        // Alone, and with blanks around.
-        assert.strictEqual(yield* leads({ [name]: `  http://p:${index + 1}\t` }), `p:${index + 1}`, name)
-        assert.strictEqual(yield* leads({ ...left, [name]: " \t " }), index === 5 ? undefined : `p:${index + 2}`, name)
-        // The error names the very variable.
-        const error = yield* Effect.flip(leads({ [name]: "ftp://p" }))
-        assert.deepStrictEqual(error.path, [name])
-        assert.match(error.message, new RegExp(`^${name} has a scheme`))
-      }
-      for (const other of ["Http_Proxy", "ALL_PROXY", "all_proxy"]) {
-        assert.isUndefined(yield* leads({ [other]: "http://p:1" }), other)
-      }
-    })
+  it.effect(
+    "are grpc_proxy, https_proxy and http_proxy, each in lower case first; blank is not set",
+    () =>
+      Effect.gen(function* () {
+        const names = [
+          "grpc_proxy",
+          "GRPC_PROXY",
+          "https_proxy",
+          "HTTPS_PROXY",
+          "http_proxy",
+          "HTTP_PROXY"
+        ]
+        for (const [index, name] of names.entries()) {
+          const left = Object.fromEntries(
+            names.slice(index).map((each, n) => [each, `http://p:${index + n + 1}`])
+          )
+          assert.strictEqual(yield* leads(left), `p:${index + 1}`, name)
+          // Alone, and with blanks around.
+          assert.strictEqual(
+            yield* leads({ [name]: `  http://p:${index + 1}\t` }),
+            `p:${index + 1}`,
+            name
+          )
+          assert.strictEqual(
+            yield* leads({ ...left, [name]: " \t " }),
+            index === 5 ? undefined : `p:${index + 2}`,
+            name
+          )
+          // The error names the very variable.
+          const error = yield* Effect.flip(leads({ [name]: "ftp://p" }))
+          assert.deepStrictEqual(error.path, [name])
+          assert.match(error.message, new RegExp(`^${name} has a scheme`))
+        }
+        for (const other of ["Http_Proxy", "ALL_PROXY", "all_proxy"]) {
+          assert.isUndefined(yield* leads({ [other]: "http://p:1" }), other)
+        }
+      })
   )
 
-  it.effect("of gRPC are for gRPC alone; requests for tokens and tables have https_proxy and http_proxy", () =>
-    Effect.gen(function* () {
-      const http = (env: Environment) => leads(env, undefined, endpoint(), "http/1.1")
-      const [grpc_proxy, https_proxy, http_proxy] = ["http://p:1", "http://p:2", "http://p:3"]
-      assert.isUndefined(yield* http({ grpc_proxy, GRPC_PROXY: grpc_proxy }))
-      assert.strictEqual(yield* http({ grpc_proxy, http_proxy }), "p:3")
-      assert.strictEqual(yield* http({ grpc_proxy, https_proxy, http_proxy }), "p:2")
-      assert.strictEqual(yield* http({ https_proxy, no_grpc_proxy: "*" }), "p:2")
-      assert.isUndefined(yield* http({ https_proxy, no_grpc_proxy: "other.org", no_proxy: "*" }))
-      assert.isUndefined(yield* leads({ https_proxy, no_grpc_proxy: "*" }))
-    })
+  it.effect(
+    "of gRPC are for gRPC alone; requests for tokens and tables have https_proxy and http_proxy",
+    () =>
+      Effect.gen(function* () {
+        const http = (env: Environment) => leads(env, undefined, endpoint(), "http/1.1")
+        const [grpc_proxy, https_proxy, http_proxy] = ["http://p:1", "http://p:2", "http://p:3"]
+        assert.isUndefined(yield* http({ grpc_proxy, GRPC_PROXY: grpc_proxy }))
+        assert.strictEqual(yield* http({ grpc_proxy, http_proxy }), "p:3")
+        assert.strictEqual(yield* http({ grpc_proxy, https_proxy, http_proxy }), "p:2")
+        assert.strictEqual(yield* http({ https_proxy, no_grpc_proxy: "*" }), "p:2")
+        assert.isUndefined(yield* http({ https_proxy, no_grpc_proxy: "other.org", no_proxy: "*" }))
+        assert.isUndefined(yield* leads({ https_proxy, no_grpc_proxy: "*" }))
+      })
   )
 
   it.effect("are named by the proxy that they give, as the option is", () =>
     Effect.gen(function* () {
       for (const name of ["grpc_proxy", "HTTPS_PROXY", "http_proxy"]) {
-        const found = yield* inEnvironment({ [name]: "http://u:secret@p:1" }, proxyFor(endpoint(), undefined, "h2"))
+        const found = yield* inEnvironment(
+          { [name]: "http://u:secret@p:1" },
+          proxyFor(endpoint(), undefined, "h2")
+        )
         assert.strictEqual(proxyName(found!), `the proxy p:1 (set by ${name})`)
       }
-      const own = yield* inEnvironment({}, proxyFor(endpoint(), Redacted.make("http://[::1]:2"), "h2"))
+      const own = yield* inEnvironment(
+        {},
+        proxyFor(endpoint(), Redacted.make("http://[::1]:2"), "h2")
+      )
       assert.strictEqual(proxyName(own!), "the proxy [::1]:2 (set by the option proxy)")
     })
   )
 
-  it.effect("leave HTTP_PROXY out for a CGI program, whose caller may have set it, and no other", () =>
-    Effect.gen(function* () {
-      const cgi = { REQUEST_METHOD: "GET" }
-      assert.isUndefined(yield* leads({ HTTP_PROXY: "http://p:1", ...cgi }))
-      assert.strictEqual(yield* leads({ HTTP_PROXY: "http://p:1" }), "p:1")
-      assert.strictEqual(yield* leads({ HTTP_PROXY: "http://p:1", REQUEST_METHOD: " " }), "p:1")
-      for (const name of ["grpc_proxy", "GRPC_PROXY", "https_proxy", "HTTPS_PROXY", "http_proxy"]) {
-        assert.strictEqual(yield* leads({ [name]: "http://p:1", ...cgi }), "p:1", name)
-      }
-      assert.isUndefined(yield* leads({ https_proxy: "http://p:1", NO_PROXY: "example.com", ...cgi }))
-    })
+  it.effect(
+    "leave HTTP_PROXY out for a CGI program, whose caller may have set it, and no other",
+    () =>
+      Effect.gen(function* () {
+        const cgi = { REQUEST_METHOD: "GET" }
+        assert.isUndefined(yield* leads({ HTTP_PROXY: "http://p:1", ...cgi }))
+        assert.strictEqual(yield* leads({ HTTP_PROXY: "http://p:1" }), "p:1")
+        assert.strictEqual(yield* leads({ HTTP_PROXY: "http://p:1", REQUEST_METHOD: " " }), "p:1")
+        for (const name of [
+          "grpc_proxy",
+          "GRPC_PROXY",
+          "https_proxy",
+          "HTTPS_PROXY",
+          "http_proxy"
+        ]) {
+          assert.strictEqual(yield* leads({ [name]: "http://p:1", ...cgi }), "p:1", name)
+        }
+        assert.isUndefined(
+          yield* leads({ https_proxy: "http://p:1", NO_PROXY: "example.com", ...cgi })
+        )
+      })
   )
 
-  it.effect("of the bypass are no_grpc_proxy and no_proxy: the first that is set decides alone", () =>
-    Effect.gen(function* () {
-      const names = ["no_grpc_proxy", "NO_GRPC_PROXY", "no_proxy", "NO_PROXY"]
-      for (const [index, name] of names.entries()) {
-        const proxy = { https_proxy: "http://p:1" }
-        assert.isUndefined(yield* leads({ ...proxy, [name]: "example.com" }), name)
-        assert.strictEqual(yield* leads({ ...proxy, [name]: "other.org" }), "p:1", name)
-        const later = Object.fromEntries(names.slice(index + 1).map((each) => [each, "example.com"]))
-        assert.strictEqual(yield* leads({ ...proxy, ...later, [name]: "other.org" }), "p:1", name)
-        if (index < 3) assert.isUndefined(yield* leads({ ...proxy, ...later, [name]: " " }), name)
-      }
-    })
+  it.effect(
+    "of the bypass are no_grpc_proxy and no_proxy: the first that is set decides alone",
+    () =>
+      Effect.gen(function* () {
+        const names = ["no_grpc_proxy", "NO_GRPC_PROXY", "no_proxy", "NO_PROXY"]
+        for (const [index, name] of names.entries()) {
+          const proxy = { https_proxy: "http://p:1" }
+          assert.isUndefined(yield* leads({ ...proxy, [name]: "example.com" }), name)
+          assert.strictEqual(yield* leads({ ...proxy, [name]: "other.org" }), "p:1", name)
+          const later = Object.fromEntries(
+            names.slice(index + 1).map((each) => [each, "example.com"])
+          )
+          assert.strictEqual(yield* leads({ ...proxy, ...later, [name]: "other.org" }), "p:1", name)
+          if (index < 3) assert.isUndefined(yield* leads({ ...proxy, ...later, [name]: " " }), name)
+        }
+      })
   )
 
   it.effect("are for other hosts than loopback, which only the setting sends through a proxy", () =>
@@ -215,10 +266,17 @@ describe("the variables", () => {
   it.effect("of the bypass are compared with the endpoint's host, an address too", () =>
     Effect.gen(function* () {
       const env = (list: string) => ({ https_proxy: "http://p:1", no_proxy: list })
-      assert.isUndefined(yield* leads(env("2001:db8::1"), undefined, endpoint("https://[2001:db8::1]:8443")))
+      assert.isUndefined(
+        yield* leads(env("2001:db8::1"), undefined, endpoint("https://[2001:db8::1]:8443"))
+      )
       assert.isUndefined(yield* leads(env("10.0.0.1"), undefined, endpoint("https://10.0.0.1")))
-      assert.strictEqual(yield* leads(env("10.0.0.1"), undefined, endpoint("https://10.0.0.11")), "p:1")
-      assert.isUndefined(yield* leads(env("10.0.0.0/8"), undefined, endpoint("https://10.200.3.4:8443")))
+      assert.strictEqual(
+        yield* leads(env("10.0.0.1"), undefined, endpoint("https://10.0.0.11")),
+        "p:1"
+      )
+      assert.isUndefined(
+        yield* leads(env("10.0.0.0/8"), undefined, endpoint("https://10.200.3.4:8443"))
+      )
       assert.isUndefined(yield* leads(env("zerobus.example.com:443")))
       assert.strictEqual(yield* leads(env("zerobus.example.com:8443")), "p:1")
     })

@@ -89,8 +89,12 @@ describe("a bypass list", () => {
     ["a]b", "ab", false]
   ]
   for (const [list, host, bypassed] of rules) {
-    it(`${JSON.stringify(list)} ${bypassed ? "names" : "does not name"} ${host === "" ? "an empty host" : host}`, () => {
-      assert.strictEqual(bypasses(list, { host, port: 443 }), bypassed)
-    })
+    it(
+      `${JSON.stringify(list)} ${bypassed ? "names" : "does not name"} ` +
+        `${host === "" ? "an empty host" : host}`,
+      () => {
+        assert.strictEqual(bypasses(list, { host, port: 443 }), bypassed)
+      }
+    )
   }
 })

@@ -5,7 +5,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { retryAfterMillis } from "../../../src/internal/net/retryAfter.ts"
 
 const now = Date.UTC(2026, 10, 29, 12, 0, 0)
-const after = (value: string | undefined, date?: string) => retryAfterMillis({ "retry-after": value, date }, now)
+const after = (value: string | undefined, date?: string) =>
+  retryAfterMillis({ "retry-after": value, date }, now)
 
 describe("retry-after", () => {
   it("is a number of seconds", () => {

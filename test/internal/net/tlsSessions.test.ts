@@ -14,17 +14,24 @@ import { makeCertificates } from "../../../src/local/endpoints/certificates.ts"
 const greeting = Effect.gen(function* () {
   const { ca, cert, key } = makeCertificates(["127.0.0.1"], Date.now())
   const resumed: Array<boolean> = []
-  const server = Tls.createServer({ ca, cert, key: Redacted.value(key), ALPNProtocols: ["h2"] }, (socket) => {
-    resumed.push(socket.isSessionReused())
-    socket.on("error", () => {})
-    socket.write("hello")
-  })
+  const server = Tls.createServer(
+    { ca, cert, key: Redacted.value(key), ALPNProtocols: ["h2"] },
+    (socket) => {
+      resumed.push(socket.isSessionReused())
+      socket.on("error", () => {})
+      socket.write("hello")
+    }
+  )
   yield* Effect.acquireRelease(
-    Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
+    Effect.callback<void>(
+      (resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))
+    ),
     () => Effect.sync(() => void server.close())
   )
   const { port } = server.address() as AddressInfo
-  const endpoint = yield* Effect.fromResult(parseEndpoint(`https://127.0.0.1:${port}`, "The endpoint"))
+  const endpoint = yield* Effect.fromResult(
+    parseEndpoint(`https://127.0.0.1:${port}`, "The endpoint")
+  )
   const route = routeTo(endpoint, { proxy: false, tls: { ca } }, "h2")
   return { resumed, route }
 })

@@ -1,5 +1,6 @@
 /**
- * TLS settings that are made for each connection, and names that differ from the host of the URL: over real TLS.
+ * TLS settings that are made for each connection, and names that differ from the host of the URL:
+ * over real TLS.
  */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
@@ -18,12 +19,21 @@ const table = TableProperties.json(name)
 class Vault extends Context.Service<Vault, { readonly tls: () => TlsOptions }>()("test/TlsVault") {}
 
 /** A server in a scope of its own, which the test ends. */
-const served = (ports: { readonly port?: number; readonly httpPort?: number }, host: string, dataDir: string) =>
+const served = (
+  ports: { readonly port?: number; readonly httpPort?: number },
+  host: string,
+  dataDir: string
+) =>
   Effect.gen(function* () {
     const { ca, cert, key } = makeCertificates([host], Date.now())
     const scope = yield* Scope.make()
     yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
-    const layer = ZerobusLocal.layerServer({ ...ports, dataDir, hostNames: [host], tls: { ca, cert, key } })
+    const layer = ZerobusLocal.layerServer({
+      ...ports,
+      dataDir,
+      hostNames: [host],
+      tls: { ca, cert, key }
+    })
     const local = Context.get(yield* Layer.buildWithScope(layer, scope), ZerobusLocal)
     return { local, ca, stop: Scope.close(scope, Exit.void) }
   })
@@ -31,52 +41,67 @@ const served = (ports: { readonly port?: number; readonly httpPort?: number }, h
 const portOf = (url: string) => Number(new URL(url).port)
 
 describe("the option tls", () => {
-  it.live("is an effect that runs for each connection, so that a replaced authority is taken without a restart", () =>
-    Effect.gen(function* () {
-      const files = yield* FileSystem.FileSystem
-      const dataDir = yield* files.makeTempDirectoryScoped({ prefix: "zerobus-tls-" })
-      const first = yield* served({}, "127.0.0.1", dataDir)
-      yield* first.local.createTable(`${name}(id INT)`)
-      let tls: TlsOptions = { ca: first.ca }
-      let runs = 0
-      const vault = Layer.succeed(Vault, { tls: () => tls })
-      const settings = Effect.map(Vault, (each) => {
-        runs++
-        return each.tls()
-      })
-      const { clientId, clientSecret, serverEndpoint, workspaceUrl } = first.local
-      const shared = { workspaceUrl, clientId, clientSecret, proxy: false, tls: settings } as const
-      const layer = Layer.merge(Zerobus.layer({ serverEndpoint, ...shared }), UnityCatalog.layer(shared))
-      const context = yield* Layer.build(Layer.provide(layer, vault))
-      const zerobus = Context.get(context, Zerobus)
-      const stream = yield* zerobus.createStream(table, { recoveryBackoff: 20, recoveryRetries: 200 })
-      yield* stream.ingestRecord({ id: 0 })
-      yield* stream.flush
-      // The token and the stream.
-      assert.strictEqual(runs, 2)
-      yield* first.stop
-      const second = yield* served(
-        { port: portOf(serverEndpoint), httpPort: portOf(workspaceUrl) },
-        "127.0.0.1",
-        dataDir
-      )
-      tls = { ca: second.ca }
-      yield* stream.ingestRecord({ id: 1 })
-      yield* stream.flush
-      yield* stream.close
-      const catalog = Context.get(context, UnityCatalog)
-      assert.strictEqual((yield* catalog.getTable(name)).definition.columns.length, 1)
-      const rows = yield* second.local.records(table)
-      assert.deepStrictEqual(
-        rows.map(({ id }) => id),
-        [0, 1]
-      )
-      // The authority of before does not do any more.
-      tls = { ca: first.ca }
-      const refused = yield* Effect.flip(zerobus.createStream(table, { recoveryRetries: 0 }))
-      assert.strictEqual(refused._tag, "TlsFailure")
-      assert.isAbove(runs, 4)
-    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
+  it.live(
+    "is an effect that runs for each connection, so that a replaced authority is taken without " +
+      "a restart",
+    () =>
+      Effect.gen(function* () {
+        const files = yield* FileSystem.FileSystem
+        const dataDir = yield* files.makeTempDirectoryScoped({ prefix: "zerobus-tls-" })
+        const first = yield* served({}, "127.0.0.1", dataDir)
+        yield* first.local.createTable(`${name}(id INT)`)
+        let tls: TlsOptions = { ca: first.ca }
+        let runs = 0
+        const vault = Layer.succeed(Vault, { tls: () => tls })
+        const settings = Effect.map(Vault, (each) => {
+          runs++
+          return each.tls()
+        })
+        const { clientId, clientSecret, serverEndpoint, workspaceUrl } = first.local
+        const shared = {
+          workspaceUrl,
+          clientId,
+          clientSecret,
+          proxy: false,
+          tls: settings
+        } as const
+        const layer = Layer.merge(
+          Zerobus.layer({ serverEndpoint, ...shared }),
+          UnityCatalog.layer(shared)
+        )
+        const context = yield* Layer.build(Layer.provide(layer, vault))
+        const zerobus = Context.get(context, Zerobus)
+        const stream = yield* zerobus.createStream(table, {
+          recoveryBackoff: 20,
+          recoveryRetries: 200
+        })
+        yield* stream.ingestRecord({ id: 0 })
+        yield* stream.flush
+        // The token and the stream.
+        assert.strictEqual(runs, 2)
+        yield* first.stop
+        const second = yield* served(
+          { port: portOf(serverEndpoint), httpPort: portOf(workspaceUrl) },
+          "127.0.0.1",
+          dataDir
+        )
+        tls = { ca: second.ca }
+        yield* stream.ingestRecord({ id: 1 })
+        yield* stream.flush
+        yield* stream.close
+        const catalog = Context.get(context, UnityCatalog)
+        assert.strictEqual((yield* catalog.getTable(name)).definition.columns.length, 1)
+        const rows = yield* second.local.records(table)
+        assert.deepStrictEqual(
+          rows.map(({ id }) => id),
+          [0, 1]
+        )
+        // The authority of before does not do any more.
+        tls = { ca: first.ca }
+        const refused = yield* Effect.flip(zerobus.createStream(table, { recoveryRetries: 0 }))
+        assert.strictEqual(refused._tag, "TlsFailure")
+        assert.isAbove(runs, 4)
+      }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
   )
 
   it.live("asks for a serverName, and checks the certificate against it", () =>
@@ -89,7 +114,16 @@ describe("the option tls", () => {
       const opened = (tls: TlsOptions) =>
         Effect.scoped(
           Effect.flatMap(
-            Layer.build(Zerobus.layer({ serverEndpoint, workspaceUrl, clientId, clientSecret, proxy: false, tls })),
+            Layer.build(
+              Zerobus.layer({
+                serverEndpoint,
+                workspaceUrl,
+                clientId,
+                clientSecret,
+                proxy: false,
+                tls
+              })
+            ),
             (context) => Context.get(context, Zerobus).createStream(table, { recoveryRetries: 0 })
           )
         )
@@ -113,16 +147,28 @@ describe("the option tls", () => {
         }
       )
       yield* Effect.acquireRelease(
-        Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
+        Effect.callback<void>(
+          (resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))
+        ),
         () => Effect.sync(() => void server.close())
       )
       const { port } = server.address() as AddressInfo
-      const endpoint = yield* Effect.fromResult(parseEndpoint(`https://127.0.0.1:${port}`, "The endpoint"))
-      const effects: ReadonlyArray<readonly [effect: Effect.Effect<TlsOptions, unknown>, says: string]> = [
+      const endpoint = yield* Effect.fromResult(
+        parseEndpoint(`https://127.0.0.1:${port}`, "The endpoint")
+      )
+      const effects: ReadonlyArray<
+        readonly [effect: Effect.Effect<TlsOptions, unknown>, says: string]
+      > = [
         [Effect.fail(new Error("sealed")), "The effect of the option tls failed: Error: sealed"],
         [Effect.die(new Error("broken")), "The effect of the option tls failed: Error: broken"],
-        [Effect.succeed({ ca: "-----BEGIN" }), "The option tls.ca is not a certificate in PEM form"],
-        [Effect.succeed({ cert }), "The option tls has only one of cert and key. Give both or none"],
+        [
+          Effect.succeed({ ca: "-----BEGIN" }),
+          "The option tls.ca is not a certificate in PEM form"
+        ],
+        [
+          Effect.succeed({ cert }),
+          "The option tls has only one of cert and key. Give both or none"
+        ],
         [Effect.succeed({ authority: ca } as never), "There is no option tls.authority"],
         [Effect.succeed(ca as never), "The option tls must be an object"]
       ]

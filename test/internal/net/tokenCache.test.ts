@@ -1,18 +1,26 @@
 /**
- * The edges of the token cache: the last millisecond of a life, the room for the last entry, and what it says when it fails.
+ * The edges of the token cache: the last millisecond of a life, the room for the last entry, and
+ * what it says when it fails.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Redacted } from "effect"
 import { InvalidToken, Retryable, RetryableReason, type StreamFailure } from "effect-zerobus"
 import { TestClock } from "effect/testing"
-import { makeTokenCache, type Minted, type TokenCache } from "../../../src/internal/net/tokenCache.ts"
+import {
+  makeTokenCache,
+  type Minted,
+  type TokenCache
+} from "../../../src/internal/net/tokenCache.ts"
 import * as A from "../../support/acceptance.ts"
 import { reporting } from "../../support/reports.ts"
 
 const minute = 60_000
 const hour = 60 * minute
 
-/** Mints `token-0`, `token-1`, ...; the test says how long a mint takes, how long the token lives, or how it fails. */
+/**
+ * Mints `token-0`, `token-1`, ...; the test says how long a mint takes, how long the token lives,
+ * or how it fails.
+ */
 class Issuer {
   mints = 0
   life: number | undefined = hour
@@ -88,23 +96,25 @@ describe("a token's life", () => {
     })
   )
 
-  it.effect("that has ended during a failing renewal is no reason to go on using it: it is minted anew", () =>
-    Effect.gen(function* () {
-      for (const left of [1_000, 999]) {
-        const issuer = new Issuer()
-        const cache = issuer.cache()
-        yield* get(cache)
-        yield* TestClock.adjust(hour - 1_000)
-        issuer.failure = down
-        issuer.takes = left
-        const asking = yield* A.started(get(cache))
-        issuer.failure = undefined
-        issuer.takes = 0
-        yield* A.advance(left, left)
-        // At its end it is gone; a millisecond before it still serves.
-        assert.strictEqual(asking.value(), left === 1_000 ? "token-2" : "token-0")
-      }
-    })
+  it.effect(
+    "that has ended during a failing renewal is no reason to go on using it: it is minted anew",
+    () =>
+      Effect.gen(function* () {
+        for (const left of [1_000, 999]) {
+          const issuer = new Issuer()
+          const cache = issuer.cache()
+          yield* get(cache)
+          yield* TestClock.adjust(hour - 1_000)
+          issuer.failure = down
+          issuer.takes = left
+          const asking = yield* A.started(get(cache))
+          issuer.failure = undefined
+          issuer.takes = 0
+          yield* A.advance(left, left)
+          // At its end it is gone; a millisecond before it still serves.
+          assert.strictEqual(asking.value(), left === 1_000 ? "token-2" : "token-0")
+        }
+      })
   )
 })
 
@@ -122,29 +132,33 @@ describe("a mint", () => {
 })
 
 describe("a renewal", () => {
-  it.effect("is waited for at most its limit while the token outlasts that, and without it when it does not", () =>
-    Effect.gen(function* () {
-      for (const [left, patient] of [
-        [7_501, false],
-        [7_500, true],
-        [7_499, true]
-      ] as const) {
-        const issuer = new Issuer()
-        const cache = issuer.cache()
-        yield* get(cache)
-        yield* TestClock.adjust(hour - left)
-        issuer.takes = 20_000
-        const asking = yield* A.started(get(cache))
-        yield* A.advance(7_500, 7_500)
-        assert.strictEqual(asking.done(), !patient, `${left} ms left`)
-        yield* A.advance(12_500, 2_500)
-        assert.strictEqual(asking.value(), patient ? "token-1" : "token-0")
-      }
-    })
+  it.effect(
+    "is waited for at most its limit while the token outlasts that, and without it when it does " +
+      "not",
+    () =>
+      Effect.gen(function* () {
+        for (const [left, patient] of [
+          [7_501, false],
+          [7_500, true],
+          [7_499, true]
+        ] as const) {
+          const issuer = new Issuer()
+          const cache = issuer.cache()
+          yield* get(cache)
+          yield* TestClock.adjust(hour - left)
+          issuer.takes = 20_000
+          const asking = yield* A.started(get(cache))
+          yield* A.advance(7_500, 7_500)
+          assert.strictEqual(asking.done(), !patient, `${left} ms left`)
+          yield* A.advance(12_500, 2_500)
+          assert.strictEqual(asking.value(), patient ? "token-1" : "token-0")
+        }
+      })
   )
 
   it.effect(
-    "that fails is tried again after half of what is left, from a second to five with a lead of five minutes",
+    "that fails is tried again after half of what is left, from a second to five with a lead of " +
+      "five minutes",
     () =>
       Effect.gen(function* () {
         for (const [left, wait] of [
@@ -173,21 +187,29 @@ describe("a renewal", () => {
       })
   )
 
-  it.effect("that fails says in the log how long the token at hand still lasts, and not which it is", () =>
-    reporting((reports) =>
-      Effect.gen(function* () {
-        const issuer = new Issuer()
-        const cache = issuer.cache()
-        yield* get(cache)
-        yield* TestClock.adjust(57 * minute)
-        issuer.failure = new InvalidToken({ message: "no" })
-        yield* get(cache)
-        assert.deepStrictEqual(
-          reports.lines.map(({ details, level, text }) => [level, text, details]),
-          [["Warn", "A token could not be renewed; the one at hand is used until it ends", { millisLeft: 3 * minute }]]
-        )
-      })
-    )
+  it.effect(
+    "that fails says in the log how long the token at hand still lasts, and not which it is",
+    () =>
+      reporting((reports) =>
+        Effect.gen(function* () {
+          const issuer = new Issuer()
+          const cache = issuer.cache()
+          yield* get(cache)
+          yield* TestClock.adjust(57 * minute)
+          issuer.failure = new InvalidToken({ message: "no" })
+          yield* get(cache)
+          assert.deepStrictEqual(
+            reports.lines.map(({ details, level, text }) => [level, text, details]),
+            [
+              [
+                "Warn",
+                "A token could not be renewed; the one at hand is used until it ends",
+                { millisLeft: 3 * minute }
+              ]
+            ]
+          )
+        })
+      )
   )
 })
 
@@ -206,7 +228,8 @@ describe("a thousand entries", () => {
   )
 
   it.effect(
-    "make room by those that have ended first, at their last millisecond, so that none that is valid has to go",
+    "make room by those that have ended first, at their last millisecond, so that none that is " +
+      "valid has to go",
     () =>
       Effect.gen(function* () {
         const issuer = new Issuer()
@@ -225,7 +248,8 @@ describe("a thousand entries", () => {
 
 describe("a cache that is off", () => {
   it.effect(
-    "keeps nothing, not even for when it would be asked again at once, and still mints once for many at a time",
+    "keeps nothing, not even for when it would be asked again at once, and still mints once for " +
+      "many at a time",
     () =>
       Effect.gen(function* () {
         const issuer = new Issuer()

@@ -27,11 +27,15 @@ const request: WorkspaceRequest = {
 const workspace = (...answers: ReadonlyArray<TokenAnswer>) =>
   Effect.gen(function* () {
     const server = yield* tokenServer(...answers)
-    const service = { name: "The thing", route: yield* workspaceRoute(server.url, { proxy: false }) }
+    const service = {
+      name: "The thing",
+      route: yield* workspaceRoute(server.url, { proxy: false })
+    }
     return {
       server,
       where: `The thing at ${server.url}`,
-      text: (options: Partial<WorkspaceRequest> = {}) => workspaceRequest(service, { ...request, ...options }),
+      text: (options: Partial<WorkspaceRequest> = {}) =>
+        workspaceRequest(service, { ...request, ...options }),
       json: workspaceJson(service, request)
     }
   })
@@ -73,13 +77,20 @@ describe("an answer", () => {
       }
       for (const [text, kind] of Object.entries(kinds)) {
         const status = Number(text)
-        const { text: send, where } = yield* workspace({ status, body, headers: { "retry-after": "3" } })
+        const { text: send, where } = yield* workspace({
+          status,
+          body,
+          headers: { "retry-after": "3" }
+        })
         const failure = yield* failing(send({ about: "a.b.c" }))
         assert.deepStrictEqual(
           [failure.kind, failure.status, failure.errorCode, failure.retryAfterMillis],
           [kind, status, "NOT_THERE", 3_000]
         )
-        assert.strictEqual(failure.message, `${where} answered ${status} for a.b.c: There is no such thing.`)
+        assert.strictEqual(
+          failure.message,
+          `${where} answered ${status} for a.b.c: There is no such thing.`
+        )
       }
     })
   )
@@ -96,24 +107,36 @@ describe("an answer", () => {
     })
   )
 
-  it.live("of a status between 201 and 299 is not quoted: what it grants is a secret of any shape", () =>
-    Effect.gen(function* () {
-      for (const status of [201, 206, 299]) {
-        const { text, where } = yield* workspace({ status, body: "other-secret" })
-        const failure = yield* failing(text())
-        assert.deepStrictEqual([failure.kind, failure.message], ["Refused", `${where} answered ${status}.`])
-      }
-    })
+  it.live(
+    "of a status between 201 and 299 is not quoted: what it grants is a secret of any shape",
+    () =>
+      Effect.gen(function* () {
+        for (const status of [201, 206, 299]) {
+          const { text, where } = yield* workspace({ status, body: "other-secret" })
+          const failure = yield* failing(text())
+          assert.deepStrictEqual(
+            [failure.kind, failure.message],
+            ["Refused", `${where} answered ${status}.`]
+          )
+        }
+      })
   )
 
   it.live("that redirects is not followed", () =>
     Effect.gen(function* () {
       const elsewhere = yield* tokenServer({ body: "{}" })
       for (const status of [300, 301, 302, 303, 304, 307, 308, 399]) {
-        const { text, where } = yield* workspace({ status, headers: { location: elsewhere.url }, body: "" })
+        const { text, where } = yield* workspace({
+          status,
+          headers: { location: elsewhere.url },
+          body: ""
+        })
         const failure = yield* failing(text())
         assert.strictEqual(failure.kind, "Misdirected")
-        assert.strictEqual(failure.message, `${where} answered with a redirect (${status}), which is not followed.`)
+        assert.strictEqual(
+          failure.message,
+          `${where} answered with a redirect (${status}), which is not followed.`
+        )
       }
       assert.strictEqual(elsewhere.requests.length, 0)
     })
@@ -133,7 +156,12 @@ describe("an answer", () => {
   it.live("holds no credential of the request where it is shown or used", () =>
     Effect.gen(function* () {
       const escapes = [...secret].map((c) => `\\u00${c.charCodeAt(0).toString(16)}`).join("")
-      for (const body of [secret, `{"message": "no ${secret}"}`, `{"a": "${escapes}"}`, `{"message": "${escapes}"}`]) {
+      for (const body of [
+        secret,
+        `{"message": "no ${secret}"}`,
+        `{"a": "${escapes}"}`,
+        `{"message": "${escapes}"}`
+      ]) {
         const { text } = yield* workspace({ status: 400, body })
         const { message } = yield* failing(text())
         assert.include(message, "<redacted>")
@@ -195,7 +223,10 @@ describe("a request", () => {
       const route = yield* workspaceRoute(gone.url, { proxy: false })
       const failure = yield* failing(workspaceRequest({ name: "The thing", route }, request))
       assert.strictEqual(failure.kind, "Unavailable")
-      assert.include(failure.message, `The thing at ${gone.url} could not be reached: connect ECONNREFUSED`)
+      assert.include(
+        failure.message,
+        `The thing at ${gone.url} could not be reached: connect ECONNREFUSED`
+      )
     })
   )
 })

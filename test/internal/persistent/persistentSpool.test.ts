@@ -93,13 +93,20 @@ describe("a persistent stream with a spool", () => {
     onServer(
       Effect.gen(function* () {
         const [mine, ephemeral] = [yield* temporaryFolder, yield* temporaryFolder]
-        const filled = (stream: Effect.Effect<PersistentStream<any>, StreamFailure, Zerobus | Scope.Scope>) =>
-          Effect.scoped(Effect.flatMap(stream, (open) => Effect.andThen(ingest(open, [1]), open.close)))
+        const filled = (
+          stream: Effect.Effect<PersistentStream<any>, StreamFailure, Zerobus | Scope.Scope>
+        ) =>
+          Effect.scoped(
+            Effect.flatMap(stream, (open) => Effect.andThen(ingest(open, [1]), open.close))
+          )
         yield* filled(create({ spool: Spool.directory(mine) }))
         const zerobus = yield* Zerobus
-        const plain = (path: string) => zerobus.createStream(table, { ...quick, spool: Spool.directory(path) })
+        const plain = (path: string) =>
+          zerobus.createStream(table, { ...quick, spool: Spool.directory(path) })
         yield* Effect.scoped(
-          Effect.flatMap(plain(ephemeral), (stream) => Effect.andThen(stream.ingestRecord(record(2)), stream.close))
+          Effect.flatMap(plain(ephemeral), (stream) =>
+            Effect.andThen(stream.ingestRecord(record(2)), stream.close)
+          )
         )
         const id = yield* created([])
         const failures = [
@@ -108,39 +115,42 @@ describe("a persistent stream with a spool", () => {
           resume(id, { spool: Spool.directory(ephemeral) }),
           resume(id, { spool: Spool.directory(mine) })
         ]
-        for (const failure of failures) assert.strictEqual(yield* tagOf(Effect.scoped(failure)), "InvalidState")
+        for (const failure of failures)
+          assert.strictEqual(yield* tagOf(Effect.scoped(failure)), "InvalidState")
       })
     )
   )
 
-  it.live("ends when another process wrote its stream, also when it took records before it knew", () =>
-    onServer(
-      Effect.gen(function* () {
-        const spool = Spool.directory(yield* temporaryFolder)
-        const id = yield* Effect.scoped(
-          Effect.gen(function* () {
-            const stream = yield* create({ spool })
-            yield* ingest(stream, upTo(3))
-            yield* stream.close
-            return stream.streamId
-          })
-        )
-        yield* Effect.scoped(
-          Effect.gen(function* () {
-            const other = yield* resume(id)
-            yield* ingest(other, upTo(2, 100))
-            yield* other.close
-          })
-        )
-        yield* inject(Faults.rejectResume({ status: "UNAVAILABLE" }))
-        const stream = yield* create({ spool, recoveryBackoff: 100 })
-        yield* ingest(stream, upTo(5, 3))
-        assert.strictEqual((yield* Effect.flip(stream.flush))._tag, "ProtocolViolation")
-        const { firstOffset, nextOffset } = yield* Spool.inspect(spool.path)
-        assert.deepStrictEqual([firstOffset, nextOffset], [3, 8])
-        assert.deepStrictEqual(yield* rows, [0, 1, 2, 100, 101])
-      })
-    )
+  it.live(
+    "ends when another process wrote its stream, also when it took records before it knew",
+    () =>
+      onServer(
+        Effect.gen(function* () {
+          const spool = Spool.directory(yield* temporaryFolder)
+          const id = yield* Effect.scoped(
+            Effect.gen(function* () {
+              const stream = yield* create({ spool })
+              yield* ingest(stream, upTo(3))
+              yield* stream.close
+              return stream.streamId
+            })
+          )
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              const other = yield* resume(id)
+              yield* ingest(other, upTo(2, 100))
+              yield* other.close
+            })
+          )
+          yield* inject(Faults.rejectResume({ status: "UNAVAILABLE" }))
+          const stream = yield* create({ spool, recoveryBackoff: 100 })
+          yield* ingest(stream, upTo(5, 3))
+          assert.strictEqual((yield* Effect.flip(stream.flush))._tag, "ProtocolViolation")
+          const { firstOffset, nextOffset } = yield* Spool.inspect(spool.path)
+          assert.deepStrictEqual([firstOffset, nextOffset], [3, 8])
+          assert.deepStrictEqual(yield* rows, [0, 1, 2, 100, 101])
+        })
+      )
   )
 
   it.live("keeps everything when its stream is retired while it is full", () =>
@@ -163,7 +173,9 @@ describe("a persistent stream with a spool", () => {
         const writing = yield* Effect.forkScoped(
           Effect.forever(
             Effect.andThen(
-              stream.ingestRecords(Array.from({ length: 100 }, () => ({ n: 1, pad: "x".repeat(10_000) }))),
+              stream.ingestRecords(
+                Array.from({ length: 100 }, () => ({ n: 1, pad: "x".repeat(10_000) }))
+              ),
               Effect.sync(() => {
                 if (++taken === 10) Deferred.doneUnsafe(begun, Exit.void)
               })
@@ -173,7 +185,9 @@ describe("a persistent stream with a spool", () => {
         yield* Deferred.await(begun)
         yield* Zerobus.use((zerobus) => zerobus.retireStream(table.tableName, id))
         const exit = yield* Fiber.await(writing)
-        const failure = Exit.isFailure(exit) ? exit.cause.reasons.find((reason) => reason._tag === "Fail")?.error : {}
+        const failure = Exit.isFailure(exit)
+          ? exit.cause.reasons.find((reason) => reason._tag === "Fail")?.error
+          : {}
         assert.strictEqual((failure as { readonly _tag?: string })._tag, "StreamClosed")
         const { firstOffset, nextOffset } = yield* Spool.inspect(folder)
         assert.deepStrictEqual([firstOffset, nextOffset], [1, taken + 1])

@@ -48,7 +48,11 @@ describe("a persistent stream", () => {
         assert.deepStrictEqual(yield* rows, upTo(23))
         const { perConnection } = yield* audit
         assert.deepStrictEqual(
-          perConnection.map(({ firstOffset, receivedMessages, streamId }) => [streamId, firstOffset, receivedMessages]),
+          perConnection.map(({ firstOffset, receivedMessages, streamId }) => [
+            streamId,
+            firstOffset,
+            receivedMessages
+          ]),
           [
             [id, 0, 21],
             [id, 21, 1]
@@ -57,26 +61,34 @@ describe("a persistent stream", () => {
         yield* zerobus.retireStream(table.tableName, id)
         yield* zerobus.retireStream(table.tableName, id)
         const refused = yield* Effect.flip(Effect.scoped(resume(id)))
-        assert.deepStrictEqual([refused._tag, "path" in refused ? refused.path : []], ["InvalidArgument", ["streamId"]])
+        assert.deepStrictEqual(
+          [refused._tag, "path" in refused ? refused.path : []],
+          ["InvalidArgument", ["streamId"]]
+        )
         const unknown = yield* Effect.flip(zerobus.retireStream(table.tableName, "nothing"))
         assert.strictEqual(unknown._tag, "InvalidArgument")
       })
     )
   )
 
-  it.live("settles what was committed when its acknowledgement is lost, and sends only the rest again", () =>
-    onServer(
-      Effect.gen(function* () {
-        // Durable, and not acknowledged, when the connection breaks.
-        yield* inject(Faults.disconnect({ at: "ack", offset: 60 }), Faults.stallAcks({ connection: 1 }))
-        const stream = yield* create()
-        yield* ingest(stream, upTo(100))
-        yield* stream.flush
-        assert.deepStrictEqual(yield* rows, upTo(100))
-        const { connections, duplicates, receivedRecords } = yield* audit
-        assert.deepStrictEqual([connections, duplicates, receivedRecords], [2, 0, 100])
-      })
-    )
+  it.live(
+    "settles what was committed when its acknowledgement is lost, and sends only the rest again",
+    () =>
+      onServer(
+        Effect.gen(function* () {
+          // Durable, and not acknowledged, when the connection breaks.
+          yield* inject(
+            Faults.disconnect({ at: "ack", offset: 60 }),
+            Faults.stallAcks({ connection: 1 })
+          )
+          const stream = yield* create()
+          yield* ingest(stream, upTo(100))
+          yield* stream.flush
+          assert.deepStrictEqual(yield* rows, upTo(100))
+          const { connections, duplicates, receivedRecords } = yield* audit
+          assert.deepStrictEqual([connections, duplicates, receivedRecords], [2, 0, 100])
+        })
+      )
   )
 
   it.live("is resumed after every loss of its connection, without a record twice", () =>
@@ -189,7 +201,9 @@ describe("a persistent stream", () => {
         yield* ingest(stream, upTo(4))
         yield* stream.flush
         yield* Zerobus.use((zerobus) => zerobus.retireStream(table.tableName, stream.streamId))
-        const states = yield* stream.ingestRecord(record(4)).pipe(Effect.andThen(stream.flush), Effect.flip)
+        const states = yield* stream
+          .ingestRecord(record(4))
+          .pipe(Effect.andThen(stream.flush), Effect.flip)
         const cause = states._tag === "StreamClosed" ? states.cause : states
         assert.strictEqual(cause?._tag, "InvalidArgument")
       })
@@ -204,7 +218,10 @@ describe("a persistent stream", () => {
         yield* stream.ingestRecord({ n: "thirty" })
         yield* ingest(stream, upTo(5, 31))
         const failure = yield* Effect.flip(stream.flush)
-        assert.deepStrictEqual([failure._tag, "offset" in failure ? failure.offset : -1], ["InvalidArgument", 30])
+        assert.deepStrictEqual(
+          [failure._tag, "offset" in failure ? failure.offset : -1],
+          ["InvalidArgument", 30]
+        )
         assert.deepStrictEqual(yield* rows, upTo(30))
         assert.strictEqual((yield* stream.getUnackedRecords).length, 6)
       })
@@ -233,7 +250,10 @@ describe("a persistent stream", () => {
     onServer(
       Effect.gen(function* () {
         const id = yield* created([])
-        assert.strictEqual(yield* tagOf(create({ onRefused: () => Effect.void })), "InvalidArgument")
+        assert.strictEqual(
+          yield* tagOf(create({ onRefused: () => Effect.void })),
+          "InvalidArgument"
+        )
         assert.strictEqual(yield* tagOf(resume("")), "InvalidArgument")
         assert.strictEqual(yield* tagOf(resume("x".repeat(300))), "InvalidArgument")
         const descriptor = new Uint8Array([0x0a, 1, 0x6d, 0x12, 7, 0x0a, 1, 0x6e, 0x18, 1, 0x28, 5])

@@ -10,7 +10,8 @@ import { clientOf, poolOf, tableOf, type TableScripts } from "../../support/tabl
 import * as StreamPool from "../../../src/StreamPool.ts"
 
 /** A table whose name begins with "dead" opens, and acknowledges nothing. */
-const withDead: TableScripts = (tableName) => (tableName.startsWith("main.default.dead") ? A.silent : {})
+const withDead: TableScripts = (tableName) =>
+  tableName.startsWith("main.default.dead") ? A.silent : {}
 
 /** A record of about 1,000 bytes. */
 const large = (n: number): string => `{"n":${n},"x":"${"y".repeat(1_000)}"}`
@@ -24,7 +25,11 @@ const fill = (pool: StreamPool.StreamPool, name: string, note = () => {}) =>
     }
   })
 
-const options = { maxOpen: 4, maxInflightBytes: 64 * 1024, stream: { onUnacked: () => Effect.void } }
+const options = {
+  maxOpen: 4,
+  maxInflightBytes: 64 * 1024,
+  stream: { onUnacked: () => Effect.void }
+}
 
 describe("the budget of a pool", () => {
   it.effect("is left half by a table that nothing gets through to", () =>
@@ -40,27 +45,35 @@ describe("the budget of a pool", () => {
       assert.isAtLeast(taken, 28)
       assert.isAtMost(taken, 32)
       for (let n = 0; n < 200; n++) yield* pool.ingest(tableOf("good"), large(n))
-      yield* A.until("the good ones arrive", () => server.recordsOf("main.default.good").length === 200)
+      yield* A.until(
+        "the good ones arrive",
+        () => server.recordsOf("main.default.good").length === 200
+      )
       assert.isFalse(filling.done())
     })
   )
 
-  it.effect("is shared: who finds it full waits, in whichever table, and is let in as it empties", () =>
-    Effect.gen(function* () {
-      const { pool, server } = yield* poolOf(
-        { ...options, stream: { ...options.stream, scopeCloseTimeout: 0 } },
-        withDead
-      )
-      yield* A.started(fill(pool, "dead1"))
-      yield* A.started(fill(pool, "dead2"))
-      const waiting = yield* A.started(pool.ingest(tableOf("good"), large(1)))
-      assert.isFalse(waiting.done())
-      assert.strictEqual(server.of("main.default.good").length, 0)
-      const [first] = server.of("main.default.dead1")
-      first!.ack(0)
-      yield* A.until("the waiting record arrives", () => server.recordsOf("main.default.good").length === 1)
-      assert.strictEqual(waiting.value().offset, 0)
-    })
+  it.effect(
+    "is shared: who finds it full waits, in whichever table, and is let in as it empties",
+    () =>
+      Effect.gen(function* () {
+        const { pool, server } = yield* poolOf(
+          { ...options, stream: { ...options.stream, scopeCloseTimeout: 0 } },
+          withDead
+        )
+        yield* A.started(fill(pool, "dead1"))
+        yield* A.started(fill(pool, "dead2"))
+        const waiting = yield* A.started(pool.ingest(tableOf("good"), large(1)))
+        assert.isFalse(waiting.done())
+        assert.strictEqual(server.of("main.default.good").length, 0)
+        const [first] = server.of("main.default.dead1")
+        first!.ack(0)
+        yield* A.until(
+          "the waiting record arrives",
+          () => server.recordsOf("main.default.good").length === 1
+        )
+        assert.strictEqual(waiting.value().offset, 0)
+      })
   )
 
   it.effect("lets a large record in before small ones of other tables that came later", () =>
@@ -70,7 +83,8 @@ describe("the budget of a pool", () => {
         withDead
       )
       const kept = []
-      for (let n = 0; n < 50; n++) kept.push(yield* pool.ingest(tableOf(n < 25 ? "dead1" : "dead2"), large(n)))
+      for (let n = 0; n < 50; n++)
+        kept.push(yield* pool.ingest(tableOf(n < 25 ? "dead1" : "dead2"), large(n)))
       const wide = yield* A.started(pool.ingest(tableOf("wide"), `{"x":"${"y".repeat(20_000)}"}`))
       const narrow = yield* A.started(pool.ingest(tableOf("narrow"), A.record(1)))
       assert.deepStrictEqual([wide.done(), narrow.done()], [false, false])
@@ -150,43 +164,50 @@ describe("the budget of a pool", () => {
 })
 
 describe("the scope of a pool", () => {
-  it.effect("sends what is there when it closes, all tables at once, and gives back the rest in time", () =>
-    Effect.gen(function* () {
-      const left: Array<Unacked<unknown>> = []
-      const { context, server } = yield* clientOf(withDead)
-      const scope = yield* Scope.make()
-      const pool = yield* StreamPool.make({
-        maxOpen: 2,
-        idleTimeToLive: "1 minute",
-        maxInflightBytes: 256 * 1024,
-        stream: {
-          scopeCloseTimeout: "10 seconds",
-          onUnacked: (unacked: Unacked<unknown>) => Effect.sync(() => left.push(unacked))
+  it.effect(
+    "sends what is there when it closes, all tables at once, and gives back the rest in time",
+    () =>
+      Effect.gen(function* () {
+        const left: Array<Unacked<unknown>> = []
+        const { context, server } = yield* clientOf(withDead)
+        const scope = yield* Scope.make()
+        const pool = yield* StreamPool.make({
+          maxOpen: 2,
+          idleTimeToLive: "1 minute",
+          maxInflightBytes: 256 * 1024,
+          stream: {
+            scopeCloseTimeout: "10 seconds",
+            onUnacked: (unacked: Unacked<unknown>) => Effect.sync(() => left.push(unacked))
+          }
+        }).pipe(Effect.provideContext(context), Effect.provideService(Scope.Scope, scope))
+        for (let n = 0; n < 10; n++) {
+          for (const name of ["a", "b", "c", "d", "dead"])
+            yield* pool.ingest(tableOf(name), A.record(n))
         }
-      }).pipe(Effect.provideContext(context), Effect.provideService(Scope.Scope, scope))
-      for (let n = 0; n < 10; n++) {
-        for (const name of ["a", "b", "c", "d", "dead"]) yield* pool.ingest(tableOf(name), A.record(n))
-      }
-      // The zone is full, and a caller waits.
-      const filling = yield* A.started(fill(pool, "dead"))
-      assert.isFalse(filling.done())
-      const closing = yield* A.started(Scope.close(scope, Exit.void))
-      yield* A.advance(9_900)
-      assert.isFalse(closing.done())
-      for (const name of ["a", "b", "c", "d"]) {
-        assert.deepStrictEqual(server.recordsOf(`main.default.${name}`), A.recordsFrom(0, 10))
-      }
-      yield* A.advance(1_000)
-      assert.isTrue(closing.done())
-      A.tagged(filling.error(), "StreamClosed")
-      assert.deepStrictEqual(
-        left.map(({ cause, records, tableName }) => [tableName, records.slice(0, 10), cause._tag]),
-        [["main.default.dead", A.recordsFrom(0, 10), "FlushTimeout"]]
-      )
-      assert.isAbove(left[0]!.records.length, 100)
-      assert.strictEqual(server.mostOpen, 2)
-      assert.strictEqual(server.open, 0)
-      A.tagged(yield* Effect.flip(pool.ingest(tableOf("a"), A.record(1))), "InvalidState")
-    })
+        // The zone is full, and a caller waits.
+        const filling = yield* A.started(fill(pool, "dead"))
+        assert.isFalse(filling.done())
+        const closing = yield* A.started(Scope.close(scope, Exit.void))
+        yield* A.advance(9_900)
+        assert.isFalse(closing.done())
+        for (const name of ["a", "b", "c", "d"]) {
+          assert.deepStrictEqual(server.recordsOf(`main.default.${name}`), A.recordsFrom(0, 10))
+        }
+        yield* A.advance(1_000)
+        assert.isTrue(closing.done())
+        A.tagged(filling.error(), "StreamClosed")
+        assert.deepStrictEqual(
+          left.map(({ cause, records, tableName }) => [
+            tableName,
+            records.slice(0, 10),
+            cause._tag
+          ]),
+          [["main.default.dead", A.recordsFrom(0, 10), "FlushTimeout"]]
+        )
+        assert.isAbove(left[0]!.records.length, 100)
+        assert.strictEqual(server.mostOpen, 2)
+        assert.strictEqual(server.open, 0)
+        A.tagged(yield* Effect.flip(pool.ingest(tableOf("a"), A.record(1))), "InvalidState")
+      })
   )
 })

@@ -3,7 +3,14 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { Column, type Refused, StreamPool, Table, TableProperties, type Unacked } from "effect-zerobus"
+import {
+  Column,
+  type Refused,
+  StreamPool,
+  Table,
+  TableProperties,
+  type Unacked
+} from "effect-zerobus"
 import * as A from "../../support/acceptance.ts"
 import { code } from "../../support/scriptedServer.ts"
 import { clientOf, poolOf, tableOf, type TableScripts } from "../../support/tablesServer.ts"
@@ -70,7 +77,9 @@ describe("a table of a pool that fails", () => {
       const lost = yield* pool.ingest(missing, A.record(0))
       const told = yield* A.started(
         Effect.flip(lost.await).pipe(
-          Effect.flatMap((cause) => Effect.map(Effect.flip(pool.ingest(missing, A.record(1))), (next) => [cause, next]))
+          Effect.flatMap((cause) =>
+            Effect.map(Effect.flip(pool.ingest(missing, A.record(1))), (next) => [cause, next])
+          )
         )
       )
       yield* A.settle
@@ -100,32 +109,35 @@ describe("a table of a pool that fails", () => {
     })
   )
 
-  it.effect("is none for a record that its server refuses, which goes to onRefused under its name", () =>
-    Effect.gen(function* () {
-      const refused: Array<Refused<unknown>> = []
-      const onRefused = (one: Refused<unknown>) => Effect.sync(() => refused.push(one))
-      const { pool, server } = yield* poolOf({ stream: { onRefused } }, () => ({
-        onMessage: (connection, { records, wireOffset }) => {
-          if (records.includes(A.record(7))) connection.fail(code.INVALID_ARGUMENT, "a bad record")
-          else connection.ack(wireOffset)
+  it.effect(
+    "is none for a record that its server refuses, which goes to onRefused under its name",
+    () =>
+      Effect.gen(function* () {
+        const refused: Array<Refused<unknown>> = []
+        const onRefused = (one: Refused<unknown>) => Effect.sync(() => refused.push(one))
+        const { pool, server } = yield* poolOf({ stream: { onRefused } }, () => ({
+          onMessage: (connection, { records, wireOffset }) => {
+            if (records.includes(A.record(7)))
+              connection.fail(code.INVALID_ARGUMENT, "a bad record")
+            else connection.ack(wireOffset)
+          }
+        }))
+        const acks = []
+        for (let n = 0; n < 10; n++) {
+          acks.push(yield* pool.ingest(missing, A.record(n)))
+          if (n !== 7) yield* pool.ingest(good, A.record(n))
         }
-      }))
-      const acks = []
-      for (let n = 0; n < 10; n++) {
-        acks.push(yield* pool.ingest(missing, A.record(n)))
-        if (n !== 7) yield* pool.ingest(good, A.record(n))
-      }
-      const flushing = yield* A.started(pool.flush)
-      yield* A.advance(5_000)
-      flushing.value()
-      assert.deepStrictEqual(
-        refused.map(({ records, tableName }) => [tableName, records]),
-        [[missing.tableName, [A.record(7)]]]
-      )
-      A.tagged(yield* Effect.flip(acks[7]!.await), "InvalidArgument")
-      assert.strictEqual(yield* acks[9]!.await, 9)
-      assert.strictEqual(server.of(good.tableName).length, 1)
-    })
+        const flushing = yield* A.started(pool.flush)
+        yield* A.advance(5_000)
+        flushing.value()
+        assert.deepStrictEqual(
+          refused.map(({ records, tableName }) => [tableName, records]),
+          [[missing.tableName, [A.record(7)]]]
+        )
+        A.tagged(yield* Effect.flip(acks[7]!.await), "InvalidArgument")
+        assert.strictEqual(yield* acks[9]!.await, 9)
+        assert.strictEqual(server.of(good.tableName).length, 1)
+      })
   )
 })
 
@@ -139,7 +151,10 @@ describe("pool.ingest", () => {
       A.tagged(yield* Effect.flip(pool.ingest(proto, Uint8Array.of(1))), "InvalidState")
       const typed = Table.make(good.tableName, { n: Column.Int })
       const error = A.tagged(yield* Effect.flip(pool.ingest(typed, { n: 1 })), "InvalidState")
-      assert.match(error.message, /main\.default\.good in another format or of another schema already/)
+      assert.match(
+        error.message,
+        /main\.default\.good in another format or of another schema already/
+      )
       const blobs = "main.default.blobs"
       yield* pool.ingest(TableProperties.proto(blobs, A.descriptor), Uint8Array.of())
       yield* pool.ingest(TableProperties.proto(blobs, A.descriptor), Uint8Array.of())
@@ -153,9 +168,15 @@ describe("pool.ingest", () => {
       const typed = Table.make("main.default.typed", { n: Column.Int })
       const error = yield* Effect.flip(pool.ingest(typed, { n: "x" as unknown as number }))
       assert.deepStrictEqual(A.tagged(error, "InvalidArgument").path, ["n"])
-      A.tagged(yield* Effect.flip(pool.ingest(good, `{"x":"${"y".repeat(100)}"}`)), "PayloadTooLarge")
+      A.tagged(
+        yield* Effect.flip(pool.ingest(good, `{"x":"${"y".repeat(100)}"}`)),
+        "PayloadTooLarge"
+      )
       A.tagged(yield* Effect.flip(pool.ingest(undefined as never, A.record(1))), "InvalidArgument")
-      A.tagged(yield* Effect.flip(pool.ingest(TableProperties.json("no name"), A.record(1))), "InvalidTable")
+      A.tagged(
+        yield* Effect.flip(pool.ingest(TableProperties.json("no name"), A.record(1))),
+        "InvalidTable"
+      )
       yield* pool.ingest(typed, { n: 1 })
       yield* pool.flush
       assert.strictEqual(server.recordsOf("main.default.typed").length, 1)

@@ -31,7 +31,8 @@ describe("a pool on a local server", () => {
       const local = yield* ZerobusLocal
       for (const { tableName } of tables) yield* local.createTable(`${tableName}${columns}`)
       const pool = yield* StreamPool.make({ maxOpen: 2, idleTimeToLive: "1 minute" })
-      for (let n = 0; n < 3000; n++) yield* pool.ingest(tables[n % 3]!, { id: n, device_name: `sensor-${n}` })
+      for (let n = 0; n < 3000; n++)
+        yield* pool.ingest(tables[n % 3]!, { id: n, device_name: `sensor-${n}` })
       yield* pool.flush
       for (const [at, table] of tables.entries()) {
         const ids = (yield* local.records(table)).map((row) => Number(row["id"]))
@@ -61,7 +62,13 @@ describe("a pool on a local server", () => {
       const first = yield* start({})
       const { clientId, clientSecret, serverEndpoint, workspaceUrl } = first.local
       for (const { tableName } of tables) yield* first.local.createTable(`${tableName}${columns}`)
-      const client = Zerobus.layer({ serverEndpoint, workspaceUrl, clientId, clientSecret, proxy: false })
+      const client = Zerobus.layer({
+        serverEndpoint,
+        workspaceUrl,
+        clientId,
+        clientSecret,
+        proxy: false
+      })
       yield* Effect.gen(function* () {
         const pool = yield* StreamPool.make({
           maxOpen: 2,

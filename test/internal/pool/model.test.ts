@@ -1,6 +1,7 @@
 /**
- * Pools under random traffic and random faults, against a model that is a list per table: nothing is lost, records of
- * a table arrive in order, what comes back is what did not get through, and no more streams are open than may be.
+ * Pools under random traffic and random faults, against a model that is a list per table: nothing
+ * is lost, records of a table arrive in order, what comes back is what did not get through, and no
+ * more streams are open than may be.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Scope } from "effect"
@@ -30,10 +31,15 @@ const run = (seed: number) =>
     const random = seeded(seed)
     const names = Array.from({ length: 2 + random.below(12) }, (_, n) => `t${n}`)
     const maxOpen = 1 + random.below(4)
-    const told = new Map<string, Told>(names.map((name) => [name, { taken: [], durable: new Set(), returned: [] }]))
+    const told = new Map<string, Told>(
+      names.map((name) => [name, { taken: [], durable: new Set(), returned: [] }])
+    )
     const toldOf = (tableName: string): Told => told.get(tableName.slice("main.default.".length))!
 
-    /** One connection: opens or does not, acknowledges now or later, and may break after some messages. */
+    /**
+     * One connection: opens or does not, acknowledges now or later, and may break after some
+     * messages.
+     */
     const script = (tableName: string): Script => {
       const kind = random.below(20)
       if (kind === 0) return A.refusing(code.UNAVAILABLE)
@@ -41,7 +47,10 @@ const run = (seed: number) =>
       if (kind === 2) return { onCreate: () => {} }
       const breaksAfter = kind < 8 ? random.below(5) : Infinity
       const lazy = random.below(3)
-      const ackUpTo = (connection: Parameters<NonNullable<Script["onMessage"]>>[0], wireOffset: number): void => {
+      const ackUpTo = (
+        connection: Parameters<NonNullable<Script["onMessage"]>>[0],
+        wireOffset: number
+      ): void => {
         for (const { records } of connection.messages.slice(0, wireOffset + 1)) {
           for (const text of records) toldOf(tableName).durable.add(text)
         }
@@ -49,7 +58,8 @@ const run = (seed: number) =>
       }
       return {
         onMessage: (connection, { wireOffset }) => {
-          if (wireOffset >= breaksAfter) return random.below(2) === 0 ? connection.cut() : connection.closing(0)
+          if (wireOffset >= breaksAfter)
+            return random.below(2) === 0 ? connection.cut() : connection.closing(0)
           if (random.below(3) >= lazy) ackUpTo(connection, wireOffset)
         },
         onHalfClose: (connection) => {
@@ -83,7 +93,8 @@ const run = (seed: number) =>
         const ingesting = Effect.map(pool.ingest(tableOf(name), text), (ack) => {
           told.get(name)!.taken.push({ text, ack })
         })
-        const called = random.below(8) === 0 ? Effect.timeoutOption(ingesting, random.below(100)) : ingesting
+        const called =
+          random.below(8) === 0 ? Effect.timeoutOption(ingesting, random.below(100)) : ingesting
         const exit = yield* Effect.exit(called)
         if (Exit.isFailure(exit)) yield* Effect.sleep(500)
         if (random.below(4) === 0) yield* Effect.sleep(random.below(3_000))
@@ -117,14 +128,24 @@ const run = (seed: number) =>
       )
       for (const { ack, text } of taken) {
         const state = yield* ack.poll
-        const settled = state._tag === "Some" ? state.value : assert.fail(`${name}: ${text} is neither`)
+        const settled =
+          state._tag === "Some" ? state.value : assert.fail(`${name}: ${text} is neither`)
         if (Exit.isSuccess(settled)) {
           assert.isTrue(durable.has(text), `${name}: ${text} was not acknowledged`)
           assert.isFalse(returned.includes(text), `${name}: ${text} came back, too`)
-        } else assert.strictEqual(returned.filter((one) => one === text).length, 1, `${name}: ${text} is lost`)
+        } else
+          assert.strictEqual(
+            returned.filter((one) => one === text).length,
+            1,
+            `${name}: ${text} is lost`
+          )
       }
     }
-    return { records, openings: server.connections.length, returned: [...told.values()].flatMap((one) => one.returned) }
+    return {
+      records,
+      openings: server.connections.length,
+      returned: [...told.values()].flatMap((one) => one.returned)
+    }
   })
 
 describe("a pool", () => {

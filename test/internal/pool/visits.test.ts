@@ -15,13 +15,15 @@ describe("the slots of a pool", () => {
       yield* A.settle
       assert.deepStrictEqual(server.order, ["a", "b"])
       for (const [n, name] of names.entries()) {
-        // It had a record when it was admitted, and got no other: it leaves once that is acknowledged.
+        // It had a record when it was admitted, and got no other: it leaves once that is
+        // acknowledged.
         server.of(tableOf(name).tableName)[0]!.ack(0)
         yield* A.settle
         assert.deepStrictEqual(server.order, names.slice(0, n + 3))
       }
       assert.strictEqual(server.mostOpen, 2)
-      for (const name of names) assert.deepStrictEqual(server.recordsOf(tableOf(name).tableName), [A.record(1)])
+      for (const name of names)
+        assert.deepStrictEqual(server.recordsOf(tableOf(name).tableName), [A.record(1)])
     })
   )
 
@@ -110,43 +112,47 @@ describe("the slots of a pool", () => {
     })
   )
 
-  it.effect("are given back by an idle table, also while another one waits for its last acknowledgement", () =>
-    Effect.gen(function* () {
-      const { pool, server } = yield* poolOf(
-        { maxOpen: 2, stream: { scopeCloseTimeout: 0, onUnacked: () => Effect.void } },
-        (tableName) => (tableName === "main.default.silent" ? A.silent : {})
-      )
-      for (const name of ["silent", "idle"]) yield* pool.ingest(tableOf(name), A.record(1))
-      yield* A.settle
-      // Not quiet, so that each visit lasts.
-      for (const name of ["silent", "idle"]) yield* pool.ingest(tableOf(name), A.record(2))
-      yield* A.advance(20_000, 1_000)
-      yield* pool.ingest(tableOf("idle"), A.record(3))
-      yield* pool.ingest(tableOf("a"), A.record(1))
-      yield* pool.ingest(tableOf("b"), A.record(1))
-      yield* A.advance(3_000, 100)
-      assert.deepStrictEqual(server.order, ["silent", "idle", "a", "b"])
-      assert.strictEqual(server.open, 2)
-    })
+  it.effect(
+    "are given back by an idle table, also while another one waits for its last acknowledgement",
+    () =>
+      Effect.gen(function* () {
+        const { pool, server } = yield* poolOf(
+          { maxOpen: 2, stream: { scopeCloseTimeout: 0, onUnacked: () => Effect.void } },
+          (tableName) => (tableName === "main.default.silent" ? A.silent : {})
+        )
+        for (const name of ["silent", "idle"]) yield* pool.ingest(tableOf(name), A.record(1))
+        yield* A.settle
+        // Not quiet, so that each visit lasts.
+        for (const name of ["silent", "idle"]) yield* pool.ingest(tableOf(name), A.record(2))
+        yield* A.advance(20_000, 1_000)
+        yield* pool.ingest(tableOf("idle"), A.record(3))
+        yield* pool.ingest(tableOf("a"), A.record(1))
+        yield* pool.ingest(tableOf("b"), A.record(1))
+        yield* A.advance(3_000, 100)
+        assert.deepStrictEqual(server.order, ["silent", "idle", "a", "b"])
+        assert.strictEqual(server.open, 2)
+      })
   )
 
-  it.effect("are given back after idleTimeToLive without a record, and taken again with the next", () =>
-    Effect.gen(function* () {
-      const { pool, server } = yield* poolOf({ idleTimeToLive: "30 seconds" })
-      yield* pool.ingest(tableOf("a"), A.record(1))
-      yield* A.advance(20_000)
-      yield* pool.ingest(tableOf("a"), A.record(2))
-      yield* A.advance(29_900)
-      assert.strictEqual(server.open, 1)
-      yield* A.advance(200)
-      assert.strictEqual(server.open, 0)
-      yield* A.advance(60_000)
-      const ack = yield* pool.ingest(tableOf("a"), A.record(3))
-      yield* A.settle
-      assert.strictEqual(yield* ack.await, 2)
-      assert.deepStrictEqual(server.order, ["a", "a"])
-      assert.deepStrictEqual(server.recordsOf("main.default.a"), A.recordsFrom(1, 3))
-    })
+  it.effect(
+    "are given back after idleTimeToLive without a record, and taken again with the next",
+    () =>
+      Effect.gen(function* () {
+        const { pool, server } = yield* poolOf({ idleTimeToLive: "30 seconds" })
+        yield* pool.ingest(tableOf("a"), A.record(1))
+        yield* A.advance(20_000)
+        yield* pool.ingest(tableOf("a"), A.record(2))
+        yield* A.advance(29_900)
+        assert.strictEqual(server.open, 1)
+        yield* A.advance(200)
+        assert.strictEqual(server.open, 0)
+        yield* A.advance(60_000)
+        const ack = yield* pool.ingest(tableOf("a"), A.record(3))
+        yield* A.settle
+        assert.strictEqual(yield* ack.await, 2)
+        assert.deepStrictEqual(server.order, ["a", "a"])
+        assert.deepStrictEqual(server.recordsOf("main.default.a"), A.recordsFrom(1, 3))
+      })
   )
 
   it.effect("are not held by a table whose server does not answer, beyond one attempt", () =>

@@ -7,7 +7,12 @@ import { isBytes } from "../../../src/internal/protobuf/bytes.ts"
 
 it("bytes are Uint8Arrays of any realm, and nothing that only looks like them", () => {
   const foreign = (program: string): unknown => runInNewContext(program)
-  for (const bytes of [new Uint8Array(), Uint8Array.of(1), Buffer.from("a"), foreign("new Uint8Array(3)")]) {
+  for (const bytes of [
+    new Uint8Array(),
+    Uint8Array.of(1),
+    Buffer.from("a"),
+    foreign("new Uint8Array(3)")
+  ]) {
     assert.isTrue(isBytes(bytes))
   }
   const others = [

@@ -34,8 +34,13 @@ const everyType = `main.default.every(
 describe("descriptor", () => {
   it("US-16 is byte-equal to protoc's for a table with every type", () => {
     const every = plan(table(everyType))
-    const compiled = compileProtos(new Map([["every.proto", planToProto(every, { packageName: "every" })]]))
-    assert.deepStrictEqual(Buffer.from(planToDescriptorSet(every, "every.proto", "every")), Buffer.from(compiled))
+    const compiled = compileProtos(
+      new Map([["every.proto", planToProto(every, { packageName: "every" })]])
+    )
+    assert.deepStrictEqual(
+      Buffer.from(planToDescriptorSet(every, "every.proto", "every")),
+      Buffer.from(compiled)
+    )
   })
 
   it("is byte-equal to protoc's for 2,000 tables at random", () => {
@@ -45,7 +50,9 @@ describe("descriptor", () => {
         .slice(from, from + 500)
         .map((plan, n) => ({ plan, name: `t${n}.proto`, packageName: `p${n}` }))
       const compiled = compileProtos(
-        new Map(files.map(({ name, packageName, plan }) => [name, planToProto(plan, { packageName })]))
+        new Map(
+          files.map(({ name, packageName, plan }) => [name, planToProto(plan, { packageName })])
+        )
       )
       const ours = Buffer.concat(
         files.map(({ name, packageName, plan }) => planToDescriptorSet(plan, name, packageName))
@@ -74,7 +81,9 @@ describe("descriptor", () => {
 
   it("US-15 gives the fixed types, US-21 and CG-05 the labels", () => {
     const read = shape(table(everyType))
-    const types = Object.fromEntries(read.fields.map((field) => [field.name, `${field.label} ${field.type}`]))
+    const types = Object.fromEntries(
+      read.fields.map((field) => [field.name, `${field.label} ${field.type}`])
+    )
     assert.deepStrictEqual(types, {
       a: "optional bool",
       b: "required int32",
@@ -159,7 +168,10 @@ describe("descriptor", () => {
       failure(planTable(table("c.s.t(a_b MAP<INT, INT>, a__b MAP<INT, INT>)"))),
       /a_b and a__b both need the protobuf name ABEntry/
     )
-    assert.match(failure(planTable(table("c.s.t(TagsEntry INT, tags MAP<INT, INT>)"))), /TagsEntry and tags both need/)
+    assert.match(
+      failure(planTable(table("c.s.t(TagsEntry INT, tags MAP<INT, INT>)"))),
+      /TagsEntry and tags both need/
+    )
   })
 
   it("US-19 CG-03 refuses what protobuf cannot carry and says the way out", () => {
@@ -167,23 +179,42 @@ describe("descriptor", () => {
       failure(planTable(table("c.s.t(a ARRAY<ARRAY<INT>>)"))),
       /array of arrays.*Wrap the inner array in a struct/
     )
-    assert.match(failure(planTable(table("c.s.t(a ARRAY<MAP<STRING, INT>>)"))), /array of maps.*Wrap/)
-    assert.match(failure(planTable(table("c.s.t(a MAP<STRING, MAP<STRING, INT>>)"))), /map of maps.*Wrap the value/)
+    assert.match(
+      failure(planTable(table("c.s.t(a ARRAY<MAP<STRING, INT>>)"))),
+      /array of maps.*Wrap/
+    )
+    assert.match(
+      failure(planTable(table("c.s.t(a MAP<STRING, MAP<STRING, INT>>)"))),
+      /map of maps.*Wrap the value/
+    )
     assert.match(
       failure(planTable(table("c.s.t(s STRUCT<a: MAP<STRING, ARRAY<INT>>>)"))),
       /Column s.a is a map of arrays/
     )
     for (const key of ["DOUBLE", "FLOAT", "BINARY", "STRUCT<a: INT>", "ARRAY<INT>", "VARIANT"]) {
-      assert.match(failure(planTable(table(`c.s.t(a MAP<${key}, INT>)`))), /keys, which protobuf cannot carry/)
+      assert.match(
+        failure(planTable(table(`c.s.t(a MAP<${key}, INT>)`))),
+        /keys, which protobuf cannot carry/
+      )
     }
-    const deep = Result.getOrThrow(parseColumnType("struct<a:".repeat(100) + "int" + ">".repeat(100)))
-    assert.isTrue(Result.isSuccess(planTable({ name: "c.s.t", columns: [{ name: "a", type: deep, nullable: true }] })))
+    const deep = Result.getOrThrow(
+      parseColumnType("struct<a:".repeat(100) + "int" + ">".repeat(100))
+    )
+    assert.isTrue(
+      Result.isSuccess(
+        planTable({ name: "c.s.t", columns: [{ name: "a", type: deep, nullable: true }] })
+      )
+    )
     assert.match(
       failure(
         planTable({
           name: "c.s.t",
           columns: [
-            { name: "a", type: { _tag: "Struct", fields: [{ name: "b", type: deep, nullable: true }] }, nullable: true }
+            {
+              name: "a",
+              type: { _tag: "Struct", fields: [{ name: "b", type: deep, nullable: true }] },
+              nullable: true
+            }
           ]
         })
       ),
@@ -240,9 +271,14 @@ describe("descriptor", () => {
     ]
     const columns = words.flatMap((word) => [`${word} INT`, `${word}_m MAP<STRING, INT>`])
     const words2 = plan(
-      table(`c.s.t(${columns.join(", ")}, s STRUCT<${words.map((word) => `${word}: STRING`).join(", ")}>)`)
+      table(
+        `c.s.t(${columns.join(", ")}, s ` +
+          `STRUCT<${words.map((word) => `${word}: STRING`).join(", ")}>)`
+      )
     )
-    const compiled = compileProtos(new Map([["words.proto", planToProto(words2, { packageName: "words" })]]))
+    const compiled = compileProtos(
+      new Map([["words.proto", planToProto(words2, { packageName: "words" })]])
+    )
     assert.isTrue(Buffer.from(planToDescriptorSet(words2, "words.proto", "words")).equals(compiled))
   })
 
@@ -263,9 +299,15 @@ describe("descriptor", () => {
       return Buffer.concat([named("Out"), message(2, field), message(3, inner)])
     }
     for (const name of ["In", "Out.In", ".Out.In", ".a.b.Out.In"]) {
-      assert.strictEqual(Result.getOrThrow(parseDescriptorProto(build(name))).fields[0]?.message?.name, "In")
+      assert.strictEqual(
+        Result.getOrThrow(parseDescriptorProto(build(name))).fields[0]?.message?.name,
+        "In"
+      )
     }
-    assert.match(failure(parseDescriptorProto(build(".google.protobuf.Timestamp"))), /does not contain/)
+    assert.match(
+      failure(parseDescriptorProto(build(".google.protobuf.Timestamp"))),
+      /does not contain/
+    )
     assert.match(failure(parseDescriptorProto(build("Out"))), /contains itself/)
   })
 
@@ -275,7 +317,8 @@ describe("descriptor", () => {
     let refused = 0
     for (let run = 0; run < 20_000; run++) {
       const bytes = good.slice(0, random() < 0.3 ? Math.floor(random() * good.length) : good.length)
-      for (let n = 0; n < 1 + random() * 4; n++) bytes[Math.floor(random() * bytes.length)] = Math.floor(random() * 256)
+      for (let n = 0; n < 1 + random() * 4; n++)
+        bytes[Math.floor(random() * bytes.length)] = Math.floor(random() * 256)
       const result = parseDescriptorProto(bytes)
       if (Result.isFailure(result)) {
         refused++
@@ -297,7 +340,8 @@ const mapOf = (name: string): ColumnDefinition => ({
     valueContainsNull: false
   }
 })
-const descriptorOf = (columns: ReadonlyArray<ColumnDefinition>) => toDescriptorProto({ name: "a.b.c", columns })
+const descriptorOf = (columns: ReadonlyArray<ColumnDefinition>) =>
+  toDescriptorProto({ name: "a.b.c", columns })
 
 describe("a descriptor of columns", () => {
   it("H-54 names map entries by protobuf's rule and reports two that would have one name", () => {
@@ -311,7 +355,12 @@ describe("a descriptor of columns", () => {
   it("H-55 refuses field numbers that protobuf does not have, by the columns' names", () => {
     const at = (...positions: ReadonlyArray<number>) =>
       descriptorOf(
-        positions.map((position, n) => ({ name: `column_${n}`, nullable: true, type: { _tag: "Int" }, position }))
+        positions.map((position, n) => ({
+          name: `column_${n}`,
+          nullable: true,
+          type: { _tag: "Int" },
+          position
+        }))
       )
     assert.isTrue(Result.isSuccess(at(0, 5)))
     for (const bad of [at(3, 3), at(18_999), at(19_998), at(2 ** 29 - 1)]) {

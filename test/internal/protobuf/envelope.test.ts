@@ -1,5 +1,6 @@
 /**
- * The hand-written codec against the code generated from the proto file, in both directions, and against hostile bytes.
+ * The hand-written codec against the code generated from the proto file, in both directions, and
+ * against hostile bytes.
  */
 import { assert, describe, it } from "@effect/vitest"
 import {
@@ -38,7 +39,12 @@ const numbers = [
 const bytes = (...parts: ReadonlyArray<ReadonlyArray<number>>) => Uint8Array.from(parts.flat())
 
 /** Lays content behind head room and stamps the header in front of it. */
-const stamped = (content: Uint8Array, offset: number, type: MessageType, batch: boolean): Uint8Array => {
+const stamped = (
+  content: Uint8Array,
+  offset: number,
+  type: MessageType,
+  batch: boolean
+): Uint8Array => {
   const buffer = Buffer.alloc(HEAD_ROOM + content.length, 0xff)
   buffer.set(content, HEAD_ROOM)
   const start = stampHeader(buffer, HEAD_ROOM, buffer.length, offset, payloadTag(type), batch)
@@ -57,7 +63,9 @@ describe("requests", () => {
         }).finish()
         assert.isTrue(Buffer.compare(stamped(payload, offset, "proto", false), proto) === 0)
         const text = payload.toString()
-        const json = EphemeralStreamRequest.encode({ ingestRecord: { offsetId: offset, jsonRecord: text } }).finish()
+        const json = EphemeralStreamRequest.encode({
+          ingestRecord: { offsetId: offset, jsonRecord: text }
+        }).finish()
         assert.isTrue(Buffer.compare(stamped(Buffer.from(text), offset, "json", false), json) === 0)
         assert.isAtMost(proto.length, requestSize(payload.length))
         const avro = EphemeralStreamRequest.encode({
@@ -71,7 +79,9 @@ describe("requests", () => {
   it("are byte for byte what the generated code writes, for batches", () => {
     const random = seeded(2)
     for (const offset of numbers) {
-      const records = Array.from({ length: 1 + random.below(5) }, () => random.bytes(random.below(300)))
+      const records = Array.from({ length: 1 + random.below(5) }, () =>
+        random.bytes(random.below(300))
+      )
       const content = Buffer.concat(
         records.map((record) => {
           const framed = Buffer.alloc(1 + varintSize(record.length) + record.length)
@@ -106,13 +116,25 @@ describe("requests", () => {
 
   it("that create a stream are what the generated code reads and writes", () => {
     const descriptor = Uint8Array.of(1, 2, 3)
-    const proto = encodeCreate({ tableName: "main.default.\u00fcber", recordType: "proto", descriptor })
+    const proto = encodeCreate({
+      tableName: "main.default.\u00fcber",
+      recordType: "proto",
+      descriptor
+    })
     const expected = EphemeralStreamRequest.encode({
-      createStream: { tableName: "main.default.\u00fcber", descriptorProto: descriptor, recordType: 1 }
+      createStream: {
+        tableName: "main.default.\u00fcber",
+        descriptorProto: descriptor,
+        recordType: 1
+      }
     }).finish()
     assert.deepStrictEqual(Buffer.from(proto), Buffer.from(expected))
     const schema = "{}"
-    const avro = encodeCreate({ tableName: "a.b.c", recordType: "avro", descriptor: Buffer.from(schema) })
+    const avro = encodeCreate({
+      tableName: "a.b.c",
+      recordType: "avro",
+      descriptor: Buffer.from(schema)
+    })
     const expectedAvro = EphemeralStreamRequest.encode({
       createStream: { tableName: "a.b.c", recordType: 4, avroSchemaJson: schema }
     }).finish()
@@ -133,7 +155,9 @@ describe("responses", () => {
       }).finish()
       assert.deepStrictEqual(decodeResponse(encoded), { acknowledged: { upTo: offset } })
     }
-    const created = EphemeralStreamResponse.encode({ createStreamResponse: { streamId: "id-\u010d" } }).finish()
+    const created = EphemeralStreamResponse.encode({
+      createStreamResponse: { streamId: "id-\u010d" }
+    }).finish()
     assert.deepStrictEqual(decodeResponse(created), { created: { streamId: "id-\u010d" } })
     const closing = EphemeralStreamResponse.encode({
       closeStreamSignal: { duration: { seconds: 3, nanos: 250_000_000 } }
@@ -143,18 +167,26 @@ describe("responses", () => {
     assert.deepStrictEqual(decodeResponse(atOnce), { closing: { afterMillis: undefined } })
   })
 
-  it("keep a missing offset apart from 0, a negative one from both, and cap what no number can hold", () => {
-    assert.deepStrictEqual(decodeResponse(bytes(response.ack(0))), { acknowledged: { upTo: 0 } })
-    assert.deepStrictEqual(decodeResponse(bytes(response.ackWithoutOffset())), { acknowledged: { upTo: undefined } })
-    for (const negative of [-1, -5, -(2n ** 63n)]) {
-      assert.deepStrictEqual(decodeResponse(bytes(response.ack(negative))), { acknowledged: { upTo: -1 } })
-    }
-    for (const large of [2n ** 53n, 2n ** 62n, 2n ** 63n - 1n]) {
-      assert.deepStrictEqual(decodeResponse(bytes(response.ack(large))), {
-        acknowledged: { upTo: Number.MAX_SAFE_INTEGER }
+  it(
+    "keep a missing offset apart from 0, a negative one from both, and cap what no number can " +
+      "hold",
+    () => {
+      assert.deepStrictEqual(decodeResponse(bytes(response.ack(0))), { acknowledged: { upTo: 0 } })
+      assert.deepStrictEqual(decodeResponse(bytes(response.ackWithoutOffset())), {
+        acknowledged: { upTo: undefined }
       })
+      for (const negative of [-1, -5, -(2n ** 63n)]) {
+        assert.deepStrictEqual(decodeResponse(bytes(response.ack(negative))), {
+          acknowledged: { upTo: -1 }
+        })
+      }
+      for (const large of [2n ** 53n, 2n ** 62n, 2n ** 63n - 1n]) {
+        assert.deepStrictEqual(decodeResponse(bytes(response.ack(large))), {
+          acknowledged: { upTo: Number.MAX_SAFE_INTEGER }
+        })
+      }
     }
-  })
+  )
 
   it("report every part of a message, and nothing for kinds that are unknown", () => {
     assert.deepStrictEqual(decodeResponse(bytes(response.ack(4), response.closing(0))), {
@@ -166,26 +198,34 @@ describe("responses", () => {
     // Unknown fields inside a known message are skipped; so is a known field of another wire type.
     const padded = bytes([0x12, 9, 0x10, 9, 0x08, 3, 0x10, 9, 0x1a, 1, 0])
     assert.deepStrictEqual(decodeResponse(padded), { acknowledged: { upTo: 3 } })
-    assert.deepStrictEqual(decodeResponse(bytes([0x12, 3, 0x0a, 1, 5])), { acknowledged: { upTo: undefined } })
+    assert.deepStrictEqual(decodeResponse(bytes([0x12, 3, 0x0a, 1, 5])), {
+      acknowledged: { upTo: undefined }
+    })
     assert.deepStrictEqual(decodeResponse(bytes([0x10, 5])), {})
   })
 
-  it("S-16 never throw and never make up an acknowledgement, on 200,000 random inputs and every cut of a good one", () => {
-    const random = seeded(3)
-    const good = bytes(response.ack(1234), response.closing(1500), response.created("stream"))
-    for (let cut = 0; cut < good.length; cut++) decodeResponse(good.subarray(0, cut))
-    let malformed = 0
-    for (let n = 0; n < 200_000; n++) {
-      const input = random.below(2) === 0 ? random.bytes(random.below(24)) : good.slice()
-      for (let flips = random.below(3); flips > 0 && input.length > 0; flips--)
-        input[random.below(input.length)] = random.below(256)
-      const message = decodeResponse(input)
-      if (message === undefined) malformed++
-      else if (message.acknowledged?.upTo !== undefined)
-        assert.isTrue(Number.isSafeInteger(message.acknowledged.upTo) && message.acknowledged.upTo >= -1)
+  it(
+    "S-16 never throw and never make up an acknowledgement, on 200,000 random inputs and every " +
+      "cut of a good one",
+    () => {
+      const random = seeded(3)
+      const good = bytes(response.ack(1234), response.closing(1500), response.created("stream"))
+      for (let cut = 0; cut < good.length; cut++) decodeResponse(good.subarray(0, cut))
+      let malformed = 0
+      for (let n = 0; n < 200_000; n++) {
+        const input = random.below(2) === 0 ? random.bytes(random.below(24)) : good.slice()
+        for (let flips = random.below(3); flips > 0 && input.length > 0; flips--)
+          input[random.below(input.length)] = random.below(256)
+        const message = decodeResponse(input)
+        if (message === undefined) malformed++
+        else if (message.acknowledged?.upTo !== undefined)
+          assert.isTrue(
+            Number.isSafeInteger(message.acknowledged.upTo) && message.acknowledged.upTo >= -1
+          )
+      }
+      assert.isAbove(malformed, 1000)
     }
-    assert.isAbove(malformed, 1000)
-  })
+  )
 })
 
 describe("readLength", () => {

@@ -3,7 +3,12 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import $protobuf from "protobufjs/minimal.js"
-import { forEachField, isMessage, MalformedMessage, WireReader } from "../../../src/internal/protobuf/reader.ts"
+import {
+  forEachField,
+  isMessage,
+  MalformedMessage,
+  WireReader
+} from "../../../src/internal/protobuf/reader.ts"
 import { seeded } from "../../support/zones.ts"
 
 const fieldsOf = (bytes: Uint8Array) => {
@@ -44,33 +49,38 @@ describe("the walk over fields", () => {
     ])
   })
 
-  it("S-16 refuses what is no message: cut off, field 0, groups, lengths beyond the end, varints without an end", () => {
-    const bad: ReadonlyArray<ReadonlyArray<number>> = [
-      [0x08],
-      [0x00, 1],
-      [0x0b],
-      [0x0c],
-      [0x0e, 1],
-      [0x0a, 5, 1, 2],
-      [0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],
-      [0x08, ...Array.from({ length: 10 }, () => 0xff)],
-      [0x08, ...Array.from({ length: 9 }, () => 0xff), 2],
-      [0x09, 1, 2, 3],
-      [0x0d, 1, 2, 3]
-    ]
-    for (const bytes of bad) {
-      assert.notStrictEqual(
-        why(() => fieldsOf(Uint8Array.from(bytes))),
-        "",
-        JSON.stringify(bytes)
-      )
-      assert.isFalse(isMessage(Uint8Array.from(bytes)))
+  it(
+    "S-16 refuses what is no message: cut off, field 0, groups, lengths beyond the end, " +
+      "varints without an end",
+    () => {
+      const bad: ReadonlyArray<ReadonlyArray<number>> = [
+        [0x08],
+        [0x00, 1],
+        [0x0b],
+        [0x0c],
+        [0x0e, 1],
+        [0x0a, 5, 1, 2],
+        [0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],
+        [0x08, ...Array.from({ length: 10 }, () => 0xff)],
+        [0x08, ...Array.from({ length: 9 }, () => 0xff), 2],
+        [0x09, 1, 2, 3],
+        [0x0d, 1, 2, 3]
+      ]
+      for (const bytes of bad) {
+        assert.notStrictEqual(
+          why(() => fieldsOf(Uint8Array.from(bytes))),
+          "",
+          JSON.stringify(bytes)
+        )
+        assert.isFalse(isMessage(Uint8Array.from(bytes)))
+      }
+      assert.isTrue(isMessage(new Uint8Array()))
     }
-    assert.isTrue(isMessage(new Uint8Array()))
-  })
+  )
 
   it("reads a varint that is longer than it need be", () => {
-    const long = (last: number) => Uint8Array.of(0x08, 0x85, ...Array.from({ length: 8 }, () => 0x80), last)
+    const long = (last: number) =>
+      Uint8Array.of(0x08, 0x85, ...Array.from({ length: 8 }, () => 0x80), last)
     assert.deepStrictEqual(fieldsOf(long(0)), [[1, 5, -1, -1]])
     assert.deepStrictEqual(fieldsOf(long(1)), [[1, -1, -1, -1]])
   })
@@ -99,7 +109,8 @@ describe("what lies behind the stretch", () => {
       )
       return [...visited]
     }
-    // A varint, a key, a length and a content that go on behind it; and a fixed width, after which nothing is left to visit.
+    // A varint, a key, a length and a content that go on behind it; and a fixed width, after which
+    // nothing is left to visit.
     assert.deepStrictEqual(walk([0x08, 0x85, 0x01], 2), [])
     assert.deepStrictEqual(walk([0x88, 0x01, 5], 1), [])
     assert.deepStrictEqual(walk([0x0a, 0x82, 0x00, 1, 2], 2), [])
@@ -126,9 +137,15 @@ describe("the reader", () => {
   it("reads numbers of all lengths and signs as protobufjs writes them", () => {
     const random = seeded(6)
     for (let n = 0; n < 2000; n++) {
-      const value = (random.below(2) * 2 - 1) * Math.floor(2 ** random.below(53) + random.below(1000))
+      const value =
+        (random.below(2) * 2 - 1) * Math.floor(2 ** random.below(53) + random.below(1000))
       if (!Number.isSafeInteger(value)) continue
-      const bytes = $protobuf.Writer.create().int64(value).int64(value).int32(value).int64(value).finish()
+      const bytes = $protobuf.Writer.create()
+        .int64(value)
+        .int64(value)
+        .int32(value)
+        .int64(value)
+        .finish()
       const reader = new WireReader(bytes)
       assert.strictEqual(reader.varint(), Math.max(value, -1))
       assert.strictEqual(reader.int64(), BigInt(value))
@@ -136,7 +153,10 @@ describe("the reader", () => {
       reader.skip(0)
       assert.isFalse(reader.more())
     }
-    assert.strictEqual(new WireReader(Uint8Array.of(...Array(8).fill(0xff), 0x7f)).varint(), Number.MAX_SAFE_INTEGER)
+    assert.strictEqual(
+      new WireReader(Uint8Array.of(...Array(8).fill(0xff), 0x7f)).varint(),
+      Number.MAX_SAFE_INTEGER
+    )
   })
 
   it("refuses a value that is cut off or too long, in a sentence, wherever it is read", () => {

@@ -11,15 +11,22 @@ import {
 import { ephemeralRpc, persistentRpc } from "../../../src/internal/protobuf/streamRpc.ts"
 import { databricks } from "../../generated/zerobus_service.js"
 
-const { PersistentStreamRequest, PersistentStreamResponse, RetireStreamRequest } = databricks.zerobus
+const { PersistentStreamRequest, PersistentStreamResponse, RetireStreamRequest } =
+  databricks.zerobus
 const json = { tableName: "main.default.t", recordType: "json", descriptor: undefined } as const
-const proto = { tableName: "main.default.t", recordType: "proto", descriptor: new Uint8Array([10, 1, 65]) } as const
-const response = (content: object) => PersistentStreamResponse.encode(PersistentStreamResponse.create(content)).finish()
+const proto = {
+  tableName: "main.default.t",
+  recordType: "proto",
+  descriptor: new Uint8Array([10, 1, 65])
+} as const
+const response = (content: object) =>
+  PersistentStreamResponse.encode(PersistentStreamResponse.create(content)).finish()
 const decoded = (bytes: Uint8Array) => PersistentStreamRequest.decode(bytes)
 
 describe("the messages of a persistent stream", () => {
   it("create and resume it", () => {
-    const created = decoded(persistentRpc(proto, undefined).firstRequest()).createStream?.createStream
+    const created = decoded(persistentRpc(proto, undefined).firstRequest()).createStream
+      ?.createStream
     assert.deepStrictEqual(
       [created?.tableName, created?.recordType, [...(created?.descriptorProto ?? [])]],
       ["main.default.t", 1, [10, 1, 65]]
@@ -45,7 +52,15 @@ describe("the messages of a persistent stream", () => {
       const framed = batch ? Buffer.concat([Buffer.from([0x0a, 2]), content]) : content
       framed.copy(buffer, HEAD_ROOM)
       const end = HEAD_ROOM + framed.length
-      const start = stampHeader(buffer, HEAD_ROOM, end, offset, payloadTag("json"), batch, TAG_SHIFT)
+      const start = stampHeader(
+        buffer,
+        HEAD_ROOM,
+        end,
+        offset,
+        payloadTag("json"),
+        batch,
+        TAG_SHIFT
+      )
       const { ingestRecord, ingestRecordBatch } = decoded(buffer.subarray(start, end))
       assert.strictEqual(Number((batch ? ingestRecordBatch : ingestRecord)?.offsetId), offset)
       const texts = batch ? ingestRecordBatch?.jsonBatch?.records : [ingestRecord?.jsonRecord]
@@ -55,9 +70,15 @@ describe("the messages of a persistent stream", () => {
 
   it("are read, whatever parts they have", () => {
     const decode = (content: object) => decodePersistentResponse(response(content))
-    assert.deepStrictEqual(decode({ createStreamResponse: { streamId: "a" } }), { created: { streamId: "a" } })
-    assert.deepStrictEqual(decode({ resumeStreamResponse: {} }), { resumed: { committed: undefined } })
-    assert.deepStrictEqual(decode({ resumeStreamResponse: { lastCommittedOffset: 0 } }), { resumed: { committed: 0 } })
+    assert.deepStrictEqual(decode({ createStreamResponse: { streamId: "a" } }), {
+      created: { streamId: "a" }
+    })
+    assert.deepStrictEqual(decode({ resumeStreamResponse: {} }), {
+      resumed: { committed: undefined }
+    })
+    assert.deepStrictEqual(decode({ resumeStreamResponse: { lastCommittedOffset: 0 } }), {
+      resumed: { committed: 0 }
+    })
     assert.deepStrictEqual(decode({ resumeStreamResponse: { lastCommittedOffset: -5 } }), {
       resumed: { committed: -1 }
     })
@@ -86,25 +107,32 @@ describe("the answer to the first request", () => {
       { streamId: "old", committed: 41 },
       "old"
     ])
-    assert.deepStrictEqual(opened("old", { resumeStreamResponse: {} })[0], { streamId: "old", committed: -1 })
+    assert.deepStrictEqual(opened("old", { resumeStreamResponse: {} })[0], {
+      streamId: "old",
+      committed: -1
+    })
   })
 
-  it("breaks the protocol without a usable id, with a negative offset, and as the answer to another request", () => {
-    const created = { createStreamResponse: { streamId: "new" } }
-    const resumed = { resumeStreamResponse: { lastCommittedOffset: 1 } }
-    for (const [id, content, words] of [
-      [undefined, { createStreamResponse: {} }, "without an id"],
-      [undefined, { createStreamResponse: { streamId: "" } }, "without an id"],
-      [undefined, { createStreamResponse: { streamId: "x".repeat(257) } }, "more than 256"],
-      [undefined, resumed, "create request"],
-      [undefined, { ingestRecordResponse: { durabilityAckUpToOffset: 0 } }, "create request"],
-      ["old", created, "resume request"],
-      ["old", { resumeStreamResponse: { lastCommittedOffset: -1 } }, "negative"]
-    ] as const) {
-      const [answer, resumes] = opened(id, content)
-      assert.include(answer, words)
-      assert.strictEqual(resumes, id)
+  it(
+    "breaks the protocol without a usable id, with a negative offset, and as the answer to " +
+      "another request",
+    () => {
+      const created = { createStreamResponse: { streamId: "new" } }
+      const resumed = { resumeStreamResponse: { lastCommittedOffset: 1 } }
+      for (const [id, content, words] of [
+        [undefined, { createStreamResponse: {} }, "without an id"],
+        [undefined, { createStreamResponse: { streamId: "" } }, "without an id"],
+        [undefined, { createStreamResponse: { streamId: "x".repeat(257) } }, "more than 256"],
+        [undefined, resumed, "create request"],
+        [undefined, { ingestRecordResponse: { durabilityAckUpToOffset: 0 } }, "create request"],
+        ["old", created, "resume request"],
+        ["old", { resumeStreamResponse: { lastCommittedOffset: -1 } }, "negative"]
+      ] as const) {
+        const [answer, resumes] = opened(id, content)
+        assert.include(answer, words)
+        assert.strictEqual(resumes, id)
+      }
+      assert.include(ephemeralRpc(json).opened({}), "create request")
     }
-    assert.include(ephemeralRpc(json).opened({}), "create request")
-  })
+  )
 })

@@ -14,37 +14,43 @@ const waitingOf = (acks: object): number =>
   (acks as unknown as { readonly waiters: { readonly size: number } }).waiters.size
 
 describe("Acknowledgements", () => {
-  it.effect("wakes each waiter once, in order of offsets, when its offset is durable, and never one too early", () =>
-    Effect.gen(function* () {
-      for (let seed = 0; seed < 20; seed++) {
-        const random = seeded(seed)
-        const acks = new Acknowledgements<"ended">()
-        const woken: Array<number> = []
-        let watermark = -1
-        const waiting = new Map<number, A.Running<Offset, "ended">>()
-        for (let n = 0; n < 120; n++) {
-          const offset = Offset(random.below(50))
-          const one = yield* Effect.forkScoped(
-            Effect.tap(acks.await(offset), (durable) => Effect.sync(() => woken.push(durable))),
-            { startImmediately: true }
-          )
-          waiting.set(n, { done: () => one.pollUnsafe() !== undefined } as A.Running<Offset, "ended">)
-          if (random.below(4) === 0) one.interruptUnsafe()
-          if (random.below(6) === 0) {
-            const before = woken.length
-            const target = random.below(40)
-            acks.advanceUnsafe(target)
-            watermark = Math.max(watermark, target)
-            yield* A.settle
-            assert.strictEqual(acks.watermark, watermark)
-            for (const offset of woken.slice(before)) assert.isAtMost(offset, watermark)
+  it.effect(
+    "wakes each waiter once, in order of offsets, when its offset is durable, and never one too " +
+      "early",
+    () =>
+      Effect.gen(function* () {
+        for (let seed = 0; seed < 20; seed++) {
+          const random = seeded(seed)
+          const acks = new Acknowledgements<"ended">()
+          const woken: Array<number> = []
+          let watermark = -1
+          const waiting = new Map<number, A.Running<Offset, "ended">>()
+          for (let n = 0; n < 120; n++) {
+            const offset = Offset(random.below(50))
+            const one = yield* Effect.forkScoped(
+              Effect.tap(acks.await(offset), (durable) => Effect.sync(() => woken.push(durable))),
+              { startImmediately: true }
+            )
+            waiting.set(n, { done: () => one.pollUnsafe() !== undefined } as A.Running<
+              Offset,
+              "ended"
+            >)
+            if (random.below(4) === 0) one.interruptUnsafe()
+            if (random.below(6) === 0) {
+              const before = woken.length
+              const target = random.below(40)
+              acks.advanceUnsafe(target)
+              watermark = Math.max(watermark, target)
+              yield* A.settle
+              assert.strictEqual(acks.watermark, watermark)
+              for (const offset of woken.slice(before)) assert.isAtMost(offset, watermark)
+            }
           }
+          acks.advanceUnsafe(1000)
+          yield* A.settle
+          for (const one of waiting.values()) assert.isTrue(one.done())
         }
-        acks.advanceUnsafe(1000)
-        yield* A.settle
-        for (const one of waiting.values()) assert.isTrue(one.done())
-      }
-    })
+      })
   )
 
   it.effect("wakes in ascending order whatever the order of asking", () =>
@@ -104,7 +110,9 @@ describe("Acknowledgements", () => {
     Effect.gen(function* () {
       const acks = new Acknowledgements<never>()
       for (let n = 0; n < 10_000; n++) {
-        const one = yield* Effect.forkChild(acks.await(Offset(1_000_000)), { startImmediately: true })
+        const one = yield* Effect.forkChild(acks.await(Offset(1_000_000)), {
+          startImmediately: true
+        })
         one.interruptUnsafe()
       }
       yield* A.settle
@@ -124,7 +132,11 @@ describe("Acknowledgements", () => {
           const acks = new Acknowledgements<"ended">()
           const waiting = yield* Effect.forkChild(
             // A fiber that lets others run after so few steps.
-            Effect.provideService(Effect.exit(acks.await(Offset(3))), References.MaxOpsBeforeYield, steps)
+            Effect.provideService(
+              Effect.exit(acks.await(Offset(3))),
+              References.MaxOpsBeforeYield,
+              steps
+            )
           )
           for (let n = 0; n < turns; n++) yield* A.turn
           if (end) acks.endUnsafe(Exit.fail("ended"))
@@ -174,7 +186,9 @@ describe("Acknowledgements", () => {
   it("says how an offset stands at once, though those that wait for it have their turn later", () => {
     const loop = handLoop()
     const acks = new Acknowledgements<never>(loop.scheduler)
-    const waiting = Array.from({ length: 2 * PIECE }, (_, n) => Effect.runFork(acks.await(Offset(n))))
+    const waiting = Array.from({ length: 2 * PIECE }, (_, n) =>
+      Effect.runFork(acks.await(Offset(n)))
+    )
     acks.advanceUnsafe(2 * PIECE)
     const last = Offset(2 * PIECE - 1)
     assert.isUndefined(waiting[last]!.pollUnsafe())
@@ -186,46 +200,53 @@ describe("Acknowledgements", () => {
     assert.isTrue(waiting.every((fiber) => fiber.pollUnsafe() !== undefined))
   })
 
-  it.effect("tells one reader nothing twice, and a reader of an ended stream what was durable first", () =>
-    Effect.gen(function* () {
-      const acks = new Acknowledgements<"ended">()
-      acks.advanceUnsafe(4)
-      const reading = yield* A.started(acks.beyond(4))
-      acks.advanceUnsafe(4)
-      acks.advanceUnsafe(2)
-      yield* A.settle
-      assert.isFalse(reading.done())
-      acks.endUnsafe(Exit.fail("ended"))
-      yield* A.settle
-      assert.strictEqual(reading.error(), "ended")
-      assert.strictEqual(yield* acks.beyond(3), 4)
-    })
+  it.effect(
+    "tells one reader nothing twice, and a reader of an ended stream what was durable first",
+    () =>
+      Effect.gen(function* () {
+        const acks = new Acknowledgements<"ended">()
+        acks.advanceUnsafe(4)
+        const reading = yield* A.started(acks.beyond(4))
+        acks.advanceUnsafe(4)
+        acks.advanceUnsafe(2)
+        yield* A.settle
+        assert.isFalse(reading.done())
+        acks.endUnsafe(Exit.fail("ended"))
+        yield* A.settle
+        assert.strictEqual(reading.error(), "ended")
+        assert.strictEqual(yield* acks.beyond(3), 4)
+      })
   )
 
-  it.effect("wakes those of the same offset in the order in which they asked, and passes by those that gave up", () =>
-    Effect.gen(function* () {
-      const acks = new Acknowledgements<"ended">()
-      const woken: Array<string> = []
-      const ask = (name: string, offset: number) =>
-        Effect.forkChild(
-          Effect.exit(Effect.onExit(acks.await(Offset(offset)), () => Effect.sync(() => woken.push(name)))),
-          { startImmediately: true }
-        )
-      yield* ask("first", 3)
-      yield* ask("last", 5)
-      yield* ask("second", 3)
-      yield* ask("third", 3)
-      const gone = yield* ask("gone", 9)
-      yield* ask("ended", 9)
-      yield* Fiber.interrupt(gone)
-      assert.deepStrictEqual(woken.splice(0), ["gone"])
-      acks.advanceUnsafe(5)
-      yield* A.settle
-      assert.deepStrictEqual(woken.splice(0), ["first", "second", "third", "last"])
-      acks.endUnsafe(Exit.fail("ended"))
-      yield* A.settle
-      assert.deepStrictEqual(woken, ["ended"])
-    })
+  it.effect(
+    "wakes those of the same offset in the order in which they asked, and passes by those that " +
+      "gave up",
+    () =>
+      Effect.gen(function* () {
+        const acks = new Acknowledgements<"ended">()
+        const woken: Array<string> = []
+        const ask = (name: string, offset: number) =>
+          Effect.forkChild(
+            Effect.exit(
+              Effect.onExit(acks.await(Offset(offset)), () => Effect.sync(() => woken.push(name)))
+            ),
+            { startImmediately: true }
+          )
+        yield* ask("first", 3)
+        yield* ask("last", 5)
+        yield* ask("second", 3)
+        yield* ask("third", 3)
+        const gone = yield* ask("gone", 9)
+        yield* ask("ended", 9)
+        yield* Fiber.interrupt(gone)
+        assert.deepStrictEqual(woken.splice(0), ["gone"])
+        acks.advanceUnsafe(5)
+        yield* A.settle
+        assert.deepStrictEqual(woken.splice(0), ["first", "second", "third", "last"])
+        acks.endUnsafe(Exit.fail("ended"))
+        yield* A.settle
+        assert.deepStrictEqual(woken, ["ended"])
+      })
   )
 })
 

@@ -1,5 +1,6 @@
 /**
- * The time limit that the waits of one stream share: each ends, however the clock goes on, and is told what is known.
+ * The time limit that the waits of one stream share: each ends, however the clock goes on, and is
+ * told what is known.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, type Fiber } from "effect"
@@ -47,7 +48,11 @@ describe("WaitLimit", () => {
       const acks = new Acknowledgements<never>(loop.scheduler)
       const fibers: Array<Fiber.Fiber<Offset, "expired">> = []
       for (let n = 0; n < 2 * PIECE; n++) {
-        fibers.push(yield* Effect.forkChild(acks.await(Offset(n), { limit, expired }), { startImmediately: true }))
+        fibers.push(
+          yield* Effect.forkChild(acks.await(Offset(n), { limit, expired }), {
+            startImmediately: true
+          })
+        )
       }
       acks.advanceUnsafe(2 * PIECE - 2)
       yield* A.advance(10)

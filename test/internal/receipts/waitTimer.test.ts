@@ -1,5 +1,6 @@
 /**
- * The timer behind the time limit of waits: one for all of a stream, each at its own time, by the right clock.
+ * The timer behind the time limit of waits: one for all of a stream, each at its own time, by the
+ * right clock.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber } from "effect"
@@ -83,17 +84,21 @@ describe("the limit of waits", () => {
 })
 
 describe("a receipt that is awaited", () => {
-  it.effect("is bounded by the clock of the fiber that waits, where that is another than the stream's", () =>
-    Effect.gen(function* () {
-      const { stream } = yield* A.open({ flushTimeout: 20 }, { onMessage: () => {} })
-      const receipt = yield* stream.ingestRecord({ n: 1 })
-      const stands = yield* Effect.forkChild(Effect.flip(receipt.await), { startImmediately: true })
-      const live = Clock.Clock.defaultValue()
-      const timeout = yield* Effect.provideService(Effect.flip(receipt.await), Clock.Clock, live)
-      assert.instanceOf(timeout, FlushTimeout)
-      assert.isUndefined(stands.pollUnsafe())
-      yield* TestClock.adjust(20)
-      assert.instanceOf(yield* Fiber.join(stands), FlushTimeout)
-    })
+  it.effect(
+    "is bounded by the clock of the fiber that waits, where that is another than the stream's",
+    () =>
+      Effect.gen(function* () {
+        const { stream } = yield* A.open({ flushTimeout: 20 }, { onMessage: () => {} })
+        const receipt = yield* stream.ingestRecord({ n: 1 })
+        const stands = yield* Effect.forkChild(Effect.flip(receipt.await), {
+          startImmediately: true
+        })
+        const live = Clock.Clock.defaultValue()
+        const timeout = yield* Effect.provideService(Effect.flip(receipt.await), Clock.Clock, live)
+        assert.instanceOf(timeout, FlushTimeout)
+        assert.isUndefined(stands.pollUnsafe())
+        yield* TestClock.adjust(20)
+        assert.instanceOf(yield* Fiber.join(stands), FlushTimeout)
+      })
   )
 })

@@ -7,7 +7,11 @@ import { summarize, waitingEntries } from "../../../src/internal/spool/readSpool
 import { append, inFolder, open } from "../../support/spoolFolder.ts"
 
 const fixture = Path.join(import.meta.dirname, "../../fixtures/earlierSpool/spool")
-const identity = { table: "main.default.earlier", recordType: "json", descriptor: undefined } as const
+const identity = {
+  table: "main.default.earlier",
+  recordType: "json",
+  descriptor: undefined
+} as const
 
 it.live("a spool of an earlier version has its records, batches, offsets and position", () =>
   inFolder(async (folder) => {
@@ -15,13 +19,17 @@ it.live("a spool of an earlier version has its records, batches, offsets and pos
     assert.strictEqual((await examineSpool(folder)).upTo, -1)
     const { firstOffset, nextOffset, position, tableName } = await summarize(folder)
     assert.deepStrictEqual([tableName, firstOffset, nextOffset], [identity.table, 10, 60])
-    assert.deepStrictEqual([position?.offset, Buffer.from(position!.bytes).toString()], [56, "line 56"])
+    assert.deepStrictEqual(
+      [position?.offset, Buffer.from(position!.bytes).toString()],
+      [56, "line 56"]
+    )
     let next = 10
     for await (const entries of waitingEntries(folder)) {
       for (const { atomic, offset, payloads } of entries) {
         assert.strictEqual(offset, next++)
         assert.deepStrictEqual([atomic, payloads.length], offset % 5 === 4 ? [true, 3] : [false, 1])
-        for (const payload of payloads) assert.strictEqual(JSON.parse(Buffer.from(payload).toString("utf8")).n, offset)
+        for (const payload of payloads)
+          assert.strictEqual(JSON.parse(Buffer.from(payload).toString("utf8")).n, offset)
       }
     }
     assert.strictEqual(next, 60)

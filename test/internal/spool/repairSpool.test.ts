@@ -1,4 +1,7 @@
-/** Repairs of damaged spools: what can be read stays in order, old files are set aside, and a repair survives its own end. */
+/**
+ * Repairs of damaged spools: what can be read stays in order, old files are set aside, and a repair
+ * survives its own end.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
@@ -6,13 +9,25 @@ import { nodeDisk } from "../../../src/internal/log/logDisk.ts"
 import { segmentName, segmentNumbers, segmentPath } from "../../../src/internal/log/segmentFiles.ts"
 import { summarize, waitingEntries } from "../../../src/internal/spool/readSpool.ts"
 import { examineSpool, repairSpool } from "../../../src/internal/spool/repairSpool.ts"
-import { append, inFolder, offer, open, readAll, rejection, settled } from "../../support/spoolFolder.ts"
+import {
+  append,
+  inFolder,
+  offer,
+  open,
+  readAll,
+  rejection,
+  settled
+} from "../../support/spoolFolder.ts"
 
 /** Files of 1 KiB. */
 const small = { maxBytes: 8 * 1024 }
 
 /** A spool of one group for each text, in a file of its own where the texts are long. */
-const filled = async (folder: string, words: ReadonlyArray<string>, length = 1100): Promise<void> => {
+const filled = async (
+  folder: string,
+  words: ReadonlyArray<string>,
+  length = 1100
+): Promise<void> => {
   const log = await open(folder, small)
   for (const word of words) {
     offer(log, [word.repeat(length)])
@@ -50,7 +65,9 @@ const spoil = async (folder: string, letter: string): Promise<string> => {
 const copyOf = async (folder: string): Promise<ReadonlyMap<string, string>> => {
   const names = (await Fs.readdir(folder)).filter((name) => name.endsWith(".log"))
   return new Map(
-    await Promise.all(names.map(async (n) => [n, await Fs.readFile(Path.join(folder, n), "latin1")] as const))
+    await Promise.all(
+      names.map(async (n) => [n, await Fs.readFile(Path.join(folder, n), "latin1")] as const)
+    )
   )
 }
 
@@ -68,18 +85,20 @@ describe("a repair", () => {
     return log
   }
 
-  it.live("keeps the offsets of a persistent stream where only acknowledged records are damaged", () =>
-    inFolder(async (folder) => {
-      const log = await boundSpool(folder)
-      log.acknowledge(42)
-      await log.close()
-      await spoil(folder, "a")
-      const { found } = await repairSpool(folder)
-      assert.deepStrictEqual(found?.lost, [])
-      assert.deepStrictEqual(await letters(folder), ["b", "c"])
-      const { firstOffset, nextOffset, streamId } = await summarize(folder)
-      assert.deepStrictEqual([streamId, firstOffset, nextOffset], ["stream-1", 43, 45])
-    })
+  it.live(
+    "keeps the offsets of a persistent stream where only acknowledged records are damaged",
+    () =>
+      inFolder(async (folder) => {
+        const log = await boundSpool(folder)
+        log.acknowledge(42)
+        await log.close()
+        await spoil(folder, "a")
+        const { found } = await repairSpool(folder)
+        assert.deepStrictEqual(found?.lost, [])
+        assert.deepStrictEqual(await letters(folder), ["b", "c"])
+        const { firstOffset, nextOffset, streamId } = await summarize(folder)
+        assert.deepStrictEqual([streamId, firstOffset, nextOffset], ["stream-1", 43, 45])
+      })
   )
 
   it.live("refuses the spool of a persistent stream that has lost offsets", () =>
@@ -134,7 +153,10 @@ describe("a repair", () => {
           const kept = words.filter((word) => !spoiled.includes(word))
           assert.deepStrictEqual(await letters(folder), kept)
           for (const name of setAside) {
-            assert.strictEqual(await Fs.readFile(Path.join(aside!, name), "latin1"), before.get(name))
+            assert.strictEqual(
+              await Fs.readFile(Path.join(aside!, name), "latin1"),
+              before.get(name)
+            )
           }
           const { firstOffset, nextOffset, position } = await summarize(folder)
           assert.deepStrictEqual([firstOffset, nextOffset], [4 - kept.length, 4])
@@ -194,72 +216,86 @@ describe("a repair", () => {
     })
   )
 
-  it.live("of every single damaged byte leaves a spool that opens, with the other files' records", () =>
-    inFolder(async (folder) => {
-      await filled(folder, ["a", "b", "c"])
-      const names = await copyOf(folder)
-      for (const [name, content] of names) {
-        for (let at = 0; at < content.length; at += 149) {
-          const damaged = Buffer.from(content, "latin1")
-          damaged[at]! ^= 0x10
-          await Fs.writeFile(Path.join(folder, name), damaged)
-          await repairSpool(folder)
-          const left = await letters(folder)
-          assert.isAtLeast(left.length, 2, `${name} at ${at}`)
-          assert.deepStrictEqual(
-            left,
-            [..."abc"].filter((letter) => left.includes(letter))
-          )
-          await (await open(folder)).close()
-          await Fs.rm(folder, { recursive: true })
-          await Fs.mkdir(folder)
-          for (const [other, bytes] of names) await Fs.writeFile(Path.join(folder, other), bytes, "latin1")
+  it.live(
+    "of every single damaged byte leaves a spool that opens, with the other files' records",
+    () =>
+      inFolder(async (folder) => {
+        await filled(folder, ["a", "b", "c"])
+        const names = await copyOf(folder)
+        for (const [name, content] of names) {
+          for (let at = 0; at < content.length; at += 149) {
+            const damaged = Buffer.from(content, "latin1")
+            damaged[at]! ^= 0x10
+            await Fs.writeFile(Path.join(folder, name), damaged)
+            await repairSpool(folder)
+            const left = await letters(folder)
+            assert.isAtLeast(left.length, 2, `${name} at ${at}`)
+            assert.deepStrictEqual(
+              left,
+              [..."abc"].filter((letter) => left.includes(letter))
+            )
+            await (await open(folder)).close()
+            await Fs.rm(folder, { recursive: true })
+            await Fs.mkdir(folder)
+            for (const [other, bytes] of names)
+              await Fs.writeFile(Path.join(folder, other), bytes, "latin1")
+          }
         }
-      }
-    })
+      })
   )
 
-  it.live("that was interrupted between any two of its moves keeps the spool shut, and is ended by the next", () =>
-    inFolder(async (folder) => {
-      await filled(folder, ["a", "b", "c", "d"])
-      await spoil(folder, "c")
-      const { aside, setAside } = await repairSpool(folder)
-      const fresh = [...(await copyOf(folder)).keys()].filter((name) => name < segmentName(3))
-      const whole = await copyOf(folder)
-      const old = setAside.map((name) => [name, Path.join(aside!, name)] as const)
-      // From the end backwards: as if the process had ended after so many moves.
-      for (let moves = 0; moves <= old.length + fresh.length; moves++) {
-        const place = await Fs.mkdtemp(`${folder}-`)
-        await Fs.cp(folder, place, { recursive: true })
-        const scratch = Path.join(place, "repair")
-        await Fs.mkdir(scratch)
-        for (const name of fresh) await Fs.rename(Path.join(place, name), Path.join(scratch, name))
-        for (const [name] of old) await Fs.rename(Path.join(place, Path.basename(aside!), name), Path.join(place, name))
-        await Fs.writeFile(
-          Path.join(place, "repairing"),
-          JSON.stringify({ aside: Path.basename(aside!), old: setAside, fresh })
-        )
-        const steps = [
-          ...old.map(([name]) => [Path.join(place, name), Path.join(place, Path.basename(aside!), name)] as const),
-          ...fresh.map((name) => [Path.join(scratch, name), Path.join(place, name)] as const)
-        ]
-        for (const [from, to] of steps.slice(0, moves)) await Fs.rename(from, to)
-        const error = (await rejection(open(place))) as { kind: string; message: string }
-        assert.strictEqual(error.kind, "Damaged")
-        assert.include(error.message, "was interrupted")
-        assert.strictEqual((await repairSpool(place)).found, undefined)
-        assert.deepStrictEqual(await copyOf(place), whole)
-        assert.deepStrictEqual(await letters(place), ["a", "b", "d"])
-        await Fs.rm(place, { recursive: true })
-      }
-    })
+  it.live(
+    "that was interrupted between any two of its moves keeps the spool shut, and is ended by " +
+      "the next",
+    () =>
+      inFolder(async (folder) => {
+        await filled(folder, ["a", "b", "c", "d"])
+        await spoil(folder, "c")
+        const { aside, setAside } = await repairSpool(folder)
+        const fresh = [...(await copyOf(folder)).keys()].filter((name) => name < segmentName(3))
+        const whole = await copyOf(folder)
+        const old = setAside.map((name) => [name, Path.join(aside!, name)] as const)
+        // From the end backwards: as if the process had ended after so many moves.
+        for (let moves = 0; moves <= old.length + fresh.length; moves++) {
+          const place = await Fs.mkdtemp(`${folder}-`)
+          await Fs.cp(folder, place, { recursive: true })
+          const scratch = Path.join(place, "repair")
+          await Fs.mkdir(scratch)
+          for (const name of fresh)
+            await Fs.rename(Path.join(place, name), Path.join(scratch, name))
+          for (const [name] of old)
+            await Fs.rename(Path.join(place, Path.basename(aside!), name), Path.join(place, name))
+          await Fs.writeFile(
+            Path.join(place, "repairing"),
+            JSON.stringify({ aside: Path.basename(aside!), old: setAside, fresh })
+          )
+          const steps = [
+            ...old.map(
+              ([name]) =>
+                [Path.join(place, name), Path.join(place, Path.basename(aside!), name)] as const
+            ),
+            ...fresh.map((name) => [Path.join(scratch, name), Path.join(place, name)] as const)
+          ]
+          for (const [from, to] of steps.slice(0, moves)) await Fs.rename(from, to)
+          const error = (await rejection(open(place))) as { kind: string; message: string }
+          assert.strictEqual(error.kind, "Damaged")
+          assert.include(error.message, "was interrupted")
+          assert.strictEqual((await repairSpool(place)).found, undefined)
+          assert.deepStrictEqual(await copyOf(place), whole)
+          assert.deepStrictEqual(await letters(place), ["a", "b", "d"])
+          await Fs.rm(place, { recursive: true })
+        }
+      })
   )
 
   it.live("is refused while a process holds the spool", () =>
     inFolder(async (folder) => {
       const log = await open(folder)
       await append(log, ["a"])
-      assert.strictEqual(((await rejection(repairSpool(folder))) as { kind: string }).kind, "Locked")
+      assert.strictEqual(
+        ((await rejection(repairSpool(folder))) as { kind: string }).kind,
+        "Locked"
+      )
       await log.close()
     })
   )

@@ -1,4 +1,7 @@
-/** A spool on disks that are really full or read-only, under clocks that jump, and from a container that was killed. */
+/**
+ * A spool on disks that are really full or read-only, under clocks that jump, and from a container
+ * that was killed.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { execFileSync, spawn, spawnSync } from "node:child_process"
@@ -6,40 +9,56 @@ import { once } from "node:events"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
-import { append, inFolder, offer, open, readAll, rejection, settled } from "../../support/spoolFolder.ts"
+import {
+  append,
+  inFolder,
+  offer,
+  open,
+  readAll,
+  rejection,
+  settled
+} from "../../support/spoolFolder.ts"
 import { hasSmallDisks, smallDisk } from "../../support/smallDisk.ts"
 
 const onSmallDisk = (body: (disk: Effect.Success<ReturnType<typeof smallDisk>>) => Promise<void>) =>
   Effect.flatMap(smallDisk(2 * 1024 * 1024), (disk) => Effect.promise(() => body(disk)))
 
 describe.skipIf(!hasSmallDisks)("a small disk", () => {
-  it.live("that is full fails calls, typed, and takes them again when there is room; nothing is lost", () =>
-    onSmallDisk(async (disk) => {
-      const folder = Path.join(disk.folder, "spool")
-      const log = await open(folder)
-      assert.strictEqual(await append(log, ["a"]), "persisted")
-      disk.fill(4)
-      const expected = ["0 a"]
-      // Some fit in what is left; the first that does not is refused as a whole.
-      let refused: unknown = "persisted"
-      for (let n = 0; n < 50 && refused === "persisted"; n++) {
-        refused = await append(log, ["x".repeat(100)])
-        if (refused === "persisted") expected.push(`${expected.length} ${"x".repeat(100)}`)
-      }
-      // Larger than what is left, and torn in the middle of its write.
-      refused = await append(log, ["y".repeat(60)].concat(Array.from({ length: 500 }, () => "z".repeat(100))))
-      assert.strictEqual((refused as { kind: string }).kind, "Unavailable")
-      assert.include((refused as Error).message, "the disk is full (ENOSPC)")
-      assert.isUndefined(log.failure)
-      // The note of what is acknowledged has no room either, which costs nothing.
-      log.acknowledge(0)
-      disk.clear()
-      assert.strictEqual(await append(log, ["b"]), "persisted")
-      await log.close()
-      const again = await open(folder)
-      assert.deepStrictEqual(await readAll(again), [...expected, `${expected.length} b`].slice(again.acknowledged + 1))
-      await again.close()
-    })
+  it.live(
+    "that is full fails calls, typed, and takes them again when there is room; nothing is lost",
+    () =>
+      onSmallDisk(async (disk) => {
+        const folder = Path.join(disk.folder, "spool")
+        const log = await open(folder)
+        assert.strictEqual(await append(log, ["a"]), "persisted")
+        disk.fill(4)
+        const expected = ["0 a"]
+        // Some fit in what is left; the first that does not is refused as a whole.
+        let refused: unknown = "persisted"
+        for (let n = 0; n < 50 && refused === "persisted"; n++) {
+          refused = await append(log, ["x".repeat(100)])
+          if (refused === "persisted") expected.push(`${expected.length} ${"x".repeat(100)}`)
+        }
+        // Larger than what is left, and torn in the middle of its write.
+        refused = await append(
+          log,
+          ["y".repeat(60)].concat(Array.from({ length: 500 }, () => "z".repeat(100)))
+        )
+        assert.strictEqual((refused as { kind: string }).kind, "Unavailable")
+        assert.include((refused as Error).message, "the disk is full (ENOSPC)")
+        assert.isUndefined(log.failure)
+        // The note of what is acknowledged has no room either, which costs nothing.
+        log.acknowledge(0)
+        disk.clear()
+        assert.strictEqual(await append(log, ["b"]), "persisted")
+        await log.close()
+        const again = await open(folder)
+        assert.deepStrictEqual(
+          await readAll(again),
+          [...expected, `${expected.length} b`].slice(again.acknowledged + 1)
+        )
+        await again.close()
+      })
   )
 
   it.live("that is full from the start refuses the spool, and takes it later", () =>
@@ -96,31 +115,41 @@ it.live("clocks that jump by hours, forth and back, stop no spool that has its l
 const hasNamespaces = spawnSync("unshare", ["--pid", "--fork", "true"]).status === 0
 
 describe.skipIf(!hasNamespaces)("a holder that is process 1 of its container", () => {
-  it.live("is waited for while it may live, and replaced with everything once it was silent after its kill", () =>
-    inFolder(async (folder) => {
-      const script = fileURLToPath(new URL("../../support/spoolProcess.ts", import.meta.url))
-      const container = spawn("unshare", ["--pid", "--fork", "--kill-child", process.execPath, script, folder], {
-        stdio: ["ignore", "pipe", "inherit"]
+  it.live(
+    "is waited for while it may live, and replaced with everything once it was silent after its " +
+      "kill",
+    () =>
+      inFolder(async (folder) => {
+        const script = fileURLToPath(new URL("../../support/spoolProcess.ts", import.meta.url))
+        const container = spawn(
+          "unshare",
+          ["--pid", "--fork", "--kill-child", process.execPath, script, folder],
+          {
+            stdio: ["ignore", "pipe", "inherit"]
+          }
+        )
+        let printed = ""
+        container.stdout.on("data", (chunk: Buffer) => (printed += chunk.toString()))
+        while (printed.split("\n").length < 20) await once(container.stdout, "data")
+        const lock = Path.join(folder, ".lock")
+        const owner = JSON.parse(await Fs.readFile(lock, "utf8")) as {
+          readonly pid: number
+          readonly space: string
+        }
+        assert.strictEqual(owner.pid, 1)
+        assert.notStrictEqual(owner.space, await Fs.readlink("/proc/self/ns/pid"))
+        container.kill("SIGKILL")
+        await once(container, "exit")
+        // A process 1 lives here as well, and it is not that one.
+        const long = Date.now() / 1000 - 31
+        await Fs.utimes(lock, long, long)
+        const persisted = Number(printed.split("\n").at(-2))
+        const log = await open(folder)
+        const found = await readAll(log)
+        assert.isAtLeast(found.length, persisted + 1)
+        offer(log, ["mine"])
+        assert.strictEqual(await settled(log.latestGroup), "persisted")
+        await log.close()
       })
-      let printed = ""
-      container.stdout.on("data", (chunk: Buffer) => (printed += chunk.toString()))
-      while (printed.split("\n").length < 20) await once(container.stdout, "data")
-      const lock = Path.join(folder, ".lock")
-      const owner = JSON.parse(await Fs.readFile(lock, "utf8")) as { readonly pid: number; readonly space: string }
-      assert.strictEqual(owner.pid, 1)
-      assert.notStrictEqual(owner.space, await Fs.readlink("/proc/self/ns/pid"))
-      container.kill("SIGKILL")
-      await once(container, "exit")
-      // A process 1 lives here as well, and it is not that one.
-      const long = Date.now() / 1000 - 31
-      await Fs.utimes(lock, long, long)
-      const persisted = Number(printed.split("\n").at(-2))
-      const log = await open(folder)
-      const found = await readAll(log)
-      assert.isAtLeast(found.length, persisted + 1)
-      offer(log, ["mine"])
-      assert.strictEqual(await settled(log.latestGroup), "persisted")
-      await log.close()
-    })
   )
 })

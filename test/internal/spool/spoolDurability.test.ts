@@ -1,4 +1,7 @@
-/** What is on disk before a spool goes on: a loss of power at any time leaves a log that opens, with everything that was answered. */
+/**
+ * What is on disk before a spool goes on: a loss of power at any time leaves a log that opens, with
+ * everything that was answered.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
@@ -7,7 +10,16 @@ import { type LogDisk, nodeDisk } from "../../../src/internal/log/logDisk.ts"
 import { AcknowledgedFile, readAcknowledged } from "../../../src/internal/spool/acknowledgedFile.ts"
 import { examineSpool } from "../../../src/internal/spool/repairSpool.ts"
 import { failure, faultyDisk } from "../../support/faultyDisk.ts"
-import { append, framed, inFolder, offer, open, readAll, rejection, settled } from "../../support/spoolFolder.ts"
+import {
+  append,
+  framed,
+  inFolder,
+  offer,
+  open,
+  readAll,
+  rejection,
+  settled
+} from "../../support/spoolFolder.ts"
 
 /** A disk that lists its calls by the names of their files. */
 const listing = () => {
@@ -21,28 +33,31 @@ const listing = () => {
 const small = { maxBytes: 8 * 1024 }
 
 describe("opening a spool", () => {
-  it.live("makes durable what a killed process had written, and the names of files and folder", () =>
-    inFolder(async (parent) => {
-      const folder = Path.join(parent, "spool")
-      const log = await open(folder, { ...small, sync: "os" })
-      for (const word of ["a", "b"]) await append(log, [word.repeat(1100)])
-      await log.close()
-      const { calls, disk } = listing()
-      const again = await open(folder, { disk })
-      assert.deepStrictEqual(
-        calls.filter((call) => !call.startsWith("read")),
-        [
-          "datasync 000000000001.log",
-          // After a synchronisation that failed, only bytes that are written again reach the disk.
-          "write 000000000002.log",
-          "datasync 000000000002.log",
-          "syncFolder spool",
-          `syncFolder ${Path.basename(parent)}`
-        ]
-      )
-      assert.strictEqual((await readAll(again)).length, 2)
-      await again.close()
-    })
+  it.live(
+    "makes durable what a killed process had written, and the names of files and folder",
+    () =>
+      inFolder(async (parent) => {
+        const folder = Path.join(parent, "spool")
+        const log = await open(folder, { ...small, sync: "os" })
+        for (const word of ["a", "b"]) await append(log, [word.repeat(1100)])
+        await log.close()
+        const { calls, disk } = listing()
+        const again = await open(folder, { disk })
+        assert.deepStrictEqual(
+          calls.filter((call) => !call.startsWith("read")),
+          [
+            "datasync 000000000001.log",
+            // After a synchronisation that failed, only bytes that are written again reach the
+            // disk.
+            "write 000000000002.log",
+            "datasync 000000000002.log",
+            "syncFolder spool",
+            `syncFolder ${Path.basename(parent)}`
+          ]
+        )
+        assert.strictEqual((await readAll(again)).length, 2)
+        await again.close()
+      })
   )
 
   it.live("fails when that fails, and the next try does it again", () =>
@@ -77,38 +92,41 @@ describe("opening a spool", () => {
 })
 
 describe("files that hold only acknowledged records", () => {
-  it.live("are deleted once the note about them is on disk, which is written again when that failed", () =>
-    inFolder(async (folder) => {
-      const { calls, disk } = listing()
-      const log = await open(folder, { ...small, disk })
-      for (const word of ["a", "b", "c"]) await append(log, [word.repeat(1100)])
-      calls.length = 0
-      const list = disk.before
-      disk.before = (operation, path) => {
-        if (operation === "datasync" && path.endsWith("acknowledged")) throw failure("EIO")
-        void list(operation, path)
-      }
-      log.acknowledge(0)
-      for (let turn = 0; turn < 1_000 && !calls.includes("write acknowledged"); turn++) await new Promise(setImmediate)
-      await new Promise(setImmediate)
-      assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [1, 2, 3])
-      disk.before = list
-      calls.length = 0
-      log.acknowledge(1)
-      await log.close()
-      assert.deepStrictEqual(
-        calls.filter((call) => !call.startsWith("create")),
-        [
-          "write acknowledged",
-          "write acknowledged",
-          "datasync acknowledged",
-          `syncFolder ${Path.basename(folder)}`,
-          "remove 000000000001.log",
-          "remove 000000000002.log"
-        ]
-      )
-      assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [3])
-    })
+  it.live(
+    "are deleted once the note about them is on disk, which is written again when that failed",
+    () =>
+      inFolder(async (folder) => {
+        const { calls, disk } = listing()
+        const log = await open(folder, { ...small, disk })
+        for (const word of ["a", "b", "c"]) await append(log, [word.repeat(1100)])
+        calls.length = 0
+        const list = disk.before
+        disk.before = (operation, path) => {
+          if (operation === "datasync" && path.endsWith("acknowledged")) throw failure("EIO")
+          void list(operation, path)
+        }
+        log.acknowledge(0)
+        for (let turn = 0; turn < 1_000 && !calls.includes("write acknowledged"); turn++)
+          await new Promise(setImmediate)
+        await new Promise(setImmediate)
+        assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [1, 2, 3])
+        disk.before = list
+        calls.length = 0
+        log.acknowledge(1)
+        await log.close()
+        assert.deepStrictEqual(
+          calls.filter((call) => !call.startsWith("create")),
+          [
+            "write acknowledged",
+            "write acknowledged",
+            "datasync acknowledged",
+            `syncFolder ${Path.basename(folder)}`,
+            "remove 000000000001.log",
+            "remove 000000000002.log"
+          ]
+        )
+        assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [3])
+      })
   )
 })
 
@@ -176,7 +194,8 @@ describe("a deleted file that a loss of power brings back", () => {
 
   for (const torn of [false, true]) {
     it.live(
-      `is no damage, with a ${torn ? "torn" : "whole"} group behind its end and without the file that names it`,
+      `is no damage, with a ${torn ? "torn" : "whole"} group behind its end and without the ` +
+        `file that names it`,
       () =>
         inFolder(async (folder) => {
           const disk = faultyDisk()
@@ -188,7 +207,8 @@ describe("a deleted file that a loss of power brings back", () => {
           }
           assert.notStrictEqual(await append(log, ["lost", "lost", "lost"]), "persisted")
           disk.before = () => {}
-          for (const word of ["b", "c"]) assert.strictEqual(await append(log, [word.repeat(1100)]), "persisted")
+          for (const word of ["b", "c"])
+            assert.strictEqual(await append(log, [word.repeat(1100)]), "persisted")
           const path = segmentPath(folder, 1)
           const first = await Fs.readFile(path)
           log.acknowledge(1)
@@ -208,21 +228,23 @@ describe("a deleted file that a loss of power brings back", () => {
 })
 
 describe("a spool that is opened with a smaller bound", () => {
-  it.live("has room again once everything is acknowledged, also when its last file is above the bound", () =>
-    inFolder(async (folder) => {
-      const log = await open(folder)
-      await append(log, ["a".repeat(9_000)])
-      await log.close()
-      const again = await open(folder, small)
-      assert.deepStrictEqual((await readAll(again)).length, 1)
-      const content = framed("b")
-      assert.strictEqual(again.offer(content, 0, content.length, 1, false, false), -1)
-      let rooms = 0
-      again.onRoom = () => rooms++
-      again.acknowledge(0)
-      assert.strictEqual(rooms, 1)
-      assert.strictEqual(offer(again, ["b"]), 1)
-      await again.close()
-    })
+  it.live(
+    "has room again once everything is acknowledged, also when its last file is above the bound",
+    () =>
+      inFolder(async (folder) => {
+        const log = await open(folder)
+        await append(log, ["a".repeat(9_000)])
+        await log.close()
+        const again = await open(folder, small)
+        assert.deepStrictEqual((await readAll(again)).length, 1)
+        const content = framed("b")
+        assert.strictEqual(again.offer(content, 0, content.length, 1, false, false), -1)
+        let rooms = 0
+        again.onRoom = () => rooms++
+        again.acknowledge(0)
+        assert.strictEqual(rooms, 1)
+        assert.strictEqual(offer(again, ["b"]), 1)
+        await again.close()
+      })
   )
 })

@@ -1,4 +1,7 @@
-/** What goes wrong around a spool: disks that fail, torn and damaged files, other processes, other tables. Nothing is lost by any of it. */
+/**
+ * What goes wrong around a spool: disks that fail, torn and damaged files, other processes, other
+ * tables. Nothing is lost by any of it.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
@@ -11,13 +14,24 @@ import { summarize, waitingEntries } from "../../../src/internal/spool/readSpool
 import { SpoolFailure } from "../../../src/internal/spool/spoolFailure.ts"
 import type { SpoolOptions } from "../../../src/internal/spool/spoolLog.ts"
 import { failure, faultyDisk } from "../../support/faultyDisk.ts"
-import { append, inFolder, offer, open, readAll, rejection, settled } from "../../support/spoolFolder.ts"
+import {
+  append,
+  inFolder,
+  offer,
+  open,
+  readAll,
+  rejection,
+  settled
+} from "../../support/spoolFolder.ts"
 
 const kindOf = (value: unknown): SpoolFailure["kind"] => {
   assert.instanceOf(value, SpoolFailure)
   return (value as SpoolFailure).kind
 }
-const refused = async (folder: string, options: Partial<SpoolOptions> = {}): Promise<SpoolFailure> => {
+const refused = async (
+  folder: string,
+  options: Partial<SpoolOptions> = {}
+): Promise<SpoolFailure> => {
   const error = await rejection(open(folder, options))
   kindOf(error)
   return error as SpoolFailure
@@ -25,7 +39,9 @@ const refused = async (folder: string, options: Partial<SpoolOptions> = {}): Pro
 /** Everything in a folder but the lock. */
 const contents = async (folder: string) => {
   const names = (await Fs.readdir(folder)).filter((name) => !name.startsWith(".")).sort()
-  return Promise.all(names.map(async (name) => [name, await Fs.readFile(Path.join(folder, name), "latin1")] as const))
+  return Promise.all(
+    names.map(async (name) => [name, await Fs.readFile(Path.join(folder, name), "latin1")] as const)
+  )
 }
 /** Files of 1 KiB. */
 const small = { maxBytes: 8 * 1024 }
@@ -36,76 +52,83 @@ describe("a disk that fails", () => {
     ["datasync", "EIO"],
     ["create", "EACCES"]
   ] as const) {
-    it.live(`in ${operation} fails the group and what waits behind it, whose offsets are given out again`, () =>
-      inFolder(async (folder) => {
-        const disk = faultyDisk()
-        const log = await open(folder, { disk })
-        if (operation !== "create") await append(log, ["kept"])
-        const from = log.nextOffset
-        let begun = (): void => {}
-        const writing = new Promise<void>((resolve) => (begun = resolve))
-        let fail = (): void => {}
-        const gate = new Promise<void>((_, reject) => (fail = () => reject(failure(code))))
-        disk.before = (what) => {
-          if (what !== operation) return
-          begun()
-          return gate
-        }
-        offer(log, ["lost"])
-        const first = log.latestGroup!
-        await writing
-        offer(log, ["lost too", "and this"])
-        const second = log.latestGroup!
-        assert.notStrictEqual(first, second)
-        fail()
-        const outcomes = [await settled(first), await settled(second)]
-        for (const outcome of outcomes) {
-          assert.strictEqual(kindOf(outcome), "Unavailable")
-          assert.include((outcome as SpoolFailure).message, code)
-        }
-        assert.strictEqual(log.nextOffset, from)
-        assert.isUndefined(log.failure)
-        disk.before = () => {}
-        assert.strictEqual(await append(log, ["next"]), "persisted")
-        const expected = operation === "create" ? ["0 next"] : ["0 kept", "1 next"]
-        assert.deepStrictEqual(await readAll(log), expected)
-        await log.close()
-        const again = await open(folder)
-        assert.deepStrictEqual(await readAll(again), expected)
-        await again.close()
-      })
+    it.live(
+      `in ${operation} fails the group and what waits behind it, whose offsets are given out again`,
+      () =>
+        inFolder(async (folder) => {
+          const disk = faultyDisk()
+          const log = await open(folder, { disk })
+          if (operation !== "create") await append(log, ["kept"])
+          const from = log.nextOffset
+          let begun = (): void => {}
+          const writing = new Promise<void>((resolve) => (begun = resolve))
+          let fail = (): void => {}
+          const gate = new Promise<void>((_, reject) => (fail = () => reject(failure(code))))
+          disk.before = (what) => {
+            if (what !== operation) return
+            begun()
+            return gate
+          }
+          offer(log, ["lost"])
+          const first = log.latestGroup!
+          await writing
+          offer(log, ["lost too", "and this"])
+          const second = log.latestGroup!
+          assert.notStrictEqual(first, second)
+          fail()
+          const outcomes = [await settled(first), await settled(second)]
+          for (const outcome of outcomes) {
+            assert.strictEqual(kindOf(outcome), "Unavailable")
+            assert.include((outcome as SpoolFailure).message, code)
+          }
+          assert.strictEqual(log.nextOffset, from)
+          assert.isUndefined(log.failure)
+          disk.before = () => {}
+          assert.strictEqual(await append(log, ["next"]), "persisted")
+          const expected = operation === "create" ? ["0 next"] : ["0 kept", "1 next"]
+          assert.deepStrictEqual(await readAll(log), expected)
+          await log.close()
+          const again = await open(folder)
+          assert.deepStrictEqual(await readAll(again), expected)
+          await again.close()
+        })
     )
   }
 
-  it.live("when a note is written or a file deleted costs nothing but space, until the next acknowledgement", () =>
-    inFolder(async (folder) => {
-      const disk = faultyDisk()
-      const log = await open(folder, { ...small, disk })
-      for (const word of ["a", "b", "c"]) await append(log, [word.repeat(1100)])
-      const tried: Array<string> = []
-      disk.before = (operation) => {
-        tried.push(operation)
-        throw failure("EIO")
-      }
-      log.acknowledge(0)
-      while (tried.length === 0) await new Promise(setImmediate)
-      assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [1, 2, 3])
-      disk.before = () => {}
-      log.acknowledge(1)
-      await log.close()
-      assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [3])
-    })
+  it.live(
+    "when a note is written or a file deleted costs nothing but space, until the next " +
+      "acknowledgement",
+    () =>
+      inFolder(async (folder) => {
+        const disk = faultyDisk()
+        const log = await open(folder, { ...small, disk })
+        for (const word of ["a", "b", "c"]) await append(log, [word.repeat(1100)])
+        const tried: Array<string> = []
+        disk.before = (operation) => {
+          tried.push(operation)
+          throw failure("EIO")
+        }
+        log.acknowledge(0)
+        while (tried.length === 0) await new Promise(setImmediate)
+        assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [1, 2, 3])
+        disk.before = () => {}
+        log.acknowledge(1)
+        await log.close()
+        assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [3])
+      })
   )
 
-  it.live("is told with its path: a file in place of the folder, and a folder that cannot be written", () =>
-    inFolder(async (folder) => {
-      const path = Path.join(folder, "spool")
-      await Fs.writeFile(path, "")
-      const failed = await refused(path)
-      assert.deepStrictEqual([failed.kind, failed.message.includes(path)], ["Unavailable", true])
-      const readOnly = await refused("/proc/spool")
-      assert.strictEqual(readOnly.kind, "Unavailable")
-    })
+  it.live(
+    "is told with its path: a file in place of the folder, and a folder that cannot be written",
+    () =>
+      inFolder(async (folder) => {
+        const path = Path.join(folder, "spool")
+        await Fs.writeFile(path, "")
+        const failed = await refused(path)
+        assert.deepStrictEqual([failed.kind, failed.message.includes(path)], ["Unavailable", true])
+        const readOnly = await refused("/proc/spool")
+        assert.strictEqual(readOnly.kind, "Unavailable")
+      })
   )
 })
 
@@ -132,29 +155,31 @@ describe("files of a spool", () => {
     })
   )
 
-  it.live("that are damaged before the last group are refused with file and byte, and nothing is changed", () =>
-    inFolder(async (folder) => {
-      const log = await open(folder, small)
-      for (const word of ["one", "two", "three"]) await append(log, [word.repeat(400)])
-      log.acknowledge(0)
-      await log.close()
-      const numbers = await segmentNumbers(nodeDisk, folder)
-      assert.isAbove(numbers.length, 1)
-      const path = segmentPath(folder, numbers[0]!)
-      const file = await Fs.readFile(path)
-      for (let at = 0; at < file.length; at += 31) {
-        const damaged = Buffer.from(file)
-        damaged[at]! ^= 0x10
-        await Fs.writeFile(path, damaged)
-        const before = await contents(folder)
-        const { kind, message } = await refused(folder)
-        assert.strictEqual(kind, "Damaged", `damaged at ${at}`)
-        assert.match(message, new RegExp(`${path}.* at byte \\d+ of ${file.length}`))
-        assert.deepStrictEqual(await contents(folder), before)
-      }
-      await Fs.writeFile(path, file)
-      await (await open(folder)).close()
-    })
+  it.live(
+    "that are damaged before the last group are refused with file and byte, and nothing is changed",
+    () =>
+      inFolder(async (folder) => {
+        const log = await open(folder, small)
+        for (const word of ["one", "two", "three"]) await append(log, [word.repeat(400)])
+        log.acknowledge(0)
+        await log.close()
+        const numbers = await segmentNumbers(nodeDisk, folder)
+        assert.isAbove(numbers.length, 1)
+        const path = segmentPath(folder, numbers[0]!)
+        const file = await Fs.readFile(path)
+        for (let at = 0; at < file.length; at += 31) {
+          const damaged = Buffer.from(file)
+          damaged[at]! ^= 0x10
+          await Fs.writeFile(path, damaged)
+          const before = await contents(folder)
+          const { kind, message } = await refused(folder)
+          assert.strictEqual(kind, "Damaged", `damaged at ${at}`)
+          assert.match(message, new RegExp(`${path}.* at byte \\d+ of ${file.length}`))
+          assert.deepStrictEqual(await contents(folder), before)
+        }
+        await Fs.writeFile(path, file)
+        await (await open(folder)).close()
+      })
   )
 
   it.live("of which one in the middle is gone are refused with the offsets that are missing", () =>
@@ -171,7 +196,10 @@ describe("files of a spool", () => {
 
   it.live("that are damaged or deleted while the spool is open are told when they are read", () =>
     inFolder(async (folder) => {
-      for (const harm of [() => Fs.truncate(segmentPath(folder, 1), 900), () => Fs.rm(segmentPath(folder, 1))]) {
+      for (const harm of [
+        () => Fs.truncate(segmentPath(folder, 1), 900),
+        () => Fs.rm(segmentPath(folder, 1))
+      ]) {
         const log = await open(folder, small)
         for (const word of ["a", "b"]) await append(log, [word.repeat(1100)])
         await harm()
@@ -197,22 +225,26 @@ describe("files of a spool", () => {
 })
 
 describe("a folder of a spool", () => {
-  it.live("that is deleted under the running program fails what comes, typed, and the spool stops", () =>
-    inFolder(async (folder) => {
-      const log = await open(folder)
-      await append(log, ["a"])
-      await Fs.rm(folder, { recursive: true })
-      const outcome = await append(log, ["b"])
-      assert.strictEqual(kindOf(outcome), "Unavailable")
-      assert.strictEqual(kindOf(await append(log, ["c"])), "Unavailable")
-      await log.close()
-    })
+  it.live(
+    "that is deleted under the running program fails what comes, typed, and the spool stops",
+    () =>
+      inFolder(async (folder) => {
+        const log = await open(folder)
+        await append(log, ["a"])
+        await Fs.rm(folder, { recursive: true })
+        const outcome = await append(log, ["b"])
+        assert.strictEqual(kindOf(outcome), "Unavailable")
+        assert.strictEqual(kindOf(await append(log, ["c"])), "Unavailable")
+        await log.close()
+      })
   )
 
   it.live("has one holder, and goes to the next one with everything when that was killed", () =>
     inFolder(async (folder) => {
       const script = fileURLToPath(new URL("../../support/spoolProcess.ts", import.meta.url))
-      const child = spawn(process.execPath, [script, folder], { stdio: ["ignore", "pipe", "inherit"] })
+      const child = spawn(process.execPath, [script, folder], {
+        stdio: ["ignore", "pipe", "inherit"]
+      })
       let printed = ""
       child.stdout.on("data", (chunk: Buffer) => (printed += chunk.toString()))
       while (printed.split("\n").length < 50) await once(child.stdout, "data")
@@ -280,7 +312,11 @@ describe("a spool belongs to", () => {
       log.acknowledge(0)
       await log.close()
       const before = await contents(folder)
-      const other = { table: "main.default.other", recordType: "json", descriptor: undefined } as const
+      const other = {
+        table: "main.default.other",
+        recordType: "json",
+        descriptor: undefined
+      } as const
       const failed = await refused(folder, { identity: other })
       assert.strictEqual(failed.kind, "Mismatch")
       assert.include(failed.message, "main.default.t, not to main.default.other")
@@ -289,33 +325,39 @@ describe("a spool belongs to", () => {
     })
   )
 
-  it.live("a descriptor that reads what waits: wider ones are taken, others are refused until it is drained", () =>
-    inFolder(async (folder) => {
-      const log = await open(folder, proto(one))
-      await append(log, ["a"])
-      await log.close()
-      for (const [other, words] of [
-        [descriptor(field("a", 1, 9)), "field b is gone"],
-        [descriptor(field("a", 1, 9), field("c", 2, 3)), "field 2 was b and is c"],
-        [descriptor(field("a", 1, 5), field("b", 2, 3)), "field a was optional string"],
-        [descriptor(field("a", 1, 9, 3), field("b", 2, 3)), "is repeated string"],
-        [descriptor(field("a", 1, 9), field("b", 2, 3), field("c", 3, 9, 2)), "c is new and required"]
-      ] as const) {
-        const { kind, message } = await refused(folder, proto(other))
-        assert.deepStrictEqual([kind, message.includes(words)], ["Mismatch", true], message)
-      }
-      const wider = proto(descriptor(field("b", 2, 3), field("a", 1, 9), field("c", 3, 9)))
-      const second = await open(folder, wider)
-      await append(second, ["b"])
-      assert.deepStrictEqual(await readAll(second), ["0 a", "1 b"])
-      await second.close()
-      // What came since has the wider one.
-      assert.strictEqual((await refused(folder, proto(one))).kind, "Mismatch")
-      const third = await open(folder, wider)
-      third.acknowledge(1)
-      await third.close()
-      await (await open(folder, proto(one))).close()
-    })
+  it.live(
+    "a descriptor that reads what waits: wider ones are taken, others are refused until it is " +
+      "drained",
+    () =>
+      inFolder(async (folder) => {
+        const log = await open(folder, proto(one))
+        await append(log, ["a"])
+        await log.close()
+        for (const [other, words] of [
+          [descriptor(field("a", 1, 9)), "field b is gone"],
+          [descriptor(field("a", 1, 9), field("c", 2, 3)), "field 2 was b and is c"],
+          [descriptor(field("a", 1, 5), field("b", 2, 3)), "field a was optional string"],
+          [descriptor(field("a", 1, 9, 3), field("b", 2, 3)), "is repeated string"],
+          [
+            descriptor(field("a", 1, 9), field("b", 2, 3), field("c", 3, 9, 2)),
+            "c is new and required"
+          ]
+        ] as const) {
+          const { kind, message } = await refused(folder, proto(other))
+          assert.deepStrictEqual([kind, message.includes(words)], ["Mismatch", true], message)
+        }
+        const wider = proto(descriptor(field("b", 2, 3), field("a", 1, 9), field("c", 3, 9)))
+        const second = await open(folder, wider)
+        await append(second, ["b"])
+        assert.deepStrictEqual(await readAll(second), ["0 a", "1 b"])
+        await second.close()
+        // What came since has the wider one.
+        assert.strictEqual((await refused(folder, proto(one))).kind, "Mismatch")
+        const third = await open(folder, wider)
+        third.acknowledge(1)
+        await third.close()
+        await (await open(folder, proto(one))).close()
+      })
   )
 })
 
@@ -330,8 +372,14 @@ describe("reading a spool without opening it", () => {
       log.notePosition(log.nextOffset - 1, Buffer.from("here"))
       await settled(log.latestGroup)
       const { firstOffset, nextOffset, position, recordType, tableName } = await summarize(folder)
-      assert.deepStrictEqual([tableName, recordType, firstOffset, nextOffset], ["main.default.t", "json", 1, 4])
-      assert.deepStrictEqual([position?.offset, Buffer.from(position!.bytes).toString()], [3, "here"])
+      assert.deepStrictEqual(
+        [tableName, recordType, firstOffset, nextOffset],
+        ["main.default.t", "json", 1, 4]
+      )
+      assert.deepStrictEqual(
+        [position?.offset, Buffer.from(position!.bytes).toString()],
+        [3, "here"]
+      )
       const found: Array<string> = []
       for await (const entries of waitingEntries(folder)) {
         for (const { atomic, offset, payloads } of entries) {

@@ -1,4 +1,7 @@
-/** Keys of the entries of a spool: they stay with their records, whatever part of a run is read, and over a repair. */
+/**
+ * Keys of the entries of a spool: they stay with their records, whatever part of a run is read, and
+ * over a repair.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs/promises"
 import { nodeDisk } from "../../../src/internal/log/logDisk.ts"
@@ -10,7 +13,9 @@ import { repairSpool } from "../../../src/internal/spool/repairSpool.ts"
 import type { SpoolLog } from "../../../src/internal/spool/spoolLog.ts"
 import { inFolder, offer, open, settled } from "../../support/spoolFolder.ts"
 
-const keyed = { identity: { table: "main.default.t", recordType: "json", descriptor: undefined, keyed: true } } as const
+const keyed = {
+  identity: { table: "main.default.t", recordType: "json", descriptor: undefined, keyed: true }
+} as const
 
 /** Reads on in a log: the key of each offset, taking so many records of an entry at a time. */
 const keysOf = async (log: SpoolLog, most = Infinity): Promise<ReadonlyArray<string>> => {
@@ -34,7 +39,8 @@ const keysOf = async (log: SpoolLog, most = Infinity): Promise<ReadonlyArray<str
 const versions = async (folder: string): Promise<ReadonlyArray<number | undefined>> =>
   Promise.all(
     (await segmentNumbers(nodeDisk, folder)).map(
-      async (number) => (await readHeader<SpoolHeader>(nodeDisk, segmentPath(folder, number)))?.version
+      async (number) =>
+        (await readHeader<SpoolHeader>(nodeDisk, segmentPath(folder, number)))?.version
     )
   )
 
@@ -51,19 +57,21 @@ const fill = async (log: SpoolLog): Promise<void> => {
 const all = ["0: 7", `1: ${2 ** 32 - 1}`, "2: 0", "3: 5", "4: 9"]
 
 describe("the keys of a spool's entries", () => {
-  it.live("are read with their records, from memory and from disk, however many are taken at a time", () =>
-    inFolder(async (folder) => {
-      for (const most of [1, 2, Infinity]) {
-        const own = `${folder}/${most}`
-        const log = await open(own, keyed)
-        await fill(log)
-        assert.deepStrictEqual(await keysOf(log, most), all)
-        await log.close()
-        const again = await open(own, keyed)
-        assert.deepStrictEqual(await keysOf(again, most), all)
-        await again.close()
-      }
-    })
+  it.live(
+    "are read with their records, from memory and from disk, however many are taken at a time",
+    () =>
+      inFolder(async (folder) => {
+        for (const most of [1, 2, Infinity]) {
+          const own = `${folder}/${most}`
+          const log = await open(own, keyed)
+          await fill(log)
+          assert.deepStrictEqual(await keysOf(log, most), all)
+          await log.close()
+          const again = await open(own, keyed)
+          assert.deepStrictEqual(await keysOf(again, most), all)
+          await again.close()
+        }
+      })
   )
 
   it.live("are those of the records that are left when a part of a run is acknowledged", () =>
@@ -100,7 +108,8 @@ describe("the keys of a spool's entries", () => {
       await log.close()
       const payloads: Array<string> = []
       for await (const entries of waitingEntries(folder)) {
-        for (const entry of entries) payloads.push(entry.payloads.map((each) => Buffer.from(each).toString()).join("+"))
+        for (const entry of entries)
+          payloads.push(entry.payloads.map((each) => Buffer.from(each).toString()).join("+"))
       }
       assert.deepStrictEqual(payloads, ["a", "b", "c", "d+e", "f"])
     })

@@ -1,4 +1,6 @@
-/** The log of a spool: what was persisted is read in order, over restarts, until it is acknowledged. */
+/**
+ * The log of a spool: what was persisted is read in order, over restarts, until it is acknowledged.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
@@ -6,7 +8,15 @@ import { nodeDisk } from "../../../src/internal/log/logDisk.ts"
 import { segmentNumbers } from "../../../src/internal/log/segmentFiles.ts"
 import { Full, type SpoolLog } from "../../../src/internal/spool/spoolLog.ts"
 import { failure, faultyDisk } from "../../support/faultyDisk.ts"
-import { append, framed, inFolder, offer, open, readAll, settled } from "../../support/spoolFolder.ts"
+import {
+  append,
+  framed,
+  inFolder,
+  offer,
+  open,
+  readAll,
+  settled
+} from "../../support/spoolFolder.ts"
 
 /** Waits for room, and offers a record whenever the log reports some. */
 const takenWithRoom = (log: SpoolLog, text: string): Promise<void> =>
@@ -19,91 +29,101 @@ const takenWithRoom = (log: SpoolLog, text: string): Promise<void> =>
   })
 
 describe("the log of a spool", () => {
-  it.live("gives offsets to records and batches and reads them in order, from memory and from disk", () =>
-    inFolder(async (folder) => {
-      const log = await open(folder)
-      assert.strictEqual(await append(log, ["a", "b"]), "persisted")
-      assert.strictEqual(await append(log, ["c", "d"], true), "persisted")
-      const early = await readAll(log, 1)
-      assert.deepStrictEqual(early, ["0 a"])
-      assert.strictEqual(await append(log, ["e"]), "persisted")
-      assert.deepStrictEqual(await readAll(log), ["1 b", "2 [c,d]", "3 e"])
-      assert.strictEqual(await append(log, ["f"]), "persisted")
-      assert.deepStrictEqual(await readAll(log), ["4 f"])
-      await log.close()
-      const again = await open(folder)
-      assert.strictEqual(again.nextOffset, 5)
-      assert.deepStrictEqual(await readAll(again), ["0 a", "1 b", "2 [c,d]", "3 e", "4 f"])
-      await again.close()
-    })
+  it.live(
+    "gives offsets to records and batches and reads them in order, from memory and from disk",
+    () =>
+      inFolder(async (folder) => {
+        const log = await open(folder)
+        assert.strictEqual(await append(log, ["a", "b"]), "persisted")
+        assert.strictEqual(await append(log, ["c", "d"], true), "persisted")
+        const early = await readAll(log, 1)
+        assert.deepStrictEqual(early, ["0 a"])
+        assert.strictEqual(await append(log, ["e"]), "persisted")
+        assert.deepStrictEqual(await readAll(log), ["1 b", "2 [c,d]", "3 e"])
+        assert.strictEqual(await append(log, ["f"]), "persisted")
+        assert.deepStrictEqual(await readAll(log), ["4 f"])
+        await log.close()
+        const again = await open(folder)
+        assert.strictEqual(again.nextOffset, 5)
+        assert.deepStrictEqual(await readAll(again), ["0 a", "1 b", "2 [c,d]", "3 e", "4 f"])
+        await again.close()
+      })
   )
 
-  it.live("shares a group between what arrives in one turn, and reads the group just written without the disk", () =>
-    inFolder(async (folder) => {
-      const disk = faultyDisk()
-      const log = await open(folder, { disk })
-      offer(log, ["a"])
-      const group = log.latestGroup
-      offer(log, ["b"])
-      assert.strictEqual(log.latestGroup, group)
-      assert.isFalse(log.reader.hasMore)
-      await settled(group)
-      disk.before = (operation) => {
-        if (operation === "read") assert.fail("it read the disk")
-      }
-      assert.deepStrictEqual(await readAll(log), ["0 a", "1 b"])
-      await log.close()
-    })
+  it.live(
+    "shares a group between what arrives in one turn, and reads the group just written without " +
+      "the disk",
+    () =>
+      inFolder(async (folder) => {
+        const disk = faultyDisk()
+        const log = await open(folder, { disk })
+        offer(log, ["a"])
+        const group = log.latestGroup
+        offer(log, ["b"])
+        assert.strictEqual(log.latestGroup, group)
+        assert.isFalse(log.reader.hasMore)
+        await settled(group)
+        disk.before = (operation) => {
+          if (operation === "read") assert.fail("it read the disk")
+        }
+        assert.deepStrictEqual(await readAll(log), ["0 a", "1 b"])
+        await log.close()
+      })
   )
 
-  it.live("goes on behind what is acknowledged after a restart, also within a run, and gives its offsets once", () =>
-    inFolder(async (folder) => {
-      const log = await open(folder)
-      await append(log, ["a", "b", "c", "d"])
-      log.acknowledge(1)
-      await log.close()
-      const second = await open(folder)
-      assert.deepStrictEqual([second.acknowledged, second.nextOffset], [1, 4])
-      assert.deepStrictEqual(await readAll(second), ["2 c", "3 d"])
-      second.acknowledge(3)
-      await second.close()
-      const third = await open(folder)
-      assert.isFalse(third.reader.hasMore)
-      await append(third, ["e"])
-      assert.deepStrictEqual(await readAll(third), ["4 e"])
-      await third.close()
-    })
+  it.live(
+    "goes on behind what is acknowledged after a restart, also within a run, and gives its " +
+      "offsets once",
+    () =>
+      inFolder(async (folder) => {
+        const log = await open(folder)
+        await append(log, ["a", "b", "c", "d"])
+        log.acknowledge(1)
+        await log.close()
+        const second = await open(folder)
+        assert.deepStrictEqual([second.acknowledged, second.nextOffset], [1, 4])
+        assert.deepStrictEqual(await readAll(second), ["2 c", "3 d"])
+        second.acknowledge(3)
+        await second.close()
+        const third = await open(folder)
+        assert.isFalse(third.reader.hasMore)
+        await append(third, ["e"])
+        assert.deepStrictEqual(await readAll(third), ["4 e"])
+        await third.close()
+      })
   )
 
-  it.live("deletes files that are acknowledged as a whole, and keeps offsets and position when all are", () =>
-    inFolder(async (folder) => {
-      // Files of 1 KiB.
-      const log = await open(folder, { maxBytes: 8 * 1024 })
-      for (const word of ["a", "b", "c", "d"]) {
-        offer(log, [word.repeat(1100)])
-        log.notePosition(log.nextOffset - 1, Buffer.from(`line ${word}`))
-        assert.strictEqual(await settled(log.latestGroup), "persisted")
-      }
-      assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [1, 2, 3, 4])
-      log.acknowledge(1)
-      await log.close()
-      assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [3, 4])
-      const second = await open(folder, { maxBytes: 8 * 1024 })
-      second.acknowledge(3)
-      await second.close()
-      assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [4])
-      const third = await open(folder)
-      assert.deepStrictEqual(Buffer.from(third.lastPosition!.bytes).toString(), "line d")
-      assert.deepStrictEqual([third.lastPosition!.offset, third.nextOffset], [3, 4])
-      // The position outlives the file that it was written to.
-      await append(third, ["e"])
-      third.acknowledge(4)
-      await third.close()
-      assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [5])
-      const fourth = await open(folder)
-      assert.deepStrictEqual(Buffer.from(fourth.lastPosition!.bytes).toString(), "line d")
-      await fourth.close()
-    })
+  it.live(
+    "deletes files that are acknowledged as a whole, and keeps offsets and position when all are",
+    () =>
+      inFolder(async (folder) => {
+        // Files of 1 KiB.
+        const log = await open(folder, { maxBytes: 8 * 1024 })
+        for (const word of ["a", "b", "c", "d"]) {
+          offer(log, [word.repeat(1100)])
+          log.notePosition(log.nextOffset - 1, Buffer.from(`line ${word}`))
+          assert.strictEqual(await settled(log.latestGroup), "persisted")
+        }
+        assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [1, 2, 3, 4])
+        log.acknowledge(1)
+        await log.close()
+        assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [3, 4])
+        const second = await open(folder, { maxBytes: 8 * 1024 })
+        second.acknowledge(3)
+        await second.close()
+        assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [4])
+        const third = await open(folder)
+        assert.deepStrictEqual(Buffer.from(third.lastPosition!.bytes).toString(), "line d")
+        assert.deepStrictEqual([third.lastPosition!.offset, third.nextOffset], [3, 4])
+        // The position outlives the file that it was written to.
+        await append(third, ["e"])
+        third.acknowledge(4)
+        await third.close()
+        assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [5])
+        const fourth = await open(folder)
+        assert.deepStrictEqual(Buffer.from(fourth.lastPosition!.bytes).toString(), "line d")
+        await fourth.close()
+      })
   )
 
   it.live("keeps positions whole wherever they lie in a group", () =>
@@ -149,34 +169,37 @@ describe("the log of a spool", () => {
     })
   )
 
-  it.live("stays within its bound while acknowledged files are being deleted, and goes on when that fails", () =>
-    inFolder(async (folder) => {
-      const disk = faultyDisk()
-      const log = await open(folder, { maxBytes: 8 * 1024, disk })
-      let release = (): void => {}
-      const gate = new Promise<void>((resolve) => (release = resolve))
-      disk.before = async (operation) => {
-        if (operation !== "remove") return
-        await gate
-        throw failure("EIO")
-      }
-      const text = "x".repeat(1100)
-      for (let offset = 0; offset < 6; offset++) {
-        assert.strictEqual(offer(log, [text]), offset)
+  it.live(
+    "stays within its bound while acknowledged files are being deleted, and goes on when that " +
+      "fails",
+    () =>
+      inFolder(async (folder) => {
+        const disk = faultyDisk()
+        const log = await open(folder, { maxBytes: 8 * 1024, disk })
+        let release = (): void => {}
+        const gate = new Promise<void>((resolve) => (release = resolve))
+        disk.before = async (operation) => {
+          if (operation !== "remove") return
+          await gate
+          throw failure("EIO")
+        }
+        const text = "x".repeat(1100)
+        for (let offset = 0; offset < 6; offset++) {
+          assert.strictEqual(offer(log, [text]), offset)
+          assert.strictEqual(await settled(log.latestGroup), "persisted")
+          log.acknowledge(offset)
+        }
+        assert.isAtMost(log.bytes, 8 * 1024)
+        assert.strictEqual(offer(log, [text]), Full)
+        const taken = takenWithRoom(log, text)
+        release()
+        await taken
         assert.strictEqual(await settled(log.latestGroup), "persisted")
-        log.acknowledge(offset)
-      }
-      assert.isAtMost(log.bytes, 8 * 1024)
-      assert.strictEqual(offer(log, [text]), Full)
-      const taken = takenWithRoom(log, text)
-      release()
-      await taken
-      assert.strictEqual(await settled(log.latestGroup), "persisted")
-      disk.before = () => {}
-      log.acknowledge(6)
-      await log.close()
-      assert.strictEqual((await segmentNumbers(nodeDisk, folder)).length, 1)
-    })
+        disk.before = () => {}
+        log.acknowledge(6)
+        await log.close()
+        assert.strictEqual((await segmentNumbers(nodeDisk, folder)).length, 1)
+      })
   )
 
   it.live("takes so much and no more while a group is written, and says when there is room", () =>
@@ -253,29 +276,31 @@ describe("the log of a spool", () => {
     })
   )
 
-  it.live("is found with the note of what is acknowledged torn or gone: at most more is sent again", () =>
-    inFolder(async (folder) => {
-      const log = await open(folder)
-      await append(log, ["a", "b", "c"])
-      for (const offset of [0, 1]) {
-        log.acknowledge(offset)
-        await append(log, ["x"])
-      }
-      await log.close()
-      const path = Path.join(folder, "acknowledged")
-      const note = await Fs.readFile(path)
-      const firsts: Array<number> = []
-      for (let at = 0; at < note.length; at++) {
-        const torn = Buffer.from(note)
-        torn[at]! ^= 1
-        await Fs.writeFile(path, torn)
-        const again = await open(folder)
-        firsts.push(again.acknowledged)
-        assert.strictEqual(again.nextOffset, 5)
-        await again.close()
-      }
-      // One slot has the latest offset, the other the one before.
-      assert.deepStrictEqual([...new Set(firsts)].sort(), [0, 1])
-    })
+  it.live(
+    "is found with the note of what is acknowledged torn or gone: at most more is sent again",
+    () =>
+      inFolder(async (folder) => {
+        const log = await open(folder)
+        await append(log, ["a", "b", "c"])
+        for (const offset of [0, 1]) {
+          log.acknowledge(offset)
+          await append(log, ["x"])
+        }
+        await log.close()
+        const path = Path.join(folder, "acknowledged")
+        const note = await Fs.readFile(path)
+        const firsts: Array<number> = []
+        for (let at = 0; at < note.length; at++) {
+          const torn = Buffer.from(note)
+          torn[at]! ^= 1
+          await Fs.writeFile(path, torn)
+          const again = await open(folder)
+          firsts.push(again.acknowledged)
+          assert.strictEqual(again.nextOffset, 5)
+          await again.close()
+        }
+        // One slot has the latest offset, the other the one before.
+        assert.deepStrictEqual([...new Set(firsts)].sort(), [0, 1])
+      })
   )
 })

@@ -36,7 +36,11 @@ describe("an answer", () => {
     const answer = new Answer<number>()
     const told: Array<string> = []
     const wait = (name: string) =>
-      Effect.runFork(Effect.onExit(answer.await, (exit) => Effect.sync(() => void told.push(`${name} ${exit._tag}`))))
+      Effect.runFork(
+        Effect.onExit(answer.await, (exit) =>
+          Effect.sync(() => void told.push(`${name} ${exit._tag}`))
+        )
+      )
     const gone = wait("gone")
     gone.interruptUnsafe()
     Effect.runFork(
@@ -48,7 +52,10 @@ describe("an answer", () => {
     const later = wait("later")
     answer.doneUnsafe(Exit.succeed(1))
     assert.deepStrictEqual(told, ["gone Failure", "later Failure"])
-    assert.isTrue(Exit.isFailure(later.pollUnsafe()!) && Cause.hasInterruptsOnly((later.pollUnsafe() as any).cause))
+    assert.isTrue(
+      Exit.isFailure(later.pollUnsafe()!) &&
+        Cause.hasInterruptsOnly((later.pollUnsafe() as any).cause)
+    )
   })
 })
 
@@ -64,13 +71,10 @@ describe("what was thrown", () => {
         throw new Error("no name")
       }
     })
-    assert.deepStrictEqual([new RangeError("secret"), "secret", undefined, hostile, nameless].map(thrownKind), [
-      "RangeError",
-      "string",
-      "undefined",
-      "unreadable",
-      "unreadable"
-    ])
+    assert.deepStrictEqual(
+      [new RangeError("secret"), "secret", undefined, hostile, nameless].map(thrownKind),
+      ["RangeError", "string", "undefined", "unreadable", "unreadable"]
+    )
   })
 
   it("by an observer is warned of once, though it cannot be read", () => {

@@ -1,11 +1,14 @@
 /**
- * Effects of the user in a fiber of their own: an interruption reaches that fiber, whenever it begins.
+ * Effects of the user in a fiber of their own: an interruption reaches that fiber, whenever it
+ * begins.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scheduler } from "effect"
 import { apart } from "../../../src/internal/userCode/apart.ts"
 
-/** A scheduler whose tasks are run by hand, and which lets each fiber begin in a task of its own. */
+/**
+ * A scheduler whose tasks are run by hand, and which lets each fiber begin in a task of its own.
+ */
 const byHand = () => {
   const tasks: Array<() => void> = []
   const begun = new WeakSet<object>()
@@ -41,7 +44,9 @@ describe("an effect apart", () => {
         () => Effect.never,
         () => Effect.sync(() => running--)
       )
-      const fiber = Effect.runFork(Effect.provideService(apart(effect), Scheduler.Scheduler, scheduler))
+      const fiber = Effect.runFork(
+        Effect.provideService(apart(effect), Scheduler.Scheduler, scheduler)
+      )
       const taken = run(at)
       fiber.interruptUnsafe()
       run(Infinity)

@@ -1,10 +1,16 @@
 /**
- * What user code in a fiber's context throws: the fiber goes on without it, and the process gets one warning.
+ * What user code in a fiber's context throws: the fiber goes on without it, and the process gets
+ * one warning.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Logger, Metric, Scheduler, Tracer } from "effect"
 import { apart } from "../../../src/internal/userCode/apart.ts"
-import { guardScheduler, shielded, traced, unshielded } from "../../../src/internal/userCode/shield.ts"
+import {
+  guardScheduler,
+  shielded,
+  traced,
+  unshielded
+} from "../../../src/internal/userCode/shield.ts"
 import { collected } from "../../support/uncaught.ts"
 
 const broken = (): never => {
@@ -16,7 +22,10 @@ describe("a shielded effect", () => {
     collected((reported) =>
       Effect.gen(function* () {
         const lines: Array<unknown> = []
-        const loggers = new Set([Logger.make(broken), Logger.make(({ message }) => void lines.push(message))])
+        const loggers = new Set([
+          Logger.make(broken),
+          Logger.make(({ message }) => void lines.push(message))
+        ])
         yield* Effect.repeat(shielded(Effect.logError("a line")), { times: 2 }).pipe(
           Effect.provideService(Logger.CurrentLoggers, loggers)
         )
@@ -34,7 +43,8 @@ describe("a shielded effect", () => {
       Effect.gen(function* () {
         const withoutSpans = Tracer.make({ span: broken })
         const atEnd = Tracer.make({
-          span: (options) => Object.assign(new Tracer.NativeSpan(options), { end: broken, attribute: broken })
+          span: (options) =>
+            Object.assign(new Tracer.NativeSpan(options), { end: broken, attribute: broken })
         })
         for (const tracer of [withoutSpans, atEnd]) {
           const result = yield* traced(Effect.succeed(1), "a span", { table: "t" }).pipe(
@@ -115,7 +125,11 @@ describe("a shielded effect", () => {
       const loggers = new Set([Logger.make(() => {})])
       const services = Effect.map(
         Effect.context<never>(),
-        (context) => [Context.get(context, Logger.CurrentLoggers), Context.get(context, Scheduler.Scheduler)] as const
+        (context) =>
+          [
+            Context.get(context, Logger.CurrentLoggers),
+            Context.get(context, Scheduler.Scheduler)
+          ] as const
       )
       const outside = yield* Effect.provideService(services, Logger.CurrentLoggers, loggers)
       const [inside, twice, back] = yield* Effect.all([
@@ -131,7 +145,10 @@ describe("a shielded effect", () => {
 })
 
 describe("a guarded scheduler", () => {
-  const throwing = (at: "make" | "schedule" | "yield", taken: Array<() => void> = []): Scheduler.Scheduler => ({
+  const throwing = (
+    at: "make" | "schedule" | "yield",
+    taken: Array<() => void> = []
+  ): Scheduler.Scheduler => ({
     executionMode: "async",
     shouldYield: () => (at === "yield" ? broken() : false),
     makeDispatcher: () =>

@@ -1,5 +1,6 @@
 /**
- * A second signal ends the wait of a scope that closes: in programs of `NodeRuntime.runMain`, as processes of their own.
+ * A second signal ends the wait of a scope that closes: in programs of `NodeRuntime.runMain`, as
+ * processes of their own.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
@@ -10,30 +11,34 @@ import * as A from "../../support/acceptance.ts"
 
 const program = fileURLToPath(new URL("../../support/signalledProgram.ts", import.meta.url))
 
-/** Runs the program and does at each line of it what `at` says; gives its lines, and how it ended. */
+/**
+ * Runs the program and does at each line of it what `at` says; gives its lines, and how it ended.
+ */
 const run = (at: (line: string, signal: (name: NodeJS.Signals) => void) => void) =>
-  Effect.callback<{ readonly lines: ReadonlyArray<string>; readonly code: number | null; readonly errors: string }>(
-    (resume) => {
-      const child = spawn(process.execPath, ["--conditions=effect-zerobus-source", program], {
-        stdio: ["ignore", "pipe", "pipe"]
-      })
-      const lines: Array<string> = []
-      let text = ""
-      let errors = ""
-      child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()))
-      child.stdout.on("data", (chunk: Buffer) => {
-        text += chunk.toString()
-        const whole = text.split("\n")
-        text = whole.pop()!
-        for (const line of whole) {
-          lines.push(line)
-          at(line, (name) => child.kill(name))
-        }
-      })
-      child.on("close", (code) => resume(Effect.succeed({ lines, code, errors })))
-      return Effect.sync(() => child.kill("SIGKILL"))
-    }
-  )
+  Effect.callback<{
+    readonly lines: ReadonlyArray<string>
+    readonly code: number | null
+    readonly errors: string
+  }>((resume) => {
+    const child = spawn(process.execPath, ["--conditions=effect-zerobus-source", program], {
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    const lines: Array<string> = []
+    let text = ""
+    let errors = ""
+    child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()))
+    child.stdout.on("data", (chunk: Buffer) => {
+      text += chunk.toString()
+      const whole = text.split("\n")
+      text = whole.pop()!
+      for (const line of whole) {
+        lines.push(line)
+        at(line, (name) => child.kill(name))
+      }
+    })
+    child.on("close", (code) => resume(Effect.succeed({ lines, code, errors })))
+    return Effect.sync(() => child.kill("SIGKILL"))
+  })
 
 describe("a second signal", () => {
   for (const [first, second] of [
@@ -67,7 +72,8 @@ describe("waiting for signals", () => {
       () => Effect.sync(() => process.off(name, listener))
     )
   }
-  const listeners = () => (["SIGINT", "SIGTERM"] as const).map((name) => process.listenerCount(name))
+  const listeners = () =>
+    (["SIGINT", "SIGTERM"] as const).map((name) => process.listenerCount(name))
 
   it.live("listens once for all who wait, and no longer than one of them does", () =>
     listening(
@@ -138,7 +144,9 @@ describe("waiting for signals", () => {
   it.live("does not listen for a signal that the program does not listen for", () =>
     Effect.gen(function* () {
       const before = listeners()
-      const kept = (["SIGINT", "SIGTERM"] as const).map((name) => [name, process.listeners(name)] as const)
+      const kept = (["SIGINT", "SIGTERM"] as const).map(
+        (name) => [name, process.listeners(name)] as const
+      )
       for (const [name] of kept) process.removeAllListeners(name)
       try {
         const waiting = yield* A.started(signalled(1, () => 0))

@@ -8,7 +8,8 @@ import { makeStreamChurn } from "../../../src/internal/userCode/streamChurn.ts"
 import * as A from "../../support/acceptance.ts"
 import { reporting, type Reports } from "../../support/reports.ts"
 
-const text = "100 streams to one table within a minute: keep a stream open and ingest many records over it"
+const text =
+  "100 streams to one table within a minute: keep a stream open and ingest many records over it"
 
 /** The tables that were warned about so far, in order. */
 const warned = (reports: Reports): ReadonlyArray<unknown> =>
@@ -24,8 +25,12 @@ const environment = (variables: Readonly<Record<string, string>>) =>
   Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env: variables }))
 
 /** A fresh counter that reads nothing from the environment, and what it logs. */
-const counting = (program: (note: (table: string) => Effect.Effect<void>, reports: Reports) => Effect.Effect<void>) =>
-  reporting((reports) => Effect.flatMap(makeStreamChurn, (note) => program(note, reports))).pipe(environment({}))
+const counting = (
+  program: (note: (table: string) => Effect.Effect<void>, reports: Reports) => Effect.Effect<void>
+) =>
+  reporting((reports) => Effect.flatMap(makeStreamChurn, (note) => program(note, reports))).pipe(
+    environment({})
+  )
 
 describe("streams opened one after another", () => {
   it.effect("are worth a warning from the hundredth within a minute on, and just one", () =>
@@ -42,25 +47,27 @@ describe("streams opened one after another", () => {
     )
   )
 
-  it.effect("count until the last millisecond of the minute that began with the first, and not after it", () =>
-    counting((note, reports) =>
-      Effect.gen(function* () {
-        yield* TestClock.adjust("10 seconds")
-        yield* note("late.b.c")
-        yield* note("early.b.c")
-        yield* TestClock.adjust(59_999)
-        yield* times(98, note("early.b.c"))
-        assert.deepStrictEqual(warned(reports), [])
-        yield* note("early.b.c")
-        assert.deepStrictEqual(warned(reports), ["early.b.c"])
-        yield* TestClock.adjust(1)
-        yield* times(99, note("late.b.c"))
-        assert.deepStrictEqual(warned(reports), ["early.b.c"])
-        // The new minute began with the first of these.
-        yield* note("late.b.c")
-        assert.deepStrictEqual(warned(reports), ["early.b.c", "late.b.c"])
-      })
-    )
+  it.effect(
+    "count until the last millisecond of the minute that began with the first, and not after it",
+    () =>
+      counting((note, reports) =>
+        Effect.gen(function* () {
+          yield* TestClock.adjust("10 seconds")
+          yield* note("late.b.c")
+          yield* note("early.b.c")
+          yield* TestClock.adjust(59_999)
+          yield* times(98, note("early.b.c"))
+          assert.deepStrictEqual(warned(reports), [])
+          yield* note("early.b.c")
+          assert.deepStrictEqual(warned(reports), ["early.b.c"])
+          yield* TestClock.adjust(1)
+          yield* times(99, note("late.b.c"))
+          assert.deepStrictEqual(warned(reports), ["early.b.c"])
+          // The new minute began with the first of these.
+          yield* note("late.b.c")
+          assert.deepStrictEqual(warned(reports), ["early.b.c", "late.b.c"])
+        })
+      )
   )
 
   it.effect("are warned about again in the next minute, once", () =>
@@ -90,7 +97,8 @@ describe("streams opened one after another", () => {
   it.effect("are counted per table", () =>
     counting((note, reports) =>
       Effect.gen(function* () {
-        for (let n = 0; n < 99; n++) for (const table of ["a.b.c", "a.b.d", "a.b.e"]) yield* note(table)
+        for (let n = 0; n < 99; n++)
+          for (const table of ["a.b.c", "a.b.d", "a.b.e"]) yield* note(table)
         assert.deepStrictEqual(warned(reports), [])
         yield* note("a.b.d")
         assert.deepStrictEqual(warned(reports), ["a.b.d"])

@@ -19,7 +19,9 @@ const logged = <A, E>(
   use: (tell: (event: ServerEvent) => void, lines: ReadonlyArray<Line>) => Effect.Effect<A, E>
 ) => {
   const lines: Array<Line> = []
-  const logger = Logger.make<unknown, void>(({ logLevel, message }) => void lines.push({ level: logLevel, message }))
+  const logger = Logger.make<unknown, void>(
+    ({ logLevel, message }) => void lines.push({ level: logLevel, message })
+  )
   return Effect.gen(function* () {
     const tell = yield* makeRequestLog(yield* timersOfProgram)
     return yield* use(tell, lines)
@@ -64,7 +66,10 @@ describe("the request log", () => {
           },
           {
             level: "Warn",
-            message: ["Stream refused", { table: "(not named)", end: "INVALID_ARGUMENT", message: status.message }]
+            message: [
+              "Stream refused",
+              { table: "(not named)", end: "INVALID_ARGUMENT", message: status.message }
+            ]
           },
           { level: "Info", message: ["Token minted", { client: "me", table: "a.b.c" }] },
           { level: "Info", message: ["Token minted", { client: "me", scope: "all-apis" }] },

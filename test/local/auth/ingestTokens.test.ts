@@ -13,7 +13,9 @@ const table = "main.default.orders"
 const bearer = (claims: Partial<Parameters<typeof mint.mint>[0]> = {}, by = mint) =>
   `Bearer ${by.mint({ clientId: "app", table, expiresAt: 1000, ...claims })}`
 
-const authority = (grants?: ReadonlyArray<{ on: string; privileges: ReadonlyArray<Privilege> }>): Authority => ({
+const authority = (
+  grants?: ReadonlyArray<{ on: string; privileges: ReadonlyArray<Privilege> }>
+): Authority => ({
   mint,
   principals: makePrincipals([{ clientId: "app", clientSecret: Redacted.make("secret"), grants }])
 })
@@ -27,7 +29,9 @@ describe("a token", () => {
 
   it("is refused when it is none, foreign, changed, of the catalog or of another table", () => {
     const [body, signature] = bearer().slice("Bearer ".length).split(".")
-    const forged = Buffer.from(JSON.stringify({ sub: "app", exp: 9e15, table })).toString("base64url")
+    const forged = Buffer.from(JSON.stringify({ sub: "app", exp: 9e15, table })).toString(
+      "base64url"
+    )
     for (const [authorization, why] of [
       [undefined, /missing/],
       ["Basic YTpi", /no bearer token/],
@@ -49,10 +53,17 @@ describe("a token", () => {
 describe("a principal", () => {
   it("needs four privileges, each on the table or on what is above it", () => {
     const all: ReadonlyArray<Privilege> = ["USE CATALOG", "USE SCHEMA", "SELECT", "MODIFY"]
-    assert.isUndefined(refuseIngest(authority([{ on: "MAIN", privileges: all }]), bearer(), table, 0))
+    assert.isUndefined(
+      refuseIngest(authority([{ on: "MAIN", privileges: all }]), bearer(), table, 0)
+    )
     for (const lacking of all) {
       const some = all.filter((privilege) => privilege !== lacking)
-      const refused = refuseIngest(authority([{ on: "main", privileges: some }]), bearer(), table, 0)
+      const refused = refuseIngest(
+        authority([{ on: "main", privileges: some }]),
+        bearer(),
+        table,
+        0
+      )
       assert.deepStrictEqual(refused, {
         _tag: "PermissionDenied",
         message: `The principal lacks ${lacking} for ${table}`

@@ -1,11 +1,15 @@
 /**
- * Messages decoded in another thread against the same messages decoded here, and the end of threads.
+ * Messages decoded in another thread against the same messages decoded here, and the end of
+ * threads.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import type { Worker } from "node:worker_threads"
 import type { TableDefinition } from "../../../src/internal/columns/columnType.ts"
-import { parseDescriptorProto, toDescriptorProto } from "../../../src/internal/protobuf/descriptor.ts"
+import {
+  parseDescriptorProto,
+  toDescriptorProto
+} from "../../../src/internal/protobuf/descriptor.ts"
 import type { LogFormat } from "../../../src/local/log/logFrames.ts"
 import { type LeafChunk, markOf, rollBack } from "../../../src/local/parquet/columnBuffer.ts"
 import { columnTree, makeLeaves } from "../../../src/local/parquet/columnTree.ts"
@@ -22,7 +26,8 @@ import { protobufType, record } from "../../support/randomRecords.ts"
 import { randomTable, seeded, storable } from "../../support/randomTables.ts"
 import { json, table } from "../../support/storedTables.ts"
 
-const get = <A>(result: Result.Result<A, string>): A => Result.getOrThrowWith(result, (why) => new Error(why))
+const get = <A>(result: Result.Result<A, string>): A =>
+  Result.getOrThrowWith(result, (why) => new Error(why))
 
 const contentOf = (chunks: ReadonlyArray<LeafChunk>) =>
   chunks.map(({ definitions, entries, repetitions, size, values }) => ({
@@ -33,7 +38,11 @@ const contentOf = (chunks: ReadonlyArray<LeafChunk>) =>
   }))
 
 /** What decoding the messages one record after another gives. */
-const expected = ({ columns }: TableDefinition, format: LogFormat, messages: ReadonlyArray<MessageRecords>) => {
+const expected = (
+  { columns }: TableDefinition,
+  format: LogFormat,
+  messages: ReadonlyArray<MessageRecords>
+) => {
   const tree = columnTree(columns)
   const leaves = makeLeaves(tree)
   const decode = makeDecoder(tree, format, leaves)
@@ -99,7 +108,8 @@ const decoded = (
 ) =>
   // The rows are copied at once: the thread reuses their memory.
   new Promise<
-    DecodeResult | { readonly content: ReturnType<typeof contentOf>; readonly refused: DecodedBlock["refused"] }
+    | DecodeResult
+    | { readonly content: ReturnType<typeof contentOf>; readonly refused: DecodedBlock["refused"] }
   >((resolve) =>
     thread.decode(target, messages, (result) =>
       resolve(
@@ -110,7 +120,10 @@ const decoded = (
     )
   )
 
-const plain = { columns: table("main.default.t(id BIGINT, word STRING)").columns, format: { _tag: "Json" } } as const
+const plain = {
+  columns: table("main.default.t(id BIGINT, word STRING)").columns,
+  format: { _tag: "Json" }
+} as const
 
 describe("blocks of messages", () => {
   for (let seed = 1; seed <= 40; seed++) {
@@ -134,7 +147,10 @@ describe("the decode thread", () => {
   it.live("gives the rows of random tables, block after block and target after target", () =>
     closed(async (thread) => {
       const cases = Array.from({ length: 10 }, (_, seed) => messagesOf(seed + 1, seed % 3 === 0))
-      const targets = cases.map(({ definition, format }) => ({ columns: definition.columns, format }))
+      const targets = cases.map(({ definition, format }) => ({
+        columns: definition.columns,
+        format
+      }))
       for (let round = 0; round < 3; round++) {
         const results = await Promise.all(
           cases.map(({ messages }, index) => decoded(thread, targets[index]!, messages))
@@ -151,13 +167,18 @@ describe("the decode thread", () => {
   it.live("takes memory back only when its rows were copied: large blocks keep their rows", () =>
     closed(async (thread) => {
       const message = (letter: string) =>
-        [Array.from({ length: 2000 }, (_, id) => json({ id, word: letter.repeat(200) }))].map((records) => {
-          const bytes = Buffer.concat(records)
-          let at = 0
-          return records.map(({ length }) => bytes.subarray(at, (at += length)))
-        })
-      const results = await Promise.all(["a", "b", "c", "d"].map((letter) => decoded(thread, plain, message(letter))))
-      const wanted = (letter: string) => expected({ name: "t", columns: plain.columns }, plain.format, message(letter))
+        [Array.from({ length: 2000 }, (_, id) => json({ id, word: letter.repeat(200) }))].map(
+          (records) => {
+            const bytes = Buffer.concat(records)
+            let at = 0
+            return records.map(({ length }) => bytes.subarray(at, (at += length)))
+          }
+        )
+      const results = await Promise.all(
+        ["a", "b", "c", "d"].map((letter) => decoded(thread, plain, message(letter)))
+      )
+      const wanted = (letter: string) =>
+        expected({ name: "t", columns: plain.columns }, plain.format, message(letter))
       for (const [index, letter] of ["a", "b", "c", "d"].entries()) {
         assert.deepStrictEqual(results[index], wanted(letter))
       }
@@ -170,7 +191,10 @@ describe("the decode thread", () => {
       async (thread) => {
         const messages = [[json({ id: 1, word: "a" })]]
         const first = await decoded(thread, plain, messages)
-        const lost = Promise.all([decoded(thread, plain, messages), decoded(thread, plain, messages)])
+        const lost = Promise.all([
+          decoded(thread, plain, messages),
+          decoded(thread, plain, messages)
+        ])
         workers[0]!.emit("error", new Error("planted"))
         for (const result of await lost) {
           assert.instanceOf(result, Error)

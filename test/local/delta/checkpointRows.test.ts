@@ -21,7 +21,10 @@ const randomState = (seed: number): Snapshot => {
   const number = () => Math.floor(random() * 2 ** 45) - 2 ** 44
   const map = () =>
     Object.fromEntries(
-      Array.from({ length: Math.floor(random() * 3) }, (_, n) => [`k${n} "ž🐎`, random() < 0.3 ? null : `v${n}`])
+      Array.from({ length: Math.floor(random() * 3) }, (_, n) => [
+        `k${n} "ž🐎`,
+        random() < 0.3 ? null : `v${n}`
+      ])
     )
   const vector = () => ({
     storageType: "u",
@@ -38,7 +41,14 @@ const randomState = (seed: number): Snapshot => {
   })
   const snapshot = emptySnapshot()
   const apply = (action: Record<string, unknown>) => applyAction(snapshot, action)
-  apply({ protocol: { minReaderVersion: 3, minWriterVersion: 7, readerFeatures: [], writerFeatures: ["a", "b"] } })
+  apply({
+    protocol: {
+      minReaderVersion: 3,
+      minWriterVersion: 7,
+      readerFeatures: [],
+      writerFeatures: ["a", "b"]
+    }
+  })
   apply({
     metaData: {
       id: "t",
@@ -58,8 +68,10 @@ const randomState = (seed: number): Snapshot => {
         ...defined({ stats: maybe('{"numRecords":3}') })
       }
       apply({ add })
-    } else if (kind < 0.8) apply({ remove: { ...file(n), deletionTimestamp: 10 ** 12 + n, dataChange: false } })
-    else if (kind < 0.9) apply({ txn: { appId: `a${n}`, version: n, ...defined({ lastUpdated: maybe(number()) }) } })
+    } else if (kind < 0.8)
+      apply({ remove: { ...file(n), deletionTimestamp: 10 ** 12 + n, dataChange: false } })
+    else if (kind < 0.9)
+      apply({ txn: { appId: `a${n}`, version: n, ...defined({ lastUpdated: maybe(number()) }) } })
     else apply({ domainMetadata: { domain: `d${n}`, configuration: "", removed: false } })
   }
   snapshot.version = 7
@@ -79,13 +91,21 @@ it.live("a checkpoint holds what was put in, read by our own way and by the libr
         const state = randomState(seed)
         await writeCheckpoint(folder, state, "owner")
         const name = `${"7".padStart(20, "0")}.checkpoint.parquet`
-        assert.deepStrictEqual(held(await readCheckpoint(folder, [name], 7)), held(state), `seed ${seed}`)
+        assert.deepStrictEqual(
+          held(await readCheckpoint(folder, [name], 7)),
+          held(state),
+          `seed ${seed}`
+        )
         // Another writer's name in the footer sends the file the library's way.
         const bytes = await Fs.readFile(Path.join(folder, name))
         const at = bytes.lastIndexOf("effect-zerobus")
         bytes.write("someone-else-1", at)
         await Fs.writeFile(Path.join(folder, name), bytes)
-        assert.deepStrictEqual(held(await readCheckpoint(folder, [name], 7)), held(state), `seed ${seed}, foreign`)
+        assert.deepStrictEqual(
+          held(await readCheckpoint(folder, [name], 7)),
+          held(state),
+          `seed ${seed}, foreign`
+        )
       }
     })
   )

@@ -1,6 +1,7 @@
 /**
- * Tables with deletion vectors that Spark made (`test/fixtures/foreignTables`), read by the store and by `zerobus query`; the
- * same vectors in the log itself and under an absolute path; and vectors that are damaged.
+ * Tables with deletion vectors that Spark made (`test/fixtures/foreignTables`), read by the store
+ * and by `zerobus query`; the same vectors in the log itself and under an absolute path; and
+ * vectors that are damaged.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -9,7 +10,11 @@ import * as Path from "node:path"
 import { pathToFileURL } from "node:url"
 import { crc32 } from "node:zlib"
 import { loadDuckdb, runQuery } from "../../../src/cli/deltaQuery.ts"
-import { type Add, applyAction, type DeletionVector } from "../../../src/local/delta/deltaActions.ts"
+import {
+  type Add,
+  applyAction,
+  type DeletionVector
+} from "../../../src/local/delta/deltaActions.ts"
 import { compactIfDue } from "../../../src/local/upkeep/compaction.ts"
 import { openLog } from "../../../src/local/delta/deltaLog.ts"
 import { readLiveTable } from "../../../src/local/delta/liveFiles.ts"
@@ -40,7 +45,13 @@ const rowsOf = (location: string, definition: typeof deleted) =>
 const ask = (location: string, { columns, name }: typeof deleted, sql: string) =>
   Effect.tryPromise({
     try: async () =>
-      (await runQuery((await loadDuckdb())!, [{ name, columns, live: (await readLiveTable(location))! }], sql)).rows,
+      (
+        await runQuery(
+          (await loadDuckdb())!,
+          [{ name, columns, live: (await readLiveTable(location))! }],
+          sql
+        )
+      ).rows,
     catch: (error) => error as StorageFailure
   })
 
@@ -60,7 +71,8 @@ const withVector = (location: string, { deletionVector, ...add }: Add, vector: D
 /** What `make.py` left of the rows of `deleted`. */
 const kept = [
   ...Array.from({ length: 200_000 }, (_, id) => id).filter(
-    (id) => (id < 70_000 ? id % 2 === 1 : id >= 130_000) && ![150_000, 150_002, 199_999].includes(id)
+    (id) =>
+      (id < 70_000 ? id % 2 === 1 : id >= 130_000) && ![150_000, 150_002, 199_999].includes(id)
   ),
   500_001
 ]
@@ -68,7 +80,8 @@ const sum = kept.reduce((total, id) => total + id, 0)
 const totals = "SELECT count(*), sum(id), min(id), max(id) FROM main.spark.deleted"
 const expected = [[String(kept.length), String(sum), "1", "500001"]]
 
-const digits = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
+const digits =
+  "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
 
 /** Z85, after its specification. */
 const z85 = (bytes: Buffer): string => {
@@ -89,7 +102,9 @@ const z85 = (bytes: Buffer): string => {
 const vectorPath = (location: string) =>
   Effect.promise(async () => {
     const names = (await Fs.readdir(location)).filter((name) => name.startsWith("deletion_vector_"))
-    const sizes = await Promise.all(names.map(async (name) => (await Fs.stat(Path.join(location, name))).size))
+    const sizes = await Promise.all(
+      names.map(async (name) => (await Fs.stat(Path.join(location, name))).size)
+    )
     return Path.join(location, names[sizes.indexOf(Math.max(...sizes))]!)
   })
 
@@ -117,7 +132,9 @@ describe("deletion vectors of Spark", () => {
       const sql = "SELECT id || ' ' || day FROM main.spark.prefixed ORDER BY id"
       assert.deepStrictEqual((yield* ask(location, prefixed, sql)).flat(), all)
       assert.isTrue(
-        (yield* entries(location)).every(({ deletionVector }) => deletionVector!.pathOrInlineDv.length > 20)
+        (yield* entries(location)).every(
+          ({ deletionVector }) => deletionVector!.pathOrInlineDv.length > 20
+        )
       )
     })
   )
@@ -133,7 +150,10 @@ describe("deletion vectors of Spark", () => {
             const bytes = await Fs.readFile(Path.join(location, name))
             const size = vector.sizeInBytes
             if (bytes.length > size + 4 && bytes.readInt32BE(vector.offset!) === size) {
-              return { path: Path.join(location, name), bytes: bytes.subarray(vector.offset! + 4).subarray(0, size) }
+              return {
+                path: Path.join(location, name),
+                bytes: bytes.subarray(vector.offset! + 4).subarray(0, size)
+              }
             }
           }
           throw new Error("no such vector")
@@ -144,14 +164,19 @@ describe("deletion vectors of Spark", () => {
           location,
           add,
           large
-            ? { ...rest, offset: offset!, storageType: "p", pathOrInlineDv: pathToFileURL(file.path).href }
+            ? {
+                ...rest,
+                offset: offset!,
+                storageType: "p",
+                pathOrInlineDv: pathToFileURL(file.path).href
+              }
             : { ...rest, storageType: "i", pathOrInlineDv: z85(file.bytes) }
         )
       }
-      assert.deepStrictEqual((yield* entries(location)).map((add) => add.deletionVector!.storageType).sort(), [
-        "i",
-        "p"
-      ])
+      assert.deepStrictEqual(
+        (yield* entries(location)).map((add) => add.deletionVector!.storageType).sort(),
+        ["i", "p"]
+      )
       assert.lengthOf(yield* rowsOf(location, deleted), kept.length)
       assert.deepStrictEqual(yield* ask(location, deleted, totals), expected)
     })
@@ -161,9 +186,12 @@ describe("deletion vectors of Spark", () => {
     Effect.gen(function* () {
       const location = yield* copyOf("prefixed")
       const log = (yield* Effect.promise(() => openLog(location)))!
-      const withVectors = [...log.snapshot.files.values()].filter((add) => add.deletionVector !== undefined)
+      const withVectors = [...log.snapshot.files.values()].filter(
+        (add) => add.deletionVector !== undefined
+      )
       assert.isAbove(withVectors.length, 0)
-      // Only the vectors keep them out: they have names of our own files, which a merge would read and not find.
+      // Only the vectors keep them out: they have names of our own files, which a merge would read
+      // and not find.
       for (const remove of log.snapshot.files.values()) applyAction(log.snapshot, { remove })
       for (const add of withVectors) {
         for (const name of ["a", "b"])
@@ -177,10 +205,19 @@ describe("deletion vectors of Spark", () => {
 })
 
 const damages: ReadonlyArray<
-  readonly [what: string, damage: (file: Buffer) => Buffer | undefined, why: RegExp, vector?: Partial<DeletionVector>]
+  readonly [
+    what: string,
+    damage: (file: Buffer) => Buffer | undefined,
+    why: RegExp,
+    vector?: Partial<DeletionVector>
+  ]
 > = [
   ["its file is gone", () => undefined, /ENOENT/],
-  ["a bit of it is wrong", (file) => file.fill(file[5000]! ^ 1, 5000, 5001), /its checksum does not fit/],
+  [
+    "a bit of it is wrong",
+    (file) => file.fill(file[5000]! ^ 1, 5000, 5001),
+    /its checksum does not fit/
+  ],
   ["its file is cut off", (file) => file.subarray(0, -1), /ends before the vector does/],
   ["its file is empty", () => Buffer.alloc(0), /ends before the vector does/],
   ["its file has another version", (file) => file.fill(2, 0, 1), /it has the version 2/],
@@ -195,12 +232,37 @@ const damages: ReadonlyArray<
     /no array of Roaring bitmaps/
   ],
   ["the log says another size", (file) => file, /another size/, { sizeInBytes: 16_440 }],
-  ["the log says another number of rows", (file) => file, /it has 95003 rows, and the log says 7/, { cardinality: 7 }],
-  ["the log says a size that no vector has", (file) => file, /no vector of 200000 rows has/, { sizeInBytes: 2 ** 40 }],
-  ["the log says no size", (file) => file, /no vector of 200000 rows has undefined bytes/, { sizeInBytes: undefined! }],
+  [
+    "the log says another number of rows",
+    (file) => file,
+    /it has 95003 rows, and the log says 7/,
+    { cardinality: 7 }
+  ],
+  [
+    "the log says a size that no vector has",
+    (file) => file,
+    /no vector of 200000 rows has/,
+    { sizeInBytes: 2 ** 40 }
+  ],
+  [
+    "the log says no size",
+    (file) => file,
+    /no vector of 200000 rows has undefined bytes/,
+    { sizeInBytes: undefined! }
+  ],
   ["the log says a place behind the file", (file) => file, /ends before/, { offset: 1_000_000 }],
-  ["it has a way of storing that is unknown", (file) => file, /storage type "x" is unknown/, { storageType: "x" }],
-  ["its path is no path", (file) => file, /sign that is no digit/, { pathOrInlineDv: "~".repeat(20) }],
+  [
+    "it has a way of storing that is unknown",
+    (file) => file,
+    /storage type "x" is unknown/,
+    { storageType: "x" }
+  ],
+  [
+    "its path is no path",
+    (file) => file,
+    /sign that is no digit/,
+    { pathOrInlineDv: "~".repeat(20) }
+  ],
   [
     "its path leads out",
     (file) => file,
@@ -215,12 +277,15 @@ describe("a deletion vector that cannot be used is refused, with the names of bo
       Effect.gen(function* () {
         const location = yield* copyOf("deleted")
         const path = yield* vectorPath(location)
-        const [add] = (yield* entries(location)).filter(({ deletionVector }) => deletionVector!.cardinality > 1)
+        const [add] = (yield* entries(location)).filter(
+          ({ deletionVector }) => deletionVector!.cardinality > 1
+        )
         yield* Effect.promise(async () => {
           const file = damage(await Fs.readFile(path))
           await (file === undefined ? Fs.rm(path) : Fs.writeFile(path, file))
         })
-        if (change !== undefined) yield* withVector(location, add!, { ...add!.deletionVector!, ...change })
+        if (change !== undefined)
+          yield* withVector(location, add!, { ...add!.deletionVector!, ...change })
         const ofQuery = yield* Effect.flip(ask(location, deleted, totals))
         for (const failure of [ofQuery, yield* Effect.flip(rowsOf(location, deleted))]) {
           assert.instanceOf(failure, StorageFailure)

@@ -1,6 +1,7 @@
 /**
- * State that other writers leave in a Delta log: deletion vectors, row ids, domains, unknown actions, and
- * checkpoints in every form. A checkpoint of ours carries all of it, or none is written.
+ * State that other writers leave in a Delta log: deletion vectors, row ids, domains, unknown
+ * actions, and checkpoints in every form. A checkpoint of ours carries all of it, or none is
+ * written.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -19,7 +20,10 @@ const metaData = {
   partitionColumns: [],
   configuration: {}
 }
-const first: ReadonlyArray<Action> = [{ protocol: { minReaderVersion: 1, minWriterVersion: 2 } }, { metaData }]
+const first: ReadonlyArray<Action> = [
+  { protocol: { minReaderVersion: 1, minWriterVersion: 2 } },
+  { metaData }
+]
 const file = (path: string) => ({
   path,
   partitionValues: {},
@@ -49,7 +53,8 @@ const commit = async (log: DeltaLog, ...actions: ReadonlyArray<object>) =>
 
 /** The log without the commits up to its newest checkpoint, as after a clean-up. */
 const fromCheckpoint = async (location: string, version: number): Promise<DeltaLog> => {
-  for (let each = 0; each < version; each++) await Fs.rm(Path.join(logFolder(location), `${versionName(each)}.json`))
+  for (let each = 0; each < version; each++)
+    await Fs.rm(Path.join(logFolder(location), `${versionName(each)}.json`))
   return (await openLog(location))!
 }
 
@@ -58,7 +63,11 @@ describe("a file with deleted rows", () => {
     withLog(async (log, location) => {
       await commit(log, { add: file("a") })
       const deleted = { ...file("a"), deletionVector: vector("x") }
-      await commit(log, { add: deleted }, { remove: { path: "a", deletionTimestamp: 5, dataChange: true } })
+      await commit(
+        log,
+        { add: deleted },
+        { remove: { path: "a", deletionTimestamp: 5, dataChange: true } }
+      )
       assert.deepStrictEqual([...log.snapshot.files.keys()], [fileKey(deleted)])
       assert.strictEqual(rowsOf(deleted), 5)
       await log.checkpoint(10)
@@ -73,7 +82,11 @@ describe("a field that is null", () => {
   it.live("is absent: a file without deleted rows is removed, counted and listed as such", () =>
     withLog(async (log, location) => {
       const none = { deletionVector: null, tags: null, baseRowId: null }
-      await commit(log, { add: { ...file("a"), ...none } }, { add: { ...file("b"), ...none, stats: null } })
+      await commit(
+        log,
+        { add: { ...file("a"), ...none } },
+        { add: { ...file("b"), ...none, stats: null } }
+      )
       assert.deepStrictEqual([...log.snapshot.files.values()][0], file("a"))
       assert.strictEqual(sizeOf(log.snapshot).rows, 10)
       const live = (await readLiveTable(location))!.live
@@ -92,7 +105,9 @@ describe("a field that is null", () => {
     withLog(async (log) => {
       const { offset: _, ...inline } = vector("x")
       await commit(log, { add: { ...file("a"), deletionVector: { ...inline, offset: null } } })
-      await commit(log, { remove: { path: "a", deletionTimestamp: 5, dataChange: true, deletionVector: inline } })
+      await commit(log, {
+        remove: { path: "a", deletionTimestamp: 5, dataChange: true, deletionVector: inline }
+      })
       assert.strictEqual(log.snapshot.files.size, 0)
     })
   )
@@ -106,7 +121,9 @@ describe("a field that is null", () => {
 
   it.live("is absent in the table's metadata", () =>
     withLog(async (log) => {
-      await commit(log, { metaData: { ...metaData, name: null, description: null, createdTime: null } })
+      await commit(log, {
+        metaData: { ...metaData, name: null, description: null, createdTime: null }
+      })
       assert.deepStrictEqual(log.snapshot.metadata, metaData)
     })
   )
@@ -122,7 +139,11 @@ describe("a checkpoint of ours", () => {
         defaultRowCommitVersion: 2,
         clusteringProvider: "liquid"
       }
-      const domain = { domain: "delta.clustering", configuration: '{"clusteringColumns":[]}', removed: false }
+      const domain = {
+        domain: "delta.clustering",
+        configuration: '{"clusteringColumns":[]}',
+        removed: false
+      }
       await commit(log, { add }, { domainMetadata: domain })
       await log.checkpoint(10)
       const again = await fromCheckpoint(location, log.snapshot.version)
@@ -134,7 +155,10 @@ describe("a checkpoint of ours", () => {
   for (const [what, action] of [
     ["an unknown action", { timeMachine: { on: true } }],
     ["an unknown field of a file", { add: { ...file("b"), shape: "round" } }],
-    ["an unknown field of a deletion vector", { add: { ...file("b"), deletionVector: { ...vector("x"), hue: 1 } } }]
+    [
+      "an unknown field of a deletion vector",
+      { add: { ...file("b"), deletionVector: { ...vector("x"), hue: 1 } } }
+    ]
   ] as const) {
     it.live(`is not written over ${what}`, () =>
       withLog(async (log, location) => {
@@ -154,7 +178,9 @@ describe("a checkpoint of ours", () => {
 
   it.live("is not written where the table wants v2 checkpoints", () =>
     withLog(async (log) => {
-      await commit(log, { metaData: { ...metaData, configuration: { "delta.checkpointPolicy": "v2" } } })
+      await commit(log, {
+        metaData: { ...metaData, configuration: { "delta.checkpointPolicy": "v2" } }
+      })
       for (let n = 0; n < 25; n++) await commit(log, { add: file(`a${n}`) })
       assert.isFalse(await log.checkpointIfDue(10))
     })
@@ -172,7 +198,10 @@ describe("a table whose commits are gone", () => {
         { add: { ...file("b"), dataChange: false } }
       ]
       const name = `${versionName(1)}.checkpoint.80a083e8-7026-4e79-81be-64bd76c43a11.json`
-      await Fs.writeFile(Path.join(logFolder(location), name), lines.map((line) => JSON.stringify(line)).join("\n"))
+      await Fs.writeFile(
+        Path.join(logFolder(location), name),
+        lines.map((line) => JSON.stringify(line)).join("\n")
+      )
       await Fs.rm(Path.join(logFolder(location), `${versionName(0)}.json`))
       await Fs.rm(Path.join(logFolder(location), `${versionName(1)}.json`))
       const again = (await openLog(location))!
@@ -183,31 +212,36 @@ describe("a table whose commits are gone", () => {
     })
   )
 
-  it.live("opens from the sidecars and from all parts of a checkpoint, never from some of them", () =>
-    withLog(async (log, location) => {
-      await commit(log, { add: file("a") }, { add: file("b") })
-      await log.checkpoint(10)
-      const folder = logFolder(location)
-      const whole = Path.join(folder, `${versionName(1)}.checkpoint.parquet`)
-      // The file as a sidecar of a v2 checkpoint.
-      await Fs.mkdir(Path.join(folder, "_sidecars"))
-      await Fs.copyFile(whole, Path.join(folder, "_sidecars", "part.parquet"))
-      const sidecar = { path: "part.parquet", sizeInBytes: 1, modificationTime: 1 }
-      const lines = [{ checkpointMetadata: { version: 1 } }, ...first, { sidecar }]
-      const v2 = Path.join(folder, `${versionName(1)}.checkpoint.80a083e8-7026-4e79-81be-64bd76c43a11.json`)
-      await Fs.writeFile(v2, lines.map((line) => JSON.stringify(line)).join("\n"))
-      const parts = ["0000000001.0000000002", "0000000002.0000000002"].map((part) =>
-        Path.join(folder, `${versionName(1)}.checkpoint.${part}.parquet`)
-      )
-      await Fs.rename(whole, parts[0]!)
-      const fromV2 = await fromCheckpoint(location, 1)
-      assert.deepStrictEqual([...fromV2.snapshot.files.keys()], ["a", "b"])
-      await Fs.rm(v2)
-      await Fs.rm(Path.join(folder, `${versionName(1)}.json`))
-      assert.isUndefined(await openLog(location), "one part of two is no checkpoint")
-      await Fs.copyFile(parts[0]!, parts[1]!)
-      assert.deepStrictEqual([...(await openLog(location))!.snapshot.files.keys()], ["a", "b"])
-    })
+  it.live(
+    "opens from the sidecars and from all parts of a checkpoint, never from some of them",
+    () =>
+      withLog(async (log, location) => {
+        await commit(log, { add: file("a") }, { add: file("b") })
+        await log.checkpoint(10)
+        const folder = logFolder(location)
+        const whole = Path.join(folder, `${versionName(1)}.checkpoint.parquet`)
+        // The file as a sidecar of a v2 checkpoint.
+        await Fs.mkdir(Path.join(folder, "_sidecars"))
+        await Fs.copyFile(whole, Path.join(folder, "_sidecars", "part.parquet"))
+        const sidecar = { path: "part.parquet", sizeInBytes: 1, modificationTime: 1 }
+        const lines = [{ checkpointMetadata: { version: 1 } }, ...first, { sidecar }]
+        const v2 = Path.join(
+          folder,
+          `${versionName(1)}.checkpoint.80a083e8-7026-4e79-81be-64bd76c43a11.json`
+        )
+        await Fs.writeFile(v2, lines.map((line) => JSON.stringify(line)).join("\n"))
+        const parts = ["0000000001.0000000002", "0000000002.0000000002"].map((part) =>
+          Path.join(folder, `${versionName(1)}.checkpoint.${part}.parquet`)
+        )
+        await Fs.rename(whole, parts[0]!)
+        const fromV2 = await fromCheckpoint(location, 1)
+        assert.deepStrictEqual([...fromV2.snapshot.files.keys()], ["a", "b"])
+        await Fs.rm(v2)
+        await Fs.rm(Path.join(folder, `${versionName(1)}.json`))
+        assert.isUndefined(await openLog(location), "one part of two is no checkpoint")
+        await Fs.copyFile(parts[0]!, parts[1]!)
+        assert.deepStrictEqual([...(await openLog(location))!.snapshot.files.keys()], ["a", "b"])
+      })
   )
 })
 

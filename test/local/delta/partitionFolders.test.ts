@@ -1,4 +1,7 @@
-/** Folder names of partitions: `column=value` only where a program without the log reads the true value from it. */
+/**
+ * Folder names of partitions: `column=value` only where a program without the log reads the true
+ * value from it.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { partitionFolders } from "../../../src/local/delta/partitions.ts"
 import { pick, seeded } from "../../support/randomTables.ts"
@@ -7,7 +10,9 @@ import { pick, seeded } from "../../support/randomTables.ts"
 const bySpark = (folder: string): string =>
   folder
     .slice(folder.indexOf("=") + 1)
-    .replace(/%([0-9A-F]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)))
+    .replace(/%([0-9A-F]{2})/g, (_, digits: string) =>
+      String.fromCharCode(Number.parseInt(digits, 16))
+    )
 /** As pyarrow and DuckDB take it: the bytes of a URL. */
 const byUrl = (folder: string): string => decodeURIComponent(folder.slice(folder.indexOf("=") + 1))
 
@@ -28,14 +33,20 @@ describe("partition folders", () => {
       assert.strictEqual(bySpark(folder), value)
       assert.strictEqual(byUrl(folder), value)
     }
-    assert.deepStrictEqual(partitionFolders(["a", "b"], ["x", null]), ["a=x", "b=__HIVE_DEFAULT_PARTITION__"])
+    assert.deepStrictEqual(partitionFolders(["a", "b"], ["x", null]), [
+      "a=x",
+      "b=__HIVE_DEFAULT_PARTITION__"
+    ])
   })
 
   it("tell no value where it does not fit, or looks like NULL", () => {
     const long = partitionFolders(["word"], ["x".repeat(300)])
     assert.match(long.join("/"), /^partition-[0-9a-f]{32}$/)
     assert.notDeepEqual(partitionFolders(["word"], ["y".repeat(300)]), long)
-    assert.match(partitionFolders(["word"], ["__HIVE_DEFAULT_PARTITION__"]).join("/"), /^partition-/)
+    assert.match(
+      partitionFolders(["word"], ["__HIVE_DEFAULT_PARTITION__"]).join("/"),
+      /^partition-/
+    )
     assert.match(
       partitionFolders(["a", "b", "c"], ["я".repeat(40), "ю".repeat(40), "э".repeat(40)]).join("/"),
       /^partition-/
@@ -55,10 +66,13 @@ describe("partition folders", () => {
         () => Array.from({ length: random() * 60 }, () => pick(random, signs)).join("") || null
       )
       const folders = partitionFolders(columns, values)
-      for (const folder of folders) assert.isFalse(folder.includes("/") || folder.includes("\u0000"), folder)
+      for (const folder of folders)
+        assert.isFalse(folder.includes("/") || folder.includes("\u0000"), folder)
       assert.isAtMost(Buffer.byteLength(folders.join("/")), 240)
       if (folders.length === 1 && folders[0]!.startsWith("partition-")) continue
-      folders.forEach((folder, n) => values[n] !== null && assert.strictEqual(bySpark(folder), values[n]))
+      folders.forEach(
+        (folder, n) => values[n] !== null && assert.strictEqual(bySpark(folder), values[n])
+      )
     }
   })
 })

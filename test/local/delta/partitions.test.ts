@@ -13,7 +13,11 @@ it.live("rows of a partitioned table read back unchanged, file by file", () =>
     const definition =
       table(`a.b.parts(word STRING, flag BOOLEAN, tags ARRAY<STRING>, n INT NOT NULL, p STRUCT<x: INT, l: ARRAY<STRUCT<y: STRING>>>,
       day DATE, at TIMESTAMP, price DECIMAL(20,2), big BIGINT) PARTITIONED BY (word, flag, day, at, price, big)`)
-    const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: true })
+    const store = yield* makeDurableTableStore({
+      ...byHand,
+      folder: yield* temporaryFolder,
+      worker: true
+    })
     const { location } = yield* store.create(definition)
     const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
     const random = seeded(5)
@@ -30,7 +34,9 @@ it.live("rows of a partitioned table read back unchanged, file by file", () =>
       expected.push({ ...row, word: word === "" ? null : word, n })
     }
     yield* store.flush()
-    const rows = [...(yield* store.rows(definition.name))].sort((a, b) => Number(a["n"]) - Number(b["n"]))
+    const rows = [...(yield* store.rows(definition.name))].sort(
+      (a, b) => Number(a["n"]) - Number(b["n"])
+    )
     assert.deepStrictEqual(rows, expected)
     assert.deepStrictEqual(
       (yield* Effect.promise(() => Fs.readdir(location))).filter(

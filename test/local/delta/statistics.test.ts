@@ -1,4 +1,7 @@
-/** Statistics of data files: a bound too narrow would make readers skip rows, so every value is held against them. */
+/**
+ * Statistics of data files: a bound too narrow would make readers skip rows, so every value is held
+ * against them.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import type { ColumnType } from "../../../src/internal/columns/columnType.ts"
 import { columnTree, makeLeaves } from "../../../src/local/parquet/columnTree.ts"
@@ -77,7 +80,8 @@ describe("the bounds of integers of 64 bits", () => {
 
 describe("the columns with statistics", () => {
   const { columns } = table(
-    "a.b.c(a INT, m MAP<STRING, INT>, s STRUCT<x: INT, y: STRUCT<z: INT, w: STRING>>, l ARRAY<INT>, e INT, f INT)"
+    "a.b.c(a INT, m MAP<STRING, INT>, s STRUCT<x: INT, y: STRUCT<z: INT, w: STRING>>, l " +
+      "ARRAY<INT>, e INT, f INT)"
   )
   const row = { a: 1, m: {}, s: { x: 2, y: { z: 3, w: "4" } }, l: [], e: 5, f: 6 }
   /** The columns with bounds, those of a STRUCT with dots. */
@@ -103,8 +107,15 @@ describe("the columns with statistics", () => {
   })
 
   it("are those that are named, in any case, however many come first", () => {
-    assert.deepStrictEqual(bounded({ first: 0, only: [["E"], ["s", "Y"]] }), ["s.y.z", "s.y.w", "e"])
-    assert.deepStrictEqual(bounded({ first: 32, only: [["f"], ["s", "x"], ["nowhere"]] }), ["s.x", "f"])
+    assert.deepStrictEqual(bounded({ first: 0, only: [["E"], ["s", "Y"]] }), [
+      "s.y.z",
+      "s.y.w",
+      "e"
+    ])
+    assert.deepStrictEqual(bounded({ first: 32, only: [["f"], ["s", "x"], ["nowhere"]] }), [
+      "s.x",
+      "f"
+    ])
     assert.deepStrictEqual(bounded({ first: 32, only: [["f", "g"], ["s.x"], ["l"], ["m"]] }), [])
   })
 })
@@ -131,21 +142,28 @@ const within = (type: ColumnType, min: unknown, value: unknown, max: unknown): b
       )
     case "Timestamp":
     case "TimestampNtz":
-      return micros(min as string) <= (value as bigint) && (value as bigint) <= micros(max as string)
+      return (
+        micros(min as string) <= (value as bigint) && (value as bigint) <= micros(max as string)
+      )
     case "Decimal":
       return (
         scaled(min as string, type.scale) <= scaled(value as string, type.scale) &&
         scaled(value as string, type.scale) <= scaled(max as string, type.scale)
       )
     case "BigInt":
-      return BigInt(min as string) <= (value as bigint) && (value as bigint) <= BigInt(max as string)
+      return (
+        BigInt(min as string) <= (value as bigint) && (value as bigint) <= BigInt(max as string)
+      )
     default:
       return (min as number) <= (value as number) && (value as number) <= (max as number)
   }
 }
 
 /** Parses statistics with 64-bit integers and decimals kept as text. */
-const parse = (text: string, columns: ReadonlyArray<{ readonly name: string; readonly type: ColumnType }>) => {
+const parse = (
+  text: string,
+  columns: ReadonlyArray<{ readonly name: string; readonly type: ColumnType }>
+) => {
   const exact = new Set(
     columns
       .filter((column) => column.type._tag === "BigInt" || column.type._tag === "Decimal")
@@ -186,7 +204,9 @@ describe("statistics", () => {
       )
       assert.strictEqual(stats.numRecords, 20)
       for (const { name, type } of columns) {
-        const values = made.map((each) => (each.row as Record<string, unknown>)[name]).filter((value) => value !== null)
+        const values = made
+          .map((each) => (each.row as Record<string, unknown>)[name])
+          .filter((value) => value !== null)
         assert.strictEqual(Number(stats.nullCount[name]), 20 - values.length, name)
         const bounded = type._tag !== "Binary" && values.length > 0
         assert.strictEqual(name in stats.minValues, bounded, `${seed} ${name} ${type._tag}`)
@@ -206,7 +226,9 @@ describe("statistics", () => {
   it("cut long text safely, with both bounds or none", () => {
     const { columns } = table("a.b.c(s STRING)")
     const top = "\u{10FFFF}"
-    const cases: ReadonlyArray<readonly [ReadonlyArray<string>, string | undefined, string | undefined]> = [
+    const cases: ReadonlyArray<
+      readonly [ReadonlyArray<string>, string | undefined, string | undefined]
+    > = [
       [["abc"], "abc", "abc"],
       [["a".repeat(40)], "a".repeat(32), "a".repeat(32) + top],
       [["🐎".repeat(40)], "🐎".repeat(32), "🐎".repeat(32) + top],
@@ -225,31 +247,35 @@ describe("statistics", () => {
     }
   })
 
-  it("leave out what cannot be ordered or written, keep every digit, and bound BOOLEAN as delta-rs does", () => {
-    const { columns } = table(
-      `a.b.c(d DOUBLE, f FLOAT, n BIGINT, p DECIMAL(38,0), z DOUBLE, at TIMESTAMP, s STRUCT<x: INT, l: ARRAY<INT>>,
+  it(
+    "leave out what cannot be ordered or written, keep every digit, and bound BOOLEAN as " +
+      "delta-rs does",
+    () => {
+      const { columns } = table(
+        `a.b.c(d DOUBLE, f FLOAT, n BIGINT, p DECIMAL(38,0), z DOUBLE, at TIMESTAMP, s STRUCT<x: INT, l: ARRAY<INT>>,
         yes BOOLEAN, both BOOLEAN, none BOOLEAN)`
-    )
-    const text = statistics(columns, [
-      {
-        d: "NaN",
-        f: "Infinity",
-        n: "9223372036854775807",
-        p: "12345678901234567890123456789012345678",
-        z: 0,
-        at: 1_000_001,
-        s: { x: 5, l: [1] },
-        yes: true,
-        both: false
-      },
-      { d: 1, f: 1, n: "-9223372036854775808", p: "-1", z: 0, at: -1, yes: true, both: true }
-    ])
-    assert.strictEqual(
-      text,
-      '{"numRecords":2,' +
-        '"minValues":{"n":-9223372036854775808,"p":-1,"z":-0.0,"at":"1969-12-31T23:59:59.999Z","s":{"x":5},"yes":true,"both":false},' +
-        '"maxValues":{"n":9223372036854775807,"p":12345678901234567890123456789012345678,"z":0.0,"at":"1970-01-01T00:00:01.001Z","s":{"x":5},"yes":true,"both":true},' +
-        '"nullCount":{"d":0,"f":0,"n":0,"p":0,"z":0,"at":0,"s":{"x":1},"yes":0,"both":0,"none":2}}'
-    )
-  })
+      )
+      const text = statistics(columns, [
+        {
+          d: "NaN",
+          f: "Infinity",
+          n: "9223372036854775807",
+          p: "12345678901234567890123456789012345678",
+          z: 0,
+          at: 1_000_001,
+          s: { x: 5, l: [1] },
+          yes: true,
+          both: false
+        },
+        { d: 1, f: 1, n: "-9223372036854775808", p: "-1", z: 0, at: -1, yes: true, both: true }
+      ])
+      assert.strictEqual(
+        text,
+        '{"numRecords":2,' +
+          '"minValues":{"n":-9223372036854775808,"p":-1,"z":-0.0,"at":"1969-12-31T23:59:59.999Z","s":{"x":5},"yes":true,"both":false},' +
+          '"maxValues":{"n":9223372036854775807,"p":12345678901234567890123456789012345678,"z":0.0,"at":"1970-01-01T00:00:01.001Z","s":{"x":5},"yes":true,"both":true},' +
+          '"nullCount":{"d":0,"f":0,"n":0,"p":0,"z":0,"at":0,"s":{"x":1},"yes":0,"both":0,"none":2}}'
+      )
+    }
+  )
 })

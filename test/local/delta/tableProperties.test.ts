@@ -25,7 +25,10 @@ describe("intervals", () => {
     ["INTERVAL 2 WEEKS", 14 * day],
     ["168 hours", 168 * hour],
     ["1 day", day],
-    ["  interval   1 day   12 hours 3 minutes 4 seconds 5 milliseconds ", day + 12 * hour + 184_005],
+    [
+      "  interval   1 day   12 hours 3 minutes 4 seconds 5 milliseconds ",
+      day + 12 * hour + 184_005
+    ],
     ["interval 1500000 microseconds", 1500],
     ["interval 1.5 seconds", 1500],
     ["interval 1 day -2 hours", 22 * hour],
@@ -33,7 +36,8 @@ describe("intervals", () => {
     ["interval 0 seconds", 0]
   ]
   for (const [text, millis] of good) {
-    it(`${JSON.stringify(text)} is ${millis} ms`, () => assert.strictEqual(intervalMillis(text), millis))
+    it(`${JSON.stringify(text)} is ${millis} ms`, () =>
+      assert.strictEqual(intervalMillis(text), millis))
   }
   const bad = [
     "",
@@ -55,7 +59,8 @@ describe("intervals", () => {
     `interval ${"9".repeat(400)} days`
   ]
   for (const text of bad) {
-    it(`${JSON.stringify(text.slice(0, 40))} is none`, () => assert.isUndefined(intervalMillis(text)))
+    it(`${JSON.stringify(text.slice(0, 40))} is none`, () =>
+      assert.isUndefined(intervalMillis(text)))
   }
 })
 

@@ -51,15 +51,25 @@ describe("tombstones", () => {
         assert.deepStrictEqual([...packed.values()], [...plain.values()])
         const shared = [...packed.shared()].map((fields) => JSON.stringify(fields))
         assert.strictEqual(new Set(shared).size, shared.length)
-        const rests = [...plain.values()].map(({ deletionTimestamp: _, path: __, size: ___, ...rest }) => rest)
-        assert.deepStrictEqual(shared.sort(), [...new Set(rests.map((rest) => JSON.stringify(rest)))].sort())
+        const rests = [...plain.values()].map(
+          ({ deletionTimestamp: _, path: __, size: ___, ...rest }) => rest
+        )
+        assert.deepStrictEqual(
+          shared.sort(),
+          [...new Set(rests.map((rest) => JSON.stringify(rest)))].sort()
+        )
       }
     }
   })
 
   it("keep a time and a size that are no numbers, as another writer may put them", () => {
     const packed = new Tombstones()
-    const odd = { path: "a", dataChange: true, deletionTimestamp: "5", size: true } as unknown as Remove
+    const odd = {
+      path: "a",
+      dataChange: true,
+      deletionTimestamp: "5",
+      size: true
+    } as unknown as Remove
     packed.set("a", odd)
     assert.deepStrictEqual(packed.get("a"), odd)
   })

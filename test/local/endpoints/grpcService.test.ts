@@ -1,4 +1,7 @@
-/** The gRPC face with raw calls: what a strict server accepts, what it refuses and with which status and text. */
+/**
+ * The gRPC face with raw calls: what a strict server accepts, what it refuses and with which status
+ * and text.
+ */
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { ZerobusLocal } from "effect-zerobus/testing"
@@ -10,13 +13,27 @@ const table = "main.default.orders"
 const definition = `${table}(id BIGINT NOT NULL, item STRING)`
 const json = (n: number) => JSON.stringify({ id: n, item: "a" })
 
-/** `message T { optional int64 id = 1; optional string item = 2; }`, and one whose id is a string. */
+/**
+ * `message T { optional int64 id = 1; optional string item = 2; }`, and one whose id is a string.
+ */
 const field = (name: string, number: number, type: number) => {
   const body = [0x0a, name.length, ...Buffer.from(name), 0x18, number, 0x20, 1, 0x28, type]
   return [0x12, body.length, ...body]
 }
-const goodDescriptor = Uint8Array.from([0x0a, 1, 0x54, ...field("id", 1, 3), ...field("item", 2, 9)])
-const badDescriptor = Uint8Array.from([0x0a, 1, 0x54, ...field("id", 1, 9), ...field("extra", 2, 9)])
+const goodDescriptor = Uint8Array.from([
+  0x0a,
+  1,
+  0x54,
+  ...field("id", 1, 3),
+  ...field("item", 2, 9)
+])
+const badDescriptor = Uint8Array.from([
+  0x0a,
+  1,
+  0x54,
+  ...field("id", 1, 9),
+  ...field("extra", 2, 9)
+])
 
 layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("a stream", (it) => {
   it.effect("is created, acknowledges cumulatively, and ends with OK after the half-close", () =>
@@ -26,7 +43,9 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("a stream
       const { stream, streamId } = yield* openCreated(local, table)
       assert.match(streamId ?? "", /^[0-9a-f-]{36}$/)
       yield* stream.send({ ingestRecord: { offsetId: 0, jsonRecord: json(0) } })
-      yield* stream.send({ ingestRecordBatch: { offsetId: 1, jsonBatch: { records: [json(1), json(2)] } } })
+      yield* stream.send({
+        ingestRecordBatch: { offsetId: 1, jsonBatch: { records: [json(1), json(2)] } }
+      })
       yield* stream.halfClose
       const end = yield* stream.end
       assert.strictEqual(end.code, 0)
@@ -40,7 +59,9 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("a stream
       assert.strictEqual(last, 1)
       assert.strictEqual(audit.ackedRecords, 3)
       assert.deepStrictEqual(
-        audit.perConnection.at(-1)!.received.map((records) => records.map((record) => Buffer.from(record).toString())),
+        audit.perConnection
+          .at(-1)!
+          .received.map((records) => records.map((record) => Buffer.from(record).toString())),
         [[json(0)], [json(1), json(2)]]
       )
       assert.deepStrictEqual(
@@ -54,15 +75,24 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("a stream
     Effect.gen(function* () {
       const local = yield* ZerobusLocal
       yield* local.createTable("main.default.protos(id BIGINT, item STRING)")
-      const { stream } = yield* openCreated(local, "main.default.protos", { descriptorProto: goodDescriptor })
-      yield* stream.send({ ingestRecord: { offsetId: 0, protoEncodedRecord: Uint8Array.of(0x08, 7, 0x12, 1, 0x62) } })
+      const { stream } = yield* openCreated(local, "main.default.protos", {
+        descriptorProto: goodDescriptor
+      })
+      yield* stream.send({
+        ingestRecord: { offsetId: 0, protoEncodedRecord: Uint8Array.of(0x08, 7, 0x12, 1, 0x62) }
+      })
       yield* stream.next
       assert.deepStrictEqual(yield* local.records("main.default.protos"), [{ id: 7n, item: "b" }])
     })
   )
 
   const refusals: ReadonlyArray<
-    readonly [title: string, requests: ReadonlyArray<object | Uint8Array>, code: number, text: RegExp]
+    readonly [
+      title: string,
+      requests: ReadonlyArray<object | Uint8Array>,
+      code: number,
+      text: RegExp
+    ]
   > = [
     [
       "a record before the create request",
@@ -83,9 +113,24 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("a stream
       /the header/
     ],
     ["no table", [{ createStream: { recordType: 2 } }], 3, /names no table/],
-    ["an unknown record type", [{ createStream: { tableName: table, recordType: 0 } }], 3, /record type/],
-    ["Avro without a schema", [{ createStream: { tableName: table, recordType: 4 } }], 3, /avro_schema_json/],
-    ["protobuf without a descriptor", [{ createStream: { tableName: table } }], 3, /descriptor_proto/],
+    [
+      "an unknown record type",
+      [{ createStream: { tableName: table, recordType: 0 } }],
+      3,
+      /record type/
+    ],
+    [
+      "Avro without a schema",
+      [{ createStream: { tableName: table, recordType: 4 } }],
+      3,
+      /avro_schema_json/
+    ],
+    [
+      "protobuf without a descriptor",
+      [{ createStream: { tableName: table } }],
+      3,
+      /descriptor_proto/
+    ],
     ["bytes that are no message", [Uint8Array.of(0x0a, 0xff)], 3, /not a valid protobuf message/],
     ["an unknown payload", [Uint8Array.of(0x7a, 0)], 3, /no payload/]
   ]
@@ -117,7 +162,11 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("a stream
       { ingestRecord: { offsetId: 0, jsonRecord: json(1) } },
       /expected 1, got 0.*Error Code: 4002/
     ],
-    ["a negative offset", { ingestRecord: { offsetId: -5, jsonRecord: json(1) } }, /negative.*Error Code: 4002/],
+    [
+      "a negative offset",
+      { ingestRecord: { offsetId: -5, jsonRecord: json(1) } },
+      /negative.*Error Code: 4002/
+    ],
     ["a missing offset", { ingestRecord: { jsonRecord: json(1) } }, /got none.*Error Code: 4002/],
     [
       "a record of the wrong kind",
@@ -127,7 +176,11 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("a stream
     ["an ingest request without a record", { ingestRecord: { offsetId: 1 } }, /no record/],
     ["an empty batch", { ingestRecordBatch: { offsetId: 1, jsonBatch: {} } }, /empty/],
     ["text that is no JSON", { ingestRecord: { offsetId: 1, jsonRecord: "{" } }, /Record 0/],
-    ["a column of the wrong type", { ingestRecord: { offsetId: 1, jsonRecord: '{"id":"x"}' } }, /column id/],
+    [
+      "a column of the wrong type",
+      { ingestRecord: { offsetId: 1, jsonRecord: '{"id":"x"}' } },
+      /column id/
+    ],
     ["a missing column", { ingestRecord: { offsetId: 1, jsonRecord: "{}" } }, /column id/]
   ]
   for (const [title, request, text] of badRecords) {
@@ -151,7 +204,9 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("a stream
       const local = yield* ZerobusLocal
       const { stream } = yield* openCreated(local, table)
       const item = "x".repeat(11 * 1024 * 1024)
-      yield* stream.send({ ingestRecord: { offsetId: 0, jsonRecord: JSON.stringify({ id: 1, item }) } })
+      yield* stream.send({
+        ingestRecord: { offsetId: 0, jsonRecord: JSON.stringify({ id: 1, item }) }
+      })
       const end = yield* stream.end
       assert.strictEqual(end.code, 3)
       assert.match(end.message, /above the limit of 10485760/)
@@ -204,7 +259,15 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("headers"
 
   it.effect("with a path instead of a table are refused", () =>
     Effect.gen(function* () {
-      for (const name of ["../../etc/passwd", "a.b", "a.b.c.d", "main.default.", "a/b.c.d", "..", "a.b.c\\d"]) {
+      for (const name of [
+        "../../etc/passwd",
+        "a.b",
+        "a.b.c.d",
+        "main.default.",
+        "a/b.c.d",
+        "..",
+        "a.b.c\\d"
+      ]) {
         const { code, message } = yield* endWith({ "x-databricks-zerobus-table-name": name })
         assert.strictEqual(code, 3, name)
         assert.match(message, /table name/)
@@ -217,9 +280,15 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("headers"
       const local = yield* ZerobusLocal
       const name = { "x-databricks-zerobus-table-name": table }
       assert.match((yield* endWith(name)).message, /authorization is missing/)
-      assert.match((yield* endWith({ ...name, authorization: "Basic abc" })).message, /no bearer token/)
+      assert.match(
+        (yield* endWith({ ...name, authorization: "Basic abc" })).message,
+        /no bearer token/
+      )
       const foreign = yield* headersFor(local, "main.default.other")
-      const catalog = yield* postToken(local, { grant_type: "client_credentials", scope: "all-apis" })
+      const catalog = yield* postToken(local, {
+        grant_type: "client_credentials",
+        scope: "all-apis"
+      })
       const tokens: ReadonlyArray<readonly [string, RegExp]> = [
         ["Bearer made.up", /not made by this server/],
         [`Bearer ${"x".repeat(5000)}`, /not made by this server/],
@@ -266,7 +335,9 @@ describe("tokens", () => {
     Effect.gen(function* () {
       const local = yield* ZerobusLocal
       yield* local.createTable(definition)
-      const stream = yield* openRaw(local.serverEndpoint, { "x-databricks-zerobus-table-name": table })
+      const stream = yield* openRaw(local.serverEndpoint, {
+        "x-databricks-zerobus-table-name": table
+      })
       yield* stream.send({ createStream: { tableName: table, recordType: 2 } })
       assert.isString((yield* stream.next).createStreamResponse?.streamId)
     }).pipe(Effect.provide(ZerobusLocal.layerServerMemory({ auth: false })))
@@ -274,18 +345,24 @@ describe("tokens", () => {
 })
 
 describe("the life of a stream", () => {
-  it.live("ends with a close signal, then UNAVAILABLE with code 6002, with everything acknowledged", () =>
-    Effect.gen(function* () {
-      const local = yield* ZerobusLocal
-      yield* local.createTable(definition)
-      const { stream } = yield* openCreated(local, table)
-      const signal = yield* stream.next
-      assert.strictEqual(signal.closeStreamSignal?.duration?.nanos, 250_000_000)
-      yield* stream.send({ ingestRecord: { offsetId: 0, jsonRecord: json(0) } })
-      assert.strictEqual((yield* stream.next).ingestRecordResponse?.durabilityAckUpToOffset, 0)
-      const end = yield* stream.end
-      assert.strictEqual(end.code, 14)
-      assert.match(end.message, /Error Code: 6002/)
-    }).pipe(Effect.provide(ZerobusLocal.layerServerMemory({ streamLife: "10 millis", closeGrace: "250 millis" })))
+  it.live(
+    "ends with a close signal, then UNAVAILABLE with code 6002, with everything acknowledged",
+    () =>
+      Effect.gen(function* () {
+        const local = yield* ZerobusLocal
+        yield* local.createTable(definition)
+        const { stream } = yield* openCreated(local, table)
+        const signal = yield* stream.next
+        assert.strictEqual(signal.closeStreamSignal?.duration?.nanos, 250_000_000)
+        yield* stream.send({ ingestRecord: { offsetId: 0, jsonRecord: json(0) } })
+        assert.strictEqual((yield* stream.next).ingestRecordResponse?.durabilityAckUpToOffset, 0)
+        const end = yield* stream.end
+        assert.strictEqual(end.code, 14)
+        assert.match(end.message, /Error Code: 6002/)
+      }).pipe(
+        Effect.provide(
+          ZerobusLocal.layerServerMemory({ streamLife: "10 millis", closeGrace: "250 millis" })
+        )
+      )
   )
 })

@@ -1,4 +1,7 @@
-/** The HTTP face: the token endpoint's form, the tables API in the service's JSON, and what keeps strangers out. */
+/**
+ * The HTTP face: the token endpoint's form, the tables API in the service's JSON, and what keeps
+ * strangers out.
+ */
 import { assert, layer } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { UnityCatalog } from "effect-zerobus"
@@ -31,7 +34,9 @@ const request = (
         response.on("data", (chunk: Buffer) => chunks.push(chunk))
         response.on("end", () => {
           const text = Buffer.concat(chunks).toString()
-          const body = response.headers["content-type"]?.includes("json") ? JSON.parse(text) : { text }
+          const body = response.headers["content-type"]?.includes("json")
+            ? JSON.parse(text)
+            : { text }
           resume(Effect.succeed({ status: response.statusCode!, body, headers: response.headers }))
         })
       }
@@ -41,81 +46,144 @@ const request = (
   })
 
 const catalogHeaders = (local: ZerobusLocalShape) =>
-  Effect.map(postToken(local, { grant_type: "client_credentials", scope: "all-apis" }), ({ body }) => ({
-    "authorization": `Bearer ${body["access_token"]}`,
-    "content-type": "application/json"
-  }))
-
-layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("the token endpoint", (it) => {
-  it.effect("gives a token for a complete form", () =>
-    Effect.gen(function* () {
-      const { body, status } = yield* postToken(yield* ZerobusLocal, tokenForm(table))
-      assert.strictEqual(status, 200)
-      assert.strictEqual(body["token_type"], "Bearer")
-      assert.strictEqual(body["expires_in"], 3600)
-      assert.match(body["access_token"], /^[\w-]+\.[\w-]+$/)
+  Effect.map(
+    postToken(local, { grant_type: "client_credentials", scope: "all-apis" }),
+    ({ body }) => ({
+      "authorization": `Bearer ${body["access_token"]}`,
+      "content-type": "application/json"
     })
   )
 
-  const without = (name: string) => {
-    const { [name]: _, ...rest } = tokenForm(table)
-    return rest
-  }
-  const details = (change: (entries: Array<any>) => void) => {
-    const entries = JSON.parse(tokenForm(table)["authorization_details"]!)
-    change(entries)
-    return { ...tokenForm(table), authorization_details: JSON.stringify(entries) }
-  }
-  const forms: ReadonlyArray<readonly [title: string, form: Record<string, string>, error: string, text: RegExp]> = [
-    ["no grant_type", without("grant_type"), "invalid_request", /grant_type is missing/],
-    ["another grant_type", { ...tokenForm(table), grant_type: "password" }, "unsupported_grant_type", /grant_type/],
-    ["no scope", without("scope"), "invalid_request", /scope is missing/],
-    ["another scope", { ...tokenForm(table), scope: "sql" }, "invalid_scope", /scope/],
-    [
-      "no authorization_details",
-      without("authorization_details"),
-      "invalid_request",
-      /authorization_details is missing/
-    ],
-    ["another resource", { ...tokenForm(table), resource: "x" }, "invalid_request", /resource must read api:/],
-    ["details that are no JSON", { ...tokenForm(table), authorization_details: "{" }, "invalid_request", /is not JSON/],
-    ["details that are no array", { ...tokenForm(table), authorization_details: "{}" }, "invalid_request", /array/],
-    ["null among the details", { ...tokenForm(table), authorization_details: "[null]" }, "invalid_request", /TABLE/],
-    ["no table", details((entries) => entries.pop()), "invalid_request", /object_type TABLE/],
-    ["no catalog", details((entries) => entries.shift()), "invalid_request", /object_type CATALOG/],
-    [
-      "another schema",
-      details((entries) => (entries[1].object_full_path = "main.other")),
-      "invalid_request",
-      /main\.default/
-    ],
-    ["no MODIFY", details((entries) => (entries[2].privileges = ["SELECT"])), "invalid_request", /MODIFY/],
-    ["no USE SCHEMA", details((entries) => (entries[1].privileges = [])), "invalid_request", /USE SCHEMA/],
-    ["another operation", details((entries) => (entries[2].operations = ["read"])), "invalid_request", /zerobuswrite/],
-    ["no type", details((entries) => delete entries[0].type), "invalid_request", /unity_catalog_privileges/]
-  ]
-  for (const [title, form, error, text] of forms) {
-    it.effect(`says what is wrong with ${title}`, () =>
+layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })(
+  "the token endpoint",
+  (it) => {
+    it.effect("gives a token for a complete form", () =>
       Effect.gen(function* () {
-        const { body, status } = yield* postToken(yield* ZerobusLocal, form)
-        assert.strictEqual(status, 400)
-        assert.strictEqual(body["error"], error)
-        assert.match(body["error_description"], text)
+        const { body, status } = yield* postToken(yield* ZerobusLocal, tokenForm(table))
+        assert.strictEqual(status, 200)
+        assert.strictEqual(body["token_type"], "Bearer")
+        assert.strictEqual(body["expires_in"], 3600)
+        assert.match(body["access_token"], /^[\w-]+\.[\w-]+$/)
+      })
+    )
+
+    const without = (name: string) => {
+      const { [name]: _, ...rest } = tokenForm(table)
+      return rest
+    }
+    const details = (change: (entries: Array<any>) => void) => {
+      const entries = JSON.parse(tokenForm(table)["authorization_details"]!)
+      change(entries)
+      return { ...tokenForm(table), authorization_details: JSON.stringify(entries) }
+    }
+    const forms: ReadonlyArray<
+      readonly [title: string, form: Record<string, string>, error: string, text: RegExp]
+    > = [
+      ["no grant_type", without("grant_type"), "invalid_request", /grant_type is missing/],
+      [
+        "another grant_type",
+        { ...tokenForm(table), grant_type: "password" },
+        "unsupported_grant_type",
+        /grant_type/
+      ],
+      ["no scope", without("scope"), "invalid_request", /scope is missing/],
+      ["another scope", { ...tokenForm(table), scope: "sql" }, "invalid_scope", /scope/],
+      [
+        "no authorization_details",
+        without("authorization_details"),
+        "invalid_request",
+        /authorization_details is missing/
+      ],
+      [
+        "another resource",
+        { ...tokenForm(table), resource: "x" },
+        "invalid_request",
+        /resource must read api:/
+      ],
+      [
+        "details that are no JSON",
+        { ...tokenForm(table), authorization_details: "{" },
+        "invalid_request",
+        /is not JSON/
+      ],
+      [
+        "details that are no array",
+        { ...tokenForm(table), authorization_details: "{}" },
+        "invalid_request",
+        /array/
+      ],
+      [
+        "null among the details",
+        { ...tokenForm(table), authorization_details: "[null]" },
+        "invalid_request",
+        /TABLE/
+      ],
+      ["no table", details((entries) => entries.pop()), "invalid_request", /object_type TABLE/],
+      [
+        "no catalog",
+        details((entries) => entries.shift()),
+        "invalid_request",
+        /object_type CATALOG/
+      ],
+      [
+        "another schema",
+        details((entries) => (entries[1].object_full_path = "main.other")),
+        "invalid_request",
+        /main\.default/
+      ],
+      [
+        "no MODIFY",
+        details((entries) => (entries[2].privileges = ["SELECT"])),
+        "invalid_request",
+        /MODIFY/
+      ],
+      [
+        "no USE SCHEMA",
+        details((entries) => (entries[1].privileges = [])),
+        "invalid_request",
+        /USE SCHEMA/
+      ],
+      [
+        "another operation",
+        details((entries) => (entries[2].operations = ["read"])),
+        "invalid_request",
+        /zerobuswrite/
+      ],
+      [
+        "no type",
+        details((entries) => delete entries[0].type),
+        "invalid_request",
+        /unity_catalog_privileges/
+      ]
+    ]
+    for (const [title, form, error, text] of forms) {
+      it.effect(`says what is wrong with ${title}`, () =>
+        Effect.gen(function* () {
+          const { body, status } = yield* postToken(yield* ZerobusLocal, form)
+          assert.strictEqual(status, 400)
+          assert.strictEqual(body["error"], error)
+          assert.match(body["error_description"], text)
+        })
+      )
+    }
+
+    it.effect("refuses a wrong secret, an unknown client and no credentials with 401", () =>
+      Effect.gen(function* () {
+        const local = yield* ZerobusLocal
+        for (const credentials of [
+          `${local.clientId}:wrong`,
+          `nobody:${Redacted.value(local.clientSecret)}`,
+          "",
+          ":"
+        ]) {
+          const { body, status } = yield* postToken(local, tokenForm(table), credentials)
+          assert.strictEqual(status, 401)
+          assert.strictEqual(body["error"], "invalid_client")
+        }
       })
     )
   }
-
-  it.effect("refuses a wrong secret, an unknown client and no credentials with 401", () =>
-    Effect.gen(function* () {
-      const local = yield* ZerobusLocal
-      for (const credentials of [`${local.clientId}:wrong`, `nobody:${Redacted.value(local.clientSecret)}`, "", ":"]) {
-        const { body, status } = yield* postToken(local, tokenForm(table), credentials)
-        assert.strictEqual(status, 401)
-        assert.strictEqual(body["error"], "invalid_client")
-      }
-    })
-  )
-})
+)
 
 layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("the tables API", (it) => {
   it.effect("creates, gets, lists and deletes", () =>
@@ -168,7 +236,9 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("the tabl
         nullable: true,
         metadata: {}
       })
-      const list = yield* request(local, "GET", `${tables}?catalog_name=main&schema_name=default`, { headers })
+      const list = yield* request(local, "GET", `${tables}?catalog_name=main&schema_name=default`, {
+        headers
+      })
       assert.deepStrictEqual(
         list.body["tables"].map((entry: any) => entry.full_name),
         [table]
@@ -176,7 +246,10 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("the tabl
       const again = yield* request(local, "POST", tables, { headers, body })
       assert.strictEqual(again.status, 409)
       assert.strictEqual(again.body["error_code"], "TABLE_ALREADY_EXISTS")
-      assert.strictEqual((yield* request(local, "DELETE", `${tables}/${table}`, { headers })).status, 200)
+      assert.strictEqual(
+        (yield* request(local, "DELETE", `${tables}/${table}`, { headers })).status,
+        200
+      )
       const gone = yield* request(local, "GET", `${tables}/${table}`, { headers })
       assert.strictEqual(gone.status, 404)
       assert.strictEqual(gone.body["error_code"], "TABLE_DOES_NOT_EXIST")
@@ -204,9 +277,13 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("the tabl
   it.effect("is what the client's own catalog module reads", () =>
     Effect.gen(function* () {
       const local = yield* ZerobusLocal
-      yield* local.createTable("main.default.typed(id BIGINT NOT NULL, tags ARRAY<STRING>, m MAP<STRING, INT>)")
+      yield* local.createTable(
+        "main.default.typed(id BIGINT NOT NULL, tags ARRAY<STRING>, m MAP<STRING, INT>)"
+      )
       const { clientId, clientSecret, workspaceUrl } = local
-      const found = yield* UnityCatalog.use((catalog) => catalog.getTable("main.default.typed")).pipe(
+      const found = yield* UnityCatalog.use((catalog) =>
+        catalog.getTable("main.default.typed")
+      ).pipe(
         Effect.provide(UnityCatalog.layer({ workspaceUrl, clientId, clientSecret, proxy: false }))
       )
       const record = yield* Effect.flatMap(local.getTable("main.default.typed"), Effect.fromOption)
@@ -257,7 +334,10 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("the tabl
     it.effect(`refuses to create from ${title}`, () =>
       Effect.gen(function* () {
         const local = yield* ZerobusLocal
-        const answer = yield* request(local, "POST", tables, { headers: yield* catalogHeaders(local), body })
+        const answer = yield* request(local, "POST", tables, {
+          headers: yield* catalogHeaders(local),
+          body
+        })
         assert.strictEqual(answer.status, status)
         assert.match(answer.body["message"], text)
       })
@@ -269,7 +349,9 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("the tabl
       const local = yield* ZerobusLocal
       const path = `${tables}/${table}`
       assert.strictEqual((yield* request(local, "GET", path)).status, 401)
-      const made = yield* request(local, "GET", path, { headers: { authorization: "Bearer made.up" } })
+      const made = yield* request(local, "GET", path, {
+        headers: { authorization: "Bearer made.up" }
+      })
       assert.strictEqual(made.status, 401)
       const { authorization } = yield* headersFor(local, table)
       const ingest = yield* request(local, "GET", path, { headers: { authorization } })
@@ -305,7 +387,11 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("the HTTP
         assert.isUndefined(answer.headers["access-control-allow-origin"])
       }
       for (const host of ["localhost", "127.0.0.1:1234", "127.9.9.9", "[::1]:80", "LOCALHOST:9"]) {
-        assert.strictEqual((yield* request(local, "GET", "/health", { headers: { host } })).status, 200, host)
+        assert.strictEqual(
+          (yield* request(local, "GET", "/health", { headers: { host } })).status,
+          200,
+          host
+        )
       }
       const preflight = yield* request(local, "OPTIONS", "/oidc/v1/token", {
         headers: { origin: "http://evil.example" }
@@ -326,7 +412,9 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("the HTTP
         Effect.orElseSucceed(() => 413)
       )
       assert.strictEqual(large, 413)
-      const header = yield* request(local, "GET", "/health", { headers: { "x-large": "y".repeat(64 * 1024) } }).pipe(
+      const header = yield* request(local, "GET", "/health", {
+        headers: { "x-large": "y".repeat(64 * 1024) }
+      }).pipe(
         Effect.map((answer) => answer.status),
         Effect.orElseSucceed(() => 431)
       )

@@ -1,7 +1,14 @@
-/** Which HTTP requests are let in: by Host, Origin and Content-Type, with tokens checked and without. */
+/**
+ * Which HTTP requests are let in: by Host, Origin and Content-Type, with tokens checked and
+ * without.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Option } from "effect"
-import { ZerobusLocal, type ZerobusLocalOptions, type ZerobusLocalShape } from "effect-zerobus/testing"
+import {
+  ZerobusLocal,
+  type ZerobusLocalOptions,
+  type ZerobusLocalShape
+} from "effect-zerobus/testing"
 import * as Http from "node:http"
 import * as Os from "node:os"
 import { postToken, tokenForm } from "../../support/rawStream.ts"
@@ -11,9 +18,13 @@ const tables = "/api/2.1/unity-catalog/tables"
 const insert = `/zerobus/v1/tables/${table}/insert`
 
 const serve = (options: ZerobusLocalOptions) =>
-  Effect.map(Layer.build(ZerobusLocal.layerServerMemory(options)), (context) => Context.get(context, ZerobusLocal))
+  Effect.map(Layer.build(ZerobusLocal.layerServerMemory(options)), (context) =>
+    Context.get(context, ZerobusLocal)
+  )
 
-/** Sends a request; `host` is the address to connect to, where it is not that of the server's URL. */
+/**
+ * Sends a request; `host` is the address to connect to, where it is not that of the server's URL.
+ */
 const send = (
   local: ZerobusLocalShape,
   method: string,
@@ -38,7 +49,12 @@ const send = (
   })
 
 const columns = [{ name: "id", type_text: "bigint", position: 0 }]
-const other = JSON.stringify({ catalog_name: "main", schema_name: "default", name: "made", columns })
+const other = JSON.stringify({
+  catalog_name: "main",
+  schema_name: "default",
+  name: "made",
+  columns
+})
 
 const catalogForm = { grant_type: "client_credentials", scope: "all-apis" }
 
@@ -52,10 +68,13 @@ const changes = [
 
 describe.each([true, false])("with auth %s", (auth) => {
   const headersOf = (local: ZerobusLocalShape, path: string) =>
-    Effect.map(path === insert ? postToken(local, tokenForm(table)) : postToken(local, catalogForm), ({ body }) => ({
-      "authorization": `Bearer ${body["access_token"]}`,
-      "content-type": "application/json"
-    }))
+    Effect.map(
+      path === insert ? postToken(local, tokenForm(table)) : postToken(local, catalogForm),
+      ({ body }) => ({
+        "authorization": `Bearer ${body["access_token"]}`,
+        "content-type": "application/json"
+      })
+    )
 
   it.live("a request of a page of another origin changes nothing, whatever its token", () =>
     Effect.gen(function* () {
@@ -71,8 +90,18 @@ describe.each([true, false])("with auth %s", (auth) => {
           { "sec-fetch-site": "cross-site" },
           { "sec-fetch-site": "same-site" }
         ] satisfies ReadonlyArray<Record<string, string>>) {
-          const { status, text } = yield* send(local, method, path, { ...headers, ...foreign }, { body })
-          assert.deepStrictEqual([status, JSON.parse(text).error_code], [403, "CROSS_ORIGIN"], `${method} ${path}`)
+          const { status, text } = yield* send(
+            local,
+            method,
+            path,
+            { ...headers, ...foreign },
+            { body }
+          )
+          assert.deepStrictEqual(
+            [status, JSON.parse(text).error_code],
+            [403, "CROSS_ORIGIN"],
+            `${method} ${path}`
+          )
         }
       }
       const token = yield* send(local, "POST", "/oidc/v1/token", { origin: "http://evil.example" })
@@ -88,7 +117,12 @@ describe.each([true, false])("with auth %s", (auth) => {
       yield* local.createTable(`${table}(id BIGINT)`)
       for (const [method, path, body] of changes.filter(([method]) => method !== "DELETE")) {
         const { authorization } = yield* headersOf(local, path)
-        for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=a", ""]) {
+        for (const type of [
+          "text/plain",
+          "application/x-www-form-urlencoded",
+          "multipart/form-data; boundary=a",
+          ""
+        ]) {
           const { status, text } = yield* send(
             local,
             method,
@@ -101,7 +135,13 @@ describe.each([true, false])("with auth %s", (auth) => {
         }
       }
       const form = new URLSearchParams(catalogForm).toString()
-      const plain = yield* send(local, "POST", "/oidc/v1/token", { "content-type": "text/plain" }, { body: form })
+      const plain = yield* send(
+        local,
+        "POST",
+        "/oidc/v1/token",
+        { "content-type": "text/plain" },
+        { body: form }
+      )
       assert.strictEqual(plain.status, 415)
       assert.deepStrictEqual(yield* local.records(table), [])
     })
@@ -116,9 +156,13 @@ describe.each([true, false])("with auth %s", (auth) => {
         { "origin": local.workspaceUrl, "sec-fetch-site": "same-origin" },
         { "sec-fetch-site": "none" }
       ] satisfies ReadonlyArray<Record<string, string>>) {
-        const headers = { ...(yield* headersOf(local, insert)), "content-type": "application/json; charset=utf-8" }
+        const headers = {
+          ...(yield* headersOf(local, insert)),
+          "content-type": "application/json; charset=utf-8"
+        }
         assert.strictEqual(
-          (yield* send(local, "POST", insert, { ...headers, ...own }, { body: '[{"id":1}]' })).status,
+          (yield* send(local, "POST", insert, { ...headers, ...own }, { body: '[{"id":1}]' }))
+            .status,
           200
         )
       }
@@ -141,14 +185,18 @@ describe("a server that others may reach", () => {
   it.live.runIf(ownAddress !== undefined)("is served by its address", () =>
     Effect.gen(function* () {
       const local = yield* serve(options)
-      assert.strictEqual((yield* send(local, "GET", "/health", {}, { host: ownAddress! })).status, 200)
+      assert.strictEqual(
+        (yield* send(local, "GET", "/health", {}, { host: ownAddress! })).status,
+        200
+      )
     })
   )
 
   it.live("is served by any address and the names it is given, and by no others", () =>
     Effect.gen(function* () {
       const local = yield* serve(options)
-      const status = (host: string) => Effect.map(send(local, "GET", "/health", { host }), (answer) => answer.status)
+      const status = (host: string) =>
+        Effect.map(send(local, "GET", "/health", { host }), (answer) => answer.status)
       for (const host of [
         "192.0.2.7:7171",
         "[2001:db8::1]:1",
@@ -159,7 +207,14 @@ describe("a server that others may reach", () => {
       ]) {
         assert.strictEqual(yield* status(host), 200, host)
       }
-      for (const host of ["machine", "a.zerobus.test", "zerobus.test.", "192.0.2.7.evil.example", "1.2.3", "[::1"]) {
+      for (const host of [
+        "machine",
+        "a.zerobus.test",
+        "zerobus.test.",
+        "192.0.2.7.evil.example",
+        "1.2.3",
+        "[::1"
+      ]) {
         assert.include([400, 421], yield* status(host), host)
       }
     })
@@ -168,7 +223,8 @@ describe("a server that others may reach", () => {
   it.live("on loopback is served by names it is given, and by no other address", () =>
     Effect.gen(function* () {
       const local = yield* serve({ hostNames: ["host.docker.internal"] })
-      const status = (host: string) => Effect.map(send(local, "GET", "/health", { host }), (answer) => answer.status)
+      const status = (host: string) =>
+        Effect.map(send(local, "GET", "/health", { host }), (answer) => answer.status)
       assert.strictEqual(yield* status("host.docker.internal:7171"), 200)
       for (const host of ["192.0.2.7:7171", "[2001:db8::1]:1", "other.docker.internal"]) {
         assert.strictEqual(yield* status(host), 421, host)
@@ -192,7 +248,11 @@ describe("a server that others may reach", () => {
         "a".repeat(64)
       ]) {
         const { message } = yield* Effect.flip(Effect.scoped(serve({ hostNames: [name] })))
-        assert.match(message, /option hostNames of the local server must be names and addresses/, name)
+        assert.match(
+          message,
+          /option hostNames of the local server must be names and addresses/,
+          name
+        )
       }
     })
   )

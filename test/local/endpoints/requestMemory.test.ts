@@ -10,12 +10,19 @@ import { openCreated } from "../../support/rawStream.ts"
 
 const table = "main.default.texts"
 
-/** Every message has texts of its own: short ones, some of several chunks, and some for the other thread. */
+/**
+ * Every message has texts of its own: short ones, some of several chunks, and some for the other
+ * thread.
+ */
 const sizes = [10, 40_000, 70, 20_000, 1_200_000, 30_000, 10, 60_000, 300_000, 40_000]
-const textOf = (n: number): string => `${n}-${String.fromCharCode(97 + (n % 26)).repeat(sizes[n % sizes.length]!)}`
+const textOf = (n: number): string =>
+  `${n}-${String.fromCharCode(97 + (n % 26)).repeat(sizes[n % sizes.length]!)}`
 const count = 60
 
-const messages = Array.from({ length: count }, (_, n) => [`{"n":${2 * n},"text":"${textOf(n)}"}`, `{"n":${2 * n + 1}}`])
+const messages = Array.from({ length: count }, (_, n) => [
+  `{"n":${2 * n},"text":"${textOf(n)}"}`,
+  `{"n":${2 * n + 1}}`
+])
 
 const ingestAll = Effect.fnUntraced(function* (local: ZerobusLocalShape) {
   yield* local.createTable(`${table}(n INT, text STRING)`)
@@ -30,7 +37,10 @@ const ingestAll = Effect.fnUntraced(function* (local: ZerobusLocalShape) {
   }
   yield* stream.halfClose
   assert.strictEqual((yield* stream.end).code, 0)
-  const rows = (yield* local.records(table)) as ReadonlyArray<{ readonly n: number; readonly text: string | null }>
+  const rows = (yield* local.records(table)) as ReadonlyArray<{
+    readonly n: number
+    readonly text: string | null
+  }>
   const texts = new Map(rows.map(({ n, text }) => [n, text]))
   assert.strictEqual(rows.length, 2 * count)
   for (let n = 0; n < count; n++) {
@@ -47,7 +57,9 @@ const checkWith = (layer: ReturnType<typeof ZerobusLocal.layerServer>, hasAudit:
     assert.strictEqual(complete, hasAudit)
     if (!hasAudit) return
     assert.deepStrictEqual(
-      perConnection[0]!.received.map((records) => records.map((record) => Buffer.from(record).toString())),
+      perConnection[0]!.received.map((records) =>
+        records.map((record) => Buffer.from(record).toString())
+      ),
       messages
     )
   }).pipe(Effect.scoped, Effect.provide(layer, { local: true }))

@@ -1,7 +1,7 @@
 /**
  * Requests that are read from the HTTP/2 stream: that it happens with the installed grpc-js, that
- * each arrives once and in order, none while reading is paused, that memory is freed only when nobody
- * uses it, and that grpc-js reads what is wrong.
+ * each arrives once and in order, none while reading is paused, that memory is freed only when
+ * nobody uses it, and that grpc-js reads what is wrong.
  */
 import { assert, describe, it, vi } from "@effect/vitest"
 import * as Grpc from "@grpc/grpc-js"
@@ -45,7 +45,12 @@ const serve = async (handle: Handle, prepare: (reader: RequestReader) => void = 
   const session = Http2.connect(`http://127.0.0.1:${port}`)
   session.on("error", () => {})
   const open = () => {
-    const headers = { ":method": "POST", ":path": "/a/b", "content-type": "application/grpc", "te": "trailers" }
+    const headers = {
+      ":method": "POST",
+      ":path": "/a/b",
+      "content-type": "application/grpc",
+      "te": "trailers"
+    }
     const stream = session.request({ ...headers, "grpc-encoding": "gzip" })
     stream.on("error", () => {})
     stream.resume()
@@ -239,7 +244,10 @@ describe("requests read from the HTTP/2 stream", () => {
     for (const stream of [undefined, new EventEmitter(), new EventEmitter().on("data", () => {})]) {
       const call = Object.assign(new EventEmitter(), { call: { stream }, paused: 0, resumed: 0 })
       const pauses: Array<string> = []
-      Object.assign(call, { pause: () => pauses.push("pause"), resume: () => pauses.push("resume") })
+      Object.assign(call, {
+        pause: () => pauses.push("pause"),
+        resume: () => pauses.push("resume")
+      })
       const before = stream?.listenerCount("data")
       const reader = new RequestReader(call as never, limit)
       const read: Array<number> = []

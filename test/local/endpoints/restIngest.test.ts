@@ -1,4 +1,6 @@
-/** Records by REST: durable when answered, all or none, with the same tokens and checks as a stream. */
+/**
+ * Records by REST: durable when answered, all or none, with the same tokens and checks as a stream.
+ */
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { ZerobusLocal } from "effect-zerobus/testing"
@@ -54,7 +56,11 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("REST ing
     ["an empty array", "[]", /no record/],
     ["no JSON", "[{", /not JSON/],
     ["an array of numbers", "[1]", /Record 0/],
-    ["a number that would not survive reading", '[{"id":1},{"id":9007199254740993}]', /Record 1 .*beyond 2\^53/]
+    [
+      "a number that would not survive reading",
+      '[{"id":1},{"id":9007199254740993}]',
+      /Record 1 .*beyond 2\^53/
+    ]
   ]
   for (const [title, body, text] of bad) {
     it.effect(`refuses ${title}`, () =>
@@ -74,8 +80,14 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("REST ing
       const other = (yield* headersFor(local, "main.default.other")).authorization
       assert.strictEqual((yield* post('[{"id":1}]', table, other)).status, 401)
       assert.strictEqual((yield* post('[{"id":1}]', table, "")).status, 401)
-      const catalog = yield* postToken(local, { grant_type: "client_credentials", scope: "all-apis" })
-      assert.strictEqual((yield* post('[{"id":1}]', table, `Bearer ${catalog.body["access_token"]}`)).status, 401)
+      const catalog = yield* postToken(local, {
+        grant_type: "client_credentials",
+        scope: "all-apis"
+      })
+      assert.strictEqual(
+        (yield* post('[{"id":1}]', table, `Bearer ${catalog.body["access_token"]}`)).status,
+        401
+      )
     })
   )
 

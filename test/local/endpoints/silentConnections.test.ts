@@ -33,7 +33,10 @@ const preface = Buffer.concat([
   Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])
 ])
 
-/** Connects, sends these bytes, reads what comes and answers none of it; resolves when the server closes the connection. */
+/**
+ * Connects, sends these bytes, reads what comes and answers none of it; resolves when the server
+ * closes the connection.
+ */
 const silent = (port: number, bytes: Uint8Array) =>
   Effect.callback<void>((resume) => {
     const socket = Net.connect(port, "127.0.0.1", () => socket.write(bytes))

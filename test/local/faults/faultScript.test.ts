@@ -7,12 +7,18 @@ const end = { _tag: "End" } as const
 const turn = () => new Promise<void>((resolve) => queueMicrotask(resolve))
 
 describe("a fault", () => {
-  const strikes = (fault: Omit<Fault, "action">, passes: ReadonlyArray<readonly [Fault["at"], number, number]>) => {
+  const strikes = (
+    fault: Omit<Fault, "action">,
+    passes: ReadonlyArray<readonly [Fault["at"], number, number]>
+  ) => {
     const script = makeFaultScript()
     script.inject({ ...fault, action: skip })
-    return passes.map(([at, connection, records]) => script.next(at, connection, records) !== undefined)
+    return passes.map(
+      ([at, connection, records]) => script.next(at, connection, records) !== undefined
+    )
   }
-  const messages = (...records: ReadonlyArray<number>) => records.map((count) => ["message", 1, count] as const)
+  const messages = (...records: ReadonlyArray<number>) =>
+    records.map((count) => ["message", 1, count] as const)
 
   it("strikes once, at the first occurrence, when nothing else is said", () => {
     assert.deepStrictEqual(strikes({ at: "message" }, messages(1, 1, 1)), [true, false, false])
@@ -46,7 +52,13 @@ describe("a fault", () => {
       ["message", 1, 1],
       ["ack", 1, 0]
     ] as const
-    assert.deepStrictEqual(strikes({ at: "ack", afterRecords: 10 }, passes), [false, false, false, false, true])
+    assert.deepStrictEqual(strikes({ at: "ack", afterRecords: 10 }, passes), [
+      false,
+      false,
+      false,
+      false,
+      true
+    ])
   })
 
   it("counts only its connection", () => {
@@ -56,7 +68,12 @@ describe("a fault", () => {
       ["message", 1, 1],
       ["message", 2, 1]
     ] as const
-    assert.deepStrictEqual(strikes({ at: "message", connection: 2, nth: 2 }, passes), [false, false, false, true])
+    assert.deepStrictEqual(strikes({ at: "message", connection: 2, nth: 2 }, passes), [
+      false,
+      false,
+      false,
+      true
+    ])
   })
 
   it("waits when another one strikes at the same point, in the order of injection", () => {

@@ -79,7 +79,9 @@ describe("a worker that fails while tables are opened", () => {
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
-      const { definition, location, tableId } = yield* store.create(table("main.default.t(id BIGINT)"))
+      const { definition, location, tableId } = yield* store.create(
+        table("main.default.t(id BIGINT)")
+      )
       const workers: Array<Worker> = []
       const flusher = workerFlusher("owner", (worker) => workers.push(worker))
       yield* Effect.addFinalizer(() => Effect.promise(() => flusher.close()))
@@ -87,7 +89,14 @@ describe("a worker that fails while tables are opened", () => {
         const opening = flusher.open(location, definition.name)
         workers[0]!.emit("error", new Error("planted"))
         assert.strictEqual((await opening)?.metadata.id, tableId)
-        const job = { name: definition.name, folder: location, appId: "a", ranges: [], streams: [], now: 0 }
+        const job = {
+          name: definition.name,
+          folder: location,
+          appId: "a",
+          ranges: [],
+          streams: [],
+          now: 0
+        }
         const preparing = flusher.prepare(job)
         workers[1]!.emit("error", new Error("planted"))
         assert.strictEqual((await preparing).committed, 0)
@@ -120,7 +129,8 @@ describe("the columns of a flush", () => {
         yield* flush
         most = Math.max(most, used() - before)
       }
-      // Each flush passes 60 KB to the worker. They count here, where they were made, until they are freed.
+      // Each flush passes 60 KB to the worker. They count here, where they were made, until they
+      // are freed.
       assert.isAtMost(most, 200_000)
     })
   )

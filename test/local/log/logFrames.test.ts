@@ -1,7 +1,12 @@
 /** The frames of a table's log: records come back with the format of their writer. */
 import { assert, it } from "@effect/vitest"
 import { FrameBuffer, scanFrames } from "../../../src/internal/log/frames.ts"
-import { FramesReader, type LogFormat, writeFormat, writeRecords } from "../../../src/local/log/logFrames.ts"
+import {
+  FramesReader,
+  type LogFormat,
+  writeFormat,
+  writeRecords
+} from "../../../src/local/log/logFrames.ts"
 
 const json: LogFormat = { _tag: "Json" }
 const proto: LogFormat = { _tag: "Proto", descriptor: Uint8Array.of(1, 2, 3) }
@@ -16,9 +21,16 @@ it("are read back with the format of each writer, from empty records to long one
   writeRecords(frames, 2, 41, [])
   const file = Buffer.from(frames.bytes.subarray(0, frames.size))
   const reader = new FramesReader()
-  assert.strictEqual(scanFrames(file, (body, end) => reader.read(file, body, end)).wholeBytes, file.length)
+  assert.strictEqual(
+    scanFrames(file, (body, end) => reader.read(file, body, end)).wholeBytes,
+    file.length
+  )
   assert.deepStrictEqual(
-    reader.frames.map(({ format, records, sequence }) => [sequence, format, records.map((each) => Buffer.from(each))]),
+    reader.frames.map(({ format, records, sequence }) => [
+      sequence,
+      format,
+      records.map((each) => Buffer.from(each))
+    ]),
     [
       [40, json, records],
       [41, proto, []]

@@ -1,4 +1,7 @@
-/** The log of all tables: what was acknowledged is found again, whatever a crash left of the end of the file. */
+/**
+ * The log of all tables: what was acknowledged is found again, whatever a crash left of the end of
+ * the file.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Fs from "node:fs/promises"
@@ -62,48 +65,60 @@ const threeGroups = async (folder: string) => {
 }
 
 describe("the log of all tables", () => {
-  it.live("gives back the records of each table in order, with their formats, over several files", () =>
-    withFolder(async (folder) => {
-      const { clock, shared } = await opened(folder)
-      const [one, other] = [tableOf(shared, folder, "one"), tableOf(shared, folder, "other")]
-      one.startAt(40)
-      const writers = [one.writerOf(jsonFormat), one.writerOf(protoFormat), other.writerOf(jsonFormat)] as const
-      for (let n = 0; n < 3; n++) {
-        const group = one.append(writers[0], [text(`a${n}`), text("")])
-        // One group, and one synchronisation, for both tables.
-        assert.strictEqual(other.append(writers[2], [text(`x${n}`)]), group)
-        one.append(writers[1], [text("b".repeat(200_000))])
-        assert.isUndefined(await durable(one, group))
-        clock.now += 5000
-      }
-      assert.deepStrictEqual(one.rotate(false), { segment: 1, firstSequence: 40 })
-      await shared.close()
-      assert.lengthOf(await logFiles(folder), 3)
-      const { files, tables } = await findRows(sharedFolder(folder), true)
-      assert.deepStrictEqual(
-        tables.get("one")!.parts.map(({ firstSequence, lastSequence, rows }) => [firstSequence, lastSequence, rows]),
-        [
-          [40, 41, 3],
-          [42, 43, 3],
-          [44, 45, 3]
-        ]
-      )
-      assert.strictEqual(tables.get("one")!.owner.table, "a.b.one")
-      assert.sameDeepMembers(
-        [...files.get(2)!.values()].map(({ format }) => format),
-        [jsonFormat, protoFormat, jsonFormat]
-      )
-      const words = await found(folder)
-      assert.deepStrictEqual(words["other"], ["x0", "x1", "x2"])
-      assert.deepStrictEqual(words["one"], [
-        "a0+",
-        "b".repeat(200_000),
-        "a1+",
-        "b".repeat(200_000),
-        "a2+",
-        "b".repeat(200_000)
-      ])
-    })
+  it.live(
+    "gives back the records of each table in order, with their formats, over several files",
+    () =>
+      withFolder(async (folder) => {
+        const { clock, shared } = await opened(folder)
+        const [one, other] = [tableOf(shared, folder, "one"), tableOf(shared, folder, "other")]
+        one.startAt(40)
+        const writers = [
+          one.writerOf(jsonFormat),
+          one.writerOf(protoFormat),
+          other.writerOf(jsonFormat)
+        ] as const
+        for (let n = 0; n < 3; n++) {
+          const group = one.append(writers[0], [text(`a${n}`), text("")])
+          // One group, and one synchronisation, for both tables.
+          assert.strictEqual(other.append(writers[2], [text(`x${n}`)]), group)
+          one.append(writers[1], [text("b".repeat(200_000))])
+          assert.isUndefined(await durable(one, group))
+          clock.now += 5000
+        }
+        assert.deepStrictEqual(one.rotate(false), { segment: 1, firstSequence: 40 })
+        await shared.close()
+        assert.lengthOf(await logFiles(folder), 3)
+        const { files, tables } = await findRows(sharedFolder(folder), true)
+        assert.deepStrictEqual(
+          tables
+            .get("one")!
+            .parts.map(({ firstSequence, lastSequence, rows }) => [
+              firstSequence,
+              lastSequence,
+              rows
+            ]),
+          [
+            [40, 41, 3],
+            [42, 43, 3],
+            [44, 45, 3]
+          ]
+        )
+        assert.strictEqual(tables.get("one")!.owner.table, "a.b.one")
+        assert.sameDeepMembers(
+          [...files.get(2)!.values()].map(({ format }) => format),
+          [jsonFormat, protoFormat, jsonFormat]
+        )
+        const words = await found(folder)
+        assert.deepStrictEqual(words["other"], ["x0", "x1", "x2"])
+        assert.deepStrictEqual(words["one"], [
+          "a0+",
+          "b".repeat(200_000),
+          "a1+",
+          "b".repeat(200_000),
+          "a2+",
+          "b".repeat(200_000)
+        ])
+      })
   )
 
   it.live("puts what arrives while a group is written into the next one", () =>
@@ -134,48 +149,58 @@ describe("the log of all tables", () => {
     })
   )
 
-  it.live("takes damage in the last group for a torn write, and damage before it for corruption", () =>
-    withFolder(async (folder) => {
-      const { ends, file, path } = await threeGroups(folder)
-      for (let at = 0; at < file.length; at++) {
-        const damaged = Buffer.from(file)
-        damaged[at]! ^= 0x40
-        await Fs.writeFile(path, damaged)
-        const outcome = await found(folder).catch((error: unknown) => error)
-        if (at >= ends[1]!) assert.deepStrictEqual(outcome, { t: ["one", "two"] }, `damaged at ${at}`)
-        else if (outcome instanceof StorageFailure) assert.strictEqual(outcome.reason, "CorruptLog")
-        else assert.fail(`byte ${at} was durable, its damage went unnoticed`)
-        if (outcome instanceof StorageFailure) assert.deepStrictEqual(await Fs.readFile(path), damaged)
-      }
-    })
+  it.live(
+    "takes damage in the last group for a torn write, and damage before it for corruption",
+    () =>
+      withFolder(async (folder) => {
+        const { ends, file, path } = await threeGroups(folder)
+        for (let at = 0; at < file.length; at++) {
+          const damaged = Buffer.from(file)
+          damaged[at]! ^= 0x40
+          await Fs.writeFile(path, damaged)
+          const outcome = await found(folder).catch((error: unknown) => error)
+          if (at >= ends[1]!)
+            assert.deepStrictEqual(outcome, { t: ["one", "two"] }, `damaged at ${at}`)
+          else if (outcome instanceof StorageFailure)
+            assert.strictEqual(outcome.reason, "CorruptLog")
+          else assert.fail(`byte ${at} was durable, its damage went unnoticed`)
+          if (outcome instanceof StorageFailure)
+            assert.deepStrictEqual(await Fs.readFile(path), damaged)
+        }
+      })
   )
 
-  it.live("fails the group of all its tables when the folder is gone, and goes on when it is back", () =>
-    withFolder(async (folder) => {
-      const { shared } = await opened(folder)
-      const [one, other] = [tableOf(shared, folder, "one"), tableOf(shared, folder, "other")]
-      const failed: Array<readonly [string, number]> = []
-      one.onGroupsFailed = (first) => failed.push(["one", first])
-      other.onGroupsFailed = (first) => failed.push(["other", first])
-      const writers = [one.writerOf(jsonFormat), other.writerOf(jsonFormat)] as const
-      assert.isUndefined(await durable(one, one.append(writers[0], [text("before")])))
-      await Fs.rm(sharedFolder(folder), { recursive: true })
-      const lost = one.append(writers[0], [text("lost")])
-      other.append(writers[1], [text("lost too")])
-      assert.instanceOf(await durable(one, lost), StorageFailure)
-      assert.deepStrictEqual(failed, [
-        ["one", lost],
-        ["other", lost]
-      ])
-      await Fs.mkdir(sharedFolder(folder))
-      const kept = one.append(writers[0], [text("kept")])
-      other.append(writers[1], [text("kept too")])
-      assert.isUndefined(await durable(one, kept))
-      assert.instanceOf(await durable(one, lost), StorageFailure)
-      await shared.close()
-      assert.deepStrictEqual(await found(folder), { one: ["kept"], other: ["kept too"] })
-      assert.instanceOf(await durable(one, one.append(writers[0], [text("closed")])), StorageFailure)
-    })
+  it.live(
+    "fails the group of all its tables when the folder is gone, and goes on when it is back",
+    () =>
+      withFolder(async (folder) => {
+        const { shared } = await opened(folder)
+        const [one, other] = [tableOf(shared, folder, "one"), tableOf(shared, folder, "other")]
+        const failed: Array<readonly [string, number]> = []
+        one.onGroupsFailed = (first) => failed.push(["one", first])
+        other.onGroupsFailed = (first) => failed.push(["other", first])
+        const writers = [one.writerOf(jsonFormat), other.writerOf(jsonFormat)] as const
+        assert.isUndefined(await durable(one, one.append(writers[0], [text("before")])))
+        await Fs.rm(sharedFolder(folder), { recursive: true })
+        const lost = one.append(writers[0], [text("lost")])
+        other.append(writers[1], [text("lost too")])
+        assert.instanceOf(await durable(one, lost), StorageFailure)
+        assert.deepStrictEqual(failed, [
+          ["one", lost],
+          ["other", lost]
+        ])
+        await Fs.mkdir(sharedFolder(folder))
+        const kept = one.append(writers[0], [text("kept")])
+        other.append(writers[1], [text("kept too")])
+        assert.isUndefined(await durable(one, kept))
+        assert.instanceOf(await durable(one, lost), StorageFailure)
+        await shared.close()
+        assert.deepStrictEqual(await found(folder), { one: ["kept"], other: ["kept too"] })
+        assert.instanceOf(
+          await durable(one, one.append(writers[0], [text("closed")])),
+          StorageFailure
+        )
+      })
   )
 
   it.live("deletes a file when no table needs it", () =>
@@ -200,31 +225,34 @@ describe("the log of all tables", () => {
     })
   )
 
-  it.live("keeps the file that says where a needed one ends, whatever a failed write left there", () =>
-    withFolder(async (folder) => {
-      const { clock, shared } = await opened(folder)
-      const [one, other] = [tableOf(shared, folder, "one"), tableOf(shared, folder, "other")]
-      const writers = [one.writerOf(jsonFormat), other.writerOf(jsonFormat)] as const
-      await durable(one, one.append(writers[0], [text("a")]))
-      const [first = ""] = await logFiles(folder)
-      clock.now += 5000
-      await durable(other, other.append(writers[1], [text("b")]))
-      // What stays of a group whose write and truncation failed.
-      await Fs.appendFile(first, (await Fs.readFile(first)).subarray(-20))
-      clock.now += 5000
-      await durable(one, one.append(writers[0], [text("c")]))
-      await other.removeSegment(other.rotate(false).segment)
-      await shared.close()
-      assert.deepStrictEqual(await found(folder), { one: ["a", "c"], other: ["b"] })
-      const again = await opened(folder)
-      const parts = again.shared.found.get("other")!.parts
-      for (const part of parts) await again.shared.release(part, part.places)
-      await again.shared.removeUnused()
-      assert.lengthOf(await logFiles(folder), 3)
-      for (const part of again.shared.found.get("one")!.parts) await again.shared.release(part, part.places)
-      assert.deepStrictEqual(await logFiles(folder), [])
-      await again.shared.close()
-    })
+  it.live(
+    "keeps the file that says where a needed one ends, whatever a failed write left there",
+    () =>
+      withFolder(async (folder) => {
+        const { clock, shared } = await opened(folder)
+        const [one, other] = [tableOf(shared, folder, "one"), tableOf(shared, folder, "other")]
+        const writers = [one.writerOf(jsonFormat), other.writerOf(jsonFormat)] as const
+        await durable(one, one.append(writers[0], [text("a")]))
+        const [first = ""] = await logFiles(folder)
+        clock.now += 5000
+        await durable(other, other.append(writers[1], [text("b")]))
+        // What stays of a group whose write and truncation failed.
+        await Fs.appendFile(first, (await Fs.readFile(first)).subarray(-20))
+        clock.now += 5000
+        await durable(one, one.append(writers[0], [text("c")]))
+        await other.removeSegment(other.rotate(false).segment)
+        await shared.close()
+        assert.deepStrictEqual(await found(folder), { one: ["a", "c"], other: ["b"] })
+        const again = await opened(folder)
+        const parts = again.shared.found.get("other")!.parts
+        for (const part of parts) await again.shared.release(part, part.places)
+        await again.shared.removeUnused()
+        assert.lengthOf(await logFiles(folder), 3)
+        for (const part of again.shared.found.get("one")!.parts)
+          await again.shared.release(part, part.places)
+        assert.deepStrictEqual(await logFiles(folder), [])
+        await again.shared.close()
+      })
   )
 
   it.live("keeps the note that a table was dropped for as long as a file has records of it", () =>

@@ -3,7 +3,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { giveBlock, isBlock, takeBlock } from "../../../src/local/parquet/columnBlocks.ts"
 import { buffersOf, Leaf, sealAll } from "../../../src/local/parquet/columnBuffer.ts"
 
-const shape = { path: ["text"], physical: "BYTE_ARRAY", width: 0, maxDefinition: 1, maxRepetition: 0 } as const
+const shape = {
+  path: ["text"],
+  physical: "BYTE_ARRAY",
+  width: 0,
+  maxDefinition: 1,
+  maxRepetition: 0
+} as const
 const text = (value: string): Uint8Array => new TextEncoder().encode(value)
 
 const filled = (value: string, times: number): Leaf => {

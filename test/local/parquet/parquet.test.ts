@@ -35,7 +35,8 @@ const canonical = (type: ColumnType, value: unknown): unknown => {
   }
   switch (type._tag) {
     case "Struct": {
-      const fields = (any as { entries?: Record<string, unknown> }).entries ?? (value as Record<string, unknown>)
+      const fields =
+        (any as { entries?: Record<string, unknown> }).entries ?? (value as Record<string, unknown>)
       return type.fields.map((field) => canonical(field.type, fields[field.name]))
     }
     case "Array":
@@ -44,7 +45,9 @@ const canonical = (type: ColumnType, value: unknown): unknown => {
       const entries =
         value instanceof Map
           ? [...value]
-          : (any.entries as Array<{ key: unknown; value: unknown }>).map((entry) => [entry.key, entry.value] as const)
+          : (any.entries as Array<{ key: unknown; value: unknown }>).map(
+              (entry) => [entry.key, entry.value] as const
+            )
       return entries.map(([key, item]) => [canonical(type.key, key), canonical(type.value, item)])
     }
     case "Date":
@@ -58,7 +61,11 @@ const canonical = (type: ColumnType, value: unknown): unknown => {
     case "Double":
       return value
     default:
-      return typeof value === "object" ? any.toString() : typeof value === "bigint" ? String(value) : value
+      return typeof value === "object"
+        ? any.toString()
+        : typeof value === "bigint"
+          ? String(value)
+          : value
   }
 }
 
@@ -68,7 +75,9 @@ describe("parquet", () => {
     () =>
       Effect.gen(function* () {
         const folder = yield* temporaryFolder
-        const connection = yield* Effect.promise(async () => (await DuckDBInstance.create(":memory:")).connect())
+        const connection = yield* Effect.promise(async () =>
+          (await DuckDBInstance.create(":memory:")).connect()
+        )
         for (let seed = 100; seed < 130; seed++) {
           const { columns } = withoutVariant(randomTable(seed))
           const random = seeded(seed)
@@ -79,12 +88,19 @@ describe("parquet", () => {
           )
           const path = Path.join(folder, `${seed}.parquet`)
           yield* Effect.promise(() => Fs.writeFile(path, bytes))
-          const reader = yield* Effect.promise(() => connection.runAndReadAll(`SELECT * FROM read_parquet('${path}')`))
+          const reader = yield* Effect.promise(() =>
+            connection.runAndReadAll(`SELECT * FROM read_parquet('${path}')`)
+          )
           const struct: ColumnType = { _tag: "Struct", fields: columns }
           const names = columns.map((column) => column.name)
           const theirs = reader
             .getRows()
-            .map((row) => canonical(struct, Object.fromEntries(row.map((value, index) => [names[index]!, value]))))
+            .map((row) =>
+              canonical(
+                struct,
+                Object.fromEntries(row.map((value, index) => [names[index]!, value]))
+              )
+            )
           const expected = made.map((each) => canonical(struct, each.row))
           assert.deepStrictEqual(theirs, expected, `table ${seed}`)
           const ours = yield* Effect.promise(() => readParquet(bytes, columns))
@@ -103,10 +119,13 @@ describe("parquet", () => {
       const folder = yield* temporaryFolder
       const path = Path.join(folder, "types.parquet")
       const { columns } = table(
-        "a.b.c(t TINYINT, s SMALLINT, i INT, at TIMESTAMP, n TIMESTAMP_NTZ, d DECIMAL(20,3), day DATE, b BINARY, x STRING)"
+        "a.b.c(t TINYINT, s SMALLINT, i INT, at TIMESTAMP, n TIMESTAMP_NTZ, d DECIMAL(20,3), " +
+          "day DATE, b BINARY, x STRING)"
       )
       yield* Effect.promise(() => Fs.writeFile(path, encode(columns, [{ t: 1 }])))
-      const connection = yield* Effect.promise(async () => (await DuckDBInstance.create(":memory:")).connect())
+      const connection = yield* Effect.promise(async () =>
+        (await DuckDBInstance.create(":memory:")).connect()
+      )
       const described = yield* Effect.promise(() =>
         connection.runAndReadAll(`DESCRIBE SELECT * FROM read_parquet('${path}')`)
       )
@@ -139,9 +158,13 @@ describe("parquet", () => {
       const folder = yield* temporaryFolder
       const path = Path.join(folder, "pages.parquet")
       yield* Effect.promise(() => Fs.writeFile(path, bytes))
-      const connection = yield* Effect.promise(async () => (await DuckDBInstance.create(":memory:")).connect())
+      const connection = yield* Effect.promise(async () =>
+        (await DuckDBInstance.create(":memory:")).connect()
+      )
       const sums = yield* Effect.promise(() =>
-        connection.runAndReadAll(`SELECT count(*), sum(n), sum(len(l)), min(l[1]) FROM read_parquet('${path}')`)
+        connection.runAndReadAll(
+          `SELECT count(*), sum(n), sum(len(l)), min(l[1]) FROM read_parquet('${path}')`
+        )
       )
       const first = rows.flatMap((row) => row.l.slice(0, 1)).sort()[0]!
       assert.deepStrictEqual(sums.getRows()[0]!.map(String), [
@@ -160,7 +183,8 @@ describe("parquet", () => {
       const levels: Array<number> = []
       while (levels.length < random() * 200) {
         const level = Math.floor(random() * (max + 1))
-        for (let run = Math.floor(random() * (random() < 0.3 ? 30 : 3)); run >= 0; run--) levels.push(level)
+        for (let run = Math.floor(random() * (random() < 0.3 ? 30 : 3)); run >= 0; run--)
+          levels.push(level)
       }
       const width = bitWidthOf(max)
       const out = new Uint8Array(3 + mostLevelBytes(levels.length, width)).fill(255)

@@ -1,4 +1,6 @@
-/** VARIANT values: what is encoded decodes to the same JSON, and DuckDB reads the same from a file. */
+/**
+ * VARIANT values: what is encoded decodes to the same JSON, and DuckDB reads the same from a file.
+ */
 import { DuckDBInstance } from "@duckdb/node-api"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -17,7 +19,9 @@ const cases: ReadonlyArray<string> = [
   ...variants,
   ...[0, 1, 63, 64, 127, 128, 255, 256].map((n) => JSON.stringify("x".repeat(n))),
   ...[127, 128, -128, 32767, 32768, 2147483647, 2147483648, -2147483649].map(String),
-  ...[255, 256, 300, 70_000].map((n) => `[${Array.from({ length: n }, (_, i) => i % 10).join(",")}]`),
+  ...[255, 256, 300, 70_000].map(
+    (n) => `[${Array.from({ length: n }, (_, i) => i % 10).join(",")}]`
+  ),
   ...[255, 256, 300, 5000].map(many),
   JSON.stringify(Array.from({ length: 20 }, (_, n) => "y".repeat(n * 1000)))
 ]
@@ -82,8 +86,22 @@ describe("variant", () => {
         "[".repeat(400),
         '{"\\udc00":1}'
       ],
-      [/nested at most 500 deep/, "[".repeat(501) + "]".repeat(501), '{"a":'.repeat(501), "[".repeat(1_000_000)],
-      [/range of DOUBLE/, "1e400", "-1e400", "[1E309]", "1e999999999", '{"a":[0.1e310]}', beyond, `-${beyond}.5`]
+      [
+        /nested at most 500 deep/,
+        "[".repeat(501) + "]".repeat(501),
+        '{"a":'.repeat(501),
+        "[".repeat(1_000_000)
+      ],
+      [
+        /range of DOUBLE/,
+        "1e400",
+        "-1e400",
+        "[1E309]",
+        "1e999999999",
+        '{"a":[0.1e310]}',
+        beyond,
+        `-${beyond}.5`
+      ]
     ] as ReadonlyArray<readonly [RegExp, ...ReadonlyArray<string>]>) {
       for (const text of texts) {
         const refused = encodeVariant(text)
@@ -104,7 +122,8 @@ describe("variant", () => {
       const of = cases[Math.floor(random() * variants.length)]!
       const at = Math.floor(random() * (of.length + 1))
       const sign = signs[Math.floor(random() * signs.length)]!
-      const text = of.slice(0, at) + (random() < 0.7 ? sign : "") + of.slice(at + Math.floor(random() * 3))
+      const text =
+        of.slice(0, at) + (random() < 0.7 ? sign : "") + of.slice(at + Math.floor(random() * 3))
       const variant = encodeVariant(text)
       let parsed: unknown
       try {
@@ -121,7 +140,10 @@ describe("variant", () => {
         taken++
         // The integer -0 is 0.
         const unsigned = (_key: string, value: unknown) => (value === 0 ? 0 : value)
-        assert.deepStrictEqual(JSON.parse(decodeVariant(variant), unsigned), JSON.parse(text, unsigned))
+        assert.deepStrictEqual(
+          JSON.parse(decodeVariant(variant), unsigned),
+          JSON.parse(text, unsigned)
+        )
       }
     }
     assert.isAbove(taken, 1000)
@@ -130,20 +152,38 @@ describe("variant", () => {
   it.live("is the same to DuckDB", () =>
     Effect.gen(function* () {
       const definition = table("a.b.v(n INT, v VARIANT, l ARRAY<VARIANT>)")
-      const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: false })
+      const store = yield* makeDurableTableStore({
+        ...byHand,
+        folder: yield* temporaryFolder,
+        worker: false
+      })
       const { location } = yield* store.create(definition)
       const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
-      yield* append(writer, [...variants.map((v, n) => json({ n, v, l: [v, "1"] })), json({ n: 1000 })])
+      yield* append(writer, [
+        ...variants.map((v, n) => json({ n, v, l: [v, "1"] })),
+        json({ n: 1000 })
+      ])
       yield* store.flush()
-      const name = (yield* Effect.promise(() => Fs.readdir(location))).find((file) => file.endsWith(".parquet"))!
-      const connection = yield* Effect.promise(async () => (await DuckDBInstance.create(":memory:")).connect())
-      const parts = (value: string) => `variant_bytes_to_variant(${value}.metadata || ${value}.value)`
-      const made = `SELECT n, ${parts("v")} AS v, ${parts("l[1]")} AS l FROM read_parquet('${Path.join(location, name)}')`
-      const query = `SELECT v::JSON::VARCHAR, l::JSON::VARCHAR, typeof(v), v IS NULL FROM (${made}) ORDER BY n`
+      const name = (yield* Effect.promise(() => Fs.readdir(location))).find((file) =>
+        file.endsWith(".parquet")
+      )!
+      const connection = yield* Effect.promise(async () =>
+        (await DuckDBInstance.create(":memory:")).connect()
+      )
+      const parts = (value: string) =>
+        `variant_bytes_to_variant(${value}.metadata || ${value}.value)`
+      const made =
+        `SELECT n, ${parts("v")} AS v, ${parts("l[1]")} AS l FROM ` +
+        `read_parquet('${Path.join(location, name)}')`
+      const query =
+        `SELECT v::JSON::VARCHAR, l::JSON::VARCHAR, typeof(v), v IS NULL FROM ` +
+        `(${made}) ORDER BY n`
       const rows = (yield* Effect.promise(() => connection.runAndReadAll(query))).getRows()
       // DuckDB prints decimals below one without their zero, which is no JSON.
       const value = (text: unknown) =>
-        text === null ? null : (JSON.parse(String(text).replace(/(^|[[,:-])\./g, "$10.")) as unknown)
+        text === null
+          ? null
+          : (JSON.parse(String(text).replace(/(^|[[,:-])\./g, "$10.")) as unknown)
       assert.deepStrictEqual(
         rows.slice(0, -1).map((row) => value(row[0])),
         variants.map(value)

@@ -15,14 +15,16 @@ const table = TableProperties.json("main.default.durable")
 const definition = "main.default.durable(n INT, pad STRING)"
 const record = (n: number, pad = "") => ({ n, pad })
 const create = Zerobus.use((zerobus) => zerobus.createPersistentStream(table, quick))
-const resume = (id: string) => Zerobus.use((zerobus) => zerobus.resumePersistentStream(table, id, quick))
+const resume = (id: string) =>
+  Zerobus.use((zerobus) => zerobus.resumePersistentStream(table, id, quick))
 const rows = ZerobusLocal.use((local) => local.records(table)).pipe(
   Effect.map((all) => all.map(({ n }) => n as number).sort((a, b) => a - b))
 )
 const ingest = (stream: PersistentStream<any>, numbers: ReadonlyArray<number>) =>
   Effect.forEach(numbers, (n) => stream.ingestRecord(record(n)), { discard: true })
 
-const disk = (dataDir: string, visibleOnceAcked = false) => ZerobusLocal.layer({ dataDir, visibleOnceAcked })
+const disk = (dataDir: string, visibleOnceAcked = false) =>
+  ZerobusLocal.layer({ dataDir, visibleOnceAcked })
 
 /**
  * Copies the data folder as a kill leaves it at this moment. The lock of a dead process counts for
@@ -40,7 +42,9 @@ const killed = (folder: string, image: string) =>
 const committedOffsets = (folder: string, streamId: string) =>
   Effect.promise(async () => {
     const log = Path.join(folder, "main", "default", "durable", "_delta_log")
-    const names = (await Fs.readdir(log)).filter((name) => name.endsWith(".json") && !name.startsWith("_")).sort()
+    const names = (await Fs.readdir(log))
+      .filter((name) => name.endsWith(".json") && !name.startsWith("_"))
+      .sort()
     const offsets: Array<number> = []
     for (const name of names) {
       for (const line of (await Fs.readFile(Path.join(log, name), "utf8")).split("\n")) {
@@ -52,40 +56,42 @@ const committedOffsets = (folder: string, streamId: string) =>
   })
 
 describe("the persistent streams of a data folder", () => {
-  it.live("are resumed behind what was acknowledged when the server is killed, its rows committed or not", () =>
-    Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      const image = Path.join(yield* temporaryFolder, "data")
-      const scope = yield* Scope.make()
-      const { empty, id } = yield* Effect.gen(function* () {
-        const local = yield* ZerobusLocal
-        yield* local.createTable(definition)
-        const empty = (yield* create).streamId
-        const stream = yield* create
-        yield* ingest(stream, upTo(40))
-        yield* stream.flush
-        yield* local.flush()
-        yield* ingest(stream, upTo(25, 40))
-        yield* stream.flush
-        yield* killed(folder, image)
-        return { empty, id: stream.streamId }
-      }).pipe(Effect.provide(disk(folder)), Scope.provide(scope))
-      yield* Scope.close(scope, Exit.void)
-      yield* Effect.gen(function* () {
-        const stream = yield* resume(id)
-        assert.strictEqual(stream.resumedAt, 65)
-        assert.strictEqual((yield* resume(empty)).resumedAt, 0)
-        yield* ingest(stream, upTo(5, 65))
-        yield* stream.flush
-        assert.deepStrictEqual(yield* rows, upTo(70))
-        const offsets = yield* committedOffsets(image, id)
-        assert.strictEqual(offsets.at(-1), 69)
-        assert.deepStrictEqual(
-          offsets,
-          [...offsets].sort((a, b) => a - b)
-        )
-      }).pipe(Effect.scoped, Effect.provide(disk(image)))
-    }).pipe(Effect.scoped)
+  it.live(
+    "are resumed behind what was acknowledged when the server is killed, its rows committed or not",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const image = Path.join(yield* temporaryFolder, "data")
+        const scope = yield* Scope.make()
+        const { empty, id } = yield* Effect.gen(function* () {
+          const local = yield* ZerobusLocal
+          yield* local.createTable(definition)
+          const empty = (yield* create).streamId
+          const stream = yield* create
+          yield* ingest(stream, upTo(40))
+          yield* stream.flush
+          yield* local.flush()
+          yield* ingest(stream, upTo(25, 40))
+          yield* stream.flush
+          yield* killed(folder, image)
+          return { empty, id: stream.streamId }
+        }).pipe(Effect.provide(disk(folder)), Scope.provide(scope))
+        yield* Scope.close(scope, Exit.void)
+        yield* Effect.gen(function* () {
+          const stream = yield* resume(id)
+          assert.strictEqual(stream.resumedAt, 65)
+          assert.strictEqual((yield* resume(empty)).resumedAt, 0)
+          yield* ingest(stream, upTo(5, 65))
+          yield* stream.flush
+          assert.deepStrictEqual(yield* rows, upTo(70))
+          const offsets = yield* committedOffsets(image, id)
+          assert.strictEqual(offsets.at(-1), 69)
+          assert.deepStrictEqual(
+            offsets,
+            [...offsets].sort((a, b) => a - b)
+          )
+        }).pipe(Effect.scoped, Effect.provide(disk(image)))
+      }).pipe(Effect.scoped)
   )
 
   it.live("stay retired, and go with their table", () =>
@@ -107,7 +113,11 @@ describe("the persistent streams of a data folder", () => {
         assert.strictEqual((yield* Effect.flip(resume(ids.retired)))._tag, "InvalidArgument")
         const streams = yield* local.streams(table)
         assert.deepStrictEqual(
-          streams.map(({ committed, retiredAt, streamId }) => [streamId, committed, retiredAt !== undefined]),
+          streams.map(({ committed, retiredAt, streamId }) => [
+            streamId,
+            committed,
+            retiredAt !== undefined
+          ]),
           [
             [ids.kept, 2, false],
             [ids.retired, 2, true]

@@ -31,7 +31,12 @@ const makeLog = () => {
 
 const setUp = () => {
   const log = makeLog()
-  const streams = new PersistentStreams({ register: noRegister, known: [], onDurable: log.onDurable, now: () => 7 })
+  const streams = new PersistentStreams({
+    register: noRegister,
+    known: [],
+    onDurable: log.onDurable,
+    now: () => 7
+  })
   return { log, streams }
 }
 

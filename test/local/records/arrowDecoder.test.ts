@@ -276,7 +276,8 @@ describe("schemas", () => {
 
 describe("hostile batches", () => {
   const definition = table(
-    "a.b.h(id BIGINT NOT NULL, s STRING, d DECIMAL(6, 2), t DATE, v VARIANT, l ARRAY<STRING>, m MAP<STRING, INT>, " +
+    "a.b.h(id BIGINT NOT NULL, s STRING, d DECIMAL(6, 2), t DATE, v VARIANT, l ARRAY<STRING>, m " +
+      "MAP<STRING, INT>, " +
       "p STRUCT<x: DOUBLE, q: ARRAY<STRUCT<y: BINARY>>>)"
   )
   const rowOf = (n: number) => ({

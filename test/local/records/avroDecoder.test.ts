@@ -89,7 +89,8 @@ it("an Avro format is read back from the log as it was written", () => {
 
 describe("the schema of a stream", () => {
   const columns = columnsOf(
-    "id BIGINT NOT NULL, name STRING, d DECIMAL(6, 2), at TIMESTAMP, s STRUCT<x: INT>, m MAP<INT, STRING>"
+    "id BIGINT NOT NULL, name STRING, d DECIMAL(6, 2), at TIMESTAMP, s STRUCT<x: INT>, m " +
+      "MAP<INT, STRING>"
   )
   const findings = (...fields: ReadonlyArray<readonly [string, unknown]>) => {
     const problem = formatProblem(columns, formatFor(recordOf(...fields)))
@@ -151,7 +152,8 @@ describe("the schema of a stream", () => {
       ]
     ],
     [
-      "TYPE_INCOMPATIBLE: the field at must be timestamp-micros, timestamp-millis, timestamp-nanos or long",
+      "TYPE_INCOMPATIBLE: the field at must be timestamp-micros, timestamp-millis, " +
+        "timestamp-nanos or long",
       [
         ["id", "long"],
         ["at", { type: "long", logicalType: "local-timestamp-micros" }]

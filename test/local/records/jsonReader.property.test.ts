@@ -1,4 +1,7 @@
-/** JSON records read from their bytes against the same records parsed: the same cells, the same refusals. */
+/**
+ * JSON records read from their bytes against the same records parsed: the same cells, the same
+ * refusals.
+ */
 import { assert, describe, it } from "vitest"
 import type { TableDefinition } from "../../../src/internal/columns/columnType.ts"
 import { columnTree, makeLeaves } from "../../../src/local/parquet/columnTree.ts"
@@ -12,7 +15,11 @@ import { pick, randomTable, seeded, storable } from "../../support/randomTables.
 import { table } from "../../support/storedTables.ts"
 
 /** Decodes records one after another; a refused one leaves nothing, and its reason. */
-const decoded = (definition: TableDefinition, records: ReadonlyArray<Uint8Array>, decoder: typeof jsonDecoder) => {
+const decoded = (
+  definition: TableDefinition,
+  records: ReadonlyArray<Uint8Array>,
+  decoder: typeof jsonDecoder
+) => {
   const tree = columnTree(definition.columns)
   const leaves = makeLeaves(tree)
   const decode = decoder(tree, leaves)
@@ -47,7 +54,9 @@ const agree = (definition: TableDefinition, texts: ReadonlyArray<string | Uint8A
   return expected.refusals
 }
 
-/** The text of a value with space between its tokens and its keys in another order, now and then. */
+/**
+ * The text of a value with space between its tokens and its keys in another order, now and then.
+ */
 const written = (random: () => number, value: unknown): string => {
   const space = () => (random() < 0.1 ? pick(random, [" ", "\n", "\t ", "\r\n"]) : "")
   if (Array.isArray(value))
@@ -55,7 +64,9 @@ const written = (random: () => number, value: unknown): string => {
   if (typeof value !== "object" || value === null) return JSON.stringify(value)
   const entries = Object.entries(value)
   if (random() < 0.3) entries.reverse()
-  const fields = entries.map(([key, item]) => `${JSON.stringify(key)}${space()}:${space()}${written(random, item)}`)
+  const fields = entries.map(
+    ([key, item]) => `${JSON.stringify(key)}${space()}:${space()}${written(random, item)}`
+  )
   return `{${space()}${fields.join(`${space()},${space()}`)}${space()}}`
 }
 
@@ -64,7 +75,9 @@ describe("JSON read from its bytes", () => {
     it(`gives the cells of parsed records of random table ${seed}`, () => {
       const definition = storable(randomTable(seed))
       const random = seeded(seed * 31)
-      const texts = Array.from({ length: 60 }, () => written(random, record(random, definition.columns).json))
+      const texts = Array.from({ length: 60 }, () =>
+        written(random, record(random, definition.columns).json)
+      )
       const refusals = agree(definition, texts)
       assert.ok(refusals.every((refusal) => refusal === undefined))
     })
@@ -95,7 +108,9 @@ describe("JSON read from its bytes", () => {
     const definition = table("main.default.texts(a STRING, b STRING, c MAP<STRING, STRING>)")
     const refused = Buffer.from([0xc3, 0x28])
     for (const long of ["", "x".repeat(47), "x".repeat(48), "é".repeat(70_000)]) {
-      const texts = [`{"a":"é${long}","b":"`, `","c":{"é":"${long}`, `"}}`].map((text) => Buffer.from(text))
+      const texts = [`{"a":"é${long}","b":"`, `","c":{"é":"${long}`, `"}}`].map((text) =>
+        Buffer.from(text)
+      )
       const [first, second, third] = texts as [Buffer, Buffer, Buffer]
       const good = Buffer.concat([first, Buffer.from("ü"), second, third])
       const refusals = agree(definition, [
@@ -241,7 +256,13 @@ describe("JSON read from its bytes", () => {
     assert.ok(read(common))
     assert.isFalse(read('{"id":7,"name":"a","id":8}'))
     assert.deepStrictEqual(
-      agree(definition, [common, '{"id":7,"name":"a","id":8}', '{"id":1,"other":2}', '{"id":1} x', "\ufeff{}"]),
+      agree(definition, [
+        common,
+        '{"id":7,"name":"a","id":8}',
+        '{"id":1,"other":2}',
+        '{"id":1} x',
+        "\ufeff{}"
+      ]),
       [
         undefined,
         undefined,
@@ -258,7 +279,8 @@ describe("JSON read from its bytes", () => {
     const check = (text: string) => {
       const bytes = Buffer.from(text)
       const end = readDouble(bytes, 0, bytes.length)
-      if (end !== bytes.length || !Object.is(double, Number(text))) wrong.push(`${text} was read as ${double}`)
+      if (end !== bytes.length || !Object.is(double, Number(text)))
+        wrong.push(`${text} was read as ${double}`)
     }
     const view = new DataView(new ArrayBuffer(8))
     for (let n = 0; n < 10_000; n++) {

@@ -1,18 +1,22 @@
 /**
- * Records of the log as JSON text: what a table shows of it is what it shows of the record itself, for random
- * tables and records.
+ * Records of the log as JSON text: what a table shows of it is what it shows of the record itself,
+ * for random tables and records.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import type { LogFormat } from "../../../src/local/log/logFrames.ts"
-import { parseDescriptorProto, toDescriptorProto } from "../../../src/internal/protobuf/descriptor.ts"
+import {
+  parseDescriptorProto,
+  toDescriptorProto
+} from "../../../src/internal/protobuf/descriptor.ts"
 import { recordTexts } from "../../../src/local/records/recordText.ts"
 import { makeMemoryTableStore } from "../../../src/local/store/memoryTableStore.ts"
 import { protobufType, record } from "../../support/randomRecords.ts"
 import { randomTable, seeded, storable } from "../../support/randomTables.ts"
 import { json, table } from "../../support/storedTables.ts"
 
-const get = <A>(result: Result.Result<A, string>): A => Result.getOrThrowWith(result, (why) => new Error(why))
+const get = <A>(result: Result.Result<A, string>): A =>
+  Result.getOrThrowWith(result, (why) => new Error(why))
 
 describe("the text of a protobuf record", () => {
   for (let seed = 1; seed <= 30; seed++) {
@@ -52,7 +56,9 @@ describe("the text of a protobuf record", () => {
       const type = protobufType(get(parseDescriptorProto(descriptor)), true)
       const part = (object: object) => type.encode(type.fromObject(object)).finish()
       const bytes = Buffer.concat([part({ n: 1, s: { a: 1 } }), part({ n: 2, s: { b: 2 } })])
-      assert.deepStrictEqual(recordTexts({ _tag: "Proto", descriptor })(bytes), ['{"n":2,"s":{"a":1,"b":2}}'])
+      assert.deepStrictEqual(recordTexts({ _tag: "Proto", descriptor })(bytes), [
+        '{"n":2,"s":{"a":1,"b":2}}'
+      ])
     })
   )
 })

@@ -17,7 +17,8 @@ import { append, byHand, json, table, temporaryFolder } from "../../support/stor
 
 const before = table("main.default.t(id BIGINT NOT NULL, name STRING)")
 const after = table(
-  "main.default.t(id BIGINT NOT NULL, name STRING, n INT, tags ARRAY<STRING>, s STRUCT<a: INT, b: DATE>)"
+  "main.default.t(id BIGINT NOT NULL, name STRING, n INT, tags ARRAY<STRING>, s STRUCT<a: INT, " +
+    "b: DATE>)"
 )
 const added = after.columns.slice(2)
 const columns = (text: string) => Result.getOrThrowWith(parseColumns(text), (why) => new Error(why))
@@ -27,9 +28,13 @@ const asProto = (definition: TableDefinition) => ({
   descriptor: Result.getOrThrow(toDescriptorProto(definition))
 })
 /** `id` and, in the new table, `n`. */
-const message = (id: number, n?: number) => Uint8Array.from(n === undefined ? [8, id] : [8, id, 24, n])
+const message = (id: number, n?: number) =>
+  Uint8Array.from(n === undefined ? [8, id] : [8, id, 24, n])
 
-const bothStores = (name: string, body: (store: TableStoreShape) => Effect.Effect<void, unknown>) => {
+const bothStores = (
+  name: string,
+  body: (store: TableStoreShape) => Effect.Effect<void, unknown>
+) => {
   it.live(`${name} (memory)`, () => Effect.flatMap(makeMemoryTableStore, body))
   it.live(`${name} (disk)`, () =>
     Effect.flatMap(temporaryFolder, (folder) =>
@@ -44,15 +49,22 @@ const byId = (rows: ReadonlyArray<Record<string, unknown>>) =>
 const empty = { name: null, n: null, tags: null, s: null }
 
 describe("addColumns", () => {
-  const nested = "s STRUCT<a: INT, b: DATE>, list ARRAY<STRUCT<x: INT>>, m MAP<STRING, STRUCT<k: ARRAY<INT>>>"
-  const paths = "s.c INT, s.d.e STRING, list.element.y ARRAY<STRING>, m.value.z INT, m.VALUE.v VARIANT"
+  const nested =
+    "s STRUCT<a: INT, b: DATE>, list ARRAY<STRUCT<x: INT>>, m MAP<STRING, STRUCT<k: ARRAY<INT>>>"
+  const paths =
+    "s.c INT, s.d.e STRING, list.element.y ARRAY<STRING>, m.value.z INT, m.VALUE.v VARIANT"
 
   bothStores("fields of STRUCTs, also in ARRAYs and MAPs", (store) =>
     Effect.gen(function* () {
       yield* store.create(table(`main.default.n(id BIGINT NOT NULL, ${nested})`))
       const writer = yield* store.openWriter("main.default.n", asJson)
       const rows = [
-        { id: 1, s: { a: 1 }, list: [{ x: 1 }, null, {}], m: { p: { k: [1, 2, 3] }, q: null, r: { k: [] } } },
+        {
+          id: 1,
+          s: { a: 1 },
+          list: [{ x: 1 }, null, {}],
+          m: { p: { k: [1, 2, 3] }, q: null, r: { k: [] } }
+        },
         { id: 2, s: null, list: [], m: {} },
         { id: 3 }
       ]
@@ -61,14 +73,20 @@ describe("addColumns", () => {
       yield* append(writer, rows.slice(1).map(json))
       const problem = yield* Effect.flip(store.addColumns("main.default.n", columns(paths)))
       assert.match(problem.message, /main\.default\.n has no column s\.d\. Add that first/)
-      yield* store.addColumns("main.default.n", columns(`s.d STRUCT<f: INT>, ${paths.replace("VALUE", "value")}`))
+      yield* store.addColumns(
+        "main.default.n",
+        columns(`s.d STRUCT<f: INT>, ${paths.replace("VALUE", "value")}`)
+      )
       for (const [text, says] of [
         ["s.C INT", /has the column s\.c already/],
         ["list.y INT", /list is no STRUCT.*Its fields are those of list\.element\./],
         ["id.y INT", /id is no STRUCT/],
         ["s.n INT NOT NULL", /cannot be added as NOT NULL/]
       ] as const) {
-        assert.match((yield* Effect.flip(store.addColumns("main.default.n", columns(text)))).message, says)
+        assert.match(
+          (yield* Effect.flip(store.addColumns("main.default.n", columns(text)))).message,
+          says
+        )
       }
       const more = {
         id: 4,
@@ -105,12 +123,21 @@ describe("addColumns", () => {
 
   it.live("fields beside what other writers noted of a column", () =>
     Effect.gen(function* () {
-      const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: false })
+      const store = yield* makeDurableTableStore({
+        ...byHand,
+        folder: yield* temporaryFolder,
+        worker: false
+      })
       const { location } = yield* store.create(table("main.default.n(id BIGINT NOT NULL)"))
       const other = otherWriter(location)
-      const code = { type: "struct", fields: [field("code", "string", true, { comment: "theirs" })] }
+      const code = {
+        type: "struct",
+        fields: [field("code", "string", true, { comment: "theirs" })]
+      }
       const noted = { __CHAR_VARCHAR_TYPE_STRING: "struct<code:char(3)>", owner: "them" }
-      yield* other.commit(withFields(yield* other.metadata, (fields) => [...fields, field("s", code, true, noted)]))
+      yield* other.commit(
+        withFields(yield* other.metadata, (fields) => [...fields, field("s", code, true, noted)])
+      )
       yield* store.addColumns("main.default.n", columns("s.more STRING COMMENT 'ours'"))
       const { schemaString } = yield* other.metadata
       assert.deepStrictEqual(JSON.parse(schemaString).fields[1], {
@@ -120,9 +147,13 @@ describe("addColumns", () => {
         }),
         metadata: { ...noted, __CHAR_VARCHAR_TYPE_STRING: "struct<code:char(3),more:string>" }
       })
-      yield* append(yield* store.openWriter("main.default.n", asJson), [json({ id: 1, s: { code: "a", more: "b" } })])
+      yield* append(yield* store.openWriter("main.default.n", asJson), [
+        json({ id: 1, s: { code: "a", more: "b" } })
+      ])
       yield* store.flush()
-      assert.deepStrictEqual(yield* store.rows("main.default.n"), [{ id: 1n, s: { code: "a  ", more: "b" } }])
+      assert.deepStrictEqual(yield* store.rows("main.default.n"), [
+        { id: 1n, s: { code: "a  ", more: "b" } }
+      ])
     })
   )
 
@@ -135,7 +166,10 @@ describe("addColumns", () => {
       yield* append(oldProto, [message(2)])
       yield* store.flush()
       yield* append(oldJson, [json({ id: 3 })])
-      assert.instanceOf(yield* Effect.flip(store.openWriter(before.name, asProto(after))), SchemaRejected)
+      assert.instanceOf(
+        yield* Effect.flip(store.openWriter(before.name, asProto(after))),
+        SchemaRejected
+      )
 
       const record = yield* store.addColumns("MAIN.default.t", added)
       assert.deepStrictEqual(record.definition, after)
@@ -167,10 +201,19 @@ describe("addColumns", () => {
         ["more INT, More INT", /differ in more than case/],
         ["deep ARRAY<STRUCT<a: INT NOT NULL>>", /NOT NULL inside an ARRAY or a MAP/]
       ] as const) {
-        assert.match((yield* Effect.flip(store.addColumns(before.name, columns(text)))).message, says)
+        assert.match(
+          (yield* Effect.flip(store.addColumns(before.name, columns(text)))).message,
+          says
+        )
       }
-      assert.match((yield* Effect.flip(store.addColumns(before.name, []))).message, /No column is named/)
-      assert.match((yield* Effect.flip(store.addColumns("a.b.c", added))).message, /a\.b\.c does not exist/)
+      assert.match(
+        (yield* Effect.flip(store.addColumns(before.name, []))).message,
+        /No column is named/
+      )
+      assert.match(
+        (yield* Effect.flip(store.addColumns("a.b.c", added))).message,
+        /a\.b\.c does not exist/
+      )
       assert.deepStrictEqual(Option.getOrThrow(yield* store.get(before.name)).definition, before)
     })
   )
@@ -182,31 +225,39 @@ describe("addColumns", () => {
     return { folder, store, ...otherWriter(location), location }
   })
 
-  it.live("keeps what other writers put into the schema, and what the table's version stands for", () =>
-    Effect.gen(function* () {
-      const { commit, log, metadata, store } = yield* onDisk
-      const theirs = field("theirs", "string", true, { comment: "kept", other: { x: 1 } })
-      yield* commit(withFields(yield* metadata, (fields) => [...fields, theirs]))
-      yield* commit({ protocol: { minReaderVersion: 1, minWriterVersion: 4 } })
-      yield* store.addColumns(before.name, columns("at TIMESTAMP_NTZ COMMENT 'wall'"))
-      const { fields } = JSON.parse((yield* metadata).schemaString)
-      assert.deepStrictEqual(fields[2], theirs)
-      assert.deepStrictEqual(fields[3], field("at", "timestamp_ntz", true, { comment: "wall" }))
-      const protocol = (yield* log).snapshot.protocol!
-      assert.deepStrictEqual(
-        [protocol.minReaderVersion, protocol.minWriterVersion, protocol.readerFeatures],
-        [3, 7, ["timestampNtz"]]
-      )
-      const implied = ["appendOnly", "invariants", "checkConstraints", "changeDataFeed", "generatedColumns"]
-      assert.sameMembers([...protocol.writerFeatures!], [...implied, "timestampNtz"])
-      yield* append(yield* store.openWriter(before.name, asJson), [json({ id: 1, at: 5 })])
-      yield* store.flush()
-      assert.strictEqual((yield* store.rows(before.name))[0]!["at"], 5n)
-      const version = (yield* log).snapshot.version
-      yield* store.addColumns(before.name, columns("plain INT"))
-      assert.strictEqual((yield* log).snapshot.version, version + 1)
-      assert.deepStrictEqual((yield* log).snapshot.protocol, protocol)
-    })
+  it.live(
+    "keeps what other writers put into the schema, and what the table's version stands for",
+    () =>
+      Effect.gen(function* () {
+        const { commit, log, metadata, store } = yield* onDisk
+        const theirs = field("theirs", "string", true, { comment: "kept", other: { x: 1 } })
+        yield* commit(withFields(yield* metadata, (fields) => [...fields, theirs]))
+        yield* commit({ protocol: { minReaderVersion: 1, minWriterVersion: 4 } })
+        yield* store.addColumns(before.name, columns("at TIMESTAMP_NTZ COMMENT 'wall'"))
+        const { fields } = JSON.parse((yield* metadata).schemaString)
+        assert.deepStrictEqual(fields[2], theirs)
+        assert.deepStrictEqual(fields[3], field("at", "timestamp_ntz", true, { comment: "wall" }))
+        const protocol = (yield* log).snapshot.protocol!
+        assert.deepStrictEqual(
+          [protocol.minReaderVersion, protocol.minWriterVersion, protocol.readerFeatures],
+          [3, 7, ["timestampNtz"]]
+        )
+        const implied = [
+          "appendOnly",
+          "invariants",
+          "checkConstraints",
+          "changeDataFeed",
+          "generatedColumns"
+        ]
+        assert.sameMembers([...protocol.writerFeatures!], [...implied, "timestampNtz"])
+        yield* append(yield* store.openWriter(before.name, asJson), [json({ id: 1, at: 5 })])
+        yield* store.flush()
+        assert.strictEqual((yield* store.rows(before.name))[0]!["at"], 5n)
+        const version = (yield* log).snapshot.version
+        yield* store.addColumns(before.name, columns("plain INT"))
+        assert.strictEqual((yield* log).snapshot.version, version + 1)
+        assert.deepStrictEqual((yield* log).snapshot.protocol, protocol)
+      })
   )
 
   it.live("lasts over a restart, with records that only the log holds", () =>
@@ -232,7 +283,10 @@ describe("addColumns", () => {
       const { commit, location, metadata, store } = yield* onDisk
       yield* commit({ metaData: { ...(yield* metadata), id: "theirs" } })
       const names = yield* Effect.promise(() => Fs.readdir(logFolder(location)))
-      assert.match((yield* Effect.flip(store.addColumns(before.name, added))).message, /another table/)
+      assert.match(
+        (yield* Effect.flip(store.addColumns(before.name, added))).message,
+        /another table/
+      )
       assert.deepStrictEqual(yield* Effect.promise(() => Fs.readdir(logFolder(location))), names)
     })
   )

@@ -1,6 +1,6 @@
 /**
- * Arrow batches in the log: what was acknowledged is in the table after a kill, can be salvaged, and
- * is read by its format alone.
+ * Arrow batches in the log: what was acknowledged is in the table after a kill, can be salvaged,
+ * and is read by its format alone.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
@@ -19,7 +19,8 @@ import { flightOfRows } from "../../support/arrowRows.ts"
 import { append, byHand, json, table, temporaryFolder } from "../../support/storedTables.ts"
 
 const definition = table(
-  "main.default.batches(id BIGINT NOT NULL, name STRING, tags ARRAY<STRING>, d DECIMAL(4, 2), v VARIANT)"
+  "main.default.batches(id BIGINT NOT NULL, name STRING, tags ARRAY<STRING>, d DECIMAL(4, 2), v " +
+    "VARIANT)"
 )
 const rowOf = (n: number) => ({
   id: BigInt(n),

@@ -1,6 +1,7 @@
 /**
- * Another writer replaces a version, as Spark's log store for local disks can, and merges of ours that came later do not fit the log
- * any more. Each row is in the table once, for readers of the commits and of the checkpoints.
+ * Another writer replaces a version, as Spark's log store for local disks can, and merges of ours
+ * that came later do not fit the log any more. Each row is in the table once, for readers of the
+ * commits and of the checkpoints.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -30,7 +31,10 @@ const removed = (actions: ReadonlyArray<Action>) =>
 const added = (actions: ReadonlyArray<Action>): ReadonlyArray<Add> =>
   actions.flatMap((action) => ("add" in action ? [action.add] : []))
 
-/** A table with rows, of which a merge has merged what an earlier merge had made. Answers the versions of both. */
+/**
+ * A table with rows, of which a merge has merged what an earlier merge had made. Answers the
+ * versions of both.
+ */
 const stacked = Effect.gen(function* () {
   const folder = yield* temporaryFolder
   const warnings: Array<string> = []
@@ -59,7 +63,8 @@ const stacked = Effect.gen(function* () {
     const actions = yield* onDisk(() => actionsOf(location, version))
     const first = removed(actions).flatMap((path) => made.get(path) ?? [])[0]
     if (first !== undefined) versions = [first, version]
-    else if (removed(actions).length > 0) for (const { path } of added(actions)) made.set(path, version)
+    else if (removed(actions).length > 0)
+      for (const { path } of added(actions)) made.set(path, version)
   }
   return {
     folder,
@@ -73,15 +78,23 @@ const stacked = Effect.gen(function* () {
       onDisk(async () => {
         const path = Path.join(logFolder(location), `${versionName(version)}.json`)
         const theirs = [{ txn: { appId: `theirs-${version}`, version: 1 } }, ...actions]
-        await Fs.writeFile(`${path}.theirs`, theirs.map((action) => `${JSON.stringify(action)}\n`).join(""))
+        await Fs.writeFile(
+          `${path}.theirs`,
+          theirs.map((action) => `${JSON.stringify(action)}\n`).join("")
+        )
         await Fs.rename(`${path}.theirs`, path)
       }),
     /** The ids as readers have them; without checkpoints, the commits tell the same. */
     read: onDisk(async () => {
       const told = async (at: string) =>
-        (await readRows({ ...record, location: at })).map((row) => Number(row["id"])).sort((a, b) => a - b)
+        (await readRows({ ...record, location: at }))
+          .map((row) => Number(row["id"]))
+          .sort((a, b) => a - b)
       const copy = `${location}-copy`
-      await Fs.cp(location, copy, { recursive: true, filter: (path) => !path.includes("checkpoint") })
+      await Fs.cp(location, copy, {
+        recursive: true,
+        filter: (path) => !path.includes("checkpoint")
+      })
       const found = { checkpoints: await told(location), commits: await told(copy) }
       await Fs.rm(copy, { recursive: true })
       return found
@@ -92,7 +105,9 @@ const stacked = Effect.gen(function* () {
       yield* onDisk(() => Fs.cp(folder, copy, { recursive: true }))
       yield* onDisk(() => Fs.rm(Path.join(copy, ".lock"), { force: true }))
       const other = yield* makeDurableTableStore({ ...byHand, folder: copy, worker: false, limits })
-      return (yield* other.rows(definition.name)).map((row) => Number(row["id"])).sort((a, b) => a - b)
+      return (yield* other.rows(definition.name))
+        .map((row) => Number(row["id"]))
+        .sort((a, b) => a - b)
     }).pipe(Effect.scoped)
   }
 })
@@ -105,7 +120,11 @@ describe("a merge of ours that a replaced version has broken is taken back", () 
       const { ids, read, replace, restart, versions, write } = yield* stacked
       assert.deepStrictEqual(yield* read, once(ids))
       yield* replace(versions[0])
-      assert.isAbove((yield* read).commits.length, ids.length, "rows are twice before the server looks")
+      assert.isAbove(
+        (yield* read).commits.length,
+        ids.length,
+        "rows are twice before the server looks"
+      )
       assert.deepStrictEqual(yield* restart, ids)
       yield* write
       assert.deepStrictEqual(yield* read, once(ids))
@@ -119,7 +138,8 @@ describe("a merge of ours that a replaced version has broken is taken back", () 
   it.live("where both merges were replaced, and a checkpoint has them", () =>
     Effect.gen(function* () {
       const { ids, location, read, replace, restart, versions, write } = yield* stacked
-      while (!(yield* onDisk(() => Fs.readdir(logFolder(location)))).includes("_last_checkpoint")) yield* write
+      while (!(yield* onDisk(() => Fs.readdir(logFolder(location)))).includes("_last_checkpoint"))
+        yield* write
       yield* replace(versions[0])
       yield* replace(versions[1])
       yield* write
@@ -147,30 +167,36 @@ describe("a merge of ours that a replaced version has broken is taken back", () 
     })
   )
 
-  it.live("unless others have built on it: the warning says that rows may be twice, and nothing is changed", () =>
-    Effect.gen(function* () {
-      const { ids, location, read, replace, versions, warnings, write } = yield* stacked
-      const log = (yield* onDisk(() => openLog(location)))!
-      const [merged] = added(yield* onDisk(() => actionsOf(location, versions[1])))
-      const bytes = yield* onDisk(() => Fs.readFile(filePath(location, merged!.path)))
-      yield* onDisk(() => Fs.writeFile(Path.join(location, "theirs.parquet"), bytes))
-      const theirs = [
-        { remove: { path: merged!.path, deletionTimestamp: 1, dataChange: false } },
-        { add: { ...merged!, path: "theirs.parquet", tags: undefined } }
-      ]
-      yield* onDisk(() =>
-        Fs.writeFile(
-          Path.join(logFolder(location), `${versionName(log.snapshot.version + 1)}.json`),
-          theirs.map((action) => `${JSON.stringify(action)}\n`).join("")
+  it.live(
+    "unless others have built on it: the warning says that rows may be twice, and nothing is " +
+      "changed",
+    () =>
+      Effect.gen(function* () {
+        const { ids, location, read, replace, versions, warnings, write } = yield* stacked
+        const log = (yield* onDisk(() => openLog(location)))!
+        const [merged] = added(yield* onDisk(() => actionsOf(location, versions[1])))
+        const bytes = yield* onDisk(() => Fs.readFile(filePath(location, merged!.path)))
+        yield* onDisk(() => Fs.writeFile(Path.join(location, "theirs.parquet"), bytes))
+        const theirs = [
+          { remove: { path: merged!.path, deletionTimestamp: 1, dataChange: false } },
+          { add: { ...merged!, path: "theirs.parquet", tags: undefined } }
+        ]
+        yield* onDisk(() =>
+          Fs.writeFile(
+            Path.join(logFolder(location), `${versionName(log.snapshot.version + 1)}.json`),
+            theirs.map((action) => `${JSON.stringify(action)}\n`).join("")
+          )
         )
-      )
-      yield* replace(versions[0])
-      const before = (yield* read).commits.length
-      yield* write
-      assert.match(warnings.join("\n"), /rows may be there twice; others have changed the merged files since/)
-      assert.lengthOf((yield* read).commits, before + 1)
-      assert.deepStrictEqual([...new Set((yield* read).commits)], ids)
-    })
+        yield* replace(versions[0])
+        const before = (yield* read).commits.length
+        yield* write
+        assert.match(
+          warnings.join("\n"),
+          /rows may be there twice; others have changed the merged files since/
+        )
+        assert.lengthOf((yield* read).commits, before + 1)
+        assert.deepStrictEqual([...new Set((yield* read).commits)], ids)
+      })
   )
 
   it.live("unless its files from before are deleted", () =>
@@ -182,7 +208,10 @@ describe("a merge of ours that a replaced version has broken is taken back", () 
       })
       yield* replace(versions[0])
       yield* write
-      assert.match(warnings.join("\n"), /rows may be there twice; the files from before are deleted/)
+      assert.match(
+        warnings.join("\n"),
+        /rows may be there twice; the files from before are deleted/
+      )
       assert.isAbove((yield* read).commits.length, 0)
     })
   )

@@ -16,12 +16,19 @@ const format = { _tag: "Json" } as const
 
 /** Opens the store of a folder, whose looks come with each flush or not at all. */
 const open = (folder: string, lookAfterMillis: number) =>
-  makeDurableTableStore({ ...byHand, folder, worker: false, limits: { lookAfterMillis, compactFiles: 0 } })
+  makeDurableTableStore({
+    ...byHand,
+    folder,
+    worker: false,
+    limits: { lookAfterMillis, compactFiles: 0 }
+  })
 
 type Store = Effect.Success<ReturnType<typeof open>>
 
 const ids = (store: Store) =>
-  Effect.map(store.rows(definition.name), (rows) => rows.map((row) => Number(row["id"])).sort((a, b) => a - b))
+  Effect.map(store.rows(definition.name), (rows) =>
+    rows.map((row) => Number(row["id"])).sort((a, b) => a - b)
+  )
 
 /** Sends a row and waits until it is in the table. */
 const sent = Effect.fnUntraced(function* (store: Store, id: number) {
@@ -31,36 +38,42 @@ const sent = Effect.fnUntraced(function* (store: Store, id: number) {
 })
 
 describe("another writer's clean-up", () => {
-  it.live("deletes the version that the server has read from a checkpoint, and the one after it", () =>
-    Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      const store = yield* open(folder, 0)
-      const { location } = yield* store.create(definition)
-      for (let id = 1; id <= 10; id++) yield* sent(store, id)
-      // A look finds the last row in its place, so that nothing makes the server read the log anew.
-      yield* store.flush()
-      yield* Effect.promise(async () => {
-        const other = (await openLog(location))!
-        assert.strictEqual(other.snapshot.version, 10, "the server has just written a checkpoint")
-        for (let version = 1; version <= 12; version++) {
-          await other.commit(() => [{ txn: { appId: "other", version } }])
-        }
-        await other.checkpoint(Date.now())
-        for (const name of await Fs.readdir(logFolder(location))) {
-          if (Number(/^\d{20}/.exec(name)?.[0] ?? 22) < 22) await Fs.rm(Path.join(logFolder(location), name))
-        }
+  it.live(
+    "deletes the version that the server has read from a checkpoint, and the one after it",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const store = yield* open(folder, 0)
+        const { location } = yield* store.create(definition)
+        for (let id = 1; id <= 10; id++) yield* sent(store, id)
+        // A look finds the last row in its place, so that nothing makes the server read the log
+        // anew.
+        yield* store.flush()
+        yield* Effect.promise(async () => {
+          const other = (await openLog(location))!
+          assert.strictEqual(other.snapshot.version, 10, "the server has just written a checkpoint")
+          for (let version = 1; version <= 12; version++) {
+            await other.commit(() => [{ txn: { appId: "other", version } }])
+          }
+          await other.checkpoint(Date.now())
+          for (const name of await Fs.readdir(logFolder(location))) {
+            if (Number(/^\d{20}/.exec(name)?.[0] ?? 22) < 22)
+              await Fs.rm(Path.join(logFolder(location), name))
+          }
+        })
+        yield* sent(store, 11)
+        yield* store.flush()
+        assert.deepStrictEqual(yield* ids(store), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
       })
-      yield* sent(store, 11)
-      yield* store.flush()
-      assert.deepStrictEqual(yield* ids(store), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
-    })
   )
 
   it.live("leaves the server's number out of a checkpoint, while the server is stopped", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const location = Path.join(folder, "main", "default", "t")
-      /** A checkpoint as another writer makes it once the numbers are older than the table wants. */
+      /**
+       * A checkpoint as another writer makes it once the numbers are older than the table wants.
+       */
       const forgotten = Effect.promise(async () => {
         const log = (await openLog(location))!
         log.snapshot.transactions.clear()

@@ -1,22 +1,34 @@
 /**
- * Messages that another thread decodes: the table holds what it holds when the main thread decodes them.
+ * Messages that another thread decodes: the table holds what it holds when the main thread decodes
+ * them.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
-import { toDescriptorProto, parseDescriptorProto } from "../../../src/internal/protobuf/descriptor.ts"
+import {
+  toDescriptorProto,
+  parseDescriptorProto
+} from "../../../src/internal/protobuf/descriptor.ts"
 import { parseColumns } from "../../../src/internal/columns/columnTypeParser.ts"
 import type { LogFormat } from "../../../src/local/log/logFrames.ts"
-import { blockDecoder, blockOf, type MessageRecords } from "../../../src/local/decoding/decodeBlock.ts"
+import {
+  blockDecoder,
+  blockOf,
+  type MessageRecords
+} from "../../../src/local/decoding/decodeBlock.ts"
 import type { DecodeThread } from "../../../src/local/decoding/decodeThread.ts"
 import { localFlusher } from "../../../src/local/flush/flusher.ts"
 import type { Appended } from "../../../src/local/store/appended.ts"
-import { type DurableOptions, makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
+import {
+  type DurableOptions,
+  makeDurableTableStore
+} from "../../../src/local/store/durableTableStore.ts"
 import type { TableWriter } from "../../../src/local/store/tableStore.ts"
 import { protobufType, record } from "../../support/randomRecords.ts"
 import { randomTable, seeded, storable } from "../../support/randomTables.ts"
 import { byHand, json, table, temporaryFolder } from "../../support/storedTables.ts"
 
-const get = <A>(result: Result.Result<A, string>): A => Result.getOrThrowWith(result, (why) => new Error(why))
+const get = <A>(result: Result.Result<A, string>): A =>
+  Result.getOrThrowWith(result, (why) => new Error(why))
 
 const elsewhere = (writer: TableWriter, messages: ReadonlyArray<MessageRecords>) =>
   Effect.callback<Appended>((resume) =>
@@ -25,7 +37,9 @@ const elsewhere = (writer: TableWriter, messages: ReadonlyArray<MessageRecords>)
 
 const durable = (writer: TableWriter, ticket: number) =>
   Effect.callback<void, unknown>((resume) =>
-    writer.onDurable(ticket, (failure) => resume(failure === undefined ? Effect.void : Effect.fail(failure)))
+    writer.onDurable(ticket, (failure) =>
+      resume(failure === undefined ? Effect.void : Effect.fail(failure))
+    )
   )
 
 /** Records as views of the bytes of one message. */
@@ -41,7 +55,8 @@ const heldThread = () => {
   const thread: DecodeThread = {
     isReady: () => true,
     isBroken: () => false,
-    decode: (target, messages, done) => held.push(() => done(blockDecoder(target)(blockOf(messages)))),
+    decode: (target, messages, done) =>
+      held.push(() => done(blockDecoder(target)(blockOf(messages)))),
     forget: () => {},
     close: async () => {}
   }
@@ -49,7 +64,9 @@ const heldThread = () => {
 }
 
 const opened = (options: Partial<DurableOptions> = {}) =>
-  Effect.flatMap(temporaryFolder, (folder) => makeDurableTableStore({ ...byHand, folder, ...options }))
+  Effect.flatMap(temporaryFolder, (folder) =>
+    makeDurableTableStore({ ...byHand, folder, ...options })
+  )
 
 describe("messages decoded in another thread", () => {
   for (let seed = 1; seed <= 8; seed++) {
@@ -65,7 +82,9 @@ describe("messages decoded in another thread", () => {
             ...Array.from({ length: 1 + Math.floor(random() * 40) }, () => {
               const { json: object, proto } = record(random, definition.columns)
               if (format._tag === "Json") return json(object)
-              return Buffer.from(type.encode(type.fromObject(proto as Record<string, unknown>)).finish())
+              return Buffer.from(
+                type.encode(type.fromObject(proto as Record<string, unknown>)).finish()
+              )
             })
           )
         )
@@ -87,7 +106,10 @@ describe("messages decoded in another thread", () => {
           }
         }
         for (const store of [main, beside]) yield* store.flush(definition.name)
-        assert.deepStrictEqual(yield* beside.rows(definition.name), yield* main.rows(definition.name))
+        assert.deepStrictEqual(
+          yield* beside.rows(definition.name),
+          yield* main.rows(definition.name)
+        )
       })
     )
   }
@@ -124,11 +146,15 @@ describe("messages decoded in another thread", () => {
       yield* store.create(definition)
       const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
       const results: Array<Appended> = []
-      writer.appendElsewhere!([message(json({ id: 1 })), message(json({ id: 2 }))], (result) => results.push(result))
+      writer.appendElsewhere!([message(json({ id: 1 })), message(json({ id: 2 }))], (result) =>
+        results.push(result)
+      )
       yield* store.addColumns(definition.name, get(parseColumns("word STRING")))
       release()
       assert.lengthOf(results[0]!.tickets, 2)
-      writer.appendElsewhere!([message(json({ id: 3, word: "c" }))], (result) => results.push(result))
+      writer.appendElsewhere!([message(json({ id: 3, word: "c" }))], (result) =>
+        results.push(result)
+      )
       release()
       assert.lengthOf(results[1]!.tickets, 1)
       yield* store.flush(definition.name)
@@ -159,7 +185,10 @@ describe("messages decoded in another thread", () => {
         Effect.gen(function* () {
           const store = yield* makeDurableTableStore({ ...byHand, folder, flusher })
           const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
-          const { tickets } = yield* elsewhere(writer, [message(json({ id: 1 })), message(json({ id: 2 }))])
+          const { tickets } = yield* elsewhere(writer, [
+            message(json({ id: 1 })),
+            message(json({ id: 2 }))
+          ])
           for (const ticket of tickets) yield* durable(writer, ticket)
         })
       )
@@ -183,8 +212,16 @@ describe("messages decoded in another thread", () => {
           [5000, 5000]
         ].map(([bytes, undurable]) => isForElsewhere!(bytes!, undurable!))
       })
-      assert.deepStrictEqual(yield* chosen({ largeMessageBytes: 5000, bulkBytes: Infinity }), [false, false, true])
-      assert.deepStrictEqual(yield* chosen({ largeMessageBytes: 6000, bulkBytes: 10_000 }), [false, true, false])
+      assert.deepStrictEqual(yield* chosen({ largeMessageBytes: 5000, bulkBytes: Infinity }), [
+        false,
+        false,
+        true
+      ])
+      assert.deepStrictEqual(yield* chosen({ largeMessageBytes: 6000, bulkBytes: 10_000 }), [
+        false,
+        true,
+        false
+      ])
     })
   )
 })

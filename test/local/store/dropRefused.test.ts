@@ -1,6 +1,6 @@
 /**
- * Tables that are listed and not served are dropped like others, unless acknowledged records would go with them. Changes of one
- * table take turns.
+ * Tables that are listed and not served are dropped like others, unless acknowledged records would
+ * go with them. Changes of one table take turns.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Option, Result } from "effect"
@@ -22,9 +22,14 @@ const definition = table("main.default.t(id BIGINT NOT NULL)")
 const other = table("main.default.other(id BIGINT NOT NULL)")
 const format = { _tag: "Json" } as const
 const onDisk = <A>(work: () => Promise<A>) => Effect.promise(work)
-const open = (folder: string, flusher?: Flusher) => makeDurableTableStore({ ...byHand, folder, worker: false, flusher })
+const open = (folder: string, flusher?: Flusher) =>
+  makeDurableTableStore({ ...byHand, folder, worker: false, flusher })
 const rowTracking = {
-  protocol: { minReaderVersion: 1, minWriterVersion: 7, writerFeatures: ["rowTracking", "domainMetadata"] }
+  protocol: {
+    minReaderVersion: 1,
+    minWriterVersion: 7,
+    writerFeatures: ["rowTracking", "domainMetadata"]
+  }
 }
 
 const refusal = (exit: Exit.Exit<unknown, unknown>): StorageFailure => {
@@ -42,7 +47,10 @@ const isThere = (path: string) =>
     )
   )
 
-/** A folder whose server has stopped, with a refused table that has records in its log and one beside it that is served. */
+/**
+ * A folder whose server has stopped, with a refused table that has records in its log and one
+ * beside it that is served.
+ */
 const refusedFolder = Effect.gen(function* () {
   const folder = yield* temporaryFolder
   const location = yield* Effect.scoped(
@@ -173,7 +181,9 @@ describe("a table that is listed and not served", () => {
   it.live("stays where its Delta log is damaged, so that nobody knows what it lacks", () =>
     Effect.gen(function* () {
       const { folder, location } = yield* withRecords
-      yield* onDisk(() => Fs.writeFile(Path.join(logFolder(location), `${versionName(0)}.json`), "{"))
+      yield* onDisk(() =>
+        Fs.writeFile(Path.join(logFolder(location), `${versionName(0)}.json`), "{")
+      )
       const store = yield* open(folder)
       assert.match(
         refusal(yield* Effect.exit(store.drop(definition.name))).message,
@@ -197,7 +207,10 @@ describe("a table that is listed and not served", () => {
         await Fs.writeFile(path, bytes)
       })
       const store = yield* open(folder)
-      assert.match(refusal(yield* Effect.exit(store.drop(definition.name))).message, /is damaged.*or move .* away/)
+      assert.match(
+        refusal(yield* Effect.exit(store.drop(definition.name))).message,
+        /is damaged.*or move .* away/
+      )
       yield* onDisk(() => Fs.rm(log!.folder, { recursive: true }))
       assert.isTrue(yield* store.drop(definition.name))
       assert.isFalse(yield* isThere(location))
@@ -246,7 +259,10 @@ describe("a table that is listed and not served", () => {
       const store = yield* open(folder)
       const answer = yield* deleteTable(store, definition.name)
       assert.strictEqual(answer.status, 400)
-      assert.match((answer.body as { readonly message: string }).message, /table salvage main\.default\.t --to FILE/)
+      assert.match(
+        (answer.body as { readonly message: string }).message,
+        /table salvage main\.default\.t --to FILE/
+      )
       assert.lengthOf(yield* onDisk(() => logsIn(folder)), 1)
       yield* salvaged(folder)
       assert.lengthOf(yield* onDisk(() => logsIn(folder)), 1)
@@ -302,13 +318,20 @@ describe("changes of a table take turns", () => {
       yield* salvaged(folder)
       // The engine is about to try again, and is stopped only after that.
       const reached = close()
-      const flushing = yield* Effect.forkChild(Effect.exit(store.flush()), { startImmediately: true })
-      yield* onDisk(() => reached)
-      const opening = yield* Effect.forkChild(Effect.exit(store.openWriter(definition.name, format)), {
+      const flushing = yield* Effect.forkChild(Effect.exit(store.flush()), {
         startImmediately: true
       })
+      yield* onDisk(() => reached)
+      const opening = yield* Effect.forkChild(
+        Effect.exit(store.openWriter(definition.name, format)),
+        {
+          startImmediately: true
+        }
+      )
       yield* settle
-      const dropping = yield* Effect.forkChild(Effect.exit(store.drop(definition.name)), { startImmediately: true })
+      const dropping = yield* Effect.forkChild(Effect.exit(store.drop(definition.name)), {
+        startImmediately: true
+      })
       yield* settle
       openGate()
       yield* Fiber.join(flushing)
@@ -331,11 +354,16 @@ describe("changes of a table take turns", () => {
       yield* otherWriter(location).commit({ txn: { appId: "theirs", version: 1 } })
       const reached = close()
       const columns = Result.getOrThrow(parseColumns("note STRING"))
-      const adding = yield* Effect.forkChild(Effect.exit(store.addColumns(definition.name, columns)), {
+      const adding = yield* Effect.forkChild(
+        Effect.exit(store.addColumns(definition.name, columns)),
+        {
+          startImmediately: true
+        }
+      )
+      yield* onDisk(() => reached)
+      const dropping = yield* Effect.forkChild(Effect.exit(store.drop(definition.name)), {
         startImmediately: true
       })
-      yield* onDisk(() => reached)
-      const dropping = yield* Effect.forkChild(Effect.exit(store.drop(definition.name)), { startImmediately: true })
       yield* settle
       openGate()
       assert.isTrue(Exit.isSuccess(yield* Fiber.join(adding)))

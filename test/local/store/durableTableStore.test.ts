@@ -6,9 +6,19 @@ import { type Flusher, localFlusher } from "../../../src/local/flush/flusher.ts"
 import { makeMemoryTableStore } from "../../../src/local/store/memoryTableStore.ts"
 import { RecordRejected } from "../../../src/local/log/storageErrors.ts"
 import type { TableStoreShape } from "../../../src/local/store/tableStore.ts"
-import { append, everyType, fullRecord, fullRow, json, temporaryFolder } from "../../support/storedTables.ts"
+import {
+  append,
+  everyType,
+  fullRecord,
+  fullRow,
+  json,
+  temporaryFolder
+} from "../../support/storedTables.ts"
 
-const bothStores = (name: string, body: (store: TableStoreShape) => Effect.Effect<void, unknown>) => {
+const bothStores = (
+  name: string,
+  body: (store: TableStoreShape) => Effect.Effect<void, unknown>
+) => {
   it.live(`${name} (memory)`, () => Effect.flatMap(makeMemoryTableStore, body))
   it.live(`${name} (disk)`, () =>
     Effect.flatMap(temporaryFolder, (path) =>
@@ -72,27 +82,39 @@ describe("TableStore", () => {
           const store = yield* makeDurableTableStore({ folder: path, worker: true })
           yield* store.create(everyType)
           const writer = yield* store.openWriter("main.default.every", { _tag: "Json" })
-          for (let i = 0; i < 10; i++) yield* append(writer, [json({ id: i }), json({ id: i + 100 })])
+          for (let i = 0; i < 10; i++)
+            yield* append(writer, [json({ id: i }), json({ id: i + 100 })])
           yield* store.flush("main.default.every")
-          for (let i = 10; i < 20; i++) yield* append(writer, [json({ id: i }), json({ id: i + 100 })])
+          for (let i = 10; i < 20; i++)
+            yield* append(writer, [json({ id: i }), json({ id: i + 100 })])
         })
       )
       const store = yield* makeDurableTableStore({ folder: path, worker: false })
-      const ids = (yield* store.rows("main.default.every")).map((row) => Number(row["id"])).sort((a, b) => a - b)
-      assert.deepStrictEqual(ids, [...Array(20).keys(), ...Array.from({ length: 20 }, (_, i) => i + 100)])
+      const ids = (yield* store.rows("main.default.every"))
+        .map((row) => Number(row["id"]))
+        .sort((a, b) => a - b)
+      assert.deepStrictEqual(ids, [
+        ...Array(20).keys(),
+        ...Array.from({ length: 20 }, (_, i) => i + 100)
+      ])
     })
   )
 
   it.live("can acknowledge only what a query already sees", () =>
     Effect.gen(function* () {
-      const store = yield* makeDurableTableStore({ folder: yield* temporaryFolder, visibleOnceAcked: true })
+      const store = yield* makeDurableTableStore({
+        folder: yield* temporaryFolder,
+        visibleOnceAcked: true
+      })
       yield* store.create(everyType)
       const writer = yield* store.openWriter("main.default.every", { _tag: "Json" })
       for (let id = 0; id < 3; id++) {
         yield* append(writer, [json({ id })])
         assert.strictEqual((yield* store.rows("main.default.every")).length, id + 1)
       }
-      const lost = yield* Effect.forkChild(Effect.flip(append(writer, [json({ id: 9 })])), { startImmediately: true })
+      const lost = yield* Effect.forkChild(Effect.flip(append(writer, [json({ id: 9 })])), {
+        startImmediately: true
+      })
       yield* store.drop("main.default.every")
       assert.include((yield* Fiber.join(lost)).message, "was dropped")
     })
@@ -104,7 +126,9 @@ describe("TableStore", () => {
       const creating = yield* Effect.forkChild(store.create(everyType), { startImmediately: true })
       yield* Fiber.interrupt(creating)
       const { location } = Option.getOrThrow(yield* store.get("main.default.every"))
-      yield* append(yield* store.openWriter("main.default.every", { _tag: "Json" }), [json({ id: 1 })])
+      yield* append(yield* store.openWriter("main.default.every", { _tag: "Json" }), [
+        json({ id: 1 })
+      ])
       yield* store.register(location)
       yield* store.flush()
       assert.lengthOf(yield* store.rows("main.default.every"), 1)
@@ -131,7 +155,9 @@ describe("TableStore", () => {
       }
       const store = yield* makeDurableTableStore({ folder, flusher })
       const { location, tableId } = yield* store.create(everyType)
-      const drop = yield* Effect.forkChild(store.drop("main.default.every"), { startImmediately: true })
+      const drop = yield* Effect.forkChild(store.drop("main.default.every"), {
+        startImmediately: true
+      })
       const registered = yield* Effect.forkChild(
         Effect.andThen(Deferred.await(dropping), Effect.exit(store.register(location)))
       )
@@ -150,7 +176,9 @@ describe("TableStore", () => {
         [record.tableId]
       )
       assert.deepStrictEqual(yield* store.unserved, [])
-      yield* append(yield* store.openWriter("main.default.every", { _tag: "Json" }), [json({ id: 1 })])
+      yield* append(yield* store.openWriter("main.default.every", { _tag: "Json" }), [
+        json({ id: 1 })
+      ])
       yield* store.flush()
       assert.lengthOf(yield* store.rows("main.default.every"), 1)
     })

@@ -1,4 +1,7 @@
-/** Every cell of a table with 60 columns of all types, as readers other than ours see it. `npm run test:delta` provides them. */
+/**
+ * Every cell of a table with 60 columns of all types, as readers other than ours see it.
+ * `npm run test:delta` provides them.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { execFile } from "node:child_process"
@@ -28,11 +31,16 @@ const script = fileURLToPath(new URL("../../support/readCells.py", import.meta.u
 
 /** The rows of a table as a reader of `readCells.py` prints them. */
 const python = (reader: string) => async (location: string) => {
-  const { stdout } = await promisify(execFile)(deltaPython, [script, reader, location], { maxBuffer: 1 << 29 })
+  const { stdout } = await promisify(execFile)(deltaPython, [script, reader, location], {
+    maxBuffer: 1 << 29
+  })
   return JSON.parse(stdout) as Seen
 }
 
-const duckdb = async (location: string, columns: ReadonlyArray<ColumnDefinition>): Promise<Seen> => ({
+const duckdb = async (
+  location: string,
+  columns: ReadonlyArray<ColumnDefinition>
+): Promise<Seen> => ({
   version: duckdbVersion,
   rows: await readDuckdb(location, columns)
 })
@@ -42,7 +50,11 @@ const compared = Effect.fnUntraced(function* (
   columns: ReadonlyArray<ColumnDefinition>,
   read: (location: string, columns: ReadonlyArray<ColumnDefinition>) => Promise<Seen>
 ) {
-  const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: false })
+  const store = yield* makeDurableTableStore({
+    ...byHand,
+    folder: yield* temporaryFolder,
+    worker: false
+  })
   const { location } = yield* store.create({ name: "main.default.every", columns })
   const writer = yield* store.openWriter("main.default.every", { _tag: "Json" })
   const records = cellRecords(columns)
@@ -53,7 +65,10 @@ const compared = Effect.fnUntraced(function* (
     )
     yield* store.flush()
   }
-  const seen = yield* Effect.tryPromise({ try: () => read(location, columns), catch: (error) => error as Error })
+  const seen = yield* Effect.tryPromise({
+    try: () => read(location, columns),
+    catch: (error) => error as Error
+  })
   const sent = records.map((each) => each.row)
   return { version: seen.version, ...compareCells(columns, sent, seen.rows) }
 })
@@ -88,8 +103,14 @@ describe("every cell", () => {
         const refused = yield* Effect.flip(compared(every, read))
         assert.include(refused.message, "Unsupported Variant data type")
         const known = withoutVariants(every)
-        const { cells, types, version, wrong } = yield* compared(withoutNullCollections(known), read)
-        console.log(`chdb ${version}: ${cells} cells, ${wrong.length} wrong, without NULL collections and VARIANT`)
+        const { cells, types, version, wrong } = yield* compared(
+          withoutNullCollections(known),
+          read
+        )
+        console.log(
+          `chdb ${version}: ${cells} cells, ${wrong.length} wrong, without NULL collections and ` +
+            `VARIANT`
+        )
         assert.deepStrictEqual(wrong.slice(0, 5), [])
         assert.isAtLeast(cells, 100_000)
         const withNulls = (yield* compared(known, read)).types

@@ -22,7 +22,12 @@ describe("a flush", () => {
       }
       const folder = yield* temporaryFolder
       // With one row a batch there is always a batch that waits.
-      const store = yield* makeDurableTableStore({ ...byHand, folder, flusher, limits: { maxBatchRows: 1 } })
+      const store = yield* makeDurableTableStore({
+        ...byHand,
+        folder,
+        flusher,
+        limits: { maxBatchRows: 1 }
+      })
       const definition = table("main.default.t(id BIGINT)")
       yield* store.create(definition)
       const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
@@ -70,10 +75,14 @@ describe("a flush", () => {
         { protocol: { minReaderVersion: 1, minWriterVersion: 3 } },
         { metaData: { ...before, configuration: { "delta.constraints.positive": "id > 0" } } }
       )
-      const during = yield* Effect.forkChild(store.flush(definition.name), { startImmediately: true })
+      const during = yield* Effect.forkChild(store.flush(definition.name), {
+        startImmediately: true
+      })
       yield* Deferred.await(refused)
       yield* commit({ metaData: before })
-      const after = yield* Effect.forkChild(store.flush(definition.name), { startImmediately: true })
+      const after = yield* Effect.forkChild(store.flush(definition.name), {
+        startImmediately: true
+      })
       Deferred.doneUnsafe(told, Exit.void)
       assert.isTrue(Exit.isFailure(yield* Fiber.await(during)))
       yield* Fiber.join(after)

@@ -1,4 +1,6 @@
-/** What lies in a data folder: who can read it, and links and special files that somebody put there. */
+/**
+ * What lies in a data folder: who can read it, and links and special files that somebody put there.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Logger, Option, Redacted, Scope } from "effect"
 import { execFileSync } from "node:child_process"
@@ -7,12 +9,16 @@ import * as Path from "node:path"
 import { folderIdentity } from "../../../src/local/auth/serverIdentity.ts"
 import { folderCertificates } from "../../../src/local/endpoints/certificates.ts"
 import { StorageFailure } from "../../../src/local/log/storageErrors.ts"
-import { type DurableOptions, makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
+import {
+  type DurableOptions,
+  makeDurableTableStore
+} from "../../../src/local/store/durableTableStore.ts"
 import { append, byHand, json, table, temporaryFolder } from "../../support/storedTables.ts"
 
 const definition = table("main.default.t(id BIGINT NOT NULL, day STRING) PARTITIONED BY (day)")
 const format = { _tag: "Json" } as const
-const open = (options: DurableOptions) => makeDurableTableStore({ ...byHand, worker: false, ...options })
+const open = (options: DurableOptions) =>
+  makeDurableTableStore({ ...byHand, worker: false, ...options })
 
 /** Everything below a folder, itself included, as `mode kind`, without what `skip` names. */
 const modesBelow = (folder: string, skip: (path: string) => boolean = () => false) =>
@@ -27,7 +33,10 @@ const modesBelow = (folder: string, skip: (path: string) => boolean = () => fals
     return [...found].sort()
   })
 
-/** Makes a table, appends, flushes often enough for a checkpoint and a merge, and makes the server's own files. */
+/**
+ * Makes a table, appends, flushes often enough for a checkpoint and a merge, and makes the server's
+ * own files.
+ */
 const useFolder = (options: DurableOptions) =>
   Effect.gen(function* () {
     const store = yield* open({ ...options, limits: { compactFiles: 4 } })
@@ -52,33 +61,46 @@ const withUmask = <A, E, R>(umask: number, effect: Effect.Effect<A, E, R>) =>
 
 describe.runIf(process.platform !== "win32")("a data folder", () => {
   for (const umask of [0o000, 0o077]) {
-    it.live(`is for its owner only at a umask of ${umask.toString(8)}, unless its files are shared`, () =>
-      withUmask(
-        umask,
-        Effect.gen(function* () {
-          const folder = Path.join(yield* temporaryFolder, "data")
-          yield* Effect.scoped(
-            Effect.gen(function* () {
-              yield* useFolder({ folder })
-              assert.isAbove((yield* Effect.promise(() => Fs.readdir(Path.join(folder, ".wal")))).length, 0)
-              assert.deepStrictEqual(yield* modesBelow(folder), ["600 file", "700 folder"])
-            })
-          )
-          const shared = Path.join(yield* temporaryFolder, "data")
-          yield* Effect.scoped(
-            Effect.gen(function* () {
-              yield* useFolder({ folder: shared, readers: "everyone" })
-              const hidden = (path: string) => Path.relative(shared, path).startsWith(".")
-              assert.deepStrictEqual(yield* modesBelow(shared, hidden), ["644 file", "755 folder"])
-              for (const name of [".wal", ".tls"]) {
-                assert.deepStrictEqual(yield* modesBelow(Path.join(shared, name)), ["600 file", "700 folder"])
-              }
-              const identity = yield* Effect.promise(() => Fs.stat(Path.join(shared, ".server-identity.json")))
-              assert.strictEqual(identity.mode & 0o777, 0o600)
-            })
-          )
-        })
-      )
+    it.live(
+      `is for its owner only at a umask of ${umask.toString(8)}, unless its files are shared`,
+      () =>
+        withUmask(
+          umask,
+          Effect.gen(function* () {
+            const folder = Path.join(yield* temporaryFolder, "data")
+            yield* Effect.scoped(
+              Effect.gen(function* () {
+                yield* useFolder({ folder })
+                assert.isAbove(
+                  (yield* Effect.promise(() => Fs.readdir(Path.join(folder, ".wal")))).length,
+                  0
+                )
+                assert.deepStrictEqual(yield* modesBelow(folder), ["600 file", "700 folder"])
+              })
+            )
+            const shared = Path.join(yield* temporaryFolder, "data")
+            yield* Effect.scoped(
+              Effect.gen(function* () {
+                yield* useFolder({ folder: shared, readers: "everyone" })
+                const hidden = (path: string) => Path.relative(shared, path).startsWith(".")
+                assert.deepStrictEqual(yield* modesBelow(shared, hidden), [
+                  "644 file",
+                  "755 folder"
+                ])
+                for (const name of [".wal", ".tls"]) {
+                  assert.deepStrictEqual(yield* modesBelow(Path.join(shared, name)), [
+                    "600 file",
+                    "700 folder"
+                  ])
+                }
+                const identity = yield* Effect.promise(() =>
+                  Fs.stat(Path.join(shared, ".server-identity.json"))
+                )
+                assert.strictEqual(identity.mode & 0o777, 0o600)
+              })
+            )
+          })
+        )
     )
   }
 
@@ -88,7 +110,8 @@ describe.runIf(process.platform !== "win32")("a data folder", () => {
       yield* Effect.sync(() => execFileSync("git", ["init", "--quiet", above]))
       const folder = Path.join(above, "data")
       yield* Effect.scoped(useFolder({ folder }))
-      const status = () => execFileSync("git", ["-C", above, "status", "--porcelain"], { encoding: "utf8" })
+      const status = () =>
+        execFileSync("git", ["-C", above, "status", "--porcelain"], { encoding: "utf8" })
       assert.strictEqual(yield* Effect.sync(status), "")
       yield* Effect.promise(() => Fs.rm(Path.join(folder, ".gitignore")))
       yield* Effect.scoped(open({ folder }))
@@ -102,7 +125,8 @@ describe.runIf(process.platform !== "win32")("a data folder", () => {
       yield* Effect.promise(() => Fs.chmod(folder, 0o755))
       const lines: Array<string> = []
       const logger = Logger.make(({ message }) => lines.push(String(message)))
-      const use = (options: DurableOptions) => Effect.scoped(open(options)).pipe(Effect.provide(Logger.layer([logger])))
+      const use = (options: DurableOptions) =>
+        Effect.scoped(open(options)).pipe(Effect.provide(Logger.layer([logger])))
       yield* use({ folder })
       assert.lengthOf(lines, 1)
       assert.include(lines[0], `${folder} (mode 755)`)
@@ -158,38 +182,51 @@ describe.runIf(process.platform !== "win32")("links and special files in a data 
         await Fs.symlink(elsewhere, Path.join(folder, ".tls"))
       })
       refusedWith(yield* Effect.exit(folderIdentity(folder)), own)
-      refusedWith(yield* Effect.exit(folderCertificates(folder, ["localhost"], Date.now())), Path.join(folder, ".tls"))
+      refusedWith(
+        yield* Effect.exit(folderCertificates(folder, ["localhost"], Date.now())),
+        Path.join(folder, ".tls")
+      )
       assert.deepStrictEqual(yield* Effect.promise(() => Fs.readdir(elsewhere)), ["secret"])
     })
   )
 
-  it.live("in the place of a catalog, a schema or a table take no table in, and are named at the start", () =>
-    Effect.gen(function* () {
-      for (const [at, name] of [
-        [["main"], "main"],
-        [["main", "default"], "default"],
-        [["main", "default", "t"], "t"]
-      ] as const) {
-        const [folder, elsewhere] = [yield* temporaryFolder, yield* temporaryFolder]
-        const path = Path.join(folder, ...at)
-        yield* Effect.promise(async () => {
-          await Fs.mkdir(Path.dirname(path), { recursive: true, mode: 0o700 })
-          await Fs.symlink(elsewhere, path)
-        })
-        const lines: Array<string> = []
-        const logger = Logger.make(({ message }) => lines.push(String(message)))
-        yield* Effect.scoped(
-          Effect.gen(function* () {
-            const store = yield* open({ folder })
-            const exit = yield* Effect.exit(store.create(definition))
-            if (name === "t") assert.include(Option.getOrThrow(Exit.findErrorOption(exit)).message, `${path} is a link`)
-            else refusedWith(exit, path, "TableRefused")
+  it.live(
+    "in the place of a catalog, a schema or a table take no table in, and are named at the start",
+    () =>
+      Effect.gen(function* () {
+        for (const [at, name] of [
+          [["main"], "main"],
+          [["main", "default"], "default"],
+          [["main", "default", "t"], "t"]
+        ] as const) {
+          const [folder, elsewhere] = [yield* temporaryFolder, yield* temporaryFolder]
+          const path = Path.join(folder, ...at)
+          yield* Effect.promise(async () => {
+            await Fs.mkdir(Path.dirname(path), { recursive: true, mode: 0o700 })
+            await Fs.symlink(elsewhere, path)
           })
-        ).pipe(Effect.provide(Logger.layer([logger])))
-        assert.deepStrictEqual(lines.filter((line) => line.includes(path)).length, 1, `${name}: ${lines.join("; ")}`)
-        assert.deepStrictEqual(yield* Effect.promise(() => Fs.readdir(elsewhere)), [])
-      }
-    })
+          const lines: Array<string> = []
+          const logger = Logger.make(({ message }) => lines.push(String(message)))
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              const store = yield* open({ folder })
+              const exit = yield* Effect.exit(store.create(definition))
+              if (name === "t")
+                assert.include(
+                  Option.getOrThrow(Exit.findErrorOption(exit)).message,
+                  `${path} is a link`
+                )
+              else refusedWith(exit, path, "TableRefused")
+            })
+          ).pipe(Effect.provide(Logger.layer([logger])))
+          assert.deepStrictEqual(
+            lines.filter((line) => line.includes(path)).length,
+            1,
+            `${name}: ${lines.join("; ")}`
+          )
+          assert.deepStrictEqual(yield* Effect.promise(() => Fs.readdir(elsewhere)), [])
+        }
+      })
   )
 
   it.live("inside a table refuse that table with their path, and the others work", () =>
@@ -214,7 +251,9 @@ describe.runIf(process.platform !== "win32")("links and special files in a data 
             })
             yield* store.create(other)
             const record = yield* store.create(definition)
-            yield* append(yield* store.openWriter(definition.name, format), [json({ id: 1, day: "one" })])
+            yield* append(yield* store.openWriter(definition.name, format), [
+              json({ id: 1, day: "one" })
+            ])
             return record
           }).pipe(Scope.provide(scope))
           yield* Scope.close(scope, Exit.void)
@@ -228,7 +267,11 @@ describe.runIf(process.platform !== "win32")("links and special files in a data 
           yield* Effect.scoped(
             Effect.gen(function* () {
               const store = yield* open({ folder })
-              refusedWith(yield* Effect.exit(store.openWriter(definition.name, format)), path, "TableRefused")
+              refusedWith(
+                yield* Effect.exit(store.openWriter(definition.name, format)),
+                path,
+                "TableRefused"
+              )
               yield* append(yield* store.openWriter(other.name, format), [json({ id: 1 })])
               yield* store.flush(other.name)
               // It works again once the file is back, and nothing is lost.

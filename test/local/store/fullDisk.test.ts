@@ -1,4 +1,7 @@
-/** A disk that is full while rows go into the table: clients are refused, and what was acknowledged goes in later. */
+/**
+ * A disk that is full while rows go into the table: clients are refused, and what was acknowledged
+ * goes in later.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Option } from "effect"
 import { StorageFailure } from "../../../src/local/log/storageErrors.ts"
@@ -17,7 +20,8 @@ const disk = () => {
     ...inner,
     flush: async (job) => {
       state.tries++
-      if (state.code !== undefined) throw Object.assign(new Error("refused by the disk"), { code: state.code })
+      if (state.code !== undefined)
+        throw Object.assign(new Error("refused by the disk"), { code: state.code })
       return inner.flush(job)
     }
   }
@@ -43,14 +47,21 @@ describe("a table whose rows cannot be written", () => {
     it.live(`(${code}) takes no more until they can, and then has each of them once`, () =>
       Effect.gen(function* () {
         const { flusher, state } = disk()
-        const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, flusher })
+        const store = yield* makeDurableTableStore({
+          ...byHand,
+          folder: yield* temporaryFolder,
+          flusher
+        })
         yield* store.create(definition)
         const writer = yield* store.openWriter(definition.name, format)
         yield* append(writer, [json({ id: 0 })])
         state.code = code
         assert.strictEqual(reasonOf(yield* Effect.exit(store.flush())), reason)
         assert.strictEqual(reasonOf(yield* Effect.exit(append(writer, [json({ id: 1 })]))), reason)
-        assert.strictEqual(reasonOf(yield* Effect.exit(store.openWriter(definition.name, format))), reason)
+        assert.strictEqual(
+          reasonOf(yield* Effect.exit(store.openWriter(definition.name, format))),
+          reason
+        )
         assert.isFalse(writer.pressure())
         assert.strictEqual(reasonOf(yield* Effect.exit(store.flush())), reason)
         state.code = undefined
@@ -78,7 +89,10 @@ describe("a table whose rows cannot be written", () => {
       const { flusher, state } = disk()
       state.code = "ENOSPC"
       const store = yield* makeDurableTableStore({ ...byHand, folder, flusher })
-      assert.strictEqual(reasonOf(yield* Effect.exit(store.openWriter(definition.name, format))), "DiskFull")
+      assert.strictEqual(
+        reasonOf(yield* Effect.exit(store.openWriter(definition.name, format))),
+        "DiskFull"
+      )
       state.code = undefined
       yield* append(yield* store.openWriter(definition.name, format), [json({ id: 1 })])
       yield* store.flush()

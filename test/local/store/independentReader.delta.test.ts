@@ -1,4 +1,7 @@
-/** The tables as delta-rs sees them. Needs Python with deltalake and pyarrow in `DELTA_PYTHON`; `npm run test:delta` provides it. */
+/**
+ * The tables as delta-rs sees them. Needs Python with deltalake and pyarrow in `DELTA_PYTHON`;
+ * `npm run test:delta` provides it.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { execFile } from "node:child_process"
@@ -30,7 +33,9 @@ interface Seen {
 
 const python = (...args: ReadonlyArray<string>) =>
   Effect.tryPromise(() =>
-    promisify(execFile)(process.env["DELTA_PYTHON"] ?? "python3", [script, ...args], { maxBuffer: 1 << 28 })
+    promisify(execFile)(process.env["DELTA_PYTHON"] ?? "python3", [script, ...args], {
+      maxBuffer: 1 << 28
+    })
   ).pipe(Effect.map(({ stdout }) => JSON.parse(stdout) as Seen))
 const read = (...args: ReadonlyArray<string>) => python("read", ...args)
 
@@ -67,7 +72,11 @@ describe("delta-rs", () => {
       `reads every type of ${definition.name}`,
       () =>
         Effect.gen(function* () {
-          const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: false })
+          const store = yield* makeDurableTableStore({
+            ...byHand,
+            folder: yield* temporaryFolder,
+            worker: false
+          })
           const { location } = yield* store.create(definition)
           const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
           yield* append(writer, [json(record), json({ id: 2 })])
@@ -91,12 +100,21 @@ describe("delta-rs", () => {
     "skips files by our statistics, and travels in time",
     () =>
       Effect.gen(function* () {
-        const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: false })
+        const store = yield* makeDurableTableStore({
+          ...byHand,
+          folder: yield* temporaryFolder,
+          worker: false
+        })
         const { location } = yield* store.create(everyPlainType)
         const writer = yield* store.openWriter(everyPlainType.name, { _tag: "Json" })
         for (let file = 0; file < 4; file++) {
           const rows = Array.from({ length: 10 }, (_, i) =>
-            json({ id: file * 10 + i, words: `w${file}-${"long ".repeat(20)}${i}`, day: file, price: `${file}.25` })
+            json({
+              id: file * 10 + i,
+              words: `w${file}-${"long ".repeat(20)}${i}`,
+              day: file,
+              price: `${file}.25`
+            })
           )
           yield* append(writer, rows)
           yield* store.flush()
@@ -123,19 +141,30 @@ describe("delta-rs", () => {
     () =>
       Effect.gen(function* () {
         const definition = table("main.default.variants(n INT NOT NULL, v VARIANT)")
-        const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: false })
+        const store = yield* makeDurableTableStore({
+          ...byHand,
+          folder: yield* temporaryFolder,
+          worker: false
+        })
         const { location } = yield* store.create(definition)
         const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
         yield* append(writer, [json({ n: 1, v: '{"a":[1,2]}' }), json({ n: 2 })])
         yield* store.flush()
         const found = yield* read(location)
-        assert.strictEqual(found.types["v"], "struct<metadata: binary not null, value: binary not null>")
-        // Metadata: version 1, sorted, one name "a". Value: an object whose field 0 is an array of the 8-bit integers 1 and 2.
+        assert.strictEqual(
+          found.types["v"],
+          "struct<metadata: binary not null, value: binary not null>"
+        )
+        // Metadata: version 1, sorted, one name "a". Value: an object whose field 0 is an array of
+        // the 8-bit integers 1 and 2.
         const bytes = (...parts: ReadonlyArray<number>) => Buffer.from(parts).toString("base64")
         assert.deepStrictEqual(found.rows, [
           {
             n: "1",
-            v: { metadata: bytes(0x11, 1, 0, 1, 97), value: bytes(2, 1, 0, 0, 9, 3, 2, 0, 2, 4, 12, 1, 12, 2) }
+            v: {
+              metadata: bytes(0x11, 1, 0, 1, 97),
+              value: bytes(2, 1, 0, 0, 9, 3, 2, 0, 2, 4, 12, 1, 12, 2)
+            }
           },
           { n: "2", v: null }
         ])
@@ -150,7 +179,11 @@ describe("delta-rs", () => {
         const definition =
           table(`main.default.parted(n INT NOT NULL, word STRING, day DATE, at TIMESTAMP, price DECIMAL(9,2), flag BOOLEAN, big BIGINT)
         PARTITIONED BY (word, day, at, price, flag, big)`)
-        const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: false })
+        const store = yield* makeDurableTableStore({
+          ...byHand,
+          folder: yield* temporaryFolder,
+          worker: false
+        })
         const { location } = yield* store.create(definition)
         const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
         const rows = ["plain", "a/b=c d%e", "žluť 🐎", null].map((word, n) => ({
@@ -185,7 +218,11 @@ describe("delta-rs", () => {
     "reads the checkpoint alone",
     () =>
       Effect.gen(function* () {
-        const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: false })
+        const store = yield* makeDurableTableStore({
+          ...byHand,
+          folder: yield* temporaryFolder,
+          worker: false
+        })
         const { location } = yield* store.create(everyType)
         const writer = yield* store.openWriter(everyType.name, { _tag: "Json" })
         for (let i = 0; i < 12; i++) {
@@ -198,7 +235,9 @@ describe("delta-rs", () => {
         ) as { version: number }
         assert.strictEqual(last.version, 10)
         for (let version = 0; version <= last.version; version++) {
-          yield* Effect.promise(() => Fs.rm(Path.join(log, `${String(version).padStart(20, "0")}.json`)))
+          yield* Effect.promise(() =>
+            Fs.rm(Path.join(log, `${String(version).padStart(20, "0")}.json`))
+          )
         }
         const found = yield* read(location)
         assert.strictEqual(found.version, 12)
@@ -216,7 +255,11 @@ describe("delta-rs", () => {
     () =>
       Effect.gen(function* () {
         const definition = table("main.default.shared(id BIGINT, note STRING)")
-        const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: true })
+        const store = yield* makeDurableTableStore({
+          ...byHand,
+          folder: yield* temporaryFolder,
+          worker: true
+        })
         const { location } = yield* store.create(definition)
         const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
         yield* append(writer, [json({ id: 1 })])
@@ -244,19 +287,31 @@ describe("delta-rs", () => {
     () =>
       Effect.gen(function* () {
         const definition = table("main.default.broken(id BIGINT)")
-        const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: false })
+        const store = yield* makeDurableTableStore({
+          ...byHand,
+          folder: yield* temporaryFolder,
+          worker: false
+        })
         const { location } = yield* store.create(definition)
         const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
         for (let i = 0; i < 3; i++) {
           yield* append(writer, [json({ id: i })])
           yield* store.flush()
         }
-        const data = (yield* Effect.promise(() => Fs.readdir(location))).find((name) => name.endsWith(".parquet"))!
-        yield* Effect.promise(() => Fs.rename(Path.join(location, data), Path.join(location, "aside")))
+        const data = (yield* Effect.promise(() => Fs.readdir(location))).find((name) =>
+          name.endsWith(".parquet")
+        )!
+        yield* Effect.promise(() =>
+          Fs.rename(Path.join(location, data), Path.join(location, "aside"))
+        )
         yield* Effect.flip(read(location))
-        yield* Effect.promise(() => Fs.rename(Path.join(location, "aside"), Path.join(location, data)))
+        yield* Effect.promise(() =>
+          Fs.rename(Path.join(location, "aside"), Path.join(location, data))
+        )
         assert.strictEqual((yield* read(location)).rows.length, 3)
-        yield* Effect.promise(() => Fs.rm(Path.join(location, "_delta_log", "00000000000000000002.json")))
+        yield* Effect.promise(() =>
+          Fs.rm(Path.join(location, "_delta_log", "00000000000000000002.json"))
+        )
         yield* Effect.flip(read(location))
       }),
     60_000

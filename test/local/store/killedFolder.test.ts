@@ -1,6 +1,7 @@
 /**
- * A data folder that an earlier version of the server left behind when it was killed (`test/fixtures/killedFolder`): it
- * opens, nothing is lost, and the next write upgrades each table's protocol in one commit.
+ * A data folder that an earlier version of the server left behind when it was killed
+ * (`test/fixtures/killedFolder`): it opens, nothing is lost, and the next write upgrades each
+ * table's protocol in one commit.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -36,15 +37,21 @@ const plain = (_: string, value: unknown): unknown =>
         : value
 
 const byId = (rows: ReadonlyArray<Record<string, unknown>>) =>
-  [...rows].sort((a, b) => Number(a["id"]) - Number(b["id"])).map((row) => JSON.stringify(row, plain))
+  [...rows]
+    .sort((a, b) => Number(a["id"]) - Number(b["id"]))
+    .map((row) => JSON.stringify(row, plain))
 
 it.live("a folder of an earlier version opens, and its log reaches the tables", () =>
   Effect.gen(function* () {
     const { folder, rows } = yield* keptFolder
     const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
     const tables = yield* store.listAll
-    assert.deepStrictEqual(tables.map(({ definition }) => definition.name).sort(), [...rows.keys()].sort())
-    for (const [name, expected] of rows) assert.deepStrictEqual(byId(yield* store.rows(name)), expected, name)
+    assert.deepStrictEqual(
+      tables.map(({ definition }) => definition.name).sort(),
+      [...rows.keys()].sort()
+    )
+    for (const [name, expected] of rows)
+      assert.deepStrictEqual(byId(yield* store.rows(name)), expected, name)
   })
 )
 
@@ -55,23 +62,33 @@ it.live("one commit upgrades the protocol at the first write, and later writes n
       Effect.promise(async () => {
         const log = Path.join(location, "_delta_log")
         const names = (await Fs.readdir(log)).filter((name) => name.endsWith(".json"))
-        const texts = await Promise.all(names.map((name) => Fs.readFile(Path.join(log, name), "utf8")))
+        const texts = await Promise.all(
+          names.map((name) => Fs.readFile(Path.join(log, name), "utf8"))
+        )
         return texts.filter((text) => text.includes('"UPGRADE PROTOCOL"')).length
       })
     const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
     for (const { definition, location } of yield* store.listAll) {
       const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
       const required = { inner: { a: 1 }, local: 1 }
-      yield* append(writer, [json({ id: 99, ...(definition.name === "main.kept.required" ? required : {}) })])
+      yield* append(writer, [
+        json({ id: 99, ...(definition.name === "main.kept.required" ? required : {}) })
+      ])
       yield* store.flush()
       const log = (yield* Effect.promise(() => openLog(location)))!
       const { minWriterVersion, readerFeatures, writerFeatures } = log.snapshot.protocol!
       if (minWriterVersion === 7) {
-        assert.includeMembers([...writerFeatures!], [...readerFeatures!, "appendOnly", "invariants"])
+        assert.includeMembers(
+          [...writerFeatures!],
+          [...readerFeatures!, "appendOnly", "invariants"]
+        )
         assert.notInclude(readerFeatures!, "invariants")
       }
       assert.strictEqual(yield* upgrades(location), minWriterVersion === 7 ? 1 : 0, definition.name)
-      assert.strictEqual((yield* store.rows(definition.name)).length, rows.get(definition.name)!.length + 1)
+      assert.strictEqual(
+        (yield* store.rows(definition.name)).length,
+        rows.get(definition.name)!.length + 1
+      )
     }
   })
 )
@@ -79,7 +96,12 @@ it.live("one commit upgrades the protocol at the first write, and later writes n
 it.live("merging rewrites the files of VARIANTs without the annotation that Spark refuses", () =>
   Effect.gen(function* () {
     const { folder, rows } = yield* keptFolder
-    const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false, limits: { compactFiles: 5 } })
+    const store = yield* makeDurableTableStore({
+      ...byHand,
+      folder,
+      worker: false,
+      limits: { compactFiles: 5 }
+    })
     const name = "main.kept.variants"
     const record = (yield* store.listAll).find(({ definition }) => definition.name === name)!
     assert.deepStrictEqual(byId(yield* store.rows(name)), rows.get(name))

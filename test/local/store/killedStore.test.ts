@@ -1,4 +1,7 @@
-/** A server process that is killed at random moments: no acknowledged row is lost, no row is in the table twice. */
+/**
+ * A server process that is killed at random moments: no acknowledged row is lost, no row is in the
+ * table twice.
+ */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Fs from "node:fs/promises"
@@ -12,7 +15,10 @@ import { byHand, logFiles, temporaryFolder } from "../../support/storedTables.ts
 /** More rounds by hand: `ZEROBUS_KILLS=200`. */
 const kills = Number(process.env["ZEROBUS_KILLS"] ?? 6)
 
-/** Where the process kills itself in every second round: around commits, checkpoints, and the deletion of log segments. */
+/**
+ * Where the process kills itself in every second round: around commits, checkpoints, and the
+ * deletion of log segments.
+ */
 const aims = ["link before", "link after", "rename before", "rename after", "rm before", "rm after"]
 
 it.live(
@@ -24,15 +30,27 @@ it.live(
       const acknowledged = new Set<number>()
       for (let round = 0; round < kills; round++) {
         const aim =
-          round % 2 === 0 ? [] : [...aims[(round >> 1) % aims.length]!.split(" "), String(1 + Math.floor(random() * 4))]
+          round % 2 === 0
+            ? []
+            : [
+                ...aims[(round >> 1) % aims.length]!.split(" "),
+                String(1 + Math.floor(random() * 4))
+              ]
         const limit = aim.length > 0 ? 100_000 : 50 + Math.floor(random() * 4000)
-        for (const id of yield* Effect.promise(() => killAfter(folder, round * 10_000_000, limit, aim))) {
+        for (const id of yield* Effect.promise(() =>
+          killAfter(folder, round * 10_000_000, limit, aim)
+        )) {
           acknowledged.add(id)
         }
         if (round % 5 === 4) yield* Effect.promise(() => tearTail(folder, random))
       }
       assert.isAbove(acknowledged.size, kills * 50)
-      const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false, limits: { lookAfterMillis: 0 } })
+      const store = yield* makeDurableTableStore({
+        ...byHand,
+        folder,
+        worker: false,
+        limits: { lookAfterMillis: 0 }
+      })
       yield* store.flush()
       const ids = (yield* store.rows("main.default.killed")).map((row) => Number(row["id"]))
       const inTable = new Set(ids)

@@ -1,4 +1,7 @@
-/** When a table got its latest commit, as the store knows it after a restart; and what a start says of a damaged log. */
+/**
+ * When a table got its latest commit, as the store knows it after a restart; and what a start says
+ * of a damaged log.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Fs from "node:fs"
@@ -25,7 +28,8 @@ const written = (folder: string, commits: number) =>
     })
   )
 
-const committedAt = (folder: string) => Effect.scoped(Effect.flatMap(inFolder(folder), (s) => s.committedAt(name)))
+const committedAt = (folder: string) =>
+  Effect.scoped(Effect.flatMap(inFolder(folder), (s) => s.committedAt(name)))
 
 const logFile = (location: string, file: string): string => Path.join(location, "_delta_log", file)
 
@@ -34,7 +38,10 @@ const retime = (location: string, version: number, timestamp: number): void => {
   const path = logFile(location, `${String(version).padStart(20, "0")}.json`)
   const [info, ...rest] = Fs.readFileSync(path, "utf8").split("\n")
   const parsed = JSON.parse(info!) as { readonly commitInfo: object }
-  Fs.writeFileSync(path, [JSON.stringify({ commitInfo: { ...parsed.commitInfo, timestamp } }), ...rest].join("\n"))
+  Fs.writeFileSync(
+    path,
+    [JSON.stringify({ commitInfo: { ...parsed.commitInfo, timestamp } }), ...rest].join("\n")
+  )
 }
 
 describe("The time of the last commit", () => {
@@ -53,7 +60,9 @@ describe("The time of the last commit", () => {
       const folder = yield* temporaryFolder
       const location = yield* written(folder, 10)
       const log = yield* Effect.promise(() => openLog(location))
-      const times = [...log!.snapshot.files.values()].map(({ modificationTime }) => modificationTime)
+      const times = [...log!.snapshot.files.values()].map(
+        ({ modificationTime }) => modificationTime
+      )
       assert.strictEqual(log!.snapshot.version, 10)
       for (let version = 0; version <= 10; version++) {
         Fs.rmSync(logFile(location, `${String(version).padStart(20, "0")}.json`))

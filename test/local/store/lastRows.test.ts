@@ -1,4 +1,7 @@
-/** The last rows of a table: in order, of the newest files, without deleted rows, however few files hold them. */
+/**
+ * The last rows of a table: in order, of the newest files, without deleted rows, however few files
+ * hold them.
+ */
 import { assert, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import * as Path from "node:path"
@@ -8,9 +11,16 @@ import { makeMemoryTableStore } from "../../../src/local/store/memoryTableStore.
 import type { TableStoreShape } from "../../../src/local/store/tableStore.ts"
 import { append, byHand, json, table, temporaryFolder } from "../../support/storedTables.ts"
 
-const stores: ReadonlyArray<readonly [kind: string, store: Effect.Effect<TableStoreShape, unknown, Scope.Scope>]> = [
+const stores: ReadonlyArray<
+  readonly [kind: string, store: Effect.Effect<TableStoreShape, unknown, Scope.Scope>]
+> = [
   ["in memory", makeMemoryTableStore],
-  ["on disk", Effect.flatMap(temporaryFolder, (folder) => makeDurableTableStore({ ...byHand, folder, worker: false }))]
+  [
+    "on disk",
+    Effect.flatMap(temporaryFolder, (folder) =>
+      makeDurableTableStore({ ...byHand, folder, worker: false })
+    )
+  ]
 ]
 
 for (const [kind, make] of stores) {
@@ -60,7 +70,9 @@ it.live("the last rows without those that a deletion vector hides", () =>
     const kept = new Set(all)
     // 199,999, the last row of its file, is deleted.
     for (const limit of [1, 5, 100_000]) {
-      const ids = (yield* Effect.promise(() => readLastRows(record, limit))).map(({ id }) => Number(id))
+      const ids = (yield* Effect.promise(() => readLastRows(record, limit))).map(({ id }) =>
+        Number(id)
+      )
       assert.lengthOf(ids, limit)
       assert.isTrue(ids.every((id) => kept.has(id)))
     }

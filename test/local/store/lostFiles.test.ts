@@ -1,6 +1,7 @@
 /**
- * Data files that another writer deletes after their commit, where one commit and one log file do not hold the same rows: a log
- * goes on in a new file after a write that failed, and a restart takes each file by itself. Each row is in the table once.
+ * Data files that another writer deletes after their commit, where one commit and one log file do
+ * not hold the same rows: a log goes on in a new file after a write that failed, and a restart
+ * takes each file by itself. Each row is in the table once.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -16,7 +17,14 @@ import { logFolder, openLog } from "../../../src/local/delta/deltaLog.ts"
 import { filePath } from "../../../src/local/delta/filePaths.ts"
 import { type TableLogHeader, writeFormat, writeRecords } from "../../../src/local/log/logFrames.ts"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
-import { append, byHand, json, logFiles, table, temporaryFolder } from "../../support/storedTables.ts"
+import {
+  append,
+  byHand,
+  json,
+  logFiles,
+  table,
+  temporaryFolder
+} from "../../support/storedTables.ts"
 
 const definition = table("main.default.t(id BIGINT NOT NULL, side STRING) PARTITIONED BY (side)")
 const format = { _tag: "Json" } as const
@@ -24,7 +32,12 @@ const onDisk = <A>(work: () => Promise<A>) => Effect.promise(work)
 
 /** Opens the store of a folder, whose looks come with each flush or not at all. */
 const open = (folder: string, lookAfterMillis: number) =>
-  makeDurableTableStore({ ...byHand, folder, worker: false, limits: { lookAfterMillis, compactFiles: 0 } })
+  makeDurableTableStore({
+    ...byHand,
+    folder,
+    worker: false,
+    limits: { lookAfterMillis, compactFiles: 0 }
+  })
 
 const location = (folder: string) => Path.join(folder, "main", "default", "t")
 
@@ -33,11 +46,14 @@ const lose = (folder: string, ...sides: ReadonlyArray<string>) =>
   onDisk(async () => {
     const { files } = (await openLog(location(folder)))!.snapshot
     for (const { partitionValues, path } of files.values()) {
-      if (sides.includes(partitionValues["side"]!)) await Fs.rm(filePath(location(folder), path), { force: true })
+      if (sides.includes(partitionValues["side"]!))
+        await Fs.rm(filePath(location(folder), path), { force: true })
     }
   })
 
-/** A restart that commits what the table lacks, looks at it, and has no log left. Answers the ids. */
+/**
+ * A restart that commits what the table lacks, looks at it, and has no log left. Answers the ids.
+ */
 const restarted = (folder: string) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -45,7 +61,9 @@ const restarted = (folder: string) =>
       yield* store.flush()
       yield* store.flush()
       assert.deepStrictEqual(yield* onDisk(() => logFiles(folder)), [])
-      return (yield* store.rows(definition.name)).map((row) => Number(row["id"])).sort((a, b) => a - b)
+      return (yield* store.rows(definition.name))
+        .map((row) => Number(row["id"]))
+        .sort((a, b) => a - b)
     })
   )
 
@@ -55,8 +73,8 @@ const startedAndKilled = (folder: string) => Effect.scoped(open(folder, 1e9))
 type Row = { readonly id: number; readonly side: string }
 
 /**
- * A folder as after a kill: the rows of a commit, and its log with other files. Each of the files holds one group of
- * entries, an entry for each row.
+ * A folder as after a kill: the rows of a commit, and its log with other files. Each of the files
+ * holds one group of entries, an entry for each row.
  */
 const killed = (committed: ReadonlyArray<Row>, files: ReadonlyArray<ReadonlyArray<Row>>) =>
   Effect.gen(function* () {
@@ -144,12 +162,14 @@ describe("a data file that was deleted", () => {
     })
   )
 
-  it.live("lay beside others of its commit, and the log has entries that were never committed", () =>
-    Effect.gen(function* () {
-      const folder = yield* killed([a(1), b(2)], [[a(1), b(2), a(3)]])
-      yield* lose(folder, "a")
-      assert.deepStrictEqual(yield* restarted(folder), [1, 2, 3])
-    })
+  it.live(
+    "lay beside others of its commit, and the log has entries that were never committed",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* killed([a(1), b(2)], [[a(1), b(2), a(3)]])
+        yield* lose(folder, "a")
+        assert.deepStrictEqual(yield* restarted(folder), [1, 2, 3])
+      })
   )
 
   it.live("is of one of two commits whose rows are in one log file", () =>
@@ -199,7 +219,10 @@ describe("a data file that was deleted", () => {
       yield* startedAndKilled(folder)
       const version = Path.join(logFolder(location(folder)), `${versionName(1)}.json`)
       yield* onDisk(async () => {
-        await Fs.writeFile(`${version}.theirs`, `${JSON.stringify({ txn: { appId: "theirs", version: 1 } })}\n`)
+        await Fs.writeFile(
+          `${version}.theirs`,
+          `${JSON.stringify({ txn: { appId: "theirs", version: 1 } })}\n`
+        )
         await Fs.rename(`${version}.theirs`, version)
       })
       assert.deepStrictEqual(yield* restarted(folder), [1, 2])
@@ -208,42 +231,50 @@ describe("a data file that was deleted", () => {
 })
 
 describe.runIf(process.platform === "linux")("a server that is killed", () => {
-  it.live("after a failed write of its log, a commit and a VACUUM of the commit's file loses nothing", () =>
-    Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      const script = fileURLToPath(new URL("../../support/fullDisk.ts", import.meta.url))
-      const child = spawn("prlimit", ["--fsize=200000:unlimited", process.execPath, script, folder, "kill"], {
-        stdio: ["pipe", "pipe", "inherit"]
-      })
-      let output = ""
-      const signal = yield* onDisk(
-        () =>
-          new Promise<string | null>((resolve) => {
-            child.stdout.on("data", (chunk: Buffer) => {
-              output += chunk.toString()
-              if (!output.includes("again") || output.includes("acked")) return
-              execFileSync("prlimit", ["--pid", String(child.pid), "--fsize=unlimited"])
-              child.stdin.write("go on\n")
+  it.live(
+    "after a failed write of its log, a commit and a VACUUM of the commit's file loses nothing",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const script = fileURLToPath(new URL("../../support/fullDisk.ts", import.meta.url))
+        const child = spawn(
+          "prlimit",
+          ["--fsize=200000:unlimited", process.execPath, script, folder, "kill"],
+          {
+            stdio: ["pipe", "pipe", "inherit"]
+          }
+        )
+        let output = ""
+        const signal = yield* onDisk(
+          () =>
+            new Promise<string | null>((resolve) => {
+              child.stdout.on("data", (chunk: Buffer) => {
+                output += chunk.toString()
+                if (!output.includes("again") || output.includes("acked")) return
+                execFileSync("prlimit", ["--pid", String(child.pid), "--fsize=unlimited"])
+                child.stdin.write("go on\n")
+              })
+              child.on("exit", (_, signal) => resolve(signal))
             })
-            child.on("exit", (_, signal) => resolve(signal))
-          })
-      )
-      assert.strictEqual(signal, "SIGKILL")
-      const acked = Number(/acked (\d+)/.exec(output)![1])
-      assert.isAbove(acked, 50)
-      const full = Path.join(folder, "main", "default", "full")
-      yield* onDisk(async () => {
-        const [data, ...others] = (await Fs.readdir(full)).filter((name) => name.endsWith(".parquet"))
-        assert.deepStrictEqual(others, [])
-        await Fs.rm(Path.join(full, data!))
+        )
+        assert.strictEqual(signal, "SIGKILL")
+        const acked = Number(/acked (\d+)/.exec(output)![1])
+        assert.isAbove(acked, 50)
+        const full = Path.join(folder, "main", "default", "full")
+        yield* onDisk(async () => {
+          const [data, ...others] = (await Fs.readdir(full)).filter((name) =>
+            name.endsWith(".parquet")
+          )
+          assert.deepStrictEqual(others, [])
+          await Fs.rm(Path.join(full, data!))
+        })
+        const store = yield* open(folder, 0)
+        yield* store.flush()
+        const ids = (yield* store.rows("main.default.full")).map((row) => Number(row["id"]))
+        assert.sameMembers(
+          ids,
+          Array.from({ length: acked }, (_, id) => id)
+        )
       })
-      const store = yield* open(folder, 0)
-      yield* store.flush()
-      const ids = (yield* store.rows("main.default.full")).map((row) => Number(row["id"]))
-      assert.sameMembers(
-        ids,
-        Array.from({ length: acked }, (_, id) => id)
-      )
-    })
   )
 })

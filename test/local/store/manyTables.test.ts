@@ -1,4 +1,7 @@
-/** Tables that share the flush worker: rows that wait for it go in together, and slow those who send. */
+/**
+ * Tables that share the flush worker: rows that wait for it go in together, and slow those who
+ * send.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
@@ -30,7 +33,12 @@ const heldFlusher = (held: string) => {
 /** A store with two tables, and a writer for each. */
 const twoTables = Effect.fnUntraced(function* (flusher: Flusher, limits: object) {
   const folder = yield* temporaryFolder
-  const store = yield* makeDurableTableStore({ ...byHand, folder, flusher, limits: { flushesAtOnce: 1, ...limits } })
+  const store = yield* makeDurableTableStore({
+    ...byHand,
+    folder,
+    flusher,
+    limits: { flushesAtOnce: 1, ...limits }
+  })
   const writers = []
   for (const name of ["main.default.a", "main.default.b"]) {
     yield* store.create(table(`${name}(id BIGINT)`))
@@ -50,7 +58,9 @@ describe("tables that wait for the flush of another one", () => {
       const flushes = []
       for (let id = 0; id < 5; id++) {
         yield* append(b, [json({ id })])
-        flushes.push(yield* Effect.forkChild(store.flush("main.default.b"), { startImmediately: true }))
+        flushes.push(
+          yield* Effect.forkChild(store.flush("main.default.b"), { startImmediately: true })
+        )
       }
       assert.deepEqual(jobs, [{ name: "main.default.a", rows: 1 }])
       open()

@@ -53,8 +53,10 @@ const setup = (definition: TableDefinition, recordOf: (id: number) => object) =>
 /** The same type with NULL allowed everywhere, in the JSON of a schema. */
 const relaxed = (type: any): any => {
   if (typeof type !== "object") return type
-  if (type.type === "array") return { ...type, elementType: relaxed(type.elementType), containsNull: true }
-  if (type.type === "map") return { ...type, valueType: relaxed(type.valueType), valueContainsNull: true }
+  if (type.type === "array")
+    return { ...type, elementType: relaxed(type.elementType), containsNull: true }
+  if (type.type === "map")
+    return { ...type, valueType: relaxed(type.valueType), valueContainsNull: true }
   return { ...type, fields: relaxedFields(type.fields) }
 }
 const relaxedFields = (fields: ReadonlyArray<any>): Array<any> =>
@@ -72,14 +74,23 @@ const ofText = (column: string): TableDefinition => table(`main.default.t(n INT,
 
 /** Columns that forbid NULL somewhere, each with the value of a record and of its row. */
 const columns: ReadonlyArray<
-  readonly [what: string, definition: TableDefinition, value: (n: number) => unknown, row?: (n: number) => unknown]
+  readonly [
+    what: string,
+    definition: TableDefinition,
+    value: (n: number) => unknown,
+    row?: (n: number) => unknown
+  ]
 > = [
   ["BIGINT", ofText("BIGINT NOT NULL"), (n) => n * 258, (n) => BigInt(n * 258)],
   ["INT", ofText("INT NOT NULL"), (n) => 2 * n + 3],
   ["DOUBLE", ofText("DOUBLE NOT NULL"), (n) => n / 3],
   ["BOOLEAN", ofText("BOOLEAN NOT NULL"), (n) => n % 3 === 0],
   ["STRING", ofText("STRING NOT NULL"), (n) => `text ${n}`],
-  ["DECIMAL of fixed width", ofText("DECIMAL(38,2) NOT NULL"), (n) => `9${n}123456789012345678901.25`],
+  [
+    "DECIMAL of fixed width",
+    ofText("DECIMAL(38,2) NOT NULL"),
+    (n) => `9${n}123456789012345678901.25`
+  ],
   ["STRUCT", ofText("STRUCT<a: INT> NOT NULL"), (n) => ({ a: n })],
   ["a field of a STRUCT", ofText("STRUCT<a: INT NOT NULL>"), (n) => ({ a: n })],
   [
@@ -87,7 +98,11 @@ const columns: ReadonlyArray<
     ofText("STRUCT<a: STRUCT<b: STRING NOT NULL> NOT NULL> NOT NULL"),
     (n) => ({ a: { b: `b${n}` } })
   ],
-  ["elements of an ARRAY", ofColumn({ _tag: "Array", element: int, containsNull: false }), (n) => [n, n + 1]],
+  [
+    "elements of an ARRAY",
+    ofColumn({ _tag: "Array", element: int, containsNull: false }),
+    (n) => [n, n + 1]
+  ],
   [
     "values of a MAP",
     ofColumn({ _tag: "Map", key: { _tag: "String" }, value: int, valueContainsNull: false }),
@@ -111,7 +126,8 @@ describe("after NOT NULL was dropped", () => {
         )
         assert.deepStrictEqual(made.warnings, [])
         const { files } = (yield* made.log).snapshot
-        for (const path of before.snapshot.files.keys()) assert.isTrue(files.has(path), "it has the old columns")
+        for (const path of before.snapshot.files.keys())
+          assert.isTrue(files.has(path), "it has the old columns")
         assert.isAtMost(files.size, 2 * fewest, "files with the new columns are merged")
       })
     )
@@ -132,7 +148,8 @@ describe("after the columns became others", () => {
         yield* made.flushes(2)
         assert.lengthOf(yield* made.rows, (fewest + 1) * 4)
         // Reading one of them again would fail.
-        for (const { path } of old) yield* Effect.promise(() => Fs.rm(filePath(made.location, path)))
+        for (const { path } of old)
+          yield* Effect.promise(() => Fs.rm(filePath(made.location, path)))
         yield* made.flushes(3 * fewest)
         assert.deepStrictEqual(made.warnings, [])
         assert.isAtMost((yield* made.log).snapshot.files.size, 2 * fewest)
@@ -146,7 +163,8 @@ describe("after the columns became others", () => {
 it.live("a merge that fails is a warning, and checkpoints go on", () =>
   Effect.gen(function* () {
     const made = yield* setup(ofText("STRING"), (n) => ({ n, c: `c${n}` }))
-    // The look at the second flush finds the first file in place; from then on nothing brings it back.
+    // The look at the second flush finds the first file in place; from then on nothing brings it
+    // back.
     yield* made.flushes(2)
     const [lost] = (yield* made.log).snapshot.files.values()
     yield* Effect.promise(() => Fs.rm(filePath(made.location, lost!.path)))

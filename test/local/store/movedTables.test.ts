@@ -1,4 +1,7 @@
-/** The folder of a table that is served is moved away, and something else takes its name. Nothing is written there. */
+/**
+ * The folder of a table that is served is moved away, and something else takes its name. Nothing is
+ * written there.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Logger, Option } from "effect"
 import { execFileSync } from "node:child_process"
@@ -6,14 +9,18 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { makeTable } from "../../../src/local/delta/newTable.ts"
 import { StorageFailure, TableExists } from "../../../src/local/log/storageErrors.ts"
-import { type DurableOptions, makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
+import {
+  type DurableOptions,
+  makeDurableTableStore
+} from "../../../src/local/store/durableTableStore.ts"
 import { discard, logsOf, salvage } from "../../../src/local/store/salvage.ts"
 import { append, byHand, json, table, temporaryFolder } from "../../support/storedTables.ts"
 
 const definition = table("main.default.t(id BIGINT)")
 const { name } = definition
 const format = { _tag: "Json" } as const
-const open = (options: DurableOptions) => makeDurableTableStore({ ...byHand, worker: false, ...options })
+const open = (options: DurableOptions) =>
+  makeDurableTableStore({ ...byHand, worker: false, ...options })
 
 /** What takes the name of a folder: a way to put it there, and how messages name it. */
 const kinds = [
@@ -26,7 +33,11 @@ const kinds = [
 const refusal = (exit: Exit.Exit<unknown, unknown>): string => {
   const failure = Option.getOrThrow(Exit.findErrorOption(exit))
   assert.instanceOf(failure, StorageFailure)
-  assert.strictEqual((failure as StorageFailure).reason, "TableRefused", (failure as StorageFailure).message)
+  assert.strictEqual(
+    (failure as StorageFailure).reason,
+    "TableRefused",
+    (failure as StorageFailure).message
+  )
   return (failure as StorageFailure).message
 }
 
@@ -37,7 +48,8 @@ describe.runIf(process.platform !== "win32")("a table that is served, in whose p
   for (const [kind, put] of kinds) {
     for (const worker of kind === "a link" ? [false, true] : [false]) {
       it.live(
-        `${kind}, gets nothing more and says so, and loses nothing (${worker ? "worker" : "one thread"})`,
+        `${kind}, gets nothing more and says so, and loses nothing ` +
+          `(${worker ? "worker" : "one thread"})`,
         () =>
           Effect.gen(function* () {
             for (const at of [["_delta_log"], [], [".."], ["..", ".."]]) {
@@ -131,7 +143,10 @@ describe.runIf(process.platform !== "win32")(
               lines.filter((line) => line.includes(path)),
               1
             )
-            assert.include((yield* Effect.flip(store.create(definition))).message, `${path} is ${kind}`)
+            assert.include(
+              (yield* Effect.flip(store.create(definition))).message,
+              `${path} is ${kind}`
+            )
             assert.include(refusal(yield* Effect.exit(store.register(path))), `${path} is ${kind}`)
             yield* Effect.promise(async () => {
               await Fs.rm(path)
@@ -169,9 +184,16 @@ it.live("a table that cannot be served when it was made leaves nothing behind", 
   Effect.gen(function* () {
     const folder = yield* temporaryFolder
     yield* Effect.promise(() => Fs.mkdir(Path.join(folder, "main")))
-    const record = { definition, createdAt: 0, tableId: "id", location: Path.join(folder, "main", "default", "t") }
+    const record = {
+      definition,
+      createdAt: 0,
+      tableId: "id",
+      location: Path.join(folder, "main", "default", "t")
+    }
     const failed = yield* Effect.promise(() =>
-      makeTable(folder, record, "owner", () => Promise.reject(new Error("not now"))).catch((error) => error)
+      makeTable(folder, record, "owner", () => Promise.reject(new Error("not now"))).catch(
+        (error) => error
+      )
     )
     assert.strictEqual(failed.message, "not now")
     assert.deepStrictEqual(yield* namesBelow(folder), ["main"])
@@ -179,7 +201,8 @@ it.live("a table that cannot be served when it was made leaves nothing behind", 
 )
 
 it.live(
-  "a table whose folder was deleted is given up by taking its records out, dropping it and creating it anew",
+  "a table whose folder was deleted is given up by taking its records out, dropping it and " +
+    "creating it anew",
   () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
@@ -188,7 +211,10 @@ it.live(
       yield* append(yield* store.openWriter(name, format), [json({ id: 1 })])
       yield* Effect.promise(() => Fs.rm(location, { recursive: true }))
       const message = refusal(yield* Effect.exit(store.openWriter(name, format)))
-      assert.match(message, /is gone\. .*table drop main\.default\.t --yes\. .*salvage main\.default\.t .*--discard/)
+      assert.match(
+        message,
+        /is gone\. .*table drop main\.default\.t --yes\. .*salvage main\.default\.t .*--discard/
+      )
       assert.match(
         (yield* Effect.flip(store.drop(name))).message,
         /holds acknowledged records that are not in the table \(1\)/
@@ -201,7 +227,10 @@ it.live(
         })
       )
       assert.deepStrictEqual(lines, ['{"id":1}\n'])
-      assert.isFalse(yield* Effect.promise(() => discard(folder, log!, segments)), "the server has the folder")
+      assert.isFalse(
+        yield* Effect.promise(() => discard(folder, log!, segments)),
+        "the server has the folder"
+      )
       assert.isTrue(yield* store.drop(name))
       assert.deepStrictEqual(yield* store.unserved, [])
       yield* store.create(definition)

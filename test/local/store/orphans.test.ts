@@ -20,7 +20,10 @@ const insert = (store: Store, id: number, day: string) =>
     yield* store.flush()
   })
 
-/** The folder and the location of a closed store's table with one row, in a partition with a strange name. */
+/**
+ * The folder and the location of a closed store's table with one row, in a partition with a strange
+ * name.
+ */
 const stored = Effect.gen(function* () {
   const folder = yield* temporaryFolder
   const location = yield* Effect.scoped(
@@ -38,28 +41,47 @@ const add = (path: string) => ({
   add: { path, partitionValues: { day: "x" }, size: 1, modificationTime: 1, dataChange: true }
 })
 
-it.live("a path that is not percent-encoded keeps no table from opening; reading it names the file", () =>
-  Effect.gen(function* () {
-    const { folder, location } = yield* stored
-    yield* otherWriter(location).commit(add("100%.parquet"))
-    const store = yield* openStore(folder)
-    yield* insert(store, 2, "y")
-    const failure = Option.getOrThrow(Exit.findErrorOption(yield* Effect.exit(store.rows(definition.name))))
-    assert.strictEqual(failure.reason, "CorruptTable")
-    assert.include(failure.message, "names the file 100%.parquet, and this path is not percent-encoded")
-    const live = yield* Effect.flip(Effect.tryPromise({ try: () => readLiveTable(location), catch: (error) => error }))
-    assert.strictEqual((live as StorageFailure).message, failure.message)
-  })
+it.live(
+  "a path that is not percent-encoded keeps no table from opening; reading it names the file",
+  () =>
+    Effect.gen(function* () {
+      const { folder, location } = yield* stored
+      yield* otherWriter(location).commit(add("100%.parquet"))
+      const store = yield* openStore(folder)
+      yield* insert(store, 2, "y")
+      const failure = Option.getOrThrow(
+        Exit.findErrorOption(yield* Effect.exit(store.rows(definition.name)))
+      )
+      assert.strictEqual(failure.reason, "CorruptTable")
+      assert.include(
+        failure.message,
+        "names the file 100%.parquet, and this path is not percent-encoded"
+      )
+      const live = yield* Effect.flip(
+        Effect.tryPromise({ try: () => readLiveTable(location), catch: (error) => error })
+      )
+      assert.strictEqual((live as StorageFailure).message, failure.message)
+    })
 )
 
 it.live("files that the log names stay, also by a path in another form; orphans go", () =>
   Effect.gen(function* () {
     const { folder, location } = yield* stored
     const file = (name: string) => Path.join(location, name)
-    const [absolute, raw, orphan] = ["zerobus-1.parquet", "zerobus-2.parquet", "zerobus-3.parquet"] as const
+    const [absolute, raw, orphan] = [
+      "zerobus-1.parquet",
+      "zerobus-2.parquet",
+      "zerobus-3.parquet"
+    ] as const
     yield* Effect.promise(async () => {
       await Fs.mkdir(file("day=50%"))
-      for (const path of [absolute, `day=50%/${raw}`, `day=50%/${orphan}`, ".tmp-1", "foreign.parquet"]) {
+      for (const path of [
+        absolute,
+        `day=50%/${raw}`,
+        `day=50%/${orphan}`,
+        ".tmp-1",
+        "foreign.parquet"
+      ]) {
         await Fs.writeFile(file(path), "x")
       }
     })

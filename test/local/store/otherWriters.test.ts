@@ -1,6 +1,6 @@
 /**
- * Another writer changes a table while the server runs: commits written by hand stand for it. What the
- * server can follow it follows, what it cannot write it refuses and keeps.
+ * Another writer changes a table while the server runs: commits written by hand stand for it. What
+ * the server can follow it follows, what it cannot write it refuses and keeps.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Option } from "effect"
@@ -47,7 +47,10 @@ describe("what another writer does is followed", () => {
           field("first", "string"),
           { ...name, nullable: true },
           id,
-          { ...place, type: { ...place.type, fields: [field("lon", "double"), ...place.type.fields] } }
+          {
+            ...place,
+            type: { ...place.type, fields: [field("lon", "double"), ...place.type.fields] }
+          }
         ])
       )
       // The open batch is from before the change, the stream goes on with the new columns.
@@ -56,7 +59,9 @@ describe("what another writer does is followed", () => {
       const fresh = yield* store.openWriter(definition.name, format)
       yield* append(fresh, [json({ id: 3, first: "y" })])
       yield* store.flush()
-      const rows = [...(yield* store.rows(definition.name))].sort((a, b) => Number(a["id"]) - Number(b["id"]))
+      const rows = [...(yield* store.rows(definition.name))].sort(
+        (a, b) => Number(a["id"]) - Number(b["id"])
+      )
       assert.deepStrictEqual(rows, [
         { first: null, name: "a", id: 1n, place: { lon: null, lat: 1 } },
         { first: "x", name: null, id: 2n, place: { lon: 5, lat: null } },
@@ -76,7 +81,9 @@ describe("what another writer does is followed", () => {
       const writer = yield* store.openWriter(definition.name, format)
       for (let id = 0; id < 5; id++) {
         yield* append(writer, [json({ id })])
-        yield* commit(withFields(yield* metadata, (fields) => [...fields, field(`more${id}`, "long")]))
+        yield* commit(
+          withFields(yield* metadata, (fields) => [...fields, field(`more${id}`, "long")])
+        )
         if (id % 2 === 0) yield* store.flush()
       }
       yield* store.flush()
@@ -96,7 +103,9 @@ describe("what another writer does is followed", () => {
       const [ours] = log.snapshot.files.values()
       yield* commit({ remove: { path: ours!.path, deletionTimestamp: 1, dataChange: true } })
       const changed = yield* metadata
-      yield* commit({ metaData: { ...changed, configuration: { "delta.appendOnly": "true", "owner": "me" } } })
+      yield* commit({
+        metaData: { ...changed, configuration: { "delta.appendOnly": "true", "owner": "me" } }
+      })
       yield* append(writer, [json({ id: 2 })])
       yield* store.flush()
       assert.deepStrictEqual(
@@ -149,7 +158,11 @@ const refusals: ReadonlyArray<
     /CHECK constraint positive/
   ],
   ["row tracking", () => [features("rowTracking", "domainMetadata")], /row tracking/],
-  ["a feature without a name here", () => [features("teleportation")], /the features teleportation/],
+  [
+    "a feature without a name here",
+    () => [features("teleportation")],
+    /the features teleportation/
+  ],
   [
     "column mapping by name",
     (metadata) => [
@@ -169,10 +182,16 @@ const refusals: ReadonlyArray<
     ],
     /column twice has a generation expression/
   ],
-  ["a dropped column", (metadata) => [withFields(metadata, ([id]) => [id])], /column name was dropped or renamed/],
+  [
+    "a dropped column",
+    (metadata) => [withFields(metadata, ([id]) => [id])],
+    /column name was dropped or renamed/
+  ],
   [
     "another case of a name",
-    (metadata) => [withFields(metadata, ([id, _, ...rest]) => [id, field("Name", "string"), ...rest])],
+    (metadata) => [
+      withFields(metadata, ([id, _, ...rest]) => [id, field("Name", "string"), ...rest])
+    ],
     /column name was dropped or renamed/
   ],
   [
@@ -182,7 +201,9 @@ const refusals: ReadonlyArray<
   ],
   [
     "a type that is none here",
-    (metadata) => [withFields(metadata, (fields) => [...fields, field("span", "interval day to second")])],
+    (metadata) => [
+      withFields(metadata, (fields) => [...fields, field("span", "interval day to second")])
+    ],
     /schema cannot be read/
   ],
   [
@@ -195,7 +216,11 @@ const refusals: ReadonlyArray<
     (metadata) => [{ metaData: { ...metadata, partitionColumns: ["name"] } }],
     /partition columns became \(name\)/
   ],
-  ["another table in its folder", (metadata) => [{ metaData: { ...metadata, id: "other" } }], /another table/]
+  [
+    "another table in its folder",
+    (metadata) => [{ metaData: { ...metadata, id: "other" } }],
+    /another table/
+  ]
 ]
 
 describe("what the server cannot write is refused", () => {
@@ -207,18 +232,27 @@ describe("what the server cannot write is refused", () => {
         const writer = yield* store.openWriter(definition.name, format)
         yield* append(writer, [json({ id: 1 })])
         yield* commit(...actions(before))
-        const version = (yield* Effect.promise(async () => (await openLog(location))!)).snapshot.version
+        const version = (yield* Effect.promise(async () => (await openLog(location))!)).snapshot
+          .version
         assert.match(refusal(yield* Effect.exit(store.flush())).message, words)
         // A running stream ends without a record being called bad.
-        const appended = Option.getOrThrow(Exit.findErrorOption(yield* Effect.exit(append(writer, [json({ id: 2 })]))))
+        const appended = Option.getOrThrow(
+          Exit.findErrorOption(yield* Effect.exit(append(writer, [json({ id: 2 })])))
+        )
         assert.instanceOf(appended, StorageFailure)
-        assert.match(refusal(yield* Effect.exit(store.openWriter(definition.name, format))).message, words)
+        assert.match(
+          refusal(yield* Effect.exit(store.openWriter(definition.name, format))).message,
+          words
+        )
         assert.strictEqual(
           (yield* Effect.promise(async () => (await openLog(location))!)).snapshot.version,
           version,
           "nothing was committed"
         )
-        yield* commit({ protocol: { minReaderVersion: 1, minWriterVersion: 2 } }, { metaData: before })
+        yield* commit(
+          { protocol: { minReaderVersion: 1, minWriterVersion: 2 } },
+          { metaData: before }
+        )
         const again = yield* store.openWriter(definition.name, format)
         yield* append(again, [json({ id: 3 })])
         yield* store.flush()
@@ -238,11 +272,20 @@ describe("what the server cannot write is refused", () => {
       const first = Path.join(logFolder(location), `${versionName(0)}.json`)
       const text = yield* Effect.promise(() => Fs.readFile(first, "utf8"))
       yield* Effect.promise(() => Fs.rm(location, { recursive: true }))
-      assert.match(refusal(yield* Effect.exit(store.openWriter(definition.name, format))).message, /default\/t is gone/)
+      assert.match(
+        refusal(yield* Effect.exit(store.openWriter(definition.name, format))).message,
+        /default\/t is gone/
+      )
       yield* Effect.promise(() => Fs.mkdir(logFolder(location), { recursive: true }))
-      const other = text.replace(/"id":"[0-9a-f-]{36}"/, '"id":"11111111-1111-1111-1111-111111111111"')
+      const other = text.replace(
+        /"id":"[0-9a-f-]{36}"/,
+        '"id":"11111111-1111-1111-1111-111111111111"'
+      )
       yield* Effect.promise(() => Fs.writeFile(first, other))
-      assert.match(refusal(yield* Effect.exit(store.openWriter(definition.name, format))).message, /another table/)
+      assert.match(
+        refusal(yield* Effect.exit(store.openWriter(definition.name, format))).message,
+        /another table/
+      )
       const flushed = yield* Effect.exit(store.flush())
       assert.isTrue(Exit.isFailure(flushed))
       assert.strictEqual(yield* Effect.promise(() => Fs.readFile(first, "utf8")), other)
@@ -258,10 +301,14 @@ describe("what the server cannot write is refused", () => {
           return (yield* store.create(definition)).location
         })
       )
-      const file = (version: number) => Path.join(logFolder(location), `${versionName(version)}.json`)
+      const file = (version: number) =>
+        Path.join(logFolder(location), `${versionName(version)}.json`)
       yield* Effect.promise(() => Fs.writeFile(file(1), JSON.stringify(features("rowTracking"))))
       const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
-      assert.match(refusal(yield* Effect.exit(store.openWriter(definition.name, format))).message, /row tracking/)
+      assert.match(
+        refusal(yield* Effect.exit(store.openWriter(definition.name, format))).message,
+        /row tracking/
+      )
       const plain = { protocol: { minReaderVersion: 1, minWriterVersion: 2 } }
       yield* Effect.promise(() => Fs.writeFile(file(2), JSON.stringify(plain)))
       const writer = yield* store.openWriter(definition.name, format)
@@ -280,7 +327,8 @@ describe("what the server cannot write is refused", () => {
           return (yield* store.create(definition)).location
         })
       )
-      const file = (version: number) => Path.join(logFolder(location), `${versionName(version)}.json`)
+      const file = (version: number) =>
+        Path.join(logFolder(location), `${versionName(version)}.json`)
       yield* Effect.promise(() => Fs.writeFile(file(1), JSON.stringify(features("rowTracking"))))
       yield* Effect.scoped(
         Effect.gen(function* () {
@@ -337,13 +385,19 @@ const racing = (change: { strike?: (() => void) | undefined }): Flusher => {
 }
 
 describe("a change between the look and the commit", () => {
-  const changes: ReadonlyArray<readonly [what: string, change: (metadata: Metadata) => object, words: RegExp]> = [
+  const changes: ReadonlyArray<
+    readonly [what: string, change: (metadata: Metadata) => object, words: RegExp]
+  > = [
     [
       "a CHECK constraint",
       (metadata) => ({ ...metadata, configuration: { "delta.constraints.pos": "id > 0" } }),
       /CHECK constraint pos/
     ],
-    ["other partition columns", (metadata) => ({ ...metadata, partitionColumns: ["name"] }), /partition columns/],
+    [
+      "other partition columns",
+      (metadata) => ({ ...metadata, partitionColumns: ["name"] }),
+      /partition columns/
+    ],
     ["another table", (metadata) => ({ ...metadata, id: "other" }), /another table/]
   ]
   for (const [what, changed, words] of changes) {
@@ -361,15 +415,24 @@ describe("a change between the look and the commit", () => {
         )
         const writer = yield* store.openWriter(definition.name, format)
         yield* append(writer, [json({ id: 1 })])
-        const before = (yield* Effect.promise(async () => (await openLog(location))!)).snapshot.metadata!
+        const before = (yield* Effect.promise(async () => (await openLog(location))!)).snapshot
+          .metadata!
         change.strike = () =>
-          writeFileSync(Path.join(log, `${versionName(2)}.json`), JSON.stringify({ metaData: changed(before) }))
+          writeFileSync(
+            Path.join(log, `${versionName(2)}.json`),
+            JSON.stringify({ metaData: changed(before) })
+          )
         assert.match(refusal(yield* Effect.exit(store.flush())).message, words)
         assert.deepStrictEqual(
-          (yield* Effect.promise(() => Fs.readdir(log))).filter((name) => name.startsWith(versionName(3))),
+          (yield* Effect.promise(() => Fs.readdir(log))).filter((name) =>
+            name.startsWith(versionName(3))
+          ),
           []
         )
-        assert.match(refusal(yield* Effect.exit(store.openWriter(definition.name, format))).message, words)
+        assert.match(
+          refusal(yield* Effect.exit(store.openWriter(definition.name, format))).message,
+          words
+        )
       })
     )
   }
@@ -390,7 +453,10 @@ describe("a change between the look and the commit", () => {
       change.strike = () => {
         rmSync(location, { recursive: true })
         mkdirSync(log, { recursive: true })
-        writeFileSync(Path.join(log, `${versionName(0)}.json`), first.replace(/"id":"[0-9a-f-]{36}"/, '"id":"theirs"'))
+        writeFileSync(
+          Path.join(log, `${versionName(0)}.json`),
+          first.replace(/"id":"[0-9a-f-]{36}"/, '"id":"theirs"')
+        )
       }
       assert.match(refusal(yield* Effect.exit(store.flush())).message, /another table/)
       assert.deepStrictEqual(readdirSync(log), [`${versionName(0)}.json`])
@@ -412,7 +478,9 @@ describe("those who wait for a refused table are answered", () => {
       const { location } = yield* store.create(definition)
       const writer = yield* store.openWriter(definition.name, format)
       const waiting = yield* Effect.forkChild(append(writer, [json({ id: 1 }), json({ id: 2 })]))
-      const room = yield* Effect.forkChild(Effect.callback<void>((resume) => writer.onRoom(() => resume(Effect.void))))
+      const room = yield* Effect.forkChild(
+        Effect.callback<void>((resume) => writer.onRoom(() => resume(Effect.void)))
+      )
       yield* Effect.yieldNow
       const file = Path.join(logFolder(location), `${versionName(1)}.json`)
       yield* Effect.promise(() => Fs.writeFile(file, JSON.stringify(features("rowTracking"))))

@@ -1,4 +1,7 @@
-/** The tables as Spark with Delta Lake sees them, the reference. Needs `SPARK_PYTHON`; `npm run test:spark` provides it. */
+/**
+ * The tables as Spark with Delta Lake sees them, the reference. Needs `SPARK_PYTHON`;
+ * `npm run test:spark` provides it.
+ */
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Fs from "node:fs/promises"
@@ -10,17 +13,33 @@ import { cellRecords, compareCells, everyTypeColumns } from "../../support/forei
 import { killAfter } from "../../support/killedProcess.ts"
 import { seeded } from "../../support/randomTables.ts"
 import { agreesWithMatrix } from "../../support/readersMatrix.ts"
-import { hasSpark, longForm, sharedSpark, startSpark, type SparkSession } from "../../support/sparkSession.ts"
+import {
+  hasSpark,
+  longForm,
+  sharedSpark,
+  startSpark,
+  type SparkSession
+} from "../../support/sparkSession.ts"
 import { append, byHand, table, temporaryFolder } from "../../support/storedTables.ts"
 
 let spark: SparkSession
-const sql = (text: string) => Effect.tryPromise({ try: () => spark.sql(text), catch: (error) => error as Error })
-const read = (location: string, what = "*", rest = "") => sql(`SELECT ${what} FROM delta.\`${location}\` ${rest}`)
+const sql = (text: string) =>
+  Effect.tryPromise({ try: () => spark.sql(text), catch: (error) => error as Error })
+const read = (location: string, what = "*", rest = "") =>
+  sql(`SELECT ${what} FROM delta.\`${location}\` ${rest}`)
 
 /** A store, one table with these columns, and a way to append rows and to commit them. */
-const makeTable = (name: string, columns: ReadonlyArray<ColumnDefinition>, partitionColumns?: ReadonlyArray<string>) =>
+const makeTable = (
+  name: string,
+  columns: ReadonlyArray<ColumnDefinition>,
+  partitionColumns?: ReadonlyArray<string>
+) =>
   Effect.gen(function* () {
-    const definition = { name: `main.default.${name}`, columns, ...(partitionColumns && { partitionColumns }) }
+    const definition = {
+      name: `main.default.${name}`,
+      columns,
+      ...(partitionColumns && { partitionColumns })
+    }
     const folder = yield* temporaryFolder
     const store = yield* makeDurableTableStore({
       ...byHand,
@@ -45,7 +64,8 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
 
   const [count, rows] = longForm ? [2_000, 150] : [60, 1_700]
   it.live(
-    `reads ${count} columns of every type, through commits, merges, a checkpoint and the checkpoint alone`,
+    `reads ${count} columns of every type, through commits, merges, a checkpoint and the ` +
+      `checkpoint alone`,
     () =>
       Effect.gen(function* () {
         const columns = everyTypeColumns(count)
@@ -53,7 +73,9 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
         const records = cellRecords(columns, rows)
         const first = rows - 11 * 10
         for (let from = 0; from < rows; from += from === 0 ? first : 10) {
-          yield* made.add(records.slice(from, from === 0 ? first : from + 10).map((each) => each.json))
+          yield* made.add(
+            records.slice(from, from === 0 ? first : from + 10).map((each) => each.json)
+          )
           yield* made.flush
         }
         assert.isBelow((yield* made.stats).files, 12, "files were merged")
@@ -88,10 +110,14 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
           const records = cellRecords(columns)
           yield* made.add(records.map((each) => each.json))
           yield* made.flush
-          const seen = yield* Effect.promise(() => later.sql(`SELECT * FROM parquet.\`${made.location}\``))
+          const seen = yield* Effect.promise(() =>
+            later.sql(`SELECT * FROM parquet.\`${made.location}\``)
+          )
           const sent = records.map((each) => each.row)
           const found = compareCells(columns, sent, seen)
-          console.log(`Spark ${later.version}, files alone: ${found.cells} cells, ${found.wrong.length} wrong`)
+          console.log(
+            `Spark ${later.version}, files alone: ${found.cells} cells, ${found.wrong.length} wrong`
+          )
           assert.deepStrictEqual(found.wrong.slice(0, 5), [])
           agreesWithMatrix(`Spark ${later.version}, files alone`, found.types)
         }).pipe(Effect.scoped),
@@ -103,7 +129,10 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
     "gives the values of a VARIANT",
     () =>
       Effect.gen(function* () {
-        const made = yield* makeTable("variants", table("a.b.c(id BIGINT NOT NULL, v VARIANT)").columns)
+        const made = yield* makeTable(
+          "variants",
+          table("a.b.c(id BIGINT NOT NULL, v VARIANT)").columns
+        )
         const values = [
           "null",
           "true",
@@ -121,7 +150,11 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
           seen.map(({ text }) => text),
           [...values, null]
         )
-        const inner = yield* read(made.location, "variant_get(v, '$.a[0]', 'int') AS n", "WHERE id = 7")
+        const inner = yield* read(
+          made.location,
+          "variant_get(v, '$.a[0]', 'int') AS n",
+          "WHERE id = 7"
+        )
         assert.deepStrictEqual(inner, [{ n: "1" }])
       }),
     300_000
@@ -132,11 +165,20 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
     () =>
       Effect.gen(function* () {
         const { columns } = table(
-          "a.b.c(id BIGINT NOT NULL, word STRING, day DATE, at TIMESTAMP, ntz TIMESTAMP_NTZ, price DECIMAL(9,2), flag BOOLEAN, real DOUBLE)"
+          "a.b.c(id BIGINT NOT NULL, word STRING, day DATE, at TIMESTAMP, ntz TIMESTAMP_NTZ, " +
+            "price DECIMAL(9,2), flag BOOLEAN, real DOUBLE)"
         )
         const names = columns.slice(1).map((column) => column.name)
         const made = yield* makeTable("parts", columns, names)
-        const words = ["plain", "a/b=c d%e", "двадцать кириллических букв", "žluť 🐎", "x".repeat(300), "", null]
+        const words = [
+          "plain",
+          "a/b=c d%e",
+          "двадцать кириллических букв",
+          "žluť 🐎",
+          "x".repeat(300),
+          "",
+          null
+        ]
         const sent = words.map((word, id) => ({
           id,
           word: word === "" ? null : word,
@@ -147,20 +189,35 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
           flag: id % 2 === 0,
           real: id === 3 ? 1e300 : 0.1 - id
         }))
-        yield* made.add(sent.map((row) => ({ ...row, word: words[row.id], at: String(row.at), ntz: String(row.ntz) })))
+        yield* made.add(
+          sent.map((row) => ({
+            ...row,
+            word: words[row.id],
+            at: String(row.at),
+            ntz: String(row.ntz)
+          }))
+        )
         yield* made.flush
         assert.deepStrictEqual(compareCells(columns, sent, yield* read(made.location)).wrong, [])
-        const only = yield* read(made.location, "id", "WHERE word = 'двадцать кириллических букв' AND price = 2.50")
+        const only = yield* read(
+          made.location,
+          "id",
+          "WHERE word = 'двадцать кириллических букв' AND price = 2.50"
+        )
         assert.deepStrictEqual(only, [{ id: "2" }])
 
-        // Without its log the table is Parquet files in folders. The long value's folder must not pass for a value.
+        // Without its log the table is Parquet files in folders. The long value's folder must not
+        // pass for a value.
         const alone = yield* temporaryFolder
-        const filter = (path: string) => !path.includes("_delta_log") && !path.includes("partition-")
+        const filter = (path: string) =>
+          !path.includes("_delta_log") && !path.includes("partition-")
         yield* Effect.promise(() => Fs.cp(made.location, alone, { recursive: true, filter }))
         const told = yield* sql(`SELECT id, word FROM parquet.\`${alone}\` ORDER BY id`)
         assert.deepStrictEqual(
           told,
-          sent.filter(({ word }) => (word?.length ?? 0) < 300).map(({ id, word }) => ({ id: String(id), word }))
+          sent
+            .filter(({ word }) => (word?.length ?? 0) < 300)
+            .map(({ id, word }) => ({ id: String(id), word }))
         )
       }),
     300_000
@@ -199,13 +256,24 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
           yield* made.flush
           sent.push(...records)
         }
-        const number = (field: (row: any) => unknown) => (row: any) => (field(row) === null ? null : Number(field(row)))
-        const fields: ReadonlyArray<readonly [string, (value: number) => string, (row: any) => number | null]> = [
+        const number = (field: (row: any) => unknown) => (row: any) =>
+          field(row) === null ? null : Number(field(row))
+        const fields: ReadonlyArray<
+          readonly [string, (value: number) => string, (row: any) => number | null]
+        > = [
           ["n", String, number((row) => row.n)],
           // Spark orders NaN above every other number.
-          ["real", (value) => String(value / 4), (row) => (row.real === "NaN" ? Infinity : row.real * 4)],
+          [
+            "real",
+            (value) => String(value / 4),
+            (row) => (row.real === "NaN" ? Infinity : row.real * 4)
+          ],
           ["day", (value) => `date_from_unix_date(${value})`, number((row) => row.day)],
-          ["at", (value) => `timestamp_micros(${value * 1_000_001})`, number((row) => row.at / 1_000_001)],
+          [
+            "at",
+            (value) => `timestamp_micros(${value * 1_000_001})`,
+            number((row) => row.at / 1_000_001)
+          ],
           ["price", (value) => `${value}.25`, number((row) => Math.floor(row.price))],
           ["s.x", String, number((row) => row.s?.x ?? null)]
         ]
@@ -215,7 +283,8 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
           ">=": (a, b) => a >= b
         }
         const cases: Array<readonly [string, ReadonlyArray<number>]> = []
-        const ids = (keep: (row: any) => boolean) => sent.filter(keep).map((row) => row["id"] as number)
+        const ids = (keep: (row: any) => boolean) =>
+          sent.filter(keep).map((row) => row["id"] as number)
         for (const [column, literal, valueOf] of fields) {
           for (let round = 0; round < (longForm ? 20 : 1); round++) {
             for (const [operator, holds] of Object.entries(compare)) {
@@ -226,18 +295,28 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
           }
         }
         for (const word of words) cases.push([`word = '${word}'`, ids((row) => row.word === word)])
-        for (const flag of [true, false]) cases.push([`flag = ${flag}`, ids((row) => row.flag === flag)])
-        cases.push(["isnan(real)", ids((row) => row.real === "NaN")], ["n IS NULL", ids((row) => row.n === null)])
-        // Several in one statement: each has its own choice of files, and a statement costs much more than a predicate.
+        for (const flag of [true, false])
+          cases.push([`flag = ${flag}`, ids((row) => row.flag === flag)])
+        cases.push(
+          ["isnan(real)", ids((row) => row.real === "NaN")],
+          ["n IS NULL", ids((row) => row.n === null)]
+        )
+        // Several in one statement: each has its own choice of files, and a statement costs much
+        // more than a predicate.
         for (let first = 0; first < cases.length; first += 15) {
           const some = cases.slice(first, first + 15)
           const seen = yield* sql(
             some
-              .map(([where], n) => `SELECT ${n} AS n, id FROM delta.\`${made.location}\` WHERE ${where}`)
+              .map(
+                ([where], n) =>
+                  `SELECT ${n} AS n, id FROM delta.\`${made.location}\` WHERE ${where}`
+              )
               .join(" UNION ALL ")
           )
           some.forEach(([where, expected], n) => {
-            const found = seen.filter((row) => row["n"] === String(n)).map((row) => Number(row["id"]))
+            const found = seen
+              .filter((row) => row["n"] === String(n))
+              .map((row) => Number(row["id"]))
             assert.deepStrictEqual(
               found.sort((a, b) => a - b),
               expected,
@@ -253,19 +332,29 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
     "travels in time, shows the history, and its OPTIMIZE and VACUUM leave the table to both",
     () =>
       Effect.gen(function* () {
-        const made = yield* makeTable("history", table("a.b.c(id BIGINT NOT NULL, ntz TIMESTAMP_NTZ)").columns)
+        const made = yield* makeTable(
+          "history",
+          table("a.b.c(id BIGINT NOT NULL, ntz TIMESTAMP_NTZ)").columns
+        )
         for (let id = 0; id < 4; id++) {
           yield* made.add([{ id, ntz: id }])
           yield* made.flush
         }
-        assert.deepStrictEqual(yield* read(made.location, "count(*) AS n", "VERSION AS OF 2"), [{ n: "2" }])
+        assert.deepStrictEqual(yield* read(made.location, "count(*) AS n", "VERSION AS OF 2"), [
+          { n: "2" }
+        ])
         const history = yield* sql(`DESCRIBE HISTORY delta.\`${made.location}\``)
         assert.deepStrictEqual(
           history.map(({ operation, version }) => `${String(version)} ${String(operation)}`),
-          ["4", "3", "2", "1"].map((version) => `${version} STREAMING UPDATE`).concat("0 CREATE TABLE")
+          ["4", "3", "2", "1"]
+            .map((version) => `${version} STREAMING UPDATE`)
+            .concat("0 CREATE TABLE")
         )
         yield* sql(`OPTIMIZE delta.\`${made.location}\``)
-        const files = () => Fs.readdir(made.location).then((names) => names.filter((name) => name.endsWith(".parquet")))
+        const files = () =>
+          Fs.readdir(made.location).then((names) =>
+            names.filter((name) => name.endsWith(".parquet"))
+          )
         assert.lengthOf(yield* Effect.promise(files), 5)
         yield* sql(`VACUUM delta.\`${made.location}\` RETAIN 0 HOURS`)
         assert.lengthOf(yield* Effect.promise(files), 1)
@@ -307,8 +396,14 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
         const folder = yield* temporaryFolder
         const kept = Path.join(import.meta.dirname, "../../fixtures/killedFolder/data")
         yield* Effect.promise(() => Fs.cp(kept, folder, { recursive: true }))
-        // Opening commits what the log holds; merging rewrites files with the annotation that Spark refuses.
-        yield* makeDurableTableStore({ ...byHand, folder, worker: false, limits: { compactFiles: 5 } })
+        // Opening commits what the log holds; merging rewrites files with the annotation that Spark
+        // refuses.
+        yield* makeDurableTableStore({
+          ...byHand,
+          folder,
+          worker: false,
+          limits: { compactFiles: 5 }
+        })
         for (const [name, rows] of [
           ["plain", 8],
           ["zoneless", 8],

@@ -1,6 +1,7 @@
 /**
- * Logs whose records cannot reach their table: of a table that another writer changed, of one that is gone, and of one whose
- * folder another table has. They are listed with the way out, read without a change, and dropped only when that is ordered.
+ * Logs whose records cannot reach their table: of a table that another writer changed, of one that
+ * is gone, and of one whose folder another table has. They are listed with the way out, read
+ * without a change, and dropped only when that is ordered.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Result, Scope } from "effect"
@@ -22,7 +23,9 @@ const options = { ...byHand, worker: false, limits: { lookAfterMillis: 0 } }
 const start = (folder: string) =>
   Effect.gen(function* () {
     const scope = yield* Scope.make()
-    const store = yield* makeDurableTableStore({ ...options, folder }).pipe(Effect.provideService(Scope.Scope, scope))
+    const store = yield* makeDurableTableStore({ ...options, folder }).pipe(
+      Effect.provideService(Scope.Scope, scope)
+    )
     return { store, stop: Scope.close(scope, Exit.void) }
   })
 
@@ -30,7 +33,10 @@ const constraint = { "delta.constraints.positive": "id > 0" }
 const constrained = { protocol: { minReaderVersion: 1, minWriterVersion: 3 } }
 const plain = { protocol: { minReaderVersion: 1, minWriterVersion: 2 } }
 
-/** A store with one row in the table, two acknowledged records in the log, and a table that is refused. */
+/**
+ * A store with one row in the table, two acknowledged records in the log, and a table that is
+ * refused.
+ */
 const refusedTable = Effect.gen(function* () {
   const folder = yield* temporaryFolder
   const { stop, store } = yield* start(folder)
@@ -58,9 +64,13 @@ const read = (folder: string, name = definition.name) =>
 const contents = (folder: string) =>
   Effect.promise(async () => {
     const entries = await Fs.readdir(folder, { recursive: true, withFileTypes: true })
-    const files = entries.filter((entry) => entry.isFile()).map((entry) => Path.join(entry.parentPath, entry.name))
+    const files = entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => Path.join(entry.parentPath, entry.name))
     return Object.fromEntries(
-      await Promise.all(files.sort().map(async (file) => [file, (await Fs.readFile(file)).toString("base64")]))
+      await Promise.all(
+        files.sort().map(async (file) => [file, (await Fs.readFile(file)).toString("base64")])
+      )
     ) as Record<string, string>
   })
 
@@ -82,7 +92,10 @@ describe("the log of a refused table", () => {
     Effect.gen(function* () {
       const { before, commit, folder, location, store, stop } = yield* refusedTable
       const { log, segments } = yield* read(folder)
-      assert.isFalse(yield* Effect.promise(() => discard(folder, log, segments)), "the server has the folder")
+      assert.isFalse(
+        yield* Effect.promise(() => discard(folder, log, segments)),
+        "the server has the folder"
+      )
       const again = yield* read(folder)
       assert.deepStrictEqual([again.lines, again.ordered], [[], true], "not a second time")
       yield* Effect.exit(store.openWriter(definition.name, format))
@@ -98,7 +111,9 @@ describe("the log of a refused table", () => {
       const restarted = yield* start(folder)
       assert.lengthOf(yield* restarted.store.rows(definition.name), 3)
       yield* restarted.stop
-      assert.isTrue(yield* Effect.promise(() => Fs.stat(location).then((found) => found.isDirectory())))
+      assert.isTrue(
+        yield* Effect.promise(() => Fs.stat(location).then((found) => found.isDirectory()))
+      )
     })
   )
 
@@ -153,40 +168,52 @@ describe("the log of a refused table", () => {
       // After a restart the reason is as exact as before.
       const again = yield* start(folder)
       const [refused] = yield* again.store.unserved
-      assert.match(refused!.problem, /do not fit its columns any more \(the table has no column name\)/)
+      assert.match(
+        refused!.problem,
+        /do not fit its columns any more \(the table has no column name\)/
+      )
       assert.match(refused!.problem, /zerobus table salvage main\.default\.t --to FILE/)
       yield* again.stop
     })
   )
 
-  it.live("gives the rows of a commit that another writer replaced, although later ones stand", () =>
-    Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      const scope = yield* Scope.make()
-      // No look comes, so that all segments stay.
-      const store = yield* makeDurableTableStore({ ...options, folder, limits: { lookAfterMillis: 3_600_000 } }).pipe(
-        Effect.provideService(Scope.Scope, scope)
-      )
-      const { location } = yield* store.create(definition)
-      const { commit, metadata } = otherWriter(location)
-      const writer = yield* store.openWriter(definition.name, format)
-      for (const id of [1, 2, 3]) {
-        yield* append(writer, [json({ id })])
-        yield* store.flush()
-      }
-      const theirs = Path.join(folder, "theirs.json")
-      const second = Path.join(logFolder(location), `${versionName(2)}.json`)
-      yield* Effect.promise(async () => {
-        await Fs.writeFile(theirs, `${JSON.stringify({ txn: { appId: "theirs", version: 1 } })}\n`)
-        await Fs.rename(theirs, second)
+  it.live(
+    "gives the rows of a commit that another writer replaced, although later ones stand",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const scope = yield* Scope.make()
+        // No look comes, so that all segments stay.
+        const store = yield* makeDurableTableStore({
+          ...options,
+          folder,
+          limits: { lookAfterMillis: 3_600_000 }
+        }).pipe(Effect.provideService(Scope.Scope, scope))
+        const { location } = yield* store.create(definition)
+        const { commit, metadata } = otherWriter(location)
+        const writer = yield* store.openWriter(definition.name, format)
+        for (const id of [1, 2, 3]) {
+          yield* append(writer, [json({ id })])
+          yield* store.flush()
+        }
+        const theirs = Path.join(folder, "theirs.json")
+        const second = Path.join(logFolder(location), `${versionName(2)}.json`)
+        yield* Effect.promise(async () => {
+          await Fs.writeFile(
+            theirs,
+            `${JSON.stringify({ txn: { appId: "theirs", version: 1 } })}\n`
+          )
+          await Fs.rename(theirs, second)
+        })
+        yield* commit(constrained, {
+          metaData: { ...(yield* metadata), configuration: constraint }
+        })
+        const { lines, segments } = yield* read(folder)
+        assert.deepStrictEqual(lines, ['{"id":2}'])
+        // The server runs, and has the records in the log of all tables.
+        assert.lengthOf(segments, 0)
+        yield* Scope.close(scope, Exit.void)
       })
-      yield* commit(constrained, { metaData: { ...(yield* metadata), configuration: constraint } })
-      const { lines, segments } = yield* read(folder)
-      assert.deepStrictEqual(lines, ['{"id":2}'])
-      // The server runs, and has the records in the log of all tables.
-      assert.lengthOf(segments, 0)
-      yield* Scope.close(scope, Exit.void)
-    })
   )
 
   it.live("of a served table is not salvaged while the server writes it", () =>
@@ -212,12 +239,18 @@ describe("a restart after the columns changed says what does not fit", () => {
     Effect.gen(function* () {
       const { before, commit, folder, stop } = yield* refusedTable
       yield* commit(plain, {
-        metaData: { ...before, schemaString: before.schemaString.replace('"name":"name"', '"name":"title"') }
+        metaData: {
+          ...before,
+          schemaString: before.schemaString.replace('"name":"name"', '"name":"title"')
+        }
       })
       yield* stop
       const { stop: end, store } = yield* start(folder)
       const [refused] = yield* store.unserved
-      assert.match(refused!.problem, /do not fit its columns any more \(name: the table has no such column/)
+      assert.match(
+        refused!.problem,
+        /do not fit its columns any more \(name: the table has no such column/
+      )
       const opened = yield* Effect.flip(store.openWriter(definition.name, format))
       assert.match(opened.message, /do not fit its columns any more/)
       yield* end
@@ -254,16 +287,23 @@ describe("a log without its table", () => {
     })
   )
 
-  it.live("whose folder was renamed, is found under both names, and gives what its table lacks", () =>
-    Effect.gen(function* () {
-      const { folder, location, stop } = yield* refusedTable
-      yield* stop
-      // The table holds a first record of this log already.
-      yield* Effect.promise(() => Fs.rename(location, Path.join(Path.dirname(location), "renamed")))
-      assert.deepStrictEqual((yield* read(folder)).lines, expected)
-      assert.deepStrictEqual((yield* read(folder, "main.default.RENAMED")).lines, expected)
-      assert.deepStrictEqual(yield* Effect.promise(() => logsOf(folder, "main.default.other")), [])
-    })
+  it.live(
+    "whose folder was renamed, is found under both names, and gives what its table lacks",
+    () =>
+      Effect.gen(function* () {
+        const { folder, location, stop } = yield* refusedTable
+        yield* stop
+        // The table holds a first record of this log already.
+        yield* Effect.promise(() =>
+          Fs.rename(location, Path.join(Path.dirname(location), "renamed"))
+        )
+        assert.deepStrictEqual((yield* read(folder)).lines, expected)
+        assert.deepStrictEqual((yield* read(folder, "main.default.RENAMED")).lines, expected)
+        assert.deepStrictEqual(
+          yield* Effect.promise(() => logsOf(folder, "main.default.other")),
+          []
+        )
+      })
   )
 
   it.live("whose folder another table has, is listed beside that table", () =>

@@ -1,4 +1,7 @@
-/** The tables as ClickHouse sees them through delta-kernel-rs, an implementation of Delta that shares nothing with delta-rs' reader. */
+/**
+ * The tables as ClickHouse sees them through delta-kernel-rs, an implementation of Delta that
+ * shares nothing with delta-rs' reader.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { execFile } from "node:child_process"
@@ -21,9 +24,9 @@ import {
 const script = fileURLToPath(new URL("../../support/queryChdb.py", import.meta.url))
 
 const query = (location: string, sql: string) =>
-  Effect.tryPromise(() => promisify(execFile)(process.env["DELTA_PYTHON"] ?? "python3", [script, location, sql])).pipe(
-    Effect.map(({ stdout }) => JSON.parse(stdout) as ReadonlyArray<Record<string, unknown>>)
-  )
+  Effect.tryPromise(() =>
+    promisify(execFile)(process.env["DELTA_PYTHON"] ?? "python3", [script, location, sql])
+  ).pipe(Effect.map(({ stdout }) => JSON.parse(stdout) as ReadonlyArray<Record<string, unknown>>))
 
 const { local: _, ...plainRecord } = fullRecord
 const seenPlain = {
@@ -60,7 +63,11 @@ describe("delta-kernel-rs", () => {
       `reads every type of ${definition.name}, old versions, and the checkpoint alone`,
       () =>
         Effect.gen(function* () {
-          const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: false })
+          const store = yield* makeDurableTableStore({
+            ...byHand,
+            folder: yield* temporaryFolder,
+            worker: false
+          })
           const { location } = yield* store.create(definition)
           const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
           for (let n = 0; n < 12; n++) {
@@ -68,10 +75,21 @@ describe("delta-kernel-rs", () => {
             yield* store.flush()
           }
           const totals =
-            "SELECT count() AS n, uniqExact(id) AS ids, sum(id) AS total, min(words) AS words, countIf(isNull(flag)) AS nulls FROM {table}"
-          const expected = [{ n: "24", ids: "24", total: String(66 * 2 + 1200), words: fullRecord.words, nulls: "12" }]
+            "SELECT count() AS n, uniqExact(id) AS ids, sum(id) AS total, min(words) AS words, " +
+            "countIf(isNull(flag)) AS nulls FROM {table}"
+          const expected = [
+            {
+              n: "24",
+              ids: "24",
+              total: String(66 * 2 + 1200),
+              words: fullRecord.words,
+              nulls: "12"
+            }
+          ]
           assert.deepStrictEqual(yield* query(location, totals), expected)
-          assert.deepStrictEqual(yield* query(location, "SELECT * FROM {table} WHERE id = 5"), [{ id: "5", ...seen }])
+          assert.deepStrictEqual(yield* query(location, "SELECT * FROM {table} WHERE id = 5"), [
+            { id: "5", ...seen }
+          ])
           const old = yield* query(
             location,
             "SELECT count() AS n FROM {table} SETTINGS delta_lake_snapshot_version = 3"
@@ -93,7 +111,8 @@ describe("delta-kernel-rs", () => {
     () =>
       Effect.gen(function* () {
         const definition = table(
-          "main.default.parted(n INT NOT NULL, word STRING, day DATE, at TIMESTAMP) PARTITIONED BY (word, day, at)"
+          "main.default.parted(n INT NOT NULL, word STRING, day DATE, at TIMESTAMP) PARTITIONED " +
+            "BY (word, day, at)"
         )
         const store = yield* makeDurableTableStore({
           ...byHand,
@@ -114,11 +133,18 @@ describe("delta-kernel-rs", () => {
         assert.isBelow((yield* store.stats(definition.name)).files, 16)
         const rows = yield* query(
           location,
-          "SELECT n, word, toString(day) AS day, toString(at) AS at, count() AS times FROM {table} GROUP BY ALL ORDER BY n"
+          "SELECT n, word, toString(day) AS day, toString(at) AS at, count() AS times FROM " +
+            "{table} GROUP BY ALL ORDER BY n"
         )
         assert.deepStrictEqual(
           rows,
-          words.map((word, n) => ({ n, word, day: `2024-10-0${4 + n}`, at: "2026-01-01 00:00:00.000001", times: "4" }))
+          words.map((word, n) => ({
+            n,
+            word,
+            day: `2024-10-0${4 + n}`,
+            at: "2026-01-01 00:00:00.000001",
+            times: "4"
+          }))
         )
       }),
     120_000
@@ -129,7 +155,11 @@ describe("delta-kernel-rs", () => {
     () =>
       Effect.gen(function* () {
         const definition = table("main.default.broken(id BIGINT)")
-        const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, worker: false })
+        const store = yield* makeDurableTableStore({
+          ...byHand,
+          folder: yield* temporaryFolder,
+          worker: false
+        })
         const { location } = yield* store.create(definition)
         const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
         for (let id = 0; id < 3; id++) {
@@ -138,11 +168,19 @@ describe("delta-kernel-rs", () => {
         }
         const sum = "SELECT sum(id) AS total FROM {table}"
         assert.deepStrictEqual(yield* query(location, sum), [{ total: "3" }])
-        const data = (yield* Effect.promise(() => Fs.readdir(location))).find((name) => name.endsWith(".parquet"))!
-        yield* Effect.promise(() => Fs.rename(Path.join(location, data), Path.join(location, "aside")))
+        const data = (yield* Effect.promise(() => Fs.readdir(location))).find((name) =>
+          name.endsWith(".parquet")
+        )!
+        yield* Effect.promise(() =>
+          Fs.rename(Path.join(location, data), Path.join(location, "aside"))
+        )
         yield* Effect.flip(query(location, sum))
-        yield* Effect.promise(() => Fs.rename(Path.join(location, "aside"), Path.join(location, data)))
-        yield* Effect.promise(() => Fs.rm(Path.join(location, "_delta_log", "00000000000000000002.json")))
+        yield* Effect.promise(() =>
+          Fs.rename(Path.join(location, "aside"), Path.join(location, data))
+        )
+        yield* Effect.promise(() =>
+          Fs.rm(Path.join(location, "_delta_log", "00000000000000000002.json"))
+        )
         yield* Effect.flip(query(location, sum))
       }),
     120_000

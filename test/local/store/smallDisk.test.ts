@@ -1,6 +1,7 @@
 /**
- * A disk that is really full, to the page: at the log, at data files, commits, checkpoints and merges. What was acknowledged is
- * in the table once when there is room again, failures are typed, and no file is left over.
+ * A disk that is really full, to the page: at the log, at data files, commits, checkpoints and
+ * merges. What was acknowledged is in the table once when there is room again, failures are typed,
+ * and no file is left over.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Option } from "effect"
@@ -14,7 +15,9 @@ import { type Flusher, localFlusher } from "../../../src/local/flush/flusher.ts"
 import { hasSmallDisks, smallDisk } from "../../support/smallDisk.ts"
 import { append, byHand, json, table } from "../../support/storedTables.ts"
 
-const definition = table("main.default.t(id BIGINT NOT NULL, side INT, word STRING) PARTITIONED BY (side)")
+const definition = table(
+  "main.default.t(id BIGINT NOT NULL, side INT, word STRING) PARTITIONED BY (side)"
+)
 const format = { _tag: "Json" } as const
 const rounds = 16
 
@@ -37,7 +40,8 @@ const noting = (): Flusher => {
     flush: async (job) => {
       try {
         const outcome = await inner.flush(job)
-        for (const [what] of outcome.warning?.matchAll(/compaction|checkpoint/g) ?? []) struck.add(what)
+        for (const [what] of outcome.warning?.matchAll(/compaction|checkpoint/g) ?? [])
+          struck.add(what)
         return outcome
       } catch (error) {
         struck.add("flush")
@@ -88,7 +92,8 @@ describe.runIf(hasSmallDisks)("a disk with so many free pages", () => {
               // Every other round, so that each version is written with room and without.
               if (round % 2 === 1) disk.fill(freePages)
               for (let attempt = 0; attempt < 4; attempt++) {
-                for (const reason of [yield* write, yield* flush]) if (reason !== undefined) reasons.add(reason)
+                for (const reason of [yield* write, yield* flush])
+                  if (reason !== undefined) reasons.add(reason)
               }
               disk.clear()
               assert.isUndefined(yield* flush)
@@ -97,16 +102,19 @@ describe.runIf(hasSmallDisks)("a disk with so many free pages", () => {
             assert.isUndefined(yield* flush)
             assert.isUndefined(yield* flush)
             const { snapshot } = (yield* Effect.promise(() => openLog(location)))!
-            const named = [...snapshot.files.values(), ...snapshot.tombstones.values()].map(({ path }) =>
-              fileName(path)
+            const named = [...snapshot.files.values(), ...snapshot.tombstones.values()].map(
+              ({ path }) => fileName(path)
             )
             const left = (yield* Effect.promise(() => filesIn(location))).filter(
               (file) =>
-                file.includes(".tmp-") || (/zerobus-.*\.parquet$/.test(file) && !named.includes(Path.basename(file)))
+                file.includes(".tmp-") ||
+                (/zerobus-.*\.parquet$/.test(file) && !named.includes(Path.basename(file)))
             )
             assert.deepStrictEqual(left, [], "nothing is left over")
             assert.isTrue(
-              (yield* Effect.promise(() => filesIn(location))).some((file) => file.endsWith("checkpoint.parquet")),
+              (yield* Effect.promise(() => filesIn(location))).some((file) =>
+                file.endsWith("checkpoint.parquet")
+              ),
               "checkpoints are written"
             )
             return (yield* store.rows(definition.name)).map((row) => Number(row["id"]))
@@ -118,7 +126,9 @@ describe.runIf(hasSmallDisks)("a disk with so many free pages", () => {
           []
         )
         if (freePages < 4) assert.deepStrictEqual([...reasons], ["DiskFull"])
-        const again = yield* Effect.scoped(Effect.flatMap(open, (store) => store.rows(definition.name)))
+        const again = yield* Effect.scoped(
+          Effect.flatMap(open, (store) => store.rows(definition.name))
+        )
         assert.sameMembers(
           again.map((row) => Number(row["id"])),
           acknowledged
@@ -131,31 +141,37 @@ describe.runIf(hasSmallDisks)("a disk with so many free pages", () => {
     assert.sameMembers([...struck], ["flush", "checkpoint", "compaction"])
   })
 
-  it.live("(0) is one on which a server starts, refuses what it cannot write, and goes on when there is room", () =>
-    Effect.gen(function* () {
-      const disk = yield* smallDisk(2 * 1024 * 1024)
-      const folder = Path.join(disk.folder, "data")
-      const open = makeDurableTableStore({ ...byHand, folder, worker: false })
-      yield* Effect.scoped(
-        Effect.gen(function* () {
-          const store = yield* open
-          yield* store.create(definition)
-          const writer = yield* store.openWriter(definition.name, format)
-          yield* append(writer, [json({ id: 1 })])
-          // The last flush fails when the store is closed.
-          disk.fill(0)
-        })
-      )
-      disk.fill(1)
-      const store = yield* open
-      assert.strictEqual(reasonOf(yield* Effect.exit(store.openWriter(definition.name, format))), "DiskFull")
-      disk.clear()
-      yield* append(yield* store.openWriter(definition.name, format), [json({ id: 2 })])
-      yield* store.flush()
-      assert.sameMembers(
-        (yield* store.rows(definition.name)).map((row) => Number(row["id"])),
-        [1, 2]
-      )
-    })
+  it.live(
+    "(0) is one on which a server starts, refuses what it cannot write, and goes on when there " +
+      "is room",
+    () =>
+      Effect.gen(function* () {
+        const disk = yield* smallDisk(2 * 1024 * 1024)
+        const folder = Path.join(disk.folder, "data")
+        const open = makeDurableTableStore({ ...byHand, folder, worker: false })
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const store = yield* open
+            yield* store.create(definition)
+            const writer = yield* store.openWriter(definition.name, format)
+            yield* append(writer, [json({ id: 1 })])
+            // The last flush fails when the store is closed.
+            disk.fill(0)
+          })
+        )
+        disk.fill(1)
+        const store = yield* open
+        assert.strictEqual(
+          reasonOf(yield* Effect.exit(store.openWriter(definition.name, format))),
+          "DiskFull"
+        )
+        disk.clear()
+        yield* append(yield* store.openWriter(definition.name, format), [json({ id: 2 })])
+        yield* store.flush()
+        assert.sameMembers(
+          (yield* store.rows(definition.name)).map((row) => Number(row["id"])),
+          [1, 2]
+        )
+      })
   )
 })

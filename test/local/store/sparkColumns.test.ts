@@ -1,6 +1,6 @@
 /**
- * What Spark notes in the metadata of columns: CHAR and VARCHAR with their lengths, and defaults. And
- * tables whose commits carry their time.
+ * What Spark notes in the metadata of columns: CHAR and VARCHAR with their lengths, and defaults.
+ * And tables whose commits carry their time.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
@@ -25,20 +25,28 @@ const text = (number: number, value: string) => {
   return [number * 8 + 2, bytes.length, ...bytes]
 }
 
-/** A table on disk with an `id`, and the fields that another writer adds to it while no server runs. */
+/**
+ * A table on disk with an `id`, and the fields that another writer adds to it while no server runs.
+ */
 const setup = (fields: ReadonlyArray<object>, writerFeatures: ReadonlyArray<string> = []) =>
   Effect.gen(function* () {
     const folder = yield* temporaryFolder
     const open = makeDurableTableStore({ ...byHand, folder, worker: false })
-    const created = Effect.flatMap(open, (store) => store.create(table(`${name}(id BIGINT NOT NULL)`)))
+    const created = Effect.flatMap(open, (store) =>
+      store.create(table(`${name}(id BIGINT NOT NULL)`))
+    )
     const { location } = yield* Effect.scoped(created)
     const other = otherWriter(location)
     const features = ["appendOnly", "invariants", ...writerFeatures]
-    yield* other.commit({ protocol: { minReaderVersion: 1, minWriterVersion: 7, writerFeatures: features } })
+    yield* other.commit({
+      protocol: { minReaderVersion: 1, minWriterVersion: 7, writerFeatures: features }
+    })
     yield* other.commit(withFields(yield* other.metadata, (known) => [...known, ...fields]))
     const store = yield* open
     const rows = Effect.map(Effect.andThen(store.flush(), store.rows(name)), (found) =>
-      [...found].sort((one, two) => Number(one["id"]) - Number(two["id"])).map(({ id: _, ...row }) => row)
+      [...found]
+        .sort((one, two) => Number(one["id"]) - Number(two["id"]))
+        .map(({ id: _, ...row }) => row)
     )
     return { ...other, folder, location, rows, store }
   })
@@ -77,7 +85,10 @@ describe("CHAR and VARCHAR", () => {
       const { rows, store } = yield* columns
       const writer = yield* store.openWriter(name, asJson)
       for (const [record, message] of [
-        [{ id: 1, c: "abcd" }, /column c: expected CHAR\(3\), valid UTF-8 text of at most 3 characters/],
+        [
+          { id: 1, c: "abcd" },
+          /column c: expected CHAR\(3\), valid UTF-8 text of at most 3 characters/
+        ],
         [{ id: 1, c: "abc " }, /column c: expected CHAR\(3\)/],
         [{ id: 1, v: "abcde" }, /column v: expected VARCHAR\(4\)/],
         [{ id: 1, s: { code: "abc" } }, /column s\.code: expected VARCHAR\(2\)/]
@@ -121,7 +132,9 @@ describe("defaults", () => {
       const refused = writer.appendUnsafe([json({ id: 9, must: null })]) as RecordRejected
       assert.match(refused.message, /column must: .*NOT NULL/)
       // A descriptor without the columns, and one with a column that the record leaves out.
-      yield* append(yield* store.openWriter(name, asProto("id BIGINT NOT NULL")), [Uint8Array.from([8, 4])])
+      yield* append(yield* store.openWriter(name, asProto("id BIGINT NOT NULL")), [
+        Uint8Array.from([8, 4])
+      ])
       const proto = yield* store.openWriter(name, asProto("id BIGINT NOT NULL, n INT"))
       yield* append(proto, [Uint8Array.from([8, 5]), Uint8Array.from([8, 6, 16, 0])])
       assert.deepStrictEqual(yield* rows, [
@@ -142,12 +155,21 @@ describe("defaults", () => {
       const { rows, store } = yield* setup([at, must], ["allowColumnDefaults"])
       const writer = yield* store.openWriter(name, asJson)
       const refused = writer.appendUnsafe([json({ id: 1, must: 1 })]) as RecordRejected
-      assert.match(refused.message, /column at: expected a value, because the column's default is no literal/)
+      assert.match(
+        refused.message,
+        /column at: expected a value, because the column's default is no literal/
+      )
       yield* append(writer, [json({ id: 1, at: 5, must: 1 }), json({ id: 2, at: null, must: 2 })])
-      const proto = yield* store.openWriter(name, asProto("id BIGINT NOT NULL, must BIGINT NOT NULL"))
+      const proto = yield* store.openWriter(
+        name,
+        asProto("id BIGINT NOT NULL, must BIGINT NOT NULL")
+      )
       const omitted = proto.appendUnsafe([Uint8Array.from([8, 3, 16, 1])]) as RecordRejected
       assert.match(omitted.message, /column at: expected a value/)
-      assert.instanceOf(yield* Effect.flip(store.openWriter(name, asProto("id BIGINT NOT NULL"))), SchemaRejected)
+      assert.instanceOf(
+        yield* Effect.flip(store.openWriter(name, asProto("id BIGINT NOT NULL"))),
+        SchemaRejected
+      )
       assert.deepStrictEqual(yield* rows, [
         { at: 5n, must: 1n },
         { at: null, must: 2n }
@@ -181,50 +203,65 @@ describe("in-commit timestamps", () => {
         .map((line) => JSON.parse(line))
     })
 
-  it.live("rise with each commit, in a commitInfo that comes first, after those of other writers", () =>
-    Effect.gen(function* () {
-      const { commit, location, log, metadata, rows, store } = yield* setup([], ["inCommitTimestamp"])
-      const before = yield* metadata
-      const configuration = { ...before.configuration, ...enabled }
-      yield* commit({ commitInfo: { inCommitTimestamp: future } }, { metaData: { ...before, configuration } })
-      const writer = yield* store.openWriter(name, asJson)
-      const first = (yield* log).snapshot.version + 1
-      for (let id = 0; id < 12; id++) {
-        yield* append(writer, [json({ id })])
-        yield* store.flush()
-      }
-      yield* commit({ commitInfo: { inCommitTimestamp: future + 5000 } })
-      yield* append(writer, [json({ id: 12 })])
-      assert.lengthOf(yield* rows, 13)
-      yield* store.addColumns(name, [{ name: "more", type: { _tag: "Int" }, nullable: true }])
-      const { version } = (yield* log).snapshot
-      const times: Array<number> = []
-      for (let at = first; at <= version; at++) {
-        const [info] = yield* commitOf(location, at)
-        times.push(info.commitInfo.inCommitTimestamp)
-      }
-      assert.deepStrictEqual(times, [
-        ...Array.from({ length: 12 }, (_, index) => future + 1 + index),
-        future + 5000,
-        future + 5001,
-        future + 5002
-      ])
-    })
+  it.live(
+    "rise with each commit, in a commitInfo that comes first, after those of other writers",
+    () =>
+      Effect.gen(function* () {
+        const { commit, location, log, metadata, rows, store } = yield* setup(
+          [],
+          ["inCommitTimestamp"]
+        )
+        const before = yield* metadata
+        const configuration = { ...before.configuration, ...enabled }
+        yield* commit(
+          { commitInfo: { inCommitTimestamp: future } },
+          { metaData: { ...before, configuration } }
+        )
+        const writer = yield* store.openWriter(name, asJson)
+        const first = (yield* log).snapshot.version + 1
+        for (let id = 0; id < 12; id++) {
+          yield* append(writer, [json({ id })])
+          yield* store.flush()
+        }
+        yield* commit({ commitInfo: { inCommitTimestamp: future + 5000 } })
+        yield* append(writer, [json({ id: 12 })])
+        assert.lengthOf(yield* rows, 13)
+        yield* store.addColumns(name, [{ name: "more", type: { _tag: "Int" }, nullable: true }])
+        const { version } = (yield* log).snapshot
+        const times: Array<number> = []
+        for (let at = first; at <= version; at++) {
+          const [info] = yield* commitOf(location, at)
+          times.push(info.commitInfo.inCommitTimestamp)
+        }
+        assert.deepStrictEqual(times, [
+          ...Array.from({ length: 12 }, (_, index) => future + 1 + index),
+          future + 5000,
+          future + 5001,
+          future + 5002
+        ])
+      })
   )
 
   it.live("go on after a restart from a checkpoint, and are the clock's where it is ahead", () =>
     Effect.gen(function* () {
-      const { commit, folder, location, log, metadata, store } = yield* setup([], ["inCommitTimestamp"])
+      const { commit, folder, location, log, metadata, store } = yield* setup(
+        [],
+        ["inCommitTimestamp"]
+      )
       const before = yield* metadata
       const configuration = { ...before.configuration, ...enabled }
-      yield* commit({ commitInfo: { inCommitTimestamp: 5 } }, { metaData: { ...before, configuration } })
+      yield* commit(
+        { commitInfo: { inCommitTimestamp: 5 } },
+        { metaData: { ...before, configuration } }
+      )
       const writer = yield* store.openWriter(name, asJson)
       for (let id = 0; id < 8; id++) {
         yield* append(writer, [json({ id })])
         yield* store.flush()
       }
       const made = yield* log
-      const last = (yield* commitOf(location, made.snapshot.version))[0].commitInfo.inCommitTimestamp
+      const last = (yield* commitOf(location, made.snapshot.version))[0].commitInfo
+        .inCommitTimestamp
       assert.isAbove(last, 1_700_000_000_000)
       yield* Effect.promise(() => made.checkpoint(0))
       yield* append(writer, [json({ id: 8 })])

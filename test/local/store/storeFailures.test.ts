@@ -1,4 +1,7 @@
-/** What goes wrong around a store: locks, folders, damaged logs, failing flushes, a dying worker, a full disk. */
+/**
+ * What goes wrong around a store: locks, folders, damaged logs, failing flushes, a dying worker, a
+ * full disk.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Option, Scope } from "effect"
 import { execFileSync, spawn } from "node:child_process"
@@ -10,14 +13,24 @@ import { makeDurableTableStore } from "../../../src/local/store/durableTableStor
 import { type Flusher, localFlusher } from "../../../src/local/flush/flusher.ts"
 import { StorageFailure, TableNotFound } from "../../../src/local/log/storageErrors.ts"
 import { workerFlusher } from "../../../src/local/flush/workerFlusher.ts"
-import { append, byHand, json, logFiles, table, temporaryFolder } from "../../support/storedTables.ts"
+import {
+  append,
+  byHand,
+  json,
+  logFiles,
+  table,
+  temporaryFolder
+} from "../../support/storedTables.ts"
 
 const definition = table("main.default.t(id BIGINT NOT NULL)")
 const other = table("main.default.other(id BIGINT NOT NULL)")
 const format = { _tag: "Json" } as const
 const idsOf = (rows: ReadonlyArray<Record<string, unknown>>) =>
   rows.map((row) => Number(row["id"])).sort((a, b) => a - b)
-const expectFailure = (exit: Exit.Exit<unknown, unknown>, reason: StorageFailure["reason"]): StorageFailure => {
+const expectFailure = (
+  exit: Exit.Exit<unknown, unknown>,
+  reason: StorageFailure["reason"]
+): StorageFailure => {
   const failure = Option.getOrThrow(Exit.findErrorOption(exit))
   assert.instanceOf(failure, StorageFailure)
   assert.strictEqual((failure as StorageFailure).reason, reason)
@@ -55,7 +68,9 @@ describe("a data folder", () => {
       const file = Path.join(folder, "file")
       yield* Effect.promise(() => Fs.writeFile(file, ""))
       for (const below of [file, Path.join(file, "data")]) {
-        const refused = yield* Effect.exit(makeDurableTableStore({ ...byHand, folder: below, worker: false }))
+        const refused = yield* Effect.exit(
+          makeDurableTableStore({ ...byHand, folder: below, worker: false })
+        )
         assert.instanceOf(Option.getOrThrow(Exit.findErrorOption(refused)), StorageFailure)
       }
     })
@@ -66,11 +81,13 @@ describe("a data folder", () => {
       const folder = yield* temporaryFolder
       const gone = spawn(process.execPath, ["-e", ""])
       yield* Effect.promise(() => new Promise((resolve) => gone.once("exit", resolve)))
-      const lock = (owner: object) => Fs.writeFile(Path.join(folder, ".lock"), JSON.stringify(owner))
+      const lock = (owner: object) =>
+        Fs.writeFile(Path.join(folder, ".lock"), JSON.stringify(owner))
       const host = (yield* Effect.promise(() => import("node:os"))).hostname()
       yield* Effect.promise(() => lock({ pid: gone.pid, started: "1", host, token: "old" }))
       yield* Effect.scoped(makeDurableTableStore({ ...byHand, folder, worker: false }))
-      // The id may live on in another process, as in a container where the server is always process 1.
+      // The id may live on in another process, as in a container where the server is always process
+      // 1.
       yield* Effect.promise(() => lock({ pid: process.pid, started: "1", host, token: "older" }))
       yield* Effect.scoped(makeDurableTableStore({ ...byHand, folder, worker: false }))
       yield* Effect.promise(() => Fs.writeFile(Path.join(folder, ".lock"), ""))
@@ -118,7 +135,9 @@ describe("a table", () => {
           return record
         })
       )
-      const [path = ""] = (yield* Effect.promise(() => logFiles(folder))).filter((each) => each.includes(tableId))
+      const [path = ""] = (yield* Effect.promise(() => logFiles(folder))).filter((each) =>
+        each.includes(tableId)
+      )
       const whole = yield* Effect.promise(() => Fs.readFile(path))
       const damaged = Buffer.from(whole)
       damaged[200]! ^= 1
@@ -126,7 +145,10 @@ describe("a table", () => {
       yield* Effect.scoped(
         Effect.gen(function* () {
           const store = yield* makeDurableTableStore({ ...byHand, folder, worker: false })
-          const failure = expectFailure(yield* Effect.exit(store.openWriter(definition.name, format)), "CorruptLog")
+          const failure = expectFailure(
+            yield* Effect.exit(store.openWriter(definition.name, format)),
+            "CorruptLog"
+          )
           assert.include(failure.message, path)
           assert.deepStrictEqual(idsOf(yield* store.rows(other.name)), [7])
           yield* append(yield* store.openWriter(other.name, format), [json({ id: 8 })])
@@ -140,35 +162,37 @@ describe("a table", () => {
     })
   )
 
-  it.live("takes each row once when the answer of a flush is lost, or the flush fails half-way", () =>
-    Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      const inner = localFlusher()
-      let calls = 0
-      const flusher: Flusher = {
-        ...inner,
-        flush: async (job) => {
-          calls++
-          if (calls % 3 === 1) throw Object.assign(new Error("no space"), { code: "ENOSPC" })
-          const outcome = await inner.flush(job)
-          if (calls % 3 === 2) throw new Error("the answer was lost")
-          return outcome
+  it.live(
+    "takes each row once when the answer of a flush is lost, or the flush fails half-way",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const inner = localFlusher()
+        let calls = 0
+        const flusher: Flusher = {
+          ...inner,
+          flush: async (job) => {
+            calls++
+            if (calls % 3 === 1) throw Object.assign(new Error("no space"), { code: "ENOSPC" })
+            const outcome = await inner.flush(job)
+            if (calls % 3 === 2) throw new Error("the answer was lost")
+            return outcome
+          }
         }
-      }
-      const store = yield* makeDurableTableStore({ ...byHand, folder, flusher })
-      yield* store.create(definition)
-      const writer = yield* store.openWriter(definition.name, format)
-      const expected: Array<number> = []
-      for (let id = 0; id < 5; id++) {
-        yield* append(writer, [json({ id })])
-        expected.push(id)
-        expectFailure(yield* Effect.exit(store.flush()), "DiskFull")
-        expectFailure(yield* Effect.exit(store.flush()), "Io")
-        yield* store.flush()
-        assert.deepStrictEqual(idsOf(yield* store.rows(definition.name)), expected)
-      }
-      assert.strictEqual(calls, 15)
-    })
+        const store = yield* makeDurableTableStore({ ...byHand, folder, flusher })
+        yield* store.create(definition)
+        const writer = yield* store.openWriter(definition.name, format)
+        const expected: Array<number> = []
+        for (let id = 0; id < 5; id++) {
+          yield* append(writer, [json({ id })])
+          expected.push(id)
+          expectFailure(yield* Effect.exit(store.flush()), "DiskFull")
+          expectFailure(yield* Effect.exit(store.flush()), "Io")
+          yield* store.flush()
+          assert.deepStrictEqual(idsOf(yield* store.rows(definition.name)), expected)
+        }
+        assert.strictEqual(calls, 15)
+      })
   )
 
   it.live("survives the death of the flush worker in the middle of a flush", () =>
@@ -188,7 +212,9 @@ describe("a table", () => {
         writer,
         Array.from({ length: 20_000 }, (_, id) => json({ id: id + 2 }))
       )
-      const flushing = yield* Effect.forkChild(Effect.exit(store.flush()), { startImmediately: true })
+      const flushing = yield* Effect.forkChild(Effect.exit(store.flush()), {
+        startImmediately: true
+      })
       yield* Effect.promise(() => workers[0]!.terminate())
       const failure = expectFailure(yield* Fiber.join(flushing), "Io")
       assert.include(failure.message, "worker")
@@ -216,8 +242,12 @@ describe("a table", () => {
       yield* store.create(definition)
       const writer = yield* store.openWriter(definition.name, format)
       yield* append(writer, [json({ id: 1 })])
-      for (const path of yield* Effect.promise(() => logFiles(folder))) yield* Effect.promise(() => Fs.rm(path))
-      const failure = expectFailure(yield* Effect.exit(append(writer, [json({ id: 2 })])), "CorruptLog")
+      for (const path of yield* Effect.promise(() => logFiles(folder)))
+        yield* Effect.promise(() => Fs.rm(path))
+      const failure = expectFailure(
+        yield* Effect.exit(append(writer, [json({ id: 2 })])),
+        "CorruptLog"
+      )
       assert.include(failure.message, "was deleted while the server ran")
       yield* append(writer, [json({ id: 3 })])
       expectFailure(yield* Effect.exit(store.flush()), "Io")
@@ -268,7 +298,10 @@ describe("a table", () => {
       assert.isTrue(yield* store.drop("MAIN.default.T"))
       assert.isFalse(yield* store.drop(definition.name))
       expectFailure(yield* Effect.exit(append(writer, [json({ id: 2 })])), "TableDropped")
-      assert.instanceOf(yield* Effect.flip(store.openWriter(definition.name, format)), TableNotFound)
+      assert.instanceOf(
+        yield* Effect.flip(store.openWriter(definition.name, format)),
+        TableNotFound
+      )
       yield* store.create(definition)
       yield* append(yield* store.openWriter(definition.name, format), [json({ id: 3 })])
       yield* store.flush()
@@ -278,33 +311,39 @@ describe("a table", () => {
 })
 
 describe.runIf(process.platform === "linux")("a full disk", () => {
-  it.live("fails what cannot be logged, keeps what was acknowledged, and goes on when there is room", () =>
-    Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      const script = fileURLToPath(new URL("../../support/fullDisk.ts", import.meta.url))
-      const child = spawn("prlimit", ["--fsize=200000:unlimited", process.execPath, script, folder], {
-        stdio: ["pipe", "pipe", "inherit"]
-      })
-      const lines: Array<string> = []
-      yield* Effect.promise(
-        () =>
-          new Promise<void>((resolve) => {
-            child.stdout.on("data", (chunk: Buffer) => {
-              lines.push(...chunk.toString().trim().split("\n"))
-              if (lines.length === 2) {
-                execFileSync("prlimit", ["--pid", String(child.pid), "--fsize=unlimited"])
-                child.stdin.write("go on\n")
-              }
+  it.live(
+    "fails what cannot be logged, keeps what was acknowledged, and goes on when there is room",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const script = fileURLToPath(new URL("../../support/fullDisk.ts", import.meta.url))
+        const child = spawn(
+          "prlimit",
+          ["--fsize=200000:unlimited", process.execPath, script, folder],
+          {
+            stdio: ["pipe", "pipe", "inherit"]
+          }
+        )
+        const lines: Array<string> = []
+        yield* Effect.promise(
+          () =>
+            new Promise<void>((resolve) => {
+              child.stdout.on("data", (chunk: Buffer) => {
+                lines.push(...chunk.toString().trim().split("\n"))
+                if (lines.length === 2) {
+                  execFileSync("prlimit", ["--pid", String(child.pid), "--fsize=unlimited"])
+                  child.stdin.write("go on\n")
+                }
+              })
+              child.on("exit", () => resolve())
             })
-            child.on("exit", () => resolve())
-          })
-      )
-      assert.deepStrictEqual(lines.slice(0, 2), ["failed DiskFull", "again Failure"])
-      const counts = /^rows (\d+) (\d+) acked (\d+)$/.exec(lines[2] ?? "")
-      assert.isNotNull(counts, lines.join())
-      const [unique, rows, acked] = counts!.slice(1).map(Number)
-      assert.isAbove(acked!, 50)
-      assert.deepStrictEqual([unique, rows], [acked, acked])
-    })
+        )
+        assert.deepStrictEqual(lines.slice(0, 2), ["failed DiskFull", "again Failure"])
+        const counts = /^rows (\d+) (\d+) acked (\d+)$/.exec(lines[2] ?? "")
+        assert.isNotNull(counts, lines.join())
+        const [unique, rows, acked] = counts!.slice(1).map(Number)
+        assert.isAbove(acked!, 50)
+        assert.deepStrictEqual([unique, rows], [acked, acked])
+      })
   )
 })

@@ -1,6 +1,6 @@
 /**
- * The id of a table names its log. What another program put into the data folder may have the id of another table, as a
- * copied folder has, or one that is no name of a folder.
+ * The id of a table names its log. What another program put into the data folder may have the id of
+ * another table, as a copied folder has, or one that is no name of a folder.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Option, Scope } from "effect"
@@ -23,7 +23,8 @@ const start = (folder: string) =>
     return { store, stop: Scope.close(scope, Exit.void) }
   })
 
-const ids = (rows: ReadonlyArray<Record<string, unknown>>) => rows.map((row) => Number(row["id"])).sort((a, b) => a - b)
+const ids = (rows: ReadonlyArray<Record<string, unknown>>) =>
+  rows.map((row) => Number(row["id"])).sort((a, b) => a - b)
 
 describe("a copy of a table's folder is refused, and the table goes on", () => {
   it.live("when it is registered", () =>
@@ -37,8 +38,13 @@ describe("a copy of a table's folder is refused, and the table goes on", () => {
       yield* append(writer, [json({ id: 2 })])
       const copy = Path.join(Path.dirname(location), "copy")
       yield* onDisk(() => Fs.cp(location, copy, { recursive: true }))
-      const refused = Option.getOrThrow(Exit.findErrorOption(yield* Effect.exit(store.register(copy))))
-      assert.match(refused.message, /main\.default\.copy is refused, because it has the id of main\.default\.t/)
+      const refused = Option.getOrThrow(
+        Exit.findErrorOption(yield* Effect.exit(store.register(copy)))
+      )
+      assert.match(
+        refused.message,
+        /main\.default\.copy is refused, because it has the id of main\.default\.t/
+      )
       yield* append(writer, [json({ id: 3 })])
       yield* store.flush()
       assert.deepStrictEqual(ids(yield* store.rows(definition.name)), [1, 2, 3])
@@ -50,32 +56,36 @@ describe("a copy of a table's folder is refused, and the table goes on", () => {
     })
   )
 
-  it.live("at the start, also when its name comes first, and the log's rows go into the table", () =>
-    Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      const killed = yield* temporaryFolder
-      const { stop, store } = yield* start(folder)
-      yield* store.create(definition)
-      const writer = yield* store.openWriter(definition.name, format)
-      yield* append(writer, [json({ id: 1 })])
-      yield* onDisk(async () => {
-        await Fs.cp(folder, killed, { recursive: true })
-        await Fs.rm(Path.join(killed, ".lock"), { force: true })
-        await Fs.cp(Path.join(killed, "main/default/t"), Path.join(killed, "main/default/a"), { recursive: true })
+  it.live(
+    "at the start, also when its name comes first, and the log's rows go into the table",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const killed = yield* temporaryFolder
+        const { stop, store } = yield* start(folder)
+        yield* store.create(definition)
+        const writer = yield* store.openWriter(definition.name, format)
+        yield* append(writer, [json({ id: 1 })])
+        yield* onDisk(async () => {
+          await Fs.cp(folder, killed, { recursive: true })
+          await Fs.rm(Path.join(killed, ".lock"), { force: true })
+          await Fs.cp(Path.join(killed, "main/default/t"), Path.join(killed, "main/default/a"), {
+            recursive: true
+          })
+        })
+        yield* stop
+        const again = yield* start(killed)
+        assert.deepStrictEqual(
+          (yield* again.store.listAll).map((record) => record.definition.name),
+          [definition.name]
+        )
+        assert.deepStrictEqual(ids(yield* again.store.rows(definition.name)), [1])
+        assert.deepStrictEqual(
+          (yield* again.store.unserved).map(({ name }) => name),
+          ["main.default.a"]
+        )
+        yield* again.stop
       })
-      yield* stop
-      const again = yield* start(killed)
-      assert.deepStrictEqual(
-        (yield* again.store.listAll).map((record) => record.definition.name),
-        [definition.name]
-      )
-      assert.deepStrictEqual(ids(yield* again.store.rows(definition.name)), [1])
-      assert.deepStrictEqual(
-        (yield* again.store.unserved).map(({ name }) => name),
-        ["main.default.a"]
-      )
-      yield* again.stop
-    })
   )
 })
 

@@ -26,7 +26,12 @@ const setup = (configuration: Record<string, string>) =>
       }
     }
     const limits = { compactFiles: 4, lookAfterMillis: 0 }
-    const store = yield* makeDurableTableStore({ ...byHand, folder: yield* temporaryFolder, flusher, limits })
+    const store = yield* makeDurableTableStore({
+      ...byHand,
+      folder: yield* temporaryFolder,
+      flusher,
+      limits
+    })
     const { location } = yield* store.create(definition)
     const other = otherWriter(location)
     const set = (properties: Record<string, string>) =>
@@ -39,7 +44,9 @@ const setup = (configuration: Record<string, string>) =>
       yield* append(writer, [json({ a: 1, b: 2, c: 3 }), json({ a: 4, b: 5, c: 6 })])
       yield* store.flush()
     })
-    const checkpoints = Effect.promise(async () => checkpointsIn(await Fs.readdir(logFolder(location))))
+    const checkpoints = Effect.promise(async () =>
+      checkpointsIn(await Fs.readdir(logFolder(location)))
+    )
     return { ...other, set, flush, warnings, checkpoints, rows: store.rows(definition.name) }
   })
 
@@ -49,9 +56,14 @@ it.live("writes statistics of the columns that are asked for, also of merged fil
   Effect.gen(function* () {
     const made = yield* setup({ "delta.dataSkippingNumIndexedCols": "2" })
     yield* made.flush
-    const columnsOfLast = Effect.map(made.log, ({ snapshot }) => bounded([...snapshot.files.values()].at(-1)!))
+    const columnsOfLast = Effect.map(made.log, ({ snapshot }) =>
+      bounded([...snapshot.files.values()].at(-1)!)
+    )
     assert.deepStrictEqual(yield* columnsOfLast, ["a", "b"])
-    yield* made.set({ "delta.dataSkippingNumIndexedCols": "2", "delta.dataSkippingStatsColumns": "C" })
+    yield* made.set({
+      "delta.dataSkippingNumIndexedCols": "2",
+      "delta.dataSkippingStatsColumns": "C"
+    })
     yield* made.flush
     assert.deepStrictEqual(yield* columnsOfLast, ["c"])
     yield* made.set({ "delta.dataSkippingNumIndexedCols": "0" })
@@ -107,11 +119,17 @@ it.live("leaves expired numbers of other applications out of checkpoints", () =>
 
 it.live("goes on with a property that cannot be read, and tells of it", () =>
   Effect.gen(function* () {
-    const made = yield* setup({ "delta.logRetentionDuration": "a month", "delta.checkpointInterval": "often" })
+    const made = yield* setup({
+      "delta.logRetentionDuration": "a month",
+      "delta.checkpointInterval": "often"
+    })
     yield* made.flush
     assert.lengthOf(yield* made.rows, 2)
     assert.lengthOf(made.warnings, 1)
-    assert.include(made.warnings[0], 'The table property delta.logRetentionDuration is "a month", not an interval')
+    assert.include(
+      made.warnings[0],
+      'The table property delta.logRetentionDuration is "a month", not an interval'
+    )
     assert.include(made.warnings[0], 'delta.checkpointInterval is "often", not a number from 1 on')
     yield* made.set({})
     yield* made.flush

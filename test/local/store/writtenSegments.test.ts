@@ -1,6 +1,7 @@
 /**
- * What other writers can undo after our commit: a version file that is replaced, a data file that is
- * deleted. A log segment stays until a later look finds the rows in place, also across a restart.
+ * What other writers can undo after our commit: a version file that is replaced, a data file that
+ * is deleted. A log segment stays until a later look finds the rows in place, also across a
+ * restart.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -14,7 +15,14 @@ import { filePath } from "../../../src/local/delta/filePaths.ts"
 import { writeRecords } from "../../../src/local/log/logFrames.ts"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
 import { field, otherWriter, withFields } from "../../support/otherWriter.ts"
-import { append, byHand, json, logFiles, table, temporaryFolder } from "../../support/storedTables.ts"
+import {
+  append,
+  byHand,
+  json,
+  logFiles,
+  table,
+  temporaryFolder
+} from "../../support/storedTables.ts"
 
 const plain = table("main.default.t(id BIGINT NOT NULL)")
 const partitioned = table("main.default.t(id BIGINT NOT NULL, side STRING) PARTITIONED BY (side)")
@@ -26,7 +34,11 @@ const options = { ...byHand, worker: false }
 const setup = (definition = plain, lookAfterMillis = 0, compactFiles = 100) =>
   Effect.gen(function* () {
     const folder = yield* temporaryFolder
-    const store = yield* makeDurableTableStore({ ...options, folder, limits: { lookAfterMillis, compactFiles } })
+    const store = yield* makeDurableTableStore({
+      ...options,
+      folder,
+      limits: { lookAfterMillis, compactFiles }
+    })
     const { location } = yield* store.create(definition)
     const writer = yield* store.openWriter(definition.name, format)
     return {
@@ -42,7 +54,10 @@ const setup = (definition = plain, lookAfterMillis = 0, compactFiles = 100) =>
         onDisk(async () => {
           const version = (each: number) => Path.join(logFolder(table), `${versionName(each)}.json`)
           const theirs = `${version(number)}.theirs`
-          await Fs.writeFile(theirs, `${JSON.stringify({ txn: { appId: `theirs-${number}`, version: 1 } })}\n`)
+          await Fs.writeFile(
+            theirs,
+            `${JSON.stringify({ txn: { appId: `theirs-${number}`, version: 1 } })}\n`
+          )
           await Fs.rename(theirs, version(number))
         }),
       dataFiles: onDisk(async () =>
@@ -58,7 +73,9 @@ const setup = (definition = plain, lookAfterMillis = 0, compactFiles = 100) =>
 const idsIn = (folder: string) =>
   Effect.gen(function* () {
     const copy = yield* temporaryFolder
-    yield* onDisk(() => Fs.cp(folder, copy, { recursive: true, filter: (path) => !path.includes(".wal") }))
+    yield* onDisk(() =>
+      Fs.cp(folder, copy, { recursive: true, filter: (path) => !path.includes(".wal") })
+    )
     yield* onDisk(() => Fs.rm(Path.join(copy, ".lock"), { force: true }))
     const store = yield* makeDurableTableStore({ ...options, folder: copy })
     return (yield* store.rows(plain.name)).map((row) => Number(row["id"])).sort((a, b) => a - b)
@@ -72,7 +89,11 @@ const idsAfterKill = (folder: string) =>
     yield* onDisk(() => Fs.rm(Path.join(copy, ".lock"), { force: true }))
     yield* Effect.scoped(
       Effect.gen(function* () {
-        const store = yield* makeDurableTableStore({ ...options, folder: copy, limits: { lookAfterMillis: 0 } })
+        const store = yield* makeDurableTableStore({
+          ...options,
+          folder: copy,
+          limits: { lookAfterMillis: 0 }
+        })
         yield* store.flush()
         assert.deepStrictEqual(yield* onDisk(() => logFiles(copy)), [])
       })
@@ -80,7 +101,10 @@ const idsAfterKill = (folder: string) =>
     return yield* idsIn(copy)
   }).pipe(Effect.scoped)
 
-/** The folder as after a kill, with a log entry that a failed write has left behind that of the first commit. */
+/**
+ * The folder as after a kill, with a log entry that a failed write has left behind that of the
+ * first commit.
+ */
 const killedAfterFailure = (folder: string) =>
   Effect.gen(function* () {
     const killed = yield* temporaryFolder
@@ -163,7 +187,9 @@ describe("rows that another writer has undone are committed again", () => {
       while ((yield* made.segments).length > 0) yield* made.store.flush()
       assert.deepStrictEqual(yield* idsIn(made.folder), [1, 2])
       const { transactions } = (yield* made.log).snapshot
-      const last = [...transactions.values()].find(({ appId }) => appId.startsWith("effect-zerobus-"))!
+      const last = [...transactions.values()].find(({ appId }) =>
+        appId.startsWith("effect-zerobus-")
+      )!
       yield* made.write({ id: 3 })
       const now = (yield* made.log).snapshot.transactions.get(last.appId)!
       assert.isAbove(now.version, last.version)
@@ -176,10 +202,14 @@ describe("rows that another writer has undone are committed again", () => {
       const made = yield* setup(plain, 60_000)
       const ids = Array.from({ length: 10 }, (_, index) => index + 1)
       for (const id of ids) yield* made.write({ id })
-      const checkpoint = Path.join(logFolder(made.location), `${versionName(10)}.checkpoint.parquet`)
+      const checkpoint = Path.join(
+        logFolder(made.location),
+        `${versionName(10)}.checkpoint.parquet`
+      )
       assert.isTrue(yield* onDisk(() => Fs.stat(checkpoint).then((found) => found.isFile())))
       yield* made.replace(10)
-      // Readers of the checkpoint have the rows of the replaced version, readers of the commits do not.
+      // Readers of the checkpoint have the rows of the replaced version, readers of the commits do
+      // not.
       assert.strictEqual((yield* made.log).snapshot.rows, 10)
       assert.deepStrictEqual(yield* idsAfterKill(made.folder), ids)
     })
@@ -199,7 +229,9 @@ describe("rows that another writer has undone are committed again", () => {
     Effect.gen(function* () {
       const { commit, folder, location, replace, write, log } = yield* setup(plain, 0, 3)
       const isMerge = async (version: number) =>
-        (await Fs.readFile(Path.join(logFolder(location), `${versionName(version)}.json`), "utf8")).includes("OPTIMIZE")
+        (
+          await Fs.readFile(Path.join(logFolder(location), `${versionName(version)}.json`), "utf8")
+        ).includes("OPTIMIZE")
       const ids: Array<number> = []
       const next = () => write({ id: ids[ids.push(ids.length + 1) - 1] })
       yield* next()
@@ -226,7 +258,8 @@ describe("rows that another writer has undone are committed again", () => {
       for (let id = 1; id < 9; id++) yield* write({ id })
       const [deleted] = yield* dataFiles
       yield* write({ id: 9 })
-      const version = (number: number, end: string) => Path.join(logFolder(location), `${versionName(number)}${end}`)
+      const version = (number: number, end: string) =>
+        Path.join(logFolder(location), `${versionName(number)}${end}`)
       const checkpoint = version(10, ".checkpoint.parquet")
       assert.include(yield* onDisk(() => Fs.readFile(version(10, ".json"), "utf8")), "OPTIMIZE")
       assert.isTrue(yield* onDisk(() => Fs.stat(checkpoint).then((found) => found.isFile())))
@@ -249,11 +282,19 @@ describe("rows that another writer has undone are committed again", () => {
       const killed = yield* temporaryFolder
       yield* onDisk(() => Fs.cp(folder, killed, { recursive: true }))
       yield* onDisk(() => Fs.rm(Path.join(killed, ".lock"), { force: true }))
-      const store = yield* makeDurableTableStore({ ...options, folder: killed, limits: { lookAfterMillis: 0 } })
+      const store = yield* makeDurableTableStore({
+        ...options,
+        folder: killed,
+        limits: { lookAfterMillis: 0 }
+      })
       const writer = yield* store.openWriter(plain.name, format)
       yield* append(writer, [json({ id: 6 })])
       yield* store.flush()
-      const merge = Path.join(killed, Path.relative(folder, logFolder(location)), `${versionName(5)}.json`)
+      const merge = Path.join(
+        killed,
+        Path.relative(folder, logFolder(location)),
+        `${versionName(5)}.json`
+      )
       assert.include(yield* onDisk(() => Fs.readFile(merge, "utf8")), "OPTIMIZE")
       const remove = { path: deleted!.path, deletionTimestamp: 1, dataChange: true }
       yield* onDisk(() => Fs.writeFile(`${merge}.theirs`, `${JSON.stringify({ remove })}\n`))
@@ -337,7 +378,9 @@ describe("rows that are in place are not committed again", () => {
       yield* write({ id: 1 })
       const killed = yield* killedAfterFailure(folder)
       // The segment's rows are in two commits now, and no look has come.
-      yield* Effect.scoped(makeDurableTableStore({ ...options, folder: killed, limits: { lookAfterMillis: 60_000 } }))
+      yield* Effect.scoped(
+        makeDurableTableStore({ ...options, folder: killed, limits: { lookAfterMillis: 60_000 } })
+      )
       assert.deepStrictEqual(yield* idsIn(killed), [1, 2])
       assert.deepStrictEqual(yield* idsAfterKill(killed), [1, 2])
     })
@@ -350,7 +393,11 @@ describe("rows that are in place are not committed again", () => {
       const killed = yield* killedAfterFailure(folder)
       yield* Effect.scoped(
         Effect.gen(function* () {
-          const store = yield* makeDurableTableStore({ ...options, folder: killed, limits: { lookAfterMillis: 0 } })
+          const store = yield* makeDurableTableStore({
+            ...options,
+            folder: killed,
+            limits: { lookAfterMillis: 0 }
+          })
           yield* replace(2, Path.join(killed, Path.relative(folder, location)))
           yield* store.flush()
         })

@@ -52,7 +52,9 @@ const open = Effect.fnUntraced(function* (maxUndurableBytes = 10_000) {
     close: () => {}
   }
   const hub = makeStreamHub({
-    store: { openWriter: () => Effect.succeed(writer) } as Partial<TableStoreShape> as TableStoreShape,
+    store: {
+      openWriter: () => Effect.succeed(writer)
+    } as Partial<TableStoreShape> as TableStoreShape,
     timers: makeTimers(yield* Clock.Clock),
     limits: { ...defaultLimits, streamLife: Infinity, ackInterval: 0, maxUndurableBytes },
     auditBytes: 1024,
@@ -71,7 +73,8 @@ const open = Effect.fnUntraced(function* (maxUndurableBytes = 10_000) {
   const peer = {
     write: (bytes: Uint8Array) => {
       const { ingestRecordResponse, payload } = EphemeralStreamResponse.decode(bytes)
-      if (payload === "ingestRecordResponse") said.push(`ack ${ingestRecordResponse?.durabilityAckUpToOffset}`)
+      if (payload === "ingestRecordResponse")
+        said.push(`ack ${ingestRecordResponse?.durabilityAckUpToOffset}`)
     },
     finish: (status: { readonly code: number; readonly message: string } | undefined) =>
       said.push(status === undefined ? "OK" : `${status.code} ${status.message}`),
@@ -146,21 +149,23 @@ describe("messages decoded elsewhere", () => {
     })
   )
 
-  it.effect("end the stream at one that is refused, with its offset and column, behind the acknowledgement", () =>
-    Effect.gen(function* () {
-      const { decode, record, said, stored, sync } = yield* open()
-      for (const text of ["0", "bad", "2"]) record(long(text))
-      record("3")
-      yield* decode
-      record("4")
-      assert.deepStrictEqual(stored, [long("0")])
-      assert.deepStrictEqual(said(), [])
-      sync()
-      const [acknowledged, status, ...rest] = said()
-      assert.strictEqual(acknowledged, "ack 0")
-      assert.match(status!, /^3 .*At offset 1: .*id.*expected BIGINT/)
-      assert.deepStrictEqual(rest, [])
-    })
+  it.effect(
+    "end the stream at one that is refused, with its offset and column, behind the acknowledgement",
+    () =>
+      Effect.gen(function* () {
+        const { decode, record, said, stored, sync } = yield* open()
+        for (const text of ["0", "bad", "2"]) record(long(text))
+        record("3")
+        yield* decode
+        record("4")
+        assert.deepStrictEqual(stored, [long("0")])
+        assert.deepStrictEqual(said(), [])
+        sync()
+        const [acknowledged, status, ...rest] = said()
+        assert.strictEqual(acknowledged, "ack 0")
+        assert.match(status!, /^3 .*At offset 1: .*id.*expected BIGINT/)
+        assert.deepStrictEqual(rest, [])
+      })
   )
 
   it.effect("are stored and acknowledged before a half-close counts", () =>

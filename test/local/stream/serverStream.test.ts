@@ -1,6 +1,6 @@
 /**
- * A stream of the server without sockets, on a virtual clock: the pace of acknowledgements, the life of a stream, back-pressure and
- * failures of the store, each at an exact moment.
+ * A stream of the server without sockets, on a virtual clock: the pace of acknowledgements, the
+ * life of a stream, back-pressure and failures of the store, each at an exact moment.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
@@ -24,7 +24,9 @@ const handStore = () => {
   const state = { pressed: false, closed: 0, tickets: 0 }
   const writer: TableWriter = {
     appendUnsafe: (records) =>
-      Buffer.from(records[0]!).toString() === "bad" ? new RecordRejected(0, "id", "expected BIGINT") : state.tickets++,
+      Buffer.from(records[0]!).toString() === "bad"
+        ? new RecordRejected(0, "id", "expected BIGINT")
+        : state.tickets++,
     onDurable: (_, callback) => waiting.push(callback),
     pressure: () => state.pressed,
     onRoom: (callback) => {
@@ -37,7 +39,9 @@ const handStore = () => {
   }
   return {
     state,
-    store: { openWriter: () => Effect.succeed(writer) } as Partial<TableStoreShape> as TableStoreShape,
+    store: {
+      openWriter: () => Effect.succeed(writer)
+    } as Partial<TableStoreShape> as TableStoreShape,
     /** Lets the oldest groups become durable, or fail. */
     sync: (count: number, failure?: StorageFailure) => {
       for (const callback of waiting.splice(0, count)) callback(failure)
@@ -71,10 +75,13 @@ const open = Effect.fnUntraced(function* (limits: Partial<StreamLimits> = {}) {
   let reading = true
   const peer = {
     write: (bytes: Uint8Array) => {
-      const { closeStreamSignal, ingestRecordResponse, payload } = EphemeralStreamResponse.decode(bytes)
+      const { closeStreamSignal, ingestRecordResponse, payload } =
+        EphemeralStreamResponse.decode(bytes)
       if (payload === "createStreamResponse") said.push("created")
-      if (payload === "ingestRecordResponse") said.push(`ack ${ingestRecordResponse?.durabilityAckUpToOffset}`)
-      if (payload === "closeStreamSignal") said.push(`close in ${closeStreamSignal?.duration?.seconds}`)
+      if (payload === "ingestRecordResponse")
+        said.push(`ack ${ingestRecordResponse?.durabilityAckUpToOffset}`)
+      if (payload === "closeStreamSignal")
+        said.push(`close in ${closeStreamSignal?.duration?.seconds}`)
     },
     finish: (status: { readonly code: number } | undefined) =>
       said.push(status === undefined ? "OK" : `status ${status.code}`),
@@ -154,15 +161,17 @@ describe("refusals", () => {
     })
   )
 
-  it.effect("of a failed disk end the stream with UNAVAILABLE, with the durable part acknowledged", () =>
-    Effect.gen(function* () {
-      const { disk, record, said } = yield* open({ ackInterval: 1000 })
-      for (let n = 0; n < 4; n++) record()
-      disk.sync(2)
-      const full = new StorageFailure({ reason: "DiskFull", message: "canary-path" })
-      disk.sync(2, full)
-      assert.deepStrictEqual(said(), ["ack 0", "ack 1", "status 14"])
-    })
+  it.effect(
+    "of a failed disk end the stream with UNAVAILABLE, with the durable part acknowledged",
+    () =>
+      Effect.gen(function* () {
+        const { disk, record, said } = yield* open({ ackInterval: 1000 })
+        for (let n = 0; n < 4; n++) record()
+        disk.sync(2)
+        const full = new StorageFailure({ reason: "DiskFull", message: "canary-path" })
+        disk.sync(2, full)
+        assert.deepStrictEqual(said(), ["ack 0", "ack 1", "status 14"])
+      })
   )
 })
 

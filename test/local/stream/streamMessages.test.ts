@@ -15,7 +15,8 @@ const Offset = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.M
 const Bytes = Schema.Uint8Array
 /** Protobuf strings are UTF-8, which has no lone surrogates. */
 const Text = Schema.String.check(Schema.makeFilter((text) => text.isWellFormed()))
-const texts = (records: ReadonlyArray<Uint8Array>) => records.map((record) => Buffer.from(record).toString())
+const texts = (records: ReadonlyArray<Uint8Array>) =>
+  records.map((record) => Buffer.from(record).toString())
 const bytes = (records: ReadonlyArray<Uint8Array>) => records.map((record) => [...record])
 
 describe("requests", () => {
@@ -33,29 +34,50 @@ describe("requests", () => {
         const write = (request: Parameters<typeof EphemeralStreamRequest.encode>[0]) =>
           readRequest(EphemeralStreamRequest.encode(request).finish())
 
-        const create = write({ createStream: { tableName: text, descriptorProto: payload, recordType: 2 } })
+        const create = write({
+          createStream: { tableName: text, descriptorProto: payload, recordType: 2 }
+        })
         assert.deepStrictEqual(
-          create._tag === "Create" && [create.tableName, [...(create.descriptor ?? [])], create.recordType],
+          create._tag === "Create" && [
+            create.tableName,
+            [...(create.descriptor ?? [])],
+            create.recordType
+          ],
           [text, [...payload], 2]
         )
         const json = write({ ingestRecord: { offsetId: offset, jsonRecord: text } })
         if (json._tag !== "Ingest") return assert.fail(json._tag)
-        assert.deepInclude(json, { offset, kind: "Json", batch: false, recordBytes: Buffer.byteLength(text) })
+        assert.deepInclude(json, {
+          offset,
+          kind: "Json",
+          batch: false,
+          recordBytes: Buffer.byteLength(text)
+        })
         assert.deepStrictEqual(texts(json.records), [text])
 
         const proto = write({ ingestRecord: { offsetId: offset, protoEncodedRecord: payload } })
         if (proto._tag !== "Ingest") return assert.fail(proto._tag)
-        assert.deepStrictEqual([proto.offset, proto.kind, bytes(proto.records)], [offset, "Proto", [[...payload]]])
+        assert.deepStrictEqual(
+          [proto.offset, proto.kind, bytes(proto.records)],
+          [offset, "Proto", [[...payload]]]
+        )
 
-        const batch = write({ ingestRecordBatch: { offsetId: offset, protoEncodedBatch: { records: [...records] } } })
+        const batch = write({
+          ingestRecordBatch: { offsetId: offset, protoEncodedBatch: { records: [...records] } }
+        })
         if (batch._tag !== "Ingest") return assert.fail(batch._tag)
-        assert.deepStrictEqual([batch.offset, batch.kind, bytes(batch.records)], [offset, "Proto", bytes(records)])
+        assert.deepStrictEqual(
+          [batch.offset, batch.kind, bytes(batch.records)],
+          [offset, "Proto", bytes(records)]
+        )
         assert.strictEqual(
           batch.recordBytes,
           records.reduce((sum, record) => sum + record.length, 0)
         )
 
-        const lineBatch = write({ ingestRecordBatch: { offsetId: offset, jsonBatch: { records: [...lines] } } })
+        const lineBatch = write({
+          ingestRecordBatch: { offsetId: offset, jsonBatch: { records: [...lines] } }
+        })
         if (lineBatch._tag !== "Ingest") return assert.fail(lineBatch._tag)
         assert.deepStrictEqual([lineBatch.kind, texts(lineBatch.records)], ["Json", lines])
       }),
@@ -63,8 +85,13 @@ describe("requests", () => {
   )
 
   it("hold the records of a batch also where other fields come between and behind them", () => {
-    const record = (text: string) => Buffer.concat([Buffer.from([0x0a, text.length]), Buffer.from(text)])
-    const others = [Buffer.from([0x10, 5]), Buffer.from([0x1a, 1, 0x0a]), Buffer.from([0x0d, 1, 2, 3, 4])]
+    const record = (text: string) =>
+      Buffer.concat([Buffer.from([0x0a, text.length]), Buffer.from(text)])
+    const others = [
+      Buffer.from([0x10, 5]),
+      Buffer.from([0x1a, 1, 0x0a]),
+      Buffer.from([0x0d, 1, 2, 3, 4])
+    ]
     for (const other of others) {
       const batch = Buffer.concat([record("ab"), other, record(""), record("cde"), other])
       const inner = Buffer.concat([Buffer.from([0x12, batch.length]), batch])
@@ -89,23 +116,31 @@ describe("requests", () => {
   })
 
   it("default to protobuf when the create request names no record type", () => {
-    const read = readRequest(EphemeralStreamRequest.encode({ createStream: { tableName: "a.b.c" } }).finish())
+    const read = readRequest(
+      EphemeralStreamRequest.encode({ createStream: { tableName: "a.b.c" } }).finish()
+    )
     assert.deepInclude(read, { _tag: "Create", recordType: 1, descriptor: undefined })
   })
 
   it("take the last of several payloads, as protobuf has it", () => {
     const one = EphemeralStreamRequest.encode({ createStream: { tableName: "a.b.c" } }).finish()
-    const two = EphemeralStreamRequest.encode({ ingestRecord: { offsetId: 4, jsonRecord: "{}" } }).finish()
+    const two = EphemeralStreamRequest.encode({
+      ingestRecord: { offsetId: 4, jsonRecord: "{}" }
+    }).finish()
     const read = readRequest(Buffer.concat([one, two]))
     assert.deepInclude(read, { _tag: "Ingest", offset: 4 })
   })
 
   it("are refused when they hold too many records", () => {
     const records = Array.from({ length: maxBatchRecords + 1 }, () => "")
-    const read = readRequest(EphemeralStreamRequest.encode({ ingestRecordBatch: { jsonBatch: { records } } }).finish())
+    const read = readRequest(
+      EphemeralStreamRequest.encode({ ingestRecordBatch: { jsonBatch: { records } } }).finish()
+    )
     assert.strictEqual(read._tag, "Malformed")
     const most = readRequest(
-      EphemeralStreamRequest.encode({ ingestRecordBatch: { jsonBatch: { records: records.slice(1) } } }).finish()
+      EphemeralStreamRequest.encode({
+        ingestRecordBatch: { jsonBatch: { records: records.slice(1) } }
+      }).finish()
     )
     assert.strictEqual(most._tag, "Ingest")
   })
@@ -117,14 +152,18 @@ describe("requests", () => {
       Effect.sync(() => {
         const padded = Buffer.concat([message, Buffer.alloc(64, 0xff)])
         const read = readRequest(padded.subarray(0, message.length))
-        if (read._tag === "Ingest") for (const record of read.records) assert.isAtMost(record.length, message.length)
+        if (read._tag === "Ingest")
+          for (const record of read.records) assert.isAtMost(record.length, message.length)
       }),
     { arbitrary: { runs: 2000 } }
   )
 
   it("cut short at any byte are refused, or are shorter messages", () => {
     const whole = EphemeralStreamRequest.encode({
-      ingestRecordBatch: { offsetId: 300, jsonBatch: { records: ["{}", '{"a":1}', "x".repeat(200)] } }
+      ingestRecordBatch: {
+        offsetId: 300,
+        jsonBatch: { records: ["{}", '{"a":1}', "x".repeat(200)] }
+      }
     }).finish()
     for (let end = 1; end < whole.length; end++)
       assert.strictEqual(readRequest(whole.subarray(0, end))._tag, "Malformed")
@@ -134,14 +173,21 @@ describe("requests", () => {
 describe("responses", () => {
   it.effect.prop(
     "are what the generated code reads",
-    { offset: Offset, id: Text, millis: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 10 ** 9 })) },
+    {
+      offset: Offset,
+      id: Text,
+      millis: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 10 ** 9 }))
+    },
     ({ id, millis, offset }) =>
       Effect.sync(() => {
-        assert.strictEqual(EphemeralStreamResponse.decode(createdResponse(id)).createStreamResponse?.streamId, id)
+        assert.strictEqual(
+          EphemeralStreamResponse.decode(createdResponse(id)).createStreamResponse?.streamId,
+          id
+        )
         const ack = EphemeralStreamResponse.decode(ackResponse(offset)).ingestRecordResponse
         assert.strictEqual(ack?.durabilityAckUpToOffset, offset)
-        const { nanos, seconds } = EphemeralStreamResponse.decode(closeSignalResponse(millis)).closeStreamSignal!
-          .duration!
+        const { nanos, seconds } = EphemeralStreamResponse.decode(closeSignalResponse(millis))
+          .closeStreamSignal!.duration!
         assert.strictEqual(Number(seconds) * 1000 + Number(nanos) / 1e6, millis)
       }),
     { arbitrary: { runs: 300 } }

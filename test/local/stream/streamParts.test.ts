@@ -1,4 +1,7 @@
-/** The parts of a server's stream by themselves: the lane of requests, and the groups that wait for the log. */
+/**
+ * The parts of a server's stream by themselves: the lane of requests, and the groups that wait for
+ * the log.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { type Inbound, InboundLane } from "../../../src/local/stream/inboundLane.ts"
 import { PendingGroups } from "../../../src/local/stream/pendingGroups.ts"
@@ -19,7 +22,11 @@ const lane = (stopAt?: Inbound) => {
   })
   return { inbound, taken, changes: () => changes }
 }
-const [one, two, three] = [1, 2, 3].map((byte) => Uint8Array.of(byte)) as [Uint8Array, Uint8Array, Uint8Array]
+const [one, two, three] = [1, 2, 3].map((byte) => Uint8Array.of(byte)) as [
+  Uint8Array,
+  Uint8Array,
+  Uint8Array
+]
 
 describe("the inbound lane", () => {
   it("keeps what arrives while it is stopped, and delivers it in order behind what was due", () => {
@@ -68,7 +75,14 @@ describe("pending groups", () => {
     assert.isFalse(groups.join(8, 1, 1))
     groups.start(undefined, 101, 3, 0)
     assert.isFalse(groups.join(7, 1, 1))
-    assert.deepStrictEqual(group, { ticket: 7, since: 100, messages: 2, records: 3, bytes: 15, durable: false })
+    assert.deepStrictEqual(group, {
+      ticket: 7,
+      since: 100,
+      messages: 2,
+      records: 3,
+      bytes: 15,
+      durable: false
+    })
     assert.deepStrictEqual([groups.bytes, groups.takenUpTo], [15, -1])
     assert.strictEqual(groups.take(), group)
     assert.deepStrictEqual([groups.bytes, groups.takenUpTo], [0, 1])

@@ -1,4 +1,7 @@
-/** Which checkpoints of ours may go early, in logs where commits are missing or a checkpoint cannot be read. */
+/**
+ * Which checkpoints of ours may go early, in logs where commits are missing or a checkpoint cannot
+ * be read.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { vi } from "vitest"
 import { Effect } from "effect"
@@ -17,7 +20,10 @@ vi.setConfig({ testTimeout: 60_000 })
 /** The middle of a period of checkpoints, so that files of the hours around it share it. */
 const noon = Math.floor(1_800_000_000_000 / day) * day + day / 2
 
-/** A log of 45 commits with checkpoints at 10, 20, 30 and 40, all files as old as given; `change` comes before. */
+/**
+ * A log of 45 commits with checkpoints at 10, 20, 30 and 40, all files as old as given; `change`
+ * comes before.
+ */
 const logOf = (
   ageOf: (version: number) => number,
   change: (folder: string) => Promise<void> = async () => {},
@@ -33,7 +39,13 @@ const logOf = (
         { metaData: { id: "t", format, schemaString: "{}", partitionColumns: [], configuration } }
       ]))!
       for (let n = 1; n <= 45; n++) {
-        const add = { path: `f${n}`, partitionValues: {}, size: 1, modificationTime: 1, dataChange: true }
+        const add = {
+          path: `f${n}`,
+          partitionValues: {},
+          size: 1,
+          modificationTime: 1,
+          dataChange: true
+        }
         await log.commit(() => [{ add }])
         await log.checkpointIfDue(noon)
       }
@@ -55,7 +67,10 @@ const deleteCommits = (from: number, end: number) => async (folder: string) => {
   for (let version = from; version < end; version++) await Fs.rm(Path.join(folder, commit(version)))
 }
 
-/** Cleans up, and checks that the versions from here on have their files. Answers the checkpoints that stay. */
+/**
+ * Cleans up, and checks that the versions from here on have their files. Answers the checkpoints
+ * that stay.
+ */
 const cleanedUp = async (
   log: DeltaLog,
   firstReadable: number,
@@ -76,7 +91,9 @@ const cleanedUp = async (
 describe("a checkpoint of ours", () => {
   it.live("goes after an hour, except the two newest", () =>
     Effect.gen(function* () {
-      const log = yield* logOf((version) => (version <= 20 ? 2 * hour : version <= 30 ? hour / 2 : 0))
+      const log = yield* logOf((version) =>
+        version <= 20 ? 2 * hour : version <= 30 ? hour / 2 : 0
+      )
       assert.deepStrictEqual(yield* Effect.promise(() => cleanedUp(log, 0)), [40, 30])
       const old = yield* logOf(() => 2 * hour)
       assert.deepStrictEqual(yield* Effect.promise(() => cleanedUp(old, 0)), [40, 30])
@@ -151,15 +168,22 @@ describe("commits", () => {
     })
   )
 
-  it.live("stay for an hour whatever the table asks for, since writers take the version after the one they read", () =>
-    Effect.gen(function* () {
-      const retention = { "delta.logRetentionDuration": "interval 0 seconds" }
-      const log = yield* logOf((version) => (version < 15 ? 2 * hour : hour / 2), undefined, retention)
-      yield* Effect.promise(() => cleanedUp(log, 10))
-      const names = yield* Effect.promise(() => Fs.readdir(logFolder(log.table)))
-      assert.notInclude(names, commit(9))
-      assert.includeMembers(names, [commit(10), commit(15), commit(45), checkpoint(10)])
-    })
+  it.live(
+    "stay for an hour whatever the table asks for, since writers take the version after the one " +
+      "they read",
+    () =>
+      Effect.gen(function* () {
+        const retention = { "delta.logRetentionDuration": "interval 0 seconds" }
+        const log = yield* logOf(
+          (version) => (version < 15 ? 2 * hour : hour / 2),
+          undefined,
+          retention
+        )
+        yield* Effect.promise(() => cleanedUp(log, 10))
+        const names = yield* Effect.promise(() => Fs.readdir(logFolder(log.table)))
+        assert.notInclude(names, commit(9))
+        assert.includeMembers(names, [commit(10), commit(15), commit(45), checkpoint(10)])
+      })
   )
 
   it.live("go in rounds, and each leaves what the versions between need", () =>

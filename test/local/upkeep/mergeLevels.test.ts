@@ -3,7 +3,13 @@
  * choice however it was come by.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { type Add, applyAction, emptySnapshot, rowsOf, type Snapshot } from "../../../src/local/delta/deltaActions.ts"
+import {
+  type Add,
+  applyAction,
+  emptySnapshot,
+  rowsOf,
+  type Snapshot
+} from "../../../src/local/delta/deltaActions.ts"
 import { levelsOf, MergeLevels } from "../../../src/local/upkeep/mergeLevels.ts"
 import { seeded } from "../../support/randomTables.ts"
 
@@ -45,26 +51,34 @@ describe("levels", () => {
     })
   }
 
-  it("keep partitions apart, and leave big files, files of others and those with deleted rows alone", () => {
-    const snapshot = emptySnapshot()
-    const add = (each: Add) => applyAction(snapshot, { add: each })
-    const vector = { storageType: "u", pathOrInlineDv: "x", sizeInBytes: 1, cardinality: 1 }
-    for (const partition of ["a", "b", "c"]) for (let n = 0; n < 2; n++) add(file(5, partition))
-    for (let n = 0; n < 4; n++) {
-      add({ ...file(5), path: `part-${n}.parquet` })
-      add({ ...file(5), deletionVector: vector })
-      add(file(5, "", 8 * 1024 * 1024))
-      add(file(500_000))
+  it(
+    "keep partitions apart, and leave big files, files of others and those with deleted rows " +
+      "alone",
+    () => {
+      const snapshot = emptySnapshot()
+      const add = (each: Add) => applyAction(snapshot, { add: each })
+      const vector = { storageType: "u", pathOrInlineDv: "x", sizeInBytes: 1, cardinality: 1 }
+      for (const partition of ["a", "b", "c"]) for (let n = 0; n < 2; n++) add(file(5, partition))
+      for (let n = 0; n < 4; n++) {
+        add({ ...file(5), path: `part-${n}.parquet` })
+        add({ ...file(5), deletionVector: vector })
+        add(file(5, "", 8 * 1024 * 1024))
+        add(file(500_000))
+      }
+      const levels = levelsOf(snapshot, 3)
+      assert.deepStrictEqual(levels.due(none), [])
+      const third = file(8, "b")
+      add(third)
+      const due = levels.due(none)
+      assert.lengthOf(due, 3)
+      assert.isTrue(due.every(({ partitionValues }) => partitionValues["p"] === "b"))
+      assert.deepStrictEqual(
+        levels.due(new Set([third.path])),
+        [],
+        "one of them may not be merged yet"
+      )
     }
-    const levels = levelsOf(snapshot, 3)
-    assert.deepStrictEqual(levels.due(none), [])
-    const third = file(8, "b")
-    add(third)
-    const due = levels.due(none)
-    assert.lengthOf(due, 3)
-    assert.isTrue(due.every(({ partitionValues }) => partitionValues["p"] === "b"))
-    assert.deepStrictEqual(levels.due(new Set([third.path])), [], "one of them may not be merged yet")
-  })
+  )
 
   it("know the same files after random changes as when they are made anew", () => {
     const random = seeded(5)
@@ -75,7 +89,9 @@ describe("levels", () => {
     for (let n = 0; n < 3000; n++) {
       const live = [...snapshot.files.values()]
       if (random() < 0.6 || live.length === 0) {
-        applyAction(snapshot, { add: file(Math.floor(10 ** (random() * 4)), String(Math.floor(random() * 3))) })
+        applyAction(snapshot, {
+          add: file(Math.floor(10 ** (random() * 4)), String(Math.floor(random() * 3)))
+        })
       } else if (random() < 0.3) {
         // The same path again, with other rows.
         const again = live[Math.floor(random() * live.length)]!
@@ -95,7 +111,10 @@ describe("levels", () => {
         const same = live
           .concat([...snapshot.files.values()])
           .filter((each) => snapshot.files.get(each.path) === each)
-          .filter((each) => each.partitionValues["p"] === partitionValues["p"] && level(each) === level(files[0]!))
+          .filter(
+            (each) =>
+              each.partitionValues["p"] === partitionValues["p"] && level(each) === level(files[0]!)
+          )
         assert.deepStrictEqual(sorted(files), sorted([...new Set(same)]))
         merge(snapshot, files)
       }

@@ -1,6 +1,6 @@
 /**
- * Forty days of a table as delta-rs sees them: each version within the retention of deleted files has its rows. Needs the
- * environment of `npm run test:delta`.
+ * Forty days of a table as delta-rs sees them: each version within the retention of deleted files
+ * has its rows. Needs the environment of `npm run test:delta`.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -16,7 +16,9 @@ import { temporaryFolder } from "../../support/storedTables.ts"
 const script = fileURLToPath(new URL("../../support/readDelta.py", import.meta.url))
 const idsAt = async (location: string, version: number): Promise<ReadonlyArray<number>> => {
   const args = [script, "read", location, "--version", String(version)]
-  const { stdout } = await promisify(execFile)(process.env["DELTA_PYTHON"] ?? "python3", args, { maxBuffer: 1 << 28 })
+  const { stdout } = await promisify(execFile)(process.env["DELTA_PYTHON"] ?? "python3", args, {
+    maxBuffer: 1 << 28
+  })
   const seen = JSON.parse(stdout) as {
     readonly version: number
     readonly rows: ReadonlyArray<{ readonly id: unknown }>
@@ -53,7 +55,9 @@ for (const [what, retention, configuration] of [
           const commits = names.flatMap((name) => versionOf(name) ?? [])
           assert.isBelow(commits.length, versions.length * 0.9, "commits have left")
           assert.isBelow(checkpointsIn(names).length, commits.length * 0.9, "and checkpoints")
-          const kept = versions.filter((_, index) => (versions[index + 1]?.time ?? now) > now - retention)
+          const kept = versions.filter(
+            (_, index) => (versions[index + 1]?.time ?? now) > now - retention
+          )
           assert.isAbove(kept.length, 12)
           for (const { rows, version } of kept) {
             assert.deepStrictEqual(

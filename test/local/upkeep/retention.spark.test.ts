@@ -32,7 +32,9 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
             "delta.checkpointInterval": "1"
           }
         })
-        const kept = versions.filter((_, index) => (versions[index + 1]?.time ?? now) > now - 3 * day)
+        const kept = versions.filter(
+          (_, index) => (versions[index + 1]?.time ?? now) > now - 3 * day
+        )
         assert.isAbove(kept.length, 6)
         const sql = (text: string) => Effect.promise(() => spark.sql(text))
         // One statement for all: each one costs Spark a second.
@@ -40,13 +42,16 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
           kept
             .map(
               ({ version }) =>
-                `SELECT ${version} AS version, count(*) AS n, count(DISTINCT id) AS ids, max(id) AS last ` +
+                `SELECT ${version} AS version, count(*) AS n, count(DISTINCT id) AS ids, ` +
+                `max(id) AS last ` +
                 `FROM delta.\`${location}\` VERSION AS OF ${version}`
             )
             .join(" UNION ALL ")
         )
         assert.deepStrictEqual(
-          counted.map((found) => ["version", "n", "ids", "last"].map((name) => Number(found[name]))),
+          counted.map((found) =>
+            ["version", "n", "ids", "last"].map((name) => Number(found[name]))
+          ),
           kept.map(({ rows, version }) => [Number(version), rows, rows, rows - 1])
         )
         const history = yield* sql(`DESCRIBE HISTORY delta.\`${location}\``)

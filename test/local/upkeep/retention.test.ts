@@ -13,7 +13,14 @@ import { filePath } from "../../../src/local/delta/filePaths.ts"
 import { checkpointsIn, replay, versionOf } from "../../../src/local/delta/replay.ts"
 import { readParquet } from "../../../src/local/parquet/parquetRows.ts"
 import { removeExpired } from "../../../src/local/upkeep/retention.ts"
-import { agedDefinition, agedTable, type AgedTable, type AgedVersion, copyAged, day } from "../../support/agedTable.ts"
+import {
+  agedDefinition,
+  agedTable,
+  type AgedTable,
+  type AgedVersion,
+  copyAged,
+  day
+} from "../../support/agedTable.ts"
 import { otherWriter } from "../../support/otherWriter.ts"
 import { temporaryFolder } from "../../support/storedTables.ts"
 
@@ -35,7 +42,10 @@ const idsAt = async (location: string, version: number): Promise<ReadonlyArray<n
   const snapshot = await stateAt(location, version)
   const ids: Array<number> = []
   for (const { path } of snapshot.files.values()) {
-    const rows = await readParquet(await Fs.readFile(filePath(location, path)), agedDefinition.columns)
+    const rows = await readParquet(
+      await Fs.readFile(filePath(location, path)),
+      agedDefinition.columns
+    )
     ids.push(...rows.map((row) => Number(row["id"])))
   }
   return ids.sort((a, b) => a - b)
@@ -43,18 +53,28 @@ const idsAt = async (location: string, version: number): Promise<ReadonlyArray<n
 const upTo = (rows: number): ReadonlyArray<number> => Array.from({ length: rows }, (_, id) => id)
 
 /** The versions that were the latest one at some time within the last so many milliseconds. */
-const within = ({ now, versions }: Pick<AgedTable, "now" | "versions">, age: number): ReadonlyArray<AgedVersion> =>
+const within = (
+  { now, versions }: Pick<AgedTable, "now" | "versions">,
+  age: number
+): ReadonlyArray<AgedVersion> =>
   versions.filter((_, index) => (versions[index + 1]?.time ?? now) > now - age)
 
 const commitsIn = async (location: string): Promise<ReadonlyArray<number>> =>
-  (await Fs.readdir(logFolder(location))).flatMap((name) => versionOf(name) ?? []).sort((a, b) => a - b)
+  (await Fs.readdir(logFolder(location)))
+    .flatMap((name) => versionOf(name) ?? [])
+    .sort((a, b) => a - b)
 
 describe("forty days", () => {
   it.live(
-    "by Delta's defaults: merged files go after a week, commits after thirty days, and versions in between read",
+    "by Delta's defaults: merged files go after a week, commits after thirty days, and versions " +
+      "in between read",
     () =>
       Effect.gen(function* () {
-        const aged = yield* agedTable({ folder: yield* temporaryFolder, days: 40, commitsPerDay: 4 })
+        const aged = yield* agedTable({
+          folder: yield* temporaryFolder,
+          days: 40,
+          commitsPerDay: 4
+        })
         const { lastSeen, location, now, versions } = aged
         yield* Effect.promise(async () => {
           for (const { rows, version } of within(aged, 7 * day)) {
@@ -71,8 +91,16 @@ describe("forty days", () => {
           const files = (await Fs.readdir(location)).filter((name) => name.startsWith("zerobus-"))
           const { snapshot } = (await openLog(location))!
           const gone = [...lastSeen].filter(([name]) => !files.includes(name))
-          assert.isAbove(gone.length, 100, "of 160 files and their merges most are older than a week")
-          assert.isAtMost(files.length, snapshot.files.size + 8 * 6, "a week of files and their merges")
+          assert.isAbove(
+            gone.length,
+            100,
+            "of 160 files and their merges most are older than a week"
+          )
+          assert.isAtMost(
+            files.length,
+            snapshot.files.size + 8 * 6,
+            "a week of files and their merges"
+          )
         })
       }),
     60_000
@@ -185,7 +213,11 @@ describe("removal", () => {
           syncBuiltinESMExports()
           assert.strictEqual((await openLog(copy))!.snapshot.rows, aged.versions.at(-1)!.rows)
           const commits = await commitsIn(copy)
-          assert.strictEqual(commits.at(-1)! - commits[0]!, commits.length - 1, "commits follow one another")
+          assert.strictEqual(
+            commits.at(-1)! - commits[0]!,
+            commits.length - 1,
+            "commits follow one another"
+          )
           for (const { rows, version } of within(aged, 3 * day)) {
             assert.strictEqual((await stateAt(copy, version)).rows, rows)
           }
@@ -206,11 +238,16 @@ describe("removal", () => {
   )
 
   it.live(
-    "leaves what is live again, what others removed, files outside, and what the table wants to keep",
+    "leaves what is live again, what others removed, files outside, and what the table wants to " +
+      "keep",
     () =>
       Effect.gen(function* () {
         const folder = yield* temporaryFolder
-        const { location, now } = yield* agedTable({ folder: Path.join(folder, "data"), days: 2, commitsPerDay: 6 })
+        const { location, now } = yield* agedTable({
+          folder: Path.join(folder, "data"),
+          days: 2,
+          commitsPerDay: 6
+        })
         const other = otherWriter(location)
         const { snapshot } = yield* other.log
         const merged = [...snapshot.tombstones.values()]
@@ -246,10 +283,16 @@ describe("removal", () => {
         yield* Effect.promise(async () => {
           const early = (await openLog(location))!
           await removeExpired(early, now + 4 * day)
-          for (const { path } of rest) assert.isTrue(await there(filePath(location, path)), "a week is not over")
+          for (const { path } of rest)
+            assert.isTrue(await there(filePath(location, path)), "a week is not over")
           await removeExpired(log, now + 10 * day)
           for (const { path } of rest) assert.isFalse(await there(filePath(location, path)))
-          for (const path of [filePath(location, restored!.path), filePath(location, aliased!.path), outside, theirs]) {
+          for (const path of [
+            filePath(location, restored!.path),
+            filePath(location, aliased!.path),
+            outside,
+            theirs
+          ]) {
             assert.isTrue(await there(path), path)
           }
         })
@@ -257,34 +300,51 @@ describe("removal", () => {
     30_000
   )
 
-  it.live("leaves a merged file for so long as rows of it were in the table by a deletion vector", () =>
-    Effect.gen(function* () {
-      const { location, now } = yield* agedTable({ folder: yield* temporaryFolder, days: 2, commitsPerDay: 6 })
-      const other = otherWriter(location)
-      const { snapshot } = yield* other.log
-      const live = [...snapshot.files.values()].find(({ tags }) => tags !== undefined)!
-      // As Spark does it: what is removed keeps the tags of what was added. A checkpoint says of
-      // each that it changed no data.
-      const { modificationTime: _, stats: __, ...add } = live
-      const deletionVector = { storageType: "i", pathOrInlineDv: "x", sizeInBytes: 1, cardinality: 1 }
-      yield* other.commit(
-        { remove: { ...add, deletionTimestamp: now, dataChange: false } },
-        { add: { ...live, deletionVector, dataChange: true } }
-      )
-      yield* other.commit({ remove: { ...add, deletionVector, deletionTimestamp: now + 9 * day, dataChange: false } })
-      yield* Effect.promise(async () => {
-        const path = filePath(location, live.path)
-        await removeExpired((await openLog(location))!, now + 10 * day)
-        assert.isTrue((await Fs.lstat(path)).isFile(), "a version of the day before has its rows")
-        await removeExpired((await openLog(location))!, now + 17 * day)
-        assert.isUndefined(await Fs.lstat(path).catch(() => undefined))
+  it.live(
+    "leaves a merged file for so long as rows of it were in the table by a deletion vector",
+    () =>
+      Effect.gen(function* () {
+        const { location, now } = yield* agedTable({
+          folder: yield* temporaryFolder,
+          days: 2,
+          commitsPerDay: 6
+        })
+        const other = otherWriter(location)
+        const { snapshot } = yield* other.log
+        const live = [...snapshot.files.values()].find(({ tags }) => tags !== undefined)!
+        // As Spark does it: what is removed keeps the tags of what was added. A checkpoint says of
+        // each that it changed no data.
+        const { modificationTime: _, stats: __, ...add } = live
+        const deletionVector = {
+          storageType: "i",
+          pathOrInlineDv: "x",
+          sizeInBytes: 1,
+          cardinality: 1
+        }
+        yield* other.commit(
+          { remove: { ...add, deletionTimestamp: now, dataChange: false } },
+          { add: { ...live, deletionVector, dataChange: true } }
+        )
+        yield* other.commit({
+          remove: { ...add, deletionVector, deletionTimestamp: now + 9 * day, dataChange: false }
+        })
+        yield* Effect.promise(async () => {
+          const path = filePath(location, live.path)
+          await removeExpired((await openLog(location))!, now + 10 * day)
+          assert.isTrue((await Fs.lstat(path)).isFile(), "a version of the day before has its rows")
+          await removeExpired((await openLog(location))!, now + 17 * day)
+          assert.isUndefined(await Fs.lstat(path).catch(() => undefined))
+        })
       })
-    })
   )
 
   it.live("leaves what another writer brings back during a round", () =>
     Effect.gen(function* () {
-      const { location, now } = yield* agedTable({ folder: yield* temporaryFolder, days: 2, commitsPerDay: 6 })
+      const { location, now } = yield* agedTable({
+        folder: yield* temporaryFolder,
+        days: 2,
+        commitsPerDay: 6
+      })
       const log = (yield* Effect.promise(() => openLog(location)))!
       const paths = [...log.snapshot.tombstones.values()].map(({ path }) => path)
       const restored = paths.at(-1)!
@@ -299,7 +359,13 @@ describe("removal", () => {
       const other = otherWriter(location)
       let removals = 0
       files.rm = async (...args) => {
-        const add = { path: restored, partitionValues: {}, size: 1, modificationTime: 1, dataChange: true }
+        const add = {
+          path: restored,
+          partitionValues: {},
+          size: 1,
+          modificationTime: 1,
+          dataChange: true
+        }
         if (removals++ === 0) await Effect.runPromise(other.commit({ add }))
         return rm(...args)
       }
@@ -312,54 +378,70 @@ describe("removal", () => {
     })
   )
 
-  it.live("keeps the log where the table turns clean-up off, and where nothing tells which checkpoint counts", () =>
-    Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      const aged = yield* agedTable({
-        folder,
-        days: 3,
-        commitsPerDay: 6,
-        configuration: {
-          "delta.logRetentionDuration": "interval 1 hour",
-          "delta.checkpointInterval": "1",
-          "delta.enableExpiredLogCleanup": "false"
-        }
-      })
-      const names = () => Fs.readdir(logFolder(aged.location))
-      const other = otherWriter(aged.location)
-      const { configuration, ...metadata } = yield* other.metadata
-      const count = aged.versions.length
-      assert.lengthOf(yield* Effect.promise(() => commitsIn(aged.location)), count)
-      assert.lengthOf(checkpointsIn(yield* Effect.promise(names)), 18, "one for each flush, with its merge")
-      yield* other.commit({
-        metaData: {
-          ...metadata,
+  it.live(
+    "keeps the log where the table turns clean-up off, and where nothing tells which checkpoint " +
+      "counts",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const aged = yield* agedTable({
+          folder,
+          days: 3,
+          commitsPerDay: 6,
           configuration: {
-            ...configuration,
-            "delta.logRetentionDuration": "interval 1 week",
-            "delta.enableExpiredLogCleanup": "true"
+            "delta.logRetentionDuration": "interval 1 hour",
+            "delta.checkpointInterval": "1",
+            "delta.enableExpiredLogCleanup": "false"
           }
-        }
+        })
+        const names = () => Fs.readdir(logFolder(aged.location))
+        const other = otherWriter(aged.location)
+        const { configuration, ...metadata } = yield* other.metadata
+        const count = aged.versions.length
+        assert.lengthOf(yield* Effect.promise(() => commitsIn(aged.location)), count)
+        assert.lengthOf(
+          checkpointsIn(yield* Effect.promise(names)),
+          18,
+          "one for each flush, with its merge"
+        )
+        yield* other.commit({
+          metaData: {
+            ...metadata,
+            configuration: {
+              ...configuration,
+              "delta.logRetentionDuration": "interval 1 week",
+              "delta.enableExpiredLogCleanup": "true"
+            }
+          }
+        })
+        yield* Effect.promise(async () => {
+          const pointer = Path.join(logFolder(aged.location), "_last_checkpoint")
+          const content = await Fs.readFile(pointer)
+          await Fs.writeFile(pointer, "{")
+          assert.strictEqual(await removeExpired((await openLog(aged.location))!, aged.now), 0)
+          await Fs.writeFile(pointer, content)
+          assert.isAbove(
+            await removeExpired((await openLog(aged.location))!, aged.now + 2 * hour),
+            0
+          )
+          for (const { rows, version } of aged.versions) {
+            assert.deepStrictEqual(
+              await idsAt(aged.location, version),
+              upTo(rows),
+              "early removal costs no version"
+            )
+          }
+        })
       })
-      yield* Effect.promise(async () => {
-        const pointer = Path.join(logFolder(aged.location), "_last_checkpoint")
-        const content = await Fs.readFile(pointer)
-        await Fs.writeFile(pointer, "{")
-        assert.strictEqual(await removeExpired((await openLog(aged.location))!, aged.now), 0)
-        await Fs.writeFile(pointer, content)
-        assert.isAbove(await removeExpired((await openLog(aged.location))!, aged.now + 2 * hour), 0)
-        for (const { rows, version } of aged.versions) {
-          assert.deepStrictEqual(await idsAt(aged.location, version), upTo(rows), "early removal costs no version")
-        }
-      })
-    })
   )
 
   it.live("keeps the commits below a checkpoint that cannot be read", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const aged = yield* agedTable({ folder, days: 2, commitsPerDay: 12 })
-      const damaged = checkpointsIn(yield* Effect.promise(() => Fs.readdir(logFolder(aged.location))))
+      const damaged = checkpointsIn(
+        yield* Effect.promise(() => Fs.readdir(logFolder(aged.location)))
+      )
       assert.isAtLeast(damaged.length, 2)
       yield* Effect.promise(async () => {
         for (const { files } of damaged) {

@@ -1,5 +1,6 @@
 /**
- * Files of an earlier version, whose VARIANT columns Spark cannot read, are rewritten beside the server.
+ * Files of an earlier version, whose VARIANT columns Spark cannot read, are rewritten beside the
+ * server.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -20,16 +21,27 @@ const fixture = Path.join(import.meta.dirname, "../../fixtures/killedFolder/data
 const setup = Effect.gen(function* () {
   const folder = yield* temporaryFolder
   yield* Effect.promise(() => Fs.cp(fixture, folder, { recursive: true }))
-  const open = makeDurableTableStore({ ...byHand, folder, worker: false, limits: { compactFiles: 0 } })
+  const open = makeDurableTableStore({
+    ...byHand,
+    folder,
+    worker: false,
+    limits: { compactFiles: 0 }
+  })
   const location = Path.join(folder, "main/kept/variants")
   const annotated = Effect.promise(async () =>
-    (await readLiveTable(location))!.live.filter(({ annotatedVariants }) => annotatedVariants.length > 0)
+    (await readLiveTable(location))!.live.filter(
+      ({ annotatedVariants }) => annotatedVariants.length > 0
+    )
   )
   return { ...otherWriter(location), annotated, folder, location, open }
 })
 
 const text = (rows: ReadonlyArray<Record<string, unknown>>) =>
-  rows.map((row) => JSON.stringify(row, (_, value) => (typeof value === "bigint" ? String(value) : value))).sort()
+  rows
+    .map((row) =>
+      JSON.stringify(row, (_, value) => (typeof value === "bigint" ? String(value) : value))
+    )
+    .sort()
 
 describe("rewriteVariants", () => {
   it.live("changes no row, and a running server goes on and starts again", () =>
@@ -48,8 +60,12 @@ describe("rewriteVariants", () => {
           })
           assert.deepStrictEqual(yield* annotated, [])
           assert.deepStrictEqual(text(yield* store.rows(name)), before)
-          for (const { dataChange } of (yield* log).snapshot.tombstones.values()) assert.isFalse(dataChange)
-          assert.deepStrictEqual(yield* Effect.promise(() => rewriteVariants(name, location, 1)), { files: 0, left: 0 })
+          for (const { dataChange } of (yield* log).snapshot.tombstones.values())
+            assert.isFalse(dataChange)
+          assert.deepStrictEqual(yield* Effect.promise(() => rewriteVariants(name, location, 1)), {
+            files: 0,
+            left: 0
+          })
           yield* append(writer, [json({ id: 999 })])
           yield* store.flush()
           return text(yield* store.rows(name))
@@ -68,7 +84,10 @@ describe("rewriteVariants", () => {
       yield* store.addColumns(name, added._tag === "Success" ? added.success : [])
       const before = text(yield* store.rows(name))
       const old = (yield* annotated).length
-      assert.deepStrictEqual(yield* Effect.promise(() => rewriteVariants(name, location, 1)), { files: old, left: 0 })
+      assert.deepStrictEqual(yield* Effect.promise(() => rewriteVariants(name, location, 1)), {
+        files: old,
+        left: 0
+      })
       assert.deepStrictEqual(text(yield* store.rows(name)), before)
     })
   )
@@ -79,19 +98,32 @@ describe("rewriteVariants", () => {
       yield* Effect.scoped(open)
       const [file] = (yield* log).snapshot.files.values()
       const old = (yield* annotated).length
-      const deletionVector = { storageType: "i", pathOrInlineDv: "0rr91", sizeInBytes: 0, cardinality: 0 }
+      const deletionVector = {
+        storageType: "i",
+        pathOrInlineDv: "0rr91",
+        sizeInBytes: 0,
+        cardinality: 0
+      }
       yield* commit(
         { remove: { path: file!.path, deletionTimestamp: 1, dataChange: true } },
         { add: { ...file, deletionVector } }
       )
       const names = yield* Effect.promise(() => Fs.readdir(logFolder(location)))
       const { protocol } = (yield* log).snapshot
-      yield* commit({ protocol: { ...protocol, writerFeatures: [...protocol!.writerFeatures!, "rowTracking"] } })
+      yield* commit({
+        protocol: { ...protocol, writerFeatures: [...protocol!.writerFeatures!, "rowTracking"] }
+      })
       const refused = yield* Effect.flip(
-        Effect.tryPromise({ try: () => rewriteVariants(name, location, 1), catch: (error) => error as Error })
+        Effect.tryPromise({
+          try: () => rewriteVariants(name, location, 1),
+          catch: (error) => error as Error
+        })
       )
       assert.match(refused.message, /row tracking/)
-      assert.lengthOf(yield* Effect.promise(() => Fs.readdir(logFolder(location))), names.length + 1)
+      assert.lengthOf(
+        yield* Effect.promise(() => Fs.readdir(logFolder(location))),
+        names.length + 1
+      )
       yield* commit({ protocol: protocol! })
       assert.deepStrictEqual(yield* Effect.promise(() => rewriteVariants(name, location, 1)), {
         files: old - 1,

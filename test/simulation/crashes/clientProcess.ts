@@ -1,15 +1,18 @@
 /**
- * A process of the client on the event loop of a run. After its crash none of its code runs: tasks and timers are dropped, and no
- * finalizer has a turn.
+ * A process of the client on the event loop of a run. After its crash none of its code runs: tasks
+ * and timers are dropped, and no finalizer has a turn.
  *
- * A crash strikes between two tasks of the process. What one task does to disk and network is under way then, so that the crash may
- * cut it short anywhere.
+ * A crash strikes between two tasks of the process. What one task does to disk and network is under
+ * way then, so that the crash may cut it short anywhere.
  */
 import type { Context } from "effect"
 import type { FiberCounts, Turns, VirtualTime } from "../virtualTime.ts"
 import type { DiskCall } from "./simulatedDisk.ts"
 
-/** When a process crashes: at a time after its start, in milliseconds, or with the n-th task, fiber operation or call of the disk. */
+/**
+ * When a process crashes: at a time after its start, in milliseconds, or with the n-th task, fiber
+ * operation or call of the disk.
+ */
 export type CrashMoment =
   | { readonly at: "time"; readonly millis: number }
   | { readonly at: "task" | "operation"; readonly nth: number }
@@ -36,7 +39,9 @@ export class ClientProcess implements Turns {
     this.left = moment === undefined || moment.at === "time" ? Infinity : moment.nth
   }
 
-  /** Whether it is none of the processes that follow each other, and only tries to open the spool. */
+  /**
+   * Whether it is none of the processes that follow each other, and only tries to open the spool.
+   */
   get isRival(): boolean {
     return this.id < 0
   }

@@ -1,5 +1,6 @@
 /**
- * Planted bugs of streams with several lanes and a spool, each of which the runs with crashes have to find.
+ * Planted bugs of streams with several lanes and a spool, each of which the runs with crashes have
+ * to find.
  */
 import type { Mutation } from "../mutations.ts"
 
@@ -20,7 +21,9 @@ const planted: ReadonlyArray<Omit<Mutation, "by">> = [
   {
     name: "the lanes of a spool do not wait for what one lane has logged",
     file: lanes,
-    find: "    if (this.laneKey !== undefined && haveKeys !== this.fedKeys && !this.zone.isEmpty) return false\n",
+    find:
+      "    if (this.laneKey !== undefined && haveKeys !== this.fedKeys && " +
+      "!this.zone.isEmpty) return false\n",
     replace: ""
   },
   {
@@ -34,16 +37,21 @@ const planted: ReadonlyArray<Omit<Mutation, "by">> = [
     file: zone,
     find: "    zone.onRoom = () => {\n      log.acknowledge(core.acks.watermark)\n",
     replace:
-      "    zone.onRoom = () => {\n      log.acknowledge(Math.max(...core.lanes.map((lane) => lane.acks.watermark)))\n"
+      "    zone.onRoom = () => {\n      log.acknowledge(Math.max(...core.lanes.map((lane) => " +
+      "lane.acks.watermark)))\n"
   },
   {
-    name: "the lanes of a spool read the keys of a run from its start although a part of it is taken",
+    name:
+      "the lanes of a spool read the keys of a run from its start although a part of it is " +
+      "taken",
     file: reader,
     find: "    if (entry.keys >= 0) entry.keys += records * KEY_BYTES\n",
     replace: ""
   },
   {
-    name: "the lanes of a spool read the keys of a run from its start although a part of it is acknowledged",
+    name:
+      "the lanes of a spool read the keys of a run from its start although a part of it is " +
+      "acknowledged",
     file: entries,
     find: "  if (entry.keys >= 0) entry.keys += records * KEY_BYTES\n",
     replace: ""
@@ -56,4 +64,7 @@ const planted: ReadonlyArray<Omit<Mutation, "by">> = [
   }
 ]
 
-export const crashLaneMutations: ReadonlyArray<Mutation> = planted.map((mutation) => ({ ...mutation, by: "crashes" }))
+export const crashLaneMutations: ReadonlyArray<Mutation> = planted.map((mutation) => ({
+  ...mutation,
+  by: "crashes"
+}))

@@ -1,6 +1,6 @@
 /**
- * Gives half of the plans with crashes several lanes, another number in each process, from a source of chance of its own: the rest of a
- * plan stays what it is without lanes.
+ * Gives half of the plans with crashes several lanes, another number in each process, from a source
+ * of chance of its own: the rest of a plan stays what it is without lanes.
  */
 import { makeRandom } from "../seededRandom.ts"
 import type { CrashPlan } from "./crashPlan.ts"

@@ -12,7 +12,8 @@ const writer = "internal/log/segmentWriter.ts"
 const zone = "internal/engine/spooledZone.ts"
 const refused = "internal/engine/streamRefused.ts"
 
-const cutTail = "      if (last !== undefined) await disk.truncate(segmentPath(folder, last.file), last.bytes)\n"
+const cutTail =
+  "      if (last !== undefined) await disk.truncate(segmentPath(folder, last.file), last.bytes)\n"
 
 const planted: ReadonlyArray<Omit<Mutation, "by">> = [
   {
@@ -37,7 +38,8 @@ const planted: ReadonlyArray<Omit<Mutation, "by">> = [
     name: "records are written down as acknowledged when they are sent",
     file: zone,
     find: "    this.pumping = false\n    if (entry",
-    replace: "    this.pumping = false\n    this.log.acknowledge(zone.nextOffset - 1)\n    if (entry"
+    replace:
+      "    this.pumping = false\n    this.log.acknowledge(zone.nextOffset - 1)\n    if (entry"
   },
   {
     name: "acknowledgements are written down when the stream closes alone",
@@ -75,13 +77,15 @@ const planted: ReadonlyArray<Omit<Mutation, "by">> = [
     file: openSpool,
     find: "await disk.lock(folder)",
     replace:
-      "await disk.lock(folder).catch(() => ({ lost: new Promise<void>(() => {}), isHeld: async () => true, release: async () => {} }))"
+      "await disk.lock(folder).catch(() => ({ lost: new Promise<void>(() => {}), isHeld: async " +
+      "() => true, release: async () => {} }))"
   },
   {
     name: "the position is lost with a new file",
     file: spoolLog,
     find: "    const { position, streamId } = this\n",
-    replace: "    const { streamId } = this\n    const position = undefined as Position | undefined\n"
+    replace:
+      "    const { streamId } = this\n    const position = undefined as Position | undefined\n"
   },
   {
     name: "a position of an older file counts for more than that of a later header",
@@ -92,8 +96,12 @@ const planted: ReadonlyArray<Omit<Mutation, "by">> = [
   {
     name: "a refused record leaves the spool before it is written down",
     file: refused,
-    find: "  if (onRefused === undefined || !(yield* handled(core, refused, cause))) return ending\n",
-    replace: "  if (onRefused === undefined) return ending\n  yield* Effect.forkDetach(handled(core, refused, cause))\n"
+    find:
+      "  if (onRefused === undefined || !(yield* handled(core, refused, cause))) return " +
+      "ending\n",
+    replace:
+      "  if (onRefused === undefined) return ending\n  yield* Effect.forkDetach(handled(core, " +
+      "refused, cause))\n"
   },
   {
     name: "a file is deleted before it is on disk that its records are acknowledged",
@@ -176,4 +184,7 @@ const planted: ReadonlyArray<Omit<Mutation, "by">> = [
   }
 ]
 
-export const crashMutations: ReadonlyArray<Mutation> = planted.map((mutation) => ({ ...mutation, by: "crashes" }))
+export const crashMutations: ReadonlyArray<Mutation> = planted.map((mutation) => ({
+  ...mutation,
+  by: "crashes"
+}))

@@ -1,6 +1,7 @@
 /**
- * What a seed decides before a run with crashes: the world of an ordinary plan without lies, a stream with a spool, the processes that
- * use it one after another, and what goes wrong with the disk. The last process has no crash and goes on until everything is drained.
+ * What a seed decides before a run with crashes: the world of an ordinary plan without lies, a
+ * stream with a spool, the processes that use it one after another, and what goes wrong with the
+ * disk. The last process has no crash and goes on until everything is drained.
  */
 import { type Generation, makePlan, type Plan, type StreamPlan } from "../plan.ts"
 import { makeRandom, type SeededRandom } from "../seededRandom.ts"
@@ -29,7 +30,12 @@ export interface ProcessPlan {
 
 /** Something that goes wrong with the disk, at a time of the run. */
 export type DiskTrouble = { readonly at: number } & (
-  | { readonly kind: "fail"; readonly call: DiskCall; readonly code: string; readonly times: number }
+  | {
+      readonly kind: "fail"
+      readonly call: DiskCall
+      readonly code: string
+      readonly times: number
+    }
   | { readonly kind: "slow"; readonly millis: number; readonly extra: number }
   | { readonly kind: "full"; readonly millis: number }
 )
@@ -65,7 +71,12 @@ const makeSingleLanePlan = (seed: string): CrashPlan => {
   const base = honest(seed, persistent)
   const random = makeRandom(`${seed}/crashes`)
   const calm = base.profile === "calm"
-  const syncs = random.pick<ReadonlyArray<"group" | "os">>([["group"], ["group"], ["os"], ["group", "os"]])
+  const syncs = random.pick<ReadonlyArray<"group" | "os">>([
+    ["group"],
+    ["group"],
+    ["os"],
+    ["group", "os"]
+  ])
   const pace = random.pick([0, 0, 5, 300])
   const bounds = random.pick([[1_000_000], [20_000], [6_000, 200_000], [40_000, 6_000]])
   const crashes = random.pick([1, 2, 3, 5])
@@ -101,8 +112,13 @@ const makeSingleLanePlan = (seed: string): CrashPlan => {
     processes,
     latency: [0, random.pick([0, 0, 1, 30])],
     syncLatency: [0, random.pick([0, 2, 10, 200])],
-    troubles: calm || random.chance(0.4) ? [] : troublesOf(random.fork("troubles"), base.horizon, syncs.length > 1),
-    rivals: Array.from({ length: random.pick([0, 0, 1, 3]) }, () => random.int(random.pick([100, base.horizon]))),
+    troubles:
+      calm || random.chance(0.4)
+        ? []
+        : troublesOf(random.fork("troubles"), base.horizon, syncs.length > 1),
+    rivals: Array.from({ length: random.pick([0, 0, 1, 3]) }, () =>
+      random.int(random.pick([100, base.horizon]))
+    ),
     letters: [0, random.pick([0, 5, 2_000])],
     lanes: false
   }
@@ -113,7 +129,8 @@ const honest = (seed: string, persistent: boolean): Plan => {
   for (let again = 0; ; again++) {
     const plan = makePlan(`${seed}/world${again}`)
     if (plan.profile === "hostile" || plan.crowd === true) continue
-    // A server so slow that no session opens, or tokens that do not live that long, would keep the last process from its end.
+    // A server so slow that no session opens, or tokens that do not live that long, would keep the
+    // last process from its end.
     const { readDelay, tokenLife } = plan
     return {
       ...plan,
@@ -170,12 +187,21 @@ const momentOf = (random: SeededRandom, horizon: number): CrashMoment => {
   }
 }
 
-const troublesOf = (random: SeededRandom, horizon: number, mixed: boolean): ReadonlyArray<DiskTrouble> =>
+const troublesOf = (
+  random: SeededRandom,
+  horizon: number,
+  mixed: boolean
+): ReadonlyArray<DiskTrouble> =>
   Array.from({ length: random.between(1, random.pick([2, 6])) }, (): DiskTrouble => {
     const at = random.int(random.pick([100, 2_000, horizon]))
     switch (random.pick(["fail", "fail", "fail", "slow", "full", "full"])) {
       case "slow":
-        return { kind: "slow", at, millis: random.pick([100, 10_000]), extra: random.pick([5, 500, 20_000]) }
+        return {
+          kind: "slow",
+          at,
+          millis: random.pick([100, 10_000]),
+          extra: random.pick([5, 500, 20_000])
+        }
       case "full":
         return { kind: "full", at, millis: random.pick([50, 5_000]) }
       default: {
@@ -191,9 +217,16 @@ const troublesOf = (random: SeededRandom, horizon: number, mixed: boolean): Read
           "read",
           "open"
         ])
-        // What "os" wrote and a synchronisation failed to write later is lost with the power, as it would have been without it.
+        // What "os" wrote and a synchronisation failed to write later is lost with the power, as it
+        // would have been without it.
         if (mixed && call === "datasync") return { kind: "slow", at, millis: 100, extra: 5 }
-        return { kind: "fail", at, call, code: random.pick(codes), times: random.pick([1, 1, 2, 5]) }
+        return {
+          kind: "fail",
+          at,
+          call,
+          code: random.pick(codes),
+          times: random.pick([1, 1, 2, 5])
+        }
       }
     }
   })

@@ -1,6 +1,7 @@
 /**
- * The users of one process of a run with crashes: they open a stream on the spool, ingest, and leave it in order unless the process ends
- * before. The last process opens the spool until everything in it is acknowledged.
+ * The users of one process of a run with crashes: they open a stream on the spool, ingest, and
+ * leave it in order unless the process ends before. The last process opens the spool until
+ * everything in it is acknowledged.
  */
 import { Effect, Exit, Scope } from "effect"
 import { Spool, Zerobus } from "effect-zerobus"
@@ -61,13 +62,22 @@ export const crashProgram = (place: Workplace): Effect.Effect<boolean, never, Ze
     return false
   })
 
-const open = (place: Workplace, scope: Scope.Scope): Effect.Effect<Life | undefined, never, Zerobus> =>
+const open = (
+  place: Workplace,
+  scope: Scope.Scope
+): Effect.Effect<Life | undefined, never, Zerobus> =>
   Effect.gen(function* () {
     const { own, plan, spool, world } = place
     const zerobus = yield* Zerobus
     const current = { id: world.streams++ }
-    const { options, table } = stage(world, plan.stream, current, world.random.fork(`stage${current.id}`))
-    const refusing = plan.stream.refusing?.handles === true ? { onRefused: letters(place, current) } : {}
+    const { options, table } = stage(
+      world,
+      plan.stream,
+      current,
+      world.random.fork(`stage${current.id}`)
+    )
+    const refusing =
+      plan.stream.refusing?.handles === true ? { onRefused: letters(place, current) } : {}
     let stream: Life["stream"] | undefined
     yield* Effect.exit(
       recorded(
@@ -93,7 +103,9 @@ const open = (place: Workplace, scope: Scope.Scope): Effect.Effect<Life | undefi
     return { id: current.id, plan: plan.stream, stream, acks: [], readers: [], random }
   })
 
-/** Writes refused records down; that takes time, and a crash before its end leaves nothing of it. */
+/**
+ * Writes refused records down; that takes time, and a crash before its end leaves nothing of it.
+ */
 const letters =
   ({ plan, world }: Workplace, current: { readonly id: number }) =>
   (refused: { readonly offset: number; readonly records: ReadonlyArray<any> }) =>
@@ -134,12 +146,21 @@ const persist = ({ world }: Workplace, life: Life, random: SeededRandom) =>
   Effect.suspend((): Effect.Effect<unknown, unknown> => {
     const { history, records } = world
     const { id, value } = makeRecord(world, life.plan, random)
-    const from = history.call({ stream: life.id, op: "offer", records: [id], bytes: records.size(id) })
+    const from = history.call({
+      stream: life.id,
+      op: "offer",
+      records: [id],
+      bytes: records.size(id)
+    })
     let ack: ReturnType<Life["stream"]["offerUnsafe"]>
     try {
       ack = life.stream.offerUnsafe(value)
     } catch (error) {
-      history.add({ e: "return", id: from, outcome: outcomeOf(Exit.fail(error), () => ({ _tag: "Done" })) })
+      history.add({
+        e: "return",
+        id: from,
+        outcome: outcomeOf(Exit.fail(error), () => ({ _tag: "Done" }))
+      })
       return Effect.void
     }
     reuse([value])
@@ -149,13 +170,20 @@ const persist = ({ world }: Workplace, life: Life, random: SeededRandom) =>
       outcome: ack === undefined ? { _tag: "Nothing" } : { _tag: "Offset", offset: ack.offset }
     })
     if (ack === undefined) return Effect.void
-    const persisted = recorded(world, { stream: life.id, op: "persisted", from, offset: ack.offset }, ack.persisted)
+    const persisted = recorded(
+      world,
+      { stream: life.id, op: "persisted", from, offset: ack.offset },
+      ack.persisted
+    )
     if (random.chance(0.4)) return persisted
     // Large ones make the headers of files take several sectors.
     const position = Buffer.alloc(random.pick([2, 2, 900]))
     position.writeUInt16LE(id)
     const noted = Spool.notePosition(life.stream, position, random.chance(0.5) ? ack : undefined)
-    return Effect.andThen(recorded(world, { stream: life.id, op: "position", from: id }, noted), persisted)
+    return Effect.andThen(
+      recorded(world, { stream: life.id, op: "position", from: id }, noted),
+      persisted
+    )
   })
 
 /** The users are done; true when everything was acknowledged. */
@@ -165,18 +193,24 @@ const leave = ({ own, world }: Workplace, life: Life): Effect.Effect<boolean> =>
     if (own.leave === "stay") return yield* Effect.never
     if (own.leave === "flushAndClose") yield* flush
     if (own.leave === "scope") return false
-    return Exit.isSuccess(yield* Effect.exit(recorded(world, { stream: life.id, op: "close" }, life.stream.close)))
+    return Exit.isSuccess(
+      yield* Effect.exit(recorded(world, { stream: life.id, op: "close" }, life.stream.close))
+    )
   })
 
 /** Waits until everything is acknowledged; false when the stream ends before. */
 const drain = ({ world }: Workplace, life: Life): Effect.Effect<boolean> =>
   Effect.gen(function* () {
     for (let attempt = 0; attempt < mostAttempts; attempt++) {
-      const flushed = yield* Effect.exit(recorded(world, { stream: life.id, op: "flush" }, life.stream.flush))
+      const flushed = yield* Effect.exit(
+        recorded(world, { stream: life.id, op: "flush" }, life.stream.flush)
+      )
       if (Exit.isSuccess(flushed)) break
       const outcome = outcomeOf(flushed, () => ({ _tag: "Done" }))
       if (outcome._tag !== "Error" || outcome.error !== "FlushTimeout") return false
       yield* Effect.sleep(30_000)
     }
-    return Exit.isSuccess(yield* Effect.exit(recorded(world, { stream: life.id, op: "close" }, life.stream.close)))
+    return Exit.isSuccess(
+      yield* Effect.exit(recorded(world, { stream: life.id, op: "close" }, life.stream.close))
+    )
   })

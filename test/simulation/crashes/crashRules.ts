@@ -1,6 +1,6 @@
 /**
- * The judge of a run with crashes: what the client promised of a spool, held against the table, the disk and the wire. Rules start with
- * the name that the README lists.
+ * The judge of a run with crashes: what the client promised of a spool, held against the table, the
+ * disk and the wire. Rules start with the name that the README lists.
  */
 import { checkConnection, checkConnections } from "../connectionRules.ts"
 import type { HistoryEvent } from "../history.ts"
@@ -10,7 +10,10 @@ import { checkLaneSending } from "./laneSending.ts"
 import { type Place, placesOf, type Report } from "./places.ts"
 import { checkSending } from "./sendingRules.ts"
 
-/** Judges a history; each violation starts with the rule it breaks. `numberOf` gives the number that a record's key follows from. */
+/**
+ * Judges a history; each violation starts with the rule it breaks. `numberOf` gives the number that
+ * a record's key follows from.
+ */
 export const checkCrashes = (
   events: ReadonlyArray<HistoryEvent>,
   plan: CrashPlan,
@@ -30,7 +33,11 @@ export const checkCrashes = (
   const { keys } = plan.stream.settings
   /** With one lane all records are in one order. */
   const keyOf = (record: number): number =>
-    !plan.lanes ? 0 : keys === undefined ? -1 - (view.callOf.get(record)?.id ?? 0) : numberOf(record) % keys
+    !plan.lanes
+      ? 0
+      : keys === undefined
+        ? -1 - (view.callOf.get(record)?.id ?? 0)
+        : numberOf(record) % keys
   if (plan.lanes) {
     for (const { connections } of view.streams.values()) {
       for (const connection of connections) checkConnection(connection, aboutConnections)
@@ -54,9 +61,14 @@ export const checkCrashes = (
   return violations
 }
 
-/** Whether the violation is of a connection that was given up in the moment in which its answer came. */
+/**
+ * Whether the violation is of a connection that was given up in the moment in which its answer
+ * came.
+ */
 const isClosedWhileOpening = (view: View, text: string): boolean => {
-  const connection = view.connections.get(Number(/^connection (\d+) was closed without/.exec(text)?.[1]))
+  const connection = view.connections.get(
+    Number(/^connection (\d+) was closed without/.exec(text)?.[1])
+  )
   const opened = connection?.responses.find(({ text }) => text.created === true)
   return opened !== undefined && opened.quiet === connection?.released?.quiet
 }
@@ -69,14 +81,18 @@ const isTaken = (view: View, call: Call): boolean => {
   if (call.op === "sinkIngest") return answer === "Taken"
   if (call.op !== "offer") return false
   for (const other of view.streams.get(call.stream)?.calls ?? []) {
-    if (other.op === "persisted" && other.from === call.id) return other.end?.outcome._tag === "Done"
+    if (other.op === "persisted" && other.from === call.id)
+      return other.end?.outcome._tag === "Done"
   }
   return false
 }
 
 const name = ({ id, op, records }: Call): string => `${op} #${id} [${records.join(",")}]`
 
-/** CRASH: what was taken is in the table, or written down as refused, when the last process has drained the spool. */
+/**
+ * CRASH: what was taken is in the table, or written down as refused, when the last process has
+ * drained the spool.
+ */
 const checkTaken = (
   view: View,
   taken: ReadonlyArray<Call>,
@@ -84,13 +100,18 @@ const checkTaken = (
   report: Report
 ): void => {
   const end = view.events.findLast((event) => event.e === "process")
-  if (end?.e !== "process" || end.drained !== true) report("LIVE", "the last process could not drain the spool")
+  if (end?.e !== "process" || end.drained !== true)
+    report("LIVE", "the last process could not drain the spool")
   const letters = lettersIn(view.events)
   for (const call of taken) {
     const lost = call.records.filter((record) => !view.durable.has(record) && !letters.has(record))
     if (lost.length === 0) continue
     const at = places.get(lost[0]!)
-    report("CRASH", `${name(call)} was taken and is lost; ${at === undefined ? "never logged" : `offset ${at.offset}`}`)
+    report(
+      "CRASH",
+      `${name(call)} was taken and is lost; ` +
+        `${at === undefined ? "never logged" : `offset ${at.offset}`}`
+    )
   }
 }
 
@@ -105,25 +126,34 @@ const lettersIn = (events: ReadonlyArray<HistoryEvent>): ReadonlyMap<number, num
 }
 
 /** OFFSET: an offset that was answered is that of the log, and no other call's. */
-const checkOffsets = (taken: ReadonlyArray<Call>, places: ReadonlyMap<number, Place>, report: Report): void => {
+const checkOffsets = (
+  taken: ReadonlyArray<Call>,
+  places: ReadonlyMap<number, Place>,
+  report: Report
+): void => {
   const owners = new Map<number, Call>()
   for (const call of taken) {
     const place = places.get(call.records[0]!)
     const { outcome } = call.end!
     if (outcome._tag === "Offset" && place !== undefined && place.offset !== outcome.offset) {
-      report("OFFSET", `${name(call)} got offset ${outcome.offset}, the log has it at ${place.offset}`)
+      report(
+        "OFFSET",
+        `${name(call)} got offset ${outcome.offset}, the log has it at ${place.offset}`
+      )
     }
     if (place === undefined) continue
     const other = owners.get(place.offset)
-    if (other !== undefined) report("OFFSET", `${name(call)} and ${name(other)} have the same offset ${place.offset}`)
+    if (other !== undefined)
+      report("OFFSET", `${name(call)} and ${name(other)} have the same offset ${place.offset}`)
     owners.set(place.offset, call)
   }
 }
 
 /**
- * ORDER: records of a key appear in the table in the order of their offsets, however often some of them were sent. One that was refused
- * and written down is settled, and those behind it are stored. A crash may take the note of that; then it is sent once more, and
- * the server may take it this time.
+ * ORDER: records of a key appear in the table in the order of their offsets, however often some of
+ * them were sent. One that was refused and written down is settled, and those behind it are stored.
+ * A crash may take the note of that; then it is sent once more, and the server may take it this
+ * time.
  */
 const checkTable = (
   view: View,
@@ -145,7 +175,11 @@ const checkTable = (
   for (const each of found) {
     if (before?.key !== each.key) before = undefined
     if (before !== undefined && each.place < before.place) {
-      report("ORDER", `record ${each.record} of offset ${each.offset} is in the table before offset ${before.offset}`)
+      report(
+        "ORDER",
+        `record ${each.record} of offset ${each.offset} is in the table before offset ` +
+          `${before.offset}`
+      )
       return
     }
     before = each
@@ -164,7 +198,9 @@ const checkOnce = (view: View, report: Report): void => {
   }
 }
 
-/** I2: durable, and acknowledged in the spool's own file, means stored or written down as refused. */
+/**
+ * I2: durable, and acknowledged in the spool's own file, means stored or written down as refused.
+ */
 const checkStatements = (view: View, report: Report): void => {
   /** Records that are logged and neither stored nor written down, by their offsets. */
   const open = new Map<number, number>()
@@ -179,7 +215,10 @@ const checkStatements = (view: View, report: Report): void => {
   const claim = (upTo: number, what: string) => {
     for (const [record, offset] of open) {
       if (offset <= upTo)
-        return report("I2", `${what} says ${upTo}, but record ${record} of offset ${offset} is not stored`)
+        return report(
+          "I2",
+          `${what} says ${upTo}, but record ${record} of offset ${offset} is not stored`
+        )
     }
   }
   for (const event of view.events) {
@@ -187,7 +226,8 @@ const checkStatements = (view: View, report: Report): void => {
       for (const [index, record] of event.records.entries()) {
         const offset = event.batch ? event.offset : event.offset + index
         // The offset of a group that failed, or that a crash took, is given out again.
-        for (const older of offsets.get(offset) ?? []) if (!event.records.includes(older)) open.delete(older)
+        for (const older of offsets.get(offset) ?? [])
+          if (!event.records.includes(older)) open.delete(older)
         offsets.set(offset, event.batch ? event.records : [record])
         if (!settled.has(record)) open.set(record, offset)
       }
@@ -199,7 +239,10 @@ const checkStatements = (view: View, report: Report): void => {
       if (call?.op !== "await" || event.outcome._tag !== "Offset") continue
       const lost = [...open].find(([, offset]) => offset === call.offset)
       if (lost !== undefined)
-        report("I2", `the receipt of offset ${call.offset} says that it is durable, which it is not`)
+        report(
+          "I2",
+          `the receipt of offset ${call.offset} says that it is durable, which it is not`
+        )
     }
   }
 }
@@ -208,19 +251,25 @@ const checkStatements = (view: View, report: Report): void => {
 const checkOpening = (view: View, { persistent }: CrashPlan, report: Report): void => {
   for (const { id, opening } of view.streams.values()) {
     const { end, start } = opening
-    if (end === undefined || end.outcome._tag === "Done" || end.outcome._tag === "Interrupted") continue
+    if (end === undefined || end.outcome._tag === "Done" || end.outcome._tag === "Interrupted")
+      continue
     const failed = view.events.some(
       (event) => event.e === "diskFailure" && event.seq > start.seq && event.seq < end.seq
     )
-    const excused = end.outcome._tag === "Error" && end.outcome.reason === "SpoolUnavailable" && failed
+    const excused =
+      end.outcome._tag === "Error" && end.outcome.reason === "SpoolUnavailable" && failed
     // A persistent stream needs its server to open.
     if (persistent && end.outcome._tag === "Error" && end.outcome.error !== "InvalidState") continue
     const rival = view.events.some(({ e }) => e === "rival")
-    if (!excused && !rival) report("OPEN", `stream ${id} cannot open the spool: ${JSON.stringify(end.outcome)}`)
+    if (!excused && !rival)
+      report("OPEN", `stream ${id} cannot open the spool: ${JSON.stringify(end.outcome)}`)
   }
 }
 
-/** POSITION: an opened spool has the latest position that was kept, or one whose keeping a crash cut short. */
+/**
+ * POSITION: an opened spool has the latest position that was kept, or one whose keeping a crash cut
+ * short.
+ */
 const checkPositions = (view: View, report: Report): void => {
   const calls = [...view.calls.values()].filter(({ op }) => op === "position")
   for (const event of view.events) {
@@ -232,11 +281,17 @@ const checkPositions = (view: View, report: Report): void => {
       return isKept && call.start.seq > end
     })
     if (later === undefined && (found === undefined) === (event.text === undefined)) continue
-    report("POSITION", `the spool has the position ${event.text}, that of record ${later?.from} was kept`)
+    report(
+      "POSITION",
+      `the spool has the position ${event.text}, that of record ${later?.from} was kept`
+    )
   }
 }
 
-/** NOTED: what the client has heard as acknowledged is in the spool's file when a process ends, unless it was about to be written. */
+/**
+ * NOTED: what the client has heard as acknowledged is in the spool's file when a process ends,
+ * unless it was about to be written.
+ */
 const checkNotes = (events: ReadonlyArray<HistoryEvent>, plan: CrashPlan, report: Report): void => {
   const slack = 4 * (plan.latency[1] + plan.syncLatency[1]) + 1
   let heard: { readonly offset: number; readonly t: number } | undefined
@@ -253,11 +308,13 @@ const checkNotes = (events: ReadonlyArray<HistoryEvent>, plan: CrashPlan, report
     }
     if (event.e === "process" && event.how === "power") noted = -1
     if (event.e === "diskFailure") failed = true
-    if (event.e === "watermark" && event.offset > (heard?.offset ?? -1)) heard = { offset: event.offset, t: event.t }
+    if (event.e === "watermark" && event.offset > (heard?.offset ?? -1))
+      heard = { offset: event.offset, t: event.t }
     if (event.e !== "process") continue
     const { acknowledged = -1, files = 0, how, process } = event
     if (how === "end" && event.drained === true && !failed) {
-      if (files > 1) report("FILES", `process ${process} acknowledged everything and left ${files} files`)
+      if (files > 1)
+        report("FILES", `process ${process} acknowledged everything and left ${files} files`)
     }
     const late = how === "end" || (heard !== undefined && event.t - heard.t > slack)
     const slow = plan.troubles.some(({ kind }) => kind === "slow")
@@ -270,7 +327,11 @@ const checkNotes = (events: ReadonlyArray<HistoryEvent>, plan: CrashPlan, report
       !failed &&
       acknowledged < heard.offset
     ) {
-      report("NOTED", `process ${process} heard of ${heard.offset} and ended with ${acknowledged} in the spool's file`)
+      report(
+        "NOTED",
+        `process ${process} heard of ${heard.offset} and ended with ${acknowledged} in the ` +
+          `spool's file`
+      )
     }
     heard = undefined
     failed = false
@@ -293,17 +354,24 @@ const checkBytes = (view: View, report: Report): void => {
   }
 }
 
-/** I10, LIVE, defect, broken: a process that ends in order leaves nothing, and all of its calls have ended. */
+/**
+ * I10, LIVE, defect, broken: a process that ends in order leaves nothing, and all of its calls have
+ * ended.
+ */
 const checkEnds = (view: View, report: Report): void => {
   let from = 0
   for (const event of view.events) {
     if (event.e === "broken") report("broken", event.what)
-    if (event.e === "unacked") report("I1", `stream ${event.stream} gave records of its spool to onUnacked`)
-    if (event.e === "return" && event.outcome._tag === "Defect") report("defect", event.outcome.message)
+    if (event.e === "unacked")
+      report("I1", `stream ${event.stream} gave records of its spool to onUnacked`)
+    if (event.e === "return" && event.outcome._tag === "Defect")
+      report("defect", event.outcome.message)
     if (event.e !== "process") continue
     if (event.how === "end") {
-      if (event.fibers !== 0) report("I10", `process ${event.process} ended with ${event.fibers} fibers`)
-      if (event.sleeps !== 0) report("I10", `process ${event.process} ended with ${event.sleeps} timers`)
+      if (event.fibers !== 0)
+        report("I10", `process ${event.process} ended with ${event.fibers} fibers`)
+      if (event.sleeps !== 0)
+        report("I10", `process ${event.process} ended with ${event.sleeps} timers`)
       for (const call of view.calls.values()) {
         if (call.end === undefined && call.start.seq > from && call.start.seq < event.seq) {
           report("LIVE", `${name(call)} of stream ${call.stream} never ended`)

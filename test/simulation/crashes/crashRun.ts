@@ -1,6 +1,6 @@
 /**
- * One run with crashes: processes of the client use one spool one after another, on the disk, network and server of the run, and the
- * history of all of them is judged.
+ * One run with crashes: processes of the client use one spool one after another, on the disk,
+ * network and server of the run, and the history of all of them is judged.
  */
 import { Effect, Exit, Layer, type Scope, Scope as Scopes } from "effect"
 import { HeadersProvider, InvalidToken, Transport, Zerobus } from "effect-zerobus"
@@ -30,13 +30,22 @@ export interface CrashResult extends Omit<RunResult, "plan"> {
 }
 
 /** Runs one seed with crashes; `plan` is that of the seed unless a test has another. */
-export const runCrashSeed = async (seed: string, plan: CrashPlan = makeCrashPlan(seed)): Promise<CrashResult> => {
+export const runCrashSeed = async (
+  seed: string,
+  plan: CrashPlan = makeCrashPlan(seed)
+): Promise<CrashResult> => {
   const { base } = plan
   const random = makeRandom(`${seed}/crashRun`)
   const time = new VirtualTime(random.fork("schedule"), base.schedule)
   const history = new History(time)
   const records = new Records()
-  const network = new Network({ time, history, plan: base, records, random: random.fork("network") })
+  const network = new Network({
+    time,
+    history,
+    plan: base,
+    records,
+    random: random.fork("network")
+  })
   const { fsync, poison } = base
   const store = new Store({ time, history, records, random: random.fork("store"), fsync, poison })
   const tokens = new Tokens(time, history, base)
@@ -50,7 +59,13 @@ export const runCrashSeed = async (seed: string, plan: CrashPlan = makeCrashPlan
     expired: tokens.expired
   })
   const { latency, syncLatency } = plan
-  const disk = new SimulatedDisk({ time, random: random.fork("disk"), history, latency, syncLatency })
+  const disk = new SimulatedDisk({
+    time,
+    random: random.fork("disk"),
+    history,
+    latency,
+    syncLatency
+  })
   const watch = new SpoolWatch(disk, history, records)
   const scope = Scopes.makeUnsafe()
   const transport = Layer.succeed(Transport, transportOf(network, server, scope))
@@ -111,7 +126,8 @@ export const runCrashSeed = async (seed: string, plan: CrashPlan = makeCrashPlan
     const main = Effect.runForkWith(process.context())(Effect.provide(users, client))
     main.addObserver((exit) => {
       if (!process.isRunning) return
-      if (Exit.isFailure(exit)) violations.push(`the program of process ${index} died: ${String(exit.cause)}`)
+      if (Exit.isFailure(exit))
+        violations.push(`the program of process ${index} died: ${String(exit.cause)}`)
       // What ends with the stream has its turn before the process is over.
       time.after(1_000, () => {
         if (!process.isRunning) return
@@ -130,7 +146,8 @@ export const runCrashSeed = async (seed: string, plan: CrashPlan = makeCrashPlan
     const other = new ClientProcess(-1, time, undefined, () => {})
     const opened = (log: SpooledLog) => {
       // It may have found the lock given up in between.
-      if (disk.owner !== other) history.add({ e: "broken", what: "a second process has opened the spool" })
+      if (disk.owner !== other)
+        history.add({ e: "broken", what: "a second process has opened the spool" })
       void log.close().then(() => other.leave())
     }
     const identity = {
@@ -151,7 +168,8 @@ export const runCrashSeed = async (seed: string, plan: CrashPlan = makeCrashPlan
   server.start()
   start(0)
   const terminated = await time.runAsync(() => over)
-  if (!terminated) violations.push("LIVE: the run did not come to an end (more than 1,000,000 turns)")
+  if (!terminated)
+    violations.push("LIVE: the run did not come to an end (more than 1,000,000 turns)")
   else if (!over) violations.push("LIVE: the program is stuck: nothing is left that could wake it")
   else violations.push(...judged(history, plan, (record) => records.keyOf(record)))
   return {
@@ -168,7 +186,8 @@ export const runCrashSeed = async (seed: string, plan: CrashPlan = makeCrashPlan
 const longestStay = 120_000
 
 const noHeaders = Layer.succeed(HeadersProvider, {
-  getHeaders: () => Effect.fail(new InvalidToken({ message: "Every simulated stream has a provider of its own." }))
+  getHeaders: () =>
+    Effect.fail(new InvalidToken({ message: "Every simulated stream has a provider of its own." }))
 })
 
 /** The transport is that of the machine: connections are numbered over all processes. */
@@ -186,7 +205,11 @@ const transportOf = (network: Network, server: Server, scope: Scope.Scope): Tran
   )
 
 /** What the checker says; a history that it cannot read counts, so that the run is named. */
-const judged = (history: History, plan: CrashPlan, numberOf: (record: number) => number): ReadonlyArray<string> => {
+const judged = (
+  history: History,
+  plan: CrashPlan,
+  numberOf: (record: number) => number
+): ReadonlyArray<string> => {
   try {
     return checkCrashes(history.events, plan, numberOf)
   } catch (error) {

@@ -1,4 +1,7 @@
-/** Runs with crashes: they keep every promise, meet what they are for, and the disk loses what a real one may lose. */
+/**
+ * Runs with crashes: they keep every promise, meet what they are for, and the disk loses what a
+ * real one may lose.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import type { Happening } from "../history.ts"
 import { makeRandom } from "../seededRandom.ts"
@@ -41,7 +44,11 @@ describe("simulation with crashes of the client", () => {
     let durable = 0
     for (let index = 0; index < 60; index++) {
       const { history, plan, statistics, violations } = await runCrashSeed(`suite/${index}`)
-      assert.deepStrictEqual(violations, [], `npm run sim -- --crashes --seed suite --from ${index} --seeds 1`)
+      assert.deepStrictEqual(
+        violations,
+        [],
+        `npm run sim -- --crashes --seed suite --from ${index} --seeds 1`
+      )
       durable += statistics.durable
       if (statistics.duplicates > 0) happened.add("duplicates")
       for (const { kind } of plan.troubles) happened.add(kind)
@@ -56,7 +63,8 @@ describe("simulation with crashes of the client", () => {
         if (before !== undefined && plan.lanes && (before.lanes === 1) !== (lanes === 1)) {
           happened.add("one lane among lanes")
         }
-        if (lanes > 1) happened.add(plan.stream.settings.keys === undefined ? "lanes without keys" : "lanes")
+        if (lanes > 1)
+          happened.add(plan.stream.settings.keys === undefined ? "lanes without keys" : "lanes")
       }
       let bytes = 0
       for (const event of history.events) {
@@ -66,7 +74,8 @@ describe("simulation with crashes of the client", () => {
         if (event.e === "logBytes") bytes = event.bytes
         if (event.e !== "process") continue
         happened.add(event.how)
-        if (event.how === "power" && (event.bytes ?? 0) < bytes && event.files! > 0) happened.add("loses bytes")
+        if (event.how === "power" && (event.bytes ?? 0) < bytes && event.files! > 0)
+          happened.add("loses bytes")
         if (event.how === "start" && event.files! > 0) happened.add("resumes with records")
       }
     }
@@ -96,11 +105,14 @@ describe("the judge of runs with crashes", () => {
       { e: "durable", conn: 2, records: [10] }
     ]
     const events = happenings.map((happening, seq) => ({ ...happening, seq, t: seq, quiet: 0 }))
-    return checkCrashes(events, makeCrashPlan("order", 4)).filter((violation) => violation.startsWith("ORDER"))
+    return checkCrashes(events, makeCrashPlan("order", 4)).filter((violation) =>
+      violation.startsWith("ORDER")
+    )
   }
 
   it("lets records stand behind later ones that were refused before, and no others", () => {
-    // After a loss of power the spool sends records again that the server had refused, and it takes them.
+    // After a loss of power the spool sends records again that the server had refused, and it takes
+    // them.
     assert.deepStrictEqual(inWrongOrder([{ e: "letter", records: [10] }]), [])
     const wrong = ["ORDER: record 20 of offset 2 is in the table before offset 1"]
     assert.deepStrictEqual(inWrongOrder([]), wrong)

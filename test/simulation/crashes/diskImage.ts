@@ -1,9 +1,10 @@
 /**
  * A file of a simulated disk, and what a loss of power leaves of it.
  *
- * Reads see every write at once. A write reaches the disk with the next synchronisation, or at any time before it, sector by sector
- * in any order; a sector of 512 bytes is written as a whole. After a synchronisation that failed, what it did not write counts as
- * written and is not written any more, as in Linux: reads still see it, and a loss of power takes it away.
+ * Reads see every write at once. A write reaches the disk with the next synchronisation, or at any
+ * time before it, sector by sector in any order; a sector of 512 bytes is written as a whole. After
+ * a synchronisation that failed, what it did not write counts as written and is not written any
+ * more, as in Linux: reads still see it, and a loss of power takes it away.
  */
 import type { SeededRandom } from "../seededRandom.ts"
 
@@ -68,13 +69,17 @@ export class DiskImage {
   private change(change: Change): void {
     this.content = applied(this.content, change)
     if ("length" in change) return void this.changes.push(change)
-    // Sectors are written as a whole, with what an earlier synchronisation may have failed to write.
+    // Sectors are written as a whole, with what an earlier synchronisation may have failed to
+    // write.
     const at = change.at - (change.at % sectorBytes)
     const end = Math.ceil((change.at + change.bytes.length) / sectorBytes) * sectorBytes
     this.changes.push({ at, bytes: Buffer.from(this.content.subarray(at, end)) })
   }
 
-  /** The durable bytes with some of the changes: each sector, and the length, as they were after any number of them. */
+  /**
+   * The durable bytes with some of the changes: each sector, and the length, as they were after any
+   * number of them.
+   */
   private torn(random: SeededRandom): Buffer {
     if (this.changes.length === 0) return this.synced
     const states: Array<Buffer> = [this.synced]
@@ -84,7 +89,8 @@ export class DiskImage {
     const chosen = () => (together < 0 ? random.int(states.length) : together)
     const result = Buffer.alloc(states[chosen()]!.length)
     for (let at = 0; at < result.length; at += sectorBytes) {
-      // A sector that this state does not reach is one of zeros, as after a length that was written before the bytes.
+      // A sector that this state does not reach is one of zeros, as after a length that was written
+      // before the bytes.
       result.set(states[chosen()]!.subarray(at, Math.min(at + sectorBytes, result.length)), at)
     }
     return result

@@ -1,5 +1,6 @@
 /**
- * What goes over the wire from a spool with several lanes: the rules of one lane, key by key. A record without a key is one of its own.
+ * What goes over the wire from a spool with several lanes: the rules of one lane, key by key. A
+ * record without a key is one of its own.
  */
 import type { HistoryEvent } from "../history.ts"
 import { ackedAtLeast, ackedAtMost, type Connection, type StreamView, type View } from "../view.ts"
@@ -12,7 +13,10 @@ interface Line {
   /** The rank up to which all are settled, at least and at most. */
   least: number
   most: number
-  /** The connection that it was sent on last, and its messages there with the rank that each has come to. */
+  /**
+   * The connection that it was sent on last, and its messages there with the rank that each has
+   * come to.
+   */
   on: Connection | undefined
   messages: Array<readonly [number, number]>
 }
@@ -48,8 +52,14 @@ export const checkLaneSending = (
   }
 }
 
-/** The log by keys. The offset of a group that was lost is given out again, and counts for the record that has it last. */
-const linesOf = (events: ReadonlyArray<HistoryEvent>, keyOf: (record: number) => number): ReadonlyMap<number, Line> => {
+/**
+ * The log by keys. The offset of a group that was lost is given out again, and counts for the
+ * record that has it last.
+ */
+const linesOf = (
+  events: ReadonlyArray<HistoryEvent>,
+  keyOf: (record: number) => number
+): ReadonlyMap<number, Line> => {
   const owners = new Map<number, number>()
   for (const event of events) {
     if (event.e !== "logged") continue
@@ -82,7 +92,8 @@ const checkStream = (
   keyOf: (record: number) => number,
   report: Report
 ): void => {
-  const isRefused = (offset: number, seq: number) => refused.some((each) => each.offset === offset && each.seq < seq)
+  const isRefused = (offset: number, seq: number) =>
+    refused.some((each) => each.offset === offset && each.seq < seq)
   /** The highest offset that each connection has sent. */
   const reached = new Map<Connection, number>()
   const sends = connections.flatMap((connection) =>
@@ -91,7 +102,8 @@ const checkStream = (
   for (const { connection, event, index } of sends.toSorted((a, b) => a.event.seq - b.event.seq)) {
     const { conn } = connection
     const { records, seq, wireOffset } = event
-    if (wireOffset !== index) report("I5", `connection ${conn} sends wire offset ${wireOffset} for ${index}`)
+    if (wireOffset !== index)
+      report("I5", `connection ${conn} sends wire offset ${wireOffset} for ${index}`)
     const first = places.get(records[0]!)
     const whole = first?.batch === true
     for (const [i, record] of records.entries()) {
@@ -99,16 +111,23 @@ const checkStream = (
       const line = lines.get(keyOf(record))
       const rank = place === undefined ? undefined : line?.ranks.get(place.offset)
       if (place === undefined || line === undefined || rank === undefined) {
-        return report("I4", `connection ${conn} sends record ${record}, which the log does not have`)
+        return report(
+          "I4",
+          `connection ${conn} sends record ${record}, which the log does not have`
+        )
       }
       const { offset } = place
       if (place.batch !== whole || (whole && (offset !== first.offset || place.index !== i))) {
-        report("batch", `message ${index} of connection ${conn} holds [${records.join(",")}], not what was logged`)
+        report(
+          "batch",
+          `message ${index} of connection ${conn} holds [${records.join(",")}], not what was logged`
+        )
         break
       }
       if (whole && i > 0) continue
       const before = reached.get(connection) ?? -1
-      if (offset <= before) report("order", `connection ${conn} sends offset ${offset} behind ${before}`)
+      if (offset <= before)
+        report("order", `connection ${conn} sends offset ${offset} behind ${before}`)
       reached.set(connection, offset)
       const { on } = line
       const goesOn = on === connection
@@ -117,7 +136,10 @@ const checkStream = (
         const most = ackedAtMost(on, isGone ? Infinity : seq)
         // What is settled may be followed by records of its key on any lane.
         if (!isGone && line.messages.at(-1)![0] >= most) {
-          report("I8", `connection ${conn} sends record ${record} while connection ${on.conn} has its key`)
+          report(
+            "I8",
+            `connection ${conn} sends record ${record} while connection ${on.conn} has its key`
+          )
         }
         const least = ackedAtLeast(on, isGone ? Infinity : event.quiet)
         for (const [message, rank] of line.messages) {
@@ -127,15 +149,24 @@ const checkStream = (
       }
       if (!goesOn) {
         for (; isRefused(line.offsets[line.least + 1]!, connection.open.seq); line.least++);
-        for (line.most = Math.max(line.least, line.most); isRefused(line.offsets[line.most + 1]!, seq); line.most++);
+        for (
+          line.most = Math.max(line.least, line.most);
+          isRefused(line.offsets[line.most + 1]!, seq);
+          line.most++
+        );
         line.on = connection
         line.messages = []
       }
-      let due = goesOn ? line.messages.at(-1)![1] + 1 : Math.max(line.least + 1, Math.min(rank, line.most + 1))
+      let due = goesOn
+        ? line.messages.at(-1)![1] + 1
+        : Math.max(line.least + 1, Math.min(rank, line.most + 1))
       while (due < rank && isRefused(line.offsets[due]!, seq)) due++
       if (due !== rank) {
         const expected = line.offsets[due]
-        return report("I6", `connection ${conn} sends offset ${offset} where ${expected} of its key is due`)
+        return report(
+          "I6",
+          `connection ${conn} sends offset ${offset} where ${expected} of its key is due`
+        )
       }
       line.messages.push([index, rank])
     }

@@ -1,5 +1,6 @@
 /**
- * Where the log of a spool has each record, as its files said when they were written, and that it is there before it is sent.
+ * Where the log of a spool has each record, as its files said when they were written, and that it
+ * is there before it is sent.
  */
 import type { HistoryEvent } from "../history.ts"
 import type { View } from "../view.ts"

@@ -1,6 +1,6 @@
 /**
- * What goes over the wire from a spool: in the order of the log, only what is durable on disk where that is promised, again only what
- * was not settled, and after a restart from where the disk says.
+ * What goes over the wire from a spool: in the order of the log, only what is durable on disk where
+ * that is promised, again only what was not settled, and after a restart from where the disk says.
  */
 import { ackedAtLeast, ackedAtMost, type Connection, type View } from "../view.ts"
 import { checkSynced, type Place, type Report } from "./places.ts"
@@ -13,7 +13,11 @@ interface Sent {
 }
 
 /** Checks every connection of every process. */
-export const checkSending = (view: View, places: ReadonlyMap<number, Place>, report: Report): void => {
+export const checkSending = (
+  view: View,
+  places: ReadonlyMap<number, Place>,
+  report: Report
+): void => {
   checkSynced(view, report)
   let settled = { least: -1, most: -1 }
   let base = -1
@@ -24,12 +28,14 @@ export const checkSending = (view: View, places: ReadonlyMap<number, Place>, rep
       base = noted = event.acknowledged ?? -1
       stream = -1
     }
-    // A note that failed may have arrived all the same, and be destroyed by the next one, which takes its place.
+    // A note that failed may have arrived all the same, and be destroyed by the next one, which
+    // takes its place.
     if (event.e === "noted") noted = event.offset
     if (event.e !== "open") continue
     const connection = view.connections.get(event.conn)!
     if (event.stream !== stream) {
-      // A stream that is opened again in the same process starts where the last one's acknowledgements were written down.
+      // A stream that is opened again in the same process starts where the last one's
+      // acknowledgements were written down.
       base = Math.max(base, noted)
       settled = { least: base, most: base }
       stream = event.stream
@@ -49,9 +55,11 @@ const checkConnection = (
   const { conn } = connection
   const sent: Array<Sent> = []
   const refused = view.streams.get(connection.stream)!.refused
-  const isRefused = (offset: number, seq: number) => refused.some((each) => each.offset === offset && each.seq < seq)
+  const isRefused = (offset: number, seq: number) =>
+    refused.some((each) => each.offset === offset && each.seq < seq)
   let { least, most } = before
-  const resumed = connection.responses.find(({ text }) => text.resumed !== undefined)?.text.resumed ?? -1
+  const resumed =
+    connection.responses.find(({ text }) => text.resumed !== undefined)?.text.resumed ?? -1
   // What the server has of a persistent stream is settled when it is resumed.
   least = Math.max(least, resumed)
   most = Math.max(most, resumed)
@@ -75,15 +83,23 @@ const checkConnection = (
     }
     for (const [i, place] of at.entries()) {
       const due = first.batch ? first.offset : first.offset + i
-      if (place?.offset !== due || place.batch !== first.batch || (first.batch && place.index !== i)) {
+      if (
+        place?.offset !== due ||
+        place.batch !== first.batch ||
+        (first.batch && place.index !== i)
+      ) {
         report(
           "batch",
-          `message ${index} of connection ${conn} holds [${event.records.join(",")}], not what was logged`
+          `message ${index} of connection ${conn} holds [${event.records.join(",")}], not what ` +
+            `was logged`
         )
         break
       }
     }
-    let expected = sent.length === 0 ? Math.max(least + 1, Math.min(first.offset, most + 1)) : sent.at(-1)!.last + 1
+    let expected =
+      sent.length === 0
+        ? Math.max(least + 1, Math.min(first.offset, most + 1))
+        : sent.at(-1)!.last + 1
     while (expected < first.offset && isRefused(expected, event.seq)) expected++
     if (first.offset !== expected) {
       report("I6", `connection ${conn} sends offset ${first.offset} where ${expected} is due`)
@@ -91,7 +107,8 @@ const checkConnection = (
     }
     sent.push({ first: first.offset, last: last.offset, seq: event.seq })
   }
-  const upTo = (count: number, otherwise: number) => Math.max(otherwise, count === 0 ? -1 : sent[count - 1]!.last)
+  const upTo = (count: number, otherwise: number) =>
+    Math.max(otherwise, count === 0 ? -1 : sent[count - 1]!.last)
   return {
     least: upTo(ackedAtLeast(connection, Infinity), least),
     most: upTo(ackedAtMost(connection, Infinity), most)

@@ -1,9 +1,11 @@
 /**
- * The disk of the client's machine: a folder with files that outlive processes, calls that take time and fail, and what a crash leaves.
+ * The disk of the client's machine: a folder with files that outlive processes, calls that take
+ * time and fail, and what a crash leaves.
  *
- * A call has its effect when it ends. One that a crash cuts short has had it, or a part of it, or not. After the end of a process
- * everything it wrote is there. A loss of power also takes away what was not synchronised: bytes of files sector by sector, and new,
- * replaced and removed names one by one, since their order on disk is not that of the calls.
+ * A call has its effect when it ends. One that a crash cuts short has had it, or a part of it, or
+ * not. After the end of a process everything it wrote is there. A loss of power also takes away
+ * what was not synchronised: bytes of files sector by sector, and new, replaced and removed names
+ * one by one, since their order on disk is not that of the calls.
  */
 import * as Path from "node:path"
 import { type FolderLock, FolderLocked } from "../../../src/internal/log/folderLock.ts"
@@ -42,7 +44,10 @@ class Names<A> {
   losePower(random: SeededRandom): void {
     const together = random.pick([0, 1, -1, -1])
     for (const name of new Set(this.changes.map((change) => change.name))) {
-      const states = [{ entry: this.synced.get(name) }, ...this.changes.filter((change) => change.name === name)]
+      const states = [
+        { entry: this.synced.get(name) },
+        ...this.changes.filter((change) => change.name === name)
+      ]
       const chosen = together < 0 ? random.int(states.length) : together * (states.length - 1)
       put(this.synced, name, states[chosen]!.entry)
     }
@@ -95,7 +100,10 @@ export class SimulatedDisk {
   /** Called when a file has other bytes, and when bytes of it became durable. */
   onWrite: (name: string, image: DiskImage) => void = () => {}
   onDurable: (name: string, image: DiskImage) => void = () => {}
-  /** Until when every call takes that many milliseconds longer, and until when nothing can be written. */
+  /**
+   * Until when every call takes that many milliseconds longer, and until when nothing can be
+   * written.
+   */
   readonly slow = { until: 0, millis: 0 }
   fullUntil = 0
   faults: Array<DiskFault> = []
@@ -139,7 +147,9 @@ export class SimulatedDisk {
     }
     this.running.clear()
     if (!power) return
-    const images = [...this.folders.entries.values()].flatMap(({ entries }) => [...entries.values()])
+    const images = [...this.folders.entries.values()].flatMap(({ entries }) => [
+      ...entries.values()
+    ])
     for (const names of this.folders.entries.values()) names.losePower(this.random)
     this.folders.losePower(this.random)
     const kept = [...this.folders.entries.values()].flatMap(({ entries }) => [...entries.values()])
@@ -167,7 +177,9 @@ export class SimulatedDisk {
       this.call(process, kind, effect, partly)
     const opened = (name: string, image: DiskImage): LogFile => ({
       read: (buffer, length, position) =>
-        call("read", () => image.content.copy(buffer, 0, position, Math.min(position + length, image.content.length))),
+        call("read", () =>
+          image.content.copy(buffer, 0, position, Math.min(position + length, image.content.length))
+        ),
       write: (parts, position) => {
         const bytes = Buffer.concat(parts)
         const write = (length: number) => {
@@ -224,10 +236,12 @@ export class SimulatedDisk {
           image.names = 0
           folder.set(name, undefined)
         }),
-      truncate: (path, bytes) => call("truncate", () => this.truncate(Path.basename(path), found(path), bytes)),
+      truncate: (path, bytes) =>
+        call("truncate", () => this.truncate(Path.basename(path), found(path), bytes)),
       makeFolder: (path) =>
         call("makeFolder", () => {
-          if (!this.folders.entries.has(Path.basename(path))) this.folders.set(Path.basename(path), new Names())
+          if (!this.folders.entries.has(Path.basename(path)))
+            this.folders.set(Path.basename(path), new Names())
         }),
       syncFolder: (path) =>
         call("syncFolder", () => {
@@ -239,7 +253,12 @@ export class SimulatedDisk {
     }
   }
 
-  private call<A>(process: ClientProcess, kind: DiskCall, effect: () => A, partly: () => void): Promise<A> {
+  private call<A>(
+    process: ClientProcess,
+    kind: DiskCall,
+    effect: () => A,
+    partly: () => void
+  ): Promise<A> {
     if (!process.isRunning) {
       this.history.add({ e: "broken", what: `process ${process.id} calls ${kind} after its end` })
       return new Promise(() => {})
@@ -294,7 +313,8 @@ export class SimulatedDisk {
 
   private durable(name: string, image: DiskImage): void {
     const folder = Path.basename(spoolFolder)
-    if (!this.folders.isDurable(folder) || !this.folders.entries.get(folder)!.isDurable(name)) return
+    if (!this.folders.isDurable(folder) || !this.folders.entries.get(folder)!.isDurable(name))
+      return
     if (this.folders.entries.get(folder)!.entries.get(name) === image) this.onDurable(name, image)
   }
 
@@ -306,7 +326,8 @@ export class SimulatedDisk {
 
   /** A holder that is gone has left its lock behind. */
   private lock(process: ClientProcess): FolderLock {
-    if (this.holder?.isRunning === true) throw new FolderLocked(`The folder ${spoolFolder} is in use.`)
+    if (this.holder?.isRunning === true)
+      throw new FolderLocked(`The folder ${spoolFolder} is in use.`)
     this.holder = process
     if (process.isRival) this.history.add({ e: "rival" })
     return {

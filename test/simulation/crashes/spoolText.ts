@@ -1,12 +1,17 @@
 /**
- * Reads the files of a spool for the history. It knows the format of `docs/spool.md` and nothing of the code that writes it, so that a
- * mistake there is not repeated here.
+ * Reads the files of a spool for the history. It knows the format of `docs/spool.md` and nothing of
+ * the code that writes it, so that a mistake there is not repeated here.
  */
 import { crc32 } from "node:zlib"
 
 /** An entry of a log file. A batch has one offset for all records, a run one for each. */
 export type SpoolText =
-  | { readonly kind: "records"; readonly offset: number; readonly batch: boolean; readonly payloads: Array<Uint8Array> }
+  | {
+      readonly kind: "records"
+      readonly offset: number
+      readonly batch: boolean
+      readonly payloads: Array<Uint8Array>
+    }
   | { readonly kind: "header"; readonly first: number }
 
 const prefixBytes = 8
@@ -23,16 +28,28 @@ export const readSpoolText = (
   while (at + prefixBytes < file.length) {
     const body = at + prefixBytes
     const end = body + file.readUInt32LE(at)
-    if (end === body || end > file.length || crc32(file.subarray(body, end)) !== file.readUInt32LE(at + 4)) break
+    if (
+      end === body ||
+      end > file.length ||
+      crc32(file.subarray(body, end)) !== file.readUInt32LE(at + 4)
+    )
+      break
     const kind = file[body]
     if (kind === 0) {
-      const { first } = JSON.parse(file.toString("utf8", body + 1, end)) as { readonly first: number }
+      const { first } = JSON.parse(file.toString("utf8", body + 1, end)) as {
+        readonly first: number
+      }
       entries.push({ kind: "header", first })
     } else if (kind === 4 || kind === 5 || kind === 7 || kind === 8) {
       const batch = kind === 5 || kind === 8
       const offset = file.readDoubleLE(body + 1)
       const keys = kind < 7 ? 0 : keyBytes * (batch ? 1 : file.readUInt32LE(body + 9))
-      entries.push({ kind: "records", offset, batch, payloads: payloadsOf(file, body + headBytes, end - keys) })
+      entries.push({
+        kind: "records",
+        offset,
+        batch,
+        payloads: payloadsOf(file, body + headBytes, end - keys)
+      })
     }
     at = end
   }
@@ -59,7 +76,9 @@ const payloadsOf = (file: Buffer, from: number, end: number): Array<Uint8Array> 
 
 const slotBytes = 32
 
-/** The offset up to which the file `acknowledged` says that records are acknowledged; -1 for none. */
+/**
+ * The offset up to which the file `acknowledged` says that records are acknowledged; -1 for none.
+ */
 export const readAcknowledgedText = (file: Buffer | undefined): number => {
   let best = { count: -1, offset: -1 }
   for (const at of [0, slotBytes]) {

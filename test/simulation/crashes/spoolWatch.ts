@@ -1,6 +1,6 @@
 /**
- * Watches the files of the simulated spool and writes into the history what is logged, what is durable, what counts as acknowledged,
- * and how many bytes the log takes.
+ * Watches the files of the simulated spool and writes into the history what is logged, what is
+ * durable, what counts as acknowledged, and how many bytes the log takes.
  */
 import type { History } from "../history.ts"
 import type { Records } from "../records.ts"
@@ -45,7 +45,9 @@ export class SpoolWatch {
   standing(): SpoolStanding {
     this.most = 0
     const files = this.disk.files.filter(([name]) => isLog(name))
-    const noted = readAcknowledgedText(this.disk.files.find(([name]) => name === "acknowledged")?.[1].content)
+    const noted = readAcknowledgedText(
+      this.disk.files.find(([name]) => name === "acknowledged")?.[1].content
+    )
     this.noted = noted
     const [first] = files.flatMap(([, image]) => {
       const [header] = readSpoolText(image.content, 0).entries
@@ -62,7 +64,10 @@ export class SpoolWatch {
       this.noted = offset
     }
     if (!isLog(name)) return
-    const bytes = this.disk.files.reduce((sum, [other, { content }]) => sum + (isLog(other) ? content.length : 0), 0)
+    const bytes = this.disk.files.reduce(
+      (sum, [other, { content }]) => sum + (isLog(other) ? content.length : 0),
+      0
+    )
     if (bytes > this.most) {
       this.most = bytes
       this.history.add({ e: "logBytes", bytes })
@@ -71,13 +76,21 @@ export class SpoolWatch {
     if (read.written > image.content.length) read.written = 0
     const { end, entries } = readSpoolText(image.content, read.written)
     if (this.isSynchronised && entries.length > 0 && read.written > read.durable) {
-      this.history.add({ e: "broken", what: `a group follows bytes of ${name} that are not durable` })
+      this.history.add({
+        e: "broken",
+        what: `a group follows bytes of ${name} that are not durable`
+      })
     }
     read.written = end
     for (const entry of entries) {
       if (entry.kind !== "records") continue
       const { batch, offset, payloads } = entry
-      this.history.add({ e: "logged", offset, batch, records: payloads.map((each) => this.records.recognise(each)) })
+      this.history.add({
+        e: "logged",
+        offset,
+        batch,
+        records: payloads.map((each) => this.records.recognise(each))
+      })
     }
   }
 
@@ -90,7 +103,10 @@ export class SpoolWatch {
     read.durable = end
     for (const entry of entries) {
       if (entry.kind !== "records") continue
-      this.history.add({ e: "synced", records: entry.payloads.map((each) => this.records.recognise(each)) })
+      this.history.add({
+        e: "synced",
+        records: entry.payloads.map((each) => this.records.recognise(each))
+      })
     }
   }
 

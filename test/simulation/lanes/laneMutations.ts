@@ -56,8 +56,12 @@ export const laneMutations: ReadonlyArray<Mutation> = [
     name: "what is left of lanes is given lane by lane",
     by: "lanes",
     file: messages,
-    find: "    .flatMap((lane) => lane.unackedUnsafe().flatMap((message) => stretchesOf(lane, message)))\n    .sort((a, b) => a.offset - b.offset)",
-    replace: "    .flatMap((lane) => lane.unackedUnsafe().flatMap((message) => stretchesOf(lane, message)))"
+    find:
+      "    .flatMap((lane) => lane.unackedUnsafe().flatMap((message) => stretchesOf(lane, " +
+      "message)))\n    .sort((a, b) => a.offset - b.offset)",
+    replace:
+      "    .flatMap((lane) => lane.unackedUnsafe().flatMap((message) => stretchesOf(lane, " +
+      "message)))"
   },
   {
     name: "a receipt waits for the first lane",
@@ -71,14 +75,17 @@ export const laneMutations: ReadonlyArray<Mutation> = [
     by: "lanes",
     file: stream,
     find: "    if (--open > 0) return decides\n",
-    replace: "    open--\n    if (whole.ended || (failed === undefined && open > 0)) return decides\n"
+    replace:
+      "    open--\n    if (whole.ended || (failed === undefined && open > 0)) return decides\n"
   },
   {
     name: "each lane has the bounds of the stream for itself",
     by: "lanes",
     file: laneZone,
     find: "    const { bytes, limits, records } = this.budget\n",
-    replace: "    const { limits } = this.budget\n    const [bytes, records] = [this.usedBytes, this.usedRecords]\n"
+    replace:
+      "    const { limits } = this.budget\n    const [bytes, records] = [this.usedBytes, " +
+      "this.usedRecords]\n"
   },
   {
     name: "a lane takes its own offsets for those of the stream",
@@ -107,9 +114,12 @@ export const laneMutations: ReadonlyArray<Mutation> = [
     name: "the watermark passes what a lane gathers",
     by: "lanes",
     file: zone,
-    find: "for (const { offsets } of this.lanes) if (offsets.oldest < oldest) oldest = offsets.oldest",
+    find:
+      "for (const { offsets } of this.lanes) if (offsets.oldest < oldest) oldest = " +
+      "offsets.oldest",
     replace:
-      "for (const lane of this.lanes) if (!lane.isGathering && lane.offsets.oldest < oldest) oldest = lane.offsets.oldest",
+      "for (const lane of this.lanes) if (!lane.isGathering && lane.offsets.oldest < oldest) " +
+      "oldest = lane.offsets.oldest",
     also: smallTurns
   },
   {

@@ -1,6 +1,6 @@
 /**
- * Turns the plan of a seed into one whose streams have several lanes. It draws from a source of chance of its own, so that the plan stays
- * what it is without lanes.
+ * Turns the plan of a seed into one whose streams have several lanes. It draws from a source of
+ * chance of its own, so that the plan stays what it is without lanes.
  */
 import { makePlan, type Plan, type StreamPlan } from "../plan.ts"
 import { makeRandom, type SeededRandom } from "../seededRandom.ts"
@@ -13,12 +13,15 @@ export const makeLanePlan = (seed: string): Plan => {
     ...plan,
     // A hundred streams with lanes would say no more than a few.
     crowd: false,
-    streams: plan.streams.slice(0, 2).map((stream, i) => withLanes(stream, random.fork(`stream${i}`)))
+    streams: plan.streams
+      .slice(0, 2)
+      .map((stream, i) => withLanes(stream, random.fork(`stream${i}`)))
   }
 }
 
 const withLanes = (stream: StreamPlan, random: SeededRandom): StreamPlan => {
-  if (stream.settings.recovery && random.fork("auto").chance(0.3)) return withAutoLanes(stream, random.fork("load"))
+  if (stream.settings.recovery && random.fork("auto").chance(0.3))
+    return withAutoLanes(stream, random.fork("load"))
   const lanes = random.pick([2, 2, 3, 4, 8])
   const keyed = random.chance(0.8)
   return {
@@ -28,9 +31,15 @@ const withLanes = (stream: StreamPlan, random: SeededRandom): StreamPlan => {
   }
 }
 
-/** Lanes whose number follows the load, and bounds so narrow that callers wait, since growing takes a second of that. */
+/**
+ * Lanes whose number follows the load, and bounds so narrow that callers wait, since growing takes
+ * a second of that.
+ */
 const withAutoLanes = (stream: StreamPlan, random: SeededRandom): StreamPlan => {
-  const bounds = { maxInflightRecords: random.pick([1, 2, 5, 20]), scopeCloseTimeout: random.pick([1, 1_000]) }
+  const bounds = {
+    maxInflightRecords: random.pick([1, 2, 5, 20]),
+    scopeCloseTimeout: random.pick([1, 1_000])
+  }
   return {
     ...stream,
     workers: random.pick([4, 8]),

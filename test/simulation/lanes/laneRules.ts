@@ -1,6 +1,6 @@
 /**
- * The judge of runs with lanes. Records without a key are in no order, so each is taken for a key of its own; otherwise the rules are
- * those of one lane, key by key:
+ * The judge of runs with lanes. Records without a key are in no order, so each is taken for a key
+ * of its own; otherwise the rules are those of one lane, key by key:
  *
  * | rule | says |
  * | --- | --- |
@@ -21,7 +21,10 @@ import { checkClaims } from "./settledRules.ts"
 import { adoptedBy, handedBack, type Report, type Settled, settledOf } from "./standing.ts"
 import { checkWire } from "./wireRules.ts"
 
-/** Judges a history; each violation starts with the rule it breaks. `keyOf` gives the number that a record's key follows from. */
+/**
+ * Judges a history; each violation starts with the rule it breaks. `keyOf` gives the number that a
+ * record's key follows from.
+ */
 export const checkLanes = (
   events: ReadonlyArray<HistoryEvent>,
   profile: Profile,
@@ -34,7 +37,12 @@ export const checkLanes = (
     for (const connection of stream.connections) checkConnection(connection, report)
     const settled = settledOf(view, stream, report)
     const { keys } = stream.settings
-    checkWire(stream, settled, (call) => (keys === undefined ? -1 - call.id : keyOf(call.records[0]!) % keys), report)
+    checkWire(
+      stream,
+      settled,
+      (call) => (keys === undefined ? -1 - call.id : keyOf(call.records[0]!) % keys),
+      report
+    )
     const offsets = offsetsOf(view, stream, report)
     checkClaims(view, stream, settled, offsets, report)
     checkEnd(view, stream, settled, offsets, report)
@@ -44,19 +52,24 @@ export const checkLanes = (
   return violations
 }
 
-/** The offsets of calls, as far as they are known: those that were answered, and those of what a stream took over. */
+/**
+ * The offsets of calls, as far as they are known: those that were answered, and those of what a
+ * stream took over.
+ */
 const offsetsOf = (view: View, stream: StreamView, report: Report): Map<Call, number> => {
   const offsets = new Map<Call, number>()
   const taken = new Map<number, Call>()
   const note = (call: Call, offset: number) => {
     const other = taken.get(offset)
-    if (other !== undefined) report("I4", `${call.op} #${call.id} got offset ${offset}, as did #${other.id}`)
+    if (other !== undefined)
+      report("I4", `${call.op} #${call.id} got offset ${offset}, as did #${other.id}`)
     taken.set(offset, call)
     offsets.set(call, offset)
   }
   adoptedBy(view, stream).forEach((call, offset) => note(call, offset))
   for (const call of stream.calls) {
-    if (call.end?.outcome._tag === "Offset" && call.records.length > 0) note(call, call.end.outcome.offset)
+    if (call.end?.outcome._tag === "Offset" && call.records.length > 0)
+      note(call, call.end.outcome.offset)
   }
   return offsets
 }
@@ -88,9 +101,11 @@ const checkEnd = (
   for (const call of left) {
     if ((standings.get(call)?.surely ?? Infinity) < Infinity)
       report("I1", `stream ${stream.id} hands back ${name(call)}, which was acknowledged`)
-    if (refused.has(call)) report("I1", `stream ${stream.id} hands back ${name(call)}, which was refused`)
+    if (refused.has(call))
+      report("I1", `stream ${stream.id} hands back ${name(call)}, which was refused`)
     const offset = offsets.get(call) ?? before
-    if (offset < before) report("I1", `stream ${stream.id} hands back ${name(call)} behind one with a later offset`)
+    if (offset < before)
+      report("I1", `stream ${stream.id} hands back ${name(call)} behind one with a later offset`)
     before = offset
   }
   const mine = [...adoptedBy(view, stream), ...stream.calls.filter(accepted)]
@@ -105,12 +120,20 @@ const checkEnd = (
     const call = callAt.get(offset)
     if (call === undefined) continue
     if (durable !== (!leftCalls.has(call) && !refused.has(call))) {
-      const where = leftCalls.has(call) ? "handed back" : refused.has(call) ? "refused" : "not handed back"
-      report("I1", `the receipt of ${name(call)} says ${durable ? "durable" : "failed"}, but it is ${where}`)
+      const where = leftCalls.has(call)
+        ? "handed back"
+        : refused.has(call)
+          ? "refused"
+          : "not handed back"
+      report(
+        "I1",
+        `the receipt of ${name(call)} says ${durable ? "durable" : "failed"}, but it is ${where}`
+      )
     }
     if (!durable && !refused.has(call)) causes.add(error ?? "")
   }
-  if (causes.size > 1) report("I13", `receipts of stream ${stream.id} fail with ${[...causes].join(" and with ")}`)
+  if (causes.size > 1)
+    report("I13", `receipts of stream ${stream.id} fail with ${[...causes].join(" and with ")}`)
 }
 
 /** What is accepted and not settled stays within the bounds. */
@@ -130,7 +153,11 @@ const checkBounds = (stream: StreamView, { refused, standings }: Settled, report
     bytes += change.bytes
     if (records > maxInflightRecords || bytes > maxInflightBytes) {
       const bounds = `${maxInflightRecords} records and ${maxInflightBytes} bytes`
-      report("I9", `stream ${stream.id} has ${records} records with ${bytes} bytes in flight, its bounds are ${bounds}`)
+      report(
+        "I9",
+        `stream ${stream.id} has ${records} records with ${bytes} bytes in flight, its bounds ` +
+          `are ${bounds}`
+      )
       return
     }
   }

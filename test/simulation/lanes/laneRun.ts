@@ -1,5 +1,6 @@
 /**
- * One run with lanes: the world of a seed and its users, whose streams have several lanes, judged by the rules of lanes.
+ * One run with lanes: the world of a seed and its users, whose streams have several lanes, judged
+ * by the rules of lanes.
  */
 import { program } from "../program.ts"
 import { type RunResult, simulate } from "../simulation.ts"
@@ -7,7 +8,10 @@ import { makeLanePlan } from "./lanePlan.ts"
 import { checkLanes } from "./laneRules.ts"
 import { isAuto, loaded, loadedProgram } from "./loadedLife.ts"
 
-/** Runs one seed. A plan whose first stream has lanes that follow the load is about that stream alone. */
+/**
+ * Runs one seed. A plan whose first stream has lanes that follow the load is about that stream
+ * alone.
+ */
 export const runLaneSeed = (seed: string): RunResult => {
   const plan = makeLanePlan(seed)
   return isAuto(plan.streams[0]!)

@@ -25,7 +25,11 @@ describe("simulation with lanes", () => {
     let durable = 0
     for (let index = 0; index < 60; index++) {
       const { history, plan, statistics, violations } = runLaneSeed(`suite/${index}`)
-      assert.deepStrictEqual(violations, [], `npm run sim -- --lanes --seed suite --from ${index} --seeds 1`)
+      assert.deepStrictEqual(
+        violations,
+        [],
+        `npm run sim -- --lanes --seed suite --from ${index} --seeds 1`
+      )
       durable += statistics.durable
       if (statistics.duplicates > 0) happened.add("duplicates")
       for (const { settings } of plan.streams) {
@@ -37,15 +41,18 @@ describe("simulation with lanes", () => {
       let recovering = false
       for (const event of history.events) {
         if (event.e === "state") recovering = event.state === "recovering"
-        if (event.e === "send" && recovering) happened.add("a lane recovers while another one sends")
+        if (event.e === "send" && recovering)
+          happened.add("a lane recovers while another one sends")
         // Of streams whose number of lanes follows the load.
-        const of = event.e === "open" && event.stream === 0 && plan.streams[0]!.options.lanes === "auto"
+        const of =
+          event.e === "open" && event.stream === 0 && plan.streams[0]!.options.lanes === "auto"
         if (of) links.add(event.conn)
         if (links.size > 1) happened.add("lanes are added")
         if (event.e === "response" && event.text.closeAfter !== undefined) links.delete(event.conn)
         if (event.e === "released") links.delete(event.conn)
         if (event.e === "halfClose" && links.delete(event.conn)) givenUp = true
-        if (event.e === "send" && givenUp && links.has(event.conn)) happened.add("lanes are given up")
+        if (event.e === "send" && givenUp && links.has(event.conn))
+          happened.add("lanes are given up")
         if (event.e === "refused") happened.add("refused")
         if (event.e === "call" && event.op === "recreateStream") happened.add("recreated")
         if (event.e !== "return") continue

@@ -1,6 +1,7 @@
 /**
- * Users of a stream whose number of lanes follows the load: many calls at once for some seconds, few for long enough that lanes are given
- * up, and many again. Ends with a close, or with the stream recreated before it.
+ * Users of a stream whose number of lanes follows the load: many calls at once for some seconds,
+ * few for long enough that lanes are given up, and many again. Ends with a close, or with the
+ * stream recreated before it.
  */
 import { Effect, Exit, Fiber, Scope } from "effect"
 import { Zerobus } from "effect-zerobus"
@@ -13,13 +14,21 @@ export const isAuto = ({ options }: StreamPlan): boolean => options.lanes === "a
 
 /** Runs all streams of a plan, whose lanes follow the load. */
 export const loadedProgram = (world: World): Effect.Effect<void, never, Zerobus> =>
-  Effect.forEach(world.plan.streams, (plan, index) => loadedLife(world, plan, world.random.fork(`life${index}`)), {
-    concurrency: "unbounded",
-    discard: true
-  })
+  Effect.forEach(
+    world.plan.streams,
+    (plan, index) => loadedLife(world, plan, world.random.fork(`life${index}`)),
+    {
+      concurrency: "unbounded",
+      discard: true
+    }
+  )
 
 /** A plan for such users: acknowledgements take so long that callers wait. */
-export const loaded = (plan: Plan): Plan => ({ ...plan, fsync: [50, 200], streams: plan.streams.slice(0, 1) })
+export const loaded = (plan: Plan): Plan => ({
+  ...plan,
+  fsync: [50, 200],
+  streams: plan.streams.slice(0, 1)
+})
 
 /** Milliseconds of a phase, and the longest pause of each worker between two calls. */
 const phases: ReadonlyArray<readonly [number, number]> = [
@@ -55,17 +64,25 @@ const phase = (world: World, life: Life, millis: number, pause: number) =>
     const work = Effect.fnUntraced(function* (random: SeededRandom) {
       while (world.time.now < until) {
         const call = Effect.exit(ingestOne(world, life, random))
-        const exit = yield* random.chance(0.05) ? Effect.timeout(call, 50).pipe(Effect.exit) : Effect.exit(call)
+        const exit = yield* random.chance(0.05)
+          ? Effect.timeout(call, 50).pipe(Effect.exit)
+          : Effect.exit(call)
         if (pause > 0) yield* Effect.sleep(random.int(pause))
         // A stream that has ended answers at once.
         else if (Exit.isSuccess(exit) && Exit.isFailure(exit.value)) yield* Effect.sleep(100)
       }
     })
-    const workers = Array.from({ length: life.plan.workers }, (_, n) => life.random.fork(`worker${until}/${n}`))
+    const workers = Array.from({ length: life.plan.workers }, (_, n) =>
+      life.random.fork(`worker${until}/${n}`)
+    )
     return Effect.forEach(workers, work, { concurrency: "unbounded", discard: true })
   })
 
-const loadedLife = Effect.fnUntraced(function* (world: World, plan: StreamPlan, random: SeededRandom) {
+const loadedLife = Effect.fnUntraced(function* (
+  world: World,
+  plan: StreamPlan,
+  random: SeededRandom
+) {
   const zerobus = yield* Zerobus
   let scope = yield* Scope.make()
   const current = { id: world.streams++ }
@@ -80,7 +97,8 @@ const loadedLife = Effect.fnUntraced(function* (world: World, plan: StreamPlan, 
   if (life === undefined) return yield* Scope.close(scope, Exit.void)
   for (const [millis, pause] of phases) yield* phase(world, life, millis, pause)
   if (random.chance(0.7)) {
-    // Closed in the middle of it, so that every lane has something left, and another stream takes that over.
+    // Closed in the middle of it, so that every lane has something left, and another stream takes
+    // that over.
     const working = yield* Effect.forkChild(phase(world, life, 1_000, 0))
     yield* Effect.sleep(500)
     yield* closeScope(world, life, scope)

@@ -1,5 +1,6 @@
 /**
- * What the users of a stream with lanes were told is settled, held against what the server stored and said.
+ * What the users of a stream with lanes were told is settled, held against what the server stored
+ * and said.
  */
 import { accepted, type Call, type StreamView, type View } from "../view.ts"
 import { adoptedBy, type Report, type Settled } from "./standing.ts"
@@ -15,9 +16,14 @@ export const checkClaims = (
   const claim = (call: Call, seq: number, what: string): void => {
     if ((refused.get(call) ?? Infinity) < seq) return
     const { lie = false, told = Infinity } = standings.get(call) ?? {}
-    const about = `${what} of stream ${stream.id} calls ${call.op} #${call.id} [${call.records.join(",")}] settled`
+    const about =
+      `${what} of stream ${stream.id} calls ${call.op} #${call.id} ` +
+      `[${call.records.join(",")}] settled`
     if (told > seq) report("I2", `${about} before the server did`)
-    else if (!lie && call.records.some((record) => (view.durable.get(record)?.seq ?? Infinity) > seq))
+    else if (
+      !lie &&
+      call.records.some((record) => (view.durable.get(record)?.seq ?? Infinity) > seq)
+    )
       report("I2", `${about}, but it is not stored`)
   }
   const inOrder = [...offsets].toSorted(([, a], [, b]) => a - b)
@@ -27,7 +33,8 @@ export const checkClaims = (
   const readers = new Map<number, number>()
   for (const { offset, reader, seq } of stream.watermarks) {
     const before = readers.get(reader) ?? -1
-    if (offset <= before) report("I3", `the watermark of stream ${stream.id} went from ${before} to ${offset}`)
+    if (offset <= before)
+      report("I3", `the watermark of stream ${stream.id} went from ${before} to ${offset}`)
     claimUpTo(offset, before + 1, seq, "the watermark")
     readers.set(reader, Math.max(before, offset))
   }
@@ -36,21 +43,31 @@ export const checkClaims = (
     const { end, offset, op, start } = call
     if (end === undefined) continue
     const { outcome } = end
-    if (op === "waitForOffset" && outcome._tag === "Offset") claimUpTo(outcome.offset, 0, end.seq, op)
+    if (op === "waitForOffset" && outcome._tag === "Offset")
+      claimUpTo(outcome.offset, 0, end.seq, op)
     const waitedFor = op === "await" && offset !== undefined ? callAt.get(offset) : undefined
     if (waitedFor !== undefined) {
       if (outcome._tag === "Offset") claim(waitedFor, end.seq, op)
       const quiet = standings.get(waitedFor)?.quiet ?? Infinity
-      if (outcome._tag !== "Interrupted" && quiet < Infinity && end.quiet > Math.max(quiet, start.quiet))
-        report("prompt", `await #${call.id} of stream ${stream.id} went on after the acknowledgement`)
+      if (
+        outcome._tag !== "Interrupted" &&
+        quiet < Infinity &&
+        end.quiet > Math.max(quiet, start.quiet)
+      )
+        report(
+          "prompt",
+          `await #${call.id} of stream ${stream.id} went on after the acknowledgement`
+        )
     }
-    if (outcome._tag === "Summary") for (const id of outcome.calls) claim(view.calls.get(id)!, end.seq, op)
+    if (outcome._tag === "Summary")
+      for (const id of outcome.calls) claim(view.calls.get(id)!, end.seq, op)
     const flushes = op === "flush" || op === "close" || op === "leave"
     if (!flushes || outcome._tag !== "Done" || stream.opening.end?.outcome._tag !== "Done") continue
     // A second close repeats the first one's answer.
     const first = stream.calls.find((other) => other.op === "close" || other.op === "leave")
     const from = op === "flush" ? start.seq : Math.min(start.seq, first?.start.seq ?? Infinity)
     for (const other of adoptedBy(view, stream)) claim(other, end.seq, op)
-    for (const other of stream.calls) if (accepted(other) && other.end!.seq < from) claim(other, end.seq, op)
+    for (const other of stream.calls)
+      if (accepted(other) && other.end!.seq < from) claim(other, end.seq, op)
   }
 }

@@ -1,5 +1,6 @@
 /**
- * What became of the calls of a stream with lanes, by what went over the wire and what was handed back.
+ * What became of the calls of a stream with lanes, by what went over the wire and what was handed
+ * back.
  */
 import { ackedAtLeast, ackedAtMost, type Call, type StreamView, type View } from "../view.ts"
 
@@ -7,7 +8,10 @@ export type Report = (rule: string, text: string) => void
 
 /** What is known of one call's records. */
 export interface Standing {
-  /** When an acknowledgement that may cover it arrived, and when one arrived that covers it for sure. */
+  /**
+   * When an acknowledgement that may cover it arrived, and when one arrived that covers it for
+   * sure.
+   */
   told: number
   surely: number
   /** The quiet moment of the latter. */
@@ -27,7 +31,12 @@ export interface Settled {
 export const settledOf = (view: View, stream: StreamView, report: Report): Settled => {
   const standings = new Map<Call, Standing>()
   const standingOf = (call: Call): Standing => {
-    const known = standings.get(call) ?? { told: Infinity, surely: Infinity, quiet: Infinity, lie: false }
+    const known = standings.get(call) ?? {
+      told: Infinity,
+      surely: Infinity,
+      quiet: Infinity,
+      lie: false
+    }
     standings.set(call, known)
     return known
   }
@@ -38,15 +47,24 @@ export const settledOf = (view: View, stream: StreamView, report: Report): Settl
       for (; covered < acked; covered++) {
         for (const call of connection.messages[covered]!.calls) {
           const standing = standingOf(call)
-          const lie = call.records.some((record) => (view.durable.get(record)?.seq ?? Infinity) > seq)
+          const lie = call.records.some(
+            (record) => (view.durable.get(record)?.seq ?? Infinity) > seq
+          )
           if (lie && view.profile !== "hostile")
-            report("server", `connection ${connection.conn} acknowledged ${call.op} #${call.id} before it was durable`)
-          if (standing.told === Infinity || (standing.lie && !lie)) Object.assign(standing, { told: seq, lie })
+            report(
+              "server",
+              `connection ${connection.conn} acknowledged ${call.op} #${call.id} before it was ` +
+                `durable`
+            )
+          if (standing.told === Infinity || (standing.lie && !lie))
+            Object.assign(standing, { told: seq, lie })
         }
       }
     }
     let sure = 0
-    for (const { quiet, seq } of [...connection.responses, ...connection.sent].toSorted((a, b) => a.seq - b.seq)) {
+    for (const { quiet, seq } of [...connection.responses, ...connection.sent].toSorted(
+      (a, b) => a.seq - b.seq
+    )) {
       const acked = ackedAtLeast(connection, quiet + 1)
       for (; sure < acked; sure++) {
         for (const call of connection.messages[sure]!.calls) {
@@ -75,6 +93,9 @@ export const handedBack = (view: View, stream: StreamView): ReadonlyArray<Call> 
   const lists = stream.calls.flatMap(({ end, op }) =>
     op === "unacked" && end?.outcome._tag === "Records" ? [end.outcome.groups] : []
   )
-  const list = stream.opening.op === "openSink" ? stream.unacked[0]?.records.map((record) => [record]) : lists.at(-1)
+  const list =
+    stream.opening.op === "openSink"
+      ? stream.unacked[0]?.records.map((record) => [record])
+      : lists.at(-1)
   return list?.flatMap((group) => view.callOf.get(group[0] ?? -1) ?? [])
 }

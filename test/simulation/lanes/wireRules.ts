@@ -1,6 +1,6 @@
 /**
- * What the connections of a stream with lanes send: per key in order, without gaps, on one connection at a time, and nothing again that
- * was acknowledged.
+ * What the connections of a stream with lanes send: per key in order, without gaps, on one
+ * connection at a time, and nothing again that was acknowledged.
  */
 import type { Call, Connection, StreamView } from "../view.ts"
 import type { Report, Settled } from "./standing.ts"
@@ -31,13 +31,20 @@ export const checkWire = (
   const sends = stream.connections.flatMap((connection) =>
     connection.messages.map((message, index) => ({ connection, index, message }))
   )
-  for (const { connection, index, message } of sends.toSorted((a, b) => a.message.event.seq - b.message.event.seq)) {
+  for (const { connection, index, message } of sends.toSorted(
+    (a, b) => a.message.event.seq - b.message.event.seq
+  )) {
     const { conn } = connection
     const { records, seq, wireOffset } = message.event
-    if (wireOffset !== index) report("I5", `connection ${conn} sends wire offset ${wireOffset} where ${index} is due`)
+    if (wireOffset !== index)
+      report("I5", `connection ${conn} sends wire offset ${wireOffset} where ${index} is due`)
     const whole = message.calls.flatMap((call) => call.records)
     if (records.join() !== whole.join())
-      report("I4", `message ${index} of connection ${conn} holds [${records.join(",")}], not [${whole.join(",")}]`)
+      report(
+        "I4",
+        `message ${index} of connection ${conn} holds [${records.join(",")}], not ` +
+          `[${whole.join(",")}]`
+      )
     if (message.calls.length > 1 && message.calls.some((call) => call.op === "ingestBatch"))
       report("batch", `message ${index} of connection ${conn} merges a batch with other records`)
     for (const call of message.calls) {
@@ -57,15 +64,25 @@ export const checkWire = (
     function send(call: Call, order: KeyOrder): void {
       const { calls, on, places, positions } = order
       if (on !== undefined && on !== connection && !((on.released?.seq ?? Infinity) < seq))
-        report("I8", `connection ${conn} sends ${name(call)} while connection ${on.conn} has records of its key`)
+        report(
+          "I8",
+          `connection ${conn} sends ${name(call)} while connection ${on.conn} has records of ` +
+            `its key`
+        )
       order.on = connection
       const known = places.get(call)
       const place = known ?? calls.length
       if (known === undefined) {
         // What is taken over has its order, and a sink hands in what it was given when it likes.
         if (call.stream === stream.id && call.op !== "sinkIngest") {
-          if ((call.end?.seq ?? Infinity) < order.latestStart || call.start.quiet < order.latestQuiet)
-            report("order", `connection ${conn} sends ${name(call)} behind a call of its key that was made later`)
+          if (
+            (call.end?.seq ?? Infinity) < order.latestStart ||
+            call.start.quiet < order.latestQuiet
+          )
+            report(
+              "order",
+              `connection ${conn} sends ${name(call)} behind a call of its key that was made later`
+            )
           order.latestStart = Math.max(order.latestStart, call.start.seq)
           order.latestQuiet = Math.max(order.latestQuiet, call.start.quiet)
         }
@@ -77,12 +94,20 @@ export const checkWire = (
       const first = before === undefined
       for (let skipped = first ? 0 : before + 1; skipped < place; skipped++) {
         const other = calls[skipped]!
-        const settled = Math.min(standings.get(other)?.told ?? Infinity, refused.get(other) ?? Infinity) < seq
+        const settled =
+          Math.min(standings.get(other)?.told ?? Infinity, refused.get(other) ?? Infinity) < seq
         if (!(settled && (first || refused.has(other))))
-          report(first ? "I6" : "order", `connection ${conn} sends ${name(call)} and leaves out ${name(other)}`)
+          report(
+            first ? "I6" : "order",
+            `connection ${conn} sends ${name(call)} and leaves out ${name(other)}`
+          )
       }
-      if (!first && place <= before) report("order", `connection ${conn} sends ${name(call)} out of its order`)
-      if ((standings.get(call)?.quiet ?? Infinity) < connection.open.quiet || (refused.get(call) ?? Infinity) < seq)
+      if (!first && place <= before)
+        report("order", `connection ${conn} sends ${name(call)} out of its order`)
+      if (
+        (standings.get(call)?.quiet ?? Infinity) < connection.open.quiet ||
+        (refused.get(call) ?? Infinity) < seq
+      )
         report("I6", `connection ${conn} sends ${name(call)} again although it was settled`)
     }
   }
