@@ -1,29 +1,29 @@
 /**
- * `npm run sim:planted -- [--seeds N] [--only text] [--by crashes]`: proves that the simulation is awake. For each planted bug it writes a copy of the
- * sources with the bug in it to a temporary folder, runs the simulation there, and expects it to fail.
+ * `npm run sim:planted -- [--seeds N] [--only text] [--by crashes]`: proves that the simulation is
+ * awake. For each planted bug it writes a copy of the sources with the bug in it to a temporary
+ * folder, runs the simulation there, and expects it to fail.
  */
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { parseArgs } from "node:util"
-import { crashLaneMutations } from "./crashes/crashLaneMutations.ts"
-import { crashMutations } from "./crashes/crashMutations.ts"
-import { laneMutations } from "./lanes/laneMutations.ts"
-import { type Mutation, mutations as engineMutations } from "./mutations.ts"
+import type { Mutation } from "./mutations.ts"
 import type { Generation } from "./plan.ts"
+import { mutations } from "./plantedBugs.ts"
+import { replaced } from "./plantedText.ts"
 
-/** Seeds that found bugs of the engine, by the name of the planted bug that brings the bug back. Others have none. */
+/**
+ * Seeds that found bugs of the engine, by the name of the planted bug that brings the bug back.
+ * Others have none.
+ */
 const pastFailures = JSON.parse(
   Fs.readFileSync(Path.join(import.meta.dirname, "pastFailures.json"), "utf8")
-) as ReadonlyArray<{ readonly seed: string; readonly generation: Generation; readonly bug?: string }>
-
-const mutations: ReadonlyArray<Mutation> = [
-  ...engineMutations,
-  ...laneMutations,
-  ...crashMutations,
-  ...crashLaneMutations
-]
+) as ReadonlyArray<{
+  readonly seed: string
+  readonly generation: Generation
+  readonly bug?: string
+}>
 
 interface PastSeed {
   readonly base: string
@@ -33,28 +33,39 @@ interface PastSeed {
 
 const root = Path.resolve(import.meta.dirname, "../..")
 
-/** How one planted bug fared; `after` is how many seeds it took, undefined when it was not found. */
+/**
+ * How one planted bug fared; `after` is how many seeds it took, undefined when it was not found.
+ */
 export interface Catch {
   readonly name: string
   readonly after: number | undefined
   readonly rule: string
 }
 
-/** Writes a copy of the sources and the simulation with the mutation in it. The caller removes the folder. */
+/**
+ * Writes a copy of the sources and the simulation with the mutation in it. The caller removes the
+ * folder.
+ */
 const plant = (mutation: Mutation | undefined): string => {
   const folder = Fs.mkdtempSync(Path.join(Os.tmpdir(), "planted-"))
   Fs.cpSync(Path.join(root, "src"), Path.join(folder, "src"), { recursive: true })
-  Fs.cpSync(Path.join(root, "test/simulation"), Path.join(folder, "test/simulation"), { recursive: true })
+  Fs.cpSync(Path.join(root, "test/simulation"), Path.join(folder, "test/simulation"), {
+    recursive: true
+  })
   Fs.copyFileSync(Path.join(root, "package.json"), Path.join(folder, "package.json"))
   Fs.symlinkSync(Path.join(root, "node_modules"), Path.join(folder, "node_modules"))
-  for (const { file, find, replace } of mutation === undefined ? [] : [mutation, ...(mutation.also ?? [])]) {
+  for (const { file, find, replace } of mutation === undefined
+    ? []
+    : [mutation, ...(mutation.also ?? [])]) {
     const path = Path.join(folder, "src", file)
-    const parts = Fs.readFileSync(path, "utf8").split(find)
-    if (parts.length !== 2) {
+    const text = replaced(Fs.readFileSync(path, "utf8"), { find, replace })
+    if (typeof text === "number") {
       Fs.rmSync(folder, { recursive: true })
-      throw new Error(`"${mutation!.name}": its text stands ${parts.length - 1} times in ${file}; rewrite the mutation`)
+      throw new Error(
+        `"${mutation!.name}": its text stands ${text} times in ${file}; rewrite the mutation`
+      )
     }
-    Fs.writeFileSync(path, parts.join(replace))
+    Fs.writeFileSync(path, text)
   }
   return folder
 }
@@ -67,7 +78,9 @@ const modes: Record<NonNullable<Mutation["by"]>, ReadonlyArray<string>> = {
   replies: ["--replies", "200000"]
 }
 
-/** Runs the simulation against the planted bug, or only one seed of it, with plans of a generation. */
+/**
+ * Runs the simulation against the planted bug, or only one seed of it, with plans of a generation.
+ */
 export const hunt = async (
   mutation: Mutation,
   seeds: number,
@@ -91,12 +104,19 @@ export const hunt = async (
         ],
         { cwd: folder, maxBuffer: 1 << 26, timeout: 600_000 },
         (error, stdout, stderr) =>
-          resolve(error === null ? "" : error.killed ? "no end within ten minutes" : `${stdout}\n${stderr}`)
+          resolve(
+            error === null
+              ? ""
+              : error.killed
+                ? "no end within ten minutes"
+                : `${stdout}\n${stderr}`
+          )
       )
     })
     const first = /^seed \w+\/(\d+) .*\n {2}([\w-]+):/m.exec(output)
     const crashed = output !== "" && first === null
-    if (crashed) throw new Error(`"${mutation.name}": the simulation itself failed:\n${output.slice(-2000)}`)
+    if (crashed)
+      throw new Error(`"${mutation.name}": the simulation itself failed:\n${output.slice(-2000)}`)
     return {
       name: mutation.name,
       after: first === null ? undefined : Number(first[1]) + 1 - from,
@@ -107,8 +127,14 @@ export const hunt = async (
   }
 }
 
-/** The next seed that finds the bug by itself: what seeds before it left in the buffer pool is not there when it is run alone. */
-const findAlone = async (mutation: Mutation, { base, from, generation }: PastSeed): Promise<string> => {
+/**
+ * The next seed that finds the bug by itself: what seeds before it left in the buffer pool is not
+ * there when it is run alone.
+ */
+const findAlone = async (
+  mutation: Mutation,
+  { base, from, generation }: PastSeed
+): Promise<string> => {
   for (let next = from; next < from + 1_000; next++) {
     const found = await hunt(mutation, from + 1_000 - next, { base, from: next, generation })
     if (found.after === undefined) break
@@ -130,7 +156,9 @@ const main = async (): Promise<void> => {
       by: { type: "string", default: "" }
     }
   })
-  const chosen = mutations.filter(({ by = "simulation", name }) => name.includes(values.only) && by.includes(values.by))
+  const chosen = mutations.filter(
+    ({ by = "simulation", name }) => name.includes(values.only) && by.includes(values.by)
+  )
   let passed = 0
   let failed = 0
   const check = (ok: boolean, text: string) => {
@@ -148,11 +176,18 @@ const main = async (): Promise<void> => {
         const { after, rule } = await hunt(mutation, seeds)
         const found = after !== undefined
         if (harmless)
-          check(!found, found ? `harmless, but ${rule} fails after ${after} seeds: ${name}` : `harmless: ${name}`)
+          check(
+            !found,
+            found
+              ? `harmless, but ${rule} fails after ${after} seeds: ${name}`
+              : `harmless: ${name}`
+          )
         else
           check(
             found,
-            found ? `found by ${rule} after ${after} seeds: ${name}` : `NOT FOUND in ${seeds} seeds: ${name}`
+            found
+              ? `found by ${rule} after ${after} seeds: ${name}`
+              : `NOT FOUND in ${seeds} seeds: ${name}`
           )
       } catch (error) {
         // One that cannot be planted must not hide what the others come to.
@@ -165,15 +200,23 @@ const main = async (): Promise<void> => {
     if (bug === undefined) continue
     const mutation = mutations.find(({ name }) => name === bug)
     const [base, from] = seed.split("/") as [string, string]
-    if (mutation === undefined) throw new Error(`pastFailures.json names "${bug}", which is no planted bug`)
+    if (mutation === undefined)
+      throw new Error(`pastFailures.json names "${bug}", which is no planted bug`)
     if (!chosen.includes(mutation)) continue
-    const { after } = await hunt(mutation, 1, { base, from: Number(from), generation }).catch(() => ({
-      after: undefined
-    }))
+    const { after } = await hunt(mutation, 1, { base, from: Number(from), generation }).catch(
+      () => ({
+        after: undefined
+      })
+    )
     if (after !== undefined) check(true, `past failure ${seed} still finds it: ${bug}`)
     else {
-      const moved = await findAlone(mutation, { base, from: Number(from) + 1, generation }).catch(String)
-      check(false, `past failure ${seed} DOES NOT FIND IT any more: ${bug}; ${moved} could stand for it`)
+      const moved = await findAlone(mutation, { base, from: Number(from) + 1, generation }).catch(
+        String
+      )
+      check(
+        false,
+        `past failure ${seed} DOES NOT FIND IT any more: ${bug}; ${moved} could stand for it`
+      )
     }
   }
   process.stdout.write(`${passed} checks passed, ${failed} failed\n`)
