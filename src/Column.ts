@@ -6,6 +6,9 @@
  * The name of a constructor is the SQL type; `As...` variants take another TypeScript value for the
  * same type. What a value of the wrong type or range meets is `InvalidArgument` at the ingest call,
  * with the path of the column.
+ *
+ * @packageDocumentation
+ * @since 0.1.0
  */
 import type * as BigDecimal from "effect/BigDecimal"
 import type * as DateTime from "effect/DateTime"
@@ -21,7 +24,12 @@ import { integerRange, numberRange } from "./internal/columns/scalarTypes.ts"
 import type { Leaf } from "./internal/codec/scalars.ts"
 import { decimal, decimalAsString, leaves } from "./internal/codec/scalars.ts"
 
-/** A scalar column: a schema of `T` stored as the SQL type `Tag`. */
+/**
+ * A scalar column: a schema of `T` stored as the SQL type `Tag`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Column<Tag extends string, T> extends Schema.Bottom<
   T,
   T,
@@ -51,21 +59,51 @@ const int = <Tag extends string>(
 ): Column<Tag, number> =>
   annotated(Schema.Number.check(Schema.isInt(), Schema.isBetween({ minimum, maximum })), leaf)
 
-/** BOOLEAN as `boolean`. */
+/**
+ * BOOLEAN as `boolean`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
 const boolean: Column<"Boolean", boolean> = annotated(Schema.Boolean, leaves.Boolean)
-/** TINYINT as `number`, an integer from -128 to 127. */
+/**
+ * TINYINT as `number`, an integer from -128 to 127.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
 export const TinyInt: Column<"TinyInt", number> = int(leaves.TinyInt, numberRange("TinyInt"))
-/** SMALLINT as `number`, an integer from -32,768 to 32,767. */
+/**
+ * SMALLINT as `number`, an integer from -32,768 to 32,767.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
 export const SmallInt: Column<"SmallInt", number> = int(leaves.SmallInt, numberRange("SmallInt"))
-/** INT as `number`, an integer of 32 bits. */
+/**
+ * INT as `number`, an integer of 32 bits.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
 export const Int: Column<"Int", number> = int(leaves.Int, numberRange("Int"))
 const [minInt64, maxInt64] = integerRange("BigInt")
-/** BIGINT as `bigint` of 64 bits. */
+/**
+ * BIGINT as `bigint` of 64 bits.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
 const bigInt: Column<"BigInt", bigint> = annotated(
   Schema.BigInt.check(Schema.isBetweenBigInt({ minimum: minInt64, maximum: maxInt64 })),
   leaves.BigInt
 )
-/** BIGINT as `number`, a safe integer. */
+/**
+ * BIGINT as `number`, a safe integer.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
 export const BigIntAsNumber: Column<"BigInt", number> = int(leaves.BigIntAsNumber, [
   Number.MIN_SAFE_INTEGER,
   Number.MAX_SAFE_INTEGER
@@ -73,29 +111,72 @@ export const BigIntAsNumber: Column<"BigInt", number> = int(leaves.BigIntAsNumbe
 /**
  * FLOAT as `number`, rounded to 32 bits; finite numbers beyond their range are refused, NaN and
  * infinities are not.
+ *
+ * @since 0.1.0
+ * @category schemas
  */
 export const Float: Column<"Float", number> = column(Schema.Number, leaves.Float)
-/** DOUBLE as `number`, NaN and infinities included (JSON tables refuse those). */
+/**
+ * DOUBLE as `number`, NaN and infinities included (JSON tables refuse those).
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
 export const Double: Column<"Double", number> = annotated(Schema.Number, leaves.Double)
-/** STRING as `string`; text with lone surrogates is refused. */
+/**
+ * STRING as `string`; text with lone surrogates is refused.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
 const string: Column<"String", string> = annotated(Schema.String, leaves.String)
-/** BINARY as `Uint8Array`, copied at the ingest call. */
+/**
+ * BINARY as `Uint8Array`, copied at the ingest call.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
 export const Binary: Column<"Binary", Uint8Array> = annotated(Schema.Uint8Array, leaves.Binary)
-/** DATE as a `DateTime.Utc` at midnight; a time of day is refused rather than dropped. */
+/**
+ * DATE as a `DateTime.Utc` at midnight; a time of day is refused rather than dropped.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
 const date: Column<"Date", DateTime.Utc> = annotated(Schema.DateTimeUtc, leaves.Date)
-/** DATE as text, `"2026-01-31"`. */
+/**
+ * DATE as text, `"2026-01-31"`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
 export const DateAsString: Column<"Date", string> = column(Schema.String, leaves.DateAsString)
-/** TIMESTAMP, a point in time, as `DateTime.Utc` with milliseconds. */
+/**
+ * TIMESTAMP, a point in time, as `DateTime.Utc` with milliseconds.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
 export const Timestamp: Column<"Timestamp", DateTime.Utc> = annotated(
   Schema.DateTimeUtc,
   leaves.Timestamp
 )
-/** TIMESTAMP as a JavaScript `Date`. */
+/**
+ * TIMESTAMP as a JavaScript `Date`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
 export const TimestampAsDate: Column<"Timestamp", Date> = annotated(
   Schema.Date,
   leaves.TimestampAsDate
 )
-/** TIMESTAMP as microseconds since 1970 UTC, the full precision of the type. */
+/**
+ * TIMESTAMP as microseconds since 1970 UTC, the full precision of the type.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
 export const TimestampAsMicros: Column<"Timestamp", bigint> = column(
   Schema.BigInt,
   leaves.TimestampAsMicros
@@ -103,17 +184,30 @@ export const TimestampAsMicros: Column<"Timestamp", bigint> = column(
 /**
  * TIMESTAMP_NTZ, a wall-clock time without zone, as a `DateTime.Utc` whose UTC parts are the wall
  * clock's.
+ *
+ * @since 0.1.0
+ * @category schemas
  */
 export const TimestampNtz: Column<"TimestampNtz", DateTime.Utc> = annotated(
   Schema.DateTimeUtc,
   leaves.TimestampNtz
 )
-/** TIMESTAMP_NTZ as a JavaScript `Date` whose UTC parts are the wall clock's. */
+/**
+ * TIMESTAMP_NTZ as a JavaScript `Date` whose UTC parts are the wall clock's.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
 export const TimestampNtzAsDate: Column<"TimestampNtz", Date> = annotated(
   Schema.Date,
   leaves.TimestampNtzAsDate
 )
-/** TIMESTAMP_NTZ as microseconds of the wall clock since 1970. */
+/**
+ * TIMESTAMP_NTZ as microseconds of the wall clock since 1970.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
 export const TimestampNtzAsMicros: Column<"TimestampNtz", bigint> = column(
   Schema.BigInt,
   leaves.TimestampNtzAsMicros
@@ -121,6 +215,9 @@ export const TimestampNtzAsMicros: Column<"TimestampNtz", bigint> = column(
 /**
  * VARIANT as any JSON value; travels as JSON text. Within `nullable`, `null` is the SQL null, else
  * the JSON null.
+ *
+ * @since 0.1.0
+ * @category schemas
  */
 export const Variant: Column<"Variant", Schema.Json> = annotated(
   Schema.Json as unknown as Schema.Top,
@@ -137,6 +234,9 @@ const checkedDecimal = (precision: number, scale: number): void => {
 /**
  * DECIMAL(precision, scale) as `BigDecimal`; values with more digits than fit are refused, never
  * rounded. Throws on an impossible pair.
+ *
+ * @since 0.1.0
+ * @category schemas
  */
 export const Decimal = (
   precision: number,
@@ -146,7 +246,12 @@ export const Decimal = (
   return column(Schema.BigDecimal, decimal(precision, scale))
 }
 
-/** DECIMAL(precision, scale) as text, `"123.45"`. */
+/**
+ * DECIMAL(precision, scale) as text, `"123.45"`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
 export const DecimalAsString = (precision: number, scale: number): Column<"Decimal", string> => {
   checkedDecimal(precision, scale)
   return column(Schema.String, decimalAsString(precision, scale))
@@ -178,11 +283,19 @@ type Key<S extends Schema.Constraint> = S extends {
 /**
  * ARRAY of a scalar or struct as `ReadonlyArray`. Arrays of arrays or maps do not compile: wrap the
  * inner one in a struct.
+ *
+ * @since 0.1.0
+ * @category schemas
  */
 const array = <S extends Schema.Constraint>(element: S & Inner<S>): Schema.$Array<S> =>
   Schema.Array(element as S)
 
-/** MAP as `ReadonlyMap`, with integer, boolean, text or time keys and scalar or struct values. */
+/**
+ * MAP as `ReadonlyMap`, with integer, boolean, text or time keys and scalar or struct values.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
 const map = <K extends Schema.Constraint, V extends Schema.Constraint>(
   key: K & Key<K>,
   value: V & Inner<V>
@@ -191,12 +304,22 @@ const map = <K extends Schema.Constraint, V extends Schema.Constraint>(
     [columnAnnotation]: "map"
   }) as unknown as Schema.$ReadonlyMap<K, V>
 
-/** MAP with STRING keys as a plain object. */
+/**
+ * MAP with STRING keys as a plain object.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
 const record = <V extends Schema.Constraint>(
   value: V & Inner<V>
 ): Schema.$Record<Schema.String, V> => Schema.Record(Schema.String, value as V)
 
-/** STRUCT with the given fields, numbered in the order written. */
+/**
+ * STRUCT with the given fields, numbered in the order written.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
 export const Struct = <const F extends Schema.Struct.Fields>(fields: F): Schema.Struct<F> =>
   Schema.Struct(fields)
 
@@ -212,6 +335,9 @@ type Nullable<S extends Schema.Constraint> = [S["Encoded"]] extends [ReadonlyArr
 /**
  * Allows `null`. The table's column must allow it too, which it does unless it is NOT NULL. Arrays
  * and maps cannot be null.
+ *
+ * @since 0.1.0
+ * @category combinators
  */
 export const nullable = <S extends Schema.Constraint>(column: S & Nullable<S>): Schema.NullOr<S> =>
   Schema.NullOr(column as S)
@@ -219,6 +345,9 @@ export const nullable = <S extends Schema.Constraint>(column: S & Nullable<S>): 
 /**
  * Says that the table's column is NOT NULL, so that its field is `required` in the descriptor. The
  * TypeScript type stays.
+ *
+ * @since 0.1.0
+ * @category combinators
  */
 export const required = <S extends Schema.Top>(column: S): S["Rebuild"] =>
   column.annotate({ [requiredAnnotation]: true }) as S["Rebuild"]
@@ -227,6 +356,9 @@ export const required = <S extends Schema.Top>(column: S): S["Rebuild"] =>
  * Gives a column the 0-based position it has in the catalog, for tables with dropped columns: its
  * field number is the position + 1. Default: the place in the list. Only for the columns of a
  * table, not for fields of structs.
+ *
+ * @since 0.1.0
+ * @category combinators
  */
 export const positioned = <S extends Schema.Top>(column: S, position: number): S["Rebuild"] =>
   column.annotate({ [positionAnnotation]: position }) as S["Rebuild"]

@@ -4,6 +4,9 @@
  * A token is narrowed to one table, kept until shortly before its end, and requested once however
  * many streams open together. The Unity Catalog does not accept such a token; `catalogToken` gives
  * one that it does.
+ *
+ * @packageDocumentation
+ * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -67,6 +70,9 @@ interface Principal {
  *     clientId: "12345678-0000-0000-0000-000000000000"
  *   })
  * })
+ *
+ * @since 0.2.0
+ * @category constructors
  */
 export const federated = <E = never, R = never>(
   options:
@@ -82,9 +88,15 @@ export const federated = <E = never, R = never>(
  * tokens are its own: no other provider is given one of them. They are forgotten when the scope
  * closes. Without credentials it fails with `InvalidToken` when headers are requested.
  *
- * @example const headersProvider = yield* Credentials.make({ ...settings, credentials:
- * Credentials.federated({ subjectToken }) }) const stream = yield* zerobus.createStream(table, {
- * headersProvider })
+ * @example
+ * const headersProvider = yield* Credentials.make({
+ *   ...settings,
+ *   credentials: Credentials.federated({ subjectToken })
+ * })
+ * const stream = yield* zerobus.createStream(table, { headersProvider })
+ *
+ * @since 0.2.0
+ * @category constructors
  */
 export const make = <R = never>(
   options: Settings<R>
@@ -146,6 +158,9 @@ export const make = <R = never>(
 /**
  * The headers provider of a client: {@link make} as a layer. Fails with `InvalidEndpoint` for a
  * malformed URL.
+ *
+ * @since 0.1.0
+ * @category layers
  */
 export const layer = <R = never>(
   options: Settings<R>
@@ -163,6 +178,9 @@ const countMints = (
 /**
  * A token with plain scope, which the Unity Catalog's REST API accepts. Fails with `Retryable`
  * after 30 seconds without an answer.
+ *
+ * @since 0.1.0
+ * @category accessors
  */
 export const catalogToken = <R = never>(
   options: Settings<R>

@@ -2,8 +2,14 @@
  * Handlers for `onRefused` and `onUnacked` that keep records for later: in a file, or in another
  * table.
  *
- * @example const letters = DeadLetters.file("dead-letters.ndjson") const stream = yield*
- * zerobus.createStream(TableProperties.json("main.default.air_quality"), { onRefused: letters })
+ * @example
+ * const letters = DeadLetters.file("dead-letters.ndjson")
+ * const stream = yield* zerobus.createStream(TableProperties.json("main.default.air_quality"), {
+ *   onRefused: letters
+ * })
+ *
+ * @packageDocumentation
+ * @since 0.2.0
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -16,10 +22,20 @@ import { Zerobus } from "./Zerobus.ts"
 import type { StreamFailure } from "./ZerobusError.ts"
 import type { IngestError } from "./ZerobusStream.ts"
 
-/** What a handler keeps: a refused record or batch, or what a stream left unacknowledged. */
+/**
+ * What a handler keeps: a refused record or batch, or what a stream left unacknowledged.
+ *
+ * @since 0.2.0
+ * @category models
+ */
 export type Letter = Refused<any> | Unacked<any>
 
-/** A file of dead letters could not be written. */
+/**
+ * A file of dead letters could not be written.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
 export class LetterNotWritten extends Data.TaggedError("LetterNotWritten")<{
   readonly path: string
   /** The code of the operating system, such as `ENOSPC`. */
@@ -33,7 +49,12 @@ export class LetterNotWritten extends Data.TaggedError("LetterNotWritten")<{
   }
 }
 
-/** How a file of dead letters grows. */
+/**
+ * How a file of dead letters grows.
+ *
+ * @since 0.2.0
+ * @category configuration
+ */
 export interface FileOptions {
   /**
    * Size in bytes from which on the file is set aside as `path.1`, `path.2`, ...; default 64 MiB.
@@ -58,6 +79,9 @@ interface Kept {
  *
  * @example
  * const letters = DeadLetters.file("dead-letters.ndjson", { maxBytes: 10_000_000 })
+ *
+ * @since 0.2.0
+ * @category constructors
  */
 export const file = (
   path: string,
@@ -109,6 +133,9 @@ const line = (
  *
  * @example
  * const letters = yield* DeadLetters.table("main.default.dead_letters")
+ *
+ * @since 0.2.0
+ * @category constructors
  */
 export const table = <R = never>(
   tableName: string,

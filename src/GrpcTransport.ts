@@ -1,6 +1,9 @@
 /**
  * The transport over gRPC. The only module of the client that touches `@grpc/grpc-js`; its objects
  * do not leave it.
+ *
+ * @packageDocumentation
+ * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -24,6 +27,9 @@ import type { InvalidArgument, InvalidEndpoint } from "./ZerobusError.ts"
  * share connections, of which there are as few as the server's limit of calls for each allows.
  * Fails with `InvalidEndpoint`, or with `InvalidArgument` for TLS, proxy or application settings
  * that cannot be used.
+ *
+ * @since 0.1.0
+ * @category layers
  */
 export const layer = <R = never>(
   options: ChannelOptions<R>

@@ -25,12 +25,18 @@ import {
  * Header names to values. `x-databricks-zerobus-table-name` is always the stream's own table, and a
  * bare token gets `Bearer` in front. Names that HTTP/2 or gRPC write themselves and values that are
  * not printable ASCII are refused.
+ *
+ * @since 0.1.0
+ * @category models
  */
 export type HeaderRecord = Readonly<Record<string, string>>
 
 /**
  * What {@link HeadersProvider} implementations offer. As an option of a stream, it may need
  * services `R`.
+ *
+ * @since 0.1.0
+ * @category models
  */
 export interface HeadersProviderShape<out R = never> {
   /**
@@ -56,6 +62,9 @@ export interface HeadersProviderShape<out R = never> {
  * Gives the headers of every connection. `ZerobusLayer` provides one made of OAuth client
  * credentials; pass one of your own as the `headersProvider` option of a stream, or provide this
  * service to `Zerobus.layerNoDeps`.
+ *
+ * @since 0.1.0
+ * @category services
  */
 export class HeadersProvider extends Context.Service<HeadersProvider, HeadersProviderShape>()(
   "effect-zerobus/HeadersProvider"

@@ -10,10 +10,18 @@ import type { FlushTimeout, StreamClosed, StreamFailure } from "./ZerobusError.t
 /**
  * Why an offset did not become durable: what ended the stream, its closing, or the limit of the
  * wait.
+ *
+ * @since 0.1.0
+ * @category errors
  */
 export type AckError = StreamFailure | StreamClosed | FlushTimeout
 
-/** The receipt of one ingested record or batch. It costs nothing until it is asked. */
+/**
+ * The receipt of one ingested record or batch. It costs nothing until it is asked.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface RecordAck {
   /** The position in the stream. */
   readonly offset: Offset

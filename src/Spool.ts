@@ -10,6 +10,9 @@
  * const stream = yield* zerobus.createStream(TableProperties.json("main.default.air_quality"), {
  *   spool: Spool.directory("spool/air_quality", { maxBytes: 1_000_000_000 })
  * })
+ *
+ * @packageDocumentation
+ * @since 0.2.0
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -32,7 +35,12 @@ import type { ZerobusStream } from "./ZerobusStream.ts"
 
 export type { Spool } from "./internal/spooledLog.ts"
 
-/** Options of a spool. */
+/**
+ * Options of a spool.
+ *
+ * @since 0.2.0
+ * @category configuration
+ */
 export interface SpoolOptions {
   /** Bytes on disk above which ingest waits; default 10 GiB, at least 16 MiB. */
   readonly maxBytes?: number | undefined
@@ -43,7 +51,12 @@ export interface SpoolOptions {
   readonly sync?: "group" | "os" | undefined
 }
 
-/** What a spool holds. */
+/**
+ * What a spool holds.
+ *
+ * @since 0.2.0
+ * @category models
+ */
 export interface SpoolContent {
   readonly tableName: string
   readonly recordType: "json" | "proto" | "avro"
@@ -68,7 +81,12 @@ export interface SpoolContent {
   readonly position: Uint8Array | undefined
 }
 
-/** Where an open stream's spool stands. */
+/**
+ * Where an open stream's spool stands.
+ *
+ * @since 0.2.0
+ * @category models
+ */
 export interface SpoolProgress {
   /** The offset that is given out next. */
   readonly nextOffset: Offset
@@ -81,7 +99,12 @@ export interface SpoolProgress {
   readonly behindPosition: number
 }
 
-/** A record that waits in a spool. */
+/**
+ * A record that waits in a spool.
+ *
+ * @since 0.2.0
+ * @category models
+ */
 export interface SpooledRecord {
   readonly offset: Offset
   /** UTF-8 of a JSON object, or a protobuf message. */
@@ -97,6 +120,9 @@ const DEFAULT_MAX_BYTES = 10 * 1024 * 1024 * 1024
  *
  * @example
  * Spool.directory("spool/air_quality", { maxBytes: 1_000_000_000 })
+ *
+ * @since 0.2.0
+ * @category constructors
  */
 export const directory = (path: string, options: SpoolOptions = {}): Spool => ({
   path,
@@ -120,6 +146,9 @@ export const directory = (path: string, options: SpoolOptions = {}): Spool => ({
  *
  * @example
  * const { firstOffset, nextOffset } = yield* Spool.inspect("spool/air_quality")
+ *
+ * @since 0.2.0
+ * @category accessors
  */
 export const inspect = (path: string): Effect.Effect<SpoolContent, Retryable | InvalidState> =>
   Effect.tryPromise({
@@ -145,6 +174,9 @@ export const inspect = (path: string): Effect.Effect<SpoolContent, Retryable | I
  * @example
  * const ack = yield* stream.ingestRecord(record)
  * yield* Spool.notePosition(stream, new TextEncoder().encode(String(line)), ack)
+ *
+ * @since 0.2.0
+ * @category mutations
  */
 export const notePosition = (
   stream: ZerobusStream<any>,
@@ -170,6 +202,9 @@ export const notePosition = (
  *
  * @example
  * const { behindPosition, position } = yield* Spool.progress(stream)
+ *
+ * @since 0.2.0
+ * @category accessors
  */
 export const progress = (stream: ZerobusStream<any>): Effect.Effect<SpoolProgress, InvalidState> =>
   Effect.map(spoolProgress(stream), ({ lastPosition, nextOffset }) => ({
@@ -182,8 +217,12 @@ export const progress = (stream: ZerobusStream<any>): Effect.Effect<SpoolProgres
  * The records that wait in a spool, in order, without opening it; batches record by record under
  * one offset. Fails as `inspect` does.
  *
- * @example yield* Stream.runForEach(Spool.records("spool/air_quality"), ({ payload }) =>
- * Console.log(payload.length))
+ * @example
+ * yield* Stream.runForEach(Spool.records("spool/air_quality"), ({ payload }) =>
+ *   Console.log(payload.length))
+ *
+ * @since 0.2.0
+ * @category accessors
  */
 export const records = (path: string): Stream.Stream<SpooledRecord, Retryable | InvalidState> =>
   Stream.fromAsyncIterable(waitingEntries(resolvePath(path)), (fault) =>

@@ -34,6 +34,9 @@ import {
 /**
  * What the `onUnacked` handler of a stream is told when its scope closed with records not
  * acknowledged.
+ *
+ * @since 0.1.0
+ * @category models
  */
 export interface Unacked<A> {
   readonly tableName: string
@@ -52,6 +55,9 @@ export interface Unacked<A> {
 /**
  * What the `onRefused` handler of a stream is given: one record that the server refused, or the
  * batch that it came in.
+ *
+ * @since 0.2.0
+ * @category models
  */
 export interface Refused<A> {
   readonly tableName: string
@@ -65,7 +71,12 @@ export interface Refused<A> {
   readonly cause: InvalidArgument
 }
 
-/** How single records are packed into messages. */
+/**
+ * How single records are packed into messages.
+ *
+ * @since 0.1.0
+ * @category configuration
+ */
 export interface BatchingOptions {
   /** Bytes of one coalesced message; default and maximum 262,144. */
   readonly maxBytes?: number | undefined
@@ -76,6 +87,9 @@ export interface BatchingOptions {
 /**
  * How a dead connection is found when no data flows. While records are in flight, a connection that
  * is open at both ends and carries nothing is found within `interval` + `timeout`.
+ *
+ * @since 0.1.0
+ * @category configuration
  */
 export interface KeepaliveOptions {
   /**
@@ -97,6 +111,9 @@ export interface KeepaliveOptions {
  * milliseconds. A value out of its range, or a name that is no option, fails with `InvalidArgument`
  * that names it. The effects among them may need services `R`: they get those of the place where
  * the stream is created, or, as defaults of a client, where its layer is built.
+ *
+ * @since 0.1.0
+ * @category configuration
  */
 export interface StreamConfigurationOptions<in out A = any, out R = never> {
   /**

@@ -8,6 +8,9 @@
  * const pool = yield* StreamPool.make({ maxOpen: 64, idleTimeToLive: "1 minute" })
  * for (const event of events) yield* pool.ingest(tableOf(event.tenant), event)
  * yield* pool.flush
+ *
+ * @packageDocumentation
+ * @since 0.2.0
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -34,19 +37,30 @@ import type { IngestError } from "./ZerobusStream.ts"
  * Why `pool.ingest` took nothing: as for a stream; `InvalidState` for a table that came in another
  * format before, and after the pool's scope has closed; or what a table that failed has failed
  * with.
+ *
+ * @since 0.2.0
+ * @category errors
  */
 export type PoolIngestError = IngestError | StreamFailure | InvalidState
 
 /**
  * Options of every stream of a pool. A spool belongs to one table, a slot to one lane, and the
  * budget to the pool.
+ *
+ * @since 0.2.0
+ * @category configuration
  */
 export type PooledStreamOptions<R1 = never, R2 = never, R3 = never, R4 = never> = Omit<
   OptionsByEffect<any, R1, R2, R3, R4>,
   "laneKey" | "lanes" | "maxInflightBytes" | "spool"
 >
 
-/** Options of a pool. A value out of its range fails with `InvalidArgument` that names it. */
+/**
+ * Options of a pool. A value out of its range fails with `InvalidArgument` that names it.
+ *
+ * @since 0.2.0
+ * @category configuration
+ */
 export interface StreamPoolOptions<R1 = never, R2 = never, R3 = never, R4 = never> {
   /** Streams that may be open at a time. */
   readonly maxOpen: number
@@ -68,7 +82,12 @@ export interface StreamPoolOptions<R1 = never, R2 = never, R3 = never, R4 = neve
   readonly stream?: PooledStreamOptions<R1, R2, R3, R4> | undefined
 }
 
-/** An open pool. */
+/**
+ * An open pool.
+ *
+ * @since 0.2.0
+ * @category models
+ */
 export interface StreamPool {
   /**
    * Queues one record of a table and succeeds with its receipt; waits while the pool, or the table,
@@ -129,6 +148,9 @@ const PARTS_OF_TABLE = 2
  *   idleTimeToLive: "1 minute",
  *   stream: { onUnacked: DeadLetters.file("unacked.ndjson") }
  * })
+ *
+ * @since 0.2.0
+ * @category constructors
  */
 export const make = <R1 = never, R2 = never, R3 = never, R4 = never>(
   options: StreamPoolOptions<R1, R2, R3, R4>

@@ -19,6 +19,9 @@
  *
  * With several lanes: `recovering` while any lane is, else `waiting`, `replaying` or `paused` while
  * one is, and `idle` when all are.
+ *
+ * @since 0.1.0
+ * @category models
  */
 export type StreamState =
   | "connecting"

@@ -5,6 +5,9 @@
  * A typed table is a `TableProperties`, so it goes wherever those go: `createStream`, `withStream`,
  * `sink`. No `protoc`, no generated code. Columns are in `Column.ts`; reading a table from the
  * catalog is in `UnityCatalog.ts`.
+ *
+ * @packageDocumentation
+ * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -36,7 +39,12 @@ export type {
 } from "./internal/columns/columnType.ts"
 export type { TableDifference } from "./internal/columns/tableDiff.ts"
 
-/** A table whose records are values of `A`. */
+/**
+ * A table whose records are values of `A`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Table<in out A> extends TableProperties<A> {
   /** The record type, for `typeof table.Type`; not there at run time. */
   readonly Type: A
@@ -53,10 +61,18 @@ export interface Table<in out A> extends TableProperties<A> {
 /**
  * A record of a table that is known only at run time: column names to values. It is checked at the
  * ingest call.
+ *
+ * @since 0.1.0
+ * @category models
  */
 export type DynamicRecord = Readonly<Record<string, unknown>>
 
-/** How a typed table travels and is created. */
+/**
+ * How a typed table travels and is created.
+ *
+ * @since 0.1.0
+ * @category configuration
+ */
 export interface TableOptions {
   /**
    * `"proto"` sends protobuf records, `"json"` JSON records with the same checks. Default
@@ -118,8 +134,15 @@ const checked = <A>(tableName: string, make: () => A): A => {
  * when marked with `Column.required`. Throws `InvalidTable` for a malformed name and
  * `InvalidArgument` for columns that cannot travel; both say what to do.
  *
- * @example const Readings = Table.make("main.default.readings", { device: Column.String, temp:
- * Column.Int, note: Column.nullable(Column.String) })
+ * @example
+ * const Readings = Table.make("main.default.readings", {
+ *   device: Column.String,
+ *   temp: Column.Int,
+ *   note: Column.nullable(Column.String)
+ * })
+ *
+ * @since 0.1.0
+ * @category constructors
  */
 export const make: {
   <const Fields extends Schema.Struct.Fields>(
@@ -155,6 +178,9 @@ export const make: {
  * (`Column.Timestamp` and so on); nullable columns may be null or absent, arrays and maps absent
  * but not null. Columns keep their catalog positions. A rescue column (`rescue`) is no field of a
  * record. Throws as `make` does.
+ *
+ * @since 0.1.0
+ * @category constructors
  */
 export const fromDefinition = (
   definition: TableDefinition,
@@ -182,6 +208,9 @@ export const fromDefinition = (
  * records checked at the ingest call (see {@link fromDefinition}). A stream with
  * `onSchemaChange: "reopen"` follows columns that are added later. Fails as `UnityCatalog.getTable`
  * does, and with `InvalidArgument` when a column cannot travel.
+ *
+ * @since 0.1.0
+ * @category constructors
  */
 export const fromCatalog = Effect.fn("Table.fromCatalog")(function* (
   tableName: string,
@@ -228,6 +257,9 @@ const reread = Effect.fnUntraced(function* (
  * Compares a table with the catalog before a stream opens. Succeeds with the harmless differences;
  * fails with `SchemaMismatch`, which says each breaking one in words, or as `UnityCatalog.getTable`
  * does.
+ *
+ * @since 0.1.0
+ * @category comparisons
  */
 export const check = Effect.fn("Table.check")(function* (
   table: Table<any>
@@ -241,6 +273,9 @@ export const check = Effect.fn("Table.check")(function* (
 /**
  * Says what differs between a table in code and another one, usually the catalog's. Empty when
  * nothing does.
+ *
+ * @since 0.1.0
+ * @category comparisons
  */
 export const diff = (
   code: Table<any> | TableDefinition,
@@ -254,6 +289,9 @@ export const diff = (
 /**
  * The error a stream would meet for differences that the service refuses, or `undefined` when none
  * of them is breaking.
+ *
+ * @since 0.1.0
+ * @category comparisons
  */
 export const mismatch = (
   tableName: string,

@@ -4,6 +4,9 @@
  *
  * The record type of a stream follows from its table properties, so that a record of the wrong kind
  * does not compile. Names are checked when the stream is created, not here.
+ *
+ * @packageDocumentation
+ * @since 0.1.0
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -15,7 +18,12 @@ import { bytesCodec, jsonCodec, jsonTextCodec } from "./internal/codec/untypedCo
 import type { RecordCodec } from "./internal/recordCodec.ts"
 import { InvalidArgument } from "./ZerobusError.ts"
 
-/** A table and the format in which records travel to it. `A` is the type of one record. */
+/**
+ * A table and the format in which records travel to it. `A` is the type of one record.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface TableProperties<in out A> {
   /** `catalog.schema.table`. */
   readonly tableName: string
@@ -33,6 +41,9 @@ export interface TableProperties<in out A> {
 /**
  * A JSON record: a plain object, or the text of a JSON object, which is sent unchanged. Arrays and
  * bytes are refused.
+ *
+ * @since 0.1.0
+ * @category models
  */
 export type JsonRecord =
   | string
@@ -55,8 +66,14 @@ export type JsonRecord =
  * encode as a plain value: the service takes times as numbers of microseconds or days, and maps as
  * objects.
  *
- * @example const readings = TableProperties.json("main.default.readings", Schema.Struct({ device:
- * Schema.String, temp: Schema.Int }))
+ * @example
+ * const readings = TableProperties.json(
+ *   "main.default.readings",
+ *   Schema.Struct({ device: Schema.String, temp: Schema.Int })
+ * )
+ *
+ * @since 0.1.0
+ * @category constructors
  */
 export const json: {
   (tableName: string): TableProperties<JsonRecord>
@@ -72,6 +89,9 @@ export const json: {
  * A table that takes prepared protobuf records: bytes of the message that `descriptor` (a
  * serialized `DescriptorProto`) describes. The descriptor is copied here and the bytes of a record
  * at the ingest call, so the caller may reuse its buffers.
+ *
+ * @since 0.1.0
+ * @category constructors
  */
 export const proto = (tableName: string, descriptor: Uint8Array): TableProperties<Uint8Array> => ({
   tableName: trimmed(tableName),

@@ -21,6 +21,9 @@ import { InvalidState } from "./ZerobusError.ts"
  * - `Unreadable`: the server sent something that is not read as a response: compressed, or larger
  *   than any response is.
  * - `TlsRefused`: the TLS handshake failed for a reason that trying again does not cure.
+ *
+ * @since 0.1.0
+ * @category errors
  */
 export type TransportFailure = Data.TaggedEnum<{
   Status: {
@@ -33,12 +36,20 @@ export type TransportFailure = Data.TaggedEnum<{
   TlsRefused: { readonly message: string; readonly code: string }
 }>
 
-/** Constructors of {@link TransportFailure}. */
+/**
+ * Constructors of {@link TransportFailure}.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
 export const TransportFailure = Data.taggedEnum<TransportFailure>()
 
 /**
  * One open duplex call. It ends when its scope closes; closing the scope cancels a call that is
  * still running.
+ *
+ * @since 0.1.0
+ * @category models
  */
 export interface TransportCall {
   /**
@@ -112,7 +123,12 @@ export interface TransportCall {
  */
 export type Rpc = "EphemeralStream" | "PersistentStream" | "RetireStream" | "DoPut"
 
-/** Opens duplex calls of the Zerobus service. */
+/**
+ * Opens duplex calls of the Zerobus service.
+ *
+ * @since 0.1.0
+ * @category services
+ */
 export class Transport extends Context.Service<
   Transport,
   {

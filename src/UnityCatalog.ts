@@ -62,7 +62,12 @@ export type {
   TableSummary
 } from "./internal/columns/tableDescription.ts"
 
-/** The settings of the catalog client, a part of the client's own. */
+/**
+ * The settings of the catalog client, a part of the client's own.
+ *
+ * @since 0.1.0
+ * @category configuration
+ */
 export interface UnityCatalogOptions<out R = never> extends Pick<
   ZerobusOptions<R>,
   "clientId" | "clientSecret" | "credentials" | "tls" | "proxy"
@@ -85,6 +90,9 @@ export interface UnityCatalogOptions<out R = never> extends Pick<
  * `PermissionDenied` for the credentials, `InvalidEndpoint` for a URL that is not a workspace's,
  * `TlsFailure`, and `Retryable` (`CatalogUnavailable`, `TokenServiceUnavailable`) when trying again
  * can help.
+ *
+ * @since 0.1.0
+ * @category models
  */
 export interface UnityCatalogShape {
   /**
@@ -123,8 +131,10 @@ export interface UnityCatalogShape {
    * MAP. Fails with `InvalidArgument` for columns that cannot be added, and where the catalog adds
    * none: a Databricks workspace takes `ALTER TABLE ... ADD COLUMN` as SQL only.
    *
-   * @example yield* catalog.addColumns("main.default.t", [{ name: "note", type: { _tag: "String" },
-   * nullable: true }])
+   * @example
+   * yield* catalog.addColumns("main.default.t", [
+   *   { name: "note", type: { _tag: "String" }, nullable: true }
+   * ])
    */
   readonly addColumns: (
     tableName: string,
@@ -178,6 +188,9 @@ const mostTables = 100_000
  * The workspace settings alone: `DATABRICKS_WORKSPACE_URL`, `DATABRICKS_CLIENT_ID` and
  * `DATABRICKS_CLIENT_SECRET`, or the token of another identity provider, as `zerobusConfig` reads
  * it.
+ *
+ * @since 0.1.0
+ * @category configuration
  */
 export const unityCatalogConfig: Config.Config<UnityCatalogOptions> = Config.flatMap(
   principalConfig,
@@ -402,7 +415,12 @@ interface Place {
 
 const schemaRule = /^[A-Za-z0-9_]{1,255}\.[A-Za-z0-9_]{1,255}$/
 
-/** The catalog of a workspace. */
+/**
+ * The catalog of a workspace.
+ *
+ * @since 0.1.0
+ * @category services
+ */
 export class UnityCatalog extends Context.Service<UnityCatalog, UnityCatalogShape>()(
   "effect-zerobus/UnityCatalog"
 ) {
@@ -422,7 +440,12 @@ export class UnityCatalog extends Context.Service<UnityCatalog, UnityCatalogShap
     Layer.unwrap(Effect.map(Config.unwrap(config), (options) => UnityCatalog.layer(options)))
 }
 
-/** The ready catalog client: reads {@link unityCatalogConfig}. */
+/**
+ * The ready catalog client: reads {@link unityCatalogConfig}.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
 export const UnityCatalogLayer: Layer.Layer<
   UnityCatalog,
   Config.ConfigError | InvalidEndpoint | InvalidArgument

@@ -55,7 +55,12 @@ import { checkStreamId, openPersistent } from "./internal/persistent/openPersist
 import { retire } from "./internal/persistent/retireStream.ts"
 import type { IngestError, PersistentStream, SinkSummary, ZerobusStream } from "./ZerobusStream.ts"
 
-/** What the {@link Zerobus} service offers. */
+/**
+ * What the {@link Zerobus} service offers.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface ZerobusShape {
   /**
    * Opens a stream to a table; succeeds with its first session. It lives in the caller's scope:
@@ -322,7 +327,12 @@ const make = <R>(
     }
   })
 
-/** The client: opens streams to tables. */
+/**
+ * The client: opens streams to tables.
+ *
+ * @since 0.1.0
+ * @category services
+ */
 export class Zerobus extends Context.Service<Zerobus, ZerobusShape>()("effect-zerobus/Zerobus") {
   /**
    * The client over a transport and credentials of one's own; every stream has the options it is
@@ -360,6 +370,9 @@ export class Zerobus extends Context.Service<Zerobus, ZerobusShape>()("effect-ze
  * The ready client. It reads `ZEROBUS_SERVER_ENDPOINT`, `DATABRICKS_WORKSPACE_URL`,
  * `DATABRICKS_CLIENT_ID`, `DATABRICKS_CLIENT_SECRET` or the token of another identity provider, and
  * the optional settings of {@link zerobusConfig} through `Config`.
+ *
+ * @since 0.1.0
+ * @category layers
  */
 export const ZerobusLayer: Layer.Layer<
   Zerobus,

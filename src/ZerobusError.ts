@@ -20,6 +20,9 @@ import * as Data from "effect/Data"
  *   or its answer was cut off; or a headers provider failed with an error of its own.
  * - `SpoolUnavailable`: the disk or the folder of a spool failed; the record was not taken.
  * - `CatalogUnavailable`: the Unity Catalog could not be reached, or answered 408, 429 or 5xx.
+ *
+ * @since 0.1.0
+ * @category errors
  */
 export type RetryableReason = Data.TaggedEnum<{
   ConnectionLost: { readonly message: string }
@@ -34,7 +37,12 @@ export type RetryableReason = Data.TaggedEnum<{
   SpoolUnavailable: { readonly message: string }
 }>
 
-/** Constructors of {@link RetryableReason}. */
+/**
+ * Constructors of {@link RetryableReason}.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
 export const RetryableReason = Data.taggedEnum<RetryableReason>()
 
 /**
@@ -52,6 +60,9 @@ export interface OfStream {
 /**
  * A transient failure that recovery could not absorb: the retry budget is spent, or recovery is
  * off. Try again later.
+ *
+ * @since 0.1.0
+ * @category errors
  */
 export class Retryable extends Data.TaggedError("Retryable")<
   {
@@ -68,21 +79,36 @@ export class Retryable extends Data.TaggedError("Retryable")<
   }
 }
 
-/** The credentials were refused, or the token cannot travel in a header. */
+/**
+ * The credentials were refused, or the token cannot travel in a header.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class InvalidToken extends Data.TaggedError("InvalidToken")<
   { readonly message: string } & OfStream
 > {
   readonly isRetryable = false
 }
 
-/** The credentials are valid, but the service principal lacks a privilege on the table. */
+/**
+ * The credentials are valid, but the service principal lacks a privilege on the table.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class PermissionDenied extends Data.TaggedError("PermissionDenied")<
   { readonly message: string } & OfStream
 > {
   readonly isRetryable = false
 }
 
-/** The table name is malformed, or no such table exists. */
+/**
+ * The table name is malformed, or no such table exists.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class InvalidTable extends Data.TaggedError("InvalidTable")<
   {
     readonly message: string
@@ -94,14 +120,24 @@ export class InvalidTable extends Data.TaggedError("InvalidTable")<
   readonly isRetryable = false
 }
 
-/** The Zerobus endpoint or the workspace URL is malformed or not allowed. */
+/**
+ * The Zerobus endpoint or the workspace URL is malformed or not allowed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class InvalidEndpoint extends Data.TaggedError("InvalidEndpoint")<
   { readonly message: string } & OfStream
 > {
   readonly isRetryable = false
 }
 
-/** The TLS handshake was refused: certificate, host name, protocol or ALPN. */
+/**
+ * The TLS handshake was refused: certificate, host name, protocol or ALPN.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class TlsFailure extends Data.TaggedError("TlsFailure")<
   {
     readonly message: string
@@ -112,7 +148,12 @@ export class TlsFailure extends Data.TaggedError("TlsFailure")<
   readonly isRetryable = false
 }
 
-/** An option or a record is not acceptable, found locally or refused by the server. */
+/**
+ * An option or a record is not acceptable, found locally or refused by the server.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class InvalidArgument extends Data.TaggedError("InvalidArgument")<
   {
     readonly message: string
@@ -128,7 +169,12 @@ export class InvalidArgument extends Data.TaggedError("InvalidArgument")<
   readonly isRetryable = false
 }
 
-/** Why a descriptor does not fit its table, in the server's words; unknown words are kept. */
+/**
+ * Why a descriptor does not fit its table, in the server's words; unknown words are kept.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export type SchemaMismatchCause =
   | "FIELD_NOT_IN_TABLE"
   | "MISSING_REQUIRED_COLUMN"
@@ -141,6 +187,9 @@ export type SchemaMismatchCause =
  * The descriptor or the typed table does not fit the table in the catalog; or, without `causes`,
  * the table takes no records as it is: another program gave it a constraint, say, or its folder is
  * gone. The message says why.
+ *
+ * @since 0.1.0
+ * @category errors
  */
 export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<
   {
@@ -156,6 +205,9 @@ export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<
 /**
  * A record or batch is larger than one call may carry. Sizes in bytes, measured on the encoded
  * request, or records; of a batch, up to where encoding gave it up.
+ *
+ * @since 0.1.0
+ * @category errors
  */
 export class PayloadTooLarge extends Data.TaggedError("PayloadTooLarge")<
   {
@@ -175,7 +227,12 @@ export class PayloadTooLarge extends Data.TaggedError("PayloadTooLarge")<
   }
 }
 
-/** The server does not implement what was asked of it. */
+/**
+ * The server does not implement what was asked of it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class Unsupported extends Data.TaggedError("Unsupported")<
   { readonly message: string } & OfStream
 > {
@@ -196,6 +253,9 @@ const TIMEOUT_ADVICE: { readonly [operation: string]: string } = {
 /**
  * A flush, wait or close reached its limit: the records stay queued or in flight. Or an ingest call
  * did, while the stream had no room: it accepted nothing. Nothing was dropped.
+ *
+ * @since 0.1.0
+ * @category errors
  */
 export class FlushTimeout extends Data.TaggedError("FlushTimeout")<
   {
@@ -224,7 +284,12 @@ export class FlushTimeout extends Data.TaggedError("FlushTimeout")<
   }
 }
 
-/** The stream was closed or has failed. `cause` is the error that ended it, when one did. */
+/**
+ * The stream was closed or has failed. `cause` is the error that ended it, when one did.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class StreamClosed extends Data.TaggedError("StreamClosed")<
   {
     readonly operation: string
@@ -247,6 +312,9 @@ export class StreamClosed extends Data.TaggedError("StreamClosed")<
 /**
  * The operation does not fit the state of the stream or of the client: unacknowledged records asked
  * of an active stream, a second recreate, a connection wanted of a client whose layer was closed.
+ *
+ * @since 0.1.0
+ * @category errors
  */
 export class InvalidState extends Data.TaggedError("InvalidState")<
   { readonly message: string } & OfStream
@@ -257,6 +325,9 @@ export class InvalidState extends Data.TaggedError("InvalidState")<
 /**
  * The server broke the Zerobus protocol, so nothing it says about durability can be trusted any
  * more.
+ *
+ * @since 0.1.0
+ * @category errors
  */
 export class ProtocolViolation extends Data.TaggedError("ProtocolViolation")<
   { readonly message: string } & OfStream
@@ -264,7 +335,12 @@ export class ProtocolViolation extends Data.TaggedError("ProtocolViolation")<
   readonly isRetryable = false
 }
 
-/** What can end a stream, or keep it from opening. */
+/**
+ * What can end a stream, or keep it from opening.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export type StreamFailure =
   | Retryable
   | InvalidToken
@@ -278,5 +354,10 @@ export type StreamFailure =
   | InvalidState
   | ProtocolViolation
 
-/** Every failure of the client. `Match.tagsExhaustive` over it makes a program handle them all. */
+/**
+ * Every failure of the client. `Match.tagsExhaustive` over it makes a program handle them all.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export type ZerobusError = StreamFailure | PayloadTooLarge | FlushTimeout | StreamClosed

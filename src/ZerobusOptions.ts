@@ -27,7 +27,12 @@ import {
 } from "./StreamConfigurationOptions.ts"
 import { InvalidArgument } from "./ZerobusError.ts"
 
-/** TLS settings; they hold for gRPC, the token endpoint and the catalog alike. */
+/**
+ * TLS settings; they hold for gRPC, the token endpoint and the catalog alike.
+ *
+ * @since 0.1.0
+ * @category configuration
+ */
 export interface TlsOptions {
   /**
    * Certificates (PEM) of further authorities to trust, beside the operating system's store and the
@@ -50,6 +55,9 @@ export interface TlsOptions {
 /**
  * Credentials of another identity provider in place of a secret, made with `Credentials.federated`.
  * The effect may need services `R`.
+ *
+ * @since 0.2.0
+ * @category configuration
  */
 export interface FederatedCredentials<out R = never> {
   /** The provider's current JWT; runs when a token is requested. Give it or `subjectTokenFile`. */
@@ -62,7 +70,12 @@ export interface FederatedCredentials<out R = never> {
   readonly clientId?: string | undefined
 }
 
-/** Settings of one client. The effects among them may need services `R`. */
+/**
+ * Settings of one client. The effects among them may need services `R`.
+ *
+ * @since 0.1.0
+ * @category configuration
+ */
 export interface ZerobusOptions<out R = never> {
   /**
    * The Zerobus endpoint: `https://<workspace-id>.zerobus.<region>.cloud.databricks.com`. Plain
@@ -298,6 +311,9 @@ export const principalConfig: Config.Config<
  * (`Credentials.federated`): that of the file `DATABRICKS_OIDC_TOKEN_FILEPATH`, read for each
  * exchange, or `DATABRICKS_OIDC_TOKEN` itself, which no one replaces once the program runs.
  * `DATABRICKS_CLIENT_ID` then names the service principal of workload identity federation.
+ *
+ * @since 0.1.0
+ * @category configuration
  */
 export const zerobusConfig: Config.Config<ZerobusOptions> = Config.map(
   Config.all({

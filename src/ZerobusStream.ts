@@ -21,7 +21,12 @@ import type {
   StreamClosed
 } from "./ZerobusError.ts"
 
-/** Why an ingest call took nothing. The stream itself goes on, unless it is `StreamClosed`. */
+/**
+ * Why an ingest call took nothing. The stream itself goes on, unless it is `StreamClosed`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export type IngestError =
   | FlushTimeout
   | InvalidArgument
@@ -29,7 +34,12 @@ export type IngestError =
   | Retryable
   | StreamClosed
 
-/** What a sink has made durable, and what the server refused of it. */
+/**
+ * What a sink has made durable, and what the server refused of it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface SinkSummary {
   /** Records that are durable. */
   readonly records: number
@@ -41,7 +51,12 @@ export interface SinkSummary {
   readonly lastOffset: number
 }
 
-/** An open stream of records of type `A` to one table. */
+/**
+ * An open stream of records of type `A` to one table.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface ZerobusStream<in out A> {
   /** The table it writes to. */
   readonly table: TableProperties<A>
@@ -132,6 +147,9 @@ export interface ZerobusStream<in out A> {
  * const stream = yield* zerobus.resumePersistentStream(table, streamId)
  * for (const row of rows.slice(stream.resumedAt)) yield* stream.ingestRecord(row)
  * yield* stream.close
+ *
+ * @since 0.2.0
+ * @category models
  */
 export interface PersistentStream<in out A> extends ZerobusStream<A> {
   /** The id to resume the stream by. */

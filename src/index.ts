@@ -1,5 +1,8 @@
 /**
  * The Zerobus client for Effect: streams of records into Databricks Delta tables.
+ *
+ * @module effect-zerobus
+ * @since 0.1.0
  */
 export * as Column from "./Column.ts"
 export * as Credentials from "./Credentials.ts"

@@ -8,6 +8,9 @@
  *   const batch = tableFromArrays({ device_name: ["sensor-1"], temp: Int32Array.of(21) })
  *   yield* zerobus.withStream(table, (stream) => stream.ingestRecord(batch))
  * })
+ *
+ * @packageDocumentation
+ * @since 0.2.0
  */
 import type { RecordBatch, Table } from "apache-arrow"
 import { Schema } from "apache-arrow"
@@ -31,17 +34,30 @@ import { fieldFrom, travelling } from "./fieldTypes.ts"
  * nothing is lost: dictionaries to their values, texts and bytes to other offsets, integers and
  * floats to wider ones, decimals to text, times to other units if they hold them. Anything else
  * fails with `InvalidArgument`, whose `path` names the column.
+ *
+ * @since 0.2.0
+ * @category models
  */
 export type ArrowRecord = Table | RecordBatch | Uint8Array
 
-/** A table whose records are Arrow batches. */
+/**
+ * A table whose records are Arrow batches.
+ *
+ * @since 0.2.0
+ * @category models
+ */
 export interface ArrowTable extends TableProperties<ArrowRecord> {
   readonly recordType: "arrow"
   /** The columns as they travel, in the order of the table. */
   readonly schema: Schema
 }
 
-/** How the batches of a table travel. */
+/**
+ * How the batches of a table travel.
+ *
+ * @since 0.2.0
+ * @category configuration
+ */
 export interface ArrowTableOptions {
   /** How the buffers of a batch are compressed. Default `"zstd"`. */
   readonly compression?: "zstd" | "none" | undefined
@@ -57,6 +73,9 @@ export interface ArrowTableOptions {
  *   "main.default.air_quality",
  *   new Schema([new Field("device", new LargeUtf8(), true), new Field("temp", new Int32(), true)])
  * )
+ *
+ * @since 0.2.0
+ * @category constructors
  */
 export const make = (
   tableName: string,
@@ -92,6 +111,9 @@ export const make = (
  *
  * @example
  * const table = yield* ArrowTable.fromCatalog("main.default.air_quality", { compression: "none" })
+ *
+ * @since 0.2.0
+ * @category constructors
  */
 export const fromCatalog = Effect.fn("ArrowTable.fromCatalog")(function* (
   tableName: string,

@@ -15,6 +15,9 @@
  *   yield* zerobus.withStream(table, (stream) =>
  *     stream.ingestRecord({ device_name: "sensor-1", temp: 21 }))
  * })
+ *
+ * @packageDocumentation
+ * @since 0.2.0
  */
 import { AvroProblem } from "../internal/avro/avroProblem.ts"
 import { type AvroRecord as RecordSchema, parseAvroSchema } from "../internal/avro/avroSchema.ts"
@@ -31,10 +34,18 @@ import { avroCodec } from "./avroCodec.ts"
  * is taken. `long` takes numbers and bigints, `date` and `timestamp` also a `Date`, `decimal` a
  * text such as "12.50", `uuid` its text; `bytes`, `fixed` and `duration` take bytes. A value that
  * does not fit fails with `InvalidArgument`, whose `path` names the field, and the stream goes on.
+ *
+ * @since 0.2.0
+ * @category models
  */
 export type AvroRecord = Uint8Array | { readonly [field: string]: unknown }
 
-/** A table whose records are Avro. Records that come back unacknowledged are bytes. */
+/**
+ * A table whose records are Avro. Records that come back unacknowledged are bytes.
+ *
+ * @since 0.2.0
+ * @category models
+ */
 export interface AvroTable extends TableProperties<AvroRecord> {
   readonly recordType: "avro"
   /** The schema's JSON text, as the service gets it. */
@@ -50,6 +61,9 @@ export interface AvroTable extends TableProperties<AvroRecord> {
  *
  * @example
  * const table = AvroTable.make("main.default.events", await readFile("event.avsc", "utf8"))
+ *
+ * @since 0.2.0
+ * @category constructors
  */
 export const make = (tableName: string, schema: string | object): AvroTable => {
   const name = typeof tableName === "string" ? tableName.trim() : ""

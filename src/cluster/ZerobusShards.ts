@@ -9,10 +9,18 @@
  * fence that would stop a runner that has lost its lease without noticing. The cluster itself
  * (`NodeClusterSocket`, its SQL storage) is the program's.
  *
- * @example const Shards = ZerobusShards.layer({ table: readings, shards: 64, key: (reading:
- * Reading) => reading.device }) const program = ZerobusShards.ingest({ device: "sensor-1", temp: 22
- * }) const Cluster = NodeClusterSocket.layer().pipe(Layer.provide(SqlLayer))
+ * @example
+ * const Shards = ZerobusShards.layer({
+ *   table: readings,
+ *   shards: 64,
+ *   key: (reading: Reading) => reading.device
+ * })
+ * const program = ZerobusShards.ingest({ device: "sensor-1", temp: 22 })
+ * const Cluster = NodeClusterSocket.layer().pipe(Layer.provide(SqlLayer))
  * program.pipe(Effect.provide(Shards), Effect.provide([Cluster, ZerobusLayer]))
+ *
+ * @packageDocumentation
+ * @since 0.2.0
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -60,12 +68,22 @@ import {
 import { makeSender } from "./shardSender.ts"
 import { feedStreams, type ShardBatch } from "./shardStream.ts"
 
-/** The shards of a table of records `A`, as a service. */
+/**
+ * The shards of a table of records `A`, as a service.
+ *
+ * @since 0.2.0
+ * @category services
+ */
 export interface ZerobusShards<out A> {
   readonly "~effect-zerobus/cluster/ZerobusShards": { readonly _A: A }
 }
 
-/** How records are packed into the batches that runners send each other. */
+/**
+ * How records are packed into the batches that runners send each other.
+ *
+ * @since 0.2.0
+ * @category configuration
+ */
 export interface ShardBatchOptions {
   /** Records of one batch; default 5,000. */
   readonly maxRecords?: number | undefined
@@ -76,13 +94,21 @@ export interface ShardBatchOptions {
 /**
  * Options of a shard's stream: those of any stream, except that its records are kept by their
  * senders or by the message storage.
+ *
+ * @since 0.2.0
+ * @category configuration
  */
 export type ShardStreamOptions<A, R = never> = Omit<
   StreamConfigurationOptions<A, R>,
   "spool" | "onUnacked"
 >
 
-/** Options of {@link layer}. All runners must have the same `table`, `shards` and `key`. */
+/**
+ * Options of {@link layer}. All runners must have the same `table`, `shards` and `key`.
+ *
+ * @since 0.2.0
+ * @category configuration
+ */
 export interface ShardsOptions<in out A, out R = never> {
   /** The table that the records go to. */
   readonly table: TableProperties<A>
@@ -109,7 +135,12 @@ export interface ShardsOptions<in out A, out R = never> {
   readonly timeout?: Duration.Input | undefined
 }
 
-/** How one record is ingested. */
+/**
+ * How one record is ingested.
+ *
+ * @since 0.2.0
+ * @category configuration
+ */
 export interface ShardIngestOptions {
   /**
    * Whether `ingest` succeeds once the cluster's message storage holds the record; default false.
@@ -297,6 +328,9 @@ const make = <A, R>(options: ShardsOptions<A, R>) =>
  *   key: (reading: Reading) => reading.device,
  *   stream: { onRefused: DeadLetters.file("refused.ndjson") }
  * })
+ *
+ * @since 0.2.0
+ * @category layers
  */
 export const layer = <A, R = never>(
   options: ShardsOptions<A, R>
@@ -320,6 +354,9 @@ export const layer = <A, R = never>(
  * @example
  * yield* ZerobusShards.ingest({ device: "sensor-1", temp: 22 })
  * yield* ZerobusShards.ingest({ device: "sensor-1", temp: 23 }, { persisted: true })
+ *
+ * @since 0.2.0
+ * @category accessors
  */
 export const ingest = <A>(
   record: A,

@@ -142,7 +142,12 @@ export interface LeftEntry {
   readonly atomic: boolean
 }
 
-/** Where a stream keeps its records until they are acknowledged. Made with `Spool.directory`. */
+/**
+ * Where a stream keeps its records until they are acknowledged. Made with `Spool.directory`.
+ *
+ * @since 0.2.0
+ * @category models
+ */
 export interface Spool {
   /** The folder. */
   readonly path: string

@@ -5,6 +5,9 @@
  * @example
  * const proxy = yield* ConnectProxy.make("tunnel")
  * const client = Zerobus.layer({ serverEndpoint, proxy: Redacted.make(proxy.url) })
+ *
+ * @packageDocumentation
+ * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -16,6 +19,9 @@ import { PortUnavailable } from "../local/endpoints/listener.ts"
  * What the proxy does with a request for a tunnel: makes it, never answers, answers with something
  * that is not HTTP, refuses with a status, or makes it for these credentials (`user:password`)
  * only.
+ *
+ * @since 0.1.0
+ * @category models
  */
 export type Behaviour =
   | "tunnel"
@@ -24,7 +30,12 @@ export type Behaviour =
   | { readonly refuse: number }
   | { readonly credentials: string }
 
-/** A running proxy. */
+/**
+ * A running proxy.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface ConnectProxy {
   /** `http://127.0.0.1:port`. */
   readonly url: string
@@ -38,7 +49,12 @@ export interface ConnectProxy {
 
 const host = "127.0.0.1"
 
-/** Serves on a free port of 127.0.0.1 until the scope closes. Fails with `PortUnavailable`. */
+/**
+ * Serves on a free port of 127.0.0.1 until the scope closes. Fails with `PortUnavailable`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
 export const make = Effect.fnUntraced(function* (
   behaviour: Behaviour = "tunnel"
 ): Effect.fn.Return<ConnectProxy, PortUnavailable, Scope.Scope> {

@@ -11,8 +11,15 @@
  * `ZerobusLocal.injectHttp`), and faults of a connection below gRPC (`cutAfterBytes`, `throttle`,
  * `goAway`, ..., for `ZerobusLocal.injectConnection`). `docs/testing.md` lists them all.
  *
- * @example yield* local.inject(orders, Faults.disconnect({ afterRecords: 300 }), Faults.reject({
- * status: "UNAVAILABLE", connection: 2 }))
+ * @example
+ * yield* local.inject(
+ *   orders,
+ *   Faults.disconnect({ afterRecords: 300 }),
+ *   Faults.reject({ status: "UNAVAILABLE", connection: 2 })
+ * )
+ *
+ * @packageDocumentation
+ * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
 import type { Fault, FaultPoint } from "../local/faults/faultScript.ts"
@@ -24,7 +31,12 @@ export type { Fault, FaultAction, FaultPoint, LocalEvent } from "../local/faults
 export type { ConnectionFault } from "../local/faults/faultySocket.ts"
 export type { HttpFault, HttpPart } from "../local/faults/httpScript.ts"
 
-/** When a fault strikes. */
+/**
+ * When a fault strikes.
+ *
+ * @since 0.1.0
+ * @category configuration
+ */
 export interface When {
   /**
    * Once this many records have arrived since the injection. Not together with `nth` or `offset`.
@@ -65,7 +77,12 @@ const codes = {
   UNAUTHENTICATED: 16
 } as const
 
-/** The name of a gRPC status that is not OK. */
+/**
+ * The name of a gRPC status that is not OK.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type StatusName = keyof typeof codes
 
 const fault = (at: FaultPoint, when: When, action: Fault["action"]): Fault => ({
@@ -82,6 +99,9 @@ const fault = (at: FaultPoint, when: When, action: Fault["action"]): Fault => ({
  * Breaks the connection below gRPC. By default when a message arrives, which is then not stored;
  * `at: "durable"` breaks it when records are durable but not acknowledged, so that they are sent
  * again; `at: "connect"` before anything is read. `how` is `"reset"` (RST, the default) or `"fin"`.
+ *
+ * @since 0.1.0
+ * @category stream faults
  */
 export const disconnect = (
   options: When & {
@@ -90,7 +110,12 @@ export const disconnect = (
   }
 ): Fault => fault(options.at ?? "message", options, { _tag: "Cut", how: options.how ?? "reset" })
 
-/** Refuses the stream instead of answering the create request. */
+/**
+ * Refuses the stream instead of answering the create request.
+ *
+ * @since 0.1.0
+ * @category stream faults
+ */
 export const reject = (
   options: When & {
     readonly status: StatusName
@@ -102,6 +127,9 @@ export const reject = (
 /**
  * Ends a stream with a status; by default when a message arrives, which is then not stored.
  * `at: "connect"` ends it before anything else is said, with trailers only.
+ *
+ * @since 0.1.0
+ * @category stream faults
  */
 export const fail = (
   options: When & {
@@ -130,6 +158,9 @@ const status = (options: {
  *
  * @example
  * yield* local.inject(orders, ...Faults.refuse({ nth: 5, earlier: "lost" }))
+ *
+ * @since 0.2.0
+ * @category stream faults
  */
 export const refuse = (options: {
   readonly nth: number
@@ -152,6 +183,9 @@ export const refuse = (options: {
  *
  * @example
  * yield* local.inject(orders, Faults.rejectResume({ status: "NOT_FOUND" }))
+ *
+ * @since 0.2.0
+ * @category stream faults
  */
 export const rejectResume = (
   options: When & {
@@ -167,6 +201,9 @@ export const rejectResume = (
  *
  * @example
  * yield* local.inject(orders, Faults.committedOffset(-1))
+ *
+ * @since 0.2.0
+ * @category stream faults
  */
 export const committedOffset = (by: number, when: When = {}): Fault =>
   fault("resume", when, { _tag: "Committed", by })
@@ -177,20 +214,36 @@ export const committedOffset = (by: number, when: When = {}): Fault =>
  *
  * @example
  * yield* local.inject(orders, Faults.loseCreateAnswer())
+ *
+ * @since 0.2.0
+ * @category stream faults
  */
 export const loseCreateAnswer = (when: When = {}): Fault => disconnect({ ...when, at: "create" })
 
-/** Ends an open stream with OK although the client did not ask for it. */
+/**
+ * Ends an open stream with OK although the client did not ask for it.
+ *
+ * @since 0.1.0
+ * @category stream faults
+ */
 export const endStream = (options: When & { readonly at?: FaultPoint | undefined }): Fault =>
   fault(options.at ?? "message", options, { _tag: "End" })
 
-/** Refuses the next `times` streams as if their tokens were not accepted. */
+/**
+ * Refuses the next `times` streams as if their tokens were not accepted.
+ *
+ * @since 0.1.0
+ * @category stream faults
+ */
 export const rejectTokens = (options?: When): Fault =>
   fault("connect", options ?? {}, status({ status: "UNAUTHENTICATED" }))
 
 /**
  * Ends an open stream with UNAUTHENTICATED, as when its token expires, and refuses that token from
  * then on; a fresh one is good.
+ *
+ * @since 0.1.0
+ * @category stream faults
  */
 export const expireToken = (options: When & { readonly at?: FaultPoint | undefined } = {}): Fault =>
   fault(options.at ?? "message", options, { _tag: "ExpireToken" })
@@ -199,6 +252,9 @@ export const expireToken = (options: When & { readonly at?: FaultPoint | undefin
  * Announces the end of the stream, and ends it after `duration` (default 0) unless the client
  * half-closes before. By default when a message arrives; `withAck` says it in the same message as
  * the next acknowledgement.
+ *
+ * @since 0.1.0
+ * @category stream faults
  */
 export const closeSignal = (
   options: When & {
@@ -215,16 +271,27 @@ export const closeSignal = (
 /**
  * Stops the stream at a point until `ZerobusLocal.release`. `"ack"` and `"durable"` stop
  * acknowledgements, the others what comes in.
+ *
+ * @since 0.1.0
+ * @category stream faults
  */
 export const hold = (at: FaultPoint, nth?: number, when: Omit<When, "nth"> = {}): Fault =>
   fault(at, { ...when, nth }, { _tag: "Hold" })
 
-/** Stops the stream at a point for a time. */
+/**
+ * Stops the stream at a point for a time.
+ *
+ * @since 0.1.0
+ * @category stream faults
+ */
 export const delay = (at: FaultPoint, duration: Duration.Input, when: When = {}): Fault =>
   fault(at, when, { _tag: "Delay", millis: Duration.toMillis(Duration.fromInputUnsafe(duration)) })
 
 /**
  * Sends no acknowledgement from here on, until `ZerobusLocal.clearFaults`. Records stay durable.
+ *
+ * @since 0.1.0
+ * @category stream faults
  */
 export const stallAcks = (options?: Omit<When, "times">): Fault =>
   fault("ack", { ...options, times: Infinity }, { _tag: "Skip" })
@@ -234,6 +301,9 @@ export const stallAcks = (options?: Omit<When, "times">): Fault =>
  * the acknowledgement interval. Then goes on as usual, acknowledges nothing more (`"silence"`), or
  * only once the client half-closes (`"halfClose"`). By default the next connection; `times` is for
  * how many.
+ *
+ * @since 0.1.0
+ * @category stream faults
  */
 export const ackAt = (
   offsets: ReadonlyArray<number>,
@@ -251,6 +321,9 @@ export const ackAt = (
  * Lets each acknowledgement take as long as a distribution of `Latency` says, without one
  * overtaking another. The same seed (default 1) gives the n-th acknowledgement of a connection the
  * same latency in every run. By default on every connection; `times` is on how many.
+ *
+ * @since 0.1.0
+ * @category stream faults
  */
 export const ackLatency = (
   latency: Latency,
@@ -269,6 +342,9 @@ export const ackLatency = (
 /**
  * Lies: throws messages away and acknowledges them with the others, as if they were durable. The
  * audit shows it as `lostRecords` and `ackedButMissing`. For tests that a check notices a loss.
+ *
+ * @since 0.1.0
+ * @category stream faults
  */
 export const loseMessages = (options?: When): Fault =>
   fault("message", options ?? {}, { _tag: "Lose" })
@@ -276,11 +352,19 @@ export const loseMessages = (options?: When): Fault =>
 /**
  * Treats messages as if they never arrived: the server answers the next one as out of order, and
  * acknowledges nothing of them.
+ *
+ * @since 0.1.0
+ * @category stream faults
  */
 export const dropMessages = (options?: When): Fault =>
   fault("message", options ?? {}, { _tag: "Skip" })
 
-/** Never answers the create request. */
+/**
+ * Never answers the create request.
+ *
+ * @since 0.1.0
+ * @category stream faults
+ */
 export const ignoreCreate = (options?: When): Fault =>
   fault("create", options ?? {}, { _tag: "Skip" })
 
@@ -289,6 +373,9 @@ export const ignoreCreate = (options?: When): Fault =>
  * beyond what was sent (`future`), below the last (`lower`), the same again (`repeated`), negative,
  * or without its offset (`missing`). `at: "create"` sends it before the stream is open. For one
  * after the end see `ackAfterEnd`.
+ *
+ * @since 0.1.0
+ * @category stream faults
  */
 export const badAck = (
   kind: "future" | "lower" | "repeated" | "negative" | "missing",
@@ -298,6 +385,9 @@ export const badAck = (
 /**
  * Sends these bytes as a response: an unknown kind, a truncated message, whatever a test wants to
  * see refused.
+ *
+ * @since 0.1.0
+ * @category stream faults
  */
 export const rawResponse = (
   bytes: Uint8Array,

@@ -6,6 +6,9 @@
  *
  * @example
  * Latency.quantiles({ 0: "1 millis", 0.5: "4 millis", 0.99: "80 millis", 1: "2 seconds" })
+ *
+ * @packageDocumentation
+ * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
 import type { Latency } from "../local/faults/latency.ts"
@@ -23,13 +26,21 @@ const millis = (input: Duration.Input, what: string): number => {
 /**
  * Always the same. Throws a `RangeError` for a duration that is negative or infinite, as the others
  * do.
+ *
+ * @since 0.1.0
+ * @category constructors
  */
 export const constant = (duration: Duration.Input): Latency => ({
   _tag: "Constant",
   millis: millis(duration, "duration")
 })
 
-/** From `from` to `to`, all equally likely. */
+/**
+ * From `from` to `to`, all equally likely.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
 export const uniform = (from: Duration.Input, to: Duration.Input): Latency => {
   const latency = {
     _tag: "Uniform",
@@ -40,7 +51,12 @@ export const uniform = (from: Duration.Input, to: Duration.Input): Latency => {
   throw new RangeError("A latency's lower bound must not be above its upper bound.")
 }
 
-/** Mostly short and sometimes long, with this mean: 5 % take more than three times as long. */
+/**
+ * Mostly short and sometimes long, with this mean: 5 % take more than three times as long.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
 export const exponential = (mean: Duration.Input): Latency => ({
   _tag: "Exponential",
   mean: millis(mean, "mean")
@@ -50,6 +66,9 @@ export const exponential = (mean: Duration.Input): Latency => ({
  * As measured somewhere: so much at each quantile, in proportion between them. Below the lowest and
  * above the highest quantile it is what these say. The keys are numbers from 0 to 1, and a higher
  * one must not have a shorter duration.
+ *
+ * @since 0.1.0
+ * @category constructors
  */
 export const quantiles = (points: Readonly<Record<number, Duration.Input>>): Latency => {
   const sorted = Object.entries(points)

@@ -72,7 +72,12 @@ import { serveHttp } from "./serveHttp.ts"
 import type { ServerConsole } from "./serverConsole.ts"
 import { serverScript, type ZerobusScript } from "./serverScript.ts"
 
-/** What {@link ZerobusLocal} offers. */
+/**
+ * What {@link ZerobusLocal} offers.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface ZerobusLocalShape extends ZerobusScript {
   /** `http://host:port` of the gRPC face. */
   readonly serverEndpoint: string
@@ -278,7 +283,12 @@ const servedHosts = ({ host = "127.0.0.1", hostNames = [] }: ZerobusLocalOptions
   anyAddress: !isLoopback(host)
 })
 
-/** What can keep a server from starting. */
+/**
+ * What can keep a server from starting.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export type StartFailure = PortUnavailable | UnsafeServer | InvalidArgument | StorageFailure
 
 /** Sockets and disks run on real time, whatever clock a test has. */
@@ -288,6 +298,9 @@ const onRealTime = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E
 /**
  * The local server. Its layers provide it together with a {@link Zerobus} client that is connected
  * to it.
+ *
+ * @since 0.1.0
+ * @category services
  */
 export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShape>()(
   "effect-zerobus/ZerobusLocal"

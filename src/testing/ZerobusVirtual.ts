@@ -6,11 +6,18 @@
  * endpoint, the catalog, TLS and everything below gRPC are not there: tokens are made up, and
  * `Faults.disconnect` ends the call.
  *
- * @example it.effect("arrive", () => Effect.gen(function*() { const virtual = yield* ZerobusVirtual
- * yield* virtual.createTable("main.default.orders(id BIGINT)") const ingesting = yield*
- * Effect.forkChild(program) yield* TestClock.adjust("1 minute") yield* Fiber.join(ingesting)
- * }).pipe(Effect.provide(ZerobusVirtual.layer({ seed: 7, latency: Latency.uniform("1 millis", "20
- * millis") }))))
+ * @example
+ * it.effect("arrive", () => Effect.gen(function*() {
+ *   const virtual = yield* ZerobusVirtual
+ *   yield* virtual.createTable("main.default.orders(id BIGINT)")
+ *   const ingesting = yield* Effect.forkChild(program)
+ *   yield* TestClock.adjust("1 minute")
+ *   yield* Fiber.join(ingesting)
+ * }).pipe(
+ *   Effect.provide(
+ *     ZerobusVirtual.layer({ seed: 7, latency: Latency.uniform("1 millis", "20 millis") })
+ *   )
+ * ))
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -36,6 +43,9 @@ const shortly: Latency = { _tag: "Constant", millis: 1 }
 /**
  * A server without sockets. Its layer provides it together with a {@link Zerobus} client that is
  * connected to it.
+ *
+ * @since 0.1.0
+ * @category services
  */
 export class ZerobusVirtual extends Context.Service<ZerobusVirtual, ZerobusScript>()(
   "effect-zerobus/ZerobusVirtual"

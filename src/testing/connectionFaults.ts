@@ -15,6 +15,9 @@ export type { Http2Settings } from "../local/faults/frameSettings.ts"
  * Ends a connection after so many bytes in a direction (`up` is to the server): by RST (default),
  * by FIN, by silence in both directions with the connection left open (`"blackHole"`), or by
  * silence in this direction alone (`"halfOpen"`).
+ *
+ * @since 0.1.0
+ * @category connection faults
  */
 export const cutAfterBytes = (
   direction: "up" | "down",
@@ -22,14 +25,24 @@ export const cutAfterBytes = (
   how: "reset" | "fin" | "blackHole" | "halfOpen" = "reset"
 ): ConnectionFault => ({ _tag: "CutAfter", direction, bytes, how })
 
-/** Passes so many bytes a second: a slow reader (`up`) or a slow writer (`down`). */
+/**
+ * Passes so many bytes a second: a slow reader (`up`) or a slow writer (`down`).
+ *
+ * @since 0.1.0
+ * @category connection faults
+ */
 export const throttle = (direction: "up" | "down", bytesPerSecond: number): ConnectionFault => ({
   _tag: "Throttle",
   direction,
   bytesPerSecond
 })
 
-/** Passes the bytes in pieces of `size`, so that frames and messages arrive in parts. */
+/**
+ * Passes the bytes in pieces of `size`, so that frames and messages arrive in parts.
+ *
+ * @since 0.1.0
+ * @category connection faults
+ */
 export const pieces = (direction: "up" | "down", size: number): ConnectionFault => ({
   _tag: "Pieces",
   direction,
@@ -39,19 +52,30 @@ export const pieces = (direction: "up" | "down", size: number): ConnectionFault 
 /**
  * Sends every frame to the client in two parts: divided in the middle of its header (`"header"`),
  * or in the middle of the five bytes in front of a gRPC message (`"prefix"`).
+ *
+ * @since 0.1.0
+ * @category connection faults
  */
 export const splitFrames = (where: "header" | "prefix"): ConnectionFault => ({
   _tag: "SplitFrames",
   where
 })
 
-/** Leaves the client's HTTP/2 pings unanswered. */
+/**
+ * Leaves the client's HTTP/2 pings unanswered.
+ *
+ * @since 0.1.0
+ * @category connection faults
+ */
 export const ignorePings: ConnectionFault = { _tag: "IgnorePings" }
 
 /**
  * Sends GOAWAY with an HTTP/2 error code (0 is NO_ERROR) in front of the n-th DATA frame to the
  * client. `lastStreamId` 0 says that the client's call was not processed; by default it is the
  * highest there is. Give two for a double one.
+ *
+ * @since 0.1.0
+ * @category connection faults
  */
 export const goAway = (
   code: number,
@@ -63,7 +87,12 @@ export const goAway = (
   return insertFrames(http2Frame(7, 0, 0, payload), options.nthData)
 }
 
-/** Sends RST_STREAM with an HTTP/2 error code in front of the n-th DATA frame. */
+/**
+ * Sends RST_STREAM with an HTTP/2 error code in front of the n-th DATA frame.
+ *
+ * @since 0.1.0
+ * @category connection faults
+ */
 export const rstStream = (
   code: number,
   options: { readonly nthData?: number; readonly streamId?: number } = {}
@@ -80,6 +109,9 @@ export const rstStream = (
  * it, as a reader that takes nothing does, until later settings raise it), with a large
  * `maxFrameSize` its frames are divided again. Throws a `RangeError` for a window above the
  * server's own, 65,535 bytes. Values that HTTP/2 forbids are sent as they are.
+ *
+ * @since 0.1.0
+ * @category connection faults
  */
 export const settings = (
   values: Http2Settings,
@@ -93,20 +125,35 @@ export const settings = (
   return { _tag: "Settings", nthData: options.nthData ?? 1, values: settingsOf(values) }
 }
 
-/** Sends bytes, usually whole HTTP/2 frames, in front of the n-th DATA frame. */
+/**
+ * Sends bytes, usually whole HTTP/2 frames, in front of the n-th DATA frame.
+ *
+ * @since 0.1.0
+ * @category connection faults
+ */
 export const insertFrames = (bytes: Uint8Array, nthData = 1): ConnectionFault => ({
   _tag: "InsertFrames",
   nthData,
   bytes
 })
 
-/** Ends the call with the n-th DATA frame, without trailers. */
+/**
+ * Ends the call with the n-th DATA frame, without trailers.
+ *
+ * @since 0.1.0
+ * @category connection faults
+ */
 export const endWithoutTrailers = (nthData = 1): ConnectionFault => ({
   _tag: "EndWithoutTrailers",
   nthData
 })
 
-/** Sends an acknowledgement of `upTo` behind the frame that ends a call. */
+/**
+ * Sends an acknowledgement of `upTo` behind the frame that ends a call.
+ *
+ * @since 0.1.0
+ * @category connection faults
+ */
 export const ackAfterEnd = (upTo: number): ConnectionFault => ({
   _tag: "DataAfterEnd",
   bytes: grpcMessage(ackResponse(upTo))
@@ -115,6 +162,9 @@ export const ackAfterEnd = (upTo: number): ConnectionFault => ({
 /**
  * Ends the call with trailers that hold one header of so many bytes, in front of the n-th DATA
  * frame.
+ *
+ * @since 0.1.0
+ * @category connection faults
  */
 export const largeHeader = (
   bytes: number,
@@ -135,7 +185,12 @@ export const largeHeader = (
   return insertFrames(Buffer.concat(frames), options.nthData)
 }
 
-/** Marks the message in the n-th DATA frame as compressed, or gives it another length. */
+/**
+ * Marks the message in the n-th DATA frame as compressed, or gives it another length.
+ *
+ * @since 0.1.0
+ * @category connection faults
+ */
 export const damagePrefix = (options: {
   readonly nthData?: number
   readonly compressed?: boolean

@@ -10,6 +10,9 @@ export type { HttpFault, HttpPart } from "../local/faults/httpScript.ts"
 /**
  * The next requests to the token endpoint or the catalog get this status. `body` is the text of the
  * answer, an empty JSON object by default.
+ *
+ * @since 0.1.0
+ * @category HTTP faults
  */
 export const httpStatus = (
   at: HttpPart,
@@ -25,14 +28,24 @@ export const httpStatus = (
   action: { _tag: "Answer", status, body: options.body ?? "{}", headers: options.headers }
 })
 
-/** The next requests to the token endpoint or the catalog are answered later. */
+/**
+ * The next requests to the token endpoint or the catalog are answered later.
+ *
+ * @since 0.1.0
+ * @category HTTP faults
+ */
 export const httpDelay = (at: HttpPart, duration: Duration.Input, times?: number): HttpFault => ({
   at,
   times,
   action: { _tag: "Delay", millis: Duration.toMillis(Duration.fromInputUnsafe(duration)) }
 })
 
-/** The next requests to the token endpoint or the catalog are never answered. */
+/**
+ * The next requests to the token endpoint or the catalog are never answered.
+ *
+ * @since 0.1.0
+ * @category HTTP faults
+ */
 export const httpHang = (at: HttpPart, times?: number): HttpFault => ({
   at,
   times,
@@ -42,6 +55,9 @@ export const httpHang = (at: HttpPart, times?: number): HttpFault => ({
 /**
  * The next requests to the token endpoint or the catalog are answered well, so that the faults
  * injected after this one strike later.
+ *
+ * @since 0.1.0
+ * @category HTTP faults
  */
 export const httpOk = (at: HttpPart, times?: number): HttpFault => ({
   at,
@@ -49,7 +65,12 @@ export const httpOk = (at: HttpPart, times?: number): HttpFault => ({
   action: { _tag: "Pass" }
 })
 
-/** The next tokens are good for so long, instead of the server's `tokenLife`. */
+/**
+ * The next tokens are good for so long, instead of the server's `tokenLife`.
+ *
+ * @since 0.1.0
+ * @category HTTP faults
+ */
 export const tokenLife = (duration: Duration.Input, times?: number): HttpFault => ({
   at: "token",
   times,

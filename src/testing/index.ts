@@ -1,6 +1,9 @@
 /**
  * The local Zerobus server for tests and development, and scripted faults for it; `ZerobusVirtual`
  * needs no sockets.
+ *
+ * @module effect-zerobus/testing
+ * @since 0.1.0
  */
 export * as ConnectProxy from "./ConnectProxy.ts"
 export * as Faults from "./Faults.ts"

@@ -20,7 +20,12 @@ export { isLoopback } from "../internal/net/loopback.ts"
 export type { Grant, Principal, Privilege } from "../local/auth/principals.ts"
 export type { TrustedIssuer } from "../local/auth/subjectTokens.ts"
 
-/** A further service principal of a server. */
+/**
+ * A further service principal of a server.
+ *
+ * @since 0.2.0
+ * @category models
+ */
 export interface LocalPrincipal {
   readonly clientId: string
   /**
@@ -37,6 +42,9 @@ export interface LocalPrincipal {
 /**
  * Options of the streams of a server. Durations are Effect durations; plain numbers are
  * milliseconds.
+ *
+ * @since 0.1.0
+ * @category configuration
  */
 export interface StreamOptions {
   /** How long a stream lives until it gets a close signal; default 15 minutes. */
@@ -61,7 +69,12 @@ export interface StreamOptions {
   readonly traceEvents?: number | undefined
 }
 
-/** Options of a server without sockets. */
+/**
+ * Options of a server without sockets.
+ *
+ * @since 0.1.0
+ * @category configuration
+ */
 export interface ZerobusVirtualOptions extends StreamOptions {
   /** Decides every latency; default 1. */
   readonly seed?: number | undefined
@@ -71,7 +84,12 @@ export interface ZerobusVirtualOptions extends StreamOptions {
   readonly syncLatency?: Latency | undefined
 }
 
-/** Options of a server in memory. */
+/**
+ * Options of a server in memory.
+ *
+ * @since 0.1.0
+ * @category configuration
+ */
 export interface ZerobusLocalOptions extends StreamOptions {
   /**
    * The address to listen on; default `127.0.0.1`. One that is not loopback needs `allowRemote` and
@@ -132,7 +150,12 @@ export interface ZerobusLocalOptions extends StreamOptions {
   readonly allowProduction?: boolean | undefined
 }
 
-/** Options of a server on disk. */
+/**
+ * Options of a server on disk.
+ *
+ * @since 0.1.0
+ * @category configuration
+ */
 export interface ZerobusLocalDiskOptions extends ZerobusLocalOptions {
   /** The folder of the tables; made when missing. */
   readonly dataDir: string
@@ -155,6 +178,9 @@ export interface ZerobusLocalDiskOptions extends ZerobusLocalOptions {
 /**
  * The options would make the server reachable or used in a way it is not made for. `message` says
  * what to change.
+ *
+ * @since 0.1.0
+ * @category errors
  */
 export class UnsafeServer extends Data.TaggedError("UnsafeServer")<{ readonly message: string }> {}
 

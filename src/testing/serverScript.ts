@@ -33,19 +33,37 @@ import { faultProblem } from "./faultRules.ts"
 export type { PersistentStreamRecord } from "../local/persistent/persistentStreams.ts"
 export type { Audit, ConnectionAudit } from "../local/stream/streamAudit.ts"
 
-/** A table's name: as text, or of anything that has one. */
+/**
+ * A table's name: as text, or of anything that has one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type TableName = string | { readonly tableName: string } | { readonly name: string }
 
 /**
  * A table to create: SQL-like text `c.s.t(col TYPE [NOT NULL], ...)`, a definition, or a typed
  * table.
+ *
+ * @since 0.1.0
+ * @category models
  */
 export type NewTable = string | TableDefinition | { readonly definition: TableDefinition }
 
-/** The text is no trace that can be replayed. `message` says why. */
+/**
+ * The text is no trace that can be replayed. `message` says why.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class InvalidTrace extends Data.TaggedError("InvalidTrace")<{ readonly message: string }> {}
 
-/** Tables, scripts and audits of a local server. */
+/**
+ * Tables, scripts and audits of a local server.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface ZerobusScript {
   /** Creates a table; fails when it exists, or has a column this server cannot write. */
   readonly createTable: (

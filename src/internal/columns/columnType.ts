@@ -38,7 +38,12 @@ export type SimpleType =
   | { readonly _tag: "String"; readonly textLength?: TextLength | undefined }
   | { readonly _tag: "Decimal"; readonly precision: number; readonly scale: number }
 
-/** The type of a column, or of a part of one. */
+/**
+ * The type of a column, or of a part of one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type ColumnType =
   | SimpleType
   | { readonly _tag: "Array"; readonly element: ColumnType; readonly containsNull: boolean }
@@ -53,6 +58,9 @@ export type ColumnType =
 /**
  * A column of a table or a field of a struct. `nullable` is what the table allows, not what a
  * program sends.
+ *
+ * @since 0.1.0
+ * @category models
  */
 export interface ColumnDefinition {
   readonly name: string
@@ -76,7 +84,12 @@ export interface ColumnDefinition {
   readonly position?: number | undefined
 }
 
-/** A table as it is created: its full name and its columns in order. */
+/**
+ * A table as it is created: its full name and its columns in order.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface TableDefinition {
   /** `catalog.schema.table`. */
   readonly name: string

@@ -18,7 +18,12 @@ import {
 import { rescueTag } from "./rescueTag.ts"
 import { scalarTag } from "./scalarTypes.ts"
 
-/** A table as the catalog describes it. */
+/**
+ * A table as the catalog describes it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface CatalogTable {
   readonly definition: TableDefinition
   /** The catalog's id of the table; it changes when the table is dropped and created again. */
@@ -43,6 +48,9 @@ export interface CatalogTable {
 /**
  * Experimental: a persistent stream of a local server's table. Times in milliseconds since the
  * epoch.
+ *
+ * @since 0.2.0
+ * @category models
  */
 export interface CatalogStream {
   readonly streamId: string
@@ -60,7 +68,12 @@ export const streamsProperty = "zerobus.persistentStreams"
 /** The property in which a local server tells why it does not serve a table. */
 export const problemProperty = "zerobus.problem"
 
-/** A table as the list of its schema has it. */
+/**
+ * A table as the list of its schema has it.
+ *
+ * @since 0.2.0
+ * @category models
+ */
 export interface TableSummary {
   /** `catalog.schema.table`. */
   readonly name: string

@@ -7,6 +7,9 @@ import { typeText } from "./columnType.ts"
 
 /**
  * One difference. `kind` is the service's word for it; `NULLABILITY` and `OTHER_TABLE` are ours.
+ *
+ * @since 0.1.0
+ * @category models
  */
 export interface TableDifference {
   readonly kind:

@@ -7,19 +7,32 @@
 import * as Redacted from "effect/Redacted"
 import { createHash, timingSafeEqual } from "node:crypto"
 
-/** Writing to a table needs all four; reading its definition needs all but `MODIFY`. */
+/**
+ * Writing to a table needs all four; reading its definition needs all but `MODIFY`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type Privilege = "USE CATALOG" | "USE SCHEMA" | "SELECT" | "MODIFY"
 
 /**
  * Privileges on a catalog (`main`), a schema (`main.default`) or a table (`main.default.orders`),
  * and on everything below it.
+ *
+ * @since 0.1.0
+ * @category models
  */
 export interface Grant {
   readonly on: string
   readonly privileges: ReadonlyArray<Privilege>
 }
 
-/** A service principal. */
+/**
+ * A service principal.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Principal {
   readonly clientId: string
   readonly clientSecret: Redacted.Redacted<string>

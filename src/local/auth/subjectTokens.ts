@@ -3,7 +3,12 @@
  */
 import { readTrustedKeys, type TrustedKey } from "./trustedKeys.ts"
 
-/** An identity provider whose JWTs are exchanged for tokens of the server. */
+/**
+ * An identity provider whose JWTs are exchanged for tokens of the server.
+ *
+ * @since 0.2.0
+ * @category models
+ */
 export interface TrustedIssuer {
   /** What its tokens have as `iss`. */
   readonly issuer: string

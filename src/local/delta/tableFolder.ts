@@ -17,6 +17,9 @@ import { UnsupportedColumn } from "../log/storageErrors.ts"
 
 /**
  * A table of the store. `createdAt` in milliseconds; `location` is the folder of the Delta table.
+ *
+ * @since 0.1.0
+ * @category models
  */
 export interface TableRecord {
   readonly definition: TableDefinition

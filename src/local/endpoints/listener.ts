@@ -7,7 +7,12 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { type AddressInfo, createServer, type Socket } from "node:net"
 
-/** The port could not be taken. */
+/**
+ * The port could not be taken.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class PortUnavailable extends Data.TaggedError("PortUnavailable")<{
   readonly host: string
   readonly port: number

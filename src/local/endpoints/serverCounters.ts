@@ -6,6 +6,9 @@ import type { StreamObserver } from "../stream/streamContract.ts"
 /**
  * Counters since the server started; latency in milliseconds from the arrival of the oldest record
  * an acknowledgement covers.
+ *
+ * @since 0.1.0
+ * @category models
  */
 export interface ServerCounters {
   readonly openStreams: number

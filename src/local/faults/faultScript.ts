@@ -19,6 +19,9 @@ import { type AckRule, type AckRules, makeAckRules } from "./ackRules.ts"
  * - `durable`: records became durable, before that is acknowledged.
  * - `ack`: an acknowledgement is about to be sent.
  * - `halfClose`: the client said that it sends no more.
+ *
+ * @since 0.1.0
+ * @category models
  */
 export type FaultPoint =
   | "connect"
@@ -29,7 +32,12 @@ export type FaultPoint =
   | "ack"
   | "halfClose"
 
-/** What a test can wait for: the points above, and what the server or the client did then. */
+/**
+ * What a test can wait for: the points above, and what the server or the client did then.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type LocalEvent =
   | FaultPoint
   | "created"
@@ -41,7 +49,12 @@ export type LocalEvent =
   | "cancelled"
   | "end"
 
-/** What happens at a point. */
+/**
+ * What happens at a point.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type FaultAction =
   /** Breaks the connection below gRPC, by RST or by FIN. */
   | { readonly _tag: "Cut"; readonly how: "reset" | "fin" }
@@ -98,6 +111,9 @@ export type FaultAction =
 /**
  * A fault: where it strikes, when, how often, and what it does. Counting starts when the fault is
  * injected.
+ *
+ * @since 0.1.0
+ * @category models
  */
 export interface Fault {
   readonly at: FaultPoint

@@ -8,7 +8,12 @@ import { Duplex } from "node:stream"
 import { type FrameFault, makeFrameEditor } from "./frameEditor.ts"
 import type { Timers } from "../timers.ts"
 
-/** What happens to a connection. `up` is from the client to the server. */
+/**
+ * What happens to a connection. `up` is from the client to the server.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type ConnectionFault =
   | FrameFault
   /**

@@ -4,7 +4,12 @@
  * kept within both the old and the new size, and its frames are divided again.
  */
 
-/** Settings by name; what is left out stays. */
+/**
+ * Settings by name; what is left out stays.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Http2Settings {
   /** Bytes of a call that the client may have under way. */
   readonly initialWindowSize?: number | undefined

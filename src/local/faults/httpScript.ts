@@ -3,10 +3,20 @@
  * instead of an answer.
  */
 
-/** The part of the HTTP face a fault strikes. */
+/**
+ * The part of the HTTP face a fault strikes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type HttpPart = "token" | "catalog"
 
-/** A fault of the next requests to a part. */
+/**
+ * A fault of the next requests to a part.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface HttpFault {
   readonly at: HttpPart
   /** How many requests it strikes; default 1. */

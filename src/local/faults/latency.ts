@@ -3,7 +3,12 @@
  * latencies, whatever the clock.
  */
 
-/** How long something takes, in milliseconds. */
+/**
+ * How long something takes, in milliseconds.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type Latency =
   /** Always the same. */
   | { readonly _tag: "Constant"; readonly millis: number }

@@ -10,6 +10,9 @@ import { refusedPath } from "../../internal/log/plainFile.ts"
  * Why storage failed. `DiskFull`, `NotWritable` and `TableRefused` pass when the operator acts; the
  * store stays usable afterwards. `TableRefused`: another writer changed the table into one that
  * this server cannot write by the table's rules.
+ *
+ * @since 0.1.0
+ * @category errors
  */
 export type StorageReason =
   | "NotWritable"
@@ -22,7 +25,12 @@ export type StorageReason =
   | "Closed"
   | "Io"
 
-/** The disk or the data folder failed; `message` says which folder and what to do. */
+/**
+ * The disk or the data folder failed; `message` says which folder and what to do.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class StorageFailure extends Data.TaggedError("StorageFailure")<{
   readonly reason: StorageReason
   readonly message: string
@@ -31,6 +39,9 @@ export class StorageFailure extends Data.TaggedError("StorageFailure")<{
 /**
  * A table of that name exists already. `problem` says why it is not served, and what to do;
  * undefined for one that is.
+ *
+ * @since 0.1.0
+ * @category errors
  */
 export class TableExists extends Data.TaggedError("TableExists")<{
   readonly name: string
@@ -44,20 +55,35 @@ export class TableExists extends Data.TaggedError("TableExists")<{
   }
 }
 
-/** No table of that name exists. */
+/**
+ * No table of that name exists.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
 export class TableNotFound extends Data.TaggedError("TableNotFound")<{ readonly name: string }> {
   override get message(): string {
     return `The table ${this.name} does not exist. Create it first.`
   }
 }
 
-/** A column has a type that this server cannot write so that every reader understands it. */
+/**
+ * A column has a type that this server cannot write so that every reader understands it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class UnsupportedColumn extends Data.TaggedError("UnsupportedColumn")<{
   readonly column: string
   readonly message: string
 }> {}
 
-/** The definition of a table is not acceptable. */
+/**
+ * The definition of a table is not acceptable.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class InvalidDefinition extends Data.TaggedError("InvalidDefinition")<{
   readonly message: string
 }> {}

@@ -19,7 +19,12 @@ import type { StreamRegister } from "./streamRegister.ts"
 /** How the records of a stream are encoded. */
 export type StreamKind = LogFormat["_tag"]
 
-/** What is known of a persistent stream. Times in milliseconds since the epoch. */
+/**
+ * What is known of a persistent stream. Times in milliseconds since the epoch.
+ *
+ * @since 0.2.0
+ * @category models
+ */
 export interface PersistentStreamRecord {
   readonly streamId: string
   readonly kind: StreamKind

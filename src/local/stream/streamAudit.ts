@@ -7,7 +7,12 @@
 import { recordTexts } from "../records/recordText.ts"
 import { addTo, type Entry, newEntry, noSums, recorderOf, snapshot } from "./connectionEntry.ts"
 
-/** One connection of a table. */
+/**
+ * One connection of a table.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface ConnectionAudit {
   /** 1 for the first connection of the table since the server started. */
   readonly number: number
@@ -40,7 +45,12 @@ export interface ConnectionAudit {
   readonly ended: string
 }
 
-/** All connections of a table, with sums. */
+/**
+ * All connections of a table, with sums.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Audit {
   readonly connections: number
   /** The latest ones; of more than 1,000 the oldest are left out. */
