@@ -1,6 +1,7 @@
 /**
- * Gives the effects among a stream's options the services of the place where they were given. They
- * run later, in fibers of the engine: on a reconnect, for a refused record, when a scope closes.
+ * Provides the effects among a stream's options with the services of the place where they were
+ * given. They run later, in fibers of the engine: on a reconnect, for a refused record, when a
+ * scope closes.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -11,7 +12,9 @@ import { Opening } from "../userCode/opening.ts"
 import { guarded } from "./sessionHeaders.ts"
 import { Handling } from "./streamRefused.ts"
 
-/** What an effect takes from the fiber that runs it, not from where it was given. */
+/**
+ * Services that an effect takes from the fiber that runs it, not from the place where it was given.
+ */
 const momentary = [
   Opening,
   Handling,
@@ -20,7 +23,10 @@ const momentary = [
   References.CurrentLogSpans
 ] as const
 
-/** The context without that: itself where it has none of it, so that streams can share it. */
+/**
+ * The context without those services. Returns the same object if it holds none, so that streams can
+ * share it.
+ */
 const lasting = (context: Context.Context<any>): Context.Context<any> =>
   momentary.some(
     (key) => Context.getOrUndefined(context, key as Context.Key<any, unknown>) !== undefined
@@ -29,14 +35,15 @@ const lasting = (context: Context.Context<any>): Context.Context<any> =>
     : context
 
 /**
- * The options with their effects provided with these services. They must have passed their check.
+ * Returns the options with these services provided to their effects. The options must have been
+ * checked.
  */
 export const capture = <A, R>(
   options: StreamConfigurationOptions<A, R>,
   context: Context.Context<R>
 ): StreamConfigurationOptions<A> => {
   const { beforeOpen, headersProvider, onRefused, onUnacked, ...rest } = options
-  // Without an effect there is nothing to keep the services for.
+  // Without an effect, the services need not be kept.
   if (!(beforeOpen ?? headersProvider ?? onRefused ?? onUnacked)) return rest
   const services = lasting(context) as Context.Context<R>
   const within = <X, E>(effect: Effect.Effect<X, E, R>): Effect.Effect<X, E> =>

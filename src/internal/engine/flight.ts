@@ -1,6 +1,6 @@
 /**
- * What a session has in flight: what was handed to the transport and is not acknowledged, which
- * acknowledgements of the server can be true, and how long none came.
+ * Tracks what a session has in flight: messages that were handed to the transport and are not
+ * acknowledged. Checks which acknowledgements can be true, and measures how long none arrived.
  */
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -17,19 +17,19 @@ import { nextOffsetOf, type StreamCore } from "./streamCore.ts"
 export interface Session {
   readonly call: TransportCall
   readonly inbox: Inbox
-  /** How its messages travel, and what acknowledgements count. */
+  /** How its messages travel, and what an acknowledgement counts. */
   readonly wire: Wire
-  /** The end of the connection, when the answer that opened it announced that as well. */
+  /** The announced end of the connection, if the response that opened the session held one. */
   readonly announced: ServerMessage["closing"]
-  /** How many messages were handed to the transport, the last of them perhaps in part. */
+  /** Messages handed to the transport. The last of them may be handed over in part. */
   handed: number
-  /** How many messages are acknowledged as a whole. */
+  /** Messages that are acknowledged completely. */
   acknowledged: number
-  /** Whether it made something durable, or found that something was. */
+  /** Whether the session made a record durable, or found that one was. */
   progress: boolean
 }
 
-/** Frees the oldest messages in flight, which are durable as of now, and tells everybody. */
+/** Frees the oldest messages in flight, which are durable now, and resumes waiters. */
 const makeDurableUnsafe = (core: StreamCore<any>, count: number, now: number): void => {
   const { acks, zone } = core
   core.silence = 0
@@ -50,7 +50,8 @@ const makeDurableUnsafe = (core: StreamCore<any>, count: number, now: number): v
 }
 
 /**
- * Of the oldest message so many units are durable: the rest takes its place. No session is open.
+ * Removes the first `units` of the oldest message, which are durable. Only while no session is
+ * open.
  */
 const shortenUnsafe = (core: StreamCore<any>, units: number): void => {
   const { zone } = core
@@ -61,15 +62,15 @@ const shortenUnsafe = (core: StreamCore<any>, units: number): void => {
 }
 
 /**
- * Settles what a persistent stream's server has committed, up to this offset, without sending it:
- * its acknowledgement was lost. Returns how many messages those were, or why the offset cannot be
- * true. Only while no session is open.
+ * Settles what the server of a persistent stream has committed, up to this offset, without sending
+ * it: its acknowledgement was lost. Returns the number of those messages, or why the offset cannot
+ * be true. Only while no session is open.
  */
 export const settleUnsafe = (core: StreamCore<any>, committed: number): number | SessionFailure => {
   const { acks, spooled, zone } = core
   const said = `The server resumed the stream at offset ${committed + 1}`
   if (core.fresh) {
-    // Nothing was given out yet: offsets go on where the stream is.
+    // No offset was given out yet: offsets continue where the stream is.
     core.fresh = false
     acks.watermark = committed
     zone.nextOffset = committed + 1
@@ -113,34 +114,34 @@ export const settleUnsafe = (core: StreamCore<any>, committed: number): number |
   return count
 }
 
-/** Ends a session from within what a transport or a timer calls. */
+/** Ends a session from a callback of a transport or a timer. */
 export interface Ending {
   readonly fail: (cause: SessionFailure) => void
-  /** A defect ends the session, not what called. */
+  /** A defect ends the session and is not thrown at the caller. */
   readonly die: (defect: unknown) => void
 }
 
-/** The bookkeeping of what one session has in flight. */
+/** Bookkeeping of what one session has in flight. */
 export class Flight {
   readonly session: Session
   /**
-   * When the silence began that the lack-of-ack timer measures, in milliseconds; that of earlier
-   * sessions counts.
+   * Start of the silence that the acknowledgement timer measures, in milliseconds. Silence of
+   * earlier sessions counts.
    */
   silentSince = 0
   private readonly core: StreamCore<any>
   private readonly ending: Ending
-  /** The number of the highest unit that was acknowledged, believed or not yet. */
+  /** The highest acknowledged unit, whether it is applied yet or not. */
   private held: number
   /**
-   * Whether the transport tells of requests that have left, as it does once an acknowledgement came
-   * before that.
+   * Whether the transport reports requests that left. It does so after the first acknowledgement
+   * that came before its request had left.
    */
   private listening = false
   /** Whether the session has ended. */
   private over = false
   private whenIdle: Array<() => void> | undefined
-  /** Measures the silence; not running while nothing is in flight, except to find that. */
+  /** Measures the silence. It stops by itself when nothing is in flight. */
   private timer: Fiber.Fiber<void> | undefined
   private timing = false
 
@@ -151,7 +152,7 @@ export class Flight {
     this.held = session.wire.handed - 1
   }
 
-  /** Completes while nothing that was handed over is unacknowledged. */
+  /** Completes once everything that was handed over is acknowledged. */
   get idle(): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
       if (this.isSettled) return resume(Effect.void)
@@ -163,20 +164,21 @@ export class Flight {
     })
   }
 
-  /** Whether no message is in flight, not even one that is about to be handed over. */
+  /** Whether no message is in flight or about to be handed over. */
   private get isIdle(): boolean {
     return this.session.handed === this.session.acknowledged
   }
 
   /**
-   * Whether everything that was handed over is acknowledged, of the last message perhaps a part.
+   * Whether every unit that was handed over is acknowledged. The last message may be acknowledged
+   * in part.
    */
   private get isSettled(): boolean {
     const { wire } = this.session
     return wire.handed === wire.settled
   }
 
-  /** A message is about to be handed to the transport, at a time in milliseconds. */
+  /** Notes that a message is about to be handed to the transport, at a time in milliseconds. */
   handedUnsafe(now: number): void {
     const { core, session } = this
     if (session.handed++ !== session.acknowledged) return
@@ -187,8 +189,8 @@ export class Flight {
   }
 
   /**
-   * The session has ended: keeps the silence for the next one, which gets of a message that is
-   * acknowledged in part the rest.
+   * Ends the session. The next session inherits the silence, and the remainder of a message that is
+   * acknowledged in part.
    */
   endUnsafe(): void {
     const { partial } = this.session.wire
@@ -200,8 +202,7 @@ export class Flight {
   }
 
   /**
-   * Applies "durable up to the unit of this number"; says what is wrong with it when it cannot be
-   * true.
+   * Applies "durable up to this unit". Returns a failure when the acknowledgement cannot be true.
    */
   acknowledgeUnsafe(upTo: number | undefined): SessionFailure | undefined {
     const { core, session } = this
@@ -209,7 +210,7 @@ export class Flight {
       return violation("The server sent an acknowledgement without an offset.")
     if (upTo < 0) return violation("The server acknowledged a negative offset.")
     if (upTo >= session.wire.handed) return violation(session.wire.beyond(upTo))
-    // A repeated or lower one changes nothing and does not feed the silence timer.
+    // A repeated or lower acknowledgement changes nothing and does not restart the silence timer.
     if (upTo <= this.held) {
       core.telemetry.staleAcknowledgement()
       return undefined
@@ -223,7 +224,7 @@ export class Flight {
     return undefined
   }
 
-  /** Applies an acknowledgement that was held because its request had not left yet. */
+  /** Applies an acknowledgement that was held back because its request had not left yet. */
   private applyHeld(): void {
     if (this.over) return
     try {
@@ -236,7 +237,7 @@ export class Flight {
   private apply(): void {
     const { core, session } = this
     const { wire } = session
-    // The first request that leaves opens the session, so it is not counted.
+    // The first request opens the session, so it is not counted.
     const upTo = Math.min(this.held + 1, wire.left(session.call.sentUnsafe() - 1))
     if (upTo <= wire.settled) return
     const count = wire.settle(upTo)
@@ -253,8 +254,8 @@ export class Flight {
   }
 
   /**
-   * Ends the session when records were in flight for too long, over all sessions, and none became
-   * durable.
+   * Ends the session when records were in flight too long, counted over all sessions, and none
+   * became durable.
    */
   private watchSilence(): Effect.Effect<void> {
     const { core } = this
@@ -264,7 +265,7 @@ export class Flight {
       if (!this.timing) return Effect.void
       const left = this.silentSince + limit - core.now()
       if (left > 0) return Effect.andThen(Effect.sleep(left), watch)
-      // The next session has the whole time again.
+      // The next session gets the full time again.
       this.silentSince = core.now()
       const message =
         `No record became durable for ${limit} ms although ` +

@@ -1,68 +1,65 @@
 /**
- * Finds the one record that a server refuses among those it may mean.
+ * Finds the one record that a server refuses among those that its refusal may mean.
  *
- * A server processes in order, but may refuse before it acknowledged what came before. So the
- * suspects are all messages that were in flight. Until the refused one is found, sessions send
- * nothing beyond them. The first search of a stream is careful: each unit is sent when everything
- * before it is acknowledged.
+ * A server processes records in order, but it may refuse before it acknowledges earlier records. So
+ * all messages in flight are suspects. Until the refused record is found, sessions send nothing
+ * beyond the suspects. The first search of a stream is careful: it sends each unit after everything
+ * before is acknowledged.
  *
- * | what was in flight when the refusal came | next session |
- * | --- | --- |
- * | several messages, for the first time | the oldest in pieces, one at a time; then groups of about the square root of the others |
- * | a group of messages | its oldest in pieces, then its others, one at a time |
- * | one message of single records | pieces of about the square root of its records, one at a time |
- * | one piece | its records, one at a time |
- * | one record or batch, and nothing became durable since the refusal before | the same once more |
- * | one record or batch | it is refused for certain |
+ * What was in flight when the refusal came decides what the next session sends:
  *
- * Where acknowledgements take long, a careful search does too. It shows how the server refuses:
- * after the acknowledgements of what came before, or at once, within some time. Later searches take
- * that for a guess. A unit follows the one before after a pause. A refusal then points at one unit:
- * the oldest in flight, or the one that was sent just before. The next session sends what came
- * before that unit together, then the unit in smaller ones. Only a record that is alone in flight
- * is refused, so a wrong guess costs connections alone; the rest of such a search is careful.
+ * - Several messages, for the first time: the oldest in pieces, one at a time; then groups of about
+ *   the square root of the others.
+ * - A group of messages: its oldest in pieces, then its others, one at a time.
+ * - One message of single records: pieces of about the square root of its records, one at a time.
+ * - One piece: its records, one at a time.
+ * - One record or batch, and nothing became durable since the refusal before: the same once more.
+ * - One record or batch otherwise: it is refused for certain.
  *
- * What came behind a refused record was no suspect. It is sent in groups of 1, 2, 4, ... messages,
- * since bad records often are neighbours.
+ * A careful search takes long where acknowledgements do. It shows how the server refuses: after it
+ * acknowledged earlier records, or at once, within some time. Later searches use that as a guess
+ * and send the next unit after a pause. A refusal then points at one unit: the oldest in flight, or
+ * the one that was sent just before. The next session sends everything before that unit together,
+ * then the unit in smaller ones. A record counts as refused only when it was alone in flight, so a
+ * wrong guess costs connections and nothing else. After a wrong guess the search is careful.
+ *
+ * Messages behind a refused record were no suspects. They are sent in groups of 1, 2, 4, ...
+ * messages, since bad records are often neighbours.
  */
 import * as Effect from "effect/Effect"
 import type { Message } from "../landing/chunk.ts"
 import type { StreamCore } from "./streamCore.ts"
 
-/** The state of a search, or of what follows it. */
+/** The state of a search, or of the groups that follow it. */
 export interface Isolation {
-  /** The last offset of the suspects; none once the refused record is found. */
+  /** The last offset of the suspects; `Infinity` once the refused record is found. */
   last: number
   /**
-   * Messages before this offset travel together, and are acknowledged before the next one is sent.
+   * Messages before this offset travel together. They are acknowledged before the next one is sent.
    */
   from: number
   /**
-   * Whether the message at `from` is one record or batch, which is acknowledged before the next one
-   * is sent.
+   * Whether the message at `from` is one record or batch. It is acknowledged before the next one is
+   * sent.
    */
   lone: boolean
-  /** From there up to this offset one message travels at a time. */
+  /** From `from` up to this offset, one message travels at a time. */
   aloneTo: number
-  /** How many messages travel together beyond that. */
+  /** How many messages travel together beyond `aloneTo`. */
   group: number
-  /** Whether the refused record is found: groups double. */
+  /** Whether the refused record is found, so that groups double. */
   readonly found: boolean
-  /**
-   * The last offset of a message that was divided; a careful search divides its pieces into
-   * records.
-   */
+  /** The last offset of a divided message. A careful search divides its pieces into records. */
   dividedTo: number
-  /** The offset that was sent alone and refused with nothing durable since the refusal before. */
+  /** The offset that was refused alone, with nothing durable since the refusal before. */
   repeated: number
   /**
-   * Milliseconds after which the next unit follows unacknowledged ones; `undefined` in a careful
-   * search.
+   * Milliseconds until the next unit follows unacknowledged ones; `undefined` in a careful search.
    */
   pace: number | undefined
   /**
-   * Whether the oldest message in flight is the guess, rather than the one that was sent just
-   * before the refusal.
+   * Whether the guess is the oldest message in flight, or else the one sent just before the
+   * refusal.
    */
   readonly inOrder: boolean
   /** The last offset of the message that was guessed last. */
@@ -73,33 +70,33 @@ export interface Isolation {
   readonly oldestTo: number | undefined
 }
 
-/** What earlier refusals of a stream tell about the server. */
+/** What earlier refusals of a stream show about the server. */
 export interface RefusalHabits {
   /** Whether it acknowledges everything before a record that it refuses. */
   inOrder: boolean | undefined
-  /** Milliseconds from the sending of a lone unit to its refusal. */
+  /** Milliseconds between sending a lone unit and its refusal. */
   delay: number | undefined
 }
 
-/** From this many records on a careful search divides a message twice. */
+/** A careful search divides messages of more records than this twice. */
 const DIVIDE_TWICE = 8
 
-/** Into how many pieces a search that guesses divides. */
+/** Pieces into which a guessing search divides a message. */
 const PIECES = 24
 
-/** Up to this many messages travel one at a time in a search that guesses. */
+/** Up to this many suspects, a guessing search sends one message at a time. */
 const FEW = 48
 
-/** How many pauses the refusal of a message may take that was not paced. */
+/** Pauses that the refusal of an unpaced message may take. */
 const FIRST_GUESS = 4
 
-/** The pause between units for a server that refuses in order, in milliseconds. */
+/** Milliseconds between units for a server that refuses in order. */
 const SHORT_PACE = 1
 
 /**
- * A session was refused with so many messages in flight, at a time in milliseconds. Narrows the
- * search and returns `undefined`, or returns the message that is refused for certain, which is the
- * oldest. Only while no session is open.
+ * Narrows the search after a session was refused with `inFlight` messages in flight, at a time in
+ * milliseconds. Returns `undefined`, or the oldest message when it is refused for certain. Only
+ * while no session is open.
  */
 export const narrowUnsafe = (
   core: StreamCore<any>,
@@ -130,7 +127,7 @@ export const narrowUnsafe = (
   search.lone = suspect.records === 1 || suspect.atomic
   const groups = (first || missed) && !(points && suspects <= FEW)
   if (groups) search.group = Math.ceil(Math.sqrt(suspects))
-  // Of the first suspects only the oldest travels alone, of a refused group each message does.
+  // Of the first suspects only the oldest travels alone; of a refused group each message does.
   search.aloneTo = groups ? suspect.lastOffset : Math.max(search.aloneTo, newest.lastOffset)
   if (!search.lone) {
     if (!points || suspects === 1) divide(core, search, suspect, index + 1)
@@ -146,7 +143,7 @@ export const narrowUnsafe = (
   return oldest
 }
 
-/** The mean of what was measured, the latest most. */
+/** A running mean in which the latest measurement weighs most. */
 const learnDelay = (habits: RefusalHabits, millis: number): void => {
   habits.delay = habits.delay === undefined ? millis : (habits.delay + millis) / 2
 }
@@ -175,7 +172,7 @@ const begin = (
   })
 }
 
-/** What follows a refused record. */
+/** The groups that follow a refused record. */
 const following = (search: Isolation, habits: RefusalHabits): Isolation => ({
   ...search,
   found: true,
@@ -194,14 +191,14 @@ const paceOf = ({ delay, inOrder }: RefusalHabits): number | undefined =>
       ? Math.ceil(2 * delay) + 1
       : undefined
 
-/** The index of the first message in flight that was sent since a time, or of the newest. */
+/** The index of the first message in flight that was sent after `since`, or of the newest. */
 const pointed = ({ zone }: StreamCore<any>, inFlight: number, since: number): number => {
   let index = inFlight - 1
   while (index > 0 && zone.window.at(index - 1).handedAt > since) index--
   return index
 }
 
-/** Divides a message, which is the last of so many. */
+/** Divides the suspect, which is the last of the oldest `count` messages. */
 const divide = (
   { zone }: StreamCore<any>,
   search: Isolation,
@@ -242,8 +239,8 @@ export const sendSuspects = Effect.fnUntraced(function* (
       if (window.at(window.inFlight).offset > limit) break
       yield* hand(core.zone.nextUnsafe()!)
     }
-    // Certainty needs a record that is alone. Within a divided message little comes before, and was
-    // taken once.
+    // Only a record that is alone in flight can be refused for certain. Within a divided message
+    // little comes before it, and the server accepted that once.
     const waits = before
       ? search.lone || search.from > search.dividedTo
       : search.lone && next.offset === search.from

@@ -1,20 +1,17 @@
 /**
- * How large messages of single records are that a server or a proxy takes: halved when it refuses
- * them for their size, and doubled again.
+ * The largest size of messages of single records. Halved when a server or proxy refuses messages
+ * for their size, and doubled again later.
  */
 import type { StreamFailure } from "../../ZerobusError.ts"
 import type { StreamCore } from "./streamCore.ts"
 
-/** Acknowledged messages after which the size is doubled. */
+/** Acknowledged messages after which the size doubles. */
 const DOUBLE_AFTER = 100
 
-/** How servers and proxies put a message that is too large. */
+/** Wording of servers and proxies for a message that is too large. */
 const sizeWords = /larger than|too large|message size|exceeds? (?:the )?(?:maximum|limit|size)/i
 
-/**
- * What a session's end tells of the size of its messages: refused for it for certain, perhaps, or
- * not.
- */
+/** Whether a session ended because of the size of its messages: for certain, perhaps, or not. */
 export const sizeRefusal = (failure: StreamFailure): "certain" | "perhaps" | undefined => {
   if (failure._tag !== "Retryable" || failure.reason._tag !== "ServerUnavailable") return undefined
   if (failure.reason.status !== "RESOURCE_EXHAUSTED") return undefined
@@ -22,8 +19,8 @@ export const sizeRefusal = (failure: StreamFailure): "certain" | "perhaps" | und
 }
 
 /**
- * Halves the size of messages after a session that made nothing durable; false when its oldest
- * message is a lone record, or a batch, already. Only while no session is open.
+ * Halves the size of messages after a session that made nothing durable. Returns false when the
+ * oldest message is a single record or a batch. Only while no session is open.
  */
 export const halveUnsafe = ({ zone }: StreamCore<any>): boolean => {
   const oldest = zone.oldestUnsafe()
@@ -40,7 +37,7 @@ export const halveUnsafe = ({ zone }: StreamCore<any>): boolean => {
   return true
 }
 
-/** Doubles the size again after enough messages of the smaller one were acknowledged. */
+/** Doubles the size again once enough messages of the smaller size were acknowledged. */
 export const regrowUnsafe = ({ options, zone }: StreamCore<any>, acknowledged: number): void => {
   zone.acknowledgedSmaller += acknowledged
   if (zone.acknowledgedSmaller < DOUBLE_AFTER) return

@@ -15,53 +15,51 @@ import type { Turns } from "../landing/turns.ts"
 import type { StreamCore } from "./streamCore.ts"
 import type { Answer } from "../userCode/answer.ts"
 
-/** A stream's place in a pool. */
+/** The place of a stream in a pool. */
 export interface StreamSlot {
-  /**
-   * Whether the stream may open a session: it was admitted, and its visit has not lasted long
-   * enough yet.
-   */
+  /** Whether the stream may open a session: it was admitted, and its visit is not over. */
   readonly isHeld: boolean
-  /** Whether it was asked to leave, since it was admitted last. */
+  /** Whether the pool dismissed the stream since it was last admitted. */
   readonly isDismissed: boolean
-  /** Whether it is entered only when there is something to send. */
+  /** Whether the stream enters only when it has something to send. */
   readonly needsRecord: boolean
-  /** Stands in line, and completes once the stream is admitted. */
+  /** Joins the line, and completes once the stream is admitted. */
   readonly enter: Effect.Effect<void>
-  /** Completes when the stream is asked to end its session. */
+  /** Completes when the stream is to end its session. */
   readonly dismissed: Answer<void>
-  /** A session is open: from now on the pool may dismiss the stream. */
+  /** A session is open: the pool may dismiss the stream from now on. */
   readonly openedUnsafe: () => void
-  /** That session has ended. */
+  /** The session has ended. */
   readonly closedUnsafe: () => void
   /**
-   * Gives the slot back, or leaves the line; nothing happens without either. No session is open.
+   * Gives the slot back or leaves the line; does nothing without either. Only while no session is
+   * open.
    */
   readonly leaveUnsafe: () => void
 }
 
-/** What a pool gives to the stream of one table. */
+/** What a pool provides to the stream of one table. */
 export interface Pooling {
   readonly turns: Turns
   readonly makeZone: <A>(parts: ZoneParts<A>) => LandingZone<A>
   readonly slotOf: (zone: LandingZone<any>) => StreamSlot
 }
 
-/** The pool's part in the stream that an effect opens; `undefined` for a stream of its own. */
+/** The pool of the stream that an effect opens; `undefined` outside of a pool. */
 export const Pooled: Context.Reference<Pooling | undefined> = Context.Reference<
   Pooling | undefined
 >("effect-zerobus/internal/Pooled", { defaultValue: () => undefined })
 
-/** Waits, without a connection, for something to send and then for a slot; or for the close. */
+/** Waits without a connection for something to send and then for a slot, or for the close. */
 export const takeSlot = (core: StreamCore<any>, slot: StreamSlot): Effect.Effect<void> =>
   Effect.suspend(() => {
     if (slot.isHeld) return Effect.void
     slot.leaveUnsafe()
-    // A lane that is added has lost nothing.
+    // A lane that is added has not lost a connection.
     const first = core.states.current === "connecting" || !slot.needsRecord
     core.states.enterUnsafe("idle")
     const { zone } = core
-    // What was sent before and is not acknowledged is something to send, too.
+    // Records that were sent before and are not acknowledged count as something to send.
     const record = Effect.suspend(() =>
       zone.isEmpty && slot.needsRecord ? zone.awaitNext : Effect.void
     )
@@ -73,13 +71,13 @@ export const takeSlot = (core: StreamCore<any>, slot: StreamSlot): Effect.Effect
   })
 
 /**
- * Waits until a lane loses its slot, so that one that rests after a failure begins anew with its
- * next slot. The streams of a pool give theirs back themselves.
+ * Waits until a lane loses its slot. A lane that rests after a failure starts over with its next
+ * slot. Streams of a pool give their slots back themselves.
  */
 export const withdrawn = (slot: StreamSlot | undefined): Effect.Effect<void> =>
   slot === undefined || slot.needsRecord ? Effect.never : slot.dismissed.await
 
-/** Why streams with these options cannot be in a pool. */
+/** Why streams with these options cannot be part of a pool. */
 export const unpooled = ({
   lanes = 1,
   recovery,

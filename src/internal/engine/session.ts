@@ -1,12 +1,12 @@
 /**
- * One connection's life: handshake, send loop, acknowledgements, silence timeout, pause, half-close
- * and drain.
+ * The life of one connection: handshake, send loop, acknowledgements, silence timeout, pause,
+ * half-close and drain.
  *
- * A session takes messages from the landing zone in order and gives them wire offsets 0, 1, 2, ...,
- * or on a persistent stream those that follow the last committed one. Since acknowledgements are
- * cumulative and the window is in order, "wire offset n is durable" means that the oldest messages
- * of the session up to that one are. What is left when it ends is the next session's to send again.
- * Whether there is a next one is the supervisor's decision.
+ * A session takes messages from the landing zone in order. It numbers them with wire offsets 0, 1,
+ * 2, ...; on a persistent stream they continue after the last committed one. Acknowledgements are
+ * cumulative and the window is in order. So "wire offset n is durable" means that the oldest
+ * messages of the session up to that one are durable. The next session sends the unacknowledged
+ * messages again. The supervisor decides whether there is a next one.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -47,8 +47,8 @@ const nextResponse = (
   )
 
 /**
- * Opens one session: fresh headers, a new call, the create message and its answer. The caller
- * bounds it in time.
+ * Opens one session: fresh headers, a new call, the create message and its response. The caller
+ * bounds its time.
  */
 export const openSession = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
@@ -105,13 +105,19 @@ export const openSession = Effect.fnUntraced(function* <A>(
 /**
  * Runs an open session until it ends. Everything it starts lives in its scope.
  *
- * | first event | the session then | ends as |
- * | --- | --- | --- |
- * | the call ends, a protocol violation, silence | stops at once | Failed, by that cause |
- * | pause announced, or the end of a connection that made something durable (GOAWAY), recovery on | sends no more; waits for the grace time, for its last acknowledgement, or for the close; half-closes and drains | Rotated; Failed when a cause other than the server's orderly end comes first |
- * | pause announced, recovery off | sends no more; half-closes and drains | Failed, by that cause or as a lost connection |
- * | the pool asks for its slot, or the table has a new form | as above, without an end announced by the server: waits for its last acknowledgement as long as for any | Rotated; Failed as above |
- * | close requested | sends no more; half-closes and drains | Closed; Failed when the credentials are refused |
+ * The first event decides what the session does and how it ends:
+ *
+ * - The call ends, a protocol violation, silence: it stops at once, and is Failed by that cause.
+ * - The server announces a pause, or the end of a connection that made something durable (GOAWAY),
+ *   with recovery on: it sends no more. It waits for the grace time, for its last acknowledgement,
+ *   or for the close; then it half-closes and drains. It is Rotated, or Failed when a cause other
+ *   than the server's orderly end comes first.
+ * - The server announces a pause, with recovery off: it sends no more, half-closes and drains. It
+ *   is Failed, by that cause or as a lost connection.
+ * - The pool takes its slot back, or the table has new columns: as for a pause with recovery on.
+ *   The server announced no end, so it waits for its last acknowledgement as long as for any.
+ * - The stream is to close: it sends no more, half-closes and drains. It is Closed, or Failed when
+ *   the credentials are refused.
  */
 export const runSession = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
@@ -134,8 +140,9 @@ export const runSession = Effect.fnUntraced(function* <A>(
   )
   if (core.options.recovery) {
     session.call.onRetiringUnsafe?.(() => {
-      // Before it made anything durable the connection may be one of a proxy that announces the end
-      // of every connection at its start: another one would be no better, and this one may last.
+      // A proxy may announce the end of every connection at its start. So before the connection
+      // made anything durable, the announcement is ignored: another connection would be no better,
+      // and this one may last.
       if (session.progress)
         pauseRequested.doneUnsafe(Exit.succeed(core.options.serverLackOfAckTimeout))
     })
@@ -145,7 +152,7 @@ export const runSession = Effect.fnUntraced(function* <A>(
   session.inbox.readUnsafe(receiver(core, flight, pauseRequested, ending))
   sending.start()
   const { drainTimeout, recovery, streamPausedMaxWaitTime } = core.options
-  /** Waits for the session's end, at most so many milliseconds. */
+  /** Waits for the end of the session, at most `millis` milliseconds. */
   const endWithin = (millis: number) =>
     Effect.raceFirst(ended.await, Effect.as(Effect.sleep(millis), undefined))
 
@@ -177,7 +184,7 @@ export const runSession = Effect.fnUntraced(function* <A>(
     if (during?._tag === "Failed") return during.cause.orderly ? { _tag: "Rotated" } : during
   }
   yield* session.call.halfClose
-  // A scope that closes has an end to its time.
+  // A closing scope bounds the time of the drain.
   const drained = yield* endWithin(
     Math.min(drainTimeout, Math.max(0, core.whole.leaveBy - core.now()))
   )
@@ -186,7 +193,8 @@ export const runSession = Effect.fnUntraced(function* <A>(
   }
   // A real failure outranks the pause; the server's orderly end does not.
   if (drained?._tag === "Failed" && !drained.cause.orderly) return drained
-  // The table that gets the slot opens its session on it, unless the server wants a new one.
+  // The table that gets the slot opens its session on this connection, unless the server wants a
+  // new one.
   if (dismissed && slot?.isDismissed === true && !pauseRequested.isDone)
     session.call.keepConnectionUnsafe?.()
   if (recovery) return { _tag: "Rotated" }

@@ -1,6 +1,6 @@
 /**
- * Why a session could not be opened, or has ended: the failure of the stream that it means, and
- * what the supervisor has to know of it.
+ * Why a session could not be opened or has ended: the failure for the stream, and facts that the
+ * supervisor decides by.
  */
 import * as Data from "effect/Data"
 import * as Redacted from "effect/Redacted"
@@ -18,31 +18,30 @@ import { secretsIn } from "./sessionHeaders.ts"
 /** Why a session could not be opened, or ended. */
 export class SessionFailure extends Data.TaggedError("SessionFailure")<{
   readonly failure: StreamFailure
-  /** True when the server refused the credentials, so that other ones may help. */
+  /** True when the server refused the credentials, so that other credentials may help. */
   readonly rejected: boolean
   /**
-   * True when the server ended the call with OK, which only means something during a pause or a
-   * close.
+   * True when the server ended the call with OK. This is expected only during a pause or a close.
    */
   readonly orderly: boolean
   /**
-   * True when the status may mean a record in flight: INVALID_ARGUMENT, OUT_OF_RANGE or a schema
-   * that does not fit.
+   * True when the status may concern a record in flight: INVALID_ARGUMENT, OUT_OF_RANGE or a schema
+   * mismatch.
    */
   readonly refusal: boolean
 }> {}
 
-/** A failure of a session. */
+/** Makes a session failure from a failure of the stream. */
 export const failed = (
   failure: StreamFailure,
   options: Partial<Record<"rejected" | "orderly" | "refusal", boolean>> = {}
 ): SessionFailure =>
   new SessionFailure({ failure, rejected: false, orderly: false, refusal: false, ...options })
 
-/** A call that has failed: of which table and RPC, with which headers. */
+/** A failed call: its table, its RPC and its headers. */
 interface FailedCall {
   readonly table: { readonly tableName: string }
-  /** `resumes` is the id of a persistent stream that exists. */
+  /** `resumes` is the id of an existing persistent stream. */
   readonly rpc: { readonly name: Rpc; readonly resumes: string | undefined }
   readonly headers: Redacted.Redacted<HeaderRecord>
 }
@@ -53,7 +52,7 @@ const REFUSALS: ReadonlySet<number> = new Set([3, 11])
 /** The server broke the protocol. */
 export const violation = (message: string) => failed(new ProtocolViolation({ message }))
 
-/** The server ended the call with OK. Every stream that closes sees this. */
+/** The server ended the call with OK, as it does for every stream that closes. */
 const orderlyEnd = failed(
   new Retryable({
     reason: RetryableReason.ConnectionLost({ message: "The server ended the stream." }),
@@ -62,7 +61,10 @@ const orderlyEnd = failed(
   { orderly: true }
 )
 
-/** How a call ended, as the failure of its session: with this error, or with OK. */
+/**
+ * Converts the end of a call to the failure of its session. Without an error the call ended with
+ * OK.
+ */
 export const fromTransport = (
   call: FailedCall,
   error: TransportFailure | undefined
@@ -81,7 +83,7 @@ export const fromTransport = (
   })
 }
 
-/** The reason for another attempt when a rotation ended a session that was worth nothing. */
+/** The reason for another attempt after a rotation ended a session that made no progress. */
 export const unusedRotation = new SessionFailure({
   failure: new Retryable({
     reason: RetryableReason.ConnectionLost({

@@ -1,8 +1,8 @@
 /**
- * The border to the headers provider, which is the user's code: it may throw, die or hand over
- * anything, and what reaches the engine is a typed failure or headers that were checked and
- * completed. HTTP/2 on Node neither refuses CR and LF nor code points above U+00FF in what it
- * sends, so a value that is not printable ASCII must not get that far.
+ * The border to the headers provider, which is user code: it may throw, die or return anything. The
+ * engine gets a typed failure, or headers that are checked and completed. HTTP/2 on Node sends CR,
+ * LF and code points above U+00FF without refusing them. So values that are not printable ASCII are
+ * refused here.
  */
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
@@ -19,10 +19,10 @@ import { holdsSecret, scrub } from "../scrub.ts"
 import { apart } from "../userCode/apart.ts"
 import { thrownKind } from "../userCode/wake.ts"
 
-// What gRPC allows in metadata, which is less than HTTP does.
+// What gRPC allows in metadata. HTTP allows more.
 const headerName = /^[0-9a-z_.-]+$/
 const headerValue = /^[\x20-\x7e]*$/
-// What HTTP/2 and gRPC write themselves, or cannot carry as text.
+// Headers that HTTP/2 and gRPC set themselves, or cannot carry as text.
 const ofTransport =
   /^(?:grpc-.*|.*-bin|connection|keep-alive|proxy-connection|transfer-encoding|upgrade|te|host|content-type|content-length|http2-settings|user-agent|accept-encoding)$/
 const scheme = /^[A-Za-z][A-Za-z0-9+\-.]*\s+\S/
@@ -31,9 +31,9 @@ const TABLE_HEADER = "x-databricks-zerobus-table-name"
 const MAX_TOKEN_LENGTH = 16 * 1024
 
 /**
- * The provider with the services that it needs and its bugs turned into failures: whatever
- * `getHeaders` throws or dies with is tried again as its own failures are, and an `invalidate` that
- * does so is logged and otherwise ignored, since the refusal that it was told of decides.
+ * The provider with its services provided and its bugs turned into failures. What `getHeaders`
+ * throws or dies with is retried like its own failures. An `invalidate` that throws or dies is
+ * logged and otherwise ignored: the refusal that caused the call decides.
  */
 export const guarded = <R>(
   provider: HeadersProviderShape<R>,
@@ -68,7 +68,7 @@ export const guarded = <R>(
   }
 }
 
-/** The provider's `invalidate`; one whose reading throws is none. */
+/** The provider's `invalidate`; `undefined` when reading it throws. */
 const invalidateOf = <R>(
   provider: HeadersProviderShape<R>
 ): HeadersProviderShape<R>["invalidate"] => {
@@ -79,7 +79,7 @@ const invalidateOf = <R>(
   }
 }
 
-/** Whether the provider is known to be federated; one whose reading throws is not. */
+/** Whether the provider is marked as federated; false when reading that throws. */
 const isFederated = <R>(provider: HeadersProviderShape<R>): boolean => {
   try {
     return provider.federated === true
@@ -89,8 +89,8 @@ const isFederated = <R>(provider: HeadersProviderShape<R>): boolean => {
 }
 
 /**
- * What the user's function gives; anything but an effect would end the fiber that runs it,
- * unnoticed by those who wait for it.
+ * Runs the user's function. A value that is not an effect would end the fiber that runs it, and its
+ * waiters would not notice.
  */
 const effectOf = <A, E, R>(
   give: () => Effect.Effect<A, E, R>,
@@ -104,7 +104,7 @@ const effectOf = <A, E, R>(
       : otherwise
   })
 
-/** What a provider ended with, as a failure of the stream. */
+/** Converts what a provider ended with to a failure of the stream. */
 const failureOf = ({ reasons }: Cause.Cause<StreamFailure>): StreamFailure => {
   const reason = reasons.find(Cause.isFailReason) ?? reasons.find(Cause.isDieReason)
   return toStreamFailure(
@@ -116,9 +116,7 @@ const failureOf = ({ reasons }: Cause.Cause<StreamFailure>): StreamFailure => {
   )
 }
 
-/**
- * The failure without the credentials of the session before, which a text of the program may hold.
- */
+/** Removes the credentials of the previous session, which a text of the program may contain. */
 export const withoutCredentials = (
   failure: StreamFailure,
   headers: HeaderRecord
@@ -130,17 +128,19 @@ export const withoutCredentials = (
 }
 
 /**
- * The user's object, read once, where its bugs are caught: it may be a proxy, or have getters that
+ * Copies the user's object once, where its bugs are caught: it may be a proxy, or have getters that
  * throw.
  */
 const copyOf = (given: HeaderRecord): HeaderRecord =>
   typeof given === "object" && given !== null ? Object.fromEntries(Object.entries(given)) : given
 
-/** How a message names a header. Who swaps name and value has a token for a name. */
+/**
+ * Quotes a header name for a message. A program that swaps name and value has a token as the name.
+ */
 const quoted = (name: string): string =>
   /^[a-z][a-z0-9-]{0,31}$/.test(name) ? JSON.stringify(name) : "(no plain name)"
 
-/** What kind of bug it was. Its text may quote a token. */
+/** The kind of a bug, without its text, which may quote a token. */
 const kindOf = (cause: Cause.Cause<unknown>): string => {
   const reason = cause.reasons[0]
   if (reason === undefined || Cause.isInterruptReason(reason)) return "interrupted"
@@ -149,7 +149,7 @@ const kindOf = (cause: Cause.Cause<unknown>): string => {
 
 /**
  * The headers of one session to `tableName`: names in lower case, a bare token prefixed with
- * `Bearer`, the stream's own table.
+ * `Bearer`, the table's own name.
  */
 export const sessionHeaders = (
   given: HeaderRecord,
@@ -200,8 +200,8 @@ export const sessionHeaders = (
 }
 
 /**
- * What must not be seen of a session's headers: every value but the table's name, of a token what
- * follows its scheme.
+ * The secret parts of a session's headers: every value but the table's name; of a token, the part
+ * after its scheme.
  */
 export const secretsIn = (headers: HeaderRecord): ReadonlyArray<string> =>
   Object.entries(headers)

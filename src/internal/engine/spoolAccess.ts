@@ -1,6 +1,6 @@
 /**
- * The spool of a stream as a whole: opening and closing it, waiting for what it is about to write,
- * and reading what an ended stream left.
+ * The spool of a stream as a whole: opens and closes it, waits for pending writes, and reads the
+ * unacknowledged records of an ended stream.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -20,7 +20,7 @@ import { SpooledZone } from "./spooledZone.ts"
 import type { StreamFace } from "./streamCore.ts"
 import { logHungSpool } from "./streamLogs.ts"
 
-/** Opens the log of a spool for a stream, whose records go to `zone`; the scope closes it. */
+/** Opens the log of a spool for a stream, whose records go to `zone`. The scope closes it. */
 export const openSpool = (
   core: StreamFace<any>,
   zone: LogTarget,
@@ -45,10 +45,10 @@ export const openSpool = (
     Effect.gen(function* () {
       const log = yield* open
       if (core.rpc.name === "EphemeralStream") {
-        // The server's id of the first session comes after the program has the stream.
+        // The program has the stream before the server assigns an id to its first session.
         core.streamId = core.ownId
       } else if (log.streamId !== undefined) {
-        // The log says where the stream goes on, so that it can be used before the server is
+        // The log holds the stream's id and offset, so the stream can be used before the server is
         // reached.
         core.streamId = log.streamId
         core.rpc.resume(log.streamId)
@@ -62,12 +62,12 @@ export const openSpool = (
 }
 
 /**
- * How long the end of a stream waits for its spool, in milliseconds: a disk that hangs may never
- * answer, and one under load takes seconds for a synchronisation.
+ * How long the end of a stream waits for its spool, in milliseconds. A hung disk may never respond,
+ * and a busy one takes seconds to sync.
  */
 const CLOSE_LIMIT = 30_000
 
-/** Closes the log, and goes on without it when the disk does not answer. */
+/** Closes the log, or continues without it when the disk does not respond. */
 const closed = Effect.fnUntraced(function* (core: StreamFace<any>, zone: SpooledZone<any>) {
   const closing = Effect.as(
     Effect.promise(() => zone.close()),
@@ -79,14 +79,17 @@ const closed = Effect.fnUntraced(function* (core: StreamFace<any>, zone: Spooled
     Effect.interruptible(limit)
   )
   if (!answered) yield* logHungSpool(core, CLOSE_LIMIT)
-  // Last, so that nothing of the stream runs when a program goes on that waited for it.
+  // Completed last, so that nothing of the stream runs once a waiting program continues.
   zone.closed.doneUnsafe(Exit.void)
 })
 
 const tryLog = <A>(run: () => Promise<A>): Effect.Effect<A, Retryable | InvalidState> =>
   Effect.tryPromise({ try: run, catch: (fault) => faultError(fault as LogFault) })
 
-/** What an ended stream has left in its spool, as much as the stream would hold in memory. */
+/**
+ * The unacknowledged records of an ended stream in its spool, up to what a stream would hold in
+ * memory.
+ */
 export const leftInSpool = (
   core: StreamFace<any>,
   zone: SpooledZone<any>
@@ -120,7 +123,7 @@ export const lost = (core: StreamFace<any>, fault: LogFault): Retryable | Stream
     : new StreamClosed({ operation: "ingestRecord", cause: core.failure ?? error })
 }
 
-/** Waits until a group is on disk; fails when it could not be written. */
+/** Waits until a group is on disk. Fails when it could not be written. */
 export const groupPersisted = (
   core: StreamFace<any>,
   group: LogGroup
@@ -131,7 +134,7 @@ export const groupPersisted = (
     )
   })
 
-/** Waits until everything given to the log before is on disk or has failed. */
+/** Waits until everything given to the log so far is on disk or has failed. */
 export const spoolSettled = (core: StreamFace<any>): Effect.Effect<void> =>
   Effect.suspend(() => {
     const group = core.spooled?.log.latestGroup

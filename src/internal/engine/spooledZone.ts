@@ -1,17 +1,18 @@
 /**
- * The way of records through a spool: they are encoded into the log, and read from it into the
- * landing zone once they are persisted.
+ * Moves records through a spool: they are encoded into the log, and read from it into the landing
+ * zone once they are persisted.
  *
- *   offerUnsafe --> encode --> log.offer -- room? -- yes --> group --> persisted --> pumpUnsafe -->
- *   landing zone --> session
- *                                             |       ^                                  ^
- *                                             | Full  | log.onRoom                       | room in the zone, more was loaded
- *   waitUnsafe --> encode and copy --> waiting line --+
+ *   offerUnsafe --> encode --> log.offer --> room? -- yes --> group --> persisted --> pumpUnsafe
+ *                                              |       ^                               |  ^
+ *                                              | Full  | log.onRoom                    |  | room, or
+ *                                              v       |                               |  | loaded
+ *   waitUnsafe --> encode and copy --> waiting line ---+                               v
+ *                                                                      landing zone --> session
  *
  *   acknowledgement --> zone.onRoom --> log.acknowledge, pumpUnsafe
  *
- * The zone stays bounded however much waits in the log. With several lanes it is that of all of
- * them, and records are logged with what their lane follows from. All of it is synchronous but
+ * The zone stays bounded however much the log holds. With several lanes it stands for all of them,
+ * and records are logged with the hash that chooses their lane. Everything is synchronous except
  * loading from disk.
  */
 import * as Exit from "effect/Exit"
@@ -27,16 +28,16 @@ import { refuseRecordsUnsafe, type StreamFace } from "./streamCore.ts"
 
 /** A caller that waits for room in the log. */
 interface SpoolWaiter extends Waiter {
-  /** What the key of its records is hashed to; -1 for none. */
+  /** The hash of its records' key; -1 for none. */
   readonly hash: number
 }
 
 export class SpooledZone<A> {
   readonly log: SpooledLog
-  /** Bytes ever accepted, framing included. */
+  /** Bytes ever accepted, including framing. */
   acceptedBytes = 0
   /**
-   * Completes when the log is closed and its lock given up, or when the wait for that has ended.
+   * Completes when the log is closed and its lock released, or when the wait for that has ended.
    */
   readonly closed = new Answer<void>()
   private readonly core: StreamFace<A>
@@ -44,14 +45,14 @@ export class SpooledZone<A> {
   private readonly sizes: SizeLimits
   private readonly waiters: WaitingLine<SpoolWaiter>
   private readonly zone: LogTarget
-  /** The same, when it is that of several lanes. */
+  /** The same zone when it stands for several lanes. */
   private readonly lanes: SpooledLanes<A> | undefined
   private encoding = false
-  /** What the key of the records was hashed to that were encoded last. */
+  /** The hash of the key of the records that were encoded last. */
   private hash = -1
   /**
-   * Whether nothing is read from the log yet: a persistent stream reads on behind what its server
-   * has committed, which the first session tells.
+   * Whether reading from the log is on hold. A persistent stream reads on after the offset that its
+   * server has committed, which its first session receives.
    */
   isWaiting: boolean
   /** The offset of the first record that the log takes after it was opened. */
@@ -82,8 +83,7 @@ export class SpooledZone<A> {
   }
 
   /**
-   * The empty log becomes that of a persistent stream, which gives out the offset behind this one
-   * first.
+   * Binds the empty log to a persistent stream, whose first offset is the one after `committed`.
    */
   startUnsafe(streamId: string | undefined, committed: number): void {
     this.log.bind(streamId!, committed)
@@ -91,7 +91,7 @@ export class SpooledZone<A> {
     this.pumpUnsafe()
   }
 
-  /** Begins to read the log, behind the offset up to which the server has committed it. */
+  /** Starts reading the log after the offset that the server has committed. */
   goOnUnsafe(committed: number): void {
     this.log.reader.startAt(committed + 1)
     this.zone.nextOffset = committed + 1
@@ -110,16 +110,16 @@ export class SpooledZone<A> {
   }
 
   /**
-   * Which offsets of the log are left, once the stream has ended; everything that is not
-   * acknowledged where this is undefined.
+   * Which offsets of the log are unsettled once the stream has ended. Undefined means all that are
+   * not acknowledged.
    */
   get isLeft(): ((offset: number) => boolean) | undefined {
     return this.lanes?.leftUnsafe()
   }
 
   /**
-   * Takes one record or a batch: its offset, `Full`, or why it is refused. Callers that wait are
-   * not overtaken unless `force`.
+   * Takes one record or a batch. Returns its offset, `Full`, or why it is refused. Callers that
+   * wait are not overtaken unless `force`.
    */
   offerUnsafe(records: ReadonlyArray<A>, atomic: boolean, force = false): number | Refusal {
     if (!force && this.waiters.size > 0) return Full
@@ -150,12 +150,12 @@ export class SpooledZone<A> {
     return leave
   }
 
-  /** Answers those who wait for room; the stream takes no more records. */
+  /** Resumes callers that wait for room: the stream takes no more records. */
   closeUnsafe(): void {
     this.waiters.admit()
   }
 
-  /** Notes what is acknowledged and closes the log, whose failure costs only space. */
+  /** Saves what is acknowledged and closes the log. A failure of that costs only space. */
   async close(): Promise<void> {
     this.log.acknowledge(this.core.acks.watermark)
     await this.log.close().catch(() => {})
@@ -208,8 +208,8 @@ export class SpooledZone<A> {
   }
 
   /**
-   * Moves persisted entries into the landing zone, as many as it has room for, and reads on from
-   * disk where that is needed.
+   * Moves persisted entries into the landing zone while it has room, and reads on from disk when
+   * needed.
    */
   private pumpUnsafe(): void {
     if (this.pumping || this.isWaiting || this.core.ended) return
@@ -237,7 +237,7 @@ export class SpooledZone<A> {
     )
   }
 
-  /** Ends the stream for what the log cannot give or take any more. What it holds stays there. */
+  /** Ends the stream when the log cannot be read or written any more. The log keeps its records. */
   private breakUnsafe(fault: LogFault): void {
     const { core } = this
     if (core.ended) return

@@ -65,7 +65,7 @@ import { shielded, traced } from "../userCode/shield.ts"
 
 /** What the streams of one client share. */
 export interface Client {
-  /** Where a stream without a headers provider of its own gets its headers. */
+  /** Provides headers to streams without a headers provider of their own. */
   readonly provider: HeadersProviderShape
   readonly turns: Turns
   /** Fails with `InvalidState` once the scope of the client's layer has ended. */
@@ -73,7 +73,7 @@ export interface Client {
 }
 
 /**
- * What the streams of a new client share, which ends with the scope; `provider` is that of its
+ * Makes what the streams of a new client share; it ends with the scope. `provider` is that of its
  * layer.
  */
 export const makeClient = Effect.fnUntraced(function* (
@@ -111,9 +111,9 @@ export const openPersistentStream = <A>(
   )
 
 /**
- * Opens a stream like an ended one, which hands over what it has left. Refused while that is
- * active, and the second time; when the new one does not open, or the caller gives up, the records
- * stay with the ended one and it can be tried again.
+ * Opens a stream like an ended one, which hands over its unacknowledged records. Refused while that
+ * one is active, and the second time. When the new stream does not open, or the caller is
+ * interrupted, the records stay with the ended one and the call can be repeated.
  */
 export const reopenStream = <A>(
   ended: ZerobusStream<A>,
@@ -127,7 +127,7 @@ export const reopenStream = <A>(
     )
   )
 
-/** What a stream is opened with; what an `ended` one has left goes first. */
+/** What a stream is opened with. The unacknowledged records of `ended` are sent first. */
 interface StreamOpening<A> {
   readonly table: TableProperties<A>
   readonly options: StreamConfigurationOptions<A>
@@ -136,19 +136,19 @@ interface StreamOpening<A> {
   readonly persistence?: Persistence | undefined
 }
 
-/** The core of a stream, once it has one. */
+/** Holds the core of a stream once it exists. */
 interface Prepared {
   core: StreamFace<any> | undefined
 }
 
 /**
- * Waits until the stream has given its spool up. The effect outlives the opening and holds nothing
- * else of it.
+ * Waits until the stream has released its spool. This effect outlives the opening, so it holds
+ * nothing else of it.
  */
 const spoolClosedOf = (prepared: Prepared): Effect.Effect<void> =>
   Effect.suspend(() => prepared.core?.spooled?.closed.await ?? Effect.void)
 
-/** Opens a stream. Only what `restore` is applied to can be interrupted. */
+/** Opens a stream. Only effects that `restore` is applied to can be interrupted. */
 const openInOwnScope = <A>(
   restore: <X, E, R>(effect: Effect.Effect<X, E, R>) => Effect.Effect<X, E, R>,
   opening: StreamOpening<A>
@@ -158,12 +158,12 @@ const openInOwnScope = <A>(
     const { onRefused, onUnacked } = opening.options
     const prepared: Prepared = { core: undefined }
     const spoolClosed = spoolClosedOf(prepared)
-    // A scope of its own: a stream that did not open, or was closed, leaves nothing in the
-    // caller's.
+    // A separate scope: a stream that did not open, or was closed, leaves nothing in the caller's
+    // scope.
     const scope = yield* forkNeighbour(caller, {
       // A handler may send to a stream that was opened before.
       lets: onRefused === undefined && onUnacked === undefined,
-      // The next stream finds the lock of the spool given up.
+      // The next stream must find the lock of the spool released.
       after: spoolClosed
     })
     return yield* restore(open(opening, scope, caller, prepared)).pipe(
@@ -206,8 +206,8 @@ const open = Effect.fnUntraced(function* <A>(
 
   const origin: Origin = { core, scope, options, handedBack: "nothing", recreated: false }
   const leave = Effect.suspend(() => (core.ended ? leaveScope(origin) : Effect.void))
-  // A spool takes records whether or not the server can be reached, once their offsets are known;
-  // so does a pool, whose tables take turns.
+  // A stream with a spool takes records before the server is reached, once its offsets are known.
+  // So does a stream of a pool, whose tables take turns.
   const opensLater =
     pooling !== undefined || (core.spooled !== undefined && core.lanes[0]?.fresh === false)
   const openings: Array<Effect.Effect<void, StreamFailure>> = []
@@ -219,7 +219,7 @@ const open = Effect.fnUntraced(function* <A>(
       inItsTime(core, lane, supervised),
       annotationsOf(core, lane)
     )
-    // A handler may open streams of its own.
+    // A handler may open streams outside of the pool.
     const unrelated =
       pooling === undefined ? annotated : Effect.provideService(annotated, Pooled, undefined)
     yield* forkSupervisor(lane, unrelated, opened, scope, leave)
@@ -243,8 +243,8 @@ const open = Effect.fnUntraced(function* <A>(
 })
 
 /**
- * Prepares the core of a stream with one lane: it takes over what an ended one has left, and opens
- * its spool.
+ * Prepares the core of a stream with one lane: adopts the unacknowledged records of an ended one,
+ * and opens its spool.
  */
 const makeSingleLane = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
@@ -268,7 +268,7 @@ const makeSingleLane = Effect.fnUntraced(function* <A>(
 })
 
 /**
- * The public stream over a core. What programs read seldom is made when they read it, so that an
+ * The public stream over a core. Members that programs seldom read are made on reading, so that an
  * open stream holds little more than its core.
  */
 class OpenStream<A> extends Originated implements ZerobusStream<A> {
@@ -277,7 +277,7 @@ class OpenStream<A> extends Originated implements ZerobusStream<A> {
   readonly ingestRecord: ZerobusStream<A>["ingestRecord"]
   readonly ingestRecords: ZerobusStream<A>["ingestRecords"]
   readonly offerUnsafe: ZerobusStream<A>["offerUnsafe"]
-  // Hidden for good: a stream is likely to be logged, and the core knows credentials and records.
+  // Private at run time: streams are often logged, and the core holds credentials and records.
   readonly #core: StreamFace<A>
   readonly #origin: Origin
   readonly #makeIntake: (() => Intake<A>) | undefined
@@ -366,15 +366,15 @@ class OpenStream<A> extends Originated implements ZerobusStream<A> {
   }
 }
 
-/** What the spans of a stream's calls carry. */
+/** The attributes of the spans of a stream's calls. */
 const attributesOf = ({ streamId, table }: ZerobusStream<any>) => ({
   table: table.tableName,
   stream: streamId
 })
 
 /**
- * Waits for what was accepted so far. An ended stream gives its outcome, whether or not something
- * is left.
+ * Waits for everything accepted so far. An ended stream returns its outcome, whether or not it has
+ * unacknowledged records.
  */
 const flushed = (
   core: StreamFace<any>,
@@ -399,7 +399,10 @@ const flushed = (
     )
   })
 
-/** The same after what a spool is about to write was written, or has failed and takes no offset. */
+/**
+ * Like `flushed`, after pending writes of the spool have succeeded or failed. Records of a failed
+ * write take no offset.
+ */
 const flushedAll = (
   core: StreamFace<any>,
   operation: "flush" | "close"
@@ -433,7 +436,10 @@ const makeSink = <A>(
 ): Sink.Sink<SinkSummary, A, never, IngestError | AckError> => {
   const zone = core.spooled ?? core.zone
   const bytesBefore = zone.acceptedBytes
-  /** The offsets of what it took: few runs, unless others ingest into the stream meanwhile. */
+  /**
+   * The offsets of its records: few ranges, unless other callers ingest into the stream at the same
+   * time.
+   */
   const taken: Array<OffsetRange> = []
   let records = 0
   let lastOffset = -1

@@ -1,6 +1,5 @@
 /**
- * How a stream is closed: by `close`, or by its scope, and what happens to the records that are
- * left then.
+ * Closing a stream by `close` or by its scope, and handing over its unacknowledged records.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -21,9 +20,9 @@ import { shielded } from "../userCode/shield.ts"
 import { signalled } from "../userCode/signals.ts"
 
 /**
- * `close` runs once, in a fiber of its own, so that a caller who gives up does not leave it half
- * done; everybody gets the same result. The fiber is bounded in time by the flush limit, and not
- * tied to a scope, since a finalizer may be what calls it.
+ * `close` runs once, in a separate fiber, so that an interrupted caller does not leave it half
+ * done. All callers get the same result. The fiber is bounded in time by the flush limit. It
+ * belongs to no scope, since a finalizer may be the caller.
  */
 export const closeOnce = (
   origin: Origin,
@@ -42,16 +41,15 @@ export const closeOnce = (
       core.closeRequested.doneUnsafe(Exit.void)
       yield* core.finished.await
       yield* leaveScope(origin)
-      // The supervisor may have begun to leave, and not be done.
+      // The supervisor may have started to leave the scope without being done.
       if (core.spooled !== undefined) yield* core.spooled.closed.await
       return yield* exit
     })
-    // However the fiber ends: callers wait for nothing else.
+    // Callers wait for nothing else, so every end of the fiber completes it.
     const answering = Effect.onExit(closing, (exit) => Effect.sync(() => done.doneUnsafe(exit)))
     return Effect.as(shielded(Effect.forkDetach(answering, { startImmediately: true })), done)
   })
-  // Only the waiting can be interrupted: once somebody has begun to close, the fiber that does it
-  // must be running.
+  // Only the wait can be interrupted: once a caller has started the close, its fiber must run.
   return Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(
       Effect.suspend(() => (origin.closing === undefined ? start : Effect.succeed(origin.closing))),
@@ -61,30 +59,27 @@ export const closeOnce = (
 }
 
 /**
- * How an ended stream ended, for whoever closes it then: without a failure well when nothing was
- * left of it.
+ * The outcome for a caller that closes an ended stream: without a failure it succeeds when nothing
+ * was unacknowledged.
  */
 const outcomeOf = (core: StreamFace<any>): Exit.Exit<void, AckError> =>
   core.failure === undefined
     ? Exit.asVoid(core.acks.pollUnsafe(Offset(nextOffsetOf(core) - 1))!)
     : Exit.fail(core.failure)
 
-/** How long a scope waits for its stream without a word, in milliseconds. */
+/** Milliseconds after which a scope that waits for its stream logs that. */
 const NOTICE_AFTER = 1_000
 
 /** What handlers may add to the time that a closing scope takes, in milliseconds. */
 const HANDLER_LIMIT = 5_000
 
 /**
- * The least time that `onUnacked` gets, in milliseconds, whatever `onRefused` and the connection
- * took before.
+ * The least time that `onUnacked` gets, in milliseconds, however long `onRefused` and the
+ * connection took before.
  */
 const LEAST_HANDLER_LIMIT = 1_000
 
-/**
- * Runs the user's handler; what goes wrong in it is logged, and a scope never waits for it longer
- * than this.
- */
+/** Runs the user's handler within a time limit and logs its failure. */
 const runHandler = (
   handler: Effect.Effect<unknown, unknown>,
   millis: number
@@ -105,11 +100,11 @@ const runHandler = (
   )
 
 /**
- * What the closing streams of one scope have spent so far. Neighbours close together, others one
- * after another.
+ * The time that the closing streams of one scope have spent so far. Neighbouring streams close
+ * together, others one after another.
  */
 export class Spent {
-  /** Whether a signal has ended the wait, which then is over for the later ones as well. */
+  /** Whether a signal has ended the wait. It ends the wait of later streams as well. */
   waitEnded = false
   private before = 0
   private closing = 0
@@ -120,12 +115,12 @@ export class Spent {
     return this.before + (this.closing > 0 ? now - this.since : 0)
   }
 
-  /** A stream begins to close. */
+  /** Notes that a stream begins to close. */
   begin(now: number): void {
     if (this.closing++ === 0) this.since = now
   }
 
-  /** A stream has closed. */
+  /** Notes that a stream has closed. */
   end(now: number): void {
     if (--this.closing === 0) this.before += now - this.since
   }
@@ -134,8 +129,7 @@ export class Spent {
 const spentIn = new WeakMap<Scope.Scope, Spent>()
 
 /**
- * What the streams of this scope share; nothing before the scope closes, when streams leave it one
- * by one.
+ * What the streams of a closing scope share. A stream that closes before its scope shares nothing.
  */
 export const spentOf = (scope: Scope.Scope): Spent => {
   if (scope.state._tag !== "Closed") return new Spent()
@@ -146,15 +140,15 @@ export const spentOf = (scope: Scope.Scope): Spent => {
 
 /** How a scope closes. */
 interface Leaving {
-  /** True when it closes since its program was interrupted, as by a first signal. */
+  /** True when the program was interrupted, as by a first signal. */
   readonly interrupted: boolean
   readonly spent: Spent
 }
 
 /**
- * The scope closes: flush within a bound, end the stream, and hand what is left to `onUnacked`.
- * While another stream is taking it over that is not decided: whoever takes over hands it over
- * should that fail.
+ * Closes with the scope: flushes within a bound, ends the stream, and passes unacknowledged records
+ * to `onUnacked`. While another stream is taking them over, that is undecided: if the take-over
+ * fails, its caller passes them on.
  *
  *   0 ... scopeCloseTimeout     the flush; a second signal ends it for all streams of the scope
  *   ... deadline - 1 second     `onRefused`, and the drain of the connection
@@ -204,8 +198,7 @@ export const closeWithScope = Effect.fnUntraced(function* (
     }
     core.closeRequested.doneUnsafe(Exit.void)
   }
-  // What comes after this finalizer interrupts the supervisor, which may still have to tell
-  // somebody.
+  // The finalizers after this one interrupt the supervisor, which may still have waiters to resume.
   yield* core.finished.await
   const cause =
     core.failure ?? timedOut ?? origin.closeFailure ?? new StreamClosed({ operation: "close" })
@@ -215,7 +208,7 @@ export const closeWithScope = Effect.fnUntraced(function* (
   spent.end(core.now())
 })
 
-/** Hands what is left to `onUnacked`, unless somebody has it already. */
+/** Passes unacknowledged records to `onUnacked`, unless they were read or taken over already. */
 const handOverLeft = Effect.fnUntraced(function* (
   core: StreamFace<any>,
   origin: Origin,

@@ -1,10 +1,10 @@
 /**
- * What the parts of one stream share: its table and options, the landing zone, the
- * acknowledgements, the state, and how it ended. Sender, receiver and supervisor work on it; the
- * public stream reads it.
+ * State shared by the parts of one stream: its table and options, the landing zone, the
+ * acknowledgements, the connection state, and how it ended. Sender, receiver and supervisor update
+ * it; the public stream reads it.
  *
- * A stream has one core. With several lanes it has one per lane, and a face that stands for all of
- * them (`streamLanes.ts`): what the public stream reads.
+ * A stream has one core. A stream with several lanes has one core per lane, and a face that stands
+ * for all of them (`streamLanes.ts`). The public stream reads the face.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -35,12 +35,10 @@ import { WaitLimit } from "../receipts/waitLimit.ts"
 import { Answer } from "../userCode/answer.ts"
 import { shield } from "../userCode/shield.ts"
 
-/** What a waiter for durability can be told. */
+/** Failures of a wait for durability. */
 export type AckFailure = StreamFailure | StreamClosed
 
-/**
- * What a stream needs of its landing zone, or of those of its lanes together, beyond its sessions.
- */
+/** What a stream needs of its landing zone, or of those of all its lanes, apart from sessions. */
 export type Intake<A> = Pick<
   LandingZone<A>,
   | "acceptedBytes"
@@ -69,7 +67,7 @@ export interface StreamFace<in out A> {
   readonly clock: Clock.Clock
   /** Monotonic time of that clock in milliseconds. */
   readonly now: () => number
-  /** Runs an effect in a fiber of its own. Whoever starts it has to end it. */
+  /** Runs an effect in a new fiber. The caller has to end it. */
   readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
   /** The RPC of its sessions. */
   readonly rpc: StreamRpc
@@ -79,43 +77,44 @@ export interface StreamFace<in out A> {
   readonly waitLimit: WaitLimit
   readonly telemetry: Pick<Telemetry, "ended">
   readonly states: StateLog
-  /** The stream that it is a lane of, or itself. */
+  /** The stream that this is a lane of, or itself. */
   readonly whole: StreamFace<any>
   /**
    * What the receipt of the latest record waits for: the lane that took it, or the stream itself.
    */
   readonly receiver: StreamFace<any>
   /**
-   * The supervisor of the stream, or of one of its lanes, has ended; true when that decides how the
-   * stream ends.
+   * Called when the supervisor of the stream or of one of its lanes has ended. Returns true when
+   * that decides how the stream ends.
    */
   readonly endedUnsafe: (
     lane: StreamCore<any>,
     outcome: Exit.Exit<never, AckFailure>,
     state: FinalState
   ) => boolean
-  /** Its lanes; itself when it has one. */
+  /** Its lanes; a stream with one lane lists itself. */
   readonly lanes: ReadonlyArray<StreamCore<any>>
   /**
-   * Completed when `close` has flushed, or given up: sessions half-close and the supervisor ends.
+   * Completed when `close` has flushed or failed to. Sessions then half-close and the supervisor
+   * ends.
    */
   readonly closeRequested: Answer<void>
-  /** Completed when the supervisor has ended and everybody was told. */
+  /** Completed when the supervisor has ended and all waiters were resumed. */
   readonly finished: Answer<void>
-  /** Its table, when it follows the columns of that. */
+  /** Its table, if the stream follows the table's columns. */
   followed: FollowedTable<A> | undefined
-  /** The way of its records through a spool, if it has one; a lane has none of its own. */
+  /** The zone in front of its spool, if it has one. A lane has none. */
   spooled: SpooledZone<A> | undefined
-  /** A name for a stream that the server gives none. */
+  /** The id of a stream that gets none from the server. */
   readonly ownId: string
   /** The id of the stream: that of its first session, or `ownId`. */
   streamId: string | undefined
   /** The id that the server gave the latest session. */
   sessionId: string | undefined
-  /** Set when the stream refuses records: closing, closed or failed. */
+  /** True when the stream refuses records: closing, closed or failed. */
   closing: boolean
   /**
-   * Set when the supervisor has ended: no session is open and none will be. `finished` completes a
+   * True when the supervisor has ended: no session is open and none will be. `finished` completes a
    * little later.
    */
   ended: boolean
@@ -124,44 +123,42 @@ export interface StreamFace<in out A> {
   /** Completed when the scope of the stream begins to close. */
   readonly leaving: Answer<void>
   /**
-   * When refused records and the connection have to be done with then; milliseconds, as `now` gives
-   * them.
+   * When refused records must be handled and the connection drained, once the scope closes;
+   * milliseconds as of `now`.
    */
   leaveBy: number
-  /** The latest reason for a recovery, for messages about what is being waited for. */
+  /** The latest reason for a recovery, for messages about a wait. */
   lastFailure: StreamFailure | undefined
 }
 
-/** Shared by the parts of a stream with one lane, or of one lane of several. */
+/** State shared by the parts of a stream with one lane, or of one lane of several. */
 export interface StreamCore<in out A> extends StreamFace<A> {
   readonly zone: LandingZone<A>
-  /**
-   * Its place in a pool, without which it may open no session; `undefined` for a stream of its own.
-   */
+  /** Its place in a pool, which it needs to open a session; `undefined` outside of a pool. */
   readonly slot: StreamSlot | undefined
-  /** Set while it is not known which offset a persistent stream gives out first. */
+  /** True until the first offset of a persistent stream is known. */
   fresh: boolean
-  /** The same zone, when a spool feeds it. */
+  /** The same zone, if a spool feeds it. */
   readonly fed: FedZone<A> | undefined
   readonly telemetry: Telemetry
-  /** The headers of the latest session, to say which credentials were refused. */
+  /** The headers of the latest session, which identify refused credentials. */
   headers: Redacted.Redacted<HeaderRecord>
   /**
-   * How long the sessions before this one were open with something in flight and nothing becoming
-   * durable, in milliseconds, since the last progress.
+   * Silence of earlier sessions since the last progress, in milliseconds: time with messages in
+   * flight and nothing becoming durable.
    */
   silence: number
   /** The search for a refused record, while there is one. */
   isolation: Isolation | undefined
-  /** How the server refuses, as far as searches have shown. */
+  /** How the server refuses, learned from earlier searches. */
   readonly habits: RefusalHabits
   /** Whether something became durable since the server last refused. */
   durableSinceRefusal: boolean
-  /** Refused offsets since something was durable. */
+  /** Refused offsets since something became durable. */
   refusalsInRow: number
   /**
-   * Log lines about refused records: since when they are counted, how many there were, and what has
-   * none.
+   * Log lines about refused records: when counting started, how many lines, and how many records
+   * without a line.
    */
   readonly refusalLines: { since: number; count: number; unlogged: number }
 }
@@ -169,7 +166,7 @@ export interface StreamCore<in out A> extends StreamFace<A> {
 /** How a stream ends. */
 export type FinalState = "closed" | "failed"
 
-/** What every stream has, whatever its lanes are. */
+/** The parts of every stream, whatever its lanes are. */
 export const makeFaceParts = <A>(
   table: TableProperties<A>,
   options: ResolvedStreamOptions,
@@ -181,8 +178,8 @@ export const makeFaceParts = <A>(
   const scheduler = Context.get(context, Scheduler)
   const random = Context.get(context, Random.Random).nextDoubleUnsafe()
   const ownId = `stream-${table.tableName}-${Math.floor(random * 2 ** 32).toString(36)}`
-  // Monotonic: a wall clock that is set must not look like silence, or like uptime.
-  // Divided as a number: a division of two bigints makes a third one.
+  // Monotonic: setting the wall clock must not look like silence or uptime. Divided as a number,
+  // because dividing bigints allocates another one.
   const now = () => Math.floor(Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000)
   const face = {
     table,
@@ -209,10 +206,10 @@ export const makeFaceParts = <A>(
   return { face, scheduler }
 }
 
-/** Those of a stream that has no session yet, or has ended. */
+/** The headers of a stream that has no session yet, or has ended. */
 const NO_HEADERS = Redacted.make<HeaderRecord>({})
 
-/** What a stream with one lane has besides, or one lane of several. */
+/** Further parts of a stream with one lane, or of one lane of several. */
 export const makeLaneParts = (now: number) => ({
   headers: NO_HEADERS,
   silence: 0,
@@ -223,7 +220,7 @@ export const makeLaneParts = (now: number) => ({
   refusalLines: { since: now, count: 0, unlogged: 0 }
 })
 
-/** Makes the core of a stream that is not connected yet; `turns` are those of its client. */
+/** Makes the core of a stream that is not connected yet. `turns` are those of its client. */
 export const makeStreamCore = <A>(
   table: TableProperties<A>,
   options: ResolvedStreamOptions,
@@ -265,7 +262,8 @@ const coreIn = <A>(
     whole: undefined as never,
     receiver: undefined as never
   }
-  // Set and not got: a getter would make the object slow, and it is read for each record.
+  // Assigned, not defined as getters: getters would slow down an object that is read for each
+  // record.
   Object.assign(core, { lanes: [core], whole: core, receiver: core })
   return core
 }
@@ -273,18 +271,18 @@ const coreIn = <A>(
 /** Failures of waits and of a sink's records, with the stream that raised each. */
 const raised = new WeakMap<object, StreamFace<any>>()
 
-/** Notes that a stream has raised an error, to be told from those of other streams. */
+/** Records which stream raised an error. */
 export const noteRaised = ({ whole }: StreamFace<any>, error: object): void =>
   void raised.set(error, whole)
 
-/** Whether this stream has raised the error. */
+/** Whether this stream raised the error. */
 export const hasRaised = ({ whole }: StreamFace<any>, error: object): boolean =>
   raised.get(error) === whole
 
-/** The id of a stream, the same over reconnects; it is known from the first session on. */
+/** The id of a stream, constant over reconnects. It is known from the first session on. */
 export const streamIdOf = ({ whole }: StreamFace<any>): string => whole.streamId ?? whole.ownId
 
-/** The error of an operation on a stream that takes no more of them. */
+/** The error of an operation on a stream that is closing or has ended. */
 export const streamClosed = (core: StreamFace<any>, operation: string): StreamClosed =>
   new StreamClosed({ operation, cause: core.failure })
 
@@ -296,24 +294,21 @@ export const nextOffsetOf = ({ spooled, zone }: StreamFace<any>): number =>
 export const pendingOf = ({ spooled, zone }: StreamFace<any>): number =>
   spooled?.left ?? zone.usedRecords
 
-/**
- * Records that the stream took and that are neither durable nor refused; with a spool a batch
- * counts as one.
- */
+/** Accepted records that are neither durable nor refused; with a spool a batch counts as one. */
 export const leftOf = ({ spooled, zone }: StreamFace<any>): number =>
   spooled?.left ?? zone.leftRecords
 
-/** Refuses records from now on and answers those who wait for room. */
+/** Refuses records from now on and resumes callers that wait for room. */
 export const refuseRecordsUnsafe = (core: StreamFace<any>): void => {
   core.closing = true
   core.zone.closeUnsafe()
   core.spooled?.closeUnsafe()
 }
 
-/** What a closed stream answers those who wait: one for all, since an error is costly to make. */
+/** The outcome of waits on a closed stream. Shared, since creating an error is expensive. */
 const closedOutcome = Exit.fail(new StreamClosed({ operation: "waitForOffset", cause: undefined }))
 
-/** The supervisor has ended, closed or failed; true when that decides how the stream ends. */
+/** Ends the stream as closed or failed. Returns true when that decides how the stream ends. */
 export const finishUnsafe = (
   core: StreamCore<any>,
   failure: StreamFailure | undefined
@@ -323,7 +318,7 @@ export const finishUnsafe = (
   return endUnsafe(core, outcome, core.failure === undefined ? "closed" : "failed")
 }
 
-/** The supervisor has ended; only the first time counts. */
+/** Ends the stream with an outcome; only the first call counts. */
 export const endUnsafe = (
   core: StreamCore<any>,
   outcome: Exit.Exit<never, AckFailure>,
@@ -331,14 +326,14 @@ export const endUnsafe = (
 ): boolean => {
   if (core.ended) return false
   core.ended = true
-  // Whoever keeps the ended stream for its records keeps no token with it.
+  // A program that keeps the ended stream for its records must not keep a token with it.
   core.headers = NO_HEADERS
   return core.whole.endedUnsafe(core, outcome, state)
 }
 
 /**
- * Ends the stream: everything is settled before anybody is woken, so that a woken caller can
- * recreate the stream at once. Everybody is answered, whatever goes wrong on the way.
+ * Ends the stream. Everything is settled before any waiter resumes, so that a resumed caller can
+ * recreate the stream at once. All waiters resume, even when a step throws.
  */
 export const endStreamUnsafe = (
   core: StreamFace<any>,

@@ -1,20 +1,18 @@
 /**
- * How records get into an open stream: the ingest calls and their receipts. The landing zone
- * decides what is accepted, and when.
+ * How records enter an open stream: the ingest calls and their receipts. The landing zone decides
+ * what is accepted, and when.
  *
- *   yield* ingestRecord --> must give way? -- no --> zone.offerUnsafe --> offset: Ack, without the
- *   fiber's run loop
+ *   yield* ingestRecord --> must give way? -- no --> zone.offerUnsafe --> offset: Ack, at once
  *                              |                        |
  *                              | yes                    +--> refusal: fails with it
- *                              v                        +--> Full: wait --> zone.waitUnsafe --> Ack, or
- *                           inTurn --> offer -----------+                                       StreamClosed
- *   ingestRecord as a plain effect --> ingest: the same, in the run loop
+ *                              v                        +--> Full: zone.waitUnsafe --> Ack, or
+ *                           inTurn --> offer -----------+          StreamClosed
+ *   ingestRecord as a plain effect --> ingest: the same, in the fiber's run loop
  *
- * A call that has to wait takes its place in line at once, and only then gives way.
+ * A call that has to wait joins the line at once and yields afterwards.
  *
- *   ingestRecords --> must give way? --> zone.offerBatchUnsafe --> the same answers, one Ack for
- *   the batch offerUnsafe ----> zone.offerUnsafe --> Ack, undefined when Full or closed, throws a
- *   refusal
+ *   ingestRecords --> must give way? --> zone.offerBatchUnsafe --> the same, one Ack per batch
+ *   offerUnsafe --> zone.offerUnsafe --> Ack, undefined when Full or closed, throws a refusal
  *
  *   Ack.await, waitForOffset --> acks.pollUnsafe, else acks.await, at most for flushTimeout
  */
@@ -44,12 +42,12 @@ import {
 } from "./streamCore.ts"
 
 /**
- * A receipt. It is also what `yield*` reads it from, since an ingest call that needs no wait is an
- * iterator that is done at once: one object less per record.
+ * A receipt. An ingest call that needs no wait returns it as an iterator that is done at once:
+ * `yield*` reads the receipt from the receipt itself, which saves one object per record.
  */
 class Ack implements RecordAck {
   readonly offset: Offset
-  // Hidden for good: a receipt is likely to be logged, and the core knows credentials and records.
+  // Private at run time: receipts are often logged, and the core holds credentials and records.
   readonly #core: StreamFace<any>
 
   constructor(core: StreamFace<any>, offset: number) {
@@ -83,8 +81,8 @@ class Ack implements RecordAck {
 }
 
 /**
- * Waits, at most `flushTimeout`, until an offset that was given out is durable; fails for one that
- * was refused.
+ * Waits, at most `flushTimeout`, until an offset that was given out is durable. Fails for a refused
+ * one.
  */
 export const awaitOffset = (
   core: StreamFace<any>,
@@ -118,8 +116,8 @@ const waitOutside = (
     : waitLimited(core, fiber, "waitForOffset", wait)
 
 /**
- * Bounds a wait for an offset by `flushTimeout`, by the stream's timer where the fiber has the same
- * clock.
+ * Bounds a wait for an offset by `flushTimeout`. Uses the stream's timer when the fiber has the
+ * same clock.
  */
 export const waitLimited = (
   core: StreamFace<any>,
@@ -136,7 +134,7 @@ export const waitLimited = (
   })
 }
 
-/** Bounds a wait for durability; beyond the limit it fails with `FlushTimeout`. */
+/** Bounds a wait for durability. Beyond the limit it fails with `FlushTimeout`. */
 export const withinLimit = <A, E>(
   core: StreamFace<any>,
   effect: Effect.Effect<A, E>,
@@ -148,7 +146,7 @@ export const withinLimit = <A, E>(
     orElse: () => Effect.fail(timedOut(core, operation, timeoutMillis))
   })
 
-/** The error of a wait that has reached its limit. */
+/** The error of a wait that reached its limit. */
 export const timedOut = (
   core: StreamFace<any>,
   operation: FlushTimeout["operation"],
@@ -166,13 +164,13 @@ export const timedOut = (
 }
 
 /**
- * One ingest call, and an effect like any other: it does nothing until it runs, and can run again.
+ * One ingest call. Like any effect it does nothing until it runs, and can run again.
  *
- * In a generator `yield*` asks the effect for its iterator, at the moment when it is due. There the
- * record can be accepted at once, without a turn through the fiber's run loop, which takes longer
- * than to encode a small record and put it into its chunk. Whatever takes more than that (a full
- * zone, a refusal, a closed stream) goes through the run loop. Outside of a fiber nothing is due:
- * the iterator is that of any effect, and hands nothing in.
+ * In a generator, `yield*` requests the iterator of the effect when the call is due. The record can
+ * be accepted right there, without a pass through the fiber's run loop. That pass takes longer than
+ * encoding a small record and writing it into its chunk. Other cases (a full zone, a refusal, a
+ * closed stream) go through the run loop. Outside of a fiber no call is due: the iterator is that
+ * of any effect, and accepts nothing.
  */
 class IngestCall<A> extends Effectable.Class<RecordAck, IngestError> {
   readonly #door: IngestDoor<A>
@@ -204,7 +202,7 @@ class IngestCall<A> extends Effectable.Class<RecordAck, IngestError> {
   }
 }
 
-/** What the ingest calls of one stream share. `fiber` is the one that calls. */
+/** What the ingest calls of one stream share. `fiber` is the calling fiber. */
 class IngestDoor<A> {
   readonly core: StreamFace<A>
 
@@ -219,20 +217,20 @@ class IngestDoor<A> {
       : this.offer(record, fiber)
   }
 
-  /** Refuses the record of a closed stream at once; otherwise stands in line with it. */
+  /** Refuses the record of a closed stream at once; otherwise joins the line with it. */
   ingestLater(record: A, fiber: AnyFiber): Effect.Effect<RecordAck, IngestError> {
     return this.core.closing
       ? this.offer(record, fiber)
       : this.inTurn(fiber, () => this.offer(record, fiber))
   }
 
-  /** Stands in line and offers when the turn has come, before later callers of the stream. */
+  /** Joins the line and offers when its turn comes, before later callers of the stream. */
   inTurn(
     fiber: AnyFiber,
     offer: () => Effect.Effect<RecordAck, IngestError>
   ): Effect.Effect<RecordAck, IngestError> {
     const scheduler = fiber.getRef(Scheduler)
-    // A program that is run synchronously cannot wait for a turn of the loop.
+    // A program that runs synchronously cannot wait for a turn of the event loop.
     if (scheduler.executionMode === "sync")
       return Effect.andThen(Effect.yieldNow, Effect.suspend(offer))
     return inLine(fiber, (answer) =>
@@ -260,7 +258,7 @@ class IngestDoor<A> {
   }
 
   /**
-   * Fails with the refusal, unless the table has got the column by now that the record was refused
+   * Fails with the refusal, unless the table meanwhile has the column that the record was refused
    * for.
    */
   refused(
@@ -269,7 +267,7 @@ class IngestDoor<A> {
     again: () => Effect.Effect<RecordAck, IngestError>
   ): Effect.Effect<RecordAck, IngestError> {
     const { core } = this
-    // A handler is awaited by the fiber that would open the next session.
+    // The fiber that would open the next session waits for the handler.
     const follows =
       core.followed !== undefined && isRefusedForColumn(refusal) && !handles(core, fiber)
     if (!follows) return Effect.fail(refusal)
@@ -307,7 +305,8 @@ class IngestDoor<A> {
       return leave
     })
     if (ingestTimeout === undefined) return admitted
-    // A record that was let in at the last moment is accepted: its wait has the answer.
+    // A record that was admitted at the last moment is accepted: its wait completes with the
+    // receipt.
     const late = Effect.suspend(() =>
       leave() ? Effect.fail(timedOut(core, operation, ingestTimeout)) : Effect.never
     )
@@ -318,9 +317,9 @@ class IngestDoor<A> {
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 
 /**
- * Takes a place in a line, now, and gives the effect that waits there for the answer. The scheduler
- * may pause the fiber before that effect runs, and later callers must not pass it then. `join`
- * returns how to leave the line, as a fiber does that ends instead.
+ * Joins a line now, and returns the effect that waits there for the answer. The scheduler may pause
+ * the fiber before that effect runs, and later callers must not overtake it then. `join` returns
+ * how to leave the line; a fiber that ends leaves it.
  */
 const inLine = <A, E>(
   fiber: AnyFiber,
@@ -341,7 +340,7 @@ const inLine = <A, E>(
   })
 }
 
-/** What the call gives; a defect in it is its caller's. */
+/** Runs the call; a defect in it belongs to its caller. */
 const attempt = <A, E>(call: () => Effect.Effect<A, E>): Effect.Effect<A, E> => {
   try {
     return call()

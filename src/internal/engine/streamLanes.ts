@@ -6,11 +6,11 @@
  *                 ^                                            |
  *                 +---- settled by all, states, the end -------+
  *
- * A lane recovers, rotates and searches for refused records on its own. When one fails for good,
- * the others half-close and drain. The stream ends when all have ended, with the cause of the first
- * that failed; until then nobody is told.
+ * Each lane recovers, rotates and searches for refused records independently. When one fails
+ * permanently, the others half-close and drain. The stream ends when all lanes have ended, with the
+ * cause of the first failure. Waiters resume only then.
  *
- * With a spool all lanes are fed from its log, which the face has.
+ * With a spool, its log feeds all lanes. The face owns the log.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -39,10 +39,10 @@ import { openSpool } from "./spoolAccess.ts"
 import { rpcOf } from "./tableCheck.ts"
 import { makeTelemetry } from "./telemetry.ts"
 
-/** How many lanes begin to open within a second. */
+/** How many lanes start to open within a second. */
 const OPENINGS_PER_SECOND = 64
 
-/** Makes the face of a stream with several lanes, none of which is connected yet. */
+/** Makes the face of a stream with several lanes. No lane is connected yet. */
 export const makeLanes = Effect.fnUntraced(function* <A>(
   table: TableProperties<A>,
   options: ResolvedStreamOptions,
@@ -143,11 +143,13 @@ export const makeLanes = Effect.fnUntraced(function* <A>(
   return whole
 })
 
-/** How many lanes a stream begins with that takes over what an ended one has left. */
+/** The initial number of lanes of a stream that takes over the records of an ended one. */
 const lanesOf = (ended: StreamFace<any> | undefined): number =>
   ended?.zone instanceof LanesZone ? Math.max(ended.zone.active, ended.zone.lanesInUse) : 1
 
-/** Has the number of lanes follow the load, where it is to, until the stream closes. */
+/**
+ * Adjusts the number of lanes to the load until the stream closes, if the stream is configured so.
+ */
 export const followedLoad = (
   { closeRequested, lanes, now, zone }: StreamFace<any>,
   scope: Scope.Scope
@@ -158,10 +160,7 @@ export const followedLoad = (
     : Effect.void
 }
 
-/**
- * Opens a lane some time after those before it, so that the server does not get all of them at
- * once.
- */
+/** Delays the opening of a lane, so that the server does not get all of them at once. */
 export const inItsTime = <E, R>(
   { closeRequested, lanes }: StreamFace<any>,
   lane: StreamCore<any>,
@@ -173,7 +172,7 @@ export const inItsTime = <E, R>(
   return Effect.andThen(Effect.raceFirst(wait, closeRequested.await), opening)
 }
 
-/** What the log lines of a lane carry. */
+/** Annotations of the log lines of a lane. */
 export const annotationsOf = (
   { lanes, table }: StreamFace<any>,
   lane: StreamCore<any>
@@ -183,8 +182,9 @@ export const annotationsOf = (
     : { table: table.tableName, lane: lanes.indexOf(lane) }
 
 /**
- * Waits until all lanes are open, and takes over what an ended stream with several lanes has left,
- * which is sent at once. Fails when a lane failed meanwhile, also one that was open before.
+ * Waits until all lanes are open. Then it takes over the unacknowledged records of an ended stream
+ * with several lanes, which are sent at once. Fails when a lane failed in the meantime, even one
+ * that was open before.
  */
 export const openedTogether = Effect.fnUntraced(function* (
   stream: StreamFace<any>,
@@ -192,8 +192,8 @@ export const openedTogether = Effect.fnUntraced(function* (
   ended: StreamFace<any> | undefined
 ) {
   for (const opened of openings) yield* opened
-  // With a spool it is open whatever its lanes are, and the new stream has read there what was
-  // left.
+  // With a spool the stream is open whatever its lanes are, and it reads unacknowledged records
+  // from the spool.
   if (!(stream.zone instanceof LanesZone) || stream.spooled !== undefined) return
   if (stream.lanes.some((lane) => lane.ended)) {
     yield* stream.finished.await
@@ -202,7 +202,7 @@ export const openedTogether = Effect.fnUntraced(function* (
   if (ended?.zone instanceof LanesZone) stream.zone.adoptUnsafe(ended.zone)
 })
 
-/** The states of a lane, which the states of its stream follow. */
+/** The states of a lane. Each change updates the state of its stream. */
 class LaneStates extends StateLog {
   private readonly entered: (state: StreamState) => void
 
@@ -220,7 +220,7 @@ class LaneStates extends StateLog {
 const isConnected = (state: StreamState): boolean =>
   state === "replaying" || state === "open" || state === "paused"
 
-/** What a stream is when one of its lanes is: the first of these. */
+/** The state of a stream is the first of these that one of its lanes has. */
 const precedence: ReadonlyArray<StreamState> = [
   "connecting",
   "recovering",
@@ -231,7 +231,7 @@ const precedence: ReadonlyArray<StreamState> = [
 ]
 
 /**
- * The state of a stream by those of its lanes. An idle lane leaves it to the others; so does one
+ * Combines the states of lanes into that of their stream. An idle lane does not count; nor does one
  * that is being added while others have sessions.
  */
 const together = (lanes: ReadonlyArray<StreamCore<any>>, grows: boolean): StreamState => {

@@ -1,6 +1,6 @@
 /**
- * Every line that a stream writes to the log, with its fields. None of them quotes a record, a
- * header or a token.
+ * Every line that a stream writes to the log, with its fields. No line quotes a record, a header or
+ * a token.
  */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -14,7 +14,7 @@ import { shielded } from "../userCode/shield.ts"
 import { thrownKind } from "../userCode/wake.ts"
 import { leftOf, type StreamCore, type StreamFace, streamIdOf } from "./streamCore.ts"
 
-/** The stream ended, and the spool keeps what is not acknowledged. */
+/** The stream ended, and the spool keeps unacknowledged records. */
 export const logInSpool = (core: StreamFace<any>, streamId: string): Effect.Effect<void> =>
   Effect.logInfo(
     "What the stream had not acknowledged stays in its spool and is sent by the next stream on it",
@@ -26,7 +26,7 @@ export const logInSpool = (core: StreamFace<any>, streamId: string): Effect.Effe
     }
   )
 
-/** The disk of a spool does not answer, and the stream ends without it. */
+/** The disk of a spool does not respond, and the stream ends without it. */
 export const logHungSpool = (core: StreamFace<any>, millis: number): Effect.Effect<void> =>
   Effect.logWarning(
     "The disk of the spool does not answer, and the stream has ended without it. Its lock is " +
@@ -39,7 +39,7 @@ export const logHungSpool = (core: StreamFace<any>, millis: number): Effect.Effe
     }
   )
 
-/** The retry budget is spent; with a spool the stream goes on. */
+/** The retry budget is spent. With a spool the stream goes on. */
 export const logWaitingForServer = (core: StreamFace<any>, millis: number): Effect.Effect<void> =>
   Effect.logWarning(
     "The server cannot be reached; records stay in the spool and the stream tries again",
@@ -51,14 +51,14 @@ export const logWaitingForServer = (core: StreamFace<any>, millis: number): Effe
     }
   )
 
-/** What an ended stream has left: records, and their bytes with framing. */
+/** The unacknowledged records of an ended stream, and their bytes with framing. */
 const left = ({ whole }: StreamFace<any>) => ({
   records: leftOf(whole),
   bytes: whole.zone.usedBytes
 })
 
 /**
- * A session is open, and so many messages go first since the one before did not get them
+ * A session is open. `toSendAgain` messages go first: the session before did not get them
  * acknowledged.
  */
 export const logOpen = (core: StreamCore<any>): Effect.Effect<void> =>
@@ -68,8 +68,8 @@ export const logOpen = (core: StreamCore<any>): Effect.Effect<void> =>
   })
 
 /**
- * The server announced the end of the connection, and another one is opened; or the pool asked for
- * the stream's slot.
+ * The server announced the end of the connection and another one is opened, or the pool took the
+ * stream's slot back.
  */
 export const logRotation = (core: StreamCore<any>): Effect.Effect<void> =>
   Effect.logDebug(
@@ -82,8 +82,8 @@ export const logRotation = (core: StreamCore<any>): Effect.Effect<void> =>
   )
 
 /**
- * Another session is opened for the columns of the table: after a mismatch, or because it has got
- * some.
+ * Another session is opened for the columns of the table: after a mismatch, or because columns were
+ * added.
  */
 export const logReopening = (
   core: StreamCore<any>,
@@ -94,7 +94,7 @@ export const logReopening = (
     unacknowledged: core.zone.usedRecords
   })
 
-/** A response could not be read, and the session goes on without it. */
+/** A response could not be decoded, and the session continues without it. */
 export const logPassedOver = (core: StreamCore<any>): Effect.Effect<void> =>
   Effect.logWarning("The server sent a response that cannot be read; it is passed over", {
     streamId: streamIdOf(core)
@@ -107,8 +107,8 @@ const RECOVERIES = {
 } as const
 
 /**
- * Why a stream opens another connection: rotated or lost, or the first or a later attempt to open
- * one failed.
+ * Why a stream opens another connection: the last one was rotated or lost, or the first or a later
+ * attempt to open one failed.
  */
 export type Recovery = keyof typeof RECOVERIES | "rotated"
 
@@ -123,8 +123,8 @@ export const logIdle = (core: StreamFace<any>): Effect.Effect<void> =>
   })
 
 /**
- * Another attempt follows, after so many milliseconds; `retryAfterMillis` is what the token service
- * asked for, if that decided.
+ * Another attempt follows after `millis` milliseconds. `retryAfterMillis` is the pause that the
+ * token service requested, if that decided.
  */
 export const logRecovery = (
   core: StreamFace<any>,
@@ -140,7 +140,7 @@ export const logRecovery = (
     ...(retryAfterMillis === undefined ? {} : { retryAfterMillis })
   })
 
-/** A stream that was open has failed for good. */
+/** An open stream has failed permanently. */
 export const logFailure = (
   core: StreamFace<any>,
   { _tag, message }: StreamFailure
@@ -152,7 +152,7 @@ export const logFailure = (
     unacknowledged: left(core)
   })
 
-/** A stream ended by a mistake in the program, in the client or in what it was given. */
+/** A stream ended because of a bug in the program, in the client or in the options it was given. */
 export const logDefect = (
   core: StreamFace<any>,
   cause: Cause.Cause<unknown>
@@ -166,8 +166,8 @@ export const logDefect = (
   })
 
 /**
- * The scope of a stream closed with records that were not acknowledged, that nobody read and that
- * no handler takes.
+ * The scope of a stream closed with unacknowledged records that were not read and that no handler
+ * receives.
  */
 export const logLeft = (
   core: StreamFace<any>,
@@ -179,14 +179,14 @@ export const logLeft = (
     table: core.table.tableName,
     streamId,
     records,
-    // Nobody is left to follow the advice that an error of a running program gives.
+    // The program has ended, so the advice in an error of a running program does not apply.
     cause:
       cause._tag === "FlushTimeout"
         ? new FlushTimeout({ ...cause, unacknowledged: records }).message
         : cause.message
   })
 
-/** A record was refused for certain; `unlogged` more were since the last line. */
+/** A record was refused for certain. `unlogged` more were refused since the last line. */
 export const logRefused = (
   core: StreamFace<any>,
   cause: InvalidArgument,
@@ -199,9 +199,7 @@ export const logRefused = (
     ...(unlogged === 0 ? {} : { unlogged })
   })
 
-/**
- * The server refused something among what was in flight, and another connection narrows it down.
- */
+/** The server refused one of the messages in flight, and another connection narrows the search. */
 export const logSearch = (core: StreamFace<any>, suspects: number): Effect.Effect<void> =>
   Effect.logDebug("The server refused a record; the stream searches for it", {
     streamId: streamIdOf(core),
@@ -222,14 +220,14 @@ export const logRefusedHandler = (
     }
   )
 
-/** The recovery schedule threw, which ends the recovery as a schedule does that is over. */
+/** The recovery schedule threw. This ends the recovery, as a finished schedule does. */
 export const logScheduleDefect = (core: StreamFace<any>): Effect.Effect<void> =>
   Effect.logError("The recoverySchedule threw, so the stream does not recover", {
     streamId: streamIdOf(core)
   })
 
 /**
- * A scope that closes waits for its stream: whoever ended the program learns why it is still there.
+ * A closing scope waits for its stream. The line explains why an ended program is still running.
  */
 export const logWaiting = (core: StreamFace<any>, limitMillis: number): Effect.Effect<void> =>
   Effect.suspend(() =>
@@ -251,13 +249,13 @@ export const logWaitEnded = (core: StreamFace<any>): Effect.Effect<void> =>
     })
   )
 
-/** The table's codec refuses to read back what it wrote. */
+/** The table's codec cannot decode what it wrote. */
 export const logUnreadable = (
   core: StreamFace<any>,
   streamId: string,
   records: number
 ): Effect.Effect<void> =>
-  // Shielded, since it runs in the fiber of whoever reads the records.
+  // Shielded, since it runs in the caller's fiber.
   shielded(
     Effect.logError(
       "Records that were not acknowledged cannot be read back by the table's schema: take their " +
@@ -266,7 +264,7 @@ export const logUnreadable = (
     )
   )
 
-/** A stream was closed, by its user or by its scope. */
+/** A stream was closed, by the program or by its scope. */
 export const logClosed = (core: StreamFace<any>): Effect.Effect<void> =>
   Effect.suspend(() =>
     Effect.logDebug("The stream was closed", {

@@ -1,7 +1,7 @@
 /**
- * What the errors of `withStream` and `sink` say. Their caller has no stream any more: nothing to
- * flush once more, to read or to recreate. So the error is the one that ended the stream, and says
- * how many records were not acknowledged and who got them.
+ * The errors of `withStream` and `sink`. Their caller has no stream to flush again, to read or to
+ * recreate. So the error is the one that ended the stream. It states how many records were
+ * unacknowledged and where they are.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -11,8 +11,8 @@ import { hasRaised, leftOf } from "./streamCore.ts"
 import { type Origin, originOf } from "./streamUnacked.ts"
 
 /**
- * Runs a program around a stream of its own, which it `notes` once it is open and has ended by the
- * end of the program.
+ * Runs a program around a stream. The program passes the stream to `note` once it is open, and the
+ * stream has ended by the end of the program.
  */
 export const aroundStream = <B, E, R>(
   program: (note: <A>(stream: ZerobusStream<A>) => ZerobusStream<A>) => Effect.Effect<B, E, R>
@@ -35,28 +35,26 @@ const explain = <E>(origin: Origin, cause: Cause.Cause<E>): Cause.Cause<E> =>
   })
 
 /**
- * The error when it tells of this stream, and what ended the stream for what only tells that it has
- * ended. Programs have others.
+ * Returns the error when this stream raised it. An error that only reports the end of this stream
+ * becomes the failure that ended it. Other errors belong to the program.
  */
 const ownError = ({ core }: Origin, error: unknown): ZerobusError | undefined => {
   if (typeof error !== "object" || error === null) return undefined
   const { failure } = core
-  // Only the client's own error stands for its cause: one of the program's may well have it as a
+  // Only the client's own error is replaced by its cause: an error of the program may have the same
   // cause.
   const isEnd = error === failure || (error instanceof StreamClosed && error.cause === failure)
   if (failure !== undefined && isEnd) return failure
   return hasRaised(core, error) ? (error as ZerobusError) : undefined
 }
 
-/**
- * The same error with the number of records that the stream has left, and in words who has them.
- */
+/** Adds to the error how many records the stream left unacknowledged, and where they are. */
 const withWhatIsLeft = (error: ZerobusError, origin: Origin): ZerobusError => {
   const { acceptedRecords, refusedRecords } = origin.core.zone
   const unacknowledged = leftOf(origin.core)
   const Same = error.constructor as new (fields: object) => ZerobusError
   const fields = { ...error, unacknowledged }
-  // Some errors hold their text, others make it of their fields.
+  // Some errors store their text, others derive it from their fields.
   const text = Object.hasOwn(error, "message") ? error.message : new Same(fields).message
   const stop = /[.!?]$/.test(text) ? "" : "."
   const left =

@@ -1,5 +1,5 @@
 /**
- * What happens to a record that the server refuses: it is found, handed to the program, and
+ * Handles a record that the server refuses: the record is found, passed to the program, and
  * settled.
  */
 import * as Cause from "effect/Cause"
@@ -17,13 +17,13 @@ import { readBack } from "./streamUnacked.ts"
 import { apart } from "../userCode/apart.ts"
 
 /**
- * How long an `onRefused` handler may take, in milliseconds; and from when on its stream or its
- * scope closes.
+ * How long an `onRefused` handler may take, in milliseconds: normally, and once its stream or scope
+ * is closing.
  */
 const HANDLER_LIMIT = 30_000
 const CLOSING_HANDLER_LIMIT = 5_000
 
-/** Log lines about refused records within one minute; beyond them they are counted. */
+/** Log lines about refused records per minute. Further refusals are only counted. */
 const LINES_PER_MINUTE = 10
 
 /** The stream whose `onRefused` handler an effect runs in; `undefined` outside of one. */
@@ -49,7 +49,7 @@ export const outsideHandler = <A, E>(
     handles(core, fiber) ? insideHandler(operation) : effect
   )
 
-/** Why an operation is refused inside the handler. */
+/** The error of an operation that is not allowed inside the handler. */
 export const insideHandler = (operation: string): Effect.Effect<never, InvalidState> => {
   const message =
     `${operation} was called inside the onRefused handler of the same stream, ` +
@@ -58,9 +58,9 @@ export const insideHandler = (operation: string): Effect.Effect<never, InvalidSt
 }
 
 /**
- * A session was refused with so many messages in flight, at a time in milliseconds. Narrows the
- * search; a record that is refused for certain goes to `onRefused` and is settled. Gives what ends
- * the stream, if anything does. Only while no session is open.
+ * Narrows the search after a session was refused with `inFlight` messages in flight, at a time in
+ * milliseconds. A record that is refused for certain goes to `onRefused` and is settled. Returns
+ * the failure that ends the stream, if any. Only while no session is open.
  */
 export const isolate = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
@@ -87,8 +87,7 @@ export const isolate = Effect.fnUntraced(function* <A>(
   core.zone.refuseOldestUnsafe()
   core.telemetry.refused(records)
   core.refusalsInRow++
-  // The record that was waited for is settled; the silence about the next one begins with its own
-  // sending.
+  // The record is settled. The silence about the next one starts when that is sent.
   core.silence = 0
   core.acks.refuseUnsafe(refused.offset, cause)
   core.zone.admitUnsafe()
@@ -96,7 +95,7 @@ export const isolate = Effect.fnUntraced(function* <A>(
   return core.refusalsInRow >= maxRefusals ? ending : undefined
 })
 
-/** Runs the handler; true when it took the record. */
+/** Runs the handler. Returns true when it took the record. */
 const handled = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
   message: Message,
@@ -135,7 +134,7 @@ const handled = Effect.fnUntraced(function* <A>(
   return false
 })
 
-/** A line for the refused record, unless there were many within the last minute. */
+/** Logs the refused record, unless many were logged within the last minute. */
 const report = (core: StreamCore<any>, cause: InvalidArgument): Effect.Effect<void> =>
   Effect.suspend(() => {
     const lines = core.refusalLines
@@ -153,6 +152,6 @@ const report = (core: StreamCore<any>, cause: InvalidArgument): Effect.Effect<vo
     return logRefused(core, cause, unlogged)
   })
 
-/** A server's words without what stands in quotation marks, which may be a value of the record. */
+/** Removes quoted text from a server's message: it may be a value of the record. */
 const withoutValues = (words: string): string =>
   words.replace(/"[^"]*"|'[^']*'|`[^`]*`/g, "(value)")

@@ -1,9 +1,9 @@
 /**
- * The ingest calls of a stream with a spool: they succeed once their records are persisted, and
+ * The ingest calls of a stream with a spool, which succeed once their records are persisted, and
  * their receipts.
  *
- * A call can be interrupted until its bytes are in a group. After that its end waits for the group,
- * so that an interrupted call has either left nothing or is in the log.
+ * A call can be interrupted until its bytes are in a group. After that, the call ends together with
+ * the group. So an interrupted call has either written nothing or is in the log.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -30,10 +30,10 @@ import { awaitOffset, timedOut, withinLimit } from "./streamIngest.ts"
 import { handles } from "./streamRefused.ts"
 import { originOf } from "./streamUnacked.ts"
 
-/** A receipt of a record in a group. Its offset is given out again when the group fails. */
+/** A receipt of a record in a group. If the group fails, its offset is given out again. */
 class SpooledAck implements RecordAck {
   readonly offset: Offset
-  // Hidden, as in any receipt.
+  // Private at run time, as in any receipt.
   readonly #core: StreamFace<any>
   readonly #group: LogGroup
 
@@ -44,7 +44,7 @@ class SpooledAck implements RecordAck {
   }
 
   /**
-   * The group that the record of a receipt is in; `undefined` for receipts of streams without a
+   * The group that contains the record of a receipt; `undefined` for receipts of streams without a
    * spool.
    */
   static groupOf(ack: RecordAck): LogGroup | undefined {
@@ -71,8 +71,8 @@ class SpooledAck implements RecordAck {
 }
 
 /**
- * Keeps a position in a stream's spool that belongs to the record of a receipt, or else to the one
- * that the stream took last; succeeds once it is on disk, and with it that record.
+ * Stores a position in a stream's spool together with the record of a receipt, or with the record
+ * taken last. Succeeds once the position is on disk, and with it that record.
  */
 export const keepPosition = (
   stream: ZerobusStream<any>,
@@ -83,8 +83,7 @@ export const keepPosition = (
     const core = originOf(stream)?.core
     const log = core?.spooled?.log
     if (core === undefined || log === undefined) return Effect.fail(withoutSpool())
-    // A group that failed gives its offsets out again: the receipt alone tells its record from
-    // another.
+    // A failed group gives its offsets out again, so only the receipt identifies its record.
     const outcome = ack === undefined ? undefined : SpooledAck.groupOf(ack)?.outcome
     const fault = typeof outcome === "object" ? outcome : log.failure
     if (fault !== undefined) return Effect.fail(lost(core, fault))
@@ -92,7 +91,7 @@ export const keepPosition = (
     return groupPersisted(core, log.latestGroup!)
   })
 
-/** Waits for the groups of a stream, at most for `flushTimeout`; without a spool there are none. */
+/** Waits for the groups of a stream, at most for `flushTimeout`. Without a spool there are none. */
 export const spoolFlushed = (
   core: StreamFace<any>,
   operation: "flush" | "close"
@@ -103,7 +102,7 @@ export const spoolFlushed = (
       : withinLimit(core, spoolSettled(core), operation, core.options.flushTimeout)
   )
 
-/** Where a stream's spool stands. */
+/** The progress of a stream's spool. */
 export const spoolProgress = (
   stream: ZerobusStream<any>
 ): Effect.Effect<Pick<SpooledLog, "lastPosition" | "nextOffset">, InvalidState> =>
@@ -120,18 +119,18 @@ const withoutSpool = (): InvalidState =>
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 type Operation = "ingestRecord" | "ingestRecords"
 
-/** How a sink hands its records over. */
+/** How a sink submits its records. */
 export interface Intake<A> {
-  /** Takes the records of a chunk, and tells the offset of each. */
+  /** Takes the records of a chunk, and passes the offset of each to `note`. */
   readonly take: (
     records: ReadonlyArray<A>,
     note: (offset: number) => void
   ) => Effect.Effect<void, IngestError>
-  /** Fails when some of what it took is lost. */
+  /** Fails when some of the records it took are lost. */
   readonly settled: Effect.Effect<void, IngestError>
 }
 
-/** The ingest calls, and those of sinks. */
+/** The ingest calls, and the intake of sinks. */
 export const makeSpooledIngest = <A>(
   core: StreamFace<A>,
   zone: SpooledZone<A>
@@ -141,15 +140,15 @@ export const makeSpooledIngest = <A>(
   const receipt = (offset: number): SpooledAck =>
     new SpooledAck(core.receiver, offset, zone.log.latestGroup!)
 
-  /** Waits for the receipt's group, also when the caller is interrupted. */
+  /** Waits for the receipt's group, even when the caller is interrupted. */
   const persisted = (ack: SpooledAck): Effect.Effect<RecordAck, IngestError> =>
     Effect.uninterruptible(
       Effect.as(ack.persisted as Effect.Effect<void, Retryable | StreamClosed>, ack)
     )
 
   /**
-   * Waits in line for room, at most `ingestTimeout`. Leaves the line when a group fails that the
-   * records must not come behind.
+   * Waits in line for room, at most `ingestTimeout`. Leaves the line when the group `before` fails,
+   * since the records must not follow a gap.
    */
   const admit = (
     records: ReadonlyArray<A>,
@@ -200,8 +199,8 @@ export const makeSpooledIngest = <A>(
 
   /**
    * A sink waits for room and not for the disk: it encodes while earlier records are written, and
-   * fills groups. The group that it was in last answers for all before, since a group that fails
-   * takes those behind it along, and nothing is handed over after that.
+   * so fills groups. Its latest group stands for all earlier ones: a failed group fails those
+   * behind it, and the sink submits nothing after that.
    */
   const makeIntake = (): Intake<A> => {
     let latest: LogGroup | undefined

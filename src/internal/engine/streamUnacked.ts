@@ -1,10 +1,9 @@
 /**
- * What an ended stream has left, who it was given to, and how long the stream's caller has to hold
- * on to it.
+ * The unacknowledged records of an ended stream: who received them, and how long the stream stays
+ * in its caller's scope for them.
  *
- * Records are kept as bytes. A table's codec may refuse to read back what it wrote, such as a
- * schema that encodes and does not decode: those records are given as the bytes, and never keep the
- * others from anybody.
+ * Records are kept as bytes. A table's codec may be unable to decode what it wrote, such as a
+ * schema that only encodes. Those records are returned as bytes, and do not block the others.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -20,36 +19,39 @@ import { logUnreadable } from "./streamLogs.ts"
 import { leftInSpool } from "./spoolAccess.ts"
 import type { Answer } from "../userCode/answer.ts"
 
-/** What is behind a stream object. */
+/** The internals of a stream object. */
 export interface Origin {
   readonly core: StreamFace<any>
   readonly scope: Scope.Closeable
   readonly options: StreamConfigurationOptions<any>
   /**
-   * How much of what is unacknowledged was handed back, by reading it or by recreating the stream:
-   * `readable` is all but what the codec cannot read back.
+   * How much of the unacknowledged records was handed back, by reading them or by recreating the
+   * stream. `readable` is everything that the codec can decode.
    */
   handedBack: "nothing" | "readable" | "all"
   /** The result of `close`, once it was called. */
   closing?: Answer<void, AckError> | undefined
-  /** Why `close` failed, for whoever receives what is left when the scope closes later. */
+  /**
+   * Why `close` failed, for the handler that gets unacknowledged records when the scope closes
+   * later.
+   */
   closeFailure?: AckError | undefined
-  /** Another stream takes over what is left, or has done so. */
+  /** Whether another stream is taking over the records, or has done so. */
   recreated: boolean
-  /** Hands over what is left; waits here while another stream may take it over. */
+  /** Passes the records on. It is stored here while another stream may take them over. */
   handOver?: Effect.Effect<void> | undefined
 }
 
-/** A stream object, with what is behind it. */
+/** A stream object with its internals. */
 export class Originated {
-  // Hidden for good: a stream is likely to be logged.
+  // Private at run time: streams are often logged.
   readonly #origin: Origin
 
   constructor(origin: Origin) {
     this.#origin = origin
   }
 
-  /** What is behind a stream object; `undefined` for one that was not made here. */
+  /** The internals of a stream object; `undefined` for an object that was not made here. */
   static originOf(stream: ZerobusStream<any>): Origin | undefined {
     return typeof stream === "object" && stream !== null && #origin in stream
       ? stream.#origin
@@ -57,20 +59,20 @@ export class Originated {
   }
 }
 
-/** What is behind a stream object; `undefined` for one that was not made here. */
+/** The internals of a stream object; `undefined` for an object that was not made here. */
 export const originOf = (stream: ZerobusStream<any>): Origin | undefined =>
   Originated.originOf(stream)
 
-/** Whether another stream has taken over what this one had left. */
+/** Whether another stream has taken over the records of this one. */
 export const isTakenOver = (stream: ZerobusStream<any>): boolean => {
   const origin = originOf(stream)
   return origin?.recreated === true && origin.handedBack === "all"
 }
 
 /**
- * Takes a stream that has ended out of its caller's scope, which may live much longer: from then on
- * only the stream object holds what is left. A stream with records that nobody has seen stays,
- * since its finalizer has to hand them to `onUnacked`.
+ * Removes an ended stream from its caller's scope, which may live much longer. From then on only
+ * the stream object holds the records. A stream with records that were not read stays in the scope,
+ * since its finalizer has to pass them to `onUnacked`.
  */
 export const leaveScope = (origin: Origin): Effect.Effect<void> =>
   Effect.suspend(() =>
@@ -79,14 +81,14 @@ export const leaveScope = (origin: Origin): Effect.Effect<void> =>
       : Effect.void
   )
 
-/** Everything was handed back, so the stream needs its caller's scope no more. */
+/** Marks everything as handed back, so the stream can leave its caller's scope. */
 export const handBackAll = (origin: Origin): Effect.Effect<void> =>
   Effect.suspend(() => {
     origin.handedBack = "all"
     return leaveScope(origin)
   })
 
-/** Reads messages back, message by message; what cannot be read is listed as bytes. */
+/** Decodes messages one by one. What cannot be decoded is listed as bytes. */
 export const readBack = <A>(
   core: StreamFace<A>,
   messages: ReadonlyArray<LeftEntry>
@@ -112,7 +114,7 @@ export const readBack = <A>(
   return { batches, records: batches.flat(), unreadable }
 }
 
-/** What an ended stream has left; of an active one it may not be read. */
+/** The unacknowledged records of an ended stream. Fails for an active one. */
 const unacked = (core: StreamFace<any>): Effect.Effect<ReadonlyArray<LeftEntry>, InvalidState> =>
   Effect.suspend(() => {
     if (!core.ended) {
@@ -128,14 +130,12 @@ const unacked = (core: StreamFace<any>): Effect.Effect<ReadonlyArray<LeftEntry>,
       : leftInSpool(core, core.spooled)
   })
 
-/**
- * The records that an ended stream has left and that can be read back. They count as handed back.
- */
+/** The unacknowledged records of an ended stream that can be decoded. They count as handed back. */
 export const readable = <A>(
   core: StreamFace<A>,
   origin: Origin
 ): Effect.Effect<ReturnType<typeof readBack<A>>, InvalidState> =>
-  // What counts as handed back must reach whoever asked: no interruption in between.
+  // Records that count as handed back must reach the caller: no interruption in between.
   Effect.uninterruptible(
     Effect.flatMap(unacked(core), (messages) => {
       const read = readBack(core, messages)
@@ -146,7 +146,7 @@ export const readable = <A>(
     })
   )
 
-/** The bytes of all records that an ended stream has left. They count as handed back. */
+/** The bytes of all unacknowledged records of an ended stream. They count as handed back. */
 export const unackedPayloads = (
   core: StreamFace<any>,
   origin: Origin
@@ -158,13 +158,14 @@ export const unackedPayloads = (
     })
   )
 
-/** What makes a stream a persistent one: its id, or none where the server is to create it. */
+/** Makes a stream persistent: its id, or `undefined` when the server is to create it. */
 export interface Persistence {
   readonly streamId: string | undefined
 }
 
 /**
- * What `recreateStream` needs of an ended stream; refused while it is active, and the second time.
+ * What `recreateStream` needs of an ended stream. Refused while that one is active, and the second
+ * time.
  */
 export const takeOver = <A>(
   stream: ZerobusStream<A>
@@ -199,7 +200,7 @@ export const takeOver = <A>(
     }
     origin.recreated = true
     const { rpc, spooled } = origin.core
-    // A spool's records are found by whoever opens it, once its lock is given up.
+    // The next stream on the spool finds the records there, once the lock is released.
     return Effect.as(spooled === undefined ? Effect.void : spooled.closed.await, {
       table: stream.table,
       options: origin.options as StreamConfigurationOptions<A>,
@@ -209,8 +210,8 @@ export const takeOver = <A>(
   })
 
 /**
- * A failed recreate can be tried again; after a successful one nothing of the old stream is left in
- * the caller's scope.
+ * Ends a take-over. A failed recreate can be repeated; after a successful one nothing of the old
+ * stream is left in the caller's scope.
  */
 export const tookOver = (
   stream: ZerobusStream<any>,

@@ -1,28 +1,34 @@
 /**
- * The fiber that owns a stream's sessions, one after another: it opens a session, runs it, and
- * decides what its end means.
+ * The fiber that owns a stream's sessions, one after another. It opens a session, runs it, and
+ * decides what follows its end.
  *
  * An attempt is *worth something* when its session made a record durable, or was open for 15
- * seconds before it held one that was not acknowledged. Such an attempt refills the retry budget.
- * So does the first record of a stream that had none unacknowledged.
+ * seconds before it held an unacknowledged one. Such an attempt refills the retry budget. So does
+ * the first record of a stream that had none unacknowledged.
  *
- * | the attempt ended | worth something | then |
- * | --- | --- | --- |
- * | closed | | the stream closes |
- * | by a refusal with records in flight | | the search for the refused one goes on, next attempt at once (`isolation.ts`) |
- * | because its messages are too large | no | messages are halved (`messageSize.ts`), next attempt at once |
- * | by a mismatch of schemas, for the first time with this offset in front, `onSchemaChange: "reopen"` | | the table is read again, next attempt at once (`followedTable.ts`) |
- * | by another final cause | | the stream fails |
- * | by refused credentials | | invalidates them, next attempt at once; fails the second time, unless the RPC retries them |
- * | by a retryable cause, or rotated | yes | next attempt at once |
- * | by a retryable cause | no | next attempt after the schedule's pause |
- * | rotated | no | as above; the first of several in a row without the pause |
+ * How the attempt ended decides what follows:
  *
- * | the budget is spent | then |
- * | --- | --- |
- * | and it holds something unacknowledged, in a spool | it is waiting, with an attempt every 30 seconds |
- * | and the stream never opened, or holds something unacknowledged | it fails with the last cause |
- * | and holds nothing unacknowledged | it is idle until the next record, then the next attempt |
+ * - Closed: the stream closes.
+ * - A refusal with records in flight: the search for the refused one continues, next attempt at
+ *   once (`isolation.ts`).
+ * - Messages too large, attempt not worth something: messages are halved (`messageSize.ts`), next
+ *   attempt at once.
+ * - A schema mismatch, for the first time with this offset in front, `onSchemaChange: "reopen"`:
+ *   the table is read again, next attempt at once (`followedTable.ts`).
+ * - Another final cause: the stream fails.
+ * - Refused credentials: they are invalidated, next attempt at once. The second time the stream
+ *   fails, unless the RPC retries them.
+ * - A retryable cause, or a rotation, attempt worth something: next attempt at once.
+ * - A retryable cause, attempt not worth something: next attempt after the schedule's pause.
+ * - A rotation, attempt not worth something: as above, but the first of several in a row has no
+ *   pause.
+ *
+ * When the budget is spent:
+ *
+ * - A spool holds something unacknowledged: the stream waits, with an attempt every 30 seconds.
+ * - The stream never opened, or holds something unacknowledged: it fails with the last cause.
+ * - Nothing is unacknowledged: the stream is idle until the next record, then the next attempt
+ *   follows.
  */
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
@@ -60,31 +66,31 @@ import type { Answer } from "../userCode/answer.ts"
 import { forkShieldedIn } from "../userCode/forkIn.ts"
 import { apart } from "../userCode/apart.ts"
 
-/** What one attempt came to. */
+/** The result of one attempt. */
 interface Attempt {
   readonly end: SessionEnd
-  /** When its session opened, in milliseconds; `undefined` when it had none. */
+  /** When its session opened, in milliseconds; `undefined` when none did. */
   readonly openedAt: number | undefined
   /** Whether its session made something durable. */
   readonly progress: boolean
-  /** How many messages were in flight when it ended, and when that was, in milliseconds. */
+  /** How many messages were in flight when it ended, and when it ended, in milliseconds. */
   readonly inFlight: number
   readonly endedAt: number
 }
 
 /**
- * The least time between sessions that a server ends one after another without use, in
+ * The shortest pause between sessions that a server ends repeatedly without progress, in
  * milliseconds.
  */
 const LEAST_PAUSE = 100
 
 /**
- * The time between the attempts of a stream that waits for its server, before jitter, in
+ * The pause between the attempts of a stream that waits for its server, before jitter, in
  * milliseconds.
  */
 const WAITING_PAUSE = 30_000
 
-/** The longest pause that a token service can ask for, in milliseconds: an hour. */
+/** The longest pause that a token service can request, in milliseconds: an hour. */
 const LONGEST_RETRY_AFTER = 60 * 60 * 1000
 
 const closedAttempt: Attempt = {
@@ -97,7 +103,7 @@ const closedAttempt: Attempt = {
 
 /**
  * Runs the stream until it is closed or has failed. `opened` completes with the first session, or
- * with why there is none.
+ * with the reason why there is none.
  */
 export const supervise = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
@@ -109,7 +115,7 @@ export const supervise = Effect.fnUntraced(function* <A>(
   /** Attempts since the budget was refilled. */
   let attempts = 0
   let credentialsRefused = false
-  /** Rotations in a row whose session was worth nothing. */
+  /** Consecutive rotations whose session was not worth something. */
   let rotations = 0
   /** Whether nothing was unacknowledged when the latest attempt was counted. */
   let wasEmpty = core.zone.isEmpty
@@ -119,7 +125,7 @@ export const supervise = Effect.fnUntraced(function* <A>(
       failure._tag === "Retryable"
         ? new Retryable({ reason: failure.reason, attempts: Math.max(1, attempts) })
         : failure
-    // A stream that never opened answers its caller alone.
+    // A failure to open is returned to the caller and not logged.
     const log = opened.isDone ? Effect.andThen(first, logFailure(core, final)) : first
     return endThenLog(() => {
       const decides = finishUnsafe(core, final)
@@ -129,7 +135,7 @@ export const supervise = Effect.fnUntraced(function* <A>(
   }
   const close = endThenLog(
     () => finishUnsafe(core, undefined),
-    // Its spool may have failed it.
+    // A failure of its spool may have ended the stream.
     Effect.suspend(() =>
       core.failure === undefined ? logClosed(core) : logFailure(core, core.failure)
     )
@@ -137,19 +143,19 @@ export const supervise = Effect.fnUntraced(function* <A>(
 
   for (;;) {
     if (core.slot !== undefined) yield* takeSlot(core, core.slot)
-    // Closed during a pause: no credentials are asked for any more.
+    // The stream closed during a pause: no more credentials are requested.
     if (core.closeRequested.isDone) return yield* close
     attempts++
     core.followed?.beginUnsafe()
     const attempt = yield* Effect.scoped(attemptSession(core, provider, opened))
     const reformed = core.followed?.endUnsafe() === true
-    // A record that comes after the attempt, while credentials are invalidated, is not charged with
-    // it.
+    // A record that arrives after the attempt, while credentials are invalidated, does not count
+    // for that attempt.
     const isEmpty = core.zone.isEmpty
     const cause = attempt.end._tag === "Failed" ? attempt.end.cause : undefined
     if (cause?.rejected && provider.invalidate !== undefined) {
-      // Also when the stream closes meanwhile. Bounded, and never in the way of the close or of the
-      // error that caused it.
+      // Runs even when the stream is closing. It is bounded in time, and never delays the close or
+      // hides the error that caused it.
       const invalidate = Effect.asVoid(
         provider.invalidate(core.table.tableName, Redacted.value(core.headers))
       )
@@ -164,7 +170,7 @@ export const supervise = Effect.fnUntraced(function* <A>(
       return yield* close
     }
     const worth = isWorthSomething(core, attempt)
-    // What a stream without records spends is not charged to the first one that it is given.
+    // Attempts of a stream without records do not reduce the budget of its first record.
     const first = wasEmpty && !isEmpty
     wasEmpty = isEmpty
     if (worth || first) {
@@ -194,8 +200,7 @@ export const supervise = Effect.fnUntraced(function* <A>(
     const tooLarge = inFlight > 0 && !attempt.progress ? sizeRefusal(failure) : undefined
     const halved = tooLarge !== undefined && halveUnsafe(core)
     if (inFlight > 0 && (cause?.refusal === true || tooLarge === "certain")) {
-      // Fresh connections that search for a record, or for a size, spend no retry, and wait for
-      // nothing.
+      // New connections of a search for a record or a size use up no retry and wait for nothing.
       if (!worth) attempts--
       const ending = halved ? undefined : yield* isolate(core, inFlight, attempt.endedAt, failure)
       if (ending !== undefined) return yield* fail(ending)
@@ -250,14 +255,14 @@ export const supervise = Effect.fnUntraced(function* <A>(
         (core.zone.isEmpty || spooled !== undefined)
       if (!goesOn) return yield* fail(failure, log)
       yield* log
-      // What waits in a spool is not in the zone before the first session of a persistent stream.
+      // Before the first session of a persistent stream, records in a spool are not in the zone.
       yield* core.zone.isEmpty && spooled?.isWaiting !== true ? rest(core) : waitForServer(core)
       continue
     }
     const asked = retryAfter(retry)
     const pauseMillis = Math.max(delay.value, Math.min(asked, LONGEST_RETRY_AFTER))
-    // Fresh credentials cure a refusal, not time. One rotation may be bad luck; a server that
-    // rotates again and again must not make the client spin.
+    // New credentials fix a refusal; time does not. One rotation may be chance, but a server that
+    // keeps rotating must not make the client spin.
     const millis =
       (rejected && !refusedAgain) || rotations === 1
         ? 0
@@ -270,8 +275,8 @@ export const supervise = Effect.fnUntraced(function* <A>(
 })
 
 /**
- * Answers everybody, then logs, when this decides how the stream ends: an answered caller may
- * interrupt this fiber, and still gets the line.
+ * Resumes all waiters, then logs if this call decides how the stream ends. A resumed caller may
+ * interrupt this fiber and still gets the log line.
  */
 const endThenLog = (end: () => boolean, log: Effect.Effect<void>): Effect.Effect<void> =>
   Effect.uninterruptible(
@@ -279,8 +284,8 @@ const endThenLog = (end: () => boolean, log: Effect.Effect<void>): Effect.Effect
   )
 
 /**
- * Runs the supervisor in a fiber of the scope. However that ends, everybody is answered; then
- * `leave` runs.
+ * Runs the supervisor in a fiber of the scope. However it ends, all waiters resume; then `leave`
+ * runs.
  */
 export const forkSupervisor = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
@@ -289,16 +294,13 @@ export const forkSupervisor = Effect.fnUntraced(function* <A>(
   scope: Scope.Scope,
   leave: Effect.Effect<void>
 ): Effect.fn.Return<void, never, Transport> {
-  /**
-   * Answers everybody when the supervisor has ended otherwise than by closing or failing the
-   * stream.
-   */
+  /** Resumes all waiters when the supervisor ended without closing or failing the stream. */
   const endAll = (exit: Exit.Exit<void>): void => {
     if (Exit.isFailure(exit)) endUnsafe(core, Exit.failCause(exit.cause), "failed")
     opened.doneUnsafe(exit)
   }
   const answering = supervised.pipe(
-    // A defect must reach those who wait: nobody joins this fiber.
+    // A defect must reach the waiters: no fiber joins this one.
     Effect.onExit((exit) =>
       Exit.isSuccess(exit)
         ? Effect.void
@@ -326,8 +328,8 @@ const recoverySchedule = (options: ResolvedStreamOptions): Schedule.Schedule<unk
 type Step = Effect.Success<ReturnType<typeof Schedule.toStep<unknown, Retryable, never, never>>>
 
 /**
- * Opens and runs one session in a scope of its own, so that its connection is gone before the next
- * one opens.
+ * Opens and runs one session in its own scope, so that its connection is gone before the next one
+ * opens.
  */
 const attemptSession = Effect.fnUntraced(function* <A>(
   core: StreamCore<A>,
@@ -365,11 +367,11 @@ const attemptSession = Effect.fnUntraced(function* <A>(
       endedAt: 0
     } satisfies Attempt
   }
-  // An open session sees to its own orderly close.
+  // An open session handles its own orderly close.
   if (session.value === undefined) return closedAttempt
   const openedAt = core.now()
   core.slot?.openedUnsafe()
-  // Before anybody knows of the stream: a close that follows at once must find an open session.
+  // Set before the stream is visible: a close that follows at once must find an open session.
   core.states.enterUnsafe(core.zone.window.toReplay > 0 ? "replaying" : "open")
   opened.doneUnsafe(Exit.void)
   yield* logOpen(core)
@@ -396,7 +398,7 @@ const inSpan = <R>(core: StreamCore<any>, session: Effect.Effect<SessionEnd, nev
     )
   })
 
-/** Whether an attempt refills the budget. To be called when its session is gone. */
+/** Whether an attempt refills the budget. Call it after its session is gone. */
 const isWorthSomething = (
   { now, zone }: StreamCore<any>,
   { openedAt, progress }: Attempt
@@ -415,10 +417,7 @@ const rest = (core: StreamCore<any>): Effect.Effect<void> =>
     if (!core.closeRequested.isDone) core.states.enterUnsafe("recovering")
   })
 
-/**
- * Waits without a connection for the time between two attempts of a stream whose spool keeps its
- * records.
- */
+/** Waits without a connection between two attempts of a stream whose spool keeps its records. */
 const waitForServer = (core: StreamCore<any>): Effect.Effect<void> =>
   Effect.gen(function* () {
     const millis = WAITING_PAUSE * (0.8 + 0.4 * (yield* Random.next))
@@ -428,7 +427,7 @@ const waitForServer = (core: StreamCore<any>): Effect.Effect<void> =>
     if (!core.closeRequested.isDone) core.states.enterUnsafe("recovering")
   })
 
-/** Waits, but not longer than the stream lives. Other tables of its pool may use its slot. */
+/** Waits until the time is over or the stream closes. Other tables of its pool may use its slot. */
 const pause = (core: StreamCore<any>, millis: number): Effect.Effect<void> =>
   Effect.suspend(() => {
     if (millis <= 0) return Effect.void
@@ -437,15 +436,15 @@ const pause = (core: StreamCore<any>, millis: number): Effect.Effect<void> =>
   })
 
 /**
- * How long the token service wants to be left alone, in milliseconds. The provider is the user's,
- * so it may give any number.
+ * The pause that the token service requested, in milliseconds. User code provides it, so it may be
+ * any number.
  */
 const retryAfter = ({ reason }: Retryable): number =>
   reason._tag === "TokenServiceUnavailable" ? reason.retryAfterMillis || 0 : 0
 
 /**
- * Another attempt follows: in the state, the metrics and the log. `retryAfterMillis` when the token
- * service decides the pause.
+ * Reports another attempt in the state, the metrics and the log. `retryAfterMillis` is set when the
+ * token service decides the pause.
  */
 const reportRecovery = (
   core: StreamCore<any>,

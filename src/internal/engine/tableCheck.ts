@@ -1,6 +1,6 @@
 /**
- * What a table means for its streams: what it must be before one is opened (its name, the type of
- * its records and their descriptor), and how its records travel.
+ * Checks a table before a stream opens (its name, record type and descriptor), and chooses how its
+ * records travel.
  */
 import * as Effect from "effect/Effect"
 import type {
@@ -13,7 +13,7 @@ import { checkTableName } from "../columns/tableName.ts"
 import { isMessage } from "../protobuf/reader.ts"
 import { ephemeralRpc, type StreamRpc } from "../protobuf/streamRpc.ts"
 
-/** Fails for what is not a table, also where the caller's types are not checked. */
+/** Fails for a value that is not a table, for callers without type checks. */
 export const checkTable = (
   table: TableProperties<any>
 ): Effect.Effect<void, InvalidArgument | InvalidTable> => {
@@ -72,7 +72,7 @@ const checkRecords = ({
   return Effect.void
 }
 
-/** Fails for what streams of Arrow batches and of Avro records cannot have. */
+/** Fails for options that streams of Arrow batches and of Avro records do not support. */
 export const checkFit = (
   { recordType }: TableProperties<any>,
   { onSchemaChange, spool }: StreamConfigurationOptions<any>,
@@ -117,6 +117,6 @@ export const settingsOf = (
   if (codec.protocol !== undefined) {
     return { ...settings, coalesceRecords: 1, maxPayloadBytes: Number.MAX_SAFE_INTEGER }
   }
-  // A committed offset speaks of whole messages, so each call of a persistent stream is one.
+  // A committed offset counts whole messages, so each call of a persistent stream is one message.
   return persistent ? { ...settings, coalesceRecords: 1 } : settings
 }

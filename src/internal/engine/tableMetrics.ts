@@ -1,9 +1,9 @@
 /**
- * The series of one table in a registry of metrics: found once, and shared by all streams to the
- * table. Effect finds a series anew for each update, by a key that it makes anew when tables take
- * turns, which costs more than to send a small record.
+ * The series of one table in a metric registry, looked up once and shared by all streams to the
+ * table. Effect looks a series up for each update, by a key that it rebuilds when tables take
+ * turns. That costs more than sending a small record.
  *
- * The registry is the user's, and may throw: that costs the update.
+ * The registry belongs to the user and may throw. An update that throws is lost.
  */
 import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
@@ -13,17 +13,17 @@ import { warnOnce } from "../userCode/wake.ts"
 
 type Registry = Map<string, Metric.Metric.Metadata<any, any>>
 
-/** What the series of a stream are told apart by; `lane` in a stream with several. */
+/** The attributes that identify the series of a stream; `lane` in a stream with several. */
 export type SeriesOf = { readonly table: string; readonly lane?: string }
 
 /** One series. */
 export interface Series {
   readonly update: (input: number) => void
-  /** Puts it into the registry unless it is there. */
+  /** Adds it to the registry unless it is there. */
   readonly ensure: () => void
 }
 
-/** What a connection is replaced for: a transient failure, or refused credentials. */
+/** Why a connection is replaced: a transient failure, or refused credentials. */
 const reconnectCauses: Readonly<
   Record<
     Exclude<RetryableReason["_tag"], "SpoolUnavailable"> | "InvalidToken" | "PermissionDenied",
@@ -52,7 +52,7 @@ const makeSeries = (
     update: (input) => {
       try {
         const series = key === undefined ? undefined : registry.get(key)
-        // One that was removed is made anew.
+        // A series that was removed is created again.
         if (series === undefined) bound.updateUnsafe(input, context)
         else series.hooks.update(input, context)
       } catch (error) {
@@ -70,7 +70,7 @@ const makeSeries = (
   }
 }
 
-/** The key of a metric's series in the registry, where it is from then on. */
+/** The key of a metric's series in the registry. Adds the series if it is missing. */
 const keyOf = (
   metric: Metric.Metric<number, any>,
   registry: Registry,
@@ -123,15 +123,15 @@ const makeTableMetrics = (
 /** The counters and the histogram of one table. */
 export type TableMetrics = ReturnType<typeof makeTableMetrics>
 
-/** By registry, by the attributes that the program gives all its metrics, and by table. */
+/** By registry, by the attributes that the program sets on all its metrics, and by table. */
 const known = new WeakMap<
   Registry,
   WeakMap<Metric.Metric.AttributeSet, Map<string, TableMetrics>>
 >()
 
 /**
- * The metrics of a table, or of a lane to it, in a stream's context, which are in the registry from
- * now on.
+ * The metrics of a table, or of one lane, in a stream's context. They are in the registry from now
+ * on.
  */
 export const tableMetrics = (series: SeriesOf, context: Context.Context<never>): TableMetrics => {
   const registry = Context.get(context, Metric.MetricRegistry)
@@ -141,7 +141,7 @@ export const tableMetrics = (series: SeriesOf, context: Context.Context<never>):
   known.set(registry, byAttributes)
   const byTable = byAttributes.get(attributes) ?? new Map<string, TableMetrics>()
   byAttributes.set(attributes, byTable)
-  // A table's name has no blank.
+  // The name of a table contains no space.
   const name = series.lane === undefined ? series.table : `${series.table} ${series.lane}`
   const metrics = byTable.get(name) ?? makeTableMetrics(series, registry, attributes)
   byTable.set(name, metrics)

@@ -11,7 +11,7 @@ import type { LandingZone } from "../landing/landingZone.ts"
 import { type SeriesOf, type TableMetrics, tableMetrics } from "./tableMetrics.ts"
 import { warnOnce } from "../userCode/wake.ts"
 
-/** The reports of a stream to a table, or of one of its lanes. */
+/** The metrics of a stream to a table, or of one of its lanes. */
 export class Telemetry {
   private readonly zone: LandingZone<any>
   private readonly of: SeriesOf
@@ -22,7 +22,7 @@ export class Telemetry {
   private reportedRecords = 0
   private reportedBytes = 0
 
-  /** `stream` names it as soon as a session is open. */
+  /** `stream` returns the stream's id once a session is open. */
   constructor(
     zone: LandingZone<any>,
     of: SeriesOf,
@@ -33,7 +33,7 @@ export class Telemetry {
     this.of = of
     this.stream = stream
     this.metrics = tableMetrics(of, context)
-    // That of the table's metrics, so that streams share it.
+    // The context of the table's metrics, which streams share.
     this.context = this.metrics.context
   }
 
@@ -44,7 +44,8 @@ export class Telemetry {
   }
 
   /**
-   * An acknowledgement made records durable, the oldest of them so long after they were accepted.
+   * An acknowledgement made records durable. `millis` is the time since the oldest of them was
+   * accepted.
    */
   acknowledged(records: number, bytes: number, millis: number): void {
     const { ackLatency, bytesDurable, recordsDurable } = this.metrics
@@ -53,7 +54,7 @@ export class Telemetry {
     ackLatency.update(millis)
   }
 
-  /** So much of a message became durable that was acknowledged in part. */
+  /** A part of a message became durable, acknowledged in part. */
   shortened(records: number, bytes: number): void {
     this.metrics.recordsDurable.update(records)
     this.metrics.bytesDurable.update(bytes)
@@ -86,23 +87,23 @@ export class Telemetry {
     this.metrics.pauses.update(1)
   }
 
-  /** So many records were refused. */
+  /** Records were refused. */
   refused(records: number): void {
     this.metrics.recordsRefused.update(records)
   }
 
-  /** The stream has ended with so many records not acknowledged. */
+  /** The stream has ended with this number of unacknowledged records. */
   ended(unacknowledged: number): void {
     const { gauges } = this
-    // A stream that never opened has at most what it was to take over, which stays with the one
-    // before.
+    // A stream that never opened holds at most the records that it was to take over. They stay with
+    // the previous stream.
     if (gauges === undefined) return
     this.report()
     if (unacknowledged > 0) this.metrics.recordsReturned.update(unacknowledged)
     for (const registered of gauges) this.quietly(() => registered.remove())
   }
 
-  /** The zone counts what it accepts; here the difference to the last report is passed on. */
+  /** The zone counts what it accepts. This reports the difference to the last report. */
   private report(): void {
     const { metrics, zone } = this
     const records = zone.acceptedRecords - this.reportedRecords
@@ -114,8 +115,8 @@ export class Telemetry {
   }
 
   /**
-   * A gauge that reads the zone when somebody reads it: a server that says nothing must not make it
-   * stand still.
+   * A gauge that computes its value when it is read, so that it stays current while the server is
+   * silent.
    */
   private gauge(
     metric: Metric.Metric<number, Metric.GaugeState<number>>,
@@ -139,9 +140,9 @@ export class Telemetry {
   }
 }
 
-/** A gauge that is read is not set. */
+/** A gauge that computes its value is not set. */
 const update = (): void => {}
 
-/** Makes the reports of a stream. */
+/** Makes the telemetry of a stream. */
 export const makeTelemetry = (...given: ConstructorParameters<typeof Telemetry>): Telemetry =>
   new Telemetry(...given)

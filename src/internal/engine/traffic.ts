@@ -1,12 +1,12 @@
 /**
  * The two directions of a session's call.
  *
- * In: responses go to one reader after the other, the handshake and then the session, and with a
- * transport that calls back no fiber waits for them.
+ * Incoming: responses go to one reader at a time, first the handshake and then the session. With a
+ * transport that uses callbacks, no fiber waits for them.
  *
- * Out: the session hands over what the landing zone has, as long as the transport takes it. What is
- * queued leaves in the next turn of the event loop without a fiber. Only while the transport is
- * full does one wait until it is not.
+ * Outgoing: the session hands over messages of the landing zone as long as the transport takes
+ * them. Queued messages leave in the next turn of the event loop, without a fiber. Only while the
+ * transport is full does a fiber wait for it.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -22,14 +22,14 @@ import type { StreamCore } from "./streamCore.ts"
 /** How a call ended: with this failure, or without one. */
 export type CallEnd = TransportFailure | undefined
 
-/** Who is told of what arrives. Neither may throw. */
+/** Receives responses and the end of the call. Neither callback may throw. */
 export interface InboxReader {
   readonly response: (bytes: Uint8Array) => void
   readonly end: (end: CallEnd) => void
 }
 
 export class Inbox {
-  /** What arrived while nobody read. */
+  /** Responses that arrived while there was no reader. */
   private early: Array<Uint8Array> = []
   private ended: { readonly end: CallEnd } | undefined
   private reader: InboxReader | undefined
@@ -54,7 +54,7 @@ export class Inbox {
     })
   }
 
-  /** Gives this reader what arrived meanwhile and what follows, in place of the reader before. */
+  /** Sets the reader, and passes it the responses that arrived without one. */
   readUnsafe(reader: InboxReader | undefined): void {
     this.reader = reader
     while (this.reader !== undefined && this.early.length > 0)
@@ -96,9 +96,9 @@ export class Sending {
   private replaying = false
   private handing = false
   private stopped = false
-  /** Ends the notice of queued messages; undefined while there is none. */
+  /** Stops notifications of queued messages; undefined while there are none. */
   private unlisten: (() => void) | undefined
-  /** Waits for the transport, or searches for a refused record. */
+  /** The fiber that waits for the transport, or searches for a refused record. */
   private waiting: Fiber.Fiber<void> | undefined
 
   constructor(core: StreamCore<any>, flight: Flight, ending: Ending) {
@@ -107,7 +107,7 @@ export class Sending {
     this.ending = ending
   }
 
-  /** Begins: with the search for a refused record, if there is one. */
+  /** Starts sending: with the search for a refused record, if there is one. */
   start(): void {
     const { core, flight } = this
     const begin = (): void => {
@@ -119,7 +119,7 @@ export class Sending {
     this.wait(Effect.map(search, begin))
   }
 
-  /** Sends nothing more. What is left is not this session's to send. */
+  /** Stops sending. The next session sends the unacknowledged messages. */
   stop(): void {
     this.stopped = true
     this.unlisten?.()
@@ -154,8 +154,8 @@ export class Sending {
   }
 
   /**
-   * Hands a message over, or as many of its requests as the transport takes; false when that is
-   * full.
+   * Hands a message over, or as many of its requests as the transport takes. Returns false when the
+   * transport is full.
    */
   private hand(message: Message): boolean {
     const { core, flight } = this
@@ -169,19 +169,19 @@ export class Sending {
     return this.handRest()
   }
 
-  /** Hands over what is left of the message that was begun; false when the transport is full. */
+  /** Hands over the rest of a message that was begun. Returns false when the transport is full. */
   private handRest(): boolean {
     const { call, wire } = this.flight.session
     for (;;) {
       const request = wire.next()
       if (request === undefined) return true
       if (!call.sendUnsafe(request, this.core.rpc.freeRoom)) return false
-      // It may be stopped within the call.
+      // Sending may be stopped within the call.
       if (this.stopped) return true
     }
   }
 
-  /** Hands a message over, and waits as long as the transport is full. */
+  /** Hands a message over, and waits while the transport is full. */
   private handWhole(message: Message): Effect.Effect<void> {
     const { writable } = this.flight.session.call
     const rest: Effect.Effect<void> = Effect.suspend(() =>
@@ -191,18 +191,18 @@ export class Sending {
   }
 
   /**
-   * Hands over what there is; false when the transport is full. What is queued meanwhile follows in
-   * its order.
+   * Hands over everything queued. Returns false when the transport is full. Messages queued in the
+   * meantime follow in order.
    */
   private handAll(): boolean {
-    // Metrics of the program, or who is answered, may queue a message, and the scheduler run its
-    // turn at once.
+    // Metrics of the program, or a resumed waiter, may queue a message, and the scheduler may run
+    // its turn at once.
     if (this.handing) return true
     this.handing = true
     const { states, zone } = this.core
     try {
       if (!this.handRest()) return false
-      // It may be stopped within a call.
+      // Sending may be stopped within a call.
       while (this.unlisten !== undefined) {
         const message = zone.nextUnsafe()
         if (message === undefined) return true
