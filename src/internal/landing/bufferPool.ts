@@ -1,12 +1,12 @@
 /**
- * Buffers that are used again. A buffer fresh from the allocator costs a page fault per 4 KiB and
- * counts towards the next garbage collection; one that was just used also lies in the processor's
- * cache. The pool belongs to the whole process and is bounded.
+ * Reuses buffers. A new buffer from the allocator costs a page fault per 4 KiB and counts towards
+ * the next garbage collection. A buffer that was just used is also still in the processor's cache.
+ * The pool belongs to the whole process and is bounded.
  */
 
 /** Bytes of free buffers that are kept while records flow. */
 const KEPT_BYTES = 64 * 1024 * 1024
-/** Bytes of free buffers that are kept when no stream has anything left to send. */
+/** Bytes of free buffers that are kept when no stream has anything to send. */
 const KEPT_IDLE_BYTES = 16 * 1024 * 1024
 
 const free = new Map<number, Array<Buffer>>()
@@ -14,8 +14,8 @@ let freeBytes = 0
 let users = 0
 
 /**
- * The size of the buffer for so many bytes: sizes come in steps of an eighth, so that buffers fit
- * again and little is wasted.
+ * The buffer size for a number of bytes. Sizes come in steps of an eighth, so that buffers can be
+ * reused and little is wasted.
  */
 export const sizeClass = (bytes: number): number => {
   const step = 2 ** Math.max(9, Math.floor(Math.log2(bytes)) - 3)
@@ -30,7 +30,7 @@ export const takeBuffer = (size: number): Buffer => {
   return buffer
 }
 
-/** Gives a buffer back; nobody may use it any more. */
+/** Returns a buffer to the pool. The caller must not use it any more. */
 export const giveBuffer = (buffer: Buffer): void => {
   const size = buffer.length
   if (freeBytes + size > KEPT_BYTES) return
@@ -40,14 +40,14 @@ export const giveBuffer = (buffer: Buffer): void => {
   else ofSize.push(buffer)
 }
 
-/** A stream begins to send: it takes buffers and gives them back. */
+/** Registers a stream that starts to send: it takes buffers and returns them. */
 export const joinPool = (): void => {
   users++
 }
 
 /**
- * A stream has nothing left to send, or has ended. The last one lets go of what an idle process
- * need not hold; as long as others send, what is free now is what they take next.
+ * Unregisters a stream that has nothing to send, or has ended. The last one shrinks the pool to the
+ * size for an idle process. While others send, they reuse the free buffers.
  */
 export const leavePool = (): void => {
   users--

@@ -1,14 +1,14 @@
 /**
- * The memory that records live in between the ingest call and their acknowledgement.
+ * The memory of records between the ingest call and their acknowledgement.
  *
  * A record is copied once, straight into a pooled chunk, with its tag and length in front. The
- * first chunk after everything was acknowledged has 4 KiB, and each that follows eight times as
- * many, up to 256 KiB or less where the zone has small bounds: a thousand streams with a record
- * each take megabytes. What would waste the rest of a chunk gets a buffer of its own, of about its
- * size.
+ * first chunk after everything was acknowledged has 4 KiB. Each one after it is eight times as
+ * large, up to 256 KiB, or less in a zone with small bounds. So a thousand streams with one record
+ * each take only megabytes. A write that would waste the rest of a chunk gets a separate buffer of
+ * about its size.
  *
- * A message is a stretch of a chunk that travels as one request; 32 bytes of head room in front of
- * it take the request's header, which is stamped anew for every session. A chunk goes back to the
+ * A message is a section of a chunk that travels as one request. The 32 bytes of head room in front
+ * of it take the request's header, which is written again for every session. A chunk returns to the
  * pool when its last message is acknowledged.
  */
 import { giveBuffer, joinPool, leavePool, sizeClass, takeBuffer } from "./bufferPool.ts"
@@ -27,39 +27,38 @@ import type { ByteSink } from "../recordCodec.ts"
 export const CHUNK_SIZE = 256 * 1024
 
 /**
- * What a message takes of the byte budget beyond its bytes, since memory is what the budget bounds:
- * the object and its places in the queue and in the window. `scripts/messageMemory.ts` measures 105
- * to 118 bytes. Without it empty records that each travel alone would take four times what they are
- * charged.
+ * What a message costs of the byte budget beyond its bytes: the object, and its places in the queue
+ * and in the window. The budget bounds memory, so it counts them. `scripts/messageMemory.ts`
+ * measures 105 to 118 bytes. Otherwise empty records that each travel alone would take four times
+ * the memory that they are charged.
  */
 export const MESSAGE_OVERHEAD = 128
 
-/** What a message of its own adds to its content. */
+/** What a separate message costs beyond its content. */
 export const ALONE = HEAD_ROOM + MESSAGE_OVERHEAD
 
-// What is this part of a chunk or more and does not fit its rest gets its own buffer, so that at
-// most an eighth is wasted.
+// A write that does not fit the rest of a chunk gets its own buffer from this part of a chunk on,
+// so that at most an eighth is wasted.
 const OWN_BUFFER_PART = 8
-// A zone holds chunks of a quarter of its byte budget: one that is being filled and one that is
+// A chunk has a quarter of the zone's byte budget. One that is being filled and one that is
 // acknowledged in part come on top of what is in flight.
 const CHUNKS_OF_ZONE = 4
-/** Size of the first chunk of a stream that holds nothing, in bytes. */
+/** Size of the first chunk of an empty stream, in bytes. */
 export const LEAST_CHUNK_SIZE = 4096
-/** How many times as large the next chunk is. */
+/** The factor by which the next chunk is larger. */
 const CHUNK_GROWTH = 8
 
-/** The size of the chunks of a zone that may hold so many bytes. */
+/** The chunk size of a zone that may hold this many bytes. */
 export const chunkSize = (maxInflightBytes: number): number =>
   Math.min(CHUNK_SIZE, sizeClass(Math.max(LEAST_CHUNK_SIZE, maxInflightBytes / CHUNKS_OF_ZONE)))
 
-// Room for the length in front of a record to turn out longer than guessed without growing the
-// buffer again.
+// Spare bytes for a record's length that is longer than guessed, so that the buffer need not grow
+// again.
 const LENGTH_SLACK = 8
-// A buffer of its own that was guessed larger than this times the need is exchanged for a smaller
-// one.
+// A separate buffer that is larger than this factor times the need is replaced by a smaller one.
 const LARGEST_EXCESS = 1.25
 
-/** A buffer shared by messages, counted by reference. */
+/** A buffer shared by messages, with a reference count. */
 export class Chunk {
   readonly buffer: Buffer
   references = 0
@@ -78,13 +77,13 @@ export class Chunk {
   }
 }
 
-/** Records that travel as one request, in one stretch of a chunk. */
+/** Records that travel as one request, in one section of a chunk. */
 export class Message {
   readonly chunk: Chunk
-  /** Where the first record's tag lies; `HEAD_ROOM` bytes before it are free. */
+  /** Position of the first record's tag. The `HEAD_ROOM` bytes before it are free. */
   readonly start: number
   end: number
-  /** The first of its lifetime offsets. */
+  /** Its first lifetime offset. */
   readonly offset: number
   /** How many lifetime offsets it takes: one per single record, one for a whole batch. */
   offsets: number
@@ -93,9 +92,9 @@ export class Message {
   readonly atomic: boolean
   /** When its first record was accepted, in milliseconds. */
   readonly acceptedAt: number
-  /** How many sessions it was sent on before. */
+  /** How many sessions have sent it. */
   sends = 0
-  /** When it was handed to the latest of them, in milliseconds. */
+  /** When it was handed to the latest session, in milliseconds. */
   handedAt = 0
 
   constructor(options: {
@@ -117,7 +116,7 @@ export class Message {
     this.acceptedAt = options.acceptedAt
   }
 
-  /** Its bytes, framing included. */
+  /** Its bytes, including framing. */
   get charge(): number {
     return HEAD_ROOM + this.end - this.start
   }
@@ -126,7 +125,7 @@ export class Message {
     return this.offset + this.offsets - 1
   }
 
-  /** Stamps the header for one session and returns the whole request, a view of the chunk. */
+  /** Writes the header for one session and returns the whole request, a view of the chunk. */
   request(wireOffset: number, recordType: MessageType, tagShift = 0): Uint8Array {
     const buffer = this.chunk.buffer
     const batch = this.atomic || this.records > 1
@@ -151,7 +150,7 @@ export class Message {
   }
 }
 
-/** Copies of the payloads in a stretch of records with tags and lengths, in order. */
+/** Copies of the payloads in a section of records with tags and lengths, in order. */
 export const payloadsIn = (buffer: Buffer, start: number, end: number): Array<Uint8Array> => {
   const payloads: Array<Uint8Array> = []
   for (let position = start; position < end;) {
@@ -165,58 +164,53 @@ export const payloadsIn = (buffer: Buffer, start: number, end: number): Array<Ui
 const NOTHING = Buffer.alloc(0)
 
 /**
- * Writes into the current chunk behind what is committed. A write begins, may grow into another
- * chunk, and is then committed or simply forgotten: nothing counts before the commit.
+ * Writes into the current chunk after the committed bytes. A write begins, may move into another
+ * chunk, and is then committed or dropped. Nothing counts before the commit.
  *
- * A write that stays in the current chunk, as nearly all do, only moves numbers. A reference that
- * is stored per record has to be reported to V8's collector, which took up to a tenth of the time
- * of a small record; and what is done seldom is in functions of its own, since V8 puts only so much
- * code into one.
+ * Nearly all writes stay in the current chunk and only change numbers. V8's garbage collector
+ * tracks every stored reference, and one stored per record took up to a tenth of the time of a
+ * small record. Rare steps are separate functions, since V8 inlines only a limited amount of code.
  */
 export class ChunkWriter implements ByteSink {
-  /** What is written into: the current chunk's, unless the write in progress has moved. */
+  /** The buffer of the current chunk, unless the write in progress has moved. */
   buffer: Buffer = NOTHING
   position = 0
   /** Where the write in progress starts. */
   mark = 0
-  /**
-   * Whether the write in progress had to move to another chunk, where it starts a message of its
-   * own.
-   */
+  /** Whether the write in progress moved to another chunk, where it starts a new message. */
   moved = false
   private current: Chunk | undefined
   private committed = 0
-  /** The chunk of a write that has moved, once it is known how large it has to be. */
+  /** The chunk of a write that has moved, once its size is known. */
   private target: Chunk | undefined
-  /** Whether that is a buffer of its own. */
+  /** Whether `target` is a separate buffer. */
   private own = false
   /** Size of the next chunk. */
   private nextSize: number
   /**
-   * Whether it counts as a user of the pool: from the first write that is kept until nothing is
-   * left, or the stream has ended.
+   * Whether it is registered as a user of the pool: from the first committed write until it is
+   * empty or the stream has ended.
    */
   private usesPool = false
   private readonly chunkSize: number
   private readonly firstSize: number
 
-  /** Writes into chunks of up to this size, the first of `first` bytes; both are size classes. */
+  /**
+   * Writes into chunks of up to `size` bytes, the first of `first` bytes. Both are size classes.
+   */
   constructor(size = CHUNK_SIZE, first = LEAST_CHUNK_SIZE) {
     this.chunkSize = size
     this.firstSize = this.nextSize = first
   }
 
-  /** Begins a write, `headRoom` bytes behind the committed ones. */
+  /** Begins a write, `headRoom` bytes after the committed ones. */
   begin(headRoom: number): void {
     if (this.moved) this.forget()
     this.mark = this.position = this.committed + headRoom
     if (this.position > this.buffer.length) this.moveOut()
   }
 
-  /**
-   * Exchanges a buffer that turned out far too large. To be called before the write is kept as a
-   * message.
-   */
+  /** Replaces a buffer that is far too large. Call it before the write becomes a message. */
   fit(): void {
     const { target } = this
     if (target === undefined || !this.own) return
@@ -238,27 +232,28 @@ export class ChunkWriter implements ByteSink {
     const used = this.position - this.mark
     const needed = used + bytes
     const own = needed >= this.chunkSize / OWN_BUFFER_PART
-    // A write that grows piece by piece doubles its buffer; one of known size gets exactly that.
+    // A write that grows record by record doubles its buffer; a write of known size gets exactly
+    // that size.
     const grown = this.target === undefined ? needed : Math.max(needed, used * 2)
     if (own) this.move(sizeClass(HEAD_ROOM + grown + LENGTH_SLACK), true)
     else this.moveToChunk(grown)
   }
 
-  /** Moves the write in progress, which has so many bytes, into a fresh chunk. */
+  /** Moves the write in progress, of `bytes` bytes, into a new chunk. */
   private moveToChunk(bytes: number): void {
     let size = this.nextSize
     while (size < HEAD_ROOM + bytes + LENGTH_SLACK) size *= CHUNK_GROWTH
     this.move(Math.min(size, this.chunkSize), false)
   }
 
-  /** Leaves the current chunk, in which the write does not even begin. */
+  /** Leaves the current chunk, which has no room for the start of the write. */
   private moveOut(): void {
     this.moved = true
     this.buffer = NOTHING
     this.mark = this.position = 0
   }
 
-  /** Moves the write in progress into a fresh buffer. */
+  /** Moves the write in progress into a new buffer. */
   private move(size: number, own: boolean): void {
     const used = this.position - this.mark
     const next = new Chunk(size)
@@ -272,7 +267,7 @@ export class ChunkWriter implements ByteSink {
     this.position = HEAD_ROOM + used
   }
 
-  /** Moves the write in progress behind head room of its own, so that it can start a message. */
+  /** Moves the write in progress behind its own head room, so that it can start a message. */
   detach(): void {
     const used = this.position - this.mark
     this.ensure(HEAD_ROOM)
@@ -282,17 +277,14 @@ export class ChunkWriter implements ByteSink {
     this.position += HEAD_ROOM
   }
 
-  /** Keeps the write in progress. Returns whether the next write can continue right behind it. */
+  /** Commits the write in progress. Returns whether the next write can continue right after it. */
   commit(): boolean {
     if (this.moved && !this.adopt(this.chunk)) return false
     this.committed = this.position
     return true
   }
 
-  /**
-   * Makes the chunk of a write that has moved the current one, unless the write has a buffer of its
-   * own.
-   */
+  /** Makes the chunk of a moved write the current one, unless the write has a separate buffer. */
   private adopt(target: Chunk): boolean {
     if (!this.usesPool) joinPool()
     this.usesPool = true
@@ -307,25 +299,24 @@ export class ChunkWriter implements ByteSink {
     return continues
   }
 
-  /** A fresh chunk whose write was given up goes back to the pool. */
+  /** Drops the write. Its new chunk returns to the pool. */
   private forget(): void {
     this.target?.retain().release()
     this.target = undefined
     this.stay()
   }
 
-  /** The next write is into the current chunk. */
+  /** The next write goes into the current chunk. */
   private stay(): void {
     this.moved = false
     this.buffer = this.current?.buffer ?? NOTHING
   }
 
   /**
-   * Gives the current chunk back when nothing is left in it, so that an idle stream holds no
-   * memory.
+   * Returns the current chunk to the pool when it is empty, so that an idle stream holds no memory.
    */
   releaseIdle(): void {
-    // The buffer of a write that was given up goes back as well.
+    // The buffer of a dropped write returns to the pool as well.
     this.forget()
     if (this.current?.references === 1) {
       this.current.release()
@@ -337,7 +328,7 @@ export class ChunkWriter implements ByteSink {
     this.leave()
   }
 
-  /** Stops counting as a user of the pool. */
+  /** Unregisters as a user of the pool. */
   leave(): void {
     if (this.usesPool) leavePool()
     this.usesPool = false

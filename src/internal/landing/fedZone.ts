@@ -1,6 +1,6 @@
 /**
- * A landing zone that is fed from a log: its records come encoded, in the order of their offsets,
- * and wait in the log while there is no room.
+ * A landing zone that a log feeds: its records come encoded, in the order of their offsets, and
+ * wait in the log while the zone is full.
  */
 import { HEAD_ROOM, recordEnd } from "../protobuf/envelope.ts"
 import type { LogEntry, LogReader, LogTarget } from "../spooledLog.ts"
@@ -16,7 +16,7 @@ export class FedZone<A> extends LandingZone<A> implements LogTarget {
     this.onRoom()
   }
 
-  /** Single records that one message takes at most, and their bytes with tags and lengths. */
+  /** The most single records that one message takes, and their bytes with tags and lengths. */
   get mostRecords(): number {
     return this.limits.coalesceRecords
   }
@@ -25,7 +25,7 @@ export class FedZone<A> extends LandingZone<A> implements LogTarget {
     return Math.min(this.coalesceBytes, this.limits.maxInflightBytes / 4)
   }
 
-  /** Takes an entry, or what one message takes of it, as a `LogTarget` does. */
+  /** Takes an entry, or as much of it as one message takes, as `LogTarget` describes. */
   feedUnsafe(
     { atomic, buffer, end, records, start }: LogEntry,
     reader: Pick<LogReader, "takeUnsafe">
@@ -45,7 +45,7 @@ export class FedZone<A> extends LandingZone<A> implements LogTarget {
   }
 
   /**
-   * Takes records with tags and lengths: a run of single ones, or a batch. False when there is no
+   * Takes records with tags and lengths: single ones, or a batch. Returns false when there is no
    * room. A closed stream takes them too, since it accepted them before.
    */
   takeUnsafe(
@@ -79,7 +79,7 @@ export class FedZone<A> extends LandingZone<A> implements LogTarget {
     return true
   }
 
-  /** Whether there is room for so many bytes; an empty zone has room for anything. */
+  /** Whether there is room for this many bytes. An empty zone has room for anything. */
   protected hasRoomFor(bytes: number): boolean {
     const { maxInflightBytes, maxInflightRecords } = this.limits
     return (

@@ -1,19 +1,19 @@
 /**
- * The landing zone: every record accepted and not yet acknowledged, bounded by bytes and by
+ * The landing zone: all records that are accepted and not yet acknowledged, bounded by bytes and by
  * records.
  *
- *   offerUnsafe --> encode into the chunk --> room? -- yes --> queue -- nextUnsafe --> window -->
- *   session
- *                                               |               ^
- *                                               | no: Full      | admitUnsafe, once there is room
+ *   offerUnsafe --> encode into the chunk --> room? -- yes --> queue -- nextUnsafe --> window
+ *                                               |               ^                        |
+ *                                               | no: Full      | admitUnsafe            v
+ *                                               v               | once there is room   session
  *   waitUnsafe ---> encode and copy ----------> waiting line ---+
  *
  *   closeUnsafe --> callers in line are refused
  *
- * Records are encoded at the ingest call. While the last queued message is open, single records
- * join it, so that what arrives while the transport is busy travels as one request. The zone uses
- * no transport, no clock and no fiber: all of it is synchronous. What sessions do with messages is
- * in `zoneMessages.ts`.
+ * Records are encoded during the ingest call. While the last queued message is open, single records
+ * join it, so that records arriving while the transport is busy travel as one request. The zone
+ * uses no transport, no clock and no fiber: everything is synchronous. `zoneMessages.ts` holds what
+ * sessions do with messages.
  */
 import { MixedScheduler, type Scheduler } from "effect/Scheduler"
 import type { InvalidArgument, PayloadTooLarge } from "../../ZerobusError.ts"
@@ -31,7 +31,7 @@ import { ZoneMessages } from "./zoneMessages.ts"
 /** Why a record or batch is refused for good. */
 export type Refusal = InvalidArgument | PayloadTooLarge
 
-/** What a landing zone is made of. */
+/** The parts of a landing zone. */
 export interface ZoneParts<A> {
   readonly turns: Turns
   readonly codec: RecordCodec<A>
@@ -39,27 +39,27 @@ export interface ZoneParts<A> {
   /** Milliseconds, read once per message. */
   readonly now: () => number
   /**
-   * Gives the turns in which messages are sent and many callers are let in; by default Effect's
-   * own.
+   * Schedules the turns in which messages are sent and many callers are admitted; by default
+   * Effect's own.
    */
   readonly scheduler?: Scheduler
-  /** Bytes that the size of its chunks is made for; by default those of its bounds. */
+  /** The byte budget that the chunk size is chosen for; by default that of the zone's bounds. */
   readonly chunksFor?: number
   /**
-   * Size of its first chunk after everything was acknowledged, a size class; by default the least
-   * there is.
+   * Size of its first chunk after everything was acknowledged, a size class; by default the
+   * smallest.
    */
   readonly firstChunk?: number
 }
 
 export class LandingZone<A> extends ZoneMessages {
   /**
-   * Bytes of a message of single records, at most; and messages that were acknowledged while they
-   * are less than the option.
+   * The largest message of single records in bytes, and the messages acknowledged since that was
+   * less than the option.
    */
   coalesceBytes: number
   acknowledgedSmaller = 0
-  /** Callers that stand in line for a later turn. */
+  /** Callers that wait for a later turn. */
   readonly turnLine: TurnLine
   protected readonly turns: Turns
   protected readonly limits: LandingZoneLimits
@@ -68,7 +68,7 @@ export class LandingZone<A> extends ZoneMessages {
   protected readonly writer: RecordWriter<A>
   private readonly waiters: WaitingLine
   protected closed = false
-  /** While a record is encoded: what its getters call must not write as well. */
+  /** True while a record is encoded: its getters must not write another one. */
   private encoding = false
 
   constructor(options: ZoneParts<A>) {
@@ -89,7 +89,7 @@ export class LandingZone<A> extends ZoneMessages {
     this.waiters = new WaitingLine((waiter) => this.placeUnsafe(waiter), scheduler)
   }
 
-  /** Whether the caller must stand in line for a later turn before it hands in more. */
+  /** Whether the caller must wait for a later turn before it offers more. */
   mustGiveWay(): boolean {
     const { acceptedBytes, acceptedRecords, turnLine } = this
     return (
@@ -99,15 +99,15 @@ export class LandingZone<A> extends ZoneMessages {
   }
 
   /**
-   * Stands in line for a later turn, in which `admit` has to hand in at once. Returns how to leave.
+   * Waits for a later turn, in which `admit` has to offer at once. Returns how to leave the line.
    */
   standInLineUnsafe(scheduler: Scheduler, admit: () => void): () => void {
     return this.turnLine.joinUnsafe(scheduler, admit)
   }
 
   /**
-   * Accepts one record: its offset, `Full`, or why it is refused. Never overtakes callers that
-   * wait.
+   * Accepts one record. Returns its offset, `Full`, or why it is refused. Never overtakes waiting
+   * callers.
    */
   offerUnsafe(record: A): number | Refusal {
     if (this.waiters.size > 0) return Full
@@ -120,7 +120,10 @@ export class LandingZone<A> extends ZoneMessages {
     return this.fits(joins ? size : size + ALONE) ? this.keepSingle(begunBehind, joins) : Full
   }
 
-  /** Accepts a non-empty batch as one message and one offset, `Full`, or why it is refused. */
+  /**
+   * Accepts a non-empty batch as one message with one offset. Returns that, `Full`, or why it is
+   * refused.
+   */
   offerBatchUnsafe(records: ReadonlyArray<A>): number | Refusal {
     if (this.waiters.size > 0) return Full
     if (this.encoding) return nested()
@@ -129,7 +132,9 @@ export class LandingZone<A> extends ZoneMessages {
     return this.fits(ALONE + this.writer.size) ? this.keepMessage(records.length, true) : Full
   }
 
-  /** Accepts what must not wait for room, beyond the bounds and before the callers in line. */
+  /**
+   * Accepts records that must not wait for room, beyond the bounds and before the callers in line.
+   */
   forceUnsafe(records: ReadonlyArray<A>, atomic: boolean): number | Refusal {
     if (this.encoding) return nested()
     const begunBehind = !atomic && this.begin()
@@ -138,9 +143,9 @@ export class LandingZone<A> extends ZoneMessages {
   }
 
   /**
-   * Encodes now and waits for room, behind those who wait already. `admit` is called exactly once
-   * unless the returned function, which takes the caller out of the line, is called before; that
-   * returns whether the caller still was in it.
+   * Encodes now and waits for room, behind the callers that wait already. `admit` is called exactly
+   * once, unless the returned function is called before. That removes the caller from the line, and
+   * returns whether it was still in it.
    */
   waitUnsafe(
     records: ReadonlyArray<A>,
@@ -150,7 +155,7 @@ export class LandingZone<A> extends ZoneMessages {
     if (this.encoding) return nested()
     const content = this.encodeUnsafe(records, atomic)
     if (!Buffer.isBuffer(content)) {
-      // Somebody may have left, or the stream have been closed, by what the encoder called.
+      // Code that the encoder called may have removed a caller from the line or closed the stream.
       this.admitUnsafe()
       return content
     }
@@ -164,7 +169,7 @@ export class LandingZone<A> extends ZoneMessages {
   }
 
   /**
-   * A copy of the records as they travel, tags and lengths included, or why they are refused. Keeps
+   * A copy of the encoded records, including tags and lengths, or why they are refused. Keeps
    * nothing.
    */
   encodeUnsafe(records: ReadonlyArray<A>, atomic: boolean): Buffer | Refusal {
@@ -176,16 +181,16 @@ export class LandingZone<A> extends ZoneMessages {
   }
 
   /**
-   * Lets those in who wait and fit, in order. Call it after acknowledgements were published: it may
-   * run their fibers.
+   * Admits waiting callers that fit, in order. Call it after acknowledgements were published: it
+   * may run their fibers.
    */
   admitUnsafe(): void {
     this.waiters.admit()
   }
 
   /**
-   * Hands in what a caller brought that waited: its offset, `Full`, or `undefined` when the zone is
-   * closed.
+   * Accepts the records of a caller that waited. Returns the offset, `Full`, or `undefined` when
+   * the zone is closed.
    */
   placeUnsafe(waiter: Omit<Waiter, "admit">): Admission {
     if (this.closed) return undefined
@@ -203,7 +208,7 @@ export class LandingZone<A> extends ZoneMessages {
   }
 
   /**
-   * Refuses everything from now on and answers those who wait. What is unacknowledged stays
+   * Refuses everything from now on and resumes waiting callers. Unacknowledged records stay
    * readable.
    */
   closeUnsafe(): void {
@@ -217,14 +222,14 @@ export class LandingZone<A> extends ZoneMessages {
     this.writer.releaseIdle()
   }
 
-  /** Says that the stream has ended: what it still holds does not count as being sent. */
+  /** Marks the stream as ended: the records it still holds no longer count as being sent. */
   endUnsafe(): void {
     this.writer.leave()
   }
 
   /**
-   * Takes over copies of another zone's messages, in order and beyond the bounds, which they met
-   * there.
+   * Adopts copies of another zone's messages, in order. They were checked against the bounds there
+   * and may exceed them here.
    */
   adoptUnsafe(messages: ReadonlyArray<Message>): void {
     for (const message of messages) {
@@ -246,7 +251,7 @@ export class LandingZone<A> extends ZoneMessages {
     )
   }
 
-  /** Begins the write of a single record; true when it may join the open message. */
+  /** Begins the write of a single record. Returns true when it may join the open message. */
   private begin(): boolean {
     const joins = this.isFilling
     this.writer.begin(joins ? 0 : HEAD_ROOM)
@@ -286,7 +291,7 @@ export class LandingZone<A> extends ZoneMessages {
 
   protected fits(charge: number): boolean {
     const { maxInflightBytes, maxInflightRecords } = this.limits
-    // An encoder may have closed the stream; its record then waits, and is told so.
+    // An encoder may have closed the stream. Its record then waits, and the wait fails.
     return (
       !this.closed &&
       this.usedRecords < maxInflightRecords &&
@@ -294,13 +299,13 @@ export class LandingZone<A> extends ZoneMessages {
     )
   }
 
-  /** Whether the record written right behind the open message still fits it. */
+  /** Whether the record written right after the open message still fits it. */
   protected joinsOpen(): boolean {
     const { moved, position } = this.writer
     return this.open !== undefined && !moved && position - this.open.start <= this.coalesceBytes
   }
 
-  /** Commits the written single record, to the open message or as a message of its own. */
+  /** Commits the written single record, to the open message or as a separate one. */
   private keepSingle(begunBehind: boolean, joins: boolean): number {
     const { open, writer } = this
     if (!joins || open === undefined) {
@@ -320,7 +325,7 @@ export class LandingZone<A> extends ZoneMessages {
     return this.nextOffset++
   }
 
-  /** Commits what was written as a message of its own and queues it. */
+  /** Commits the written records as a separate message and queues it. */
   protected keepMessage(records: number, atomic: boolean, offsets = 1, sends = 0): number {
     const writer = this.writer
     const { chunk, mark, position } = writer

@@ -1,13 +1,13 @@
 /**
- * The messages that no session has taken yet, oldest first, and a listener that is told in the next
- * turn of the event loop that there are some. By then what a caller handed in at once has gathered.
+ * The messages that no session has taken yet, oldest first. A listener is called in the next turn
+ * of the event loop. By then, everything that a caller offered in one go is queued.
  */
 import * as Effect from "effect/Effect"
 import type { Message } from "./chunk.ts"
 import { wake } from "../userCode/wake.ts"
 import type { Due, NextTurn } from "./nextTurn.ts"
 
-// Taken places at the front are dropped from this many on, when they are more than half.
+// Taken slots at the front are dropped from this number on, once they are more than half.
 const DROP_FROM = 1024
 
 export class MessageQueue implements Due {
@@ -32,7 +32,7 @@ export class MessageQueue implements Due {
   }
 
   /**
-   * Calls the listener in the next turn: one that has left messages where they are wants to look
+   * Calls the listener in the next turn: a listener that left messages in the queue has to check
    * again.
    */
   tellNextTurn(): void {
@@ -57,8 +57,8 @@ export class MessageQueue implements Due {
   }
 
   /**
-   * Calls the listener, which must not throw, in the turn after each message came. One at a time;
-   * returns how to end that.
+   * Calls the listener, which must not throw, in the turn after each message was queued. There is
+   * one listener at a time. Returns how to remove it.
    */
   listenUnsafe(listener: () => void): () => void {
     this.listener = listener
@@ -72,7 +72,7 @@ export class MessageQueue implements Due {
     this.listener?.()
   }
 
-  /** Completes when there is a message. Nobody else may listen meanwhile. */
+  /** Completes when there is a message. There must be no other listener in the meantime. */
   get awaitMessage(): Effect.Effect<void> {
     return Effect.suspend(() =>
       this.isEmpty

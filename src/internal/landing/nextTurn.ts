@@ -1,21 +1,18 @@
 /**
- * What the streams of one client do in the next turn of the event loop, in one task for all of
- * them: a thousand streams with a record each schedule one task, not a thousand.
+ * Work of the streams of one client for the next turn of the event loop, in one task for all of
+ * them. A thousand streams with one record each schedule one task, not a thousand.
  *
- * A turn serves so many streams at most; sockets and timers come in between.
+ * A turn serves a limited number of streams; sockets and timers run in between.
  */
 import type { Scheduler, SchedulerDispatcher } from "effect/Scheduler"
 import { guardScheduler } from "../userCode/shield.ts"
 
-/** What is done in the next turn. It must not throw: others are served behind it. */
+/** Work for the next turn. It must not throw, since other work follows it. */
 export interface Due {
   readonly runUnsafe: () => void
 }
 
-/**
- * Streams that are served in one turn. At some 20 microseconds each that takes about 5
- * milliseconds.
- */
+/** Streams served in one turn. At about 20 microseconds each, that takes about 5 milliseconds. */
 export const SERVED = 256
 
 export class NextTurn {
@@ -23,12 +20,12 @@ export class NextTurn {
   private scheduled = false
   private readonly dispatcher: SchedulerDispatcher
 
-  /** `scheduler` gives the turns. */
+  /** `scheduler` schedules the turns. */
   constructor(scheduler: Scheduler) {
     this.dispatcher = guardScheduler(scheduler).makeDispatcher()
   }
 
-  /** Runs it in the next turn, or in a later one when many are due. */
+  /** Runs the work in the next turn, or in a later one when much is due. */
   add(due: Due): void {
     this.due.push(due)
     this.schedule()

@@ -6,9 +6,9 @@ import { sizeClass } from "./bufferPool.ts"
 import { Chunk, Message } from "./chunk.ts"
 
 /**
- * Messages of at most `records` records each that together hold what `message` holds, in order.
- * They are copies: a header is stamped in front of each, where the bytes of the record before it
- * lie in the whole. The whole gives its chunk back.
+ * Divides `message` into messages of at most `records` records each, in order. They are copies:
+ * each needs room for a header in front, where the previous record lies in the original. The
+ * original releases its chunk.
  */
 export const divide = (message: Message, records: number): ReadonlyArray<Message> => {
   const { buffer } = message.chunk
@@ -28,8 +28,8 @@ export const divide = (message: Message, records: number): ReadonlyArray<Message
 }
 
 /**
- * A message with other records, of the same offsets, in the place of `message`, which gives its
- * chunk back.
+ * Replaces `message` by one with other records at the same offsets. The original releases its
+ * chunk.
  */
 export const replace = (message: Message, content: Uint8Array, records: number): Message => {
   const chunk = new Chunk(sizeClass(HEAD_ROOM + content.length))

@@ -1,8 +1,8 @@
 /**
- * Writes records into chunk memory the way they travel: tag and length in front of each payload.
+ * Writes records into chunk memory in their wire format: tag and length in front of each payload.
  *
- * It refuses what cannot be written; room, offsets and limits of the whole zone are the landing
- * zone's business.
+ * It refuses records that cannot be encoded. The landing zone handles room, offsets and the limits
+ * of the whole zone.
  */
 import { InvalidArgument } from "../../ZerobusError.ts"
 import { ChunkWriter } from "./chunk.ts"
@@ -27,14 +27,14 @@ export class RecordWriter<A> extends ChunkWriter {
     return this.position - this.mark
   }
 
-  /** Bytes of the payload, when the write in progress is a single record. */
+  /** Bytes of the payload, if the write in progress is a single record. */
   get payloadSize(): number {
     return this.size - 1 - this.lengthSize
   }
 
   /**
-   * Adds one record to the write in progress. The length of the length is guessed from the record
-   * before.
+   * Adds one record to the write in progress. The size of the length prefix is guessed from the
+   * previous record.
    */
   writeRecord(record: A): InvalidArgument | undefined {
     const before = this.position - this.mark
@@ -52,8 +52,8 @@ export class RecordWriter<A> extends ChunkWriter {
   }
 
   /**
-   * Writes tag and length in front of a payload, which moves when its length takes other room than
-   * guessed.
+   * Writes tag and length in front of a payload. Moves the payload when its length prefix has
+   * another size than guessed.
    */
   private frame(before: number, length: number): void {
     const size = varintSize(length)
@@ -69,16 +69,16 @@ export class RecordWriter<A> extends ChunkWriter {
     writeVarint(this.buffer, length, this.mark + before + 1)
   }
 
-  /** Begins a write and fills it with a batch; stops early once it is larger than `limit` bytes. */
+  /** Begins a write and fills it with a batch. Stops early once it is larger than `limit` bytes. */
   writeBatch(records: ReadonlyArray<A>, limit: number): InvalidArgument | undefined {
     this.begin(HEAD_ROOM)
-    // Batches tend to be alike: room for one like the last saves growing, record by record, into
-    // ever larger buffers.
+    // Batches are often alike. Reserving the size of the last one saves growing the buffer record
+    // by record.
     this.ensure(this.batchSize)
     for (let i = 0; i < records.length; i++) {
       const refusal = this.writeRecord(records[i]!)
       if (refusal !== undefined) return atIndex(refusal, i)
-      // Checked as it grows, so that a hopeless batch is not encoded to its end.
+      // Checked while it grows, so that a batch that is too large is not encoded to its end.
       if (this.size > limit) break
     }
     this.batchSize = Math.min(this.size, limit)
@@ -86,7 +86,7 @@ export class RecordWriter<A> extends ChunkWriter {
     return undefined
   }
 
-  /** Adds what an earlier write made, tags and lengths included. */
+  /** Adds content of an earlier write, including tags and lengths. */
   writeContent(content: Uint8Array): void {
     this.ensure(content.length)
     this.buffer.set(content, this.position)

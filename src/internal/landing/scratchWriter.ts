@@ -1,11 +1,11 @@
 /**
- * Encodes records that go elsewhere at once, such as into a log: every write begins at the start of
- * one buffer.
+ * Encodes records that are copied elsewhere at once, such as into a log: every write begins at the
+ * start of one buffer.
  */
 import { RecordWriter } from "./recordWriter.ts"
 
 const initialBytes = 64 * 1024
-/** A buffer that one large write made larger than this is given back with the next. */
+/** A buffer that a large write grew beyond this size is dropped with the next write. */
 const keptBytes = 1024 * 1024
 
 export class ScratchWriter<A> extends RecordWriter<A> {

@@ -1,11 +1,10 @@
 /**
- * Landing zones that share one byte budget, as those of a pool's tables do. Each has bounds of its
- * own besides.
+ * Landing zones that share one byte budget, as those of a pool's tables do. Each zone also has its
+ * own bounds.
  *
  *   fits --> own bounds? --> room in the budget, and no zone blocked? -- yes --> kept
  *                              | no: the zone is blocked, its caller waits in the zone's line
- *   acknowledgements --> release --> blocked zones in turn: each admits callers until one does not
- *   fit
+ *   acknowledgements --> release --> blocked zones in turn: each admits callers while they fit
  *
  * While a zone is blocked, records of other zones wait behind it, so that small records do not keep
  * a large one out.
@@ -15,18 +14,18 @@ import { LandingZone, type ZoneParts } from "./landingZone.ts"
 import { Turns } from "./turns.ts"
 
 /**
- * Bytes that chunks are made for, which have up to a quarter of it: many zones hold one that is
- * filled in part.
+ * The byte budget that chunk sizes are chosen for; a chunk has up to a quarter of it. Many zones
+ * hold a partly filled one.
  */
 const CHUNKS_FOR = 256 * 1024
 
 export class SharedBudget {
-  /** The turns of all zones that share it, which count what they accept. */
+  /** The turns of all zones that share the budget. They count accepted bytes. */
   readonly turns = new Turns()
   private readonly limit: number
   private overhead = 0
   private released = 0
-  /** Zones with callers that wait for the budget, the next to be admitted first. */
+  /** Zones with callers that wait for the budget. The first one is admitted next. */
   private readonly blocked = new Set<SharedZone<any>>()
   /** The zone whose callers are being admitted, and whether one of them did not fit. */
   private admitting: SharedZone<any> | undefined
@@ -36,12 +35,12 @@ export class SharedBudget {
     this.limit = limit
   }
 
-  /** Bytes in use, as the zones charge them. */
+  /** Bytes in use, as charged by the zones. */
   get used(): number {
     return this.turns.acceptedBytes + this.overhead - this.released
   }
 
-  /** Whether a zone may keep so many bytes now. If not, it is blocked until they fit. */
+  /** Whether a zone may keep this many bytes now. If not, it is blocked until they fit. */
   takes(zone: SharedZone<any>, charge: number): boolean {
     const isNext = this.blocked.size === 0 || this.admitting === zone
     if (isNext && this.used + charge <= this.limit) return true
@@ -50,7 +49,7 @@ export class SharedBudget {
     return false
   }
 
-  /** Counts a message, beyond the bytes that turns count. */
+  /** Charges the overhead of a message, which the turns do not count. */
   keptMessage(): void {
     this.overhead += MESSAGE_OVERHEAD
   }
@@ -59,19 +58,21 @@ export class SharedBudget {
     this.released += bytes
   }
 
-  /** Admits callers of blocked zones, one zone after another, as far as they fit. */
+  /** Admits callers of blocked zones, one zone after another, while they fit. */
   admitUnsafe(): void {
-    // The loop below finds what has become free since.
+    // The running loop below will find the freed bytes.
     if (this.admitting !== undefined) return
-    // A caller that is let in may run at once and find its next record blocked: that zone has its
-    // turn as well.
+    // An admitted caller may run at once and find its next record blocked: that zone gets its turn
+    // as well.
     for (;;) {
       const zone = this.blocked.values().next().value
       if (zone === undefined || !this.admitFrom(zone)) return
     }
   }
 
-  /** Admits callers of one zone; false when its next caller needs more room than there is. */
+  /**
+   * Admits callers of one zone. Returns false when its next caller needs more room than there is.
+   */
   private admitFrom(zone: SharedZone<any>): boolean {
     const before = this.turns.acceptedBytes
     this.admitting = zone
@@ -94,14 +95,14 @@ export class SharedZone<A> extends LandingZone<A> {
   private readonly onEmpty: () => void
   private over = false
 
-  /** `onEmpty` is called when everything that it held is settled. */
+  /** `onEmpty` is called when all its records are settled. */
   constructor(parts: ZoneParts<A>, budget: SharedBudget, onEmpty: () => void) {
     super({ ...parts, chunksFor: Math.min(CHUNKS_FOR, parts.limits.maxInflightBytes) })
     this.budget = budget
     this.onEmpty = onEmpty
   }
 
-  /** What it takes of the budget. */
+  /** Its share of the budget. */
   private get charged(): number {
     return this.usedBytes + this.overhead
   }
@@ -139,12 +140,12 @@ export class SharedZone<A> extends LandingZone<A> {
     if (this.isEmpty) this.onEmpty()
   }
 
-  /** Lets in those who wait in this zone and fit. */
+  /** Admits the callers that wait in this zone and fit. */
   admitOwnUnsafe(): void {
     super.admitUnsafe()
   }
 
-  /** Ends it: what it still holds is handed back, and takes nothing of the budget any more. */
+  /** Ends the zone: records that it still holds are handed back, and no longer use the budget. */
   override endUnsafe(): void {
     super.endUnsafe()
     if (this.over) return

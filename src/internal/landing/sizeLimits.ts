@@ -8,33 +8,33 @@ import { HEAD_ROOM, requestSize } from "../protobuf/envelope.ts"
 const refuse = (message: string) => (): InvalidArgument =>
   new InvalidArgument({ message, path: [] })
 
-/** A record beyond the last offset. */
+/** The refusal of a record beyond the last offset. */
 export const exhausted = refuse("The stream's offsets are exhausted. Open a new stream.")
 
-/** A record that came while another one was being encoded. */
+/** The refusal of a record that was ingested while another one was being encoded. */
 export const nested = refuse(
   "Encoding a record of this stream ingested another one into it. Do that before or after, not " +
     "in toJSON or a getter."
 )
 
 /**
- * The bounds of a landing zone. Bytes count framing, those in flight `MESSAGE_OVERHEAD` for each
- * message besides; a record and an explicit batch each count as one record.
+ * The bounds of a landing zone. Bytes include framing; bytes in flight also include
+ * `MESSAGE_OVERHEAD` per message. A record and an explicit batch each count as one record.
  */
 export interface LandingZoneLimits {
   readonly maxInflightRecords: number
   readonly maxInflightBytes: number
   readonly maxPayloadBytes: number
   readonly maxBatchRecords: number
-  /** Bounds of a message that coalesces single records. One record each when `batching` is off. */
+  /** Bounds of a message that combines single records. One record each when `batching` is off. */
   readonly coalesceBytes: number
   readonly coalesceRecords: number
 }
 
-/** Refuses what is too large whether there is room or not. */
+/** Refuses records and batches that are too large for any zone with these limits, full or not. */
 export class SizeLimits {
   private readonly limits: LandingZoneLimits
-  /** Content of at most so many bytes needs no closer look. */
+  /** Content of at most this many bytes needs no closer check. */
   private readonly safe: number
 
   constructor(limits: LandingZoneLimits) {
@@ -43,7 +43,7 @@ export class SizeLimits {
   }
 
   /**
-   * Looks at one request: the bytes of its payload, and those of its content, which is the payload
+   * Checks one request: the bytes of its payload, and those of its content, which is the payload
    * with tag and length.
    */
   check(payload: number, content: number): PayloadTooLarge | undefined {

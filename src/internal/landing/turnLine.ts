@@ -1,19 +1,20 @@
 /**
- * The callers of one stream that stand in line for a later turn of the event loop.
+ * The callers of one stream that wait for a later turn of the event loop.
  *
- * A caller that never waits fills the whole zone before the sender gets to run, and then every byte
- * travels through memory that no cache holds, at twice the cost; and many streams together hold the
- * loop for long. So once per stretch a caller looks whether to give way. As long as one stands in
- * line, later callers stand behind it: records keep the order in which their calls arrived.
+ * A caller that never waits fills the whole zone before the sender runs. Then every byte has left
+ * the processor's caches, which doubles its cost, and many streams together block the loop for
+ * long. So once per stretch a caller checks whether to yield. While one caller waits, later callers
+ * wait behind it: records keep the order of their calls.
  */
 import type { Scheduler } from "effect/Scheduler"
 import type { Turns } from "./turns.ts"
 
-// Once per so many bytes, or records, a stream's caller looks whether to give way: to the sender
-// when so many bytes are queued, or to the client's other streams. Enough for full requests, little
-// enough to stay in the processor's caches; and of records whose encoding takes 50 microseconds
-// some 6 milliseconds. While a stretch takes less than a millisecond, the next may have twice the
-// records; so records that become slow can hold the loop for one stretch of 1,024.
+// A caller of a stream checks once per `STRIDE` bytes, or stretch of records, whether to yield: to
+// the sender when `QUEUED` bytes are queued, or to the client's other streams. That is enough for
+// full requests, and small enough for the processor's caches. Records that take 50 microseconds to
+// encode use about 6 milliseconds per stretch. After a stretch of less than a millisecond, the next
+// one may have twice the records. So records that become slow can block the loop for one stretch of
+// 1,024.
 const STRIDE = 64 * 1024
 const LEAST_RECORDS = 128
 const MOST_RECORDS = 1024
@@ -27,14 +28,13 @@ interface Accepted {
 
 export class TurnLine {
   /**
-   * How many bytes or records the stream has to accept before a caller looks again; 0 bytes while
-   * one stands in line.
+   * The accepted bytes and records at which a caller checks again; 0 bytes while a caller waits.
    */
   lookAt = STRIDE
   lookAtRecord = LEAST_RECORDS
   /** Records of a stretch. */
   private stretch = LEAST_RECORDS
-  /** When a caller looked last, in milliseconds. */
+  /** When a caller last checked, in milliseconds. */
   private lookedAt = 0
   private standing = 0
   private readonly turns: Turns
@@ -47,14 +47,14 @@ export class TurnLine {
     this.now = now
   }
 
-  /** Whether nobody stands in line. */
+  /** Whether no caller waits. */
   get isEmpty(): boolean {
     return this.standing === 0
   }
 
   /**
-   * Whether the caller must stand in line. It is one wait per stretch and no more, so that a zone
-   * that nobody empties fills.
+   * Whether the caller must wait. A caller waits once per stretch and no more, so a zone without a
+   * sender fills up.
    */
   look(queuedBytes: number): boolean {
     if (this.standing > 0) return true
@@ -68,8 +68,8 @@ export class TurnLine {
   }
 
   /**
-   * Stands in line. `admit` is called when the turn has come and must hand in at once, since later
-   * callers stand behind until then. Returns how to leave the line.
+   * Joins the line. `admit` is called when the turn comes. It must offer at once, since later
+   * callers wait until then. Returns how to leave the line.
    */
   joinUnsafe(scheduler: Scheduler, admit: () => void): () => void {
     let stands = true

@@ -1,13 +1,12 @@
 /**
- * How the streams of one client share the event loop: in turns.
+ * Streams of one client share the event loop in turns.
  *
- * A caller that never waits holds the loop for as long as its stream takes records, and many such
- * callers hold it one after the other, while sockets and timers wait. So when all together have
- * accepted what one turn of the loop is meant for, the next ones stand in line for a later turn.
- * That serves few streams per turn and gives each a good part of it. To let all of them in for a
- * little would cost each record more: every visit sends what it brought, however little that is,
- * and has it acknowledged; and what all of them have in flight then no longer fits the processor's
- * caches.
+ * A caller that never waits blocks the loop while its stream takes records. Many such callers do so
+ * one after another, while sockets and timers wait. So once all streams together have accepted the
+ * bytes of one turn, the next callers wait for a later turn. Each turn serves few streams and gives
+ * each a good part of it. Admitting all of them for a small part would make each record more
+ * expensive: every visit sends what it has, however little, and has it acknowledged. The data in
+ * flight of all streams would also exceed the processor's caches.
  */
 import type { Scheduler, SchedulerDispatcher } from "effect/Scheduler"
 import { NextTurn } from "./nextTurn.ts"
@@ -15,13 +14,13 @@ import { guardScheduler } from "../userCode/shield.ts"
 import { wake } from "../userCode/wake.ts"
 
 /**
- * Bytes after which a turn of the event loop is over, up to the stretch that each caller takes
- * before it looks; of small records some milliseconds of work.
+ * Bytes after which a turn of the event loop is over, plus the stretch that each caller takes
+ * before it checks. For small records that is some milliseconds of work.
  */
 export const TURN = 2 * 1024 * 1024
 
 /**
- * Milliseconds after which a turn is over, however little was accepted; a caller in a loop can be
+ * Milliseconds after which a turn is over, however little was accepted. A caller in a loop can be
  * interrupted then.
  */
 export const TURN_MILLIS = 10
@@ -29,44 +28,38 @@ export const TURN_MILLIS = 10
 export class Turns {
   /** Bytes ever accepted by the landing zones of the client. */
   acceptedBytes = 0
-  /** What that was when the turn began. */
+  /** The accepted bytes when the turn began. */
   private begunAt = 0
-  /**
-   * Those who wait, and perhaps some that were interrupted meanwhile, who do nothing when they are
-   * let in.
-   */
+  /** Waiting callers. Some may have been interrupted; admitting those does nothing. */
   private readonly line: Array<() => void> = []
-  /** How many of the line were let in and are still in it. */
+  /** How many callers at the front of the line were admitted and are not removed yet. */
   private served = 0
   /**
-   * Where a turn is scheduled to begin: wherever somebody in line runs, since one of them may stop
-   * turning.
+   * Schedulers on which a turn is due. There is one per scheduler of a waiting caller, since a
+   * scheduler may stop running tasks.
    */
   private readonly scheduled = new Set<Scheduler>()
 
-  /** When somebody first looked at the clock in this turn. */
+  /** When a caller first read the clock in this turn. */
   private lookedAt: number | undefined
 
-  /** What is done in the next turn, by the scheduler that gives it. */
+  /** Work for the next turn, by the scheduler that runs it. */
   private readonly next = new WeakMap<Scheduler, NextTurn>()
 
-  /** What the streams of the client do in the next turn that a scheduler gives. */
+  /** Work of the client's streams for the next turn of a scheduler. */
   nextOf(scheduler: Scheduler): NextTurn {
     const next = this.next.get(scheduler) ?? new NextTurn(scheduler)
     this.next.set(scheduler, next)
     return next
   }
 
-  /**
-   * Whether this turn has had its time, as far as anybody has looked. It begins when somebody looks
-   * first.
-   */
+  /** Whether this turn has used up its time. Its time starts with the first call. */
   hasLasted(now: number): boolean {
     this.lookedAt ??= now
     return now - this.lookedAt >= TURN_MILLIS
   }
 
-  /** Whether this turn has had its share. */
+  /** Whether this turn has used up its bytes. */
   get isOver(): boolean {
     return this.acceptedBytes - this.begunAt >= TURN
   }
@@ -76,7 +69,7 @@ export class Turns {
     this.begunAt = -TURN
   }
 
-  /** Stands in line, in order of arrival, for a turn that has room, in which `admit` is called. */
+  /** Waits, in order of arrival, for a turn with room, in which `admit` is called. */
   joinUnsafe(scheduler: Scheduler, admit: () => void): void {
     this.line.push(admit)
     if (!this.scheduled.has(scheduler))
@@ -88,11 +81,11 @@ export class Turns {
     dispatcher.scheduleTask(() => this.begin(scheduler, dispatcher), 0)
   }
 
-  /** Begins a turn: lets callers in, who run at once, until it is over. */
+  /** Begins a turn: admits callers, which run at once, until the turn is over. */
   private begin(scheduler: Scheduler, dispatcher: SchedulerDispatcher): void {
     this.begunAt = this.acceptedBytes
     this.lookedAt = undefined
-    // Who is let in may begin a turn from within, where a scheduler of the program runs its tasks
+    // An admitted caller may begin a turn from within, if a scheduler of the program runs its tasks
     // at once.
     while (this.served < this.line.length && !this.isOver)
       wake(this.line[this.served++]!, undefined)

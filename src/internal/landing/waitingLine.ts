@@ -1,10 +1,10 @@
 /**
- * The line of callers that found the landing zone full, in order of arrival. To join, to leave and
- * to be admitted cost O(1); when many are admitted at once, the event loop turns in between, since
- * each runs its caller's fiber.
+ * The line of callers that found the landing zone full, in order of arrival. Joining, leaving and
+ * admitting cost O(1). When many are admitted at once, the event loop turns in between, since each
+ * admission runs the caller's fiber.
  *
  * Their records are encoded already. A caller leaves the line when it is admitted, when the zone
- * closes, or when it gives up, which costs no room and no offset.
+ * closes, or when it is interrupted, which costs no room and no offset.
  */
 import { MixedScheduler, type Scheduler } from "effect/Scheduler"
 import { Pieces } from "../userCode/pieces.ts"
@@ -12,12 +12,12 @@ import { Pieces } from "../userCode/pieces.ts"
 /** The zone has no room for the call right now. */
 export const Full = -1
 
-/** The answer to a caller that waited: its offset, or `undefined` when the zone was closed. */
+/** The result of a caller that waited: its offset, or `undefined` when the zone was closed. */
 export type Admission = number | undefined
 
-/** A caller in line, with what it wants to hand in. */
+/** A waiting caller, with the records that it offers. */
 export interface Waiter {
-  /** Its encoded records, tags and lengths included. */
+  /** Its encoded records, including tags and lengths. */
   readonly content: Buffer
   readonly records: number
   /** True for an explicit batch. */
@@ -25,7 +25,7 @@ export interface Waiter {
   readonly admit: (admission: Admission) => void
 }
 
-/** A caller's place, between its neighbours. */
+/** A caller's place in the linked list. */
 interface Place<W> {
   readonly waiter: W
   stands: boolean
@@ -35,7 +35,7 @@ interface Place<W> {
 
 /** Places in order of arrival. */
 export class Line<W> {
-  /** How many they are. */
+  /** The number of places. */
   size = 0
   private head: Place<W> | undefined
   private tail: Place<W> | undefined
@@ -45,7 +45,10 @@ export class Line<W> {
     return this.head?.waiter
   }
 
-  /** Takes the last place. Returns how to leave it: false when the caller has left before. */
+  /**
+   * Takes the last place. Returns how to leave it, which returns false when the caller has left
+   * before.
+   */
   join(waiter: W): () => boolean {
     const place: Place<W> = { waiter, stands: true, before: this.tail, behind: undefined }
     if (this.tail === undefined) this.head = place
@@ -78,7 +81,7 @@ export class WaitingLine<W extends Waiter = Waiter> {
   private readonly line = new Line<W>()
   private readonly pieces: Pieces
 
-  /** `place` hands in what a caller brought and returns its answer, or `Full`. */
+  /** `place` offers the records of a caller and returns the result, or `Full`. */
   constructor(place: (waiter: W) => Admission, scheduler: Scheduler = new MixedScheduler()) {
     this.pieces = new Pieces(scheduler, () => {
       const { first } = this.line
@@ -97,8 +100,8 @@ export class WaitingLine<W extends Waiter = Waiter> {
   }
 
   /**
-   * Takes the last place. Returns how to give up: false when the caller was admitted or has left
-   * before.
+   * Takes the last place. Returns how to leave it, which returns false when the caller was admitted
+   * or has left before.
    */
   join(waiter: W): () => boolean {
     return this.line.join(waiter)

@@ -1,17 +1,17 @@
 /**
- * The window: the messages that were taken for a session and are not acknowledged yet, in order.
+ * The window: messages that a session has taken and that are not acknowledged yet, in order.
  *
  *              head          cursor
  *   +----------+-------------+-------------+
  *   | released |  in flight  |  to replay  | <-- push, while nothing is to replay
  *   +----------+-------------+-------------+
  *
- * An acknowledgement moves `head`, sending moves `cursor`, and a new session puts `cursor` back to
- * `head`, which touches no message however many there are.
+ * An acknowledgement moves `head`, and sending moves `cursor`. A new session moves `cursor` back to
+ * `head`. That touches no message, however many there are.
  */
 import type { Message } from "./chunk.ts"
 
-// Released places at the front are dropped from this many on, when they are more than half.
+// Released slots at the front are dropped from this number on, once they are more than half.
 const DROP_FROM = 1024
 
 /** The messages of a landing zone between their first sending and their acknowledgement. */
@@ -20,12 +20,12 @@ export class Window {
   private head = 0
   private cursor = 0
 
-  /** How many messages the current session was handed and has not had acknowledged. */
+  /** How many messages were handed to the current session and are not acknowledged. */
   get inFlight(): number {
     return this.cursor - this.head
   }
 
-  /** How many messages still wait to be sent again on the current session. */
+  /** How many messages are still to be sent again on the current session. */
   get toReplay(): number {
     return this.messages.length - this.cursor
   }
@@ -35,7 +35,7 @@ export class Window {
     return this.messages[this.head]
   }
 
-  /** The `index`-th message, in flight or to replay, 0 being the oldest. */
+  /** The message at `index`, in flight or to replay; 0 is the oldest. */
   at(index: number): Message {
     return this.messages[this.head + index]!
   }
@@ -46,7 +46,7 @@ export class Window {
   }
 
   /**
-   * Adds a message that is sent for the first time. Only while nothing is to replay, or it would
+   * Adds a message that is sent for the first time. Only while nothing is to replay, since it would
    * overtake.
    */
   push(message: Message): void {
@@ -70,8 +70,8 @@ export class Window {
   }
 
   /**
-   * Puts pieces in the place of each of the oldest `count` messages; returns how many they are. All
-   * are to replay then.
+   * Replaces each of the oldest `count` messages by its pieces. Returns the number of pieces. All
+   * messages are to replay afterwards.
    */
   divideOldest(count: number, divide: (message: Message) => ReadonlyArray<Message>): number {
     const pieces = this.messages.slice(this.head, this.head + count).flatMap(divide)

@@ -1,15 +1,14 @@
 /**
- * The messages of a landing zone, from being queued to their acknowledgement, as sessions work on
- * them.
+ * The messages of a landing zone, from the queue to their acknowledgement, as sessions use them.
  *
  *   keepMessage --> queue -- nextUnsafe --> window --> session
  *
- *   of a session: acknowledgement --> acknowledgeUnsafe --> its messages leave the window, their
- *   room is free
- *                 its loss ---------> rewindUnsafe -------> the next one gets the window again, then the queue
- *   of a stream:  its end ----------> unackedUnsafe ------> window and queue are read out
+ *   of a session: acknowledgement --> acknowledgeUnsafe --> its messages leave the window
+ *                 its loss ---------> rewindUnsafe -------> the next session gets the window,
+ *                                                           then the queue
+ *   of a stream:  its end ----------> unackedUnsafe ------> window and queue are read
  *
- * How records get into messages, and who waits for room, is the landing zone's business.
+ * `landingZone.ts` holds how records become messages, and who waits for room.
  */
 import * as Effect from "effect/Effect"
 import { type Message, MESSAGE_OVERHEAD } from "./chunk.ts"
@@ -20,12 +19,12 @@ import { Window } from "./window.ts"
 export abstract class ZoneMessages {
   /** The next lifetime offset to be given out. */
   nextOffset = 0
-  /** Encoded bytes (framing included) and records in use, queued and in flight together. */
+  /** Encoded bytes (including framing) and records in use, queued and in flight together. */
   usedBytes = 0
   usedRecords = 0
-  /** What the messages that hold them take of the byte budget besides. */
+  /** What the messages cost of the byte budget beyond their bytes. */
   protected overhead = 0
-  /** Records and bytes (framing included) ever accepted, and records ever acknowledged. */
+  /** Records and bytes (including framing) ever accepted, and records ever acknowledged. */
   acceptedRecords = 0
   acceptedBytes = 0
   acknowledgedRecords = 0
@@ -34,7 +33,7 @@ export abstract class ZoneMessages {
   /** Bytes ever taken for a session. */
   protected takenBytes = 0
   protected readonly queue: MessageQueue
-  /** What was taken and is not settled; nobody else changes it. */
+  /** Messages that were taken and are not settled. Only this class changes it. */
   readonly window = new Window()
   /** The last queued message, while single records may still join it. */
   protected open: Message | undefined
@@ -43,7 +42,7 @@ export abstract class ZoneMessages {
     this.queue = queue
   }
 
-  /** Called when nothing is left. */
+  /** Called when the zone is empty. */
   protected abstract releaseIdle(): void
 
   /** The next message for the current session: first those to be sent again, then queued ones. */
@@ -64,16 +63,16 @@ export abstract class ZoneMessages {
   }
 
   /**
-   * Calls the listener, which must not throw, in the turn after messages were queued. One at a
-   * time; returns how to end that.
+   * Calls the listener, which must not throw, in the turn after messages were queued. There is one
+   * listener at a time. Returns how to remove it.
    */
   listenUnsafe(listener: () => void): () => void {
     return this.queue.listenUnsafe(listener)
   }
 
   /**
-   * The oldest unacknowledged message, if there is one. Only while no session is open: it may count
-   * as handed to one.
+   * The oldest unacknowledged message, if there is one. Only while no session is open, since this
+   * may count it as in flight.
    */
   oldestUnsafe(): Message | undefined {
     return this.window.oldest ?? this.nextUnsafe()
@@ -121,8 +120,8 @@ export abstract class ZoneMessages {
   }
 
   /**
-   * Puts pieces in the place of the oldest `count` messages; `records` gives how many records a
-   * piece of each has. Only while no session is open.
+   * Divides the oldest `count` messages; `records` returns how many records each piece of a message
+   * gets. Only while no session is open.
    */
   divideUnsafe(count: number, records: (message: Message) => number): void {
     const pieces = this.window.divideOldest(count, (message) => {
@@ -137,7 +136,7 @@ export abstract class ZoneMessages {
   }
 
   /**
-   * Puts a part of the oldest message in its place, since the rest is acknowledged. Only while no
+   * Replaces the oldest message by a part of it, since the rest is acknowledged. Only while no
    * session is open.
    */
   shortenOldestUnsafe(
