@@ -1,10 +1,10 @@
 /**
- * What is durable, and who waits for it: one watermark that only rises, and callers that wait for
- * it to reach an offset.
+ * Which offsets are durable, and the callers that wait for them: one watermark that only rises, and
+ * a heap of waiters.
  *
- * To wait, to give up and to be answered cost O(log n) each, in whatever order of offsets. An
- * answer runs the waiting fiber inside the call, so everybody else's state must be settled before;
- * when many are answered at once, the event loop turns in between.
+ * Waiting, giving up and resuming cost O(log n) each, in any order of offsets. Resuming runs the
+ * waiting fiber inside the call, so all other state must be settled before. When many are resumed
+ * at once, the event loop turns in between.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -17,7 +17,7 @@ import type { InvalidArgument } from "../../ZerobusError.ts"
 import { type Entry, OffsetHeap } from "./offsetHeap.ts"
 import { type OffsetRange, RefusedOffsets } from "./refusedOffsets.ts"
 
-/** A time limit of waits, and how one ends that has reached it. */
+/** A time limit of waits, and the outcome of a wait that reached it. */
 export interface AckLimit<E> {
   readonly limit: WaitLimit
   readonly expired: () => Exit.Exit<never, E>
@@ -26,9 +26,7 @@ export interface AckLimit<E> {
 interface Waiter<E> extends Entry, Limited {
   readonly offset: Offset
   readonly limit: WaitLimit | undefined
-  /**
-   * Whether it waits for durability; otherwise for the offset to be settled, durable or refused.
-   */
+  /** Whether it waits for durability, or only for the offset to be settled: durable or refused. */
   readonly receipt: boolean
   readonly resume: (exit: Exit.Exit<Offset, E>) => void
 }
@@ -40,40 +38,40 @@ export class Acknowledgements<E> {
   /** How the stream ended; decides for every offset above the watermark. */
   private outcome: Exit.Exit<never, E> | undefined
   private over = false
-  /** Called once everybody was told of the end. */
+  /** Called once all waiters have got the end. */
   private told: (() => void) | undefined
   private readonly waiters = new OffsetHeap<Waiter<E>>()
   private arrivals = 0
   private readonly pieces: Pieces
 
-  /** `scheduler` gives the turns in which many waiters are answered. */
+  /** `scheduler` schedules the turns in which many waiters resume. */
   constructor(scheduler: Scheduler = new MixedScheduler()) {
     this.pieces = new Pieces(scheduler, () => this.answerNext())
   }
 
   /**
-   * Raises the watermark and answers those it reaches, in order of offset. A lower value changes
-   * nothing.
+   * Raises the watermark and resumes the waiters up to it, in order of offset. A lower value
+   * changes nothing.
    */
   advanceUnsafe(watermark: number): void {
     if (this.raiseUnsafe(watermark)) this.answerUnsafe()
   }
 
-  /** Raises the watermark and answers nobody yet; false for a lower value. */
+  /** Raises the watermark without resuming waiters. Returns false for a lower value. */
   raiseUnsafe(watermark: number): boolean {
     if (watermark <= this.watermark) return false
     this.watermark = watermark
     return true
   }
 
-  /** Answers those whose offset the watermark has reached. */
+  /** Resumes the waiters whose offset the watermark has reached. */
   answerUnsafe(): void {
     if (this.waiters.size > 0) this.pieces.runUnsafe()
   }
 
   /**
-   * The offset that receipts have for this one of the landing zone: the same, but for one of
-   * several lanes.
+   * The offset in receipts for an offset of the landing zone. They differ only in a lane of
+   * several.
    */
   givenOffset(offset: number): number {
     return offset
@@ -97,7 +95,7 @@ export class Acknowledgements<E> {
     return true
   }
 
-  /** Settles the offset right above the watermark as refused, which its receipt is told. */
+  /** Settles the offset right above the watermark as refused. Its receipt fails with the cause. */
   refuseUnsafe(offset: number, cause: E & InvalidArgument): void {
     this.refused ??= new RefusedOffsets()
     this.refused.add(this.givenOffset(offset), cause)
@@ -115,16 +113,16 @@ export class Acknowledgements<E> {
   }
 
   /**
-   * Decides the outcome of every offset above the watermark, without waking anybody yet. The first
-   * call decides.
+   * Sets the outcome of every offset above the watermark, without resuming waiters. Only the first
+   * call counts.
    */
   settleUnsafe(outcome: Exit.Exit<never, E>): void {
     this.outcome = this.outcome ?? outcome
   }
 
   /**
-   * Ends it: everybody who waits, now or later, for an offset above the watermark gets the outcome,
-   * this one if none is settled. `told` is called once everybody who waits now was told.
+   * Ends all waits, current and later ones, for offsets above the watermark, with the settled
+   * outcome, or else with this one. Calls `told` once all current waiters have resumed.
    */
   endUnsafe(outcome: Exit.Exit<never, E>, told: () => void = () => {}): void {
     if (this.over) return
@@ -134,7 +132,7 @@ export class Acknowledgements<E> {
     this.pieces.runUnsafe()
   }
 
-  /** How the offset stands: durable, refused, failed, or `undefined` while it is none of them. */
+  /** The result of an offset: durable, refused, failed, or `undefined` while it is pending. */
   pollUnsafe(offset: Offset): Exit.Exit<Offset, E> | undefined {
     return offset <= this.watermark
       ? (this.refusalOf(offset) ?? Exit.succeed(offset))
@@ -146,15 +144,14 @@ export class Acknowledgements<E> {
     waiter.limit?.delete(waiter)
   }
 
-  /** Waits until the offset is durable, was refused, or the stream has ended; or up to a limit. */
+  /**
+   * Waits until the offset is durable or refused, the stream has ended, or the limit is reached.
+   */
   await<E2 = never>(offset: Offset, limit?: AckLimit<E2>): Effect.Effect<Offset, E | E2> {
     return this.wait(offset, true, limit)
   }
 
-  /**
-   * Waits until the offset is durable or refused, which are the same to this wait, or the stream
-   * has ended; or up to a limit.
-   */
+  /** As `await`, but succeeds for a refused offset too. */
   settled<E2 = never>(offset: Offset, limit?: AckLimit<E2>): Effect.Effect<Offset, E | E2> {
     return this.wait(offset, false, limit)
   }
@@ -187,7 +184,7 @@ export class Acknowledgements<E> {
         behind: undefined,
         expire: () => {
           this.waiters.remove(waiter)
-          // Where many are answered, its turn may not have come.
+          // When many waiters resume in turns, this one may be settled without having resumed.
           wake(resume, this.standing(offset, receipt) ?? limited!.expired())
         }
       }
@@ -197,7 +194,7 @@ export class Acknowledgements<E> {
     })
   }
 
-  /** Waits until the watermark is above `watermark`, and gives it; or ends as the stream does. */
+  /** Waits until the watermark is above `watermark` and returns it, or ends as the stream does. */
   beyond(watermark: number): Effect.Effect<Offset, E> {
     return Effect.map(this.settled(Offset(watermark + 1)), () => Offset(this.watermark))
   }

@@ -1,15 +1,14 @@
 /**
- * Those who wait for offsets, the lowest offset first, and in order of arrival those of the same
- * offset: a binary heap whose entries know their index. To join, to leave and to take the first
- * cost O(log n), in whatever order they come.
+ * Waiters for offsets, ordered by offset and then by arrival: a binary heap whose entries store
+ * their index. Joining, leaving and taking the first cost O(log n), in any order.
  */
 
-/** What the heap sorts by, and where the entry is. */
+/** The sort key of an entry, and its place in the heap. */
 export interface Entry {
   readonly offset: number
   /** Counts up with every entry. */
   readonly arrival: number
-  /** Where it stands in the heap, which keeps it; -1 when it is not in it. */
+  /** Its place in the heap, maintained by the heap; -1 when it is not in it. */
   index: number
 }
 
@@ -33,14 +32,14 @@ export class OffsetHeap<E extends Entry> {
     this.rise(entry, this.entries.length - 1)
   }
 
-  /** Takes an entry out; nothing happens when it is not in the heap. */
+  /** Removes an entry. Does nothing when it is not in the heap. */
   remove(entry: E): void {
     const { index } = entry
     if (index < 0) return
     entry.index = -1
     const last = this.entries.pop()!
     if (last === entry) return
-    // The last one takes the free place, from which it may belong in either direction.
+    // The last entry takes the free place, from which it may have to move in either direction.
     if (index > 0 && before(last, this.entries[(index - 1) >> 1]!)) this.rise(last, index)
     else this.sink(last, index)
   }

@@ -1,13 +1,13 @@
 /**
  * Which offsets of a stream the server refused, and why: merged ranges, so that many neighbours
- * cost what one does.
+ * cost as much as one.
  */
 import { InvalidArgument } from "../../ZerobusError.ts"
 
-/** Causes that are kept; older ones are told in general words. */
+/** Most causes kept; older refusals get a general message. */
 const KEPT_CAUSES = 1_000
 
-/** A run of refused offsets, both ends included. */
+/** A range of refused offsets, inclusive. */
 export interface OffsetRange {
   readonly from: number
   to: number
@@ -61,7 +61,7 @@ export class RefusedOffsets {
   }
 }
 
-/** Adds an offset to ranges that it is above of. */
+/** Adds an offset above all those in the ranges. */
 export const extend = (ranges: Array<OffsetRange>, offset: number): void => {
   const last = ranges[ranges.length - 1]
   if (last !== undefined && last.to === offset - 1) last.to = offset

@@ -1,8 +1,8 @@
 /**
- * The states of a stream, one after another, for readers that each go at their own pace.
+ * The states of a stream, one after another, for readers that each read at their own pace.
  *
- * Every state links to the next one, so that a reader holds its place by itself: nobody keeps a
- * list of readers, and a state that every reader has passed is free.
+ * Every state links to the next one, so a reader keeps its position by holding a state. There is no
+ * list of readers, and a state that all readers have passed can be collected.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -23,14 +23,12 @@ export class StateLog {
     this.latest = { state, next: new Answer() }
   }
 
-  /** The state that the stream is in. */
+  /** The current state of the stream. */
   get current(): StreamState {
     return this.latest.state
   }
 
-  /**
-   * Brings the stream into a state. One that it is in already is no change, and is not reported.
-   */
+  /** Sets the state of the stream. Setting the current state again is not reported. */
   enterUnsafe(state: StreamState): void {
     const { latest } = this
     if (latest.state === state) return

@@ -1,7 +1,7 @@
 /**
- * The time limit of the waits of one stream: all have the same, so they reach it in the order in
- * which they began, and one timer for the oldest serves all. A receipt that is awaited costs no
- * timer and no fiber of its own.
+ * The time limit of the waits of one stream. All waits have the same limit, so they reach it in the
+ * order in which they began, and one timer for the oldest serves all. Awaiting a receipt costs no
+ * separate timer or fiber.
  */
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -13,28 +13,28 @@ interface Place {
   behind: Place | undefined
 }
 
-/** One wait. The limit keeps its neighbours, both undefined while it is not in the line. */
+/**
+ * One wait. Its neighbours are set by the limit; both are undefined while it is not in the line.
+ */
 export interface Limited extends Place {
-  /** When it has lasted for too long, in milliseconds. */
+  /** When it reaches the limit, in milliseconds. */
   deadline: number
-  /** Answers it then. It must not throw. */
+  /** Ends the wait then. It must not throw. */
   readonly expire: () => void
 }
 
 export class WaitLimit {
-  /**
-   * The two ends of the line, in which the oldest wait stands behind it and the latest before it.
-   */
+  /** The two ends of the line: `behind` is the oldest wait, `before` the latest. */
   private readonly ends: { before: Place; behind: Place }
-  /** Sleeps until the oldest wait has reached the limit; ends when it finds none. */
+  /** Sleeps until the oldest wait reaches the limit. Ends when there is none. */
   private timer: Fiber.Fiber<void> | undefined
-  /** Whether it runs. It may end while it is being started. */
+  /** Whether the timer runs. It may end while it is being started. */
   private watching = false
   private readonly millis: number
   private readonly now: () => number
   private readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
 
-  /** `now` gives milliseconds, by the clock of the fibers that `fork` starts. */
+  /** `now` returns milliseconds, by the clock of the fibers that `fork` starts. */
   constructor(
     millis: number,
     now: () => number,
@@ -48,7 +48,7 @@ export class WaitLimit {
     this.fork = fork
   }
 
-  /** A wait begins. */
+  /** Adds a wait that begins now. */
   add(wait: Limited): void {
     wait.deadline = this.now() + this.millis
     const { ends } = this
@@ -62,7 +62,7 @@ export class WaitLimit {
     this.timer = this.fork(this.watch())
   }
 
-  /** A wait has ended. Nothing happens when it is not in the line. */
+  /** Removes a wait that has ended. Does nothing when it is not in the line. */
   delete(wait: Limited): void {
     const { before, behind } = wait
     if (before === undefined || behind === undefined) return
@@ -71,7 +71,7 @@ export class WaitLimit {
     wait.before = wait.behind = undefined
   }
 
-  /** Ends the timer. Nobody waits, or will. */
+  /** Ends the timer. There are no waits, now or later. */
   endUnsafe(): void {
     this.timer?.interruptUnsafe()
   }

@@ -1,6 +1,6 @@
 /**
- * An answer that fibers of the user wait for. Unlike with a `Deferred`, a fiber that throws when it
- * is resumed keeps the answer from no other fiber.
+ * A result that fibers of the user wait for. With a `Deferred`, a fiber that throws when it is
+ * resumed would keep the others from resuming.
  */
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -9,9 +9,9 @@ import { wake } from "./wake.ts"
 type Listener<A, E> = (exit: Exit.Exit<A, E>) => void
 
 export class Answer<A, E = never> {
-  /** The answer; `undefined` until there is one. */
+  /** The result; `undefined` until there is one. */
   exit: Exit.Exit<A, E> | undefined
-  /** The one who waits first; most answers have no other. */
+  /** The first waiter. Most answers have no other. */
   private first: Listener<A, E> | undefined
   private others: Set<Listener<A, E>> | undefined
 
@@ -19,19 +19,19 @@ export class Answer<A, E = never> {
     return this.exit !== undefined
   }
 
-  /** Gives the answer and resumes everybody who waits for it, in order. The first answer counts. */
+  /** Sets the result and resumes all waiters, in order. Only the first result counts. */
   doneUnsafe(exit: Exit.Exit<A, E>): void {
     if (this.exit !== undefined) return
     this.exit = exit
     const { first, others } = this
     this.first = undefined
     if (first !== undefined) wake(first, exit)
-    // One that is resumed may make another one leave.
+    // A resumed waiter may remove another one.
     if (others !== undefined) for (const resume of others) wake(resume, exit)
     this.others = undefined
   }
 
-  /** Waits for the answer. */
+  /** Waits for the result. */
   get await(): Effect.Effect<A, E> {
     return Effect.callback<A, E>((resume) => {
       if (this.exit === undefined) return Effect.sync(this.onDone(resume))
@@ -40,7 +40,10 @@ export class Answer<A, E = never> {
     })
   }
 
-  /** Calls the listener with the answer, which is not there yet. Returns how to stop that. */
+  /**
+   * Calls the listener with the result, which must not be set yet. Returns how to remove the
+   * listener.
+   */
   onDone(listener: Listener<A, E>): () => void {
     if (this.first === undefined && this.others === undefined) this.first = listener
     else (this.others ??= new Set()).add(listener)
@@ -51,7 +54,7 @@ export class Answer<A, E = never> {
   }
 }
 
-/** Waits for the first of several answers, in the fiber that waits and in no others. */
+/** Waits for the first of several answers, in the calling fiber alone. */
 export const firstOf = (
   ...answers: ReadonlyArray<Pick<Answer<unknown>, "isDone" | "onDone">>
 ): Effect.Effect<void> =>

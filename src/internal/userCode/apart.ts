@@ -1,6 +1,5 @@
 /**
- * Runs effects of the user in a fiber of their own, so that one that breaks its fiber breaks no
- * other.
+ * Runs user effects in separate fibers, so that an effect that breaks its fiber breaks no other.
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -10,8 +9,8 @@ import { unshielded } from "./shield.ts"
 import { wake } from "./wake.ts"
 
 /**
- * Runs the effect in a fiber of its own, with the user's own services, and ends as it does. An
- * interruption is passed on to that fiber and does not wait for its end.
+ * Runs the effect in a separate fiber, with the user's own services, and returns its result. An
+ * interruption is passed on to that fiber without waiting for its end.
  */
 export const apart = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.uninterruptibleMask((restore) =>
@@ -20,11 +19,11 @@ export const apart = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A,
       let own: Fiber.Fiber<A, E> | undefined
       const run = Effect.withFiber<A, E, R>((fiber) => {
         own = fiber as Fiber.Fiber<A, E>
-        // The first observer: those that the effect adds to its fiber may throw.
+        // Added first, since observers that the effect adds to its fiber may throw.
         own.addObserver((exit) => answer.doneUnsafe(exit))
         return unshielded(effect)
       })
-      // Known from here as well: a scheduler may let the fiber begin only after the interruption.
+      // Also set here: a scheduler may start the fiber only after the interruption.
       wake(() => (own = Effect.runForkWith(context)(run)), undefined)
       return Effect.onInterrupt(restore(answer.await), () =>
         Effect.sync(() => wake(() => own?.interruptUnsafe(), undefined))

@@ -9,8 +9,8 @@ import { shielded } from "./shield.ts"
 
 /**
  * Forks the effect, shielded. Closing the scope interrupts the fiber and waits for its end, as with
- * `Effect.forkIn`, but whoever waits and throws then throws for themselves. `onEnd` is called with
- * the fiber's end; in a scope that is closed the fiber never begins.
+ * `Effect.forkIn`, but a waiter that throws affects only itself. `onEnd` is called with the fiber's
+ * exit. In a closed scope the fiber never starts.
  */
 export const forkShieldedIn = <A, E, R>(
   effect: Effect.Effect<A, E, R>,

@@ -1,32 +1,31 @@
 /**
- * Closes together what was opened together.
+ * Closes streams together that were opened one after another in the same scope.
  *
- * A scope closes what is in it one after the other, the latest first. For a thousand streams that
- * is a thousand waits for a server. Where scopes of ours lie next to one another in a scope of the
- * user, with nothing of the user's in between, nobody can tell whether one or all of them close
- * first. So the first one that closes begins to close its neighbours too, and all wait for one
- * another.
+ * A scope closes its finalizers one after another, the latest first. For a thousand streams that is
+ * a thousand waits for a server. When scopes of this package are adjacent in a user's scope, with
+ * no user finalizer in between, a program cannot observe whether one or all of them close first. So
+ * the first one that closes starts to close its neighbours too, and all wait for each other.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 
-/** A scope of ours. */
+/** A scope of this package. */
 interface Neighbour {
   readonly scope: Scope.Closeable
-  /** Whether what was opened right before it may close before it has closed. */
+  /** Whether the scope opened right before this one may close before this one has closed. */
   readonly lets: boolean
-  /** Set when it closes because another one does. */
+  /** True when it closes because another one does. */
   joins: boolean
 }
 
 const neighbours = new WeakMap<object, Neighbour>()
 
-/** The latest open state of scopes of the user: a closed one no longer says what was in it. */
+/** The latest open state of users' scopes: a closed scope no longer lists its finalizers. */
 const openStates = new WeakMap<Scope.Scope, Scope.State.Open>()
 
-/** What was in a closed scope, in order, and the place of each. */
+/** The finalizers of a closed scope in order, and the place of each. */
 const contents = new WeakMap<
   Scope.Scope,
   { readonly keys: ReadonlyArray<object>; readonly places: Map<object, number> }
@@ -42,9 +41,9 @@ const contentsOf = (parent: Scope.Scope) => {
 }
 
 /**
- * Forks a scope that closes together with its neighbours in the parent. With `lets` what was opened
- * right before it may close before it has closed. The parent waits for `after` as well, which
- * begins once the scope has closed; whoever closes the scope itself does not.
+ * Forks a scope that closes together with its neighbours in the parent. With `lets`, the scope
+ * opened right before it may close before it has closed. The parent also waits for `after`, which
+ * starts once the scope has closed. Closing the scope directly does not wait for `after`.
  */
 export const forkNeighbour = (
   parent: Scope.Scope,
@@ -70,8 +69,7 @@ export const forkNeighbour = (
   })
 
 /**
- * The scopes that close because this one does, as their parent closes: those opened right before
- * it.
+ * The scopes to close together with this one as their parent closes: those opened right before it.
  */
 const joining = (parent: Scope.Scope, around: Scope.Scope): ReadonlyArray<Scope.Closeable> => {
   const found: Array<Scope.Closeable> = []

@@ -1,7 +1,7 @@
 /**
- * What one attempt to open a connection tells those who work for it, such as the headers provider:
- * how long it may take, and a place to say what it is waiting for, so that an attempt that takes
- * too long can name that.
+ * Data of one attempt to open a connection, for code that works for it, such as the headers
+ * provider: the time limit, and a place to note what it is waiting for, so that a timeout can name
+ * that.
  */
 import * as Context from "effect/Context"
 
@@ -9,13 +9,13 @@ import * as Context from "effect/Context"
 export interface OpeningAttempt {
   /** The attempt's limit in milliseconds. */
   readonly limit: number
-  /** Gives what is waited for, as the end of a sentence: "waiting for ...". */
+  /** Describes what the attempt is waiting for, as the end of a sentence: "waiting for ...". */
   waitingFor: () => string
 }
 
 /**
- * The attempt that an effect runs for; `undefined` when it runs for none, as when the user asks for
- * headers.
+ * The attempt that an effect runs for; `undefined` when there is none, as when the program requests
+ * headers itself.
  */
 export const Opening: Context.Reference<OpeningAttempt | undefined> = Context.Reference<
   OpeningAttempt | undefined

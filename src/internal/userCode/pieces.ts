@@ -1,32 +1,30 @@
 /**
- * Answers many fibers in pieces, each in a turn of the event loop of its own.
+ * Resumes many fibers in pieces, each in a separate turn of the event loop.
  *
- * An answer runs the fiber that it resumes, inside the call. One acknowledgement may answer a
- * hundred thousand of them, and sockets and timers must not wait for all.
+ * Resuming a fiber runs it inside the call. One acknowledgement may resume a hundred thousand
+ * fibers, and sockets and timers must not wait for all of them.
  */
 import type { Scheduler } from "effect/Scheduler"
 import { guardScheduler } from "./shield.ts"
 
-/**
- * Fibers that are answered in one turn. At 20 microseconds each that takes about 5 milliseconds.
- */
+/** Fibers resumed in one turn. At 20 microseconds each, that takes about 5 milliseconds. */
 export const PIECE = 256
 
 export class Pieces {
-  /** Whether a piece is being answered, or the next one has its turn scheduled. */
+  /** Whether a piece is running, or the turn of the next one is scheduled. */
   private busy = false
   private readonly scheduler: Scheduler
   private readonly answerNext: () => boolean
 
-  /** `answerNext` answers one fiber; false when there is none to be answered now. */
+  /** `answerNext` resumes one fiber. Returns false when there is none to resume now. */
   constructor(scheduler: Scheduler, answerNext: () => boolean) {
     this.scheduler = scheduler
     this.answerNext = answerNext
   }
 
   /**
-   * Answers a piece now and the rest in later turns. While a later turn is due, or from within an
-   * answer, it does nothing: that turn, or the loop that answers, finds what has come since.
+   * Resumes a piece now and the rest in later turns. Does nothing while a later turn is due, or
+   * from within a resumed fiber: that turn, or the running loop, covers new waiters.
    */
   runUnsafe(): void {
     if (!this.busy) this.run()
@@ -37,7 +35,7 @@ export class Pieces {
     while (this.answerPiece() && this.isNextTurn());
   }
 
-  /** Whether there may be more to answer. */
+  /** Resumes one piece. Returns whether there may be more to resume. */
   private answerPiece(): boolean {
     this.busy = true
     let left = true
@@ -49,7 +47,7 @@ export class Pieces {
     return left
   }
 
-  /** Schedules the next turn, which runs the rest; true when it has come already. */
+  /** Schedules the next turn, which runs the rest. Returns true when that turn ran already. */
   private isNextTurn(): boolean {
     this.busy = true
     let scheduling = true

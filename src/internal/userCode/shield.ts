@@ -1,9 +1,9 @@
 /**
- * Runs the engine's fibers where nothing of the user's context can break them.
+ * Protects the engine's fibers from exceptions of services in the user's context.
  *
  * A fiber takes loggers, tracer, scheduler and fiber metrics from the context of the program that
- * started it. In a shielded context these are wrapped: what one throws is reported once, as a
- * warning of the process, and the fiber goes on without it. User code gets its own services back
+ * started it. A shielded context wraps these: what one throws is reported once, as a warning of the
+ * process, and the fiber continues without it. User code gets its original services back
  * (`unshielded`).
  */
 import * as Context from "effect/Context"
@@ -22,7 +22,7 @@ interface FiberServices {
   readonly metrics: Metric.FiberRuntimeMetricsService | undefined
 }
 
-/** What a shielded context had in place of the wrapped services; `undefined` outside of one. */
+/** The user's services that a shielded context has wrapped; `undefined` outside of one. */
 const UserServices = Context.Reference<FiberServices | undefined>(
   "effect-zerobus/internal/UserServices",
   {
@@ -45,8 +45,8 @@ export const unshielded = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effe
   })
 
 /**
- * Runs the effect in a span. The effect keeps the user's services; a tracer that throws costs the
- * span.
+ * Runs the effect in a span. The effect keeps the user's services. When the tracer throws, only the
+ * span is lost.
  */
 export const traced = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
@@ -54,7 +54,7 @@ export const traced = <A, E, R>(
   attributes: Readonly<Record<string, unknown>>
 ): Effect.Effect<A, E, Exclude<R, Tracer.ParentSpan>> =>
   Effect.contextWith((context: Context.Context<Exclude<R, Tracer.ParentSpan>>) => {
-    // The stack would be that of this package.
+    // The stack would show only this package.
     const options = { attributes, captureStackTrace: false }
     // Effect's own tracer does not throw.
     return Context.getOrUndefined(context, Tracer.Tracer) === undefined
@@ -79,7 +79,8 @@ export const shield = (context: Context.Context<never>): Context.Context<never> 
 }
 
 /**
- * The context with these services, added and not merged: that copies all others for each stream.
+ * The context with these services, added one by one: merging would copy all other services for each
+ * stream.
  */
 const provide = <R>(
   context: Context.Context<R>,
@@ -94,7 +95,9 @@ const provide = <R>(
   return provided
 }
 
-/** The wrapped services of programs, by their loggers: all streams of a program have the same. */
+/**
+ * The wrapped services of programs, keyed by their loggers. All streams of a program share them.
+ */
 const guards = new WeakMap<
   object,
   { readonly user: FiberServices; readonly guarded: FiberServices }
@@ -110,7 +113,7 @@ const guardAll = ({ loggers, metrics, scheduler, tracer }: FiberServices): Fiber
   metrics: metrics && guardMetrics(metrics)
 })
 
-/** Calls what the user gave; when that throws, warns and gives what `otherwise` makes. */
+/** Calls user code. When it throws, warns and returns the result of `otherwise`. */
 const attempt = <A>(observer: object, what: string, call: () => A, otherwise: () => A): A => {
   try {
     return call()
@@ -139,7 +142,7 @@ const guardTracer = (tracer: Tracer.Tracer): Tracer.Tracer =>
 
 const spanCalls = new Set<PropertyKey>(["end", "attribute", "event", "addLinks"])
 
-/** The tracer's own span, which its child spans may look into, with calls that cannot throw. */
+/** The tracer's own span, which its child spans may inspect, with calls that cannot throw. */
 const guardSpan = (tracer: Tracer.Tracer, span: Tracer.Span): Tracer.Span =>
   new Proxy(span, {
     get: (target, key) => {
@@ -161,7 +164,7 @@ const guardMetrics = (
 
 const ownScheduler = new MixedScheduler()
 
-/** The scheduler; a task that it does not take is run by Effect's own. */
+/** The scheduler. Effect's own scheduler runs tasks that it fails to take. */
 export const guardScheduler = (scheduler: Scheduler): Scheduler => ({
   executionMode: scheduler.executionMode,
   shouldYield: (fiber) => {
@@ -188,7 +191,7 @@ const guardDispatcher = (
   let own: SchedulerDispatcher | undefined
   return {
     scheduleTask: (task, priority) => {
-      // One that throws may have taken the task all the same.
+      // A scheduler that throws may have taken the task anyway.
       let due = true
       const once = () => {
         if (!due) return

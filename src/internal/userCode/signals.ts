@@ -1,8 +1,8 @@
 /**
- * Signals that ask the process to end while a scope closes.
+ * Signals that end the process while a scope closes.
  *
- * `NodeRuntime.runMain` interrupts its program at each SIGINT and SIGTERM, which does nothing to a
- * scope that closes already. The engine listens as well while such a scope waits, so that a second
+ * `NodeRuntime.runMain` interrupts its program on SIGINT and SIGTERM. This has no effect on a scope
+ * that is already closing. The engine also listens while such a scope waits, so that a second
  * signal ends the wait.
  */
 import * as Effect from "effect/Effect"
@@ -22,8 +22,8 @@ const onSignal = (): void => {
 }
 
 /**
- * Waits for so many signals; `now` gives milliseconds. A signal that the program does not listen
- * for is not listened for here either: it ends the process, as it does without this package.
+ * Waits for `count` signals; `now` returns milliseconds. Listens only for signals that the program
+ * listens for. Others end the process, as they do without this package.
  */
 export const signalled = (count: number, now: () => number): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {

@@ -1,12 +1,12 @@
 /**
- * Notices a program that opens a stream per record or request instead of keeping one open: every
+ * Detects a program that opens a stream per record or request instead of keeping one open. Every
  * stream costs a connection, a token and a handshake.
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import { shielded } from "./shield.ts"
 
-/** Streams to one table within the window that are worth a warning. */
+/** Streams to one table within the window that cause a warning. */
 const MANY = 100
 const WINDOW = 60_000
 

@@ -1,19 +1,19 @@
 /**
- * Runs user code that the engine does not wait for, such as a fiber that an answer resumes.
+ * Runs user code that the engine does not wait for, such as a fiber that it resumes.
  *
- * Resuming a fiber runs it inside the call, with the observers of its end. What they throw would
- * end the engine's own fiber and keep the answer from everybody behind them. Here it becomes an
- * uncaught error of a task of its own, as it would be had a timer resumed the fiber.
+ * Resuming a fiber runs it inside the call, together with its observers. An exception of theirs
+ * would end the engine's own fiber, and waiters behind them would never resume. Here it becomes an
+ * uncaught error in a separate task, as if a timer had resumed the fiber.
  */
 
-/** Throws the error in a task of its own, where Node reports it as an uncaught exception. */
+/** Throws the error in a separate task, where Node reports it as an uncaught exception. */
 export const reportUncaught = (error: unknown): void => {
   queueMicrotask(() => {
     throw error
   })
 }
 
-/** Calls `resume` with the value; what that throws is reported and goes no further. */
+/** Calls `resume` with the value. An exception is reported and not propagated. */
 export const wake = <A>(resume: (value: A) => void, value: A): void => {
   try {
     resume(value)
@@ -34,8 +34,8 @@ export const thrownKind = (thrown: unknown): string => {
 const warned = new WeakSet<object>()
 
 /**
- * Warns once per object of the user that observes, such as a logger: the process gets a warning
- * with the stack of what it threw. An uncaught error would end the process for a line of a log.
+ * Warns once per observer of the user, such as a logger. The process emits a warning with the stack
+ * of the exception. An uncaught error would end the process because of a log line.
  */
 export const warnOnce = (observer: object, what: string, error: unknown): void => {
   if (warned.has(observer)) return
@@ -44,7 +44,7 @@ export const warnOnce = (observer: object, what: string, error: unknown): void =
   try {
     if (error instanceof Error) detail = String(error.stack)
   } catch {
-    // Without the stack the kind has to do.
+    // Without a stack, the warning names only the kind.
   }
   process.emitWarning(
     `The program's ${what} threw (${thrownKind(error)}). Streams go on without it.`,
