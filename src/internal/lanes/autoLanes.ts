@@ -1,11 +1,12 @@
 /**
- * Lanes whose number follows the load. All of them exist from the start; one may have a session
- * only while it has its slot.
+ * Adjusts the number of lanes to the load. All lanes exist from the start. A lane may have a
+ * session only while it holds its slot.
  *
  *   each second: measure --> LanePace --> more: slots are granted, sessions open
- *                                     --> fewer: no record for the others; each gives its slot up once it is empty
+ *                                     --> fewer: the other lanes get no records,
+ *                                                each gives up its slot once it is empty
  *
- * No record moves from lane to lane: what a lane took it sends.
+ * No record moves between lanes: the lane that took it sends it.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -13,13 +14,13 @@ import { Answer } from "../userCode/answer.ts"
 import { LanePace } from "./lanePace.ts"
 import type { LanesZone } from "./lanesZone.ts"
 
-/** Milliseconds between two looks, and between two lanes that open. */
+/** Milliseconds between two measurements, and between two lanes that open. */
 const PERIOD = 1000
 const APART = 15
 
 /** The right of a lane to have a session. */
 export class LaneSlot {
-  /** A lane opens its session before there is a record for it. */
+  /** A lane opens its session before it has a record. */
   readonly needsRecord = false
   isHeld = false
   isDismissed = false
@@ -52,7 +53,7 @@ export class LaneSlot {
   leaveUnsafe(): void {}
 }
 
-/** Opens and closes lanes as the load has it, until the stream closes. */
+/** Opens and closes lanes according to the load, until the stream closes. */
 export const followLoad = Effect.fnUntraced(function* (
   zone: LanesZone<any>,
   slots: ReadonlyArray<LaneSlot>,

@@ -1,6 +1,6 @@
 /**
- * Which lane a record belongs to by its key. The hash is stable over processes and versions:
- * records of one key belong to one lane for as long as the number of lanes is the same.
+ * Chooses the lane of a record by its key. The hash is stable over processes and versions: records
+ * with the same key belong to the same lane while the number of lanes is the same.
  */
 import { InvalidArgument } from "../../ZerobusError.ts"
 import { thrownKind } from "../userCode/wake.ts"
@@ -9,8 +9,8 @@ import { thrownKind } from "../userCode/wake.ts"
 export type LaneKey<A> = (record: A) => string | number
 
 /**
- * 32 bits of a key: FNV-1a over the UTF-16 code units of a text, or the two halves of a whole
- * number, then mixed.
+ * 32 bits of a key: FNV-1a over the UTF-16 code units of a text, or the two halves of an integer,
+ * then mixed.
  */
 export const hashKey = (key: string | number): number =>
   Number.isSafeInteger(key)
@@ -31,7 +31,7 @@ const mix = (bits: number): number => {
   return (hash ^ (hash >>> 16)) >>> 0
 }
 
-/** The lane of a key, from 0 to the number of lanes less one. */
+/** The lane of a key, from 0 to `lanes` - 1. */
 export const laneOfKey = (key: string | number, lanes: number): number => hashKey(key) % lanes
 
 /** The key of a record, or why it has none. */

@@ -1,10 +1,9 @@
 /**
- * The callers that wait for room in a stream with several lanes: a line per lane, and one for
- * records that any lane may take.
+ * Callers that wait for room in a stream with several lanes: a line per lane, and one for records
+ * that any lane may take.
  *
- * Room goes to the caller that has waited longest, as with one lane. Callers whose lane has its
- * part of the budget are passed by: they wait for their lane, and the others must not wait for it
- * too.
+ * Room goes to the caller that has waited longest, as with one lane. Callers whose lane has used up
+ * its part of the budget are skipped: they wait for that lane, and others must not wait for it too.
  */
 import type { Scheduler } from "effect/Scheduler"
 import { type Admission, Full, Line, type Waiter } from "../landing/waitingLine.ts"
@@ -12,7 +11,7 @@ import { Pieces } from "../userCode/pieces.ts"
 
 /** A caller in one of the lines. */
 export interface LaneWaiter extends Waiter {
-  /** The lane that its records belong to; the number of lanes when any may take them. */
+  /** The lane of its records; the number of lanes when any lane may take them. */
   readonly lane: number
 }
 
@@ -29,13 +28,13 @@ export class LaneLines {
   private readonly pieces: Pieces
   private readonly now: () => number
   private arrivals = 0
-  /** How long callers have waited, and since when they do; milliseconds. */
+  /** Total time during which callers waited, and since when they wait now; milliseconds. */
   private waited = 0
   private since = 0
 
   /**
-   * `place` hands in what a caller brought and returns its answer, or `Full`; `isCapped` says that
-   * a caller waits for its lane alone.
+   * `place` offers the records of a caller and returns the result, or `Full`. `isCapped` returns
+   * whether a caller waits only for its lane.
    */
   constructor(
     lanes: number,
@@ -61,8 +60,8 @@ export class LaneLines {
   }
 
   /**
-   * Takes the last place of its line. Returns how to give up: false when the caller was admitted or
-   * has left before.
+   * Takes the last place of its line. Returns how to leave it, which returns false when the caller
+   * was admitted or has left before.
    */
   join(waiter: LaneWaiter): () => boolean {
     const leave = this.lines[waiter.lane]!.join({ waiter, arrival: this.arrivals++ })
@@ -74,7 +73,7 @@ export class LaneLines {
     }
   }
 
-  /** For how long, in milliseconds, somebody has waited in all. */
+  /** Total time, in milliseconds, during which at least one caller waited. */
   get waitedMillis(): number {
     return this.waited + (this.size > 0 ? this.now() - this.since : 0)
   }
@@ -85,18 +84,18 @@ export class LaneLines {
     if (this.size === 0) this.waited += this.now() - this.since
   }
 
-  /** Admits callers until one finds no room. */
+  /** Admits callers until there is no room for one. */
   admit(): void {
     if (this.size > 0) this.pieces.runUnsafe()
   }
 
-  /** Whether a new record of the lane has to wait behind callers in line. */
+  /** Whether a new record of the lane has to wait behind other callers. */
   holdsBack(lane: number): boolean {
     return this.size > 0 && (this.lines[lane]!.size > 0 || this.longest() !== undefined)
   }
 
   /**
-   * The line whose first caller has waited longest, of those that do not wait for their lane alone.
+   * The line whose first caller has waited longest, without those that wait only for their lane.
    */
   private longest(): Line<Arrival> | undefined {
     let longest: Line<Arrival> | undefined

@@ -1,12 +1,12 @@
 /**
- * What lanes have left, in the order of the stream's offsets. A message of a lane holds records
- * whose offsets are not neighbours, so it is read in stretches.
+ * Unacknowledged records of all lanes, in the order of the stream's offsets. Neighbouring records
+ * in a message of a lane may have distant offsets, so messages are split into runs.
  */
 import { type Message, payloadsIn } from "../landing/chunk.ts"
 import { readLength } from "../protobuf/envelope.ts"
 import type { LaneZone } from "./laneZone.ts"
 
-/** Records of one message whose offsets are neighbours, or a batch. */
+/** Records of one message with consecutive offsets, or a batch. */
 class Stretch {
   readonly offset: number
   readonly atomic: boolean
@@ -27,7 +27,7 @@ class Stretch {
   }
 }
 
-/** Everything unacknowledged of the lanes of a stream that takes no more records. */
+/** Everything unacknowledged in the lanes of a stream that takes no more records. */
 export const leftInOrder = (lanes: ReadonlyArray<LaneZone<any>>): ReadonlyArray<Stretch> =>
   lanes
     .flatMap((lane) => lane.unackedUnsafe().flatMap((message) => stretchesOf(lane, message)))
@@ -54,8 +54,8 @@ const stretchesOf = ({ offsets }: LaneZone<any>, message: Message): ReadonlyArra
 }
 
 /**
- * The offsets that a new stream gives to what the lanes of an ended one have left: 0, 1, 2, ... in
- * the order of the old ones. Per lane, in its order.
+ * The offsets that a new stream gives to the unacknowledged records of an ended one: 0, 1, 2, ...
+ * in the order of the old offsets. Per lane, in its order.
  */
 export const renumbered = (
   lanes: ReadonlyArray<LaneZone<any>>

@@ -1,21 +1,20 @@
 /**
- * The offsets that a stream with several lanes gave to the records of one lane, as long as they are
- * not settled: a ring of numbers, since a lane may hold hundreds of thousands of records.
+ * Unsettled stream offsets of one lane: a ring of numbers, since a lane may hold hundreds of
+ * thousands of records.
  *
- * Each lane counts its own records 0, 1, 2, ... without gap, which is what its messages and
- * sessions work with. The ring leads from these lane offsets to those of the stream, which rise as
- * well.
+ * Each lane counts its own records 0, 1, 2, ... without gaps; its messages and sessions use these
+ * lane offsets. The ring maps them to offsets of the stream, which rise as well.
  */
 
 const NOTHING = new Float64Array(0)
 const LEAST_SIZE = 64
 
 export class LaneOffsets {
-  /** How many are in the ring. */
+  /** How many offsets the ring holds. */
   size = 0
-  /** The lane offset of the oldest one in the ring, or of the next one to come. */
+  /** The lane offset of the oldest entry, or of the next one when the ring is empty. */
   private first = 0
-  /** The size of the array is a power of two, so that a place is found with a mask. */
+  /** The size of the array is a power of two, so that an index is computed with a mask. */
   private ring = NOTHING
 
   /** Adds the stream's offset of the lane's next record. */
@@ -25,17 +24,17 @@ export class LaneOffsets {
     this.size++
   }
 
-  /** The stream's offset of the oldest record that is not settled; `Infinity` when all are. */
+  /** The stream offset of the oldest unsettled record; `Infinity` when all are settled. */
   get oldest(): number {
     return this.size === 0 ? Infinity : this.at(this.first)
   }
 
-  /** The stream's offset of a record of the lane that is not settled. */
+  /** The stream offset of an unsettled record of the lane. */
   at(laneOffset: number): number {
     return this.ring[laneOffset & (this.ring.length - 1)]!
   }
 
-  /** The lane's records up to this one are settled. Returns the stream's offset of this one. */
+  /** Settles the lane's records up to this one. Returns its stream offset. */
   settle(laneOffset: number): number {
     const offset = this.at(laneOffset)
     this.size -= laneOffset + 1 - this.first
@@ -45,7 +44,7 @@ export class LaneOffsets {
     return offset
   }
 
-  /** A copy of the stream's offsets that are not settled, in order. */
+  /** A copy of the unsettled stream offsets, in order. */
   toArray(): Float64Array {
     const offsets = new Float64Array(this.size)
     for (let i = 0; i < this.size; i++) offsets[i] = this.at(this.first + i)

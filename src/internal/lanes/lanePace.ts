@@ -1,37 +1,39 @@
 /**
- * How many lanes a stream has whose number follows the load, decided once per period by what was
- * measured in it.
+ * Decides the number of lanes of a stream that adapts to its load, once per period, from
+ * measurements of that period.
  *
- * | the period before | then |
- * | --- | --- |
- * | callers waited for room in half of it, every lane has a session, records were acknowledged | twice as many lanes, if they are not known to bring nothing |
- * | the same, after a growth that brought less than a quarter of what its lanes should | the number before; a pause until the next growth, which doubles |
- * | nobody waited, for 30 periods in a row, and half of the lanes would have carried it | half as many lanes |
- * | a lane was without a session, for 30 periods in a row | half as many lanes; a pause as above |
+ * - Callers waited for room in half of the period, every lane has a session, and records were
+ *   acknowledged: twice as many lanes, unless a hold is on.
+ * - The same, after a growth that brought less than a quarter of the rate expected of its lanes:
+ *   the number before, and a hold until the next growth, whose length doubles.
+ * - No caller waited for 30 consecutive periods, and half of the lanes would have been enough: half
+ *   as many lanes.
+ * - A lane was without a session for 30 consecutive periods: half as many lanes, and a hold as
+ *   above.
  *
- * What was measured while lanes were opened or closed does not count.
+ * Periods in which lanes were opened or closed do not count.
  */
 
-/** What was measured in a period. */
+/** The measurements of a period. */
 export interface LaneSample {
-  /** The share of it in which callers waited for room. */
+  /** The share of the period in which callers waited for room. */
   readonly waited: number
-  /** Bytes that were acknowledged per second. */
+  /** Bytes acknowledged per second. */
   readonly bytes: number
   /** Whether all lanes have a session. */
   readonly open: boolean
 }
 
-/** From which share of waiting on the server's pace is the limit. */
+/** The share of waiting from which on the server's pace is the limit. */
 const PRESSED = 0.5
-/** The part of the rate of added lanes that they have to bring. */
+/** The part of their proportional rate that added lanes have to bring. */
 const WORTH = 0.25
-/** Periods without growth after one that brought nothing: at first, and at most. */
+/** Periods without growth after a growth that brought too little: at first, and at most. */
 const FIRST_HOLD = 30
 const LONGEST_HOLD = 600
 /**
- * Periods in which nobody waits before lanes are given up, and the part of their rate that may be
- * used.
+ * Periods without waiting before lanes are given up, and the part of the remaining lanes' rate that
+ * may be in use.
  */
 const CALM = 30
 const LEFT_OVER = 0.8
@@ -40,16 +42,16 @@ export class LanePace {
   /** The number of lanes. */
   lanes: number
   private readonly most: number
-  /** What there was before the latest growth, until it is known what that brought. */
+  /** The state before the latest growth, until its effect is measured. */
   private before: { readonly lanes: number; readonly bytes: number } | undefined
   /** Whether the number has just changed. */
   private changing = false
   private holdFor = FIRST_HOLD
   private hold = 0
   private calm = 0
-  /** Periods in a row with a lane that has no session. */
+  /** Consecutive periods with a lane that has no session. */
   private shut = 0
-  /** Bytes per second of a lane while the server's pace was the limit. */
+  /** Bytes per second of a lane, measured while the server's pace was the limit. */
   private perLane = Infinity
 
   constructor(lanes: number, most: number) {
@@ -57,7 +59,7 @@ export class LanePace {
     this.most = most
   }
 
-  /** The number of lanes of the next period. */
+  /** Returns the number of lanes for the next period. */
   next({ bytes, open, waited }: LaneSample): number {
     this.shut = open ? 0 : this.shut + 1
     if (this.changing || !open) {
@@ -93,7 +95,7 @@ export class LanePace {
     return this.change(fewer)
   }
 
-  /** There is no growth for a while, longer each time. */
+  /** Stops growth for a while, longer each time. */
   private rest(): void {
     this.hold = this.holdFor
     this.holdFor = Math.min(LONGEST_HOLD, this.holdFor * 2)

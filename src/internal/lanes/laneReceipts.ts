@@ -1,14 +1,15 @@
 /**
- * What is settled of a stream with several lanes, and who waits for it.
+ * What is settled of a stream with several lanes, and the callers that wait for it.
  *
  * A receipt waits for its own lane; `flush`, `waitForOffset` and `durableOffsets` wait for all
- * lanes. Both count in offsets of the stream. So each lane has a watermark, the highest of its
- * settled offsets, and the stream has one: the highest offset up to which every lane has settled
- * its own.
+ * lanes. Both count in offsets of the stream. So each lane has a watermark, its highest settled
+ * offset. The stream's watermark is the highest offset up to which every lane has settled its
+ * records.
  *
  *   session --> lane offset --> LaneAcknowledgements --> receipts of the lane
- *                                  |
- *                                  +--> LanesAcknowledgements --> flush, waitForOffset, durableOffsets
+ *                                 |
+ *                                 +--> LanesAcknowledgements --> flush, waitForOffset,
+ *                                                                durableOffsets
  */
 import type * as Exit from "effect/Exit"
 import type { Scheduler } from "effect/Scheduler"
@@ -17,8 +18,8 @@ import type { OffsetRange } from "../receipts/refusedOffsets.ts"
 import type { LaneOffsets } from "./laneOffsets.ts"
 
 /**
- * What is settled of one lane. It is told lane offsets, and its watermark and receipts have those
- * of the stream.
+ * Settled offsets of one lane. It receives lane offsets; its watermark and receipts use stream
+ * offsets.
  */
 export class LaneAcknowledgements<E> extends Acknowledgements<E> {
   private readonly offsets: LaneOffsets
@@ -35,7 +36,7 @@ export class LaneAcknowledgements<E> extends Acknowledgements<E> {
   }
 
   override advanceUnsafe(laneOffset: number): void {
-    // Whoever is answered finds both watermarks raised.
+    // Resumed waiters must find both watermarks raised.
     this.raiseUnsafe(this.offsets.settle(laneOffset))
     this.whole.raiseToLanesUnsafe()
     this.answerUnsafe()
@@ -43,18 +44,18 @@ export class LaneAcknowledgements<E> extends Acknowledgements<E> {
   }
 }
 
-/** What is settled of the stream. */
+/** Settled offsets of the whole stream. */
 export class LanesAcknowledgements<E> extends Acknowledgements<E> {
   private readonly settledByAll: () => number
   private lanes: ReadonlyArray<LaneAcknowledgements<E>> = []
 
-  /** `settledByAll` gives the highest offset up to which every lane has settled its own. */
+  /** `settledByAll` returns the highest offset up to which every lane has settled its records. */
   constructor(settledByAll: () => number, scheduler: Scheduler) {
     super(scheduler)
     this.settledByAll = settledByAll
   }
 
-  /** The lanes that it is about; to be called once. */
+  /** Sets its lanes. Called once. */
   setLanes(lanes: ReadonlyArray<LaneAcknowledgements<E>>): void {
     this.lanes = lanes
   }

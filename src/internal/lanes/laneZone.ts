@@ -1,8 +1,8 @@
 /**
- * The landing zone of one lane. It takes its room from a budget that all lanes of the stream share.
+ * The landing zone of one lane. It takes room from a budget that all lanes of the stream share.
  *
- * A lane that has no session takes no more than half of the budget, so that one whose connection is
- * lost leaves room to the others. What it held before it may exceed that: nothing is dropped.
+ * A lane without a session takes at most half of the budget, so that a lost connection leaves room
+ * to the others. Records that it took before may exceed that: nothing is dropped.
  */
 import { FedZone } from "../landing/fedZone.ts"
 import type { LandingZone, ZoneParts } from "../landing/landingZone.ts"
@@ -10,17 +10,17 @@ import type { LandingZoneLimits } from "../landing/sizeLimits.ts"
 import { LaneOffsets } from "./laneOffsets.ts"
 
 /**
- * Bytes of a message that is worth its cost: frame, write to the socket and acknowledgement
- * together take as long as some hundred small records.
+ * Bytes from which on a message is worth its cost: framing, the socket write and the
+ * acknowledgement together take as long as about a hundred small records.
  */
 export const WORTH_SENDING = 64 * 1024
 
 /** Milliseconds after which a message is sent in the next turn, however little it holds. */
 export const GATHERING = 10
 
-/** The room of all lanes of a stream. */
+/** The shared room of all lanes of a stream. */
 export interface LanesBudget {
-  /** In use, overhead included. */
+  /** In use, including overhead. */
   bytes: number
   records: number
   readonly limits: LandingZoneLimits
@@ -31,14 +31,14 @@ export interface LanesBudget {
 }
 
 export class LaneZone<A> extends FedZone<A> {
-  /** The stream's offsets of what is not settled. */
+  /** The stream offsets of its unsettled records. */
   readonly offsets = new LaneOffsets()
-  /** Which lane it is, from 0. */
+  /** The index of the lane, from 0. */
   readonly index: number
   /** Whether a session of the lane is open. */
   hasSession = false
   private readonly budget: LanesBudget
-  /** What the budget counts of this lane. */
+  /** This lane's share of the counted budget. */
   private countedBytes = 0
   private countedRecords = 0
 
@@ -49,8 +49,8 @@ export class LaneZone<A> extends FedZone<A> {
   }
 
   /**
-   * Whether the lane has its part of the budget, so that so many more bytes wait although there may
-   * be room.
+   * Whether the lane has used up its part of the budget, so that `charge` more bytes wait although
+   * there may be room.
    */
   isCapped(charge: number): boolean {
     if (this.hasSession || this.closed || this.isEmpty) return false
@@ -61,15 +61,15 @@ export class LaneZone<A> extends FedZone<A> {
     )
   }
 
-  /** Bytes that wait to be sent, other than those that are still gathered. */
+  /** Bytes that are ready to be sent, without those that are still being gathered. */
   get readyBytes(): number {
     return this.queuedBytes < WORTH_SENDING ? 0 : this.queuedBytes
   }
 
   /**
-   * What a turn brings is little per lane when there are many. So while more is to come, a message
-   * gathers over some turns. In each of them the lane looks again, which needs nobody to tell it
-   * that callers have left.
+   * With many lanes, a turn brings few records per lane. So while more records are coming, a
+   * message gathers over several turns. The lane checks again in each of them, so callers that
+   * leave need not notify it.
    */
   override listenUnsafe(listener: () => void): () => void {
     let looking = false
@@ -83,9 +83,7 @@ export class LaneZone<A> extends FedZone<A> {
     })
   }
 
-  /**
-   * Whether more records would make the last message of the lane cheaper, and are about to come.
-   */
+  /** Whether more records are coming that would make the lane's last message cheaper per record. */
   private get isGathering(): boolean {
     return (
       this.isFilling &&
@@ -96,14 +94,15 @@ export class LaneZone<A> extends FedZone<A> {
   }
 
   /**
-   * Notes the offsets of records that the lane has taken from a log, this one and those behind it.
+   * Records the offsets of entries that the lane has taken from a log: `count` of them, from
+   * `offset` on.
    */
   noteUnsafe(offset: number, count: number): void {
     for (let i = 0; i < count; i++) this.offsets.push(offset + i)
     this.countUnsafe()
   }
 
-  /** Brings the budget up to date with what the lane holds. */
+  /** Updates the budget with what the lane holds. */
   countUnsafe(): void {
     const bytes = this.usedBytes + this.overhead
     this.budget.bytes += bytes - this.countedBytes
@@ -130,7 +129,7 @@ export class LaneZone<A> extends FedZone<A> {
     this.countUnsafe()
   }
 
-  /** Callers wait in the lines of the stream, not in one of the lane. */
+  /** Callers wait in the lines of the stream, not in a line of the lane. */
   override admitUnsafe(): void {
     this.budget.onRoom()
   }
@@ -139,7 +138,10 @@ export class LaneZone<A> extends FedZone<A> {
     return !this.closed && this.hasBudgetFor(charge)
   }
 
-  /** Whether there is room for what a log holds, which must get through also where it is alone. */
+  /**
+   * Whether there is room for an entry of a log. An entry must pass even if it exceeds the bounds
+   * alone.
+   */
   protected override hasRoomFor(bytes: number): boolean {
     return this.budget.records === 0 || this.hasBudgetFor(bytes)
   }

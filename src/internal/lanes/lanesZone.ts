@@ -1,13 +1,12 @@
 /**
- * The way of records into a stream with several lanes: each goes to a lane, and gets the stream's
- * next offset once the lane's landing zone has taken it.
+ * Moves records into a stream with several lanes: each goes to a lane, and gets the stream's next
+ * offset once the lane's landing zone has taken it.
  *
- *   offerUnsafe --> lane of its key, or one that has little to do --> landing zone of the lane -->
- *   offset
- *                                                                       | no room: Full
- *   waitUnsafe ---> encode and copy --> lines of callers ---------------+--> once there is room
+ *   offerUnsafe --> lane of its key, or the least busy one --> landing zone of the lane --> offset
+ *                                                                 | no room: Full
+ *   waitUnsafe ---> encode and copy --> lines of callers ---------+--> once there is room
  *
- * To the ingest calls it is what a landing zone is. All of it is synchronous.
+ * To the ingest calls it looks like a landing zone. Everything is synchronous.
  */
 import type { Scheduler } from "effect/Scheduler"
 import type { InvalidArgument } from "../../ZerobusError.ts"
@@ -24,15 +23,15 @@ import { leftInOrder, renumbered } from "./laneMessages.ts"
 import { type LanesBudget, LaneZone } from "./laneZone.ts"
 
 /**
- * The bounds that the chunks of all lanes are made for at most, in bytes: 64 lanes have chunks of
- * 64 KiB, 16 or fewer of 256 KiB.
+ * The largest byte budget that chunk sizes of all lanes are chosen for: 64 lanes have chunks of 64
+ * KiB, 16 or fewer of 256 KiB.
  */
 const CHUNKS_FOR = 16 * 1024 * 1024
 
 export class LanesZone<A> {
   /** The next offset of the stream to be given out. */
   nextOffset = 0
-  /** Bytes (framing included) and records ever accepted. */
+  /** Bytes (including framing) and records ever accepted. */
   acceptedBytes = 0
   acceptedRecords = 0
   /** The lane that took the latest record. */
@@ -43,20 +42,20 @@ export class LanesZone<A> {
   readonly turnLine: TurnLine
   private readonly laneKey: LaneKey<A> | undefined
   private readonly lines: LaneLines
-  /** Records without a key go to the first so many lanes. */
+  /** Records without a key go to this many lanes, counted from the first. */
   active: number
-  /** Where the next record without a key goes, as long as its last message takes more. */
+  /** The lane of the next record without a key, while its last message takes more. */
   private current = 0
   private closed = false
   /**
-   * While a record's key is taken and while it is encoded: what that calls must not hand in as
-   * well.
+   * True while a record's key is computed or the record is encoded: that code must not offer
+   * another record.
    */
   private busy = false
 
   constructor(options: {
     readonly lanes: number
-    /** How many of them take records without a key at first; all by default. */
+    /** How many lanes take records without a key at first; by default all. */
     readonly active?: number | undefined
     readonly laneKey: LaneKey<A> | undefined
     readonly turns: Turns
@@ -73,8 +72,8 @@ export class LanesZone<A> {
       onRoom: () => this.admit(),
       moreToCome: () => !this.turnLine.isEmpty
     }
-    // Chunks come on top of what is in flight: those of all lanes together take what those of one
-    // would, and leave room in the processor's caches.
+    // Chunks come on top of what is in flight. All lanes together get the chunk memory of one,
+    // which leaves room in the processor's caches.
     const chunksFor = Math.min(limits.maxInflightBytes, CHUNKS_FOR) / lanes
     this.lanes = Array.from(
       { length: lanes },
@@ -92,7 +91,7 @@ export class LanesZone<A> {
     )
   }
 
-  /** Whether the caller must stand in line for a later turn before it hands in more. */
+  /** Whether the caller must wait for a later turn before it offers more. */
   mustGiveWay(): boolean {
     const { acceptedBytes, acceptedRecords, turnLine } = this
     return (
@@ -102,13 +101,13 @@ export class LanesZone<A> {
   }
 
   /**
-   * Stands in line for a later turn, in which `admit` has to hand in at once. Returns how to leave.
+   * Waits for a later turn, in which `admit` has to offer at once. Returns how to leave the line.
    */
   standInLineUnsafe(scheduler: Scheduler, admit: () => void): () => void {
     return this.turnLine.joinUnsafe(scheduler, admit)
   }
 
-  /** Accepts one record: its offset, `Full`, or why it is refused. */
+  /** Accepts one record. Returns its offset, `Full`, or why it is refused. */
   offerUnsafe(record: A): number | Refusal {
     if (this.busy) return nested()
     this.busy = true
@@ -127,7 +126,10 @@ export class LanesZone<A> {
     }
   }
 
-  /** Accepts a non-empty batch as one message and one offset, `Full`, or why it is refused. */
+  /**
+   * Accepts a non-empty batch as one message with one offset. Returns that, `Full`, or why it is
+   * refused.
+   */
   offerBatchUnsafe(records: ReadonlyArray<A>): number | Refusal {
     return this.handIn(records, true, (lane) => {
       if (this.lines.holdsBack(lane)) return Full
@@ -135,7 +137,9 @@ export class LanesZone<A> {
     })
   }
 
-  /** Accepts what must not wait for room, beyond the bounds and before the callers in line. */
+  /**
+   * Accepts records that must not wait for room, beyond the bounds and before the callers in line.
+   */
   forceUnsafe(records: ReadonlyArray<A>, atomic: boolean): number | Refusal {
     return this.handIn(records, atomic, (lane) =>
       this.keep(lane, records.length, (zone) => zone.forceUnsafe(records, atomic))
@@ -154,7 +158,7 @@ export class LanesZone<A> {
       return this.zoneOf(lane).encodeUnsafe(records, atomic)
     })
     if (!Buffer.isBuffer(content)) {
-      // Somebody may have left, or the stream have been closed, by what the encoder called.
+      // Code that the encoder called may have removed a caller from the line or closed the stream.
       this.lines.admit()
       return content
     }
@@ -167,15 +171,15 @@ export class LanesZone<A> {
     }
   }
 
-  /** A lane has got a session, or lost it. */
+  /** Notes that a lane has got a session, or lost it. */
   setSessionUnsafe(lane: number, hasSession: boolean): void {
     this.lanes[lane]!.hasSession = hasSession
     if (hasSession) this.admit()
   }
 
   /**
-   * From now on records without a key go to the first so many lanes; the others send what they
-   * have.
+   * Sends records without a key to the first `lanes` lanes from now on. The others send what they
+   * hold.
    */
   setActiveUnsafe(lanes: number): void {
     this.active = lanes
@@ -187,12 +191,12 @@ export class LanesZone<A> {
     return this.lanes.findLastIndex((lane) => !lane.isEmpty) + 1
   }
 
-  /** For how long, in milliseconds, callers have waited for room in all. */
+  /** Total time, in milliseconds, during which callers waited for room. */
   get waitedMillis(): number {
     return this.lines.waitedMillis
   }
 
-  /** Bytes that were accepted and are not held any more. */
+  /** Accepted bytes that are no longer held. */
   get settledBytes(): number {
     return this.acceptedBytes - this.usedBytes
   }
@@ -203,7 +207,7 @@ export class LanesZone<A> {
   }
 
   /**
-   * Refuses everything from now on and answers those who wait. What is unacknowledged stays
+   * Refuses everything from now on and resumes waiting callers. Unacknowledged records stay
    * readable.
    */
   closeUnsafe(): void {
@@ -219,8 +223,8 @@ export class LanesZone<A> {
   }
 
   /**
-   * Takes over copies of what an ended stream with as many lanes has left, beyond the bounds, each
-   * on its lane and in order.
+   * Adopts copies of the unacknowledged records of an ended stream with as many lanes, beyond the
+   * bounds, each on its lane and in order.
    */
   adoptUnsafe(ended: LanesZone<A>): void {
     renumbered(ended.lanes).forEach((offsets, index) => {
@@ -236,7 +240,7 @@ export class LanesZone<A> {
     })
   }
 
-  /** The highest offset up to which every lane has settled its own. */
+  /** The highest offset up to which every lane has settled its records. */
   get settledByAll(): number {
     let oldest = this.nextOffset
     for (const { offsets } of this.lanes) if (offsets.oldest < oldest) oldest = offsets.oldest
@@ -273,10 +277,7 @@ export class LanesZone<A> {
     return sum
   }
 
-  /**
-   * Finds the lane of records and hands them in there, while nothing that this calls can hand in
-   * others.
-   */
+  /** Finds the lane of records and offers them there. Code that this calls cannot offer others. */
   private handIn<X>(
     records: ReadonlyArray<A>,
     atomic: boolean,
@@ -292,7 +293,7 @@ export class LanesZone<A> {
     }
   }
 
-  /** The lane of a record; the number of lanes when any may take it. */
+  /** The lane of a record; the number of lanes when any lane may take it. */
   private laneOf(record: A): number | InvalidArgument {
     const { laneKey, lanes } = this
     if (laneKey === undefined) return lanes.length
@@ -312,8 +313,8 @@ export class LanesZone<A> {
   }
 
   /**
-   * The lane that a record without a key goes to: the latest one while its message takes more, else
-   * the one with least to do.
+   * The lane for a record without a key: the latest one while its message takes more, else the one
+   * that holds least.
    */
   private freest(): number {
     const { active, lanes } = this
@@ -339,7 +340,8 @@ export class LanesZone<A> {
   }
 
   /**
-   * Has the zone of a lane take records, which get the next offset unless it gives another answer.
+   * Lets the zone of a lane take records. They get the next offset, unless the zone returns another
+   * result.
    */
   private keep<R>(
     lane: number,
@@ -354,7 +356,7 @@ export class LanesZone<A> {
       : this.took(zone, zone.acceptedBytes - before, records)
   }
 
-  /** A lane has taken records: they get the next offset. */
+  /** Gives the next offset to records that a lane has taken. */
   private took(zone: LaneZone<A>, bytes: number, records: number): number {
     zone.countUnsafe()
     zone.offsets.push(this.nextOffset)

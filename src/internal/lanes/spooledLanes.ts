@@ -1,19 +1,18 @@
 /**
- * Lanes behind one log: which key a record is logged with, and which lane takes an entry that is
- * read.
+ * Lanes fed by one log: chooses the key that a record is logged with, and the lane that takes an
+ * entry.
  *
- *   record --> hash of its key, or a turn --> log --> key modulo number of lanes --> zone of the
- *   lane
+ *   record --> hash of its key, or a turn --> log --> key modulo lanes --> zone of the lane
  *
- * Keys are in the log, so records of one key come to one lane also when an earlier process had
- * another number of lanes: nothing of that process is sent any more, and what it left is read again
- * from the oldest unsettled offset on.
+ * Keys are stored in the log. So records of one key stay on one lane even if an earlier process had
+ * another number of lanes: nothing of that process is still being sent, and its unsettled records
+ * are read again from the oldest one on.
  *
- * Entries without keys are those of a stream with one lane, in the order of all of them. A stream
- * that promises an order sends them on one lane, and neither they nor entries with keys are sent
- * before the others are settled.
+ * Entries without keys come from a stream with one lane, in the order of all its records. A stream
+ * with a `laneKey` promises an order, so it sends them on one lane. Entries with keys and entries
+ * without wait until the other kind is settled.
  *
- * The log is read in order. A lane without room holds up those behind it.
+ * The log is read in order. A lane without room blocks the entries behind it.
  */
 import type { InvalidArgument } from "../../ZerobusError.ts"
 import { recordEnd } from "../protobuf/envelope.ts"
@@ -28,7 +27,7 @@ const KEY_BYTES = 4
 export class SpooledLanes<A> implements LogTarget {
   private readonly zone: LanesZone<A>
   private readonly laneKey: LaneKey<A> | undefined
-  /** The lane of records without a key, and what it was given since its turn began. */
+  /** The lane of records without a key, and the bytes it got since its turn began. */
   private turn = 0
   private turnBytes = 0
   /** Whether the entries that were fed last have keys. */
@@ -56,8 +55,8 @@ export class SpooledLanes<A> implements LogTarget {
   }
 
   /**
-   * What the key of records is hashed to, -1 where records have none, or why it cannot be had. Runs
-   * the program's function.
+   * The hash of the records' key, -1 for records without keys, or why the key cannot be computed.
+   * Runs the program's function.
    */
   hashOf(records: ReadonlyArray<A>, atomic: boolean): number | InvalidArgument {
     const { laneKey } = this
@@ -66,12 +65,12 @@ export class SpooledLanes<A> implements LogTarget {
     return typeof key === "object" ? key : hashKey(key)
   }
 
-  /** The key that so many bytes of records are logged with; `hash` is what `hashOf` gave. */
+  /** The key under which `bytes` bytes of records are logged; `hash` is the result of `hashOf`. */
   keyFor(hash: number, bytes: number): number {
     return hash < 0 ? this.nextTurn(bytes) : hash
   }
 
-  /** Notes that records were logged with a key: their receipt waits for its lane. */
+  /** Notes that records were logged with a key: their receipt waits for the lane of that key. */
   loggedUnsafe(key: number): void {
     this.zone.takenBy = key % this.zone.lanes.length
   }
@@ -91,7 +90,7 @@ export class SpooledLanes<A> implements LogTarget {
       const into = zone.lanes[lane]!
       const { mostBytes, mostRecords } = into
       let [next, count] = [recordEnd(buffer, at), 1]
-      // Neighbours of one lane are handed over together, as much as a message takes.
+      // Consecutive records of one lane are handed over together, up to the size of a message.
       while (taken + count < records && count < mostRecords && laneAt(taken + count) === lane) {
         const after = recordEnd(buffer, next)
         if (after - at > mostBytes) break
@@ -108,21 +107,21 @@ export class SpooledLanes<A> implements LogTarget {
     return taken === records
   }
 
-  /** Which offsets are not settled; once the stream has ended. */
+  /** Tests which offsets are unsettled, once the stream has ended. */
   leftUnsafe(): (offset: number) => boolean {
     const { lanes, nextOffset } = this.zone
     const left = new Set(lanes.flatMap(({ offsets }) => Array.from(offsets.toArray())))
     return (offset) => offset >= nextOffset || left.has(offset)
   }
 
-  /** Whether entries of this kind may be sent while what was fed before is not settled. */
+  /** Whether entries of this kind may be sent while those fed before are unsettled. */
   private mayFollow(haveKeys: boolean): boolean {
     if (this.laneKey !== undefined && haveKeys !== this.fedKeys && !this.zone.isEmpty) return false
     this.fedKeys = haveKeys
     return true
   }
 
-  /** Hands an entry to a lane, or what one message takes of it. */
+  /** Hands an entry to a lane, or the part of it that one message takes. */
   private feedTo(lane: number, entry: LogEntry, reader: Pick<LogReader, "takeUnsafe">): boolean {
     const { atomic, offset } = entry
     const into = this.zone.lanes[lane]!
@@ -136,7 +135,7 @@ export class SpooledLanes<A> implements LogTarget {
     })
   }
 
-  /** The lane that so many bytes of records without a key go to: another one for each message. */
+  /** The lane for the next `bytes` bytes of records without a key. It changes for each message. */
   private nextTurn(bytes: number): number {
     this.turnBytes += bytes
     if (this.turnBytes <= WORTH_SENDING) return this.turn
