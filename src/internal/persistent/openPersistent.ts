@@ -1,5 +1,5 @@
 /**
- * Opens persistent streams, and refuses the options that they cannot have.
+ * Opens persistent streams, and refuses options that they do not support.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -12,7 +12,7 @@ import type { PersistentStream } from "../../ZerobusStream.ts"
 import { type Client, openPersistentStream } from "../engine/stream.ts"
 import { LONGEST_STREAM_ID } from "../protobuf/streamRpc.ts"
 
-/** Fails with `InvalidArgument` for what cannot be the id of a stream. */
+/** Fails with `InvalidArgument` for a value that cannot be the id of a stream. */
 export const checkStreamId = (streamId: unknown): Effect.Effect<void, InvalidArgument> => {
   if (typeof streamId === "string" && streamId.length > 0 && streamId.length <= LONGEST_STREAM_ID)
     return Effect.void
@@ -34,7 +34,7 @@ export const openPersistent = <A>(
     : Effect.fail(refused)
 }
 
-/** Why a persistent stream cannot have these options. */
+/** Why a persistent stream does not support these options. */
 const unfit = ({
   laneKey,
   lanes = 1,
@@ -60,7 +60,7 @@ const unfit = ({
   return new InvalidArgument({ message, path: [option] })
 }
 
-/** Why a persistent stream cannot have this provider of headers. */
+/** Why a persistent stream does not support this headers provider. */
 const foreignIdentity = ({ federated }: HeadersProviderShape): InvalidArgument | undefined => {
   if (federated !== true) return undefined
   const message =

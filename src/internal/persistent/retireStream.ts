@@ -1,5 +1,5 @@
 /**
- * Retires a persistent stream: one call of its own, for which no stream needs to be open.
+ * Retires a persistent stream: a single call, for which no stream needs to be open.
  */
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
@@ -15,8 +15,8 @@ import { encodeRetire } from "../protobuf/envelope.ts"
 import { checkStreamId } from "./openPersistent.ts"
 
 /**
- * Ends a persistent stream for good, once more with other credentials when these are refused.
- * `limit` of each attempt in milliseconds.
+ * Ends a persistent stream permanently. When the credentials are refused, it tries once more with
+ * new ones. `limit` bounds each attempt, in milliseconds.
  */
 export const retire = Effect.fnUntraced(function* (
   provider: HeadersProviderShape,
@@ -45,7 +45,7 @@ export const retire = Effect.fnUntraced(function* (
   if (again !== undefined) return yield* again.failure
 })
 
-/** One call; what it answers are credentials that were refused, with the failure that it means. */
+/** One call. Returns the credentials that were refused and the failure, or undefined on success. */
 const call = Effect.fnUntraced(function* (
   provider: HeadersProviderShape,
   tableName: string,
@@ -60,7 +60,7 @@ const call = Effect.fnUntraced(function* (
   yield* opened.halfClose
   for (;;) {
     const response = yield* Effect.result(Queue.take(opened.responses))
-    // The answer is empty: the status behind it says how the call went.
+    // The response is empty: the status after it is the result of the call.
     if (Result.isSuccess(response)) continue
     if (response.failure._tag === "Done") return undefined
     const sent = Redacted.make(headers)

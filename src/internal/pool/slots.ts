@@ -1,25 +1,25 @@
 /**
  * The slots of a pool: which of its tables may have a session, and for how long.
  *
- *   enter --> a free slot? -- yes --> visit: a session opens --> dismissed --> leaves --> the next
- *   in line
+ *   enter --> a free slot? -- yes --> visit: a session opens --> dismissed --> leaves --> next
  *                 | no                                             ^
- *                 +--> line, first come first served --------------+ a visit has lasted long enough
+ *                 +--> line, first come first served --------------+ the visit is over
  *
- * A table enters the line with its first record, or at the end of a visit that left records behind.
- * So the first in line is the table that has waited longest, and one that cannot reach its server
- * does not keep the others out.
+ * A table joins the line with its first record, or at the end of a visit that left records behind.
+ * So the first in line is the table that has waited longest. A table that cannot reach its server
+ * does not block the others.
  *
- * | while tables wait, a visit ends | |
- * | --- | --- |
- * | once nothing is left to be acknowledged | after 1 second; at once when no record came since it was admitted, or 50 ms after the last one was acknowledged |
- * | otherwise | after 10 seconds, once what was sent is acknowledged |
+ * While other tables wait, a visit ends:
  *
- * A visit that ends before its second takes a credit, of which there are as many a second as slots:
- * many tables with a pile each are served one after another, and tables with a record now and then
- * do not open sessions all the time. While no table waits, a visit ends when it had nothing to send
- * for `idleTimeToLive`. A visit begins with its session: how long that takes to open is bounded by
- * the stream's own limits.
+ * - Once everything is acknowledged: after 1 second. It ends at once when no record came since it
+ *   was admitted, or 50 ms after the last acknowledgement.
+ * - Otherwise: after 10 seconds, once everything that was sent is acknowledged.
+ *
+ * A visit that ends before its first second uses a credit. A pool earns as many credits a second as
+ * it has slots. So many tables with a backlog are served quickly one after another, and tables with
+ * occasional records do not keep opening sessions. While no table waits, a visit ends after
+ * `idleTimeToLive` without anything to send. A visit begins with its session; the stream's own
+ * limits bound how long that takes to open.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -29,24 +29,23 @@ import { Answer } from "../userCode/answer.ts"
 import { wake } from "../userCode/wake.ts"
 
 /**
- * How long a visit lasts while others wait, in milliseconds: until nothing is left, and at most.
+ * How long a visit lasts while others wait, in milliseconds: until everything is acknowledged, and
+ * at most.
  */
 const FULL_VISIT = 1_000
 const LONGEST_VISIT = 10_000
 
-/**
- * How long a table has nothing to send until its records count as having ended, in milliseconds.
- */
+/** Milliseconds without anything to send after which a table's records count as finished. */
 const SILENCE = 50
 
-/** Credits that a pool has saved at most, per slot. */
+/** The most credits that a pool saves, per slot. */
 const SAVED_CREDITS = 16
 
-/** What a slot is told of its table's records. */
+/** What a slot needs of its table's records. */
 export interface TableRecords {
-  /** Whether nothing is unacknowledged. */
+  /** Whether everything is acknowledged. */
   readonly isEmpty: boolean
-  /** How many were ever accepted. */
+  /** How many records were ever accepted. */
   readonly acceptedRecords: number
 }
 
@@ -61,17 +60,14 @@ export interface SlotOptions {
 }
 
 export class Slots {
-  /** Streams that were admitted and have not left; in order of their admission. */
+  /** Streams that were admitted and have not left, in order of admission. */
   private readonly visits = new Set<Slot>()
-  /** Streams that wait for a slot, the first to come first. */
+  /** Streams that wait for a slot, first come first. */
   private readonly line = new Set<Slot>()
-  /**
-   * How many of the visits were dismissed and have nothing left, so that their slots are about to
-   * be free.
-   */
+  /** Dismissed visits with everything acknowledged, whose slots are about to be free. */
   private leaving = 0
   private credits: number
-  /** When they were counted, in milliseconds. */
+  /** When the credits were counted, in milliseconds. */
   private creditedAt: number
   private timer: Fiber.Fiber<void> | undefined
   private timerAt = Infinity
@@ -87,7 +83,7 @@ export class Slots {
     return this.options.now()
   }
 
-  /** Ends the timer. No stream is left. */
+  /** Ends the timer. There is no stream any more. */
   endUnsafe(): void {
     this.timer?.interruptUnsafe()
   }
@@ -110,8 +106,8 @@ export class Slots {
   }
 
   /**
-   * A visit has begun, or has nothing left to send: ends it if it is due, or looks again when it
-   * is.
+   * Handles a visit that has begun, or has nothing to send: ends it if that is due, or checks again
+   * when it is.
    */
   consider(slot: Slot): void {
     if (slot.isDismissed) this.noteLeaving(slot)
@@ -122,7 +118,7 @@ export class Slots {
     }
   }
 
-  /** Admits those in line as long as slots are free. */
+  /** Admits waiting streams while slots are free. */
   private admitUnsafe(): void {
     while (this.line.size > 0 && this.visits.size < this.options.maxOpen) {
       const slot = this.line.values().next().value!
@@ -132,7 +128,7 @@ export class Slots {
     }
   }
 
-  /** Ends the visits that are due, the oldest first, and looks again when the next one is. */
+  /** Ends the visits that are due, the oldest first, and checks again when the next one is. */
   private lookUnsafe(): void {
     const now = this.now()
     let next = Infinity
@@ -166,10 +162,10 @@ export class Slots {
     return this.credits >= 1
   }
 
-  /** When a visit that has had a session has lasted long enough. */
+  /** When a visit that has had a session is over. */
   dueAt(slot: Slot): number {
     const { isEmpty } = slot.records
-    // Those who wait for a slot that is being given back need no other one.
+    // Streams that wait for a slot which is being given back need no other one.
     if (this.line.size <= this.leaving) {
       return isEmpty ? Math.max(slot.emptiedAt, slot.openedAt!) + this.options.idleMillis : Infinity
     }
@@ -197,21 +193,21 @@ export class Slots {
 /** The place of one table's stream. */
 export class Slot implements StreamSlot {
   readonly needsRecord = true
-  /** When its first session was opened; `undefined` while none was since it was admitted. */
+  /** When its first session since its admission was opened; `undefined` before. */
   openedAt: number | undefined
   /** Whether a session is open. */
   isOpen = false
-  /** Whether it was dismissed and has nothing left; the slots keep it. */
+  /** Whether it was dismissed and has everything acknowledged. Set by the slots. */
   isLeaving = false
-  /** When it had nothing left last. */
+  /** When everything was last acknowledged. */
   emptiedAt = -Infinity
   readonly records: TableRecords
   private readonly slots: Slots
-  /** Records that its table had been given when it was admitted. */
+  /** Records that its table had accepted before it was admitted. */
   private acceptedBefore = 0
   private admitted = false
   private resume: (() => void) | undefined
-  /** Done when the stream is asked to leave; another one for each visit. */
+  /** Done when the stream is dismissed; a new one for each visit. */
   dismissed = new Answer<void>()
 
   constructor(slots: Slots, records: TableRecords) {
@@ -219,7 +215,7 @@ export class Slot implements StreamSlot {
     this.records = records
   }
 
-  /** Whether its table was given no record since it was admitted. */
+  /** Whether its table accepted no record since it was admitted. */
   get isQuiet(): boolean {
     return this.records.acceptedRecords === this.acceptedBefore
   }
@@ -268,7 +264,7 @@ export class Slot implements StreamSlot {
     this.isOpen = false
   }
 
-  /** Everything that the table had is settled. */
+  /** Everything that the table held is settled. */
   emptiedUnsafe(): void {
     if (!this.admitted) return
     this.emptiedAt = this.slots.now()

@@ -1,6 +1,6 @@
 /**
- * The tables of a pool: the stream of each, opened with its first record, and what becomes of one
- * that fails.
+ * The tables of a pool: the stream of each, opened with its first record, and what happens after
+ * one fails.
  *
  *   first record --> open --> its stream, which waits for slots by itself
  *                      ^         | fails
@@ -28,7 +28,7 @@ import { forkShieldedIn } from "../userCode/forkIn.ts"
 import { shielded } from "../userCode/shield.ts"
 import { Slot, Slots } from "./slots.ts"
 
-/** How long calls for a table that failed fail with its cause, in milliseconds. */
+/** How long calls for a failed table fail with its cause, in milliseconds. */
 const REST = 10_000
 
 /** What a pool is made of. */
@@ -49,12 +49,12 @@ export interface PoolParts<R> {
   readonly stream: StreamConfigurationOptions<any, R>
 }
 
-/** Why a call takes nothing. */
+/** Why a call accepts no record. */
 type PoolFailure = IngestError | StreamFailure | InvalidState
 
 /**
- * One call: it finds the table's stream when it runs, and becomes a call of that, which `yield*`
- * may answer without a turn through the fiber's run loop.
+ * One call. It finds the table's stream when it runs and delegates to a call of that stream, which
+ * `yield*` may answer without a pass through the fiber's run loop.
  */
 class PoolIngest extends Effectable.Class<RecordAck, PoolFailure> {
   readonly #find: () => Effect.Effect<RecordAck, PoolFailure>
@@ -75,29 +75,29 @@ class PoolIngest extends Effectable.Class<RecordAck, PoolFailure> {
   }
 }
 
-/** The stream of a table, and what is behind it. */
+/** The stream of a table with its core. */
 interface Opened {
   readonly stream: ZerobusStream<any>
   readonly core: StreamFace<any>
-  /** Whether a flush has told its failure. */
+  /** Whether a flush has reported its failure. */
   isTold: boolean
 }
 
 /** One table. */
 interface Entry {
-  /** As it came first. */
+  /** The table as it was first used. */
   readonly table: TableProperties<any>
   /** Its stream, while it has one. */
   opened: Opened | undefined
-  /** While that is being opened. */
+  /** Set while its stream is being opened. */
   opening: Answer<Opened, StreamFailure> | undefined
-  /** Why its latest stream ended, and until when calls are told that. */
+  /** Why its latest stream ended, and until when calls fail with that. */
   failure: { readonly cause: StreamFailure; readonly until: number } | undefined
-  /** Why records were left that no flush has reported yet. */
+  /** Why records were left unacknowledged, until a flush reports it. */
   untold: StreamFailure | undefined
 }
 
-/** Whether a flush of the pool has to look at a table. */
+/** Whether a flush of the pool has to flush or report this table. */
 const isDue = ({ opened, untold }: Entry): boolean =>
   untold !== undefined || opened?.core.zone.isEmpty === false
 
@@ -115,7 +115,7 @@ export const openPool = Effect.fnUntraced(function* <R>({
   const budget = new SharedBudget(maxInflightBytes)
   const slots = new Slots({ maxOpen, idleMillis, now, fork })
   const entries = new Map<string, Entry>()
-  // Its own, so that all tables are flushed at once, each with the whole time.
+  // A separate scope, so that all tables are flushed in parallel, each with the full time.
   const inside = yield* Scope.make("parallel")
   let closed = false
   yield* Effect.addFinalizer((exit) =>
@@ -128,7 +128,7 @@ export const openPool = Effect.fnUntraced(function* <R>({
     })
   )
 
-  /** What the pool gives to the stream of one table. */
+  /** What the pool provides to the stream of one table. */
   const pooling = (): Pooling => {
     let slot: Slot | undefined
     return {
@@ -138,7 +138,7 @@ export const openPool = Effect.fnUntraced(function* <R>({
     }
   }
 
-  /** The stream of a table has ended: hands back what it has left. */
+  /** Handles the end of a table's stream: hands its unacknowledged records back. */
   const retire = (entry: Entry, opened: Opened, scope: Scope.Closeable): Effect.Effect<void> =>
     Effect.suspend(() => {
       const { failure: cause } = opened.core
@@ -171,7 +171,7 @@ export const openPool = Effect.fnUntraced(function* <R>({
       Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
     )
 
-  /** Begins to open the stream of a table, in the context of the pool. */
+  /** Starts to open the stream of a table, in the context of the pool. */
   const beginOpening = (entry: Entry): Effect.Effect<Answer<Opened, StreamFailure>> =>
     Effect.gen(function* () {
       const opening = new Answer<Opened, StreamFailure>()
@@ -189,13 +189,14 @@ export const openPool = Effect.fnUntraced(function* <R>({
         Effect.onExit((exit) => Effect.sync(() => answer(exit))),
         Effect.updateContext((_: Context.Context<never>) => context)
       )
-      // In a scope that is closed it never begins.
+      // In a closed scope it never starts.
       yield* forkShieldedIn(opens, scope, answer)
       return opening
     })
 
   /**
-   * Opens the stream of a table, once for all who wait for it; only the wait can be interrupted.
+   * Opens the stream of a table, once for all callers that wait for it. Only the wait can be
+   * interrupted.
    */
   const open = (entry: Entry): Effect.Effect<Opened, StreamFailure> =>
     Effect.uninterruptibleMask((restore) =>
@@ -207,7 +208,7 @@ export const openPool = Effect.fnUntraced(function* <R>({
       )
     )
 
-  /** The entry of a table, or why its records are not taken. */
+  /** The entry of a table, or why its records are not accepted. */
   const entryOf = (
     table: TableProperties<any>
   ): Entry | InvalidArgument | InvalidState | StreamFailure => {
@@ -226,7 +227,8 @@ export const openPool = Effect.fnUntraced(function* <R>({
       return entry
     }
     if (!isSame(known.table, table)) return otherFormat(table.tableName)
-    // Receipts of a table fail before its stream is retired: what they say holds for the next call.
+    // Receipts of a table fail before its stream is retired, and the next call must fail with the
+    // same cause.
     const ended = known.opened?.core.failure
     if (ended !== undefined) return ended
     if (known.failure !== undefined && now() < known.failure.until) return known.failure.cause
@@ -256,8 +258,8 @@ export const openPool = Effect.fnUntraced(function* <R>({
   }
 
   /**
-   * Flushes one table, and fails once when it has failed with records left since it was flushed
-   * last.
+   * Flushes one table. Fails once if the table has failed with unacknowledged records since its
+   * last flush.
    */
   const flushTable = (entry: Entry): Effect.Effect<Exit.Exit<void, AckError>> => {
     const { opened, untold } = entry
@@ -286,7 +288,7 @@ export const openPool = Effect.fnUntraced(function* <R>({
   }
 })
 
-/** Whether two tables of one name take records of the same format, by the same rules. */
+/** Whether two tables of the same name take records of the same format, by the same rules. */
 const isSame = (one: TableProperties<any>, other: TableProperties<any>): boolean =>
   one === other ||
   (one.recordType === other.recordType &&
