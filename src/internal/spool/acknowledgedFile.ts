@@ -1,10 +1,9 @@
 /**
- * Up to which offset the records of a spool are acknowledged, in a file of two slots that are
- * written in turn. A slot that a crash has torn leaves the other. Most writes are not synchronised:
- * after a loss of power an older value only means that more is sent again. Only what makes files of
- * the log superfluous is synchronised before they are deleted. Otherwise a loss of power could
- * leave an older value and bring an older file back, so that the log looks as if files were
- * missing.
+ * Stores the offset up to which the records of a spool are acknowledged, in a file of two slots
+ * that are written in turn. A slot torn by a crash leaves the other one intact. Most writes are not
+ * synced: after a power loss, an older value only causes records to be sent again. A value that
+ * makes log files obsolete is synced before they are deleted. Otherwise a power loss could leave an
+ * older value and bring an older file back, and the log would look as if files were missing.
  */
 import { crc32 } from "node:zlib"
 import * as Path from "node:path"
@@ -24,7 +23,7 @@ export class AcknowledgedFile {
   private file: LogFile | undefined
   private count: number
   private offset: number
-  /** Whether the file's name and its latest write are on disk for sure. */
+  /** Whether the file's name and its latest write are certainly on disk. */
   private isNamed = false
   private isSynced = false
   private hasFailed = false
@@ -36,7 +35,7 @@ export class AcknowledgedFile {
     this.offset = offset
   }
 
-  /** Reads the offset, -1 when there is none. The file is made with the first write. */
+  /** Reads the offset; -1 when there is none. The first write creates the file. */
   static async open(
     disk: LogDisk,
     path: string
@@ -46,7 +45,7 @@ export class AcknowledgedFile {
   }
 
   /**
-   * Notes that everything up to an offset is acknowledged. Not to be called again before it has
+   * Stores that everything up to an offset is acknowledged. Do not call it again before it has
    * ended.
    */
   async write(offset: number): Promise<void> {
@@ -54,7 +53,7 @@ export class AcknowledgedFile {
     this.isSynced = false
     this.offset = offset
     const slot = Buffer.alloc(slotBytes)
-    // A write that failed may have left a torn slot, so the next one goes there and not to the
+    // A failed write may have left a torn slot, so the next write goes to that slot and not to the
     // other.
     const count = this.count + 1
     slot.writeDoubleLE(count, 8)
@@ -64,10 +63,10 @@ export class AcknowledgedFile {
     this.count = count
   }
 
-  /** Resolves when the latest write is on disk. Not to be called before that has ended. */
+  /** Resolves when the latest write is on disk. Do not call it before that write has ended. */
   async synchronise(): Promise<void> {
     if (this.isSynced || this.count === 0) return
-    // After a failure the system may take bytes for written that it has lost.
+    // After a failed sync, the system may count lost bytes as written.
     if (this.hasFailed) await this.write(this.offset)
     const file = await this.opened()
     this.hasFailed = true
@@ -91,7 +90,7 @@ export class AcknowledgedFile {
   }
 }
 
-/** The offset up to which records are acknowledged, -1 when none is. */
+/** The offset up to which records are acknowledged; -1 when none is. */
 export const readAcknowledged = async (disk: LogDisk, path: string): Promise<number> =>
   (await read(disk, path)).offset
 

@@ -1,10 +1,10 @@
 /**
- * Reads a damaged spool as far as it can be read: which places are damaged, which offsets are gone,
- * and what is left. It changes nothing.
+ * Reads as much of a damaged spool as possible: which places are damaged, which offsets are lost,
+ * and which records are readable. It changes nothing.
  *
- * Behind a damaged place reading goes on at the next whole group frame of the file. A torn end of
- * the last file is no damage: opening the spool cuts it off. Nor is anything in a file whose
- * records are all acknowledged.
+ * After a damaged place, reading continues at the next whole group frame of the file. A torn end of
+ * the last file is not damage: opening the spool cuts it off. Damage in a file whose records are
+ * all acknowledged does not count either.
  */
 import { FRAME_PREFIX, frameEnd, groupBehind } from "../log/frames.ts"
 import type { LogDisk } from "../log/logDisk.ts"
@@ -22,45 +22,45 @@ import {
 import type { SpoolHeader } from "./identity.ts"
 import { acknowledgedPath, isSettled } from "./spoolScan.ts"
 
-/** Bytes of a file that are not what was written. */
+/** Bytes of a file that differ from what was written. */
 export interface DamagedPlace {
   readonly path: string
   readonly byte: number
   readonly bytes: number
 }
 
-/** Offsets, both included. */
+/** A range of offsets, inclusive. */
 export interface OffsetRange {
   readonly first: number
   readonly last: number
 }
 
-/** A file of the spool; one whose header is damaged has none. */
+/** A file of the spool; without a header when that is damaged. */
 interface FoundSegment {
   readonly number: number
   readonly header: SpoolHeader | undefined
 }
 
-/** What can be read of a spool. */
+/** The readable content of a spool. */
 export interface DamagedSpool {
   readonly segments: ReadonlyArray<FoundSegment>
   readonly damage: ReadonlyArray<DamagedPlace>
   /** Offsets that are neither acknowledged nor readable. */
   readonly lost: ReadonlyArray<OffsetRange>
-  /** Up to which segment, by index, files are damaged or followed by a gap; -1 for none. */
+  /** The index of the last segment that is damaged or followed by a gap; -1 for none. */
   readonly upTo: number
   /** Everything up to this offset is acknowledged. */
   readonly acknowledged: number
-  /** The offset that comes next. */
+  /** The next offset. */
   readonly next: number
-  /** Offsets that wait and can be read, and their records. */
+  /** Offsets that wait and are readable, and their records. */
   readonly offsets: number
   readonly records: number
-  /** Of them those in segments up to `upTo`. */
+  /** Those of them in segments up to `upTo`. */
   readonly offsetsUpTo: number
 }
 
-/** Called with what can be read, in order. */
+/** Receives readable entries and positions, in order. */
 export interface Visitor {
   readonly entry: (entry: Entry) => Promise<void> | void
   readonly position: (position: Position) => void
@@ -78,14 +78,14 @@ const findSegments = async (
   return found
 }
 
-/** What a walk through a segment found. */
+/** The result of reading a segment. */
 export interface Walked {
   readonly places: ReadonlyArray<DamagedPlace>
-  /** The offset behind the highest one in the file. */
+  /** The offset after the highest one in the file. */
   readonly reached: number
 }
 
-/** Walks through one segment; entries whose offsets a later file has are left out. */
+/** Reads one segment. Entries whose offsets are in a later file are left out. */
 export const walkSegment = async (
   disk: LogDisk,
   folder: string,
@@ -99,7 +99,10 @@ export const walkSegment = async (
   const file = await disk.readFile(path)
   const bound = following?.file === number ? following.bytes : undefined
   const content = bound === undefined ? file : file.subarray(0, bound)
-  /** From here on offsets belong to a later file: a group that failed may lie in front of it. */
+  /**
+   * Offsets from here on belong to a later file: this file may end with a failed group of the same
+   * offsets.
+   */
   const limit =
     segments.slice(index + 1).find((later) => later.header !== undefined)?.header?.first ?? Infinity
   const places: Array<DamagedPlace> = []
@@ -121,7 +124,7 @@ export const walkSegment = async (
     }
     const next = groupBehind(content, at, header)
     const isTorn = next < 0 && bound === undefined && index === segments.length - 1
-    // A file that holds no group: a crash has cut its making short.
+    // A file without a group: a crash interrupted its creation.
     const isUnfinished = header === undefined && next < 0 && index === segments.length - 1
     if (!isTorn && !isUnfinished) places.push({ path, byte: at, bytes: file.length })
     if (next < 0) break
@@ -130,7 +133,7 @@ export const walkSegment = async (
   return { places, reached }
 }
 
-/** Takes the offsets of entries in order, without those that are acknowledged or come twice. */
+/** Collects the offsets of entries in order, without acknowledged or repeated ones. */
 export class OffsetLine {
   readonly lost: Array<OffsetRange> = []
   expected: number
@@ -148,8 +151,8 @@ export class OffsetLine {
   }
 
   /**
-   * What of an entry is new: `false` for nothing. The entry is changed to begin at the expected
-   * offset.
+   * Takes the new part of an entry: changes it to begin at the expected offset. Returns false when
+   * nothing is new.
    */
   take(entry: Entry): boolean {
     const next = entry.offset + offsetsOf(entry)
@@ -162,7 +165,7 @@ export class OffsetLine {
 }
 
 /**
- * Up to which offset everything is acknowledged, or was given up when older files were moved away.
+ * Everything up to this offset is acknowledged, or was given up when older files were moved away.
  */
 const acknowledgedOf = async (
   disk: LogDisk,
@@ -173,7 +176,7 @@ const acknowledgedOf = async (
   return Math.max(noted, (segments[0]?.header?.first ?? 0) - 1)
 }
 
-/** Looks through a spool, however damaged it is. */
+/** Examines a spool, however damaged it is. */
 export const surveySpool = async (disk: LogDisk, folder: string): Promise<DamagedSpool> => {
   const segments = await findSegments(disk, folder)
   const acknowledged = await acknowledgedOf(disk, folder, segments)

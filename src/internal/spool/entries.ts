@@ -1,14 +1,14 @@
 /**
  * The entries of a spool's log: runs of single records, and batches.
  *
- *   body of a frame: kind (1 byte) | first offset (double) | records (uint32) | records, each with
- *   tag and length as they travel
+ *   body of a frame:
+ *   kind (1 byte) | first offset (double) | records (uint32) | records, each with tag and length
  *
- * In a run every record has an offset of its own; a batch has one. A position frame holds an opaque
+ * In a run every record has its own offset; a batch has one. A position frame holds an opaque
  * position that belongs to an offset: kind | offset | 0 | bytes.
  *
- * Entries of a stream with several lanes have a key (uint32) per offset behind the records. Records
- * with one key are sent in order: key modulo number of lanes is the lane.
+ * Entries of a stream with several lanes have a key (uint32) per offset after the records. Records
+ * with the same key are sent in order: the lane is the key modulo the number of lanes.
  */
 import { FRAME_PREFIX, FrameBuffer } from "../log/frames.ts"
 import { recordEnd } from "../protobuf/envelope.ts"
@@ -24,15 +24,14 @@ const headBytes = 13
 export const KEY_BYTES = 4
 
 /**
- * The most bytes that records of a run take together, unless it is one record: what one message
- * holds.
+ * The most bytes of the records of a run, unless it is a single record: the size of one message.
  */
 const RUN_BYTES = 256 * 1024
 
-/** What an entry takes besides its records, at most. */
+/** The most bytes that an entry takes beyond its records. */
 export const ENTRY_OVERHEAD = FRAME_PREFIX + headBytes + KEY_BYTES
 
-/** Most bytes of a position. */
+/** The largest position in bytes. */
 export const MAX_POSITION_BYTES = 1024
 
 /** A position and the offset that it belongs to. */
@@ -41,21 +40,21 @@ export interface Position {
   readonly bytes: Uint8Array
 }
 
-/** The entries of one group, as they go to disk. */
+/** The entries of one group, in the form that is written to disk. */
 export class EntryBuffer {
   readonly frames = new FrameBuffer()
-  /** Where the body of the open run begins; -1 when none is open. */
+  /** Start of the body of the open run; -1 when none is open. */
   private run = -1
   private runRecords = 0
-  /** The keys of the records of the open run; none for one without keys. */
+  /** The keys of the records of the open run; empty for one without keys. */
   private keys: Array<number> = []
 
-  /** Bytes that it takes, with its open run completed. */
+  /** Its bytes, including the completion of its open run. */
   get size(): number {
     return this.frames.size + this.keys.length * KEY_BYTES
   }
 
-  /** Appends one record, which lies in `source` with tag and length. */
+  /** Appends one record from `source`, including its tag and length. */
   single(offset: number, source: Buffer, start: number, end: number, key?: number): void {
     const isFull = this.size - this.run + end - start > RUN_BYTES
     if (this.run >= 0 && (isFull || this.keys.length > 0 !== (key !== undefined))) this.seal()
@@ -99,7 +98,7 @@ export class EntryBuffer {
     this.reset()
   }
 
-  /** Empties it for the next group; memory beyond `keep` bytes is given back. */
+  /** Empties it for the next group. Memory beyond `keep` bytes is released. */
   clear(keep: number): void {
     this.reset()
     this.frames.clear(keep)
@@ -137,19 +136,19 @@ export class EntryBuffer {
 /** An entry that was read: a view of `buffer`. */
 export interface Entry {
   buffer: Buffer
-  /** Where its records lie, with tags and lengths. */
+  /** The range of its records, including tags and lengths. */
   start: number
   end: number
-  /** The first of its offsets. */
+  /** Its first offset. */
   offset: number
   records: number
   /** Whether it is a batch, which has one offset. */
   atomic: boolean
-  /** Where the keys of its offsets lie, one behind the other; -1 when it has none. */
+  /** Start of the consecutive keys of its offsets; -1 when it has none. */
   keys: number
 }
 
-/** Reads an entry into `entry`; false for a frame that is none. */
+/** Reads an entry into `entry`. Returns false for a frame of another kind. */
 export const readEntry = (buffer: Buffer, body: number, end: number, entry: Entry): boolean => {
   const kind = buffer[body]
   const keyed = kind === keyedRunKind || kind === keyedBatchKind
@@ -164,7 +163,7 @@ export const readEntry = (buffer: Buffer, body: number, end: number, entry: Entr
   return entry.end > entry.start
 }
 
-/** Reads a position; `undefined` for a frame that is none. */
+/** Reads a position; `undefined` for a frame of another kind. */
 export const readPosition = (buffer: Buffer, body: number, end: number): Position | undefined =>
   buffer[body] === positionKind && end - body >= headBytes
     ? {
@@ -193,7 +192,7 @@ export const keyAt = (
   n: number
 ): number | undefined => (keys < 0 ? undefined : buffer.readUInt32LE(keys + n * KEY_BYTES))
 
-/** Moves the beginning of a run forward by so many records, whose bytes it returns. */
+/** Moves the start of a run forward by this many records. Returns their bytes. */
 export const skipRecords = (entry: Entry, records: number): number => {
   const before = entry.start
   for (let left = records; left > 0; left--) entry.start = recordEnd(entry.buffer, entry.start)

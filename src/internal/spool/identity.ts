@@ -1,7 +1,7 @@
 /**
  * What a spool belongs to: a table, a record type, a descriptor, and for a persistent stream its
- * id. Records that wait are sent with what the stream that opens the spool has, so its descriptor
- * must read them: the same one, or a compatible widening.
+ * id. Waiting records are sent with the descriptor of the stream that opens the spool. So that
+ * descriptor must be able to read them: it is the same, or a compatible extension.
  */
 import * as Result from "effect/Result"
 import type { SegmentHeader } from "../log/frames.ts"
@@ -13,16 +13,16 @@ export interface SpoolIdentity {
   readonly table: string
   readonly recordType: "json" | "proto" | "avro"
   readonly descriptor: Uint8Array | undefined
-  /** Set for a persistent stream: its id, or none for one that is to be created. */
+  /** Set for a persistent stream: its id, or `undefined` for one that is to be created. */
   readonly persistent?: { readonly streamId: string | undefined } | undefined
-  /** Whether entries are given keys, as those of a stream with several lanes are. */
+  /** Whether entries get keys, as those of a stream with several lanes do. */
   readonly keyed?: boolean | undefined
 }
 
-/** What the header of a spool's file says. */
+/** The header of a spool file. */
 export interface SpoolHeader extends SegmentHeader {
   /**
-   * 2 for the spool of a persistent stream, 3 for a file whose entries may have keys: older
+   * 2 for the spool of a persistent stream, 3 for a file whose entries may have keys. Older
    * versions must not open them.
    */
   readonly version: 1 | 2 | 3
@@ -31,7 +31,7 @@ export interface SpoolHeader extends SegmentHeader {
   readonly recordType: "json" | "proto" | "avro"
   /** In base64. */
   readonly descriptor?: string | undefined
-  /** The id of the persistent stream whose offsets these are. */
+  /** The id of the persistent stream that the offsets belong to. */
   readonly streamId?: string | undefined
   /** The first offset of the file. */
   readonly first: number
@@ -39,7 +39,7 @@ export interface SpoolHeader extends SegmentHeader {
   readonly position?: { readonly offset: number; readonly bytes: string } | undefined
 }
 
-/** Why a stream cannot open a spool whose file has this header; `undefined` when it can. */
+/** Why a stream cannot open a spool file with this header; `undefined` when it can. */
 export const mismatch = (
   header: SpoolHeader,
   identity: SpoolIdentity,
@@ -63,7 +63,7 @@ export const mismatch = (
     return undefined
   const before = Buffer.from(header.descriptor, "base64")
   if (before.equals(identity.descriptor)) return undefined
-  // What is written by one schema of Avro cannot be told from what another one writes.
+  // Data written with one Avro schema cannot be told from data written with another.
   if (header.recordType === "avro") {
     return (
       "the records that wait have another Avro schema. Drain the spool first, or use " +
@@ -82,9 +82,9 @@ export const mismatch = (
 }
 
 /**
- * Why a stream cannot open a spool without files, of which everything up to an offset is
- * acknowledged: it had files. Offsets of an ephemeral stream go on; those of a persistent one are
- * the server's.
+ * Why a stream cannot open a spool without files in which everything up to an offset is
+ * acknowledged, so that it once had files. An ephemeral stream continues its offsets; those of a
+ * persistent stream come from the server.
  */
 export const leftover = (
   { persistent }: SpoolIdentity,
@@ -96,8 +96,8 @@ export const leftover = (
       "folder"
 
 /**
- * Offsets are those of one stream: what a persistent stream committed would be sent again on any
- * other.
+ * Offsets belong to one stream: records that a persistent stream has committed would be sent again
+ * on any other.
  */
 const streamMismatch = (
   { streamId }: SpoolHeader,
@@ -117,10 +117,7 @@ const streamMismatch = (
         `folder per stream`
 }
 
-/**
- * What keeps a message from reading what an older one wrote; `undefined` when it only gained
- * fields.
- */
+/** Why a message type cannot read data of an older one; `undefined` when it only gained fields. */
 const narrowing = (old: MessageShape, now: MessageShape): string | undefined => {
   for (const field of old.fields) {
     const same = now.fields.find(({ number }) => number === field.number)

@@ -1,6 +1,6 @@
 /**
- * Opens a spool: takes its lock, looks through its files, and compares what it belongs to. Nothing
- * is changed before all of that went well; then a torn end is cut off.
+ * Opens a spool: takes its lock, reads its files, and checks what it belongs to. Nothing is changed
+ * until all of that has succeeded; then a torn end is cut off.
  */
 import * as Path from "node:path"
 import { segmentPath } from "../log/segmentFiles.ts"
@@ -11,7 +11,7 @@ import { SpoolFailure, spoolFailure } from "./spoolFailure.ts"
 import { SpoolLog, type SpoolOptions } from "./spoolLog.ts"
 import { acknowledgedPath, scanSpool, type SpoolFile } from "./spoolScan.ts"
 
-/** Opens the spool of a folder, which is made when it is missing. Throws `SpoolFailure`. */
+/** Opens the spool of a folder, which is created if missing. Throws `SpoolFailure`. */
 export const openSpool = async (options: SpoolOptions): Promise<SpoolLog> => {
   const { disk, folder, identity, sync } = options
   try {
@@ -42,14 +42,14 @@ export const openSpool = async (options: SpoolOptions): Promise<SpoolLog> => {
   }
 }
 
-/** Bytes that are written once more in one go. */
+/** Bytes that are rewritten in one go. */
 const PIECE = 1024 * 1024
 
 /**
- * Makes the files and their names durable. A process that was killed leaves groups that it had
- * written and not synchronised, and one with `sync: "os"` synchronised nothing. They are sent, and
- * the log goes on behind them. The last file is written once more: after a synchronisation that
- * failed the system takes its bytes for written, and the next one succeeds without them.
+ * Makes the files and their names durable. A killed process leaves groups that were written and not
+ * synced, and one with `sync: "os"` synced nothing. Those groups will be sent, and the log
+ * continues after them. The last file is rewritten: after a failed sync the system counts its bytes
+ * as written, so the next sync succeeds without them.
  */
 const synchronise = async (
   disk: LogDisk,

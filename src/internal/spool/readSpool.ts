@@ -1,6 +1,6 @@
 /**
- * Reads a spool without opening it: what it holds, and its records. Nothing is changed and no lock
- * is taken, so the process that holds the spool may go on.
+ * Reads a spool without opening it: a summary of its content, and its records. It changes nothing
+ * and takes no lock, so the process that holds the spool may continue.
  */
 import { nodeDisk } from "../log/logDisk.ts"
 import { readAcknowledged } from "./acknowledgedFile.ts"
@@ -9,16 +9,13 @@ import { SpoolReader } from "./spoolReader.ts"
 import { acknowledgedPath, scanSpool, type SpoolContent } from "./spoolScan.ts"
 import { SpoolFailure, spoolFailure } from "./spoolFailure.ts"
 
-/** What a spool holds. */
+/** A summary of a spool. */
 export interface SpoolSummary {
   readonly tableName: string
   readonly recordType: "json" | "proto" | "avro"
   /** The persistent stream that it belongs to. */
   readonly streamId: string | undefined
-  /**
-   * The oldest offset that is not acknowledged, and the one that comes next. They are equal when
-   * nothing waits.
-   */
+  /** The oldest unacknowledged offset, and the next offset. They are equal when nothing waits. */
   readonly firstOffset: number
   readonly nextOffset: number
   /** Bytes on disk. */
@@ -40,7 +37,7 @@ export interface WaitingEntry {
   readonly atomic: boolean
 }
 
-/** Looks at a spool. Throws `SpoolFailure`, also when the folder holds none. */
+/** Summarizes a spool. Throws `SpoolFailure`, also when the folder holds none. */
 export const summarize = async (folder: string): Promise<SpoolSummary> => {
   try {
     const { acknowledged, files, header, next, position, waiting } = await scanLive(folder)
@@ -66,7 +63,7 @@ export const summarize = async (folder: string): Promise<SpoolSummary> => {
   }
 }
 
-/** Looks through the files; the process that holds the spool may delete some of them meanwhile. */
+/** Reads the files. The process that holds the spool may delete some of them in the meantime. */
 const scanLive = async (folder: string): Promise<SpoolContent> => {
   for (let attempt = 0; ; attempt++) {
     try {
@@ -78,8 +75,8 @@ const scanLive = async (folder: string): Promise<SpoolContent> => {
 }
 
 /**
- * The entries that wait, in order, in groups of what was read at once. What the process that holds
- * the spool acknowledges and deletes meanwhile is left out. Throws `SpoolFailure`.
+ * The waiting entries in order, in groups of what was read at once. Entries that the holder of the
+ * spool acknowledges and deletes in the meantime are left out. Throws `SpoolFailure`.
  */
 export const waitingEntries = async function* (
   folder: string
@@ -113,7 +110,7 @@ export const waitingEntries = async function* (
   }
 }
 
-/** The entries of the next stretch. */
+/** The entries of the next block. */
 const nextEntries = async (reader: SpoolReader): Promise<ReadonlyArray<WaitingEntry>> => {
   await reader.load()
   const found: Array<WaitingEntry> = []
@@ -135,8 +132,8 @@ const nextEntries = async (reader: SpoolReader): Promise<ReadonlyArray<WaitingEn
 }
 
 /**
- * What waits in a spool and is left by its offset, entry by entry; `undefined` when the payloads
- * are more than so many bytes. Throws `SpoolFailure`.
+ * The waiting entries whose offset is left, one by one; `undefined` when the payloads exceed
+ * `maxBytes`. Throws `SpoolFailure`.
  */
 export const leftEntries = async (
   folder: string,

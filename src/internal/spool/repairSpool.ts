@@ -1,12 +1,13 @@
 /**
- * Repairs a damaged spool: files up to the last damaged place are written anew with what can be
- * read of them, and the old ones are set aside in a folder below the spool's. Nothing is deleted.
+ * Repairs a damaged spool. Files up to the last damaged place are rewritten with their readable
+ * content, and the old ones are moved to a folder inside the spool. Nothing is deleted.
  *
- *   fresh files in repair/ --> "repairing" names all moves --> old files to damaged-N/ --> fresh
- *   ones in --> done
+ *   new files in repair/ --> "repairing" lists all moves --> old files to damaged-N/
+ *                                                                 |
+ *                                                 done <-- new files to the spool
  *
- * Offsets of a stream have no gaps, so records in front of lost ones get higher offsets. A repair
- * that was interrupted is ended by the next one; until then the spool is not opened.
+ * Offsets of a stream have no gaps, so records before lost ones get higher offsets. An interrupted
+ * repair is completed by the next one. Until then the spool cannot be opened.
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
@@ -23,20 +24,20 @@ import type { SpoolHeader } from "./identity.ts"
 import { SpoolFailure, spoolFailure } from "./spoolFailure.ts"
 import { repairingPath } from "./spoolScan.ts"
 
-/** Bytes of a group that is written anew. */
+/** Bytes of a rewritten group. */
 const GROUP_BYTES = 4 * 1024 * 1024
 
-/** The moves of a repair, by names of files. */
+/** The moves of a repair, by file name. */
 interface Moves {
-  /** The folder that the old files go to. */
+  /** The folder for the old files. */
   readonly aside: string
   readonly old: ReadonlyArray<string>
   readonly fresh: ReadonlyArray<string>
 }
 
-/** What a repair found and did. */
+/** The result of a repair. */
 export interface Repaired {
-  /** What was found; `undefined` for a repair that ended an interrupted one. */
+  /** The damage; `undefined` for a repair that completed an interrupted one. */
   readonly found: DamagedSpool | undefined
   /** The folder with the old files, and their names; `undefined` when nothing was damaged. */
   readonly aside: string | undefined
@@ -45,7 +46,7 @@ export interface Repaired {
 
 const freshFolder = (folder: string): string => Path.join(folder, "repair")
 
-/** What is damaged, without a change. Throws `SpoolFailure`. */
+/** Lists the damage without changing anything. Throws `SpoolFailure`. */
 export const examineSpool = async (folder: string): Promise<DamagedSpool> => {
   try {
     return await surveySpool(nodeDisk, folder)
@@ -87,9 +88,9 @@ export const repairSpool = async (folder: string): Promise<Repaired> => {
 }
 
 /**
- * Refuses a spool of a persistent stream that has lost offsets. A repair gives the records before
- * a lost one higher offsets, and the server skips offsets that it has stored already. Where all
- * waiting records are readable, each keeps its offset.
+ * Refuses a spool of a persistent stream that has lost offsets. A repair gives the records before a
+ * lost one higher offsets, and the server skips offsets that it has stored already. If all waiting
+ * records are readable, each keeps its offset.
  */
 const refusePersistent = (folder: string, { lost, segments }: DamagedSpool): void => {
   const streamId = segments.find(({ header }) => header?.streamId !== undefined)?.header?.streamId
@@ -102,14 +103,14 @@ const refusePersistent = (folder: string, { lost, segments }: DamagedSpool): voi
   )
 }
 
-/** The first of `damaged-1`, `damaged-2`, ... that is free. */
+/** The first free name of `damaged-1`, `damaged-2`, ... */
 const freeName = async (folder: string): Promise<string> => {
   for (let n = 1; ; n++) {
     if ((await lstatOf(Path.join(folder, `damaged-${n}`))) === undefined) return `damaged-${n}`
   }
 }
 
-/** Makes the moves that are left of a repair. Each is made once, however often this runs. */
+/** Makes the remaining moves of a repair. Each is made once, however often this runs. */
 const move = async (folder: string): Promise<Omit<Repaired, "found">> => {
   const {
     aside: name,
@@ -119,7 +120,7 @@ const move = async (folder: string): Promise<Omit<Repaired, "found">> => {
   const aside = Path.join(folder, name)
   const from = freshFolder(folder)
   await Fs.mkdir(aside, { recursive: true, mode: 0o700 })
-  // A fresh file may have the name of an old one, which is aside then.
+  // A new file may have the name of an old one, which has been moved by then.
   for (const file of old) {
     if ((await lstatOf(Path.join(aside, file))) !== undefined) continue
     await Fs.rename(Path.join(folder, file), Path.join(aside, file))
@@ -137,9 +138,9 @@ const move = async (folder: string): Promise<Omit<Repaired, "found">> => {
 }
 
 /**
- * Writes what can be read of the damaged files, and of those before them, to new files. They get
- * numbers from one below the first on; where there is none, everything is written anew behind the
- * last.
+ * Writes the readable content of the damaged files, and of those before them, to new files. They
+ * are numbered from one below the first file on. If no lower number is free, everything is
+ * rewritten after the last file.
  */
 const writeFresh = async (
   disk: LogDisk,
@@ -169,7 +170,7 @@ const writeFresh = async (
   const entries = new EntryBuffer()
   let first = offset
   let position: Position | undefined
-  /** The latest position in front of the open file. */
+  /** The latest position before the open file. */
   let noted: SpoolHeader["position"]
   const writer = new SegmentWriter<SpoolHeader>({
     disk,

@@ -1,5 +1,5 @@
 /**
- * Why a spool cannot be opened, written or read. Messages are full sentences; none holds the
+ * Why a spool cannot be opened, written or read. Messages are full sentences. None contains the
  * content of a record.
  */
 import * as Path from "node:path"
@@ -8,14 +8,14 @@ import { FolderLocked } from "../log/folderLock.ts"
 import { DamagedLog } from "../log/segmentFiles.ts"
 
 /**
- * - `Unavailable`: the disk or the folder fails now; the next try may succeed.
+ * - `Unavailable`: the disk or the folder fails now; the next attempt may succeed.
  * - `Locked`: another process holds the spool, or has taken it over.
- * - `Damaged`: bytes that had been durable are gone or changed.
+ * - `Damaged`: bytes that were durable are missing or changed.
  * - `Mismatch`: the spool holds records of another table, record type or descriptor.
  */
 export type SpoolFailureKind = "Unavailable" | "Locked" | "Damaged" | "Mismatch"
 
-/** A spool failed; `message` says where and what to do. */
+/** A failure of a spool. `message` states where it happened and what to do. */
 export class SpoolFailure extends Error {
   override readonly name = "SpoolFailure"
   readonly kind: SpoolFailureKind
@@ -26,7 +26,7 @@ export class SpoolFailure extends Error {
   }
 }
 
-/** Turns any failure into one of a spool. `doing` completes "while ...". */
+/** Converts any failure to one of a spool. `doing` completes "while ...". */
 export const spoolFailure = (error: unknown, doing: string, folder: string): SpoolFailure => {
   if (error instanceof SpoolFailure) return error
   if (error instanceof FolderLocked) return new SpoolFailure("Locked", error.message)
@@ -65,7 +65,7 @@ export const spoolFailure = (error: unknown, doing: string, folder: string): Spo
   }
 }
 
-/** The failure of a file whose bytes are not what was written. */
+/** The failure of a file whose bytes differ from what was written. */
 export const damaged = (path: string, byte: number, bytes: number): SpoolFailure =>
   new SpoolFailure(
     "Damaged",

@@ -1,13 +1,14 @@
 /**
- * The log of a spool: entries that are on disk before anybody is answered, until they are
+ * The log of a spool: entries are on disk before their calls complete, and stay until they are
  * acknowledged.
  *
- *   offer --> open group --> written and synchronised, one group at a time --> reader --> sent -->
- *   acknowledge --> files deleted
- *                                 |
- *                                 +-- failed: cut off with all behind it, their offsets are given out again
+ *   offer --> open group --> written and synced --> reader --> sent --> acknowledge
+ *                                |   one group at a time                    |
+ *                                |                                          +--> files deleted
+ *                                +-- failed: cut off with all groups behind it,
+ *                                    their offsets are given out again
  *
- * Nothing is held per record: a group has its bytes, its callbacks and the first of its offsets.
+ * Nothing is stored per record: a group holds its bytes, its callbacks and its first offset.
  */
 import { GroupCommit } from "../log/groupCommit.ts"
 import type { FolderLock } from "../log/folderLock.ts"
@@ -24,20 +25,21 @@ import type { SpoolContent, SpoolFile } from "./spoolScan.ts"
 /** The spool has no room for the call right now. */
 export const Full = -1
 
-/** Bytes of the memory of a group. */
+/** Bytes of memory of a group. */
 const GROUP_BYTES = 4 * 1024 * 1024
 /**
  * Bytes of an open group above which callers wait, so that memory is bounded when the disk is
- * slower than they are; only one entry that is larger by itself goes beyond. The rest of the memory
- * is for a position.
+ * slower than they are. Only a single larger entry exceeds it. The rest of the memory is for a
+ * position.
  */
 const MOST_GROUP_BYTES = GROUP_BYTES - 2 * MAX_POSITION_BYTES
-/** Bytes from which on a file is complete, and a spool's bytes over the least number of files. */
+/**
+ * Bytes after which a file is complete. A spool with a small byte limit has at least this many
+ * files.
+ */
 const FILE_BYTES = 32 * 1024 * 1024
 const LEAST_FILES = 8
-/**
- * After so long without a look, in milliseconds, the lock is looked at before a group is answered.
- */
+/** After this many milliseconds without a check, the lock is checked before a group completes. */
 const LOCK_TRUST = 10_000
 
 /** Entries that go to disk together. */
@@ -54,14 +56,14 @@ export class SpoolGroup {
     this.entries = entries
   }
 
-  /** Calls back once the group is on disk or has failed; at once when it is or has. */
+  /** Calls back once the group is on disk or has failed; immediately if it already is or has. */
   onSettled(callback: (outcome: "persisted" | SpoolFailure) => void): void {
     if (this.outcome !== undefined) callback(this.outcome)
     else if (this.callbacks === undefined) this.callbacks = [callback]
     else this.callbacks.push(callback)
   }
 
-  /** Decides the outcome, and returns those to be told. */
+  /** Sets the outcome, and returns the callbacks to call. */
   settle(
     outcome: "persisted" | SpoolFailure
   ): ReadonlyArray<(outcome: "persisted" | SpoolFailure) => void> {
@@ -76,14 +78,14 @@ export class SpoolGroup {
 export interface SpoolOptions {
   readonly folder: string
   readonly identity: SpoolIdentity
-  /** Bytes on disk from which on callers wait. */
+  /** Bytes on disk above which callers wait. */
   readonly maxBytes: number
-  /** Whether a group counts as persisted once it is synchronised, or once it is written. */
+  /** Whether a group counts as persisted once it is synced, or once it is written. */
   readonly sync: "group" | "os"
   readonly disk: LogDisk
   /**
-   * Milliseconds of a clock that only rises, and of one that may be set. Either may stand still
-   * while the machine sleeps.
+   * Milliseconds of a monotonic clock and of the wall clock. Either may stand still while the
+   * machine sleeps.
    */
   readonly now: () => { readonly monotonic: number; readonly wall: number }
   /** Runs a task in the next turn of the event loop; `setImmediate` by default. */
@@ -92,19 +94,19 @@ export interface SpoolOptions {
 
 /** The log of an open spool. Made by `openSpool`. */
 export class SpoolLog {
-  /** The offset that is given out next. */
+  /** The next offset to be given out. */
   nextOffset: number
-  /** Offsets below are persisted. */
+  /** Offsets below this one are persisted. */
   persistedNext: number
   /** Everything up to this offset is acknowledged. */
   acknowledged: number
   /** Why the spool takes nothing more. */
   failure: SpoolFailure | undefined
-  /** The group that is on disk and still in memory. */
+  /** The latest group that is on disk and still in memory. */
   recent: RecentGroup | undefined
   readonly files: Array<SpoolFile>
   readonly reader: SpoolReader
-  /** Called when callers that wait may find room. */
+  /** Called when waiting callers may find room. */
   onRoom: () => void = () => {}
   /** Called when there is more to read. */
   onPersisted: () => void = () => {}
@@ -165,17 +167,17 @@ export class SpoolLog {
     this.keep()
   }
 
-  /** The group that is filled or written, whichever is newer. */
+  /** The group that is being filled or written, whichever is newer. */
   get latestGroup(): SpoolGroup | undefined {
     return this.open ?? this.writing
   }
 
-  /** The latest position that is persisted. */
+  /** The latest persisted position. */
   get lastPosition(): Position | undefined {
     return this.position
   }
 
-  /** Bytes on disk and on the way to it. */
+  /** Bytes on disk and on their way there. */
   get bytes(): number {
     let bytes = this.open?.entries.size ?? 0
     bytes += this.writing?.entries.size ?? 0
@@ -184,9 +186,9 @@ export class SpoolLog {
   }
 
   /**
-   * Appends records, which lie in `source` with tags and lengths: one, or a batch. Returns their
-   * offset, or `Full`. With `force` the bounds do not count. The bytes are copied. Not to be called
-   * after `failure` is set. `key` is their key, where entries have keys.
+   * Appends records from `source`, including tags and lengths: one record, or a batch. Returns
+   * their offset, or `Full`. `force` ignores the bounds. The bytes are copied. `key` is their key,
+   * if entries have keys. Do not call it after `failure` is set.
    */
   offer(
     source: Buffer,
@@ -207,7 +209,7 @@ export class SpoolLog {
   }
 
   /**
-   * Adds the position that belongs to an offset to the open group. Not to be called after `failure`
+   * Adds the position that belongs to an offset to the open group. Do not call it after `failure`
    * is set.
    */
   notePosition(offset: number, bytes: Uint8Array): void {
@@ -216,8 +218,8 @@ export class SpoolLog {
   }
 
   /**
-   * Makes an empty spool that of a persistent stream, which has everything up to an offset. The id
-   * is in the header of each file, so it is on disk with the first record.
+   * Binds an empty spool to a persistent stream, which has everything up to an offset. The id is in
+   * the header of each file, so it is on disk with the first record.
    */
   bind(streamId: string, acknowledged: number): void {
     this.streamId = streamId
@@ -227,19 +229,20 @@ export class SpoolLog {
   }
 
   /**
-   * Notes that everything up to an offset is acknowledged, and deletes files that hold nothing
-   * else.
+   * Stores that everything up to an offset is acknowledged, and deletes files that hold only such
+   * records.
    */
   acknowledge(offset: number): void {
     if (offset <= this.acknowledged || this.closed) return
     this.acknowledged = offset
     this.keep()
-    // An empty log has room for a call however large its last file is, which stays.
+    // An empty log has room for a call however large its last file is. That file stays.
     if (this.nextOffset === offset + 1) this.onRoom()
   }
 
   /**
-   * Waits for the groups under way and for the notes, then closes the files and gives the lock up.
+   * Waits for pending groups and pending stores of acknowledgements, then closes the files and
+   * releases the lock.
    */
   async close(): Promise<void> {
     await this.groups.settled()
@@ -249,7 +252,7 @@ export class SpoolLog {
     await this.reader.close()
     await this.noted.close().catch(() => {})
     await this.writer.end()
-    // A lock that cannot be deleted is taken over when this process is gone.
+    // A lock that cannot be deleted is taken over after this process has ended.
     await this.lock.release().catch(() => {})
   }
 
@@ -257,14 +260,14 @@ export class SpoolLog {
     const size = open?.entries.size ?? 0
     if (size > 0 && size + bytes > MOST_GROUP_BYTES) return false
     if (this.bytes + bytes <= this.options.maxBytes) return true
-    // With nothing left to send, only files that are being deleted are worth waiting for.
+    // When everything is acknowledged, only files that are being deleted are worth waiting for.
     return (
       this.nextOffset === this.acknowledged + 1 &&
       (this.keeping === undefined || !this.isDeletable())
     )
   }
 
-  /** Whether all of the oldest file is acknowledged and a later file exists. */
+  /** Whether the oldest file is acknowledged completely and a later file exists. */
   private isDeletable(): boolean {
     const { acknowledged, files } = this
     return files.length > 1 && files[1]!.first <= acknowledged + 1
@@ -288,8 +291,8 @@ export class SpoolLog {
     const { maxBytes } = this.options
     if (this.writer.size >= Math.min(FILE_BYTES, maxBytes / LEAST_FILES)) await this.writer.end()
     const { end, file, start } = await this.writer.write(entries.frames)
-    // Another process may have taken the folder over while this one was suspended, and does not
-    // read what came since.
+    // Another process may have taken the folder over while this one was suspended. It does not read
+    // records written since then.
     if (this.distrustsLock() && !(await this.lock.isHeld())) throw this.replaced()
     this.files[this.files.length - 1]!.bytes = end
     const { bytes, size } = entries.frames
@@ -344,10 +347,7 @@ export class SpoolLog {
     )
   }
 
-  /**
-   * Whether so much time passed since the last look at the lock that another process may have
-   * replaced it.
-   */
+  /** Whether another process may have replaced the lock since the last check. */
   private distrustsLock(): boolean {
     const now = this.options.now()
     const { monotonic, wall } = this.lockSeen
@@ -376,7 +376,7 @@ export class SpoolLog {
   }
 
   /**
-   * Notes what is acknowledged and deletes files, one thing at a time. A failure is tried again
+   * Stores what is acknowledged and deletes files, one task at a time. A failed task is retried
    * with the next acknowledgement.
    */
   private keep(): void {
@@ -388,7 +388,7 @@ export class SpoolLog {
         this.keeping = undefined
         this.keep()
       },
-      // Only space and repeated sending depend on it.
+      // A failure costs only space, and sends records again.
       () => {
         this.keeping = undefined
         this.onRoom()
@@ -397,7 +397,7 @@ export class SpoolLog {
   }
 
   private nextTask(): (() => Promise<void>) | undefined {
-    // The note and the files belong to the process that has the lock.
+    // The stored offset and the files belong to the process that holds the lock.
     if (this.failure?.kind === "Locked") return undefined
     const { acknowledged, files, noted } = this
     if (this.notedOffset < acknowledged) {

@@ -1,9 +1,9 @@
 /**
- * Reads the entries of a spool in order, from the group that was written last while it is in
- * memory, otherwise from disk.
+ * Reads the entries of a spool in order, from the latest group while it is in memory, otherwise
+ * from disk.
  *
- * It holds one stretch of a file and remembers a place. An entry is a view that is valid until the
- * event loop goes on; what was not taken by then is found again at the same place.
+ * It holds one block of a file and a position. An entry is a view that is valid until the next turn
+ * of the event loop. Records that were not taken by then are found again at the same position.
  */
 import { FRAME_PREFIX, frameEnd } from "../log/frames.ts"
 import type { LogDisk, LogFile } from "../log/logDisk.ts"
@@ -12,7 +12,7 @@ import { type Entry, KEY_BYTES, makeEntry, offsetsOf, readEntry, skipRecords } f
 import { damaged, SpoolFailure } from "./spoolFailure.ts"
 import type { SpoolFile } from "./spoolScan.ts"
 
-/** Bytes that are read from disk at once, more only for an entry that is larger. */
+/** Bytes read from disk at once; more only for a larger entry. */
 const STRETCH = 1024 * 1024
 
 /** A group that is on disk, and its frames in memory. */
@@ -29,23 +29,23 @@ export interface RecentGroup {
 export interface ReadableLog {
   readonly files: ReadonlyArray<SpoolFile>
   readonly recent: RecentGroup | undefined
-  /** Offsets below are persisted. */
+  /** Offsets below this one are persisted. */
   readonly persistedNext: number
 }
 
-/** A place in a spool. */
+/** A reading position in a spool. */
 export class SpoolReader {
-  /** The offset that is read next. */
+  /** The next offset to be read. */
   offset: number
   private readonly disk: LogDisk
   private readonly folder: string
   private readonly log: ReadableLog
-  /** Where the frame begins that is read next, and how much of its records was taken. */
+  /** Start of the next frame, and the bytes of its records that were taken. */
   private file = -1
   private byte = 0
   private taken = 0
   private stretch = Buffer.alloc(0)
-  /** Memory that stretches are read into. */
+  /** Reused memory of blocks. */
   private memory = Buffer.alloc(0)
   private stretchFile = -1
   private stretchStart = 0
@@ -62,7 +62,7 @@ export class SpoolReader {
     this.offset = offset
   }
 
-  /** Goes on at an offset instead. Only before anything was read. */
+  /** Starts at another offset. Only before anything was read. */
   startAt(offset: number): void {
     this.offset = offset
   }
@@ -73,8 +73,7 @@ export class SpoolReader {
   }
 
   /**
-   * The next entry, or what is left of it; `undefined` when there is none, or when it has to be
-   * loaded.
+   * The next entry, or the rest of it; `undefined` when there is none, or when it has to be loaded.
    */
   peekUnsafe(): Entry | undefined {
     if (!this.hasMore) return undefined
@@ -88,7 +87,7 @@ export class SpoolReader {
   }
 
   /**
-   * Takes records of the entry that `peekUnsafe` gave last; `bytes` is what they take with tags and
+   * Takes records of the entry that `peekUnsafe` returned last. `bytes` is their size with tags and
    * lengths.
    */
   takeUnsafe(records: number, bytes: number): void {
@@ -102,7 +101,7 @@ export class SpoolReader {
     this.taken = 0
   }
 
-  /** Reads the next stretch from disk. Throws `SpoolFailure` when bytes are damaged or gone. */
+  /** Reads the next block from disk. Throws `SpoolFailure` when bytes are damaged or missing. */
   async load(): Promise<void> {
     this.locate()
     const { file } = this
@@ -111,7 +110,7 @@ export class SpoolReader {
     const handle = await this.open(file)
     const left = known.bytes - this.byte
     let wanted = Math.min(STRETCH, left)
-    // What was read before is not looked at again.
+    // The memory of the previous block is overwritten.
     this.stretchFile = -1
     if (this.memory.length === 0) this.memory = Buffer.allocUnsafeSlow(STRETCH)
     let bytes = this.memory
@@ -138,8 +137,8 @@ export class SpoolReader {
   }
 
   /**
-   * Goes to the place of a group in memory, if the next offset lies where it begins or this reader
-   * is in it.
+   * Moves to a group in memory, if the next offset is its first one or this reader is already in
+   * it.
    */
   private place(recent: RecentGroup): boolean {
     if (this.offset === recent.first && this.taken === 0) {
@@ -150,7 +149,9 @@ export class SpoolReader {
     return this.file === recent.file && this.byte >= recent.start
   }
 
-  /** Goes to the file with the next offset, and to its start unless the reader is in it. */
+  /**
+   * Moves to the file with the next offset, and to its start unless the reader is already in it.
+   */
   private locate(): void {
     const { files } = this.log
     const index = files.findLastIndex(({ first }) => first <= this.offset)
@@ -171,8 +172,8 @@ export class SpoolReader {
   }
 
   /**
-   * Finds the next entry in bytes that start at `start` of the file; `undefined` when they end
-   * before it does.
+   * Finds the next entry in bytes that start at `start` of the file; `undefined` when they end too
+   * early.
    */
   private find(bytes: Buffer, start: number, check: boolean): Entry | undefined {
     for (;;) {
@@ -194,8 +195,8 @@ export class SpoolReader {
   }
 
   /**
-   * Leaves out what of the entry was taken, or was acknowledged before the spool was opened. Then
-   * it is not known yet how many bytes those records have.
+   * Skips records of the entry that were taken, or were acknowledged before the spool was opened.
+   * In the second case the size of those records is not known yet.
    */
   private forward(): void {
     const { entry } = this
@@ -220,7 +221,7 @@ export class SpoolReader {
       .catch((error: NodeJS.ErrnoException) => {
         throw error.code === "ENOENT" ? this.gone() : error
       })
-    // Closed while the file was being opened: nobody else would close it.
+    // Closed while the file was being opened: nothing else would close it.
     if (this.closed) {
       await open.close().catch(() => {})
       throw new SpoolFailure("Unavailable", `The spool ${this.folder} is closed.`)

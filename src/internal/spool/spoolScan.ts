@@ -1,6 +1,6 @@
 /**
- * Looks through the files of a spool: which offsets are there, whether any are missing, and the
- * latest position. It changes nothing.
+ * Reads the files of a spool: which offsets are there, whether any are missing, and the latest
+ * position. It changes nothing.
  */
 import * as Path from "node:path"
 import type { LogDisk } from "../log/logDisk.ts"
@@ -27,29 +27,29 @@ export interface SpoolFile {
   bytes: number
 }
 
-/** What a spool holds. */
+/** The content of a spool. */
 export interface SpoolContent {
   readonly files: Array<SpoolFile>
   /** The header of the newest file; `undefined` for a spool without files. */
   readonly header: SpoolHeader | undefined
-  /** The number of a file whose making was cut short. */
+  /** The number of a file whose creation was interrupted. */
   readonly unfinished: number | undefined
-  /** Up to which offset everything is acknowledged. */
+  /** Everything up to this offset is acknowledged. */
   readonly acknowledged: number
-  /** The offset that comes next. */
+  /** The next offset. */
   readonly next: number
   readonly position: Position | undefined
   /** Records that are not acknowledged, and their bytes with tags and lengths. */
   readonly waiting: { readonly records: number; readonly bytes: number }
 }
 
-/** Where a spool notes what is acknowledged. */
+/** The file that stores what is acknowledged. */
 export const acknowledgedPath = (folder: string): string => Path.join(folder, "acknowledged")
 
-/** The file that says how far a repair has come, while one is made. */
+/** The file that stores the progress of a repair, while one runs. */
 export const repairingPath = (folder: string): string => Path.join(folder, "repairing")
 
-/** Reads what a spool holds. Throws `SpoolFailure` when something is damaged or missing. */
+/** Reads the content of a spool. Throws `SpoolFailure` when something is damaged or missing. */
 export const scanSpool = async (disk: LogDisk, folder: string): Promise<SpoolContent> => {
   const files: Array<SpoolFile> = []
   if ((await disk.list(folder)).includes(Path.basename(repairingPath(folder)))) {
@@ -65,7 +65,7 @@ export const scanSpool = async (disk: LogDisk, folder: string): Promise<SpoolCon
   let unfinished: number | undefined
   let position: Position | undefined
   let inFile: Position | undefined
-  /** First offset, and next offset, of the file that is read. */
+  /** First offset and next offset of the current file. */
   let first = -1
   let next = -1
   let broken = -1
@@ -104,8 +104,7 @@ export const scanSpool = async (disk: LogDisk, folder: string): Promise<SpoolCon
     if (first >= 0 && first !== file.header.first) broken = 0
     if (broken >= 0) throw damaged(path, broken, file.content.length)
     if (expected > file.header.first) throw damaged(path, 0, file.content.length)
-    // After a power loss without synchronisation what was acknowledged may be missing, and nothing
-    // else.
+    // After a power loss without syncing, only acknowledged records may be missing.
     if (expected >= 0 && file.header.first > expected && file.header.first > noted + 1) {
       throw new SpoolFailure(
         "Damaged",
@@ -116,7 +115,7 @@ export const scanSpool = async (disk: LogDisk, folder: string): Promise<SpoolCon
       )
     }
     header = file.header
-    // A header has the latest position before its file, also where a file between is gone.
+    // A header holds the latest position before its file, even where a file in between is missing.
     position = inFile ?? positionOf(header) ?? position
     files.push({ file: file.number, first: header.first, bytes: file.content.length })
     expected = next < 0 ? header.first : next
@@ -136,13 +135,14 @@ export const scanSpool = async (disk: LogDisk, folder: string): Promise<SpoolCon
 }
 
 /**
- * Whether everything before the file with this header is acknowledged. A loss of power may bring an
- * older file back without the one that says where it ends; the header has the position before it.
+ * Whether everything before the file with this header is acknowledged. A power loss may bring an
+ * older file back without the next one, which states where it ends. The header holds the position
+ * before it.
  */
 export const isSettled = ({ first }: SpoolHeader, acknowledged: number): boolean =>
   first <= acknowledged + 1
 
-/** Adds the records of an entry from `first` on. */
+/** Counts the records of an entry from offset `first` on. */
 const countWaiting = (
   waiting: { records: number; bytes: number },
   entry: Entry,
