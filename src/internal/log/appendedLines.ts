@@ -1,6 +1,6 @@
 /**
- * A text file that lines are appended to, each on disk before the append ends, set aside under
- * another name when it has grown large.
+ * A text file to which lines are appended, each on disk before the append ends. A large file is
+ * renamed and a new one is started.
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
@@ -9,19 +9,19 @@ import { lstatOf, openPlain } from "./plainFile.ts"
 
 const { O_APPEND, O_CREAT, O_RDWR } = Fs.constants
 
-/** Lines for one file, appended one after another however many callers there are. */
+/** Lines of one file, appended one after another for all callers. */
 export class AppendedLines {
   private readonly path: string
   private readonly maxBytes: number
   private last: Promise<unknown> = Promise.resolve()
 
-  /** `maxBytes` is the size from which on the file is set aside as `path.1`, `path.2`, ... */
+  /** `maxBytes` is the size from which on the file is renamed to `path.1`, `path.2`, ... */
   constructor(path: string, maxBytes: number) {
     this.path = Path.resolve(path)
     this.maxBytes = maxBytes
   }
 
-  /** Appends lines, which end with a line feed, and waits for the disk. */
+  /** Appends lines, which must end with a line feed, and waits for the disk. */
   append(lines: string): Promise<void> {
     const done = this.last.then(() => this.write(lines))
     this.last = done.catch(() => undefined)
@@ -43,7 +43,7 @@ export class AppendedLines {
       await syncFolder(Path.dirname(this.path))
   }
 
-  /** Whether the file ends within a line, as a process that was killed leaves it. */
+  /** Whether the file ends within a line, as after a killed process. */
   private async isTorn(handle: Fs.FileHandle, size: number): Promise<boolean> {
     if (size === 0) return false
     const end = await handle.read(Buffer.alloc(1), 0, 1, size - 1)

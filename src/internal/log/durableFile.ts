@@ -8,23 +8,24 @@ import { promisify } from "node:util"
 import { isFolder, NotAFolder, openNew } from "./plainFile.ts"
 
 /**
- * Who may read what is made: its owner only, or everybody on the machine. Nobody else may write.
+ * Who may read new files and folders: only the owner, or all users of the machine. Only the owner
+ * may write.
  */
 export type Readers = "owner" | "everyone"
 
 const fileMode: Readonly<Record<Readers, number>> = { owner: 0o600, everyone: 0o644 }
 const folderMode: Readonly<Record<Readers, number>> = { owner: 0o700, everyone: 0o755 }
 
-/** Makes one folder; the process's umask does not count. */
+/** Makes one folder, regardless of the process's umask. */
 const makeOne = async (path: string, readers: Readers): Promise<void> => {
   await Fs.mkdir(path, { mode: folderMode[readers] })
   if (readers === "everyone") await Fs.chmod(path, folderMode[readers])
 }
 
 /**
- * Makes a folder, and those above it that are missing; a link to a folder counts as one. Returns
- * whether there was none. Node's own recursive way never ends where folders cannot be made although
- * the one above is there, such as in `/proc`.
+ * Makes a folder, and missing ones above it; a link to a folder counts as a folder. Returns whether
+ * it was missing. Node's recursive `mkdir` never ends where folders cannot be created although the
+ * parent exists, such as in `/proc`.
  */
 export const makeFolder = async (path: string, readers: Readers = "owner"): Promise<boolean> => {
   const make = async (): Promise<boolean> => {
@@ -55,8 +56,8 @@ export const makeFolder = async (path: string, readers: Readers = "owner"): Prom
 }
 
 /**
- * Makes folders below one that exists, each in the one before, on disk with their names. Answers
- * the path of the last. Rejects with `NotAFolder` where a link or anything else has a name of them.
+ * Makes nested folders below an existing one, on disk with their names. Returns the path of the
+ * last. Rejects with `NotAFolder` when a name belongs to a link or anything else.
  */
 export const makeFoldersIn = async (
   folder: string,
@@ -71,7 +72,7 @@ export const makeFoldersIn = async (
     try {
       await makeOne(path, readers)
     } catch (error) {
-      // Somebody else made it in the meantime, or something that is none.
+      // Something else created the name in the meantime, perhaps not as a folder.
       if ((error as NodeJS.ErrnoException).code !== "EEXIST" || !(await isFolder(path))) throw error
     }
     await syncFolder(above)
@@ -80,14 +81,14 @@ export const makeFoldersIn = async (
 }
 
 /**
- * Content up to so many bytes is written on the calling thread: the system takes it into memory
- * sooner than another thread gets to it.
+ * Content up to this size is written on the calling thread: that is faster than handing it to
+ * another thread.
  */
 const smallBytes = 256 * 1024
 
 /**
- * Writes a whole new file, and answers what waits for the disk, which is to be called once. Fails
- * with `EEXIST` where something has the name. The file is deleted when either fails.
+ * Writes a new file. Returns a function that waits for the disk, to be called once. Fails with
+ * `EEXIST` if the name exists. The file is deleted when either step fails.
  */
 export const writeNew = async (
   path: string,
@@ -115,7 +116,7 @@ export const writeNew = async (
   }
 }
 
-/** Writes a whole new file and waits for the disk. Fails as `writeNew` does. */
+/** Writes a new file and waits for the disk. Fails as `writeNew` does. */
 export const writeSynced = async (
   path: string,
   content: string | Uint8Array,
@@ -129,8 +130,8 @@ const synced = promisify(fsync)
 const writeAll = promisify(writeFile) as (fd: number, content: string | Uint8Array) => Promise<void>
 
 /**
- * Replaces a file in one step: readers see the old content or the new one. `temporary` is a new
- * name in the same folder.
+ * Replaces a file atomically: readers see the old content or the new one. `temporary` is a new name
+ * in the same folder.
  */
 export const replaceSynced = async (
   path: string,
@@ -148,8 +149,8 @@ export const replaceSynced = async (
 }
 
 /**
- * Makes new names in a folder durable. Platforms that cannot sync a folder (Windows) are left as
- * they are.
+ * Makes new names in a folder durable. Does nothing on platforms that cannot sync a folder
+ * (Windows).
  */
 export const syncFolder = async (path: string): Promise<void> => {
   let fd: number

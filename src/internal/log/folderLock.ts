@@ -1,12 +1,12 @@
 /**
- * Keeps a second process off a folder: a lock file that says who holds it, and that the holder
- * touches every five seconds.
+ * Keeps other processes out of a folder: a lock file that names its holder, which touches the file
+ * every five seconds.
  *
- * A holder on this machine is looked up by its process id and start time. One that cannot be looked
- * up, since it runs on another machine or in another container, counts as gone once it has not
- * touched the lock for thirty seconds. Its age is the difference of two times that the folder's own
- * file system gives, so clocks of machines do not matter. A holder that was replaced, such as one
- * that was suspended, finds another lock in its place and is told.
+ * A holder on this machine is looked up by its process id and start time. A holder on another
+ * machine or in another container cannot be looked up. It counts as gone once it has not touched
+ * the lock for thirty seconds. That age is the difference of two times of the folder's own file
+ * system, so clocks of machines do not matter. A holder that was replaced, such as a suspended one,
+ * finds another lock in its place and `lost` resolves.
  */
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
@@ -15,24 +15,24 @@ import * as Path from "node:path"
 import { writeSynced } from "./durableFile.ts"
 import { openPlain } from "./plainFile.ts"
 
-/** Who holds a lock. Empty texts are unknown. */
+/** The holder of a lock. Empty texts are unknown. */
 export interface LockOwner {
   readonly pid: number
   /** Start time of the process in clock ticks since boot. */
   readonly started: string
   readonly host: string
-  /** Names one run of the machine's kernel. */
+  /** Identifies one boot of the machine. */
   readonly boot: string
-  /** Names the space that process ids belong to: containers have their own. */
+  /** Identifies the namespace of the process id: containers have their own. */
   readonly space: string
   readonly token: string
 }
 
 /** A held lock. */
 export interface FolderLock {
-  /** Gives the lock up, if it is still held. */
+  /** Releases the lock, if it is still held. */
   readonly release: () => Promise<void>
-  /** Whether the lock is still this holder's, by a look at the file. */
+  /** Reads the file and returns whether the lock still belongs to this holder. */
   readonly isHeld: () => Promise<boolean>
   /**
    * Resolves when the lock was lost: replaced, or deleted with its folder. Never resolves
@@ -41,13 +41,16 @@ export interface FolderLock {
   readonly lost: Promise<void>
 }
 
-/** Times in milliseconds, and where they come from. */
+/** Times of a lock in milliseconds, and how to wait. */
 export interface LockTiming {
   /** How often the holder touches the lock; default 5 seconds. */
   readonly beat: number
-  /** After which silence a holder that cannot be looked up counts as gone; default 30 seconds. */
+  /**
+   * Time without a touch after which a holder that cannot be looked up counts as gone; default 30
+   * seconds.
+   */
   readonly silence: number
-  /** Waits that long. The waits of a holder do not keep the process alive. */
+  /** Waits `millis` milliseconds. The waits of a holder do not keep the process alive. */
   readonly sleep: (millis: number, signal?: AbortSignal) => Promise<void>
 }
 
@@ -63,21 +66,18 @@ const timing: LockTiming = {
     })
 }
 
-/** Another process holds the lock of a folder; the message names it and says what to do. */
+/** Another process holds the lock of a folder. The message names that process and what to do. */
 export class FolderLocked extends Error {
   override readonly name = "FolderLocked"
 }
 
-/**
- * How often the lock of a holder that cannot be looked up is examined for a sign of life, in
- * milliseconds.
- */
+/** How often the lock of a holder that cannot be looked up is checked, in milliseconds. */
 const LOOK_EVERY = 1_000
 
 /**
- * Takes the lock of a folder, or throws `FolderLocked`, or `NotAFile` where something else has the
- * lock's name. Where the holder cannot be looked up and was seen lately, it waits up to `silence`
- * for a sign of life.
+ * Takes the lock of a folder. Throws `FolderLocked`, or `NotAFile` when the lock's name belongs to
+ * something else. When the holder cannot be looked up and was active lately, it waits up to
+ * `silence` for another touch.
  */
 export const lockFolder = async (
   folder: string,
@@ -87,7 +87,7 @@ export const lockFolder = async (
   const mine = await thisProcess()
   const temporary = `${path}-${mine.token}`
   await writeSynced(temporary, JSON.stringify(mine))
-  /** The holder that is watched, its last sign of life, and for how long it has been watched. */
+  /** The watched holder, its last touch, and for how long it has been watched. */
   let watched: { readonly token: string; readonly seen: number; millis: number } | undefined
   try {
     for (let attempt = 0; attempt < 10; attempt++) {
@@ -124,7 +124,7 @@ const inUse = (folder: string, path: string, owner: LockOwner): string =>
   `The folder ${folder} is in use by process ${owner.pid} on ${owner.host}. ` +
   `Stop that process, or choose another folder. If no such process exists, delete ${path}.`
 
-/** Who holds a lock, as far as it can be told from here. */
+/** The holder of a lock, as far as this process can tell. */
 export interface LockHolder {
   readonly pid: number
   readonly host: string
@@ -158,11 +158,12 @@ const hold = (
     for (;;) {
       await sleep(beat, released.signal)
       if (released.signal.aborted) return
-      // A file system that fails is no other holder: whoever writes there finds that out.
+      // A failing file system does not mean another holder. Writers to the folder get the error
+      // themselves.
       const held = await isHeld().catch(() => true)
       if (released.signal.aborted) return
       if (!held) return lose()
-      // Through a handle: a lock that came in the meantime must not be made look alive.
+      // Writes through a handle: a lock that appeared in the meantime must not look alive.
       await rewrite(path, mine).catch(() => {})
     }
   }
@@ -177,7 +178,7 @@ const hold = (
   }
 }
 
-/** Writes the same content once more, so that the file system notes the time, by its own clock. */
+/** Writes the same content again, so that the file system records the time by its own clock. */
 const rewrite = async (path: string, mine: LockOwner): Promise<void> => {
   const handle = await openPlain(path, Fs.constants.O_RDWR)
   try {
@@ -188,10 +189,7 @@ const rewrite = async (path: string, mine: LockOwner): Promise<void> => {
   }
 }
 
-/**
- * How long ago a time was, by the clock of the file system that `temporary` lies in, in
- * milliseconds.
- */
+/** The age of a time in milliseconds, by the clock of the file system of `temporary`. */
 const ageOf = async (temporary: string, time: number): Promise<number> => {
   const handle = await openPlain(temporary, Fs.constants.O_RDWR)
   try {
@@ -203,8 +201,7 @@ const ageOf = async (temporary: string, time: number): Promise<number> => {
 }
 
 /**
- * Links the prepared file to the lock's name, so that the lock appears with its content in one
- * step.
+ * Links the prepared file to the lock's name, so that the lock appears atomically with its content.
  */
 const claim = async (temporary: string, path: string): Promise<boolean> => {
   try {
@@ -225,7 +222,7 @@ const claim = async (temporary: string, path: string): Promise<boolean> => {
   }
 }
 
-/** Who holds a lock, and when it was last touched; `undefined` when there is no such file. */
+/** The holder of a lock, and when it was last touched; `undefined` when there is no such file. */
 const readLock = async (
   path: string
 ): Promise<{ readonly owner: LockOwner; readonly seen: number } | undefined> => {
@@ -255,7 +252,8 @@ const ownerOf = (text: string): LockOwner => {
       token: String(owner.token)
     }
   } catch {
-    // Not ours, or cut short by a crash without hard links: nobody can be holding it.
+    // Another program's file, or cut short by a crash without hard links: no process can be holding
+    // it.
     return { pid: 0, started: "", host: Os.hostname(), boot: "", space: "", token: "" }
   }
 }
@@ -269,7 +267,7 @@ const thisProcess = async (): Promise<LockOwner> => ({
   token: randomUUID()
 })
 
-/** Whether a holder lives; `unknown` when its processes cannot be seen from here. */
+/** Whether a holder is alive; `unknown` when its processes are not visible from here. */
 const isAlive = async (
   owner: LockOwner,
   mine: LockOwner
@@ -290,9 +288,9 @@ const isAlive = async (
 }
 
 /**
- * When a process started, as the kernel counts; empty where that cannot be seen. A process has
- * ended when only its exit status is left for a parent that has not asked for it, as in a container
- * whose first process never does. The first thread of a killed process ends before threads that
+ * When a process started, in clock ticks; empty where that is not visible. A process has ended when
+ * only its exit status remains because its parent has not collected it. In some containers the
+ * first process never does. The first thread of a killed process ends before threads that still
  * write.
  */
 const statOf = async (
@@ -300,8 +298,8 @@ const statOf = async (
 ): Promise<{ readonly started: string; readonly hasEnded: boolean }> => {
   try {
     const stat = await Fs.readFile(`/proc/${pid}/stat`, "utf8")
-    // The name in parentheses may hold spaces; the state follows it, and as the 18th and the 20th
-    // field the number of threads and the start time.
+    // The name in parentheses may contain spaces. The state follows it; the 18th and the 20th field
+    // are the number of threads and the start time.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
     const hasEnded = fields[0] === "X" || (fields[0] === "Z" && Number(fields[17]) <= 1)
     return { started: fields[19] ?? "", hasEnded }
@@ -310,7 +308,9 @@ const statOf = async (
   }
 }
 
-/** Moves a stale lock aside; when somebody else replaced it meanwhile, theirs is put back. */
+/**
+ * Moves a stale lock aside. If another process replaced it in the meantime, that lock is put back.
+ */
 const removeStale = async (path: string, stale: LockOwner): Promise<void> => {
   const aside = `${path}-stale-${randomUUID()}`
   try {

@@ -1,22 +1,21 @@
 /**
- * The bytes of a log: frames with length and CRC-32, how they are written into a growing buffer and
- * found again.
+ * The bytes of a log: frames with length and CRC-32, written into a growing buffer and read back.
  *
- * A segment file begins with a header frame, which is synchronised by itself. Each group that goes
- * to disk in one write begins with a group frame that holds its own position and the random mark of
- * the file. A group is only written once everything before it is on disk, so a group frame found
- * behind damaged bytes proves that those bytes had been durable. That tells a damaged log from a
- * write that a crash has torn. What other frames mean is up to the log that writes them.
+ * A segment file begins with a header frame, which is synced on its own. Each group is written to
+ * disk in one write. It begins with a group frame that holds its own position and the random mark
+ * of the file. A group is written only after everything before it is on disk. So a group frame
+ * behind damaged bytes proves that those bytes were durable. That distinguishes a damaged log from
+ * a write torn by a crash. Other frames are defined by the log that writes them.
  */
 import { crc32 } from "node:zlib"
 
-/** What every header says about its file; each log adds fields of its own. */
+/** The fields of every header; each log adds its own. */
 export interface SegmentHeader {
   readonly version: number
   /** 32 hexadecimal digits. */
   readonly mark: string
   /**
-   * Where the file before this one ends: what lies behind is no part of the log. Not in files of
+   * Where the previous file ends. Bytes after that are not part of the log. Missing in files of
    * early versions.
    */
   readonly before?: FileEnd | undefined
@@ -39,22 +38,22 @@ const initialBytes = 64 * 1024
 export class FrameBuffer {
   bytes: Buffer
   size = 0
-  /** Where the body of the frame under construction begins. */
+  /** Start of the body of the frame under construction. */
   private body = 0
 
   constructor(bytes = initialBytes) {
     this.bytes = Buffer.allocUnsafeSlow(bytes)
   }
 
-  /** Empties the buffer; memory beyond `keep` bytes is given back. */
+  /** Empties the buffer. Memory beyond `keep` bytes is released. */
   clear(keep: number): void {
     this.size = 0
     if (this.bytes.length > keep) this.bytes = Buffer.allocUnsafeSlow(initialBytes)
   }
 
   /**
-   * Begins a frame with so many bytes of body and returns where those start. `bytes` may be another
-   * buffer afterwards.
+   * Begins a frame with a body of this size and returns where the body starts. `bytes` may be
+   * another buffer afterwards.
    */
   begin(bodyBytes: number): number {
     this.body = this.reserve(FRAME_PREFIX + bodyBytes) + FRAME_PREFIX
@@ -100,7 +99,7 @@ export class FrameBuffer {
   }
 }
 
-/** What a walk through the frames of a file found. */
+/** The result of reading the frames of a file. */
 export interface FileScan<Header extends SegmentHeader> {
   readonly header: Header | undefined
   /** Bytes up to the end of the last whole frame. */
@@ -108,7 +107,7 @@ export interface FileScan<Header extends SegmentHeader> {
 }
 
 /**
- * Where a whole frame ends that begins at `at`, or -1 when there is none or its checksum is wrong.
+ * The end of the whole frame that begins at `at`; -1 when there is none or its checksum is wrong.
  */
 export const frameEnd = (file: Buffer, at: number): number => {
   if (at + FRAME_PREFIX >= file.length) return -1
@@ -119,8 +118,8 @@ export const frameEnd = (file: Buffer, at: number): number => {
 }
 
 /**
- * Walks through the whole frames of a file. `each` gets the place of the body of every frame that
- * is neither header nor group.
+ * Reads the whole frames of a file. `each` gets the body of every frame other than headers and
+ * groups.
  */
 export const scanFrames = <Header extends SegmentHeader>(
   file: Buffer,
@@ -145,8 +144,8 @@ export const GROUP_FRAME = FRAME_PREFIX + groupBytes
 const groupLength = Buffer.from([groupBytes, 0, 0, 0])
 
 /**
- * Where the next whole group frame begins behind `from`, or -1. It proves that the bytes at `from`
- * were durable once. When the header is damaged its mark is unknown and any mark counts.
+ * The start of the next whole group frame behind `from`, or -1. Such a frame proves that the bytes
+ * at `from` were durable. When the header is damaged, its mark is unknown and any mark counts.
  */
 export const groupBehind = (
   file: Buffer,
@@ -170,7 +169,7 @@ export const groupBehind = (
   return -1
 }
 
-/** Whether the bytes at `from` were durable once: a whole group frame lies behind them. */
+/** Whether the bytes at `from` were durable: a whole group frame follows them. */
 export const wasDurable = (
   file: Buffer,
   from: number,

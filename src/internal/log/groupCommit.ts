@@ -1,7 +1,7 @@
 /**
  * Group commit: groups of records go to disk one at a time, off the event loop. While one is
- * written, everything that arrives collects in the next, so groups grow with the load and a lone
- * record waits for nobody.
+ * written, new records collect in the next one. So groups grow with the load, and a single record
+ * does not wait for others.
  */
 
 /** Writes groups in the order in which they joined. */
@@ -19,9 +19,9 @@ export class GroupCommit<Group> {
   private readonly idle: Array<() => void> = []
 
   /**
-   * `write` begins with taking the group out of reach of further records. `settle` gets a group
-   * that was written, or the one that failed and all behind it, which fail with it: they follow it
-   * in the log. `soon` runs a task in the next turn of the event loop.
+   * `write` first closes the group to further records. `settle` gets a group that was written, or a
+   * failed group with all groups behind it. These fail with it, since they follow it in the log.
+   * `soon` runs a task in the next turn of the event loop.
    */
   constructor(
     write: (group: Group) => Promise<void>,
@@ -41,7 +41,7 @@ export class GroupCommit<Group> {
     return this.writing ?? this.queue[0]
   }
 
-  /** The group, among those that are not settled, that a condition holds for. */
+  /** Finds an unsettled group that meets a condition. */
   find(condition: (group: Group) => boolean): Group | undefined {
     return this.writing !== undefined && condition(this.writing)
       ? this.writing
@@ -49,8 +49,8 @@ export class GroupCommit<Group> {
   }
 
   /**
-   * Puts a group behind the others. It is written one turn later, so that what arrives in this turn
-   * shares the write.
+   * Queues a group. It is written one turn later, so that other records of this turn share the
+   * write.
    */
   join(group: Group): void {
     this.queue.push(group)

@@ -1,6 +1,6 @@
 /**
- * What a log needs of a disk, as an interface with the machine's own files behind it. Tests and the
- * simulation put other disks there.
+ * The disk operations of a log, as an interface, with an implementation for the machine's own
+ * files. Tests and the simulation use other disks.
  */
 import * as Fs from "node:fs/promises"
 import { makeFolder, syncFolder } from "./durableFile.ts"
@@ -11,11 +11,11 @@ const { O_CREAT, O_RDONLY, O_RDWR, O_TRUNC } = Fs.constants
 
 /** An open file. */
 export interface LogFile {
-  /** Its number in the process, where it has one. */
+  /** Its file descriptor, if it has one. */
   readonly fd?: number | undefined
   /**
-   * Reads up to `length` bytes from `position` into the start of `buffer`; returns how many there
-   * were, fewer only at the end.
+   * Reads up to `length` bytes from `position` into the start of `buffer`. Returns the number of
+   * bytes read, fewer only at the end of the file.
    */
   readonly read: (buffer: Uint8Array, length: number, position: number) => Promise<number>
   /** Writes all bytes of the parts, one after another, from `position` on. */
@@ -23,32 +23,32 @@ export interface LogFile {
   /** Resolves when everything written is on disk (`fdatasync`). */
   readonly datasync: () => Promise<void>
   readonly truncate: (bytes: number) => Promise<void>
-  /** Whether the file has no name any more: what is written to it is gone with the process. */
+  /** Whether the file has been deleted: what is written to it is lost with the process. */
   readonly isDeleted: () => Promise<boolean>
   readonly close: () => Promise<void>
 }
 
-/** The files of one machine, or of a test. Failures are those of Node, with a `code`. */
+/** The files of one machine, or of a test. Errors are those of Node, with a `code`. */
 export interface LogDisk {
-  /** Makes a file and replaces one of that name. */
+  /** Creates a file, replacing one of that name. */
   readonly create: (path: string) => Promise<LogFile>
   /** Opens a file that exists, to read and, unless `readOnly`, to write. */
   readonly open: (path: string, readOnly: boolean) => Promise<LogFile>
   /**
-   * Reads a whole file, into `buffer` where it fits; that is the caller's, and what it holds is
+   * Reads a whole file, into `buffer` if it fits. The buffer belongs to the caller and is
    * overwritten.
    */
   readonly readFile: (path: string, buffer?: Buffer) => Promise<Buffer>
-  /** The names in a folder; none when there is no such folder. */
+  /** The names in a folder; empty when there is no such folder. */
   readonly list: (folder: string) => Promise<ReadonlyArray<string>>
-  /** Removes a file, if it is there. */
+  /** Removes a file, if it exists. */
   readonly remove: (path: string) => Promise<void>
   readonly truncate: (path: string, bytes: number) => Promise<void>
-  /** Makes a folder and those above it. */
+  /** Makes a folder and missing ones above it. */
   readonly makeFolder: (folder: string) => Promise<void>
   /** Makes new names in a folder durable. */
   readonly syncFolder: (folder: string) => Promise<void>
-  /** Keeps other processes off a folder. Rejects with `FolderLocked`. */
+  /** Keeps other processes out of a folder. Rejects with `FolderLocked`. */
   readonly lock: (folder: string) => Promise<FolderLock>
 }
 
@@ -77,7 +77,7 @@ const nodeFile = (handle: Fs.FileHandle): LogFile => ({
   close: () => handle.close()
 })
 
-/** What is left of parts when their first bytes are written. */
+/** The rest of parts after their first bytes were written. */
 const behind = (parts: ReadonlyArray<Uint8Array>, written: number): Array<Uint8Array> => {
   const left: Array<Uint8Array> = []
   let done = written

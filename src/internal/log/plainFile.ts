@@ -1,6 +1,6 @@
 /**
- * Files and folders that are what their names promise. A link, a pipe, a socket or a device in the
- * place of a file is refused with its path: it could lead data somewhere else, or never answer.
+ * Opens plain files and folders only. A link, a pipe, a socket or a device in place of a file is
+ * refused with its path: it could redirect data, or block.
  */
 import { closeSync, fstatSync, lstatSync, open, openSync, readSync, type Stats } from "node:fs"
 import * as Fs from "node:fs/promises"
@@ -8,8 +8,8 @@ import * as Path from "node:path"
 import { promisify } from "node:util"
 
 /**
- * Something else than a plain file has the name of a file. `what` says it with the path; the code
- * survives a worker thread.
+ * The name of a file belongs to something other than a plain file. `what` describes it with the
+ * path. The code survives a worker thread.
  */
 export class NotAFile extends Error {
   override readonly name = "NotAFile"
@@ -22,7 +22,7 @@ export class NotAFile extends Error {
 }
 
 /**
- * Something else than a folder has the name of a folder. `what` says it with the path; the code
+ * The name of a folder belongs to something else. `what` describes it with the path. The code
  * survives a worker thread.
  */
 export class NotAFolder extends Error {
@@ -36,12 +36,12 @@ export class NotAFolder extends Error {
 }
 
 const { O_CREAT, O_EXCL, O_RDONLY, O_TRUNC, O_WRONLY } = Fs.constants
-/** Missing on Windows, where links are looked for before a file is opened. */
+/** Missing on Windows, where a check for links comes before opening a file. */
 const O_NOFOLLOW: number | undefined = Fs.constants.O_NOFOLLOW
 /** Without it, opening a pipe waits for its other end. */
 const O_NONBLOCK: number = Fs.constants.O_NONBLOCK ?? 0
 
-/** How a file is opened: to read it, to write it anew, or to make it where nothing has its name. */
+/** How a file is opened: to read it, to overwrite it, or to create it under a free name. */
 export type OpenFor = "read" | "replace" | "create"
 
 const flags: Readonly<Record<OpenFor, number>> = {
@@ -50,7 +50,7 @@ const flags: Readonly<Record<OpenFor, number>> = {
   create: O_WRONLY | O_CREAT | O_EXCL
 }
 
-/** Codes of `open` for a name that belongs to no plain file. */
+/** Error codes of `open` for a name that is not a plain file. */
 const otherKinds: ReadonlySet<string | undefined> = new Set(["ELOOP", "EMLINK", "ENXIO", "EISDIR"])
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code
@@ -72,8 +72,8 @@ const notAFile = (path: string, kind: string): NotAFile =>
   new NotAFile(`${path} is ${kind}, where a plain file is needed`)
 
 /**
- * Opens a plain file. Rejects with `NotAFile` where a link or a special file has the name. A new
- * file can be read and written by its owner only, unless `mode` says otherwise.
+ * Opens a plain file. Rejects with `NotAFile` for a link or a special file. Only the owner can read
+ * and write a new file, unless `mode` states otherwise.
  */
 export const openPlain = async (
   path: string,
@@ -84,14 +84,14 @@ export const openPlain = async (
 const opened = promisify(open)
 
 /**
- * Makes a file where nothing has its name, and opens it to write. Rejects with `EEXIST` also where
- * a link or a special file has it. Not on the calling thread: a new name may wait for the file
- * system's journal.
+ * Creates a file under a free name, and opens it for writing. Rejects with `EEXIST`, also for a
+ * link or a special file. Runs off the calling thread: a new name may wait for the file system's
+ * journal.
  */
 export const openNew = (path: string, mode: number): Promise<number> =>
   opened(path, flags.create, mode)
 
-/** The same, with the size that the file had when it was opened. */
+/** Opens like `openPlain`, and returns the size that the file had when it was opened. */
 const openSized = async (
   path: string,
   how: OpenFor | number,
@@ -116,7 +116,7 @@ const openSized = async (
   throw notAFile(path, kindOf(found))
 }
 
-/** What has the name, links not followed; undefined when nothing has. */
+/** The entry at a path, without following links; undefined when there is none. */
 export const lstatOf = async (path: string): Promise<Stats | undefined> => {
   try {
     return await Fs.lstat(path)
@@ -130,26 +130,26 @@ export const lstatOf = async (path: string): Promise<Stats | undefined> => {
 export const readPlain = async (path: string): Promise<Buffer> => {
   const { handle, size } = await openSized(path, "read", 0)
   try {
-    // One call where `readFile` makes three: a start reads thousands of small files.
+    // One call instead of the three of `readFile`: a start reads thousands of small files.
     const { buffer, bytesRead } = await handle.read(
       Buffer.allocUnsafeSlow(size + 1),
       0,
       size + 1,
       0
     )
-    // It grew meanwhile, or was larger than one call reads.
+    // The file grew in the meantime, or was larger than one call reads.
     return bytesRead === size ? buffer.subarray(0, size) : await handle.readFile()
   } finally {
     await handle.close()
   }
 }
 
-/** Files up to so many bytes are read on the calling thread where `readPlainHere` reads them. */
+/** Files up to this size are read on the calling thread by `readPlainHere`. */
 const smallBytes = 256 * 1024
 
 /**
- * Reads a whole plain file as `readPlain` does, a small one on the calling thread: the four calls
- * take some microseconds, and their way to Node's threads and back takes many times that.
+ * Reads a whole plain file like `readPlain`, a small one on the calling thread. The four calls take
+ * a few microseconds; handing them to Node's threads takes many times that.
  */
 export const readPlainHere = async (path: string): Promise<Buffer> => {
   if (O_NOFOLLOW === undefined) return readPlain(path)
@@ -158,7 +158,7 @@ export const readPlainHere = async (path: string): Promise<Buffer> => {
     fd = openSync(path, flags.read | O_NOFOLLOW | O_NONBLOCK)
   } catch (error) {
     if (!otherKinds.has(codeOf(error))) throw error
-    // Says what has the name.
+    // This call names what is at the path.
     return readPlain(path)
   }
   try {
@@ -175,8 +175,8 @@ export const readPlainHere = async (path: string): Promise<Buffer> => {
 }
 
 /**
- * Answers whether the folder exists. Rejects with `NotAFolder` where a link or anything else has
- * its name.
+ * Returns whether the folder exists. Rejects with `NotAFolder` when its name belongs to a link or
+ * anything else.
  */
 export const isFolder = async (path: string): Promise<boolean> => {
   const found = lstatSync(path, { throwIfNoEntry: false })
@@ -184,14 +184,16 @@ export const isFolder = async (path: string): Promise<boolean> => {
   throw new NotAFolder(`${path} is ${kindOf(found)}, where a folder is needed`)
 }
 
-/** A path where a folder is needed, and what is there, in words; nothing without `kind`. */
+/**
+ * A path where a folder is needed, and what kind of entry is there; without `kind` there is none.
+ */
 export interface NotFolder {
   readonly path: string
   readonly kind: string | undefined
 }
 
 /**
- * The first of these paths that is no folder. The calls stay on the thread: each takes a few
+ * The first of these paths that is not a folder. Runs on the calling thread: each call takes a few
  * microseconds.
  */
 export const notFolder = (paths: ReadonlyArray<string>): NotFolder | undefined => {
@@ -202,7 +204,7 @@ export const notFolder = (paths: ReadonlyArray<string>): NotFolder | undefined =
   return undefined
 }
 
-/** Calls that change the folder of a name, not what has the name. */
+/** Calls that change the parent folder of a path, not the entry itself. */
 const changesFolder: ReadonlySet<string | undefined> = new Set([
   "link",
   "mkdir",
@@ -211,7 +213,7 @@ const changesFolder: ReadonlySet<string | undefined> = new Set([
   "unlink"
 ])
 
-/** Whether the system lets this process see what has the name. */
+/** Whether this process may see the entry at a path. */
 const isSeen = (path: string): boolean => {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined
@@ -221,14 +223,13 @@ const isSeen = (path: string): boolean => {
 }
 
 /**
- * The file or folder whose permissions kept a call from being done; undefined where the error does
- * not tell.
+ * The file or folder whose permissions prevented a call; undefined when the error does not show it.
  */
 export const refusedPath = (error: unknown): string | undefined => {
   const { path, syscall } = error as NodeJS.ErrnoException
   if (path === undefined || !Path.isAbsolute(path)) return path
   let refused = changesFolder.has(syscall) ? Path.dirname(path) : path
-  // A name that is not there was to be made, in the nearest folder that is.
+  // A missing name was to be created in the nearest existing folder.
   while (!isSeen(refused) && refused !== Path.dirname(refused)) refused = Path.dirname(refused)
   return refused
 }

@@ -1,9 +1,9 @@
 /**
- * The segment files of a log on disk: their names, and reading them all after a restart.
+ * The segment files of a log on disk: their names, and reading all of them after a restart.
  *
- * A file ends where the header of the next one says. What lies behind was never answered for: a
- * group whose write or synchronisation failed, or the torn end that an earlier crash left. Only the
- * last file has no such bound, and only there a torn end is cut off.
+ * The header of the next file states where a file ends. Bytes after that were never confirmed: they
+ * belong to a group whose write or sync failed, or to the torn end that an earlier crash left. Only
+ * the last file has no such bound, so only there a torn end is cut off.
  */
 import * as Path from "node:path"
 import { FRAME_PREFIX, frameEnd, scanFrames, type SegmentHeader, wasDurable } from "./frames.ts"
@@ -17,7 +17,7 @@ const segmentPattern = /^(\d{12})\.log$/
 export const segmentPath = (folder: string, number: number): string =>
   Path.join(folder, segmentName(number))
 
-/** The numbers of the segments in a folder, ascending; none when there is no folder. */
+/** The numbers of the segments in a folder, ascending; empty when there is no folder. */
 export const segmentNumbers = async (
   disk: LogDisk,
   folder: string
@@ -27,10 +27,7 @@ export const segmentNumbers = async (
     .map(Number)
     .sort((a, b) => a - b)
 
-/**
- * A log holds bytes that had been durable and are not any more what was written. Nothing was
- * changed.
- */
+/** A log holds bytes that were durable and have changed since. Nothing was modified. */
 export class DamagedLog extends Error {
   override readonly name = "DamagedLog"
   readonly path: string
@@ -49,7 +46,7 @@ export class DamagedLog extends Error {
 /** A segment found on disk. */
 export interface FoundFile<Header extends SegmentHeader> {
   readonly number: number
-  /** `undefined` for a file whose making a crash has cut short; it holds nothing. */
+  /** `undefined` for a file whose creation a crash interrupted; it holds nothing. */
   readonly header: Header | undefined
   /** The bytes of the log in it. */
   readonly content: Buffer
@@ -58,22 +55,22 @@ export interface FoundFile<Header extends SegmentHeader> {
 /** How segments are read. */
 export interface ReadOptions<Header extends SegmentHeader> {
   /**
-   * Whether the content of a file is only there until the next one is read, which is read into the
-   * same memory where it fits.
+   * Whether the content of a file is valid only until the next one is read, which reuses the memory
+   * if it fits.
    */
   readonly reuse?: boolean
   /**
-   * Whether nothing is needed of the file before the one with this header. Such a file is yielded
-   * as it is, without a call of `each`. After a loss of power it may lack the file that says where
-   * it ends, so its frames cannot be told from what lies behind them.
+   * Whether the file before the one with this header is no longer needed. Such a file is yielded as
+   * it is, without calls of `each`. After a power loss the file that states where it ends may be
+   * missing, so its frames cannot be told from what follows them.
    */
   readonly isSettled?: (following: Header) => boolean
 }
 
 /**
- * Reads the segments of a folder in order, one at a time. `each` gets the place of the body of
- * every frame in `content`, after which the file is yielded. With `repair` a torn end of the last
- * file is cut off. Damage throws `DamagedLog`.
+ * Reads the segments of a folder in order, one at a time. `each` gets the body of every frame in
+ * `content`; after that the file is yielded. With `repair`, a torn end of the last file is cut off.
+ * Damage throws `DamagedLog`.
  */
 export const readSegmentFiles = async function* <Header extends SegmentHeader>(
   disk: LogDisk,
@@ -117,15 +114,15 @@ export const readSegmentFiles = async function* <Header extends SegmentHeader>(
   }
 }
 
-/** Memory of its own is at least so large; smaller buffers may share one. */
+/** From this size on a buffer has its own memory; smaller buffers may share one. */
 const LARGE = 1024 * 1024
 
-/** Gives large memory back at once, not with the next collection. */
+/** Releases large memory at once, not with the next garbage collection. */
 const giveBack = ({ buffer, length }: Buffer): void => {
   if (length >= LARGE && buffer instanceof ArrayBuffer) buffer.transfer(0)
 }
 
-/** The header of a file; `undefined` when it has none that is whole. */
+/** The header of a file; `undefined` when it has no whole one. */
 export const readHeader = async <Header extends SegmentHeader>(
   disk: LogDisk,
   path: string
@@ -144,11 +141,11 @@ export const readHeader = async <Header extends SegmentHeader>(
   }
 }
 
-/** The header at the start of a file's bytes; `undefined` when none is whole. */
+/** The header at the start of a file's bytes; `undefined` when there is no whole one. */
 const headerOf = <Header extends SegmentHeader>(bytes: Buffer): Header | undefined => {
   const end = frameEnd(bytes, 0)
   return end < 0 ? undefined : scanFrames<Header>(bytes.subarray(0, end), () => {}).header
 }
 
-/** More than any header has: a descriptor of 4 MiB in base64, and the rest. */
+/** Larger than any header: a descriptor of 4 MiB in base64, and the rest. */
 const LARGEST_HEADER = 8 * 1024 * 1024

@@ -1,20 +1,19 @@
 /**
  * Writes groups into the segment files of a log, one after another.
  *
- * After a failed synchronisation nobody knows which bytes of the file are on disk, and a second try
- * may report success for bytes that are lost. So a file with a group that failed is never
- * synchronised again. The next group begins a new file, whose header says where the one before
- * ends.
+ * After a failed sync it is unknown which bytes of the file are on disk, and a second sync may
+ * report success for lost bytes. So a file with a failed group is never synced again. The next
+ * group begins a new file, whose header states where the previous one ends.
  */
 import { randomBytes } from "node:crypto"
 import { type FileEnd, FrameBuffer, GROUP_FRAME, type SegmentHeader } from "./frames.ts"
 import type { LogDisk, LogFile } from "./logDisk.ts"
 import { segmentPath } from "./segmentFiles.ts"
 
-/** Where a group lies. */
+/** The position of a group. */
 export interface GroupPlace {
   readonly file: number
-  /** Where the frames of the group start, behind the group's own frame. */
+  /** Where the frames of the group start, after the group's own frame. */
   readonly start: number
   readonly end: number
 }
@@ -35,11 +34,11 @@ interface OpenFile {
   readonly number: number
   readonly mark: Buffer
   readonly file: LogFile
-  /** Bytes that are whole and, with synchronisation, on disk. */
+  /** Bytes that are complete and, with syncing, on disk. */
   size: number
 }
 
-/** The file that groups go to, and the next ones. */
+/** The current file, and the following ones. */
 export class SegmentWriter<Header extends SegmentHeader> {
   private readonly disk: LogDisk
   private readonly folder: string
@@ -56,11 +55,11 @@ export class SegmentWriter<Header extends SegmentHeader> {
     readonly folder: string
     /** Number of the first file that is written. */
     readonly first: number
-    /** Where the file before that one ends, if there is one. */
+    /** Where the previous file ends, if there is one. */
     readonly before: FileEnd | undefined
-    /** Whether a group is written only once it is synchronised. */
+    /** Whether a group counts as written only once it is synced. */
     readonly sync: boolean
-    /** The fields of the log's header, when a file begins. */
+    /** Returns the fields of the log's header when a file begins. */
     readonly header: () => Omit<Header, "mark" | "before">
     /** Called with the number of each file that was begun. */
     readonly begun: (file: number) => void
@@ -74,12 +73,12 @@ export class SegmentWriter<Header extends SegmentHeader> {
     this.begun = options.begun
   }
 
-  /** Bytes of the file that the next group joins; 0 when it begins a new one. */
+  /** Bytes of the file that the next group is appended to; 0 when it begins a new one. */
   get size(): number {
     return this.current?.size ?? 0
   }
 
-  /** Writes one group. Not to be called again before it has ended. */
+  /** Writes one group. Do not call it again before it has ended. */
   async write(group: FrameBuffer): Promise<GroupPlace> {
     const open = this.current ?? (await this.begin())
     const { file, mark, number, size } = open
@@ -92,7 +91,7 @@ export class SegmentWriter<Header extends SegmentHeader> {
         [this.opening.bytes.subarray(0, GROUP_FRAME), group.bytes.subarray(0, group.size)],
         size
       )
-      // An open file takes writes even after somebody deleted it.
+      // An open file accepts writes even after it was deleted.
       const [isDeleted] = await Promise.all([
         file.isDeleted(),
         this.sync ? file.datasync() : undefined
@@ -107,7 +106,7 @@ export class SegmentWriter<Header extends SegmentHeader> {
     return { file: number, start, end }
   }
 
-  /** Lets the next group begin a new file. */
+  /** Makes the next group begin a new file. */
   async end(): Promise<void> {
     const open = this.current
     if (open === undefined) return
@@ -131,8 +130,7 @@ export class SegmentWriter<Header extends SegmentHeader> {
       if (this.sync) await this.disk.syncFolder(this.folder)
     } catch (error) {
       await file.close().catch(() => {})
-      // The next try makes the file anew: one whose synchronisation failed is not synchronised
-      // again.
+      // The next attempt creates the file again: a file whose sync failed is not synced again.
       await this.disk.remove(path).catch(() => {})
       throw error
     }
