@@ -4,7 +4,7 @@
  *
  *   offerUnsafe --> encode --> log.offer --> room? -- yes --> group --> persisted --> pumpUnsafe
  *                                              |       ^                               |  ^
- *                                              | Full  | log.onRoom                    |  | room, or
+ *                                              | Full  | log.onRoom                    |  | room or
  *                                              v       |                               |  | loaded
  *   waitUnsafe --> encode and copy --> waiting line ---+                               v
  *                                                                      landing zone --> session

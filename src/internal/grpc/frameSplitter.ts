@@ -1,16 +1,16 @@
 /**
- * Puts the messages of a gRPC call together from the chunks in which HTTP/2 delivers its frames. A
- * message that lies in one chunk is a view of it; one of several chunks is copied once, into memory
- * that is used again if the message is released.
+ * Assembles the messages of a gRPC call from the chunks in which HTTP/2 delivers its frames. A
+ * message within one chunk is a view of it. A message of several chunks is copied once, into memory
+ * that is reused when the message is released.
  *
- * New memory for each message is expensive: V8 counts it, and marks the program's whole heap the
- * more often.
+ * New memory for each message is expensive: V8 counts it, and marks the program's whole heap more
+ * often.
  */
 import { FRAME_HEADER } from "./grpcFrames.ts"
 
-/** Shorter messages have memory of their own. */
+/** Shorter messages get their own memory. */
 const shortBytes = 16 * 1024
-/** Sizes of longer ones are multiples of this, so that what one gives back fits another. */
+/** Sizes of longer ones are multiples of this, so that released memory fits other messages. */
 const unitBytes = 64 * 1024
 /** Larger memory is not kept. */
 const longBytes = 1024 * 1024
@@ -35,12 +35,12 @@ const giveMemory = (memory: Buffer): void => {
 export class FrameSplitter {
   private readonly largest: number
   private readonly deliver: (message: Buffer) => boolean
-  /** The header of the message under way, where it does not lie in one chunk. */
+  /** The header of the current message, if it is split over chunks. */
   private head: Buffer | undefined
   private headBytes = 0
-  /** The length of the message under way, or -1 while its header is not complete. */
+  /** The length of the current message, or -1 while its header is incomplete. */
   private length = -1
-  /** The parts of it that have arrived, when it does not lie in one chunk. */
+  /** Its parts that have arrived, if it is split over chunks. */
   private parts: Array<Buffer> = []
   private partBytes = 0
   private readonly used: (memory: ArrayBufferLike) => void
@@ -48,8 +48,9 @@ export class FrameSplitter {
   private memory: ArrayBufferLike | undefined
 
   /**
-   * `deliver` takes a message of at most `largest` bytes, answers whether the next one may follow,
-   * and must not throw. `used` is told the memory of a chunk when a message in it was not released.
+   * `deliver` takes a message of at most `largest` bytes, returns whether the next one may follow,
+   * and must not throw. `used` is called with the memory of a chunk when a message in it was not
+   * released.
    */
   constructor(
     largest: number,
@@ -61,15 +62,15 @@ export class FrameSplitter {
     this.used = used
   }
 
-  /** The memory of the chunk in which the message under way begins. */
+  /** The memory of the chunk in which the current message begins. */
   get unfinished(): ArrayBufferLike | undefined {
     return this.parts[0]?.buffer
   }
 
   /**
-   * Delivers the messages that are complete with this chunk. Answers the bytes from the frame on
-   * that it does not read: one that is compressed or too large, or the one behind a message after
-   * which none may follow. Such bytes are no longer held here.
+   * Delivers the messages that are complete with this chunk. Returns the remaining bytes from the
+   * first frame that it does not read: one that is compressed or too large, or one after a message
+   * that no other may follow. Those bytes are no longer held here.
    */
   split(chunk: Buffer): Buffer | undefined {
     let at = 0
@@ -101,7 +102,7 @@ export class FrameSplitter {
     }
   }
 
-  /** Says that nobody uses the message any more that is being delivered. `view` is a part of it. */
+  /** Releases the message that is being delivered; `view` is a part of it. */
   release(view: Uint8Array): void {
     if (view.buffer === this.memory) this.memory = undefined
   }
@@ -112,7 +113,7 @@ export class FrameSplitter {
     this.partBytes += chunk.length - at
   }
 
-  /** Delivers the message whose last part this is. */
+  /** Delivers the message that ends with this part. */
   private take(last: Buffer): boolean {
     const { length, parts } = this
     this.length = -1
@@ -124,7 +125,7 @@ export class FrameSplitter {
     }
     this.parts = []
     this.partBytes = 0
-    // Put together once and not with each chunk, of which the other side may send any number.
+    // Assembled once, not with each chunk: the other side may send any number of them.
     const memory = takeMemory(length)
     let at = 0
     for (const part of parts) {

@@ -25,18 +25,18 @@ const paths: Readonly<Record<Rpc, string>> = {
 
 const identity = (bytes: Buffer): Buffer => bytes
 
-/** Responses that may wait to be read before the call is read no further. */
+/** Responses that may wait to be read before the call is paused. */
 const WAITING_RESPONSES = 1024
 
 /**
- * Bytes handed over and not written yet at which the call counts as full: enough that the socket
- * never waits for the next.
+ * Bytes handed over and not yet written from which on the call counts as full. Enough to keep the
+ * socket busy.
  */
 const HIGH_WATER = 1024 * 1024
 
 /**
- * Begins a call without the stack of its caller, which grpc-js would keep with all that its
- * functions held.
+ * Begins a call without recording the caller's stack, which grpc-js would keep together with
+ * everything that its functions reference.
  */
 const beginCall = (
   client: Grpc.Client,
@@ -54,17 +54,17 @@ const beginCall = (
 
 type Responses = Queue.Queue<Uint8Array, TransportFailure | Cause.Done>
 
-/** What a call is made with. */
+/** The parts of a call. */
 export interface CallOptions {
   readonly headers: Readonly<Record<string, string>>
   readonly rpc: Rpc
-  /** Whether its requests need not be copied, since its connection is given up with it. */
+  /** Whether its requests need not be copied, because its connection ends with it. */
   readonly mayShare: boolean
-  /** Called when the call had an answer and is lost with its connection. */
+  /** Called when the call had a response and is lost with its connection. */
   readonly onLost: () => void
 }
 
-/** Nothing to do: in place of a listener. */
+/** A listener that does nothing. */
 const nothing = (): void => {}
 
 export class GrpcCall implements TransportCall {
@@ -73,7 +73,7 @@ export class GrpcCall implements TransportCall {
   private readonly reader: FrameReader
   private readonly sender: FrameSender
   private readonly pings: CallPings | undefined
-  /** Completes when it is full no more; undefined while it is not full. */
+  /** Completes when the call is no longer full; undefined while it is not full. */
   private room: Answer<void> | undefined
   private queue: Responses | undefined
   private sent = 0
@@ -101,14 +101,13 @@ export class GrpcCall implements TransportCall {
     this.call = call
     this.reader = new FrameReader(call, (response) => this.onResponse?.(response))
     call.on("data", (bytes: Buffer) => this.arrived(bytes))
-    // With the headers of the response the call has a session, and what that announces later is
-    // seen.
+    // From the response headers on, the call has a session whose announcements are visible.
     call.once("metadata", () => {
       const session = sessionOf(call)
       if (session !== undefined) this.ignoreGoAway = onGoAway(session, () => this.onRetiring())
     })
     call.on("status", (status: Grpc.StatusObject) => this.statusCame(status))
-    // A call emits the status as an error too, also after cancel(); without a listener that would
+    // A call emits its status as an error too, even after cancel(). Without a listener that would
     // end the process.
     call.on("error", nothing)
     this.pings = connection.pings?.add({
@@ -178,7 +177,8 @@ export class GrpcCall implements TransportCall {
     this.keeps = true
   }
 
-  // Ending overtakes requests that grpc-js still frames, so it comes after the last of them.
+  // `end()` overtakes requests that grpc-js is still framing, so it is called after the last of
+  // them.
   get halfClose(): Effect.Effect<void> {
     return Effect.sync(() => {
       this.ending = true
@@ -186,7 +186,7 @@ export class GrpcCall implements TransportCall {
     })
   }
 
-  /** Made when somebody asks: the engine has what arrives given to it. */
+  /** Created on first use. The engine does not need it: it registers a callback for responses. */
   get responses(): Queue.Dequeue<Uint8Array, TransportFailure | Cause.Done> {
     if (this.queue === undefined) {
       this.queue = Effect.runSync(
@@ -200,19 +200,19 @@ export class GrpcCall implements TransportCall {
   /** Cancels the call, unless it has ended. */
   endUnsafe(): void {
     if (!this.answered) this.connection.stuck = true
-    // Both sides have ended it, and nothing of it is left to be written.
+    // Both sides have ended it, and nothing is left to be written.
     const spent =
       this.ending && this.unwrittenRequests === 0 && this.ended !== undefined && !this.ended.failure
     this.connection.spare = this.keeps && spent
     this.pings?.end()
     this.reader.end()
     this.call.cancel()
-    // The socket may still hold frames that lie in the engine's memory, which is stamped anew for
-    // the next session.
+    // The socket may still hold frames in the engine's memory, whose headers are rewritten for the
+    // next session.
     if (this.sender.direct && !this.connection.spare) this.connection.credentials.disconnect()
     if (this.queue !== undefined) Queue.shutdownUnsafe(this.queue)
     this.onSent = this.onResponse = this.onEnd = undefined
-    // Headers that still arrive would have a listener added that nobody removes.
+    // Headers that arrive later would add a listener that is never removed.
     this.call.removeAllListeners("metadata")
     this.ignoreGoAway()
   }
@@ -249,7 +249,7 @@ export class GrpcCall implements TransportCall {
       if (this.queue !== undefined) endQueue(this.queue, failure)
       this.onEnd?.(failure)
     }
-    // It overtakes responses that arrived before it, as long as the call is paused.
+    // While the call is paused, the status overtakes responses that arrived before it.
     if (call.readableLength === 0) end()
     else call.once("end", end)
     this.makeRoom()
@@ -271,7 +271,7 @@ export class GrpcCall implements TransportCall {
   }
 
   private written(bytes: number): void {
-    // Those who wait may end the stream, which must not be done within its own callback.
+    // Resumed waiters may end the stream, which must not happen within the stream's own callback.
     if (this.ending || this.room !== undefined || this.onSent !== undefined)
       process.nextTick(() => this.countWritten(bytes))
     else this.countWritten(bytes)

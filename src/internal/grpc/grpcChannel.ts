@@ -1,5 +1,5 @@
 /**
- * Turns the client's settings into what a gRPC channel needs: target, credentials that make its
+ * Turns the client's settings into those of a gRPC channel: target, credentials that make its
  * connections, keepalive, user agent.
  */
 import * as Grpc from "@grpc/grpc-js"
@@ -16,7 +16,7 @@ import { LARGEST_RESPONSE, plainChannel } from "./grpcReplies.ts"
 import { proxyName } from "../net/proxy.ts"
 import { routeTo } from "../net/route.ts"
 
-/** What channels to the Zerobus endpoint are made of. */
+/** The settings of channels to the Zerobus endpoint. */
 export interface ChannelSettings {
   readonly target: string
   readonly route: Route
@@ -31,14 +31,14 @@ const PRODUCT = "effect-zerobus"
 /** Milliseconds without traffic after which the operating system probes a connection. */
 const TCP_KEEPALIVE = 60_000
 
-/** Alerts by which a server refuses the client's certificate, or its lack. */
+/** Alerts by which a server refuses the client's certificate, or its absence. */
 const lateRefusal = /^ERR_SSL_.*ALERT_(?:.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)/
 
-/** The settings of a client; those of TLS may need services `R`. */
+/** The settings of a client. Those of TLS may need services `R`. */
 export type ChannelOptions<R> = Omit<ZerobusOptions<unknown>, "tls"> &
   Pick<ZerobusOptions<R>, "tls">
 
-/** Checks the settings that concern the channel and puts them together. */
+/** Checks the settings of the channel and combines them. */
 export const channelSettings = <R = never>(
   options: ChannelOptions<R>
 ): Effect.Effect<ChannelSettings, InvalidEndpoint | InvalidArgument, R> =>
@@ -52,23 +52,23 @@ export const channelSettings = <R = never>(
     const route = yield* routeTo(endpoint, options, "h2")
     const log = yield* Effect.map(Effect.context(), Effect.runForkWith)
     return {
-      // With the scheme said, a host such as "unix" or "ipv4" is not taken for one.
+      // With an explicit scheme, a host named "unix" or "ipv4" is not taken for a scheme.
       target: `dns:${authorityOf(firstHop(route))}`,
       route,
       options: {
         "channelFactoryOverride": plainChannel,
         "grpc.default_authority": authorityOf(endpoint),
-        // Every client has its own connection: what is shared is decided by who shares a client.
+        // Every client has its own connection: programs share connections by sharing a client.
         "grpc.use_local_subchannel_pool": 1,
         "grpc.enable_retries": 0,
-        // Its statistics cost two dates per message, and nobody can ask for them.
+        // Its statistics cost two dates per message, and nothing reads them.
         "grpc.enable_channelz": 0,
         "grpc.max_send_message_length": -1,
         "grpc.max_receive_message_length": LARGEST_RESPONSE,
         "grpc.primary_user_agent": application === "" ? PRODUCT : `${PRODUCT} ${application}`,
         "grpc.service_config_disable_resolution": 1,
         "grpc.initial_reconnect_backoff_ms": 100,
-        // The route knows the proxy, for the workspace's HTTP as well.
+        // The route handles the proxy, also for the workspace's HTTP.
         "grpc.enable_http_proxy": 0
       },
       pings: keepalive === undefined ? undefined : pingPolicy(keepalive, endpoint.host, log)
@@ -100,9 +100,9 @@ const pingPolicy = (
 const wholeMillis = (value: Duration.Input): number =>
   Math.ceil(Duration.toMillis(Duration.fromInputUnsafe(value)))
 
-/** Where one attempt to connect is. */
+/** The progress of one attempt to connect. */
 interface Progress {
-  /** Steps that lie behind it. */
+  /** Completed steps. */
   done: number
   /** What it waits for, as the end of a sentence; undefined when it has ended. */
   waitingFor: string | undefined
@@ -110,16 +110,16 @@ interface Progress {
 
 /**
  * Channel credentials that make the connection themselves: through the proxy and with the client's
- * TLS rules, both of which must hold for every connection. They keep why the latest attempt failed,
- * since a channel passes on no more than a text.
+ * TLS rules, which must hold for every connection. They keep the error of the latest attempt, since
+ * a channel reports only a text.
  */
 export class RouteCredentials extends Grpc.ChannelCredentials {
   private failure: ConnectFailure | undefined
   readonly route: Route
-  /** Connections that are being made, each with what gives it up. */
+  /** Connections that are being made, each with its abort controller. */
   private readonly pending = new Set<AbortController>()
   private aborted = false
-  /** Every open one: grpc-js may race several addresses and keep whichever it likes. */
+  /** Every open one: grpc-js may race several addresses and keep any of them. */
   private readonly sockets = new Set<Socket>()
   /** The latest attempt for each address. */
   private readonly attempts = new Set<Progress>()
@@ -129,26 +129,26 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
     this.route = route
   }
 
-  /** Gives up connections that are being made. */
+  /** Aborts connections that are being made. */
   abort(): void {
     this.aborted = true
     for (const attempt of this.pending) attempt.abort()
   }
 
-  /** Ends every connection at once: nothing that was not written leaves any more. */
+  /** Ends every connection at once: unwritten data is not sent any more. */
   disconnect(): void {
     for (const socket of this.sockets) socket.destroy()
   }
 
   /**
-   * Why the latest connection could not be made: for all calls that wanted it, of which none gets
-   * another one.
+   * Why the latest connection could not be made. It applies to all calls that wait for it, since
+   * none of them gets another one.
    */
   get latestFailure(): ConnectFailure | undefined {
     return this.failure
   }
 
-  /** What the attempt to connect that came furthest waits for, as the end of a sentence. */
+  /** What the most advanced attempt to connect waits for, as the end of a sentence. */
   waitingFor(): string {
     let furthest: Progress | undefined
     for (const attempt of this.attempts) {
@@ -181,8 +181,8 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
       connect: async (socket) => {
         const attempt = new AbortController()
         const { signal } = attempt
-        // Given up while grpc-js was connecting: it destroys the socket of a connector that fails,
-        // and keeps one it is given.
+        // Aborted while grpc-js was connecting: it destroys the socket of a connector that fails,
+        // but keeps one that it is given.
         if (this.aborted) attempt.abort()
         this.pending.add(attempt)
         socket.setKeepAlive(true, TCP_KEEPALIVE)
@@ -197,7 +197,8 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
             this.sockets.delete(connected)
             progress.waitingFor = undefined
           })
-          // With TLS 1.3 the client's side is done before the server has looked at its certificate.
+          // With TLS 1.3 the client completes the handshake before the server has checked its
+          // certificate.
           connected.on("error", (error: NodeJS.ErrnoException) => {
             if (lateRefusal.test(error.code ?? "")) this.failure = toFailure(error)
           })
@@ -210,7 +211,7 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
           this.pending.delete(attempt)
         }
       },
-      // grpc-js waits for it when it has an address, before it connects to that.
+      // grpc-js waits for this once it has an address, before it connects to that.
       waitForReady: () => {
         progress.done = 0
         progress.waitingFor = `a TCP connection to ${proxy === undefined ? authorityOf(firstHop(this.route)) : proxyName(proxy)}`

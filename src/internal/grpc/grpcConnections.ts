@@ -1,20 +1,20 @@
 /**
- * The connections that calls travel on: one for each call, or few that calls share.
+ * The connections that calls travel on: one per call, or a few that calls share.
  *
- * A connection that one call had for itself and has ended in order may be kept for the next call,
- * for a second: tables that take turns in a pool need no new connection for each visit.
+ * A connection that served one call and ended in order may be kept for the next call, for a second.
+ * So tables that take turns in a pool need no new connection for each visit.
  *
- * Servers limit the calls of a connection (SETTINGS_MAX_CONCURRENT_STREAMS), and a call beyond that
- * would wait unseen until another ends. So a shared connection takes as many as its server allows,
- * and the next ones go on a further connection. How many that is shows with the server's settings:
- * until then only the first call is made, and the others wait; or as many are as the connection
- * before took.
+ * Servers limit the calls of a connection (SETTINGS_MAX_CONCURRENT_STREAMS). A call beyond that
+ * would wait unnoticed until another ends. So a shared connection takes as many calls as its server
+ * allows, and further calls use another connection. The limit is known once the server's settings
+ * have arrived. Until then only the first call is made and the others wait; or as many are made as
+ * the previous connection took.
  *
- * | a shared connection | then |
- * | --- | --- |
- * | was lost, announced its end, or left a call without any answer | takes no further call, and is closed with its last one |
- * | has no call left while another one is there | is closed |
- * | could not be made | fails all who waited for it; the next one is tried after a pause, for all who ask meanwhile |
+ * - A shared connection that was lost, announced its end, or left a call without any response takes
+ *   no further call. It is closed with its last one.
+ * - A shared connection without calls is closed if there is another one.
+ * - A shared connection that could not be made fails all calls that wait for it. The next one is
+ *   tried after a pause, for all calls made in the meantime.
  */
 import * as Grpc from "@grpc/grpc-js"
 import * as Effect from "effect/Effect"
@@ -30,29 +30,24 @@ type Call = Grpc.ClientDuplexStream<Buffer, Buffer>
 /** Milliseconds between attempts to make a shared connection, after one that failed. */
 const CONNECT_PAUSE = 100
 
-/**
- * The most of its time that an attempt spends on that pause, so that the rest is enough to connect.
- */
+/** The largest part of an attempt's time for that pause, so that enough is left to connect. */
 const PAUSE_SHARE = 0.1
 
 /** Milliseconds that a connection is kept for the next call. */
 const KEPT = 1_000
 
-/** One connection: a channel of grpc-js that nobody else has. */
+/** One connection: a separate channel of grpc-js. */
 export class Connection {
   readonly client: Grpc.Client
   readonly credentials: RouteCredentials
   readonly pings: ConnectionPings | undefined
-  /** Set when it was given up: no further call can be made on it. */
+  /** Set when the connection was closed: no further call can be made on it. */
   closed = false
   /**
-   * Set when a call on it ended without any answer: it may be stuck, so no further call gets it.
+   * Set when a call on it ended without any response: it may be stuck, so it gets no further call.
    */
   stuck = false
-  /**
-   * Set when the call that had it for itself has ended in order, and it may be kept for another
-   * one.
-   */
+  /** Set when its only call has ended in order, so that it may be kept for another one. */
   spare = false
   private waited: string | undefined
 
@@ -65,10 +60,7 @@ export class Connection {
   /** A call has begun on it. */
   began(_call: Call): void {}
 
-  /**
-   * What keeps it from having reached the server, or has done so when it was closed, as the end of
-   * a sentence.
-   */
+  /** What the connection waits for, or waited for when it was closed, as the end of a sentence. */
   waitingFor(): string {
     return this.waited ?? this.credentials.waitingFor()
   }
@@ -78,22 +70,19 @@ export class Connection {
     this.closed = true
     this.credentials.abort()
     this.client.close()
-    // A closed client still waits for the first word of a server that never says one, and the
-    // socket with it.
+    // A closed client still waits for the first data of a server that sends none, and keeps the
+    // socket open.
     if (this.stuck) this.credentials.disconnect()
   }
 }
 
 /** A connection that calls share. */
 class SharedConnection extends Connection {
-  /**
-   * Completes when it is known how many calls the server allows, or the first call has shown that
-   * it is not.
-   */
+  /** Completes when the server's limit is known, or the first call has shown that it is not. */
   readonly settled = new Answer<void>()
-  /** Calls that were made on it and are open. */
+  /** Open calls on it. */
   calls = 0
-  /** How many hold it: for a call, or to make one. */
+  /** Holders of the connection: open calls, and attempts to make one. */
   holders = 0
   private session: ClientHttp2Session | undefined
   private retired = false
@@ -104,20 +93,20 @@ class SharedConnection extends Connection {
     return !this.closed && !this.stuck && !this.retired
   }
 
-  /** Whether a call fails at once, for the reason why the connection could not be made. */
+  /** Whether calls fail at once because the connection could not be made. */
   get hasFailed(): boolean {
     const failed = Grpc.connectivityState.TRANSIENT_FAILURE
     return !this.closed && this.client.getChannel().getConnectivityState(false) === failed
   }
 
-  /** How many calls the server allows; undefined where that is not known. */
+  /** How many calls the server allows; undefined while that is unknown. */
   get limit(): number | undefined {
     if (this.session === undefined) return undefined
-    // None at all would mean another connection for ever.
+    // A limit of 0 would cause new connections forever.
     return Math.max(1, this.session.remoteSettings?.maxConcurrentStreams ?? Infinity)
   }
 
-  /** Looks for the session of the first call, which shows what the server allows. */
+  /** Finds the session of the first call, which holds the server's limit. */
   override began(call: Call): void {
     if (this.first !== undefined) return
     this.first = call
@@ -136,7 +125,7 @@ class SharedConnection extends Connection {
       const state = channel.getConnectivityState(false)
       if (state !== Grpc.connectivityState.READY)
         return channel.watchConnectivityState(state, Infinity, watch)
-      // By the next turn the call has its place in the session.
+      // By the next turn the call has its stream in the session.
       setImmediate(() => {
         look()
         if (this.session !== undefined) settle()
@@ -157,34 +146,31 @@ class SharedConnection extends Connection {
 /** What a call has to wait for before it is made. */
 export interface Wait {
   readonly until: Effect.Effect<void>
-  /** The same as the end of a sentence. */
+  /** What the wait is for, as the end of a sentence. */
   readonly waitingFor: () => string
 }
 
-/** Gives calls the connections that they travel on, and takes them back. */
+/** Provides connections for calls, and takes them back. */
 export interface Connections {
   /**
-   * What an attempt that may take so many milliseconds has to wait for before it takes a
-   * connection; undefined when it can take one.
+   * What an attempt of at most `limit` milliseconds has to wait for before it takes a connection;
+   * undefined when it can take one.
    */
   readonly pause: (limit: number) => Wait | undefined
-  /** A connection to hold for a call, and what to wait for before that is made. */
+  /** Returns a connection for a call, and what to wait for before the call is made. */
   readonly holdUnsafe: () => { readonly connection: Connection; readonly wait: Wait | undefined }
   /** Whether the call may be made after that wait. */
   readonly admitsUnsafe: (connection: Connection) => boolean
-  /** The connection is held no more; `called` when the call was made. */
+  /** Returns the connection; `called` when the call was made. */
   readonly giveUnsafe: (connection: Connection, called: boolean) => void
-  /** Ends connections that calls share. */
+  /** Closes connections that calls share. */
   readonly closeUnsafe: () => void
 }
 
-/** A connection for each call: a new one, or one that an ended call has left. */
+/** A connection per call: a new one, or one that an ended call has returned. */
 export class OwnConnections implements Connections {
   private readonly settings: ChannelSettings
-  /**
-   * Connections without a call, each with the timer of its end; the one that was left last is taken
-   * first.
-   */
+  /** Connections without a call, each with its closing timer. The latest one is reused first. */
   private readonly kept = new Map<Connection, NodeJS.Timeout>()
   private over = false
 
@@ -242,7 +228,7 @@ export class SharedConnections implements Connections {
   private readonly settings: ChannelSettings
   private readonly now: () => number
   private readonly connections = new Set<SharedConnection>()
-  /** How many calls servers allowed that were looked at last; undefined before. */
+  /** The call limit that was read last; undefined before. */
   private usual: number | undefined
   /** The latest connection that could not be made, and when that was, in milliseconds. */
   private failed: { readonly at: number; readonly connection: Connection } | undefined
@@ -275,7 +261,7 @@ export class SharedConnections implements Connections {
 
   admitsUnsafe(connection: Connection): boolean {
     const shared = connection as SharedConnection
-    // What kept the first call from its way is told to all.
+    // All calls must fail with the reason that failed the first one.
     const admits =
       shared.hasFailed || (shared.isUsable && shared.calls < (shared.limit ?? Infinity))
     if (admits) shared.calls++
@@ -300,8 +286,7 @@ export class SharedConnections implements Connections {
   }
 
   /**
-   * The connection with the fewest calls of those that take one; undefined when another is to be
-   * made.
+   * The connection with the fewest calls among those with room; undefined when a new one is needed.
    */
   private find(): SharedConnection | undefined {
     let best: SharedConnection | undefined
@@ -309,8 +294,8 @@ export class SharedConnections implements Connections {
       if (!connection.isUsable) continue
       const { calls, limit, settled } = connection
       if (limit !== undefined) this.usual = limit
-      // Where the limit stays unknown, there is none that could be kept; while it is, those who
-      // wait may be many.
+      // If the limit stays unknown, there is none to observe. While it may still become known, many
+      // calls may be waiting for it.
       const most = limit ?? (settled.isDone ? Infinity : (this.usual ?? Infinity))
       if (calls < most && (best === undefined || calls < best.calls)) best = connection
     }

@@ -1,6 +1,6 @@
 /**
- * Reads the end of a call as a `TransportFailure`. grpc-js reports a lost connection as a status
- * like any other; only its text tells that no status came from the server. `grpcTexts.test.ts` has
+ * Converts the end of a call to a `TransportFailure`. grpc-js reports a lost connection as a status
+ * like any other. Only its text shows that no status came from the server. `grpcTexts.test.ts` has
  * a row for each text, so a version of grpc-js that rewords one fails there.
  */
 import * as Grpc from "@grpc/grpc-js"
@@ -10,13 +10,13 @@ import type { Proxy } from "../net/proxy.ts"
 import { TOO_MANY_PINGS } from "./grpcPings.ts"
 import { unreadable } from "./grpcReplies.ts"
 
-/** What grpc-js puts in front of the reason why a connection could not be made. */
+/** The prefix of grpc-js before the reason why a connection could not be made. */
 const NOT_CONNECTED = "No connection established"
 
-/** What it says when the host of the first hop has no address. */
+/** The text of grpc-js when the host of the first hop has no address. */
 const NOT_RESOLVED = "Name resolution failed"
 
-/** How texts of grpc-js begin when no status came from the server. */
+/** Prefixes of grpc-js when no status came from the server. */
 export const LOCAL_TEXTS: ReadonlyArray<string> = [
   NOT_CONNECTED,
   NOT_RESOLVED,
@@ -30,11 +30,11 @@ export const LOCAL_TEXTS: ReadonlyArray<string> = [
   "Failed to start HTTP/2 stream"
 ]
 
-/** Whether a text begins with one of these. */
+/** Whether a text begins with one of these prefixes. */
 const begins = (details: string): boolean => LOCAL_TEXTS.some((text) => details.startsWith(text))
 
 /**
- * Takes grpc-js's own bookkeeping out of a text: time stamps, notes on name resolution, nested
+ * Removes grpc-js's own details from a text: time stamps, notes on name resolution, nested
  * prefixes.
  */
 const plainly = (details: string): string =>
@@ -44,7 +44,7 @@ const plainly = (details: string): string =>
     .replace(/ ?\(\d{4}-\d\d-\d\dT[\d:.]+Z\)/g, "")
     .replace(/[.\s]+$/, "")
 
-/** Reads a text of grpc-js as the loss of a connection, or of the first hop of one. */
+/** Interprets a text of grpc-js as the loss of a connection, or of its first hop. */
 const disconnected = (details: string, proxy: Proxy | undefined): TransportFailure => {
   const isUnreached = details.startsWith(NOT_CONNECTED) || details.startsWith(NOT_RESOLVED)
   return TransportFailure.Disconnected({
@@ -53,9 +53,9 @@ const disconnected = (details: string, proxy: Proxy | undefined): TransportFailu
 }
 
 /**
- * Turns a status other than OK into the failure of its call. `refused` is why the connection could
- * not be made or was given up, where the client itself noted it; `proxy` the one that leads to the
- * server.
+ * Converts a status other than OK to the failure of its call. `refused` is the reason noted by the
+ * client itself, if the connection could not be made or was given up. `proxy` is the proxy on the
+ * way to the server.
  */
 export const toFailure = (
   {
@@ -68,7 +68,8 @@ export const toFailure = (
 ): TransportFailure => {
   const message = unreadable(code, details)
   if (message !== undefined) return TransportFailure.Unreadable({ message })
-  // A server that refuses pings may reset the calls too, which grpc-js reports as exhaustion.
+  // A server that refuses pings may also reset the calls, which grpc-js reports as
+  // RESOURCE_EXHAUSTED.
   if (refused?.code === TOO_MANY_PINGS)
     return TransportFailure.Disconnected({ message: refused.message })
   if ((code === Grpc.status.UNAVAILABLE || code === Grpc.status.INTERNAL) && begins(details)) {

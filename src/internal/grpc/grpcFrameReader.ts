@@ -1,15 +1,15 @@
 /**
- * Reads the responses of one gRPC call where HTTP/2 delivers them.
+ * Reads the responses of one gRPC call directly from its HTTP/2 stream.
  *
  * In grpc-js a response pauses and resumes its HTTP/2 stream, is copied, waits for two promises and
- * passes a second stream: a quarter of the processor time of a client whose records each get a
- * response of their own. That way is no public part of grpc-js, so it is left only once it was seen
- * at work: when a response comes out of the call and what came in since the one before was exactly
- * its frame, nothing else is under way, and the next frames are read here. With any other version
- * of grpc-js all responses go the ordinary way.
+ * passes a second stream. That is a quarter of the processor time of a client with one response per
+ * record. Reading directly depends on internals of grpc-js, so it is used only after a check: a
+ * response comes out of the call, and the bytes received since the previous one were exactly its
+ * frame. Then nothing else is in progress, and the next frames are read here. With any other
+ * version of grpc-js all responses take the regular path.
  *
- * The end of the call and its status stay with grpc-js. So does what is wrong with a response: a
- * frame that is compressed or too large is given back, and grpc-js reads it and all that follow.
+ * grpc-js still handles the end of the call and its status. It also handles invalid responses: a
+ * frame that is compressed or too large is given back, and grpc-js reads it and all following ones.
  */
 import type * as Grpc from "@grpc/grpc-js"
 import type { ClientHttp2Stream } from "node:http2"
@@ -28,9 +28,9 @@ export class FrameReader {
   private readonly splitter: FrameSplitter
   private mode: "ordinary" | "watching" | "direct" | "over" = "ordinary"
   private stream: ClientHttp2Stream | undefined
-  /** What reads the HTTP/2 stream for grpc-js. */
+  /** The listener with which grpc-js reads the HTTP/2 stream. */
   private listener: DataListener | undefined
-  /** While watching: what came in since the last response. */
+  /** While watching: the chunks received since the last response. */
   private chunks: Array<Buffer> = []
 
   /** `deliver` is called with each response that is read here, and must not throw. */
@@ -48,7 +48,7 @@ export class FrameReader {
     return this.mode === "direct"
   }
 
-  /** Looks from now on whether responses can be read here. */
+  /** Starts checking whether responses can be read here. */
   watch(): void {
     const stream = committedStreamOf(this.call)
     const listeners = stream?.listeners("data") ?? []
@@ -59,7 +59,7 @@ export class FrameReader {
     stream.prependListener("data", this.read)
   }
 
-  /** A response came out of the call. */
+  /** Notes that a response came out of the call. */
   arrived(response: Uint8Array): void {
     if (this.mode !== "watching") return
     const { chunks } = this
@@ -69,7 +69,7 @@ export class FrameReader {
     this.stream!.removeListener("data", this.listener!)
   }
 
-  /** The call is over: nothing more is delivered. */
+  /** Ends reading: nothing more is delivered. */
   end(): void {
     this.mode = "over"
     this.chunks = []
@@ -85,7 +85,7 @@ export class FrameReader {
     if (rest !== undefined && this.direct) this.giveBack(rest)
   }
 
-  /** Leaves this frame and all that follow to grpc-js. */
+  /** Leaves this frame and all following ones to grpc-js. */
   private giveBack(bytes: Buffer): void {
     const stream = this.stream!
     const listener = this.listener!

@@ -1,11 +1,11 @@
 /**
- * What is read of a server's responses: plain ones up to a limit.
+ * Accepts only uncompressed responses up to a size limit.
  *
- * Zerobus responses are a few bytes long, so compressing them gains nothing, and unpacking what a
- * server sends is a way to use up a client's memory and time. grpc-js offers the server gzip and
- * deflate and unpacks both, and has no option against it; its filters, which could, are no public
- * part. So ours is put behind them only where they are found as they are known; elsewhere grpc-js
- * unpacks, within the limit.
+ * Zerobus responses are a few bytes long, so compression gains nothing. Decompressing a server's
+ * data could exhaust a client's memory and time. grpc-js offers gzip and deflate to the server,
+ * decompresses both, and has no option against it. Its filters could refuse it, but are not public.
+ * So a filter is added to them only where they have the known form. Elsewhere grpc-js decompresses,
+ * within the limit.
  */
 import * as Grpc from "@grpc/grpc-js"
 
@@ -21,16 +21,16 @@ class PlainReplies extends Grpc.experimental.BaseFilter {
     return headers
   }
 
-  /** Sees the frame before it is unpacked: its first byte says whether it is compressed. */
+  /** Gets the frame before it is decompressed. Its first byte shows whether it is compressed. */
   override async receiveMessage(message: Promise<Buffer>): Promise<Buffer> {
     const frame = await message
-    // The filters' way to end a call with a status.
+    // Filters end a call with a status by throwing it.
     if (frame[0] !== 0) throw { code: Grpc.status.INTERNAL, details: COMPRESSED }
     return frame
   }
 }
 
-/** The inside of a channel, as far as it is used. Everything may be missing. */
+/** The internals of a channel that are used here. Every part may be missing. */
 interface Inside {
   readonly internalChannel?: {
     readonly filterStackFactory?: {
@@ -39,7 +39,7 @@ interface Inside {
   }
 }
 
-/** Makes a channel that announces no compression and refuses compressed responses. */
+/** Makes a channel that offers no compression and refuses compressed responses. */
 export const plainChannel = (
   target: string,
   credentials: Grpc.ChannelCredentials,
@@ -47,21 +47,21 @@ export const plainChannel = (
 ): Grpc.Channel => {
   const channel = new Grpc.Channel(target, credentials, options)
   const factories = (channel as unknown as Inside).internalChannel?.filterStackFactory?.factories
-  // The last one sees outgoing headers last and incoming messages first.
+  // The last filter gets outgoing headers last and incoming messages first.
   if (Array.isArray(factories)) factories.push({ createFilter: () => new PlainReplies() })
   return channel
 }
 
 /**
- * What grpc-js reports for a response above the limit, compressed or not. Both end with the limit,
- * which tells them from a server's own text.
+ * What grpc-js reports for a response above the limit, compressed or not. Both texts end with the
+ * limit, which distinguishes them from a server's own text.
  */
 export const TOO_LARGE: ReadonlyArray<RegExp> = [
   new RegExp(`^Received message larger than max \\(\\d+ vs ${LARGEST_RESPONSE}\\)$`),
   new RegExp(`^Received message that decompresses to a size larger than ${LARGEST_RESPONSE}$`)
 ]
 
-/** Why a response was not read, when a call ended for that; then no status came from the server. */
+/** Why a response was not read, if that ended the call. Then no status came from the server. */
 export const unreadable = (code: number, details: string): string | undefined => {
   if (code === Grpc.status.INTERNAL && details === COMPRESSED) return COMPRESSED
   return code === Grpc.status.RESOURCE_EXHAUSTED && TOO_LARGE.some((text) => text.test(details))

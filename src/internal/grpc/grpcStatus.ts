@@ -1,6 +1,7 @@
 /**
- * The one table that turns a failed call into an error of the client: by gRPC status and, where the
- * server gave them, by its structured details. It decides what is retryable; nobody else does.
+ * The one table that converts a failed call to an error of the client: by gRPC status and, if the
+ * server sent them, by its structured details. Only this table decides which failures are
+ * retryable.
  */
 import type { TransportFailure } from "../../Transport.ts"
 import {
@@ -49,9 +50,9 @@ export interface PersistentCall {
 }
 
 /**
- * Turns a transport's failure into the client's error. `tableName` names the table in the message;
- * the server's words go without the `secrets`. Some statuses mean something else for a `persistent`
- * stream.
+ * Converts a transport's failure to the client's error. `tableName` names the table in the message.
+ * The `secrets` are removed from the server's text. Some statuses have another meaning for a
+ * `persistent` stream.
  */
 export const classify = (
   failure: TransportFailure,
@@ -89,13 +90,13 @@ export const classify = (
   }
 }
 
-/** OpenSSL's error codes that mean that the peer does not speak TLS. */
+/** OpenSSL error codes that mean the peer does not speak TLS. */
 export const NOT_TLS: ReadonlyArray<string> = [
   "ERR_SSL_WRONG_VERSION_NUMBER",
   "ERR_SSL_HTTP_REQUEST"
 ]
 
-/** How texts begin that mean that the server was never reached. */
+/** Prefixes of texts that mean the server was never reached. */
 export const UNREACHED: ReadonlyArray<string> = [
   "connect E",
   "Name resolution failed",
@@ -108,7 +109,7 @@ const disconnected = (message: string): string =>
       `endpoint, and that the server runs.`
     : sentence(`The connection to the Zerobus server was lost: ${message}`)
 
-/** Others end their sentences or do not. */
+/** Texts from other packages may or may not end with a full stop. */
 const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
 
 const classifyStatus = (
@@ -164,9 +165,7 @@ const classifyStatus = (
   }
 }
 
-/**
- * What a status means for a persistent stream alone; undefined where it means what it does for any.
- */
+/** The special meaning of a status for a persistent stream; undefined when it has none. */
 const classifyPersistent = (
   status: string,
   tableName: string,
@@ -178,7 +177,7 @@ const classifyPersistent = (
       message: `The server has no persistent streams. Use createStream. ${said}`
     })
   }
-  // Before it has an id, a status can only mean the table.
+  // Before the stream has an id, a status can only concern the table.
   if (streamId === undefined) return undefined
   if (status === "ABORTED") {
     const what =
@@ -193,7 +192,7 @@ const classifyPersistent = (
   return new InvalidArgument({ message: `${what} ${advice} ${said}`, path: ["streamId"] })
 }
 
-/** Reads a schema error out of a serialized `google.rpc.Status`; `undefined` when it holds none. */
+/** Reads a schema error from a serialized `google.rpc.Status`; `undefined` when it holds none. */
 const schemaError = (
   details: Uint8Array,
   secrets: ReadonlyArray<string>

@@ -1,12 +1,12 @@
 /**
- * Spreads the calls that follow lost ones. Calls that are lost together would come back together,
- * and a server that has just started might lose them again.
+ * Spreads the calls that follow lost ones. Calls that are lost together would return together, and
+ * a server that has just started might lose them again.
  */
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type { Wait } from "./grpcConnections.ts"
 
-/** How long losses count, and the most that a call waits, in milliseconds. */
+/** How long losses count, and the longest wait of a call, in milliseconds. */
 const WINDOW = 1000
 
 export class LossSpread {
@@ -19,7 +19,7 @@ export class LossSpread {
     this.now = now
   }
 
-  /** A call was lost with its connection. */
+  /** Notes that a call was lost with its connection. */
   note(): void {
     const now = this.now()
     if (now - this.latest > WINDOW) this.lost = 0
@@ -28,8 +28,8 @@ export class LossSpread {
   }
 
   /**
-   * The wait of a call that is made now, if it has to: at random, up to a millisecond for each
-   * other call lost of late.
+   * The wait of a call made now, if needed: a random time, up to a millisecond for each other
+   * recently lost call.
    */
   turn(): Wait | undefined {
     const others = this.now() - this.latest > WINDOW ? 0 : this.lost - 1
