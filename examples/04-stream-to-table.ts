@@ -2,9 +2,11 @@
  * An Effect `Stream` into a typed table: protobuf on the wire, no generated code, backpressure from
  * end to end.
  *
- * The table has to exist; a local server starts with it: npx effect-zerobus local --table
- * 'main.default.readings(device_name STRING, temp INT, humidity BIGINT, measured_at TIMESTAMP, tags
- * ARRAY<STRING>, place STRUCT<lat: DOUBLE, lon: DOUBLE>, note STRING)'
+ * The table must exist. This starts a local server with it (one command, in one line):
+ *
+ *     npx effect-zerobus local --table 'main.default.readings(device_name STRING, temp INT,
+ *       humidity BIGINT, measured_at TIMESTAMP, tags ARRAY<STRING>,
+ *       place STRUCT<lat: DOUBLE, lon: DOUBLE>, note STRING)'
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, DateTime, Effect, Stream } from "effect"

@@ -14,9 +14,9 @@ import { LocalEnvironment, root, runSource, runTool } from "../support/localEnvi
 const read = (file: string) => Fs.readFileSync(Path.join(root, file), "utf8")
 const readme = read("README.md")
 
-/** The tables that a text's `zerobus local` commands start with. */
+/** The tables that the `zerobus local` commands of a text or of its comments start with. */
 const started = (text: string) =>
-  [...text.matchAll(/--table '([^']+)'/g)].map(([, table]) =>
+  [...text.replace(/\n \* +/g, " ").matchAll(/--table '([^']+)'/g)].map(([, table]) =>
     Result.getOrThrow(parseTableDefinition(table!))
   )
 const start = /```sh\n(npx effect-zerobus local[^`]*)```/.exec(readme)![1]!

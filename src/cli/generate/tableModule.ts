@@ -15,7 +15,7 @@ import { isScalar } from "../../internal/columns/scalarTypes.ts"
 import { pascalCase } from "../../internal/protobuf/messagePlan.ts"
 import { cleanLines } from "./protoText.ts"
 
-const width = 120
+const width = 100
 
 /** An expression: a word, a call, or an object of columns. */
 type Expression =
