@@ -1,5 +1,5 @@
 /**
- * Requests to the tables API of the Unity Catalog, and which error of the client a failure is.
+ * Requests to the tables API of the Unity Catalog, and the client's errors for their failures.
  */
 import type * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -19,26 +19,26 @@ import { type WorkspaceFailure, workspaceJson } from "./workspace.ts"
 /** One operation on tables. */
 export interface CatalogRequest {
   readonly method: "GET" | "POST" | "PATCH" | "DELETE"
-  /** What follows `/tables` in the URL. */
+  /** The part of the URL after `/tables`. */
   readonly path: string
-  /** The body, which travels as JSON. */
+  /** The body, sent as JSON. */
   readonly body?: unknown
   /** The table or schema that messages name. */
   readonly about: string
   /** The privileges that the operation needs, for the advice when they are missing. */
   readonly privileges: string
   /**
-   * The error for what does not exist (`isMissing`), and for an answer that is too large to
-   * describe it.
+   * The error for an object that does not exist (`isMissing`), and for a response that is too
+   * large.
    */
   readonly invalid: (message: string, isMissing: boolean) => StreamFailure
-  /** The most bytes of the answer; default 8 MiB. */
+  /** The most bytes of the response; default 8 MiB. */
   readonly limit?: number | undefined
 }
 
 const defaultLimit = 8 * 1024 * 1024
 
-/** Sends a request and returns the JSON of the answer. */
+/** Sends a request and returns the JSON of the response. */
 export const sendToCatalog = (
   route: Route,
   token: Redacted.Redacted<string>,
@@ -63,11 +63,11 @@ export const sendToCatalog = (
   )
 }
 
-/** Whether the catalog refused to create a table since one of its name exists. */
+/** Whether the catalog refused to create a table because one of that name exists. */
 export const alreadyExists = ({ errorCode, status }: WorkspaceFailure): boolean =>
   status === 409 || errorCode.endsWith("ALREADY_EXISTS")
 
-/** The client's error for a request that failed, with advice. */
+/** The client's error for a failed request, with advice. */
 export const catalogFailure =
   ({ invalid, privileges }: CatalogRequest) =>
   ({ kind, message, status }: WorkspaceFailure): StreamFailure => {

@@ -1,7 +1,7 @@
 /**
- * Makes sockets to an endpoint: straight or through a proxy, plain or TLS, with one set of rules
- * for gRPC and for the workspace's HTTP. A refused handshake is told apart from a lost connection
- * here, where Node's error codes are still at hand.
+ * Makes sockets to an endpoint: direct or through a proxy, plain or TLS, with the same rules for
+ * gRPC and for the workspace's HTTP. A refused handshake is distinguished from a lost connection
+ * here, where Node's error codes are available.
  */
 import * as Data from "effect/Data"
 import * as Redacted from "effect/Redacted"
@@ -10,20 +10,20 @@ import * as Tls from "node:tls"
 import { authorityOf, type Endpoint } from "./endpoint.ts"
 import { type Proxy, proxyName } from "./proxy.ts"
 
-/** Why there is no usable connection. `message` has no credentials in it. */
+/** Why there is no usable connection. `message` contains no credentials. */
 export class ConnectFailure extends Data.TaggedError("ConnectFailure")<{
   readonly message: string
   /** Node's or OpenSSL's code. */
   readonly code: string
-  /** True for a refused certificate or handshake, which trying again does not cure. */
+  /** True for a refused certificate or handshake, which a retry does not fix. */
   readonly tls: boolean
 }> {}
 
-/** How TLS is spoken. */
+/** The TLS settings of connections. */
 export interface Security {
   readonly context: Tls.SecureContext
   /**
-   * The name that is asked for and that the certificate is checked against; default: the endpoint's
+   * The name sent to the server (SNI) and checked against the certificate; default: the endpoint's
    * host.
    */
   readonly serverName: string | undefined
@@ -33,16 +33,16 @@ export interface Security {
 export interface Route {
   readonly endpoint: Endpoint
   readonly proxy: Proxy | undefined
-  /** Present when the endpoint or the proxy speaks TLS; a function makes it for each connection. */
+  /** Present when the endpoint or the proxy uses TLS. A function makes it for each connection. */
   readonly security: Security | ((signal: AbortSignal | undefined) => Promise<Security>) | undefined
-  /** The protocol that must be agreed on by ALPN. */
+  /** The protocol to negotiate by ALPN. */
   readonly protocol: "h2" | "http/1.1"
 }
 
 const tlsCode =
   /^(ERR_TLS|ERR_SSL|ERR_OSSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH|EPROTO)/
 
-/** Reads Node's error of a socket as a failure to connect. */
+/** Converts Node's error of a socket to a failure to connect. */
 export const toFailure = (error: unknown): ConnectFailure => {
   if (error instanceof ConnectFailure) return error
   const {
@@ -51,7 +51,7 @@ export const toFailure = (error: unknown): ConnectFailure => {
     reason
   } = error as NodeJS.ErrnoException & { readonly reason?: string }
   const tls = tlsCode.test(code)
-  // OpenSSL puts its own source lines into the message, behind the reason.
+  // OpenSSL appends its own source lines to the reason in the message.
   const text =
     code === "EPROTO" || code.startsWith("ERR_SSL")
       ? (reason ?? /:([^:]+):[^:]*\.c:\d+:?$/.exec(message.trim())?.[1] ?? message)
@@ -60,21 +60,21 @@ export const toFailure = (error: unknown): ConnectFailure => {
 }
 
 /**
- * Why the first hop could not be reached. Through a proxy it names that, since the user may not
- * know of one that the environment has.
+ * Why the first hop could not be reached. With a proxy the text names it: the environment may set
+ * one without the user's knowledge.
  */
 export const unreachedHop = (proxy: Proxy | undefined, message: string): string =>
   proxy === undefined ? message : `${proxyName(proxy)} could not be reached: ${message}`
 
-/** Where the TCP connection goes: the proxy, or the endpoint itself. */
+/** The target of the TCP connection: the proxy, or the endpoint itself. */
 export const firstHop = ({
   endpoint,
   proxy
 }: Route): { readonly host: string; readonly port: number } => proxy ?? endpoint
 
 /**
- * Turns a TCP connection to the first hop into one to the endpoint: CONNECT through the proxy, then
- * TLS. `onStep` is told what each step waits for, as the end of a sentence.
+ * Extends a TCP connection to the first hop to one to the endpoint: CONNECT through the proxy, then
+ * TLS. Calls `onStep` with what each step waits for, as the end of a sentence.
  */
 export const complete = async (
   route: Route,
@@ -137,14 +137,14 @@ export const connect = (route: Route, signal?: AbortSignal): Promise<Net.Socket>
   })
 
 /**
- * The latest TLS session with the endpoint under these settings. The next connection goes on with
- * it, which spares both sides most of a handshake.
+ * The latest TLS session with the endpoint under these settings. The next connection resumes it,
+ * which saves both sides most of a handshake.
  */
 const tlsSessions = new WeakMap<Security, Buffer>()
 
 /**
- * Speaks TLS over a socket. With the endpoint, which has a protocol, it goes on with the latest
- * TLS session.
+ * Starts TLS on a socket. With the endpoint, which has a protocol, it resumes the latest TLS
+ * session.
  */
 const secure = (
   socket: Net.Socket,
@@ -158,18 +158,18 @@ const secure = (
     const tlsSocket = Tls.connect({
       socket,
       host,
-      // Said outright, since otherwise an environment variable of Node could switch the check off.
+      // Set explicitly, since an environment variable of Node could otherwise disable the check.
       rejectUnauthorized: true,
-      // An IP address is no server name, but it is still what the certificate is checked against.
+      // An IP address is not a valid server name, but the certificate is still checked against it.
       ...(Net.isIP(host) === 0 ? { servername: host } : {}),
       ...(security === undefined ? {} : { secureContext: security.context }),
       ...(protocol === undefined ? {} : { ALPNProtocols: [protocol] }),
       ...(session === undefined ? {} : { session })
     })
     if (resumed !== undefined) {
-      // Tickets come once the handshake is done, and later ones replace them.
+      // Tickets arrive after the handshake, and later ones replace earlier ones.
       tlsSocket.on("session", (ticket) => void tlsSessions.set(resumed, ticket))
-      // A session that may be what the server refuses is not tried again.
+      // The session may be what the server refuses, so it is not used again.
       tlsSocket.once("error", () => tlsSessions.delete(resumed))
     }
     tlsSocket.once("error", reject)
@@ -197,10 +197,10 @@ const secure = (
     })
   })
 
-/** The longest answer to CONNECT that is read, in bytes. */
+/** The longest response to CONNECT that is read, in bytes. */
 const LONGEST_ANSWER = 16 * 1024
 
-/** Asks the proxy for a tunnel and reads its answer, without taking a byte of what follows. */
+/** Requests a tunnel from the proxy and reads its response, without consuming a byte after it. */
 const tunnel = (socket: Net.Socket, endpoint: Endpoint, proxy: Proxy): Promise<void> =>
   new Promise((resolve, reject) => {
     const authority = authorityOf(endpoint)

@@ -1,6 +1,5 @@
 /**
- * Parses the two endpoints a client talks to. Parsed once and strictly, so that nothing but a host
- * and a port gets through.
+ * Parses the two endpoints of a client, once and strictly, so that only a host and a port pass.
  */
 import * as Result from "effect/Result"
 import { InvalidEndpoint } from "../../ZerobusError.ts"
@@ -16,7 +15,7 @@ export interface Endpoint {
   readonly origin: string
 }
 
-/** `host:port` as URLs and messages have it, with brackets around an IPv6 address. */
+/** `host:port` in the form of URLs and messages, with brackets around an IPv6 address. */
 export const authorityOf = ({
   host,
   port
@@ -30,7 +29,8 @@ const ipv4 = /^(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]
 const looksNumeric = /^(0x[0-9a-f]*|\d+)(\.(0x[0-9a-f]*|\d+))*\.?$/i
 
 /**
- * Whether a URL has the host as it stands: broken punycode and names that end in a number are none.
+ * Whether a URL accepts the host unchanged: not so for broken punycode and names that end in a
+ * number.
  */
 const isUrlHost = (host: string): boolean =>
   URL.canParse(`https://${host}/`) && new URL(`https://${host}/`).hostname === host
@@ -56,7 +56,7 @@ export const parseEndpoint = (
   if (scheme !== undefined && scheme !== "https" && scheme !== "http")
     return refuse(`has the scheme ${scheme}, which is not https`)
   let rest = scheme === undefined ? trimmed : trimmed.slice(scheme.length + 3)
-  // One slash at the end is how people copy an address from a browser.
+  // Addresses copied from a browser end with a slash.
   if (rest.endsWith("/")) rest = rest.slice(0, -1)
   if (rest.includes("@")) return refuse("has credentials in it, which do not belong there")
   if (/[/?#]/.test(rest)) return refuse("has a path, query or fragment")

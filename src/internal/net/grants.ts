@@ -1,5 +1,5 @@
 /**
- * The grants of OAuth that a token is requested with: a service principal's secret, or the token of
+ * The OAuth grants by which a token is requested: a service principal's secret, or the token of
  * another identity provider (RFC 8693).
  */
 import * as Clock from "effect/Clock"
@@ -11,7 +11,7 @@ import { InvalidToken, Retryable, RetryableReason, type StreamFailure } from "..
 import { apart } from "../userCode/apart.ts"
 import { readSubjectToken } from "./subjectTokenFile.ts"
 
-/** What proves to the token endpoint who asks. */
+/** The credentials of a request to the token endpoint. */
 export interface Grant {
   readonly form: Readonly<Record<string, string>>
   readonly headers: Readonly<Record<string, string>>
@@ -19,7 +19,7 @@ export interface Grant {
   readonly secrets: ReadonlyArray<string>
   /** What to check when the endpoint refuses it. */
   readonly advice: string
-  /** The longest life of the token that it gives, in milliseconds; `undefined` for no bound. */
+  /** The longest life of the granted token, in milliseconds; `undefined` for no bound. */
   readonly lifeMillis: number | undefined
 }
 
@@ -48,8 +48,8 @@ const unavailable = (message: string) =>
   new Retryable({ reason: RetryableReason.TokenServiceUnavailable({ message }), attempts: 1 })
 
 /**
- * The grant of token exchange. The subject token is read anew each time; what it costs to be
- * without one is that of its supplier's failure.
+ * The grant of token exchange. The subject token is read again each time. Without one, the failure
+ * is that of its supplier.
  */
 export const exchangeGrant = ({
   clientId,
@@ -62,7 +62,8 @@ export const exchangeGrant = ({
       : readSubjectToken(subjectTokenFile)
     const token = yield* textOf(given)
     const lifeMillis = lifeLeft(token, yield* Clock.currentTimeMillis)
-    // An endpoint refuses it for good, while the next attempt may read its successor.
+    // An endpoint would refuse the expired token permanently, while the next attempt may read its
+    // successor.
     if (lifeMillis === 0) {
       return yield* unavailable(
         "The subject token is past its end (exp). Supply one that is valid, and check this " +
@@ -86,8 +87,7 @@ export const exchangeGrant = ({
   })
 
 /**
- * Runs the supplier, which is the user's code: what it fails or dies with is a failure of the
- * stream.
+ * Runs the supplier, which is user code. Its failures and defects become failures of the stream.
  */
 const supplied = (
   subjectToken: Effect.Effect<Redacted.Redacted<string>, unknown>
@@ -122,8 +122,8 @@ const textOf = (given: unknown): Effect.Effect<string, InvalidToken> => {
 }
 
 /**
- * What is left of a JWT's life by its claim `exp`, which is not verified here: the token endpoint
- * does that. `undefined` for a token that has no such claim, or is no JWT.
+ * The remaining life of a JWT by its claim `exp`. The claim is not verified here: the token
+ * endpoint does that. `undefined` for a token without that claim, and for one that is not a JWT.
  */
 export const lifeLeft = (token: string, now: number): number | undefined => {
   const payload = token.split(".")[1]

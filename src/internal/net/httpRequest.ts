@@ -1,6 +1,6 @@
 /**
- * One HTTP request to the workspace: token or catalog. No redirect is followed, the body is
- * bounded, and the connection follows the client's own TLS and proxy settings, the same as for
+ * One HTTP request to the workspace, for tokens or the catalog. Redirects are not followed, the
+ * body is bounded, and the connection uses the client's own TLS and proxy settings, the same as for
  * gRPC.
  */
 import * as Effect from "effect/Effect"
@@ -9,11 +9,11 @@ import { connect, ConnectFailure, type Route } from "./connector.ts"
 import { retryAfterMillis } from "./retryAfter.ts"
 import { scrub } from "../scrub.ts"
 
-/** An answer with its whole body as text. */
+/** A response with its whole body as text. */
 export interface HttpAnswer {
   readonly status: number
   readonly body: string
-  /** The `retry-after` header, when it is a number of seconds or a date to come. */
+  /** The `retry-after` header, if it is a number of seconds or a future date. */
   readonly retryAfterMillis: number | undefined
 }
 
@@ -24,11 +24,11 @@ export interface HttpRequest {
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string | undefined
-  /** The most bytes of the answer's body. */
+  /** The most bytes of the response body. */
   readonly limit: number
 }
 
-/** Sends one request; interruption aborts it. */
+/** Sends one request. Interruption aborts it. */
 export const httpRequest = (options: HttpRequest): Effect.Effect<HttpAnswer, ConnectFailure> =>
   Effect.callback((resume, signal) => {
     const { body, headers, limit, method, path, route } = options

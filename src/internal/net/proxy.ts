@@ -1,6 +1,5 @@
 /**
- * Which proxy, if any, leads to a host: the client's setting, or the usual variables of the
- * environment.
+ * The proxy for a host, if any: from the client's setting, or from the usual environment variables.
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -11,29 +10,29 @@ import { authorityOf, type Endpoint } from "./endpoint.ts"
 import { isLoopback } from "./loopback.ts"
 import { bypasses } from "./proxyBypass.ts"
 
-/** A proxy that is reached by CONNECT. */
+/** A proxy that is used by CONNECT. */
 export interface Proxy {
   /** The option or variable that names it, such as `https_proxy`. */
   readonly source: string
   readonly secure: boolean
   readonly host: string
   readonly port: number
-  /** The value of `proxy-authorization`, when the proxy's URL has credentials. */
+  /** The value of `proxy-authorization`, if the proxy's URL has credentials. */
   readonly authorization: Redacted.Redacted<string> | undefined
 }
 
 /** The source of a proxy that the client's settings name. */
 const OPTION = "proxy"
 
-/** The proxy as messages name it, so that its reader knows what to change. */
+/** The proxy as named in messages, with the setting to change. */
 export const proxyName = (proxy: Proxy): string =>
   `the proxy ${authorityOf(proxy)} (set by ` +
   `${proxy.source === OPTION ? "the option proxy" : proxy.source})`
 
 /**
- * The variables that count for a protocol, in order. Those of gRPC are for gRPC alone, as its own
- * libraries have it; `http_proxy` counts where no other is set, so that tokens and records take the
- * same way.
+ * The variables for a protocol, in order. Those of gRPC apply to gRPC only, as in gRPC's own
+ * libraries. `http_proxy` applies if no other is set, so that tokens and records take the same
+ * path.
  */
 const variables = {
   "h2": {
@@ -50,14 +49,14 @@ const read = (name: string): Effect.Effect<string | undefined> =>
   )
 
 /**
- * The first of these variables that is set and not blank: lower case before upper case, as curl has
- * it.
+ * The first of these variables that is set and not blank. Lower case comes before upper case, as in
+ * curl.
  */
 const firstSet = (
   names: ReadonlyArray<string>
 ): Effect.Effect<{ readonly name: string; readonly value: string } | undefined> =>
   Effect.gen(function* () {
-    // A server that runs CGI programs puts a client's Proxy header into HTTP_PROXY.
+    // A server that runs CGI programs stores a client's Proxy header in HTTP_PROXY.
     const cgi = (yield* read("REQUEST_METHOD")) !== undefined
     for (const name of names.flatMap((name) => [name, name.toUpperCase()])) {
       if (cgi && name === "HTTP_PROXY") continue
@@ -68,8 +67,8 @@ const firstSet = (
   })
 
 /**
- * Parses a proxy's URL; `source` names the setting or variable, and the URL itself, which may hold
- * a password, is never quoted.
+ * Parses a proxy's URL. `source` names the setting or variable. The URL may hold a password, so it
+ * is never quoted.
  */
 export const parseProxy = (url: string, source: string): Effect.Effect<Proxy, InvalidArgument> =>
   Effect.suspend(() => {
@@ -105,9 +104,9 @@ export const parseProxy = (url: string, source: string): Effect.Effect<Proxy, In
   })
 
 /**
- * The proxy that leads to the endpoint, or `undefined`. A setting of the client outranks the
- * environment and its bypass lists. The environment's proxy is for other hosts: loopback is reached
- * directly, since a proxy would connect to its own machine.
+ * The proxy for the endpoint, or `undefined`. A setting of the client takes precedence over the
+ * environment and its bypass lists. Loopback ignores the environment and is reached directly, since
+ * a proxy would connect to its own machine.
  */
 export const proxyFor = (
   endpoint: Endpoint,

@@ -1,20 +1,20 @@
 /**
- * The list of hosts that are reached without a proxy, as curl and Go read it.
+ * The list of hosts that are reached without a proxy, in the format of curl and Go.
  *
- * | entry | names |
+ * | entry | matches |
  * | --- | --- |
  * | `*` | every host |
  * | `example.com`, `.example.com`, `*.example.com` | the name and every name below it |
  * | `10.1.2.3`, `::1`, `[::1]` | the address, in any spelling |
  * | `10.0.0.0/8`, `2001:db8::/32` | the addresses of the range |
- * | a name or address with `:port` | the same, at that port alone |
+ * | a name or address with `:port` | the same, on that port only |
  *
- * Names are not resolved: a range names the hosts that are written as an address.
+ * Names are not resolved: a range matches only hosts that are written as an address.
  */
 import { BlockList, isIP } from "node:net"
 import type { Endpoint } from "./endpoint.ts"
 
-/** Whether the list, with entries separated by commas or blanks, names the host. */
+/** Whether an entry of the list, separated by commas or spaces, matches the host. */
 export const bypasses = (
   list: string,
   { host, port }: Pick<Endpoint, "host" | "port">
@@ -26,7 +26,7 @@ export const bypasses = (
     .split(/[\s,]+/)
     .some((entry) => {
       if (entry === "*") return true
-      // A port stands behind a bracket, or behind the only colon: an IPv6 address has more of them.
+      // A port follows a bracket or the only colon: an IPv6 address has several colons.
       const [, bracketed, plain, itsPort] =
         /^(?:\[([^[\]]*)\]|([^:[\]]+))(?::(\d+))?$/.exec(entry) ?? []
       if (itsPort !== undefined && Number(itsPort) !== port) return false
@@ -36,7 +36,7 @@ export const bypasses = (
     })
 }
 
-/** Whether an address or a range, such as `10.0.0.0/8`, has the address in it. */
+/** Whether an address or a range, such as `10.0.0.0/8`, contains the address. */
 const isInRange = (range: string, host: string, family: number): boolean => {
   const [, address = "", prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(range) ?? []
   const rangeFamily = isIP(address)

@@ -1,10 +1,11 @@
 /**
- * Reads the header `retry-after`: a number of seconds, or a date in one of the three forms of HTTP.
+ * Parses the header `retry-after`: a number of seconds, or a date in one of the three forms of
+ * HTTP.
  */
 
 const clock = "\\d\\d:\\d\\d:\\d\\d"
 
-/** A date of HTTP today, and the two older forms that a client has to read too. */
+/** The current date format of HTTP, and the two older ones that a client must accept too. */
 const dates = [
   new RegExp(`^[A-Z][a-z]{2}, \\d\\d [A-Z][a-z]{2} \\d{4} ${clock} GMT$`),
   new RegExp(`^[A-Z][a-z]{5,8}, \\d\\d-[A-Z][a-z]{2}-\\d\\d ${clock} GMT$`),
@@ -18,9 +19,9 @@ const millisOf = (date: string): number =>
     : Number.NaN
 
 /**
- * How long the server wants to be left alone, in milliseconds; `undefined` when it does not say, or
- * says a time that is over. A date counts from the date of the answer, since the two clocks may
- * differ, and from `now` where the answer has none.
+ * The pause that the server requests, in milliseconds; `undefined` without the header or for a time
+ * in the past. A date counts from the date of the response, since the two clocks may differ, or
+ * from `now` if the response has none.
  */
 export const retryAfterMillis = (
   headers: { readonly "retry-after"?: string | undefined; readonly "date"?: string | undefined },

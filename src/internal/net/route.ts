@@ -1,5 +1,5 @@
 /**
- * Puts together how an endpoint is reached: proxy and TLS of the client's settings.
+ * Combines how an endpoint is reached: the proxy and TLS settings of the client.
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -28,8 +28,7 @@ export const routeTo = <R = never>(
       const security = perConnection(Effect.provideContext(tls, services))
       return { endpoint, proxy, security: secure ? security : undefined, protocol }
     }
-    // Made also where it is not needed: settings that cannot be used are refused with a plain
-    // endpoint too.
+    // Created even if not needed, so that invalid settings are refused for a plain endpoint too.
     const security = secure || tls !== undefined ? yield* securityOf(tls) : undefined
     return { endpoint, proxy, security: secure ? security : undefined, protocol }
   })
@@ -38,9 +37,8 @@ export const routeTo = <R = never>(
 const settingsLimit = 30_000
 
 /**
- * Runs the effect for each connection. Equal settings give the same object as before, which spares
- * reading the certificates of the system again, and TLS sessions of other settings are not gone on
- * with.
+ * Runs the effect for each connection. Equal settings return the previous object. That saves
+ * reading the system's certificates again, and TLS sessions of other settings are never resumed.
  */
 const perConnection = (
   settings: Effect.Effect<TlsOptions, unknown>
@@ -72,15 +70,15 @@ const perConnection = (
   return (signal) => Effect.runPromise(made, signal === undefined ? {} : { signal })
 }
 
-/** Tells settings apart without keeping a private key. */
+/** Identifies settings without keeping a private key. */
 const keyOf = ({ ca, cert, key, minVersion, serverName }: TlsOptions): string =>
   createHash("sha256")
     .update(JSON.stringify([ca, cert, key && Redacted.value(key), minVersion, serverName]))
     .digest("base64")
 
 /**
- * The operating system's certificates, the bundled ones and the user's own: corporate inspection
- * proxies live in the first.
+ * The operating system's certificates, the bundled ones and the user's own. Certificates of
+ * corporate inspection proxies are in the operating system's store.
  */
 const trustedCertificates = (tls: TlsOptions | undefined): Array<string> => [
   ...new Set([
@@ -106,8 +104,7 @@ const isCertificate = (pem: string): boolean => {
 
 const securityOf = (tls: TlsOptions | undefined): Effect.Effect<Security, InvalidArgument> =>
   Effect.gen(function* () {
-    // An authority that cannot be read would be passed over silently, and one half of a pair not be
-    // used.
+    // Node would ignore an unreadable authority, and half of a key pair, without an error.
     if (!ownAuthorities(tls).every(isCertificate))
       return yield* refuse("tls.ca", "is not a certificate in PEM form")
     if ((tls?.cert === undefined) !== (tls?.key === undefined)) {

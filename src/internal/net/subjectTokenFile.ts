@@ -1,6 +1,6 @@
 /**
- * Reads the token of an identity provider from a file, as platforms put it there: a projected
- * service account token of Kubernetes, or the one of a build job. The platform replaces the file,
+ * Reads the token of an identity provider from a file that the platform provides: a projected
+ * service account token of Kubernetes, or the token of a build job. The platform replaces the file,
  * so it is read for each exchange.
  */
 import * as Effect from "effect/Effect"
@@ -8,11 +8,12 @@ import * as Redacted from "effect/Redacted"
 import { open } from "node:fs/promises"
 import { Retryable, RetryableReason } from "../../ZerobusError.ts"
 
-/** The most bytes of a file that is read: more than a token has. */
+/** The most bytes that are read of the file: more than any token has. */
 const limit = 64 * 1024
 
 /**
- * The text of the file. One that cannot be read may be about to be replaced, so that is retryable.
+ * The text of the file. An unreadable file may be about to be replaced, so that failure is
+ * retryable.
  */
 export const readSubjectToken = (
   path: string

@@ -1,14 +1,14 @@
 /**
- * Tokens with a lifetime, one per key, minted once for all who ask at the same time.
+ * Tokens with a lifetime, one per key, requested once for all concurrent callers.
  *
- * - A token is renewed ahead of its end: `lead` milliseconds, or half its life when that is
- *   shorter. Its life counts from the start of the request that minted it, on the monotonic clock:
- *   a wall clock that is set neither ends a token nor revives one.
- * - A failed renewal falls back to the token that is still valid, and the next try waits half of
- *   what is left, within bounds. A renewal that its caller gave up counts as failed, so that the
- *   caller's next attempt does not wait for the same again.
- * - A mint belongs to all who wait for it: who stops waiting does not stop it for the others, and
- *   the last one ends it.
+ * - A token is renewed before it expires: by `lead` milliseconds, or half its life if that is
+ *   shorter. Its life counts from the start of its request, on the monotonic clock: setting the
+ *   wall clock neither expires a token nor revives one.
+ * - A failed renewal returns the token that is still valid, and the next attempt waits half of the
+ *   remaining life, within bounds. A renewal whose caller was interrupted counts as failed, so that
+ *   the caller's next attempt does not wait for the same again.
+ * - A request belongs to all its waiters: an interrupted waiter does not stop it for the others,
+ *   and the last one interrupts it.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -18,12 +18,12 @@ import { Retryable, RetryableReason, type StreamFailure } from "../../ZerobusErr
 import { Answer } from "../userCode/answer.ts"
 import { shielded } from "../userCode/shield.ts"
 
-/** A freshly minted token. */
+/** A new token. */
 export interface Minted {
   readonly token: Redacted.Redacted<string>
   /**
-   * Its life in milliseconds; `undefined` when the issuer did not say, then it is used once and not
-   * kept.
+   * Its life in milliseconds; `undefined` when the issuer did not state it. Then the token is used
+   * once and not kept.
    */
   readonly lifeMillis: number | undefined
 }
@@ -34,39 +34,39 @@ interface Entry {
   renewAt: number
 }
 
-/** A mint under way. */
+/** A pending token request. */
 interface Flight {
   readonly done: Answer<Redacted.Redacted<string>, StreamFailure>
   waiting: number
   fiber: Fiber.Fiber<unknown, unknown> | undefined
 }
 
-/** Hands out tokens by key. */
+/** Provides tokens by key. */
 export interface TokenCache {
-  /** The key's token. `renewalLimit` replaces that of the cache for this call. */
+  /** The key's token. `renewalLimit` overrides that of the cache for this call. */
   readonly get: (
     key: string,
     renewalLimit?: number
   ) => Effect.Effect<Redacted.Redacted<string>, StreamFailure>
   /**
-   * Drops the key's token when `rejected` holds for it; a newer one stays. Never waits for a mint
-   * in flight.
+   * Drops the key's token when `rejected` holds for it; a newer one stays. Never waits for a
+   * pending request.
    */
   readonly invalidate: (
     key: string,
     rejected: (token: Redacted.Redacted<string>) => boolean
   ) => Effect.Effect<void>
-  /** Forgets every token. From then on tokens are minted for those who ask, and none is kept. */
+  /** Drops all tokens. From then on callers still get tokens, and none is kept. */
   readonly close: Effect.Effect<void>
 }
 
-/** The longest life believed, in milliseconds: a day. */
+/** The longest life that is accepted, in milliseconds: a day. */
 const LONGEST_LIFE = 24 * 60 * 60 * 1000
 const MAX_ENTRIES = 1000
 
 /**
- * Makes a cache over `mint`, which must end within a limit of its own. Times in milliseconds;
- * `renewalLimit` caps a renewal while the old token outlasts that.
+ * Makes a cache over `mint`, which must end within its own limit. Times are in milliseconds.
+ * `renewalLimit` bounds a renewal while the old token lasts longer than that.
  */
 export const makeTokenCache = (options: {
   readonly mint: (key: string) => Effect.Effect<Minted, StreamFailure>
@@ -81,7 +81,10 @@ export const makeTokenCache = (options: {
     Effect.sync(() => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n))
   )
 
-  /** Mints one token and keeps it. Fails with a retryable error for one that is dead on arrival. */
+  /**
+   * Requests one token and keeps it. Fails with a retryable error for a token that has expired on
+   * arrival.
+   */
   const mintAndKeep = Effect.fnUntraced(function* (key: string) {
     const startedAt = yield* now
     const { lifeMillis, token } = yield* options.mint(key)
@@ -104,8 +107,8 @@ export const makeTokenCache = (options: {
   })
 
   /**
-   * Starts a mint that its first asker waits for. Synchronous up to here: between the look for a
-   * mint under way and this nobody runs.
+   * Starts a request with one waiter. Synchronous from the check for a pending request up to here:
+   * no other fiber runs in between.
    */
   const start = (key: string): Effect.Effect<Flight> => {
     const flight: Flight = { done: new Answer(), waiting: 1, fiber: undefined }
@@ -118,8 +121,8 @@ export const makeTokenCache = (options: {
         })
       )
     )
-    // Shielded: others may come to wait for it, and its first asker's loggers and tracer must not
-    // fail them.
+    // Shielded: other callers may wait for it too, and the loggers and tracer of the first one must
+    // not fail them.
     return Effect.map(shielded(Effect.forkDetach(mint, { startImmediately: true })), (fiber) => {
       flight.fiber = fiber
       return flight
@@ -130,7 +133,7 @@ export const makeTokenCache = (options: {
     if (flights.get(key) === flight) flights.delete(key)
   }
 
-  /** Joins the key's mint in flight, or starts one. */
+  /** Joins the key's pending request, or starts one. */
   const join = (key: string): Effect.Effect<Flight> =>
     Effect.suspend(() => {
       const running = flights.get(key)
@@ -140,7 +143,7 @@ export const makeTokenCache = (options: {
     })
 
   /**
-   * Stops waiting. A mint that nobody waits for would keep a socket, and the process, until its
+   * Leaves a request. A request without waiters would keep a socket and the process alive until its
    * limit.
    */
   const leave = (key: string, flight: Flight): Effect.Effect<void> =>
@@ -158,7 +161,7 @@ export const makeTokenCache = (options: {
       (flight) => leave(key, flight)
     )
 
-  /** The next renewal waits half of what is left, within bounds. */
+  /** Delays the next renewal by half of the remaining life, within bounds. */
   const postpone = (entry: Entry, at: number): void => {
     entry.renewAt =
       at + Math.min(Math.max((entry.expiresAt - at) / 2, options.lead / 300), options.lead / 60)
@@ -180,7 +183,7 @@ export const makeTokenCache = (options: {
     )
     if (Exit.isSuccess(exit)) return exit.value
     const failedAt = yield* now
-    // Ended, refused or replaced meanwhile: look again.
+    // Expired, refused or replaced in the meantime: check again.
     if (entry.expiresAt <= failedAt || entries.get(key) !== entry)
       return yield* get(key, renewalLimit)
     postpone(entry, failedAt)

@@ -1,5 +1,5 @@
 /**
- * One request for a token: the form, the answer, and which error a refusal becomes.
+ * One request for a token: the form, the response, and the error for a refusal.
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -10,13 +10,13 @@ import type { Grant } from "./grants.ts"
 import type { Minted } from "./tokenCache.ts"
 import { type WorkspaceFailure, workspaceRequest } from "./workspace.ts"
 
-/** The most bytes of a token's answer. */
+/** The most bytes of a token response. */
 const TOKEN_LIMIT = 64 * 1024
 
-/** What a token of the catalog's REST API is narrowed to: nothing. */
+/** The scope of a token for the catalog's REST API: not restricted. */
 export const catalogScope: Readonly<Record<string, string>> = { scope: "all-apis" }
 
-/** What a token for writing to one table is narrowed to. */
+/** The scope of a token for writing to one table. */
 export const tableScope = (
   workspace: string,
   tableName: string
@@ -71,7 +71,7 @@ const failureOf = (
   }
 }
 
-/** Requests a token of a scope. Fails with `Retryable` after 30 seconds without an answer. */
+/** Requests a token of a scope. Fails with `Retryable` after 30 seconds without a response. */
 export const requestToken = Effect.fn("Zerobus.requestToken")(function* (
   route: Route,
   by: Effect.Effect<Grant, StreamFailure>,
@@ -96,7 +96,7 @@ export const requestToken = Effect.fn("Zerobus.requestToken")(function* (
     }
   ).pipe(Effect.catchTag("WorkspaceFailure", (failure) => Effect.fail(failureOf(failure, grant))))
   const { lifeMillis, token } = yield* Effect.fromResult(parseToken(body, route.endpoint.origin))
-  // The subject token ends earlier than what it was exchanged for.
+  // The subject token expires earlier than the token it was exchanged for.
   const bounded =
     lifeMillis === undefined ? undefined : Math.min(lifeMillis, grant.lifeMillis ?? lifeMillis)
   return { token, lifeMillis: bounded }
@@ -114,8 +114,8 @@ const parseToken = (
   try {
     json = JSON.parse(body)
   } catch {
-    // An object without its end was cut off on its way, which happens where no length was
-    // announced; anything else is another site.
+    // An incomplete object was cut off on its way, which happens without an announced length.
+    // Anything else comes from another site.
     const cut = /^\s*(?:\{.*)?$/s.test(body)
     return cut
       ? Result.fail(unavailable(`The answer of the token endpoint at ${origin} was cut off.`))

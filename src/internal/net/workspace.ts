@@ -1,9 +1,10 @@
 /**
- * The one HTTP client of the workspace: tokens and the catalog, for programs and the command line.
+ * The HTTP client of the workspace, for tokens and the catalog, used by programs and the command
+ * line.
  *
- * A request follows the TLS and proxy settings of the client and no redirect. It ends within 30
- * seconds, reads a bounded answer, and fails with a sentence that holds no credential. The caller
- * decides which error of the client a failure becomes.
+ * A request uses the client's TLS and proxy settings and follows no redirect. It ends within 30
+ * seconds, reads a bounded response, and fails with a sentence that contains no credential. The
+ * caller chooses the client's error for a failure.
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -17,42 +18,42 @@ import { holdsSecret, scrub } from "../scrub.ts"
 
 /** A service of the workspace. */
 export interface WorkspaceService {
-  /** How messages name it, such as `The catalog`. */
+  /** The name in messages, such as `The catalog`. */
   readonly name: string
   readonly route: Route
 }
 
-/** One request, and what its failures say and must not say. */
+/** One request, with what its failures may and must not contain. */
 export interface WorkspaceRequest extends Omit<HttpRequest, "route"> {
-  /** What an answer that refuses it was for, such as `main.default.readings`. */
+  /** What the request was for, such as `main.default.readings`; named when it is refused. */
   readonly about?: string | undefined
-  /** Credentials of the request: removed from messages. JSON that holds one is not used. */
+  /** Credentials of the request, removed from messages. JSON that contains one is not used. */
   readonly secrets: ReadonlyArray<string>
 }
 
-/** A request that did not succeed. `message` is one or more sentences, without credentials. */
+/** A request that did not succeed. `message` is one or more sentences without credentials. */
 export class WorkspaceFailure extends Data.TaggedError("WorkspaceFailure")<{
   readonly message: string
   /**
-   * - `Unavailable`: no connection, no answer in time, or status 408, 429 or 5xx. Trying again can
+   * - `Unavailable`: no connection, no response in time, or status 408, 429 or 5xx. A retry can
    *   help.
-   * - `TooLarge`: the answer passed the limit of the request.
-   * - `Misdirected`: a redirect, or an answer that no workspace gives. The URL is likely wrong.
+   * - `TooLarge`: the response exceeded the limit of the request.
+   * - `Misdirected`: a redirect, or a response that no workspace sends. The URL is probably wrong.
    * - `Refused`: any other status than 200.
    */
   readonly kind: "Unavailable" | "TooLarge" | "Misdirected" | "Refused"
-  /** The status of the answer; 0 when there was none. */
+  /** The status of the response; 0 when there was none. */
   readonly status: number
-  /** The `error_code` of the answer, or empty. */
+  /** The `error_code` of the response, or empty. */
   readonly errorCode: string
-  /** How long the service wants to be left alone, when the answer has it. */
+  /** The pause that the service requests, if the response states one. */
   readonly retryAfterMillis: number | undefined
 }> {}
 
 /** How long one request may take. */
 const limitMillis = 30_000
 
-/** The way to the workspace. Fails for a URL, a proxy or TLS settings that cannot be used. */
+/** The route to the workspace. Fails for an invalid URL, proxy or TLS setting. */
 export const workspaceRoute = <R = never>(
   workspaceUrl: string,
   options: Pick<ZerobusOptions<R>, "proxy" | "tls">
@@ -61,7 +62,7 @@ export const workspaceRoute = <R = never>(
     routeTo(endpoint, options, "http/1.1")
   )
 
-/** Sends one request and returns the text of an answer with status 200. */
+/** Sends one request and returns the text of a response with status 200. */
 export const workspaceRequest = (
   { name, route }: WorkspaceService,
   { about, secrets, ...request }: WorkspaceRequest
@@ -118,7 +119,8 @@ export const workspaceRequest = (
         )
       }
       const { errorCode, text } = reasonIn(body)
-      // What was granted after all, if by an unexpected status, is a secret whatever its shape.
+      // A response with an unexpected success status may hold a token of any form, so its text is
+      // dropped.
       const reason = status < 300 ? "" : scrub(text, secrets).replace(/\.$/, "")
       const message =
         `${where} answered ${status}${about === undefined ? "" : ` for ${about}`}` +
@@ -133,7 +135,7 @@ export const workspaceRequest = (
   )
 }
 
-/** Reads an answer as JSON. Fails when it is not JSON, or when it holds a secret of the request. */
+/** Parses a response as JSON. Fails when it is not JSON, or contains a secret of the request. */
 export const workspaceJson = (
   service: WorkspaceService,
   request: WorkspaceRequest
@@ -169,8 +171,8 @@ const parsed = (body: string): unknown => {
 }
 
 /**
- * The reason in an answer that refuses: the catalog has it in `message`. Other JSON is written
- * anew, so that no escape hides a secret.
+ * The reason in a refusal: the catalog has it in `message`. Other JSON is serialized again, so that
+ * no escape hides a secret.
  */
 const reasonIn = (body: string): { readonly errorCode: string; readonly text: string } => {
   const json = parsed(body)

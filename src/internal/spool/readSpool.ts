@@ -132,7 +132,7 @@ const nextEntries = async (reader: SpoolReader): Promise<ReadonlyArray<WaitingEn
 }
 
 /**
- * The waiting entries whose offset is left, one by one; `undefined` when the payloads exceed
+ * The waiting entries that `isLeft` selects, one by one; `undefined` when the payloads exceed
  * `maxBytes`. Throws `SpoolFailure`.
  */
 export const leftEntries = async (
