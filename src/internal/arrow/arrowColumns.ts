@@ -1,6 +1,6 @@
 /**
- * The columns of a record batch, checked: code that has an `ArrowColumn` reads each of its values
- * without looking at a bound again.
+ * The checked columns of a record batch: code with an `ArrowColumn` reads its values without
+ * checking bounds again.
  */
 import { refuseArrow } from "./arrowProblem.ts"
 import type { ArrowField, ArrowType } from "./arrowSchema.ts"
@@ -11,13 +11,13 @@ import type { BatchHeader } from "./ipcMessage.ts"
 /** The values of a field in one batch. */
 export interface ArrowColumn {
   readonly length: number
-  /** One bit per value, set where it is not NULL; undefined where none is. */
+  /** One bit per value, set where it is not NULL; undefined when no value is NULL. */
   readonly validity: Uint8Array | undefined
   /** Values of fixed width one after another, bits of booleans, or the bytes of texts. */
   readonly values: Uint8Array
   /**
-   * Of texts, lists and maps: where each value begins, and where the last one ends. They rise, and
-   * the last one is within the bytes or the child.
+   * For texts, lists and maps: where each value begins, and where the last one ends. Offsets rise,
+   * and the last one is within the bytes or the child.
    */
   readonly offsets: Int32Array
   /** The fields of a struct, the items of a list, or the entries of a map as a struct. */
@@ -28,7 +28,7 @@ const none = new Uint8Array(0)
 const noOffsets = new Int32Array(1)
 const noChildren: ReadonlyArray<ArrowColumn> = []
 
-/** Reads the columns of a batch with these fields. Throws `ArrowProblem` where they do not hold. */
+/** Reads the columns of a batch with these fields. Throws `ArrowProblem` when they are invalid. */
 export const readColumns = (
   fields: ReadonlyArray<ArrowField>,
   header: BatchHeader,
@@ -117,7 +117,7 @@ const readColumn = (field: ArrowField, buffers: BodyBuffers): ArrowColumn => {
   }
 }
 
-/** Writers leave the buffer out where no value is NULL. */
+/** Writers omit the buffer when no value is NULL. */
 const readValidity = (
   buffers: BodyBuffers,
   length: number,

@@ -1,15 +1,15 @@
 /**
- * Why bytes are refused that should be Arrow's.
+ * Errors for bytes that are not valid Arrow data.
  */
 import { Refusal } from "../columns/columnRules.ts"
 
 /**
- * Thrown by the readers of this folder: the message says what is wrong with the bytes and holds
- * none of them. Carries no stack: hostile messages must stay cheap.
+ * Thrown by the readers of this folder. The message describes the problem and contains no data. It
+ * carries no stack, so that hostile messages stay cheap.
  */
 export class ArrowProblem extends Refusal {}
 
-/** Leaves a reader with an {@link ArrowProblem}. */
+/** Throws an {@link ArrowProblem}. */
 export const refuseArrow = (message: string): never => {
   throw new ArrowProblem(message)
 }

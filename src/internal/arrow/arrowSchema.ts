@@ -1,11 +1,11 @@
 /**
- * Arrow's schemas as plain data: fields with their types, and how a message names a type.
+ * Arrow schemas as plain data: fields with their types, and the names of types in messages.
  */
 
 /** The unit of a time. */
 export type TimeUnit = "s" | "ms" | "µs" | "ns"
 
-/** The type of a field. `Other` stands for those that no column has. */
+/** The type of a field. `Other` stands for types that no column has. */
 export type ArrowType =
   | { readonly _tag: "Null" | "Bool" | "Struct" }
   | { readonly _tag: "Int"; readonly bits: number; readonly signed: boolean }
@@ -28,7 +28,7 @@ export interface ArrowField {
   readonly name: string
   readonly type: ArrowType
   readonly nullable: boolean
-  /** The id of the dictionary that its values are indexes of. */
+  /** The id of the dictionary that its values refer to. */
   readonly dictionary: bigint | undefined
   /** The name of its extension type, from the metadata `ARROW:extension:name`. */
   readonly extension: string | undefined
@@ -37,7 +37,7 @@ export interface ArrowField {
 
 const large = (isLarge: boolean, name: string): string => (isLarge ? `Large${name}` : name)
 
-/** A type as messages name it: `LargeUtf8`, `Int32`, `Timestamp(µs, UTC)`. */
+/** A type as named in messages: `LargeUtf8`, `Int32`, `Timestamp(µs, UTC)`. */
 export const typeText = (type: ArrowType): string => {
   switch (type._tag) {
     case "Int":
@@ -67,6 +67,6 @@ export const typeText = (type: ArrowType): string => {
   }
 }
 
-/** A name of a time zone as it may stand in a message. */
+/** The name of a time zone, if it is safe for a message. */
 const printable = (zone: string): string =>
   /^[A-Za-z0-9_+:/-]{1,40}$/.test(zone) ? zone : "unprintable zone"

@@ -1,26 +1,25 @@
 /**
- * The buffers of a record batch in the order of its header: cut out of the body, and decompressed
- * one by one, all within a limit of bytes.
+ * The buffers of a record batch in the order of its header: taken from the body, and decompressed
+ * one by one, all within a byte limit.
  */
 import { ArrowProblem, refuseArrow } from "./arrowProblem.ts"
 import type { BatchHeader, BodyCodec } from "./ipcMessage.ts"
 
 /**
- * Decompresses bytes to exactly so many. What it throws becomes an `ArrowProblem`; it never makes
- * more bytes than that.
+ * Decompresses bytes to exactly `size` bytes, never more. An exception becomes an `ArrowProblem`.
  */
 export type Decompress = (codec: BodyCodec, bytes: Uint8Array, size: number) => Uint8Array
 
-/** What a batch may take. */
+/** The limits of a batch. */
 export interface BatchLimits {
-  /** Bytes of all its buffers when they are not compressed. */
+  /** Uncompressed bytes of all its buffers. */
   readonly bytes: number
   /** Values of one column. */
   readonly values: number
 }
 
 const none = new Uint8Array(0)
-/** In front of a compressed buffer: its size when it is not. -1 says that it is not compressed. */
+/** Prefix of a compressed buffer: its uncompressed size, or -1 if it is not compressed. */
 const sizePrefix = 8
 
 /** Takes the nodes and the buffers of a batch one after another. */
@@ -63,7 +62,7 @@ export class BodyBuffers {
     return { length, nulls: nulls[index]! }
   }
 
-  /** The next buffer, not compressed. */
+  /** The next buffer, uncompressed. */
   buffer(): Uint8Array {
     const index = this.nextBuffer++
     const { codec, offsets, sizes } = this.header

@@ -1,5 +1,5 @@
 /**
- * The Arrow field of each column, as the service's documentation and the official SDKs have it.
+ * The Arrow field of each column, as in the service's documentation and the official SDKs.
  *
  * | column | Arrow |
  * | --- | --- |

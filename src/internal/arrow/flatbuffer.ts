@@ -1,15 +1,16 @@
 /**
- * A bounds-checked reader of flatbuffers over untrusted bytes, as far as Arrow's messages need it.
+ * A bounds-checked reader of flatbuffers from untrusted bytes, for the features that Arrow's
+ * messages use.
  *
- * Every position is checked before it is read, and nothing is allocated by a length that was not
- * compared with the bytes. Tables may point anywhere in the buffer, also to one another: callers
- * bound how many they visit and how deep they go.
+ * Every position is checked before it is read. No memory is allocated for a length that was not
+ * compared with the available bytes. Tables may point anywhere in the buffer, including to each
+ * other: callers bound how many they visit and how deep they go.
  */
 import { refuseArrow } from "./arrowProblem.ts"
 
 const cutOff = (): never => refuseArrow("The message ends inside a value.")
 
-/** Names are decoded as they are; bytes that are no UTF-8 become replacement characters. */
+/** Names are decoded leniently: invalid UTF-8 becomes replacement characters. */
 const decoder = new TextDecoder()
 
 /** The longest text that is read, in bytes. */
@@ -18,14 +19,14 @@ const maxTextBytes = 1024
 const viewOf = (bytes: Uint8Array): DataView =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-/** A 64-bit number that counts or places something: not negative, and at most 2^53 - 1. */
+/** A 64-bit count or position: not negative, and at most 2^53 - 1. */
 const countAt = (view: DataView, at: number): number => {
   const high = view.getInt32(at + 4, true)
   if (high < 0 || high >= 0x20_0000) return refuseArrow("A length in the message is out of range.")
   return high * 4_294_967_296 + view.getUint32(at, true)
 }
 
-/** A vector: where its first element is, and how many there are. */
+/** A vector: the position of its first element, and the number of elements. */
 export interface FlatVector {
   readonly start: number
   readonly length: number
@@ -33,7 +34,7 @@ export interface FlatVector {
 
 const noVector: FlatVector = { start: 0, length: 0 }
 
-/** A table of a flatbuffer. Fields go by their number; one that is absent has its default. */
+/** A table of a flatbuffer. Fields are addressed by number; an absent field has its default. */
 export class FlatTable {
   private readonly view: DataView
   private readonly at: number
@@ -41,7 +42,7 @@ export class FlatTable {
   private readonly fieldsEnd: number
   private readonly end: number
 
-  /** The table at a position. Throws `ArrowProblem` where there is none. */
+  /** The table at a position. Throws `ArrowProblem` if there is none. */
   constructor(view: DataView, at: number) {
     const size = view.byteLength
     if (at < 0 || at + 4 > size) cutOff()
@@ -64,7 +65,7 @@ export class FlatTable {
     return new FlatTable(view, view.getUint32(0, true))
   }
 
-  /** Where a field of so many bytes is; 0 when it is absent, which no field is. */
+  /** The position of a field of `bytes` bytes; 0 when it is absent, since no field is at 0. */
   private placeOf(field: number, bytes: number): number {
     const entry = this.fields + field * 2
     if (entry + 2 > this.fieldsEnd) return 0
@@ -74,7 +75,7 @@ export class FlatTable {
     return offset < 4 || place + bytes > this.end ? cutOff() : place
   }
 
-  /** Where a field points; 0 when it is absent. */
+  /** The target of an offset field; 0 when it is absent. */
   private target(field: number): number {
     const place = this.placeOf(field, 4)
     if (place === 0) return 0
@@ -97,13 +98,13 @@ export class FlatTable {
     return place === 0 ? absent : this.view.getInt32(place, true)
   }
 
-  /** A 64-bit number that counts something. */
+  /** A 64-bit count. */
   count(field: number): number {
     const place = this.placeOf(field, 8)
     return place === 0 ? 0 : countAt(this.view, place)
   }
 
-  /** A 64-bit number that names something. */
+  /** A 64-bit id. */
   int64(field: number): bigint {
     const place = this.placeOf(field, 8)
     return place === 0 ? 0n : this.view.getBigInt64(place, true)
@@ -130,7 +131,7 @@ export class FlatTable {
     return decoder.decode(new Uint8Array(buffer, byteOffset + target + 4, length))
   }
 
-  /** A vector whose elements have so many bytes; an absent one is empty. */
+  /** A vector of elements of this size; an absent one is empty. */
   vector(field: number, elementBytes: number): FlatVector {
     const target = this.target(field)
     if (target === 0) return noVector
@@ -145,7 +146,7 @@ export class FlatTable {
     return new FlatTable(this.view, place + this.view.getUint32(place, true))
   }
 
-  /** One of the two 64-bit counts in an element of a vector of such pairs. */
+  /** One of the two 64-bit counts of an element in a vector of such pairs. */
   pairCount({ start }: FlatVector, index: number, part: 0 | 1): number {
     return countAt(this.view, start + index * 16 + part * 8)
   }

@@ -1,6 +1,6 @@
 /**
- * Reads the header of an Arrow IPC message: the flatbuffer in front of its body. Never reads
- * outside it; what it says of the body is checked by `arrowColumns.ts`.
+ * Reads the header of an Arrow IPC message: the flatbuffer before its body. Never reads outside of
+ * it. `arrowColumns.ts` checks what it states about the body.
  */
 import { refuseArrow } from "./arrowProblem.ts"
 import type { ArrowField } from "./arrowSchema.ts"
@@ -16,13 +16,13 @@ export interface BatchHeader {
   /** Per column, depth first: how many values it has, and how many are NULL. */
   readonly lengths: ReadonlyArray<number>
   readonly nulls: ReadonlyArray<number>
-  /** Per buffer, in order: where it is in the body, and how long. */
+  /** Per buffer, in order: its position in the body, and its length. */
   readonly offsets: ReadonlyArray<number>
   readonly sizes: ReadonlyArray<number>
   readonly codec: BodyCodec | undefined
 }
 
-/** A message. `Other` stands for tensors and what later versions add. */
+/** A message. `Other` stands for tensors and for kinds that later versions add. */
 export type ArrowMessage =
   | { readonly _tag: "Schema"; readonly fields: ReadonlyArray<ArrowField> }
   | { readonly _tag: "RecordBatch"; readonly batch: BatchHeader; readonly bodyLength: number }
@@ -35,11 +35,11 @@ export type ArrowMessage =
     }
   | { readonly _tag: "Other" }
 
-/** Metadata version V4; messages of earlier ones are laid out otherwise. */
+/** Metadata version V4. Messages of earlier versions have another layout. */
 const oldestVersion = 3
 const newestVersion = 4
 
-/** Reads a header, without the length in front that streams of IPC messages have. */
+/** Reads a header, without the length prefix of IPC streams. */
 export const readMessage = (header: Uint8Array): ArrowMessage => {
   const message = FlatTable.root(header)
   const version = message.int16(0)
@@ -70,7 +70,7 @@ export const readMessage = (header: Uint8Array): ArrowMessage => {
   }
 }
 
-/** Reads the rows of a record batch and nothing else of it; undefined for other messages. */
+/** Reads only the number of rows of a record batch; undefined for other messages. */
 export const peekRows = (header: Uint8Array): number | undefined => {
   const message = FlatTable.root(header)
   return message.byte(1) === 3 ? message.table(2)?.count(0) : undefined

@@ -5,16 +5,16 @@ import { refuseArrow } from "./arrowProblem.ts"
 import type { ArrowField, ArrowType, TimeUnit } from "./arrowSchema.ts"
 import type { FlatTable } from "./flatbuffer.ts"
 
-/** The fields of a schema, nested ones among them. */
+/** The most fields of a schema, including nested ones. */
 export const maxFields = 20_000
-/** How deep fields may be nested. A table has at most 100 levels, and a MAP takes two here. */
+/** The deepest nesting of fields. A table has at most 100 levels, and a MAP takes two here. */
 export const maxFieldDepth = 220
-/** Entries of the metadata of one field that are looked at. */
+/** The most metadata entries of one field that are read. */
 const maxMetadata = 64
 
 const timeUnits: ReadonlyArray<TimeUnit> = ["s", "ms", "µs", "ns"]
 
-/** The names of the types that no column has, by their number. */
+/** The names of types that no column has, by number. */
 const otherTypes: Readonly<Record<number, string>> = {
   9: "Time",
   11: "Interval",
@@ -64,7 +64,7 @@ const readFields = (
   return fields
 }
 
-/** The name of the extension type that a field has, where it has one. */
+/** The name of a field's extension type, if it has one. */
 const readExtension = (field: FlatTable): string | undefined => {
   const entries = field.vector(6, 4)
   for (let index = 0; index < Math.min(entries.length, maxMetadata); index++) {
@@ -74,7 +74,7 @@ const readExtension = (field: FlatTable): string | undefined => {
   return undefined
 }
 
-/** Other keys, and what they hold, are of any length and not read. */
+/** Other keys and their values can have any length and are not read. */
 const isExtensionName = (entry: FlatTable): boolean =>
   entry.vector(0, 1).length === extensionKey.length && entry.text(0) === extensionKey
 

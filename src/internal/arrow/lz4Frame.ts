@@ -40,7 +40,7 @@ export const lz4Decompress = (frame: Uint8Array, size: number): Uint8Array => {
   return end === size ? out : invalid()
 }
 
-/** Decompresses a block behind what is there, which it may repeat; answers where it ends. */
+/** Decompresses a block after the bytes that are there, which it may repeat. Returns its end. */
 const readBlock = (
   source: Uint8Array,
   start: number,
@@ -51,7 +51,7 @@ const readBlock = (
   const size = out.length
   let at = start
   let end = from
-  /** A length of 15 goes on in further bytes, up to one below 255. */
+  /** A length of 15 continues in further bytes, up to the first below 255. */
   const longer = (length: number): number => {
     if (length < 15) return length
     let sum = length
@@ -67,14 +67,14 @@ const readBlock = (
     const literals = longer(token >> 4)
     if (at + literals > stop || end + literals > size) invalid()
     for (const last = at + literals; at < last;) out[end++] = source[at++]!
-    // The last sequence of a block has literals alone.
+    // The last sequence of a block has only literals.
     if (at === stop) return end
     if (at + 2 > stop) invalid()
     const distance = source[at]! | (source[at + 1]! << 8)
     at += 2
     const length = longer(token & 15) + 4
     if (distance === 0 || distance > end || end + length > size) invalid()
-    // Byte by byte, because what is copied may overlap what is written.
+    // Byte by byte, because source and target may overlap.
     for (const last = end + length; end < last; end++) out[end] = out[end - distance]!
   }
   return end

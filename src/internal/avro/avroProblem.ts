@@ -1,17 +1,18 @@
 /**
- * Why a schema or bytes are refused that should be Avro's.
+ * Errors for invalid Avro schemas and data.
  */
 import { Refusal } from "../columns/columnRules.ts"
 
 /**
- * Thrown by the readers of this folder: the message says what is wrong and holds no value. Carries
- * no stack: hostile records must stay cheap. `path` names the field, where one is at fault.
+ * Thrown by the readers of this folder. The message describes the problem and contains no value. It
+ * carries no stack, so that hostile records stay cheap. `path` names the invalid field, if there is
+ * one.
  */
 export class AvroProblem extends Refusal {
   path: ReadonlyArray<string> = []
 }
 
-/** Leaves a reader with an {@link AvroProblem}. */
+/** Throws an {@link AvroProblem}. */
 export const refuseAvro = (message: string, path: ReadonlyArray<string> = []): never => {
   const problem = new AvroProblem(message)
   problem.path = path

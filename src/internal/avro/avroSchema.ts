@@ -1,9 +1,9 @@
 /**
  * Reads Avro schemas (their JSON text) into plain data with all names resolved.
  *
- * Aliases, defaults, orders and texts for people are passed over: they matter to readers with a
- * schema of their own, and the schema of a stream is its writer's. A logical type that is unknown,
- * or that does not fit the type under it, is passed over too, as Avro has it.
+ * Aliases, defaults, orders and documentation are ignored: they matter to readers with a schema of
+ * their own, and the schema of a stream is that of its writer. A logical type that is unknown, or
+ * does not fit its underlying type, is ignored too, as the Avro specification requires.
  */
 import { refuseAvro } from "./avroProblem.ts"
 
@@ -25,7 +25,7 @@ export interface AvroDecimal {
   readonly scale: number
 }
 
-/** A type of Avro. Types that have a name may hold themselves. */
+/** An Avro type. Named types may contain themselves. */
 export type AvroType =
   | { readonly type: "null" | "boolean" | "float" | "double" }
   | { readonly type: "int" | "long"; readonly time?: AvroTime | undefined }
@@ -38,7 +38,7 @@ export type AvroType =
   | { readonly type: "union"; readonly branches: ReadonlyArray<AvroType> }
   | AvroRecord
 
-/** Bytes of a fixed number. */
+/** A fixed number of bytes. */
 export interface AvroFixed {
   readonly type: "fixed"
   readonly name: string
@@ -67,13 +67,13 @@ export const maxSchemaLength = 4 * 1024 * 1024
 /** Most types, fields and symbols of a schema together. */
 const maxParts = 50_000
 
-/** How deep types may stand in one another. */
+/** The deepest nesting of types. */
 export const maxAvroDepth = 100
 
 const plain = /^[A-Za-z_]\w*$/
 const dotted = /^(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*$/
 
-/** A name as it may stand in a message. */
+/** A name, if it is safe for a message. */
 export const shownName = (name: unknown): string =>
   typeof name === "string" && dotted.test(name) ? name.slice(0, 100) : "(unprintable)"
 
@@ -188,7 +188,7 @@ class SchemaReader {
     }
   }
 
-  /** The full name of a named type, and the namespace of what it holds. */
+  /** The full name of a named type, and the namespace of the types in it. */
   private nameOf(json: Json, around: string): readonly [name: string, namespace: string] {
     const { name, namespace } = json
     if (typeof name !== "string" || !dotted.test(name)) {
@@ -215,7 +215,7 @@ class SchemaReader {
     if (typeof size !== "number" || !Number.isInteger(size) || size < 0 || size > 0x7fff_ffff) {
       return refuseAvro(`The size of ${shownName(name)} must be a whole number.`)
     }
-    // The largest number of digits of which every number fits in so many bytes.
+    // The largest number of digits whose numbers all fit in this many bytes.
     const digits = Math.floor(Math.log10(2) * (8 * size - 1))
     const type: AvroFixed = {
       type: "fixed",

@@ -1,9 +1,9 @@
 /**
- * Reads binary Avro data into values of the forms that JSON records have: dates as days, times as
+ * Reads binary Avro data into values in the form of JSON records: dates as days, times as
  * microseconds, bytes as base64, decimals as text, integers beyond 2^53 as text.
  *
- * The bytes are untrusted. Nothing is read or made beyond what they hold: each item of an array or
- * map takes at least one of them, and nesting has a limit. Closures are composed once per schema.
+ * The bytes are untrusted. Nothing is read or created beyond what they hold: each item of an array
+ * or map takes at least one byte, and nesting is limited. Closures are composed once per schema.
  */
 import { base64OfBytes } from "../columns/base64Text.ts"
 import type { ColumnType } from "../columns/columnType.ts"
@@ -28,8 +28,8 @@ export type ReadDatum = (
 ) => { readonly [field: string]: unknown }
 
 /**
- * The reader of records of a schema. With a column type, fields have the names of its columns,
- * which are found ignoring case.
+ * The reader for records of a schema. With a column type, fields get the names of its columns,
+ * matched case-insensitively.
  */
 export const datumReader = (schema: AvroRecord, columns?: ColumnType): ReadDatum => {
   const read = new Readers().of(schema, columns)
@@ -67,13 +67,13 @@ class Cursor {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   }
 
-  /** Begins a record. Those without a byte could hold one another without end. */
+  /** Begins a record. Records without bytes could otherwise nest forever. */
   enter(): void {
     if (++this.depth > maxAvroDepth) refuseAvro(`Values are nested deeper than ${maxAvroDepth}.`)
     if (--this.recordsLeft < 0) refuseAvro("A value holds too many records without a byte.")
   }
 
-  /** Where the next `count` bytes lie, which are passed. */
+  /** Skips the next `count` bytes and returns their position. */
   take(count: number): number {
     const start = this.at
     if (count > this.end - start) return refuseAvro("The bytes end within a value.")
@@ -81,7 +81,7 @@ class Cursor {
     return start
   }
 
-  /** An integer in zigzag coding: a number while it is safe. */
+  /** An integer in zigzag coding; a number if it is a safe integer. */
   long(): number | bigint {
     let value = 0
     let scale = 1
@@ -133,7 +133,7 @@ class Cursor {
   }
 }
 
-/** A long as JSON has it. */
+/** A long in its JSON form. */
 const integer = (value: number | bigint): number | string =>
   typeof value === "bigint" ? String(value) : value
 
@@ -165,7 +165,7 @@ const uuidText = (bytes: Uint8Array): string => {
   return parts.map(([from, to]) => hex.slice(from, to)).join("-")
 }
 
-/** A problem found below a field is that field's. */
+/** Adds the field to the path of a problem found below it. */
 const within =
   (read: Read, name: string): Read =>
   (cursor) => {
@@ -177,7 +177,9 @@ const within =
     }
   }
 
-/** Whether a value may take no byte at all; of types that hold themselves, what is known so far. */
+/**
+ * Whether a value may take no bytes at all. For recursive types, `known` holds the result so far.
+ */
 const mayBeEmpty = (type: AvroType, known = new Map<AvroType, boolean>()): boolean => {
   switch (type.type) {
     case "null":
@@ -198,7 +200,7 @@ const mayBeEmpty = (type: AvroType, known = new Map<AvroType, boolean>()): boole
 }
 
 class Readers {
-  /** Readers of records without columns, which may hold themselves. */
+  /** Readers of records without columns, for recursive types. */
   private readonly known = new Map<AvroType, Read>()
 
   of(type: AvroType, column: ColumnType | undefined): Read {
@@ -308,7 +310,7 @@ class Readers {
   }
 }
 
-/** How many items the next block has, 0 for none; no more than the bytes that are left can hold. */
+/** The number of items in the next block; 0 for none. No more than the remaining bytes can hold. */
 const block = (cursor: Cursor, empty: boolean): number => {
   let count = cursor.long()
   if (typeof count === "bigint") return refuseAvro("An array or map has more items than bytes.")

@@ -1,6 +1,5 @@
 /**
- * Decimals of Avro: a whole number, times ten to the power of minus the scale, as bytes in two's
- * complement with the highest first.
+ * Avro decimals: an unscaled integer as big-endian bytes in two's complement.
  */
 import { refuseAvro } from "./avroProblem.ts"
 import type { AvroDecimal } from "./avroSchema.ts"
@@ -26,8 +25,8 @@ export const decimalTextOf = (bytes: Uint8Array, { scale }: AvroDecimal): string
 const decimalForm = /^([+-]?)(\d{1,38})(?:\.(\d{1,38}))?$/
 
 /**
- * The bytes of a decimal text, as few as can be, or as many as given; undefined for a text that is
- * none, or that has more digits than the type.
+ * The bytes of a decimal text: as few as possible, or `size` bytes. Undefined for invalid text, and
+ * for more digits than the type has.
  */
 export const decimalBytesOf = (
   text: string,

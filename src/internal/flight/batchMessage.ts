@@ -1,6 +1,6 @@
 /**
  * Writes record batch messages of Arrow's IPC format. The flatbuffer of such a message always has
- * the same shape, so it is written at fixed places instead of by a general builder.
+ * the same structure, so it is written at fixed positions instead of by a general builder.
  *
  *   0   root offset
  *   4   vtable of Message
@@ -28,7 +28,7 @@ export interface BodyCompression {
   readonly compress: (bytes: Uint8Array) => Uint8Array
 }
 
-/** Shorter buffers are not worth compressing: they take most of its time and save nothing. */
+/** Shorter buffers are not worth compressing: they take most of the time and save nothing. */
 const LEAST_COMPRESSED = 64
 
 const METADATA_V5 = 4
@@ -44,7 +44,7 @@ const alignmentOf = (compression: BodyCompression | undefined): number =>
 const padded = (length: number, alignment: number): number =>
   Math.ceil(length / alignment) * alignment
 
-/** Bytes of the flatbuffer for so many nodes and buffers. */
+/** Bytes of the flatbuffer for this many nodes and buffers. */
 const metadataSize = (nodes: number, buffers: number, compressed: boolean): number =>
   NODES + 4 + nodes * 16 + 8 + buffers * 16 + (compressed ? 16 : 0)
 
@@ -56,9 +56,10 @@ export const writeBatchMessage = (
 ): void => {
   const { buffers, nodes, rows } = batch
   const size = metadataSize(nodes.length, buffers.length, compression !== undefined)
-  // Compressed buffers take less, and a sink that has grown keeps its size.
+  // Compressed buffers need less, and a sink that has grown keeps its size.
   sink.ensure(PREFIX + size + (compression === undefined ? bodySize(buffers) : 0))
-  // The sink may move while the body is written, so places count from the record's beginning.
+  // The sink may move while the body is written, so positions are relative to the start of the
+  // record.
   const start = sink.position - sink.mark
   sink.position += PREFIX + size
   const regions = writeBody(sink, buffers, compression)
@@ -75,7 +76,7 @@ export const writeBatchMessage = (
   })
 }
 
-/** Where a buffer lies in its body, without padding. */
+/** The position of a buffer in its body, without padding. */
 type Region = readonly [offset: number, length: number]
 
 /** Bytes of an uncompressed body. */
@@ -109,7 +110,10 @@ const append = (sink: ByteSink, bytes: Uint8Array): number => {
   return bytes.length
 }
 
-/** A compressed buffer has its length in front, or -1 where compression did not make it shorter. */
+/**
+ * A compressed buffer is prefixed by its uncompressed length, or by -1 if compression did not
+ * shorten it.
+ */
 const appendCompressed = (
   sink: ByteSink,
   bytes: Uint8Array,
@@ -139,7 +143,7 @@ const writeMetadata = (
   const u16 = (at: number, ...values: ReadonlyArray<number>) =>
     values.forEach((value, index) => out.writeUInt16LE(value, at + index * 2))
   const i64 = (at: number, value: number) => out.writeBigInt64LE(BigInt(value), at)
-  /** An offset at `at` that leads to `to`. */
+  /** Writes an offset at `at` that points to `to`. */
   const offset = (at: number, to: number) => out.writeUInt32LE(to - at, at)
 
   offset(0, MESSAGE)

@@ -1,12 +1,12 @@
 /**
- * The messages of Arrow Flight that ingestion uses, as bytes.
+ * The messages of Arrow Flight for ingestion, as bytes.
  *
  *   client --> FlightData { data_header 2, app_metadata 3, data_body 1000 }
  *   server --> PutResult { app_metadata 1 }
  *
  * A client's first message has the schema's header and no metadata. Each further one is a record
- * batch with `{"offset_id": n}`, n counting the frames of the connection from 0. A server answers
- * with JSON as well, see `PutAnswer`. The descriptor of FlightData, field 1, is never set.
+ * batch with `{"offset_id": n}`, where n counts the frames of the connection from 0. A server also
+ * responds with JSON, see `PutAnswer`. The descriptor of FlightData, field 1, is never set.
  */
 import { forEachField, MalformedMessage } from "../protobuf/reader.ts"
 import { bytesField, concat, varintSize, writeVarint } from "../protobuf/writer.ts"
@@ -53,7 +53,7 @@ export const readFlightData = (bytes: Uint8Array): FlightData | undefined => {
 const sized = (key: number, length: number): number => varintSize(key) + varintSize(length) + length
 
 /**
- * Writes one message of a client. `room` bytes in front of it stay free in the same buffer. A field
+ * Writes one message of a client. `room` bytes before it stay free in the same buffer. A field
  * without bytes is left out.
  */
 export const writeFlightData = (
@@ -90,9 +90,9 @@ export const readOffsetMetadata = (metadata: Uint8Array): number | undefined => 
   return Number.isSafeInteger(offset) && (offset as number) >= 0 ? (offset as number) : undefined
 }
 
-/** What one answer of a server says. */
+/** One response of a server. */
 export interface PutAnswer {
-  /** The last frame that is durable, -1 when the server is ready and none is. */
+  /** The last durable frame; -1 when the server is ready and none is durable. */
   readonly ackUpToOffset: number
   /** How many rows of the connection are durable. */
   readonly ackUpToRecords: number
@@ -100,7 +100,7 @@ export interface PutAnswer {
   readonly closeStreamDurationMs?: number | undefined
 }
 
-/** Writes one answer of a server. */
+/** Writes one response of a server. */
 export const writePutResult = (answer: PutAnswer): Uint8Array => {
   const { ackUpToOffset, ackUpToRecords, closeStreamDurationMs } = answer
   const json = {
@@ -113,7 +113,7 @@ export const writePutResult = (answer: PutAnswer): Uint8Array => {
   return concat([bytesField(1, Buffer.from(JSON.stringify(json)))])
 }
 
-/** Reads one answer; undefined for bytes that are not one. Unknown fields are ignored. */
+/** Reads one response; undefined for bytes that are not one. Unknown fields are ignored. */
 export const readPutResult = (bytes: Uint8Array): PutAnswer | undefined => {
   let metadata: Uint8Array = NOTHING
   try {
@@ -136,7 +136,7 @@ export const readPutResult = (bytes: Uint8Array): PutAnswer | undefined => {
   return { ackUpToOffset, ackUpToRecords, closeStreamDurationMs: closing ?? undefined }
 }
 
-/** A server may send any 64-bit number; beyond 2^53 it is rounded, which is as good here. */
+/** A server may send any 64-bit number. Rounding above 2^53 does no harm here. */
 const isInteger = (value: unknown): value is number =>
   typeof value === "number" && Number.isInteger(value)
 

@@ -1,5 +1,5 @@
 /**
- * Sessions of Arrow Flight: the call `DoPut`, the schema as first request, answers in JSON.
+ * Sessions of Arrow Flight: the call `DoPut`, the schema as first request, responses in JSON.
  */
 import { FREE_ROOM, type ServerMessage, type StreamTable } from "../protobuf/envelope.ts"
 import type { StreamRpc } from "../protobuf/streamRpc.ts"
@@ -7,7 +7,7 @@ import { readPutResult, writeFlightData } from "./flightData.ts"
 import { PREFIX } from "./ipcStream.ts"
 import { RowWire } from "./rowWire.ts"
 
-/** The part of an announced time that is kept for the last answers, in milliseconds. */
+/** The part of an announced time that is reserved for the last responses, in milliseconds. */
 const LAST_ANSWERS = 500
 
 /** The longest time that a server can announce, in milliseconds: a year. */
@@ -15,7 +15,7 @@ const LONGEST_ANNOUNCEMENT = 365 * 24 * 60 * 60 * 1000
 
 const NOTHING = new Uint8Array(0)
 
-/** Reads one answer of a server. */
+/** Reads one response of a server. */
 export const decodeAnswer = (response: Uint8Array): ServerMessage => {
   const answer = readPutResult(response)
   if (answer === undefined) return { passed: "unreadable" }
@@ -29,12 +29,14 @@ export const decodeAnswer = (response: Uint8Array): ServerMessage => {
             Math.min(closeStreamDurationMs, LONGEST_ANNOUNCEMENT) - LAST_ANSWERS
           )
         }
-  // Only the rows count; the offset of a frame is for people.
+  // Only the rows count; the offset of a frame is informative.
   if (ackUpToRecords > 0) return { acknowledged: { upTo: ackUpToRecords - 1 }, closing }
   return { passed: ackUpToOffset === -1 ? "ready" : "nothing", closing }
 }
 
-/** The RPC of a table whose descriptor is the schema message of an IPC stream, prefix included. */
+/**
+ * The RPC of a table whose descriptor is the schema message of an IPC stream, including its prefix.
+ */
 export const flightRpc = ({ descriptor = NOTHING }: StreamTable): StreamRpc => ({
   name: "DoPut",
   freeRoom: FREE_ROOM,

@@ -1,6 +1,6 @@
 /**
  * Streams of Arrow's IPC format as the client itself writes them: a schema message, record batch
- * messages, an end mark. Bytes of others are read by the Arrow library, which checks them.
+ * messages, an end mark. The Arrow library reads and checks bytes from other sources.
  *
  *   message: FFFFFFFF | length of metadata (int32) | metadata: flatbuffer, padding | body
  */
@@ -13,17 +13,17 @@ export const PREFIX = 8
 
 const RECORD_BATCH = 3
 
-/** Where one message of a stream lies in its buffer. */
+/** The position of one message of a stream in its buffer. */
 export interface IpcMessage {
   readonly start: number
-  /** Where its body begins, behind the metadata. */
+  /** Where its body begins, after the metadata. */
   readonly body: number
   readonly end: number
   /** Rows of a record batch; undefined for the schema. */
   readonly rows: number | undefined
 }
 
-/** The messages of a stream that lies in `buffer` from `start` to `end`. */
+/** The messages of a stream that occupies `buffer` from `start` to `end`. */
 export const messagesOf = (
   buffer: Buffer,
   start: number,
@@ -50,7 +50,7 @@ export const messagesOf = (
   return messages
 }
 
-/** The rows of the record batch that an offset at `header` leads to. */
+/** The rows of the record batch at the end of the offset `header`. */
 const rowsOf = (buffer: Buffer, header: number): number => {
   const length = field(buffer, tableAt(buffer, header), 0)
   return length === 0 ? 0 : int64(buffer, length)
@@ -59,7 +59,7 @@ const rowsOf = (buffer: Buffer, header: number): number => {
 /** Follows an offset of a flatbuffer. */
 const tableAt = (buffer: Buffer, at: number): number => at + buffer.readUInt32LE(at)
 
-/** Where a field of a flatbuffer's table lies; 0 when it has its default. */
+/** The position of a field in a flatbuffer's table; 0 when it has its default. */
 const field = (buffer: Buffer, table: number, index: number): number => {
   const vtable = table - buffer.readInt32LE(table)
   const slot = 4 + index * 2

@@ -1,6 +1,6 @@
 /**
- * How Arrow batches travel in one session: each record batch message of a record is a frame of its
- * own, and acknowledgements count rows.
+ * How Arrow batches travel in one session: each record batch message of a record is a separate
+ * frame, and acknowledgements count rows.
  *
  *   message of the zone: tag, length, IPC stream (schema, batch, batch, end) | tag, length, ...
  *   frames:              FlightData { header, {"offset_id": n}, body } for each batch
@@ -10,7 +10,7 @@ import type { Wire, WireMessage } from "../protobuf/streamRpc.ts"
 import { offsetMetadata, writeFlightData } from "./flightData.ts"
 import { type IpcMessage, messagesOf, PREFIX } from "./ipcStream.ts"
 
-/** A batch that is a frame. */
+/** A message that is sent as a frame. */
 type Frame = IpcMessage & { readonly rows: number }
 
 const isFrame = (message: IpcMessage): message is Frame => message.rows !== undefined
@@ -31,10 +31,10 @@ export const framesOf = ({
   return frames
 }
 
-// Numbers that are not needed any more are dropped from this many on.
+// Numbers that are no longer needed are dropped from this number on.
 const DROP_FROM = 1024
 
-/** Row numbers that only grow, taken from the front. */
+/** Rising row numbers, taken from the front. */
 class RowEnds {
   private ends: Array<number> = []
   private head = 0
@@ -60,18 +60,16 @@ export class RowWire implements Wire {
   settled = 0
   private buffer: Buffer = Buffer.alloc(0)
   private frames: ReadonlyArray<Frame> = []
-  /** The frame of the message that is handed over next, and the number of that of the session. */
+  /** The next frame of the message, and its number in the session. */
   private nextFrame = 0
   private frameNumber = 0
-  /**
-   * Up to which row each message reaches that is not acknowledged, each frame that has not left.
-   */
+  /** The last row of each unacknowledged message, and of each frame that has not left. */
   private readonly messageEnds = new RowEnds()
   private readonly frameEnds = new RowEnds()
   private begun = 0
   private leftFrames = 0
   private leftRows = 0
-  /** Where the oldest message begins that is not acknowledged whole. */
+  /** The first row of the oldest message that is not acknowledged completely. */
   private oldest = 0
 
   get partial(): number {

@@ -1,17 +1,17 @@
 /**
- * What is left of Arrow batches of which rows at the front are acknowledged.
+ * The rest of Arrow batches whose first rows are acknowledged.
  */
 import { readLength, RECORD_TAG } from "../protobuf/envelope.ts"
 import { concat, bytesField } from "../protobuf/writer.ts"
 import { END_OF_STREAM, type IpcMessage, messagesOf } from "./ipcStream.ts"
 
 /**
- * Writes the batch messages of what is left of a batch without so many rows. `stream` is an IPC
- * stream with that batch alone.
+ * Writes the batch messages of a batch without its first `rows` rows. `stream` is an IPC stream
+ * with only that batch.
  */
 export type SliceBatch = (stream: Uint8Array, rows: number) => Uint8Array
 
-/** Records with tags and lengths without so many rows of their front, fewer than they have. */
+/** Records with tags and lengths without their first `rows` rows. They have more rows than that. */
 export const suffixOf =
   (slice: SliceBatch) =>
   (
@@ -34,7 +34,7 @@ export const suffixOf =
     return { content: concat(kept), records: kept.length }
   }
 
-/** An IPC stream without its first rows; at least one row stays. */
+/** An IPC stream without its first rows. At least one row stays. */
 const withoutRows = (
   buffer: Buffer,
   schema: IpcMessage,
