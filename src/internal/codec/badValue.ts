@@ -1,19 +1,19 @@
 /**
- * What a composed encoder or decoder answers for a value it cannot take: where it sits, what was
- * expected and what kind of value was seen. Never the value itself. It becomes an `InvalidArgument`
- * at the surface.
+ * The result of a composed encoder or decoder for a value that it refuses: its path, what was
+ * expected and what kind of value was found. Never the value itself. It becomes an
+ * `InvalidArgument` for the caller.
  */
 import { InvalidArgument } from "../../ZerobusError.ts"
 import { refusedForColumn } from "../tableForm.ts"
 import { describeValue } from "./describeValue.ts"
 import type { Leaf } from "./scalars.ts"
 
-/** A refused value. The path grows outwards while the refusal travels up. */
+/** A refused value. Each outer level adds its step to the path. */
 export class BadValue {
   readonly path: Array<string | number> = []
   readonly expected: string
   readonly seen: string
-  /** Whether the value is of a column that the table does not have. */
+  /** Whether the value belongs to a column that the table does not have. */
   readonly unknownColumn: boolean
 
   constructor(expected: string, seen: string, unknownColumn = false) {

@@ -46,8 +46,8 @@ export interface ConvertNode {
   readonly encode: (value: unknown) => Result.Result<unknown, SchemaIssue.Issue>
   readonly decode: (value: unknown) => Result.Result<unknown, SchemaIssue.Issue>
   /**
-   * For rows that are class instances: they have the struct's fields and are written as such, which
-   * spares the transformation.
+   * For rows that are class instances: they have the struct's fields and are written like it,
+   * without the transformation.
    */
   readonly instance:
     | { readonly inner: ColumnNode; readonly accepts: (value: unknown) => boolean }
@@ -69,7 +69,7 @@ export const isNullable = (node: ColumnNode): boolean =>
   node._tag === "Nullable" ||
   ((node._tag === "Check" || node._tag === "Convert") && isNullable(node.inner))
 
-/** The column type a node writes. */
+/** The column type that a node writes. */
 export const columnTypeOf = (node: ColumnNode): ColumnType => {
   switch (node._tag) {
     case "Leaf":
@@ -90,7 +90,7 @@ export const columnTypeOf = (node: ColumnNode): ColumnType => {
   }
 }
 
-/** The struct at the heart of a record's node. */
+/** The struct inside a record's node. */
 export const structOf = (node: ColumnNode): StructNode =>
   node._tag === "Struct"
     ? node

@@ -1,10 +1,10 @@
 /**
- * Turns the Effect Schema of a record into the tree of nodes that its encoder is composed from.
+ * Converts the Effect Schema of a record to the tree of nodes from which its encoder is composed.
  *
- * Columns are ordinary schemas with an annotation that names their column type. Brands leave no
- * trace, checks become `Check` nodes, transformations become `Convert` nodes around what they
- * encode to, `null` and absent keys are kept apart. Plain schemas whose column type is unmistakable
- * (text, booleans, bigints) are accepted without an annotation.
+ * Columns are ordinary schemas with an annotation that names their column type. Brands are ignored.
+ * Checks become `Check` nodes, and transformations become `Convert` nodes around what they encode
+ * to. `null` and absent keys are distinguished. Plain schemas with an unambiguous column type
+ * (text, booleans, bigints) need no annotation.
  */
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
@@ -19,7 +19,9 @@ import { leaves } from "./scalars.ts"
 /** Annotation of a leaf column: its {@link Leaf}; of a map column: `"map"`. */
 export const columnAnnotation = "effect-zerobus/column"
 
-/** Annotation of a column whose catalog position is not its place in the list: the position. */
+/**
+ * Annotation of a column whose catalog position differs from its index in the list: the position.
+ */
 export const positionAnnotation = "effect-zerobus/position"
 
 /** Annotation of a column that is NOT NULL in its table. */
@@ -35,8 +37,8 @@ const annotation = (ast: SchemaAST.AST, key: string): unknown => {
   return undefined
 }
 
-// The annotation of a column with a check of its own sits on that check; whatever comes after it
-// was added by the user.
+// The annotation of a column with its own check is on that check. Any later check was added by the
+// user.
 const hasFurtherChecks = (ast: SchemaAST.AST): boolean => {
   const checks = ast.checks ?? []
   const own = checks.findIndex((check) => check.annotations?.[columnAnnotation] !== undefined)
@@ -76,7 +78,7 @@ const plainLeaf = (ast: SchemaAST.AST): Leaf | undefined => {
 const needsCheck = (ast: SchemaAST.AST): boolean =>
   ast._tag === "Literal" || ast._tag === "TemplateLiteral" || ast._tag === "Union"
 
-/** The value of a map key on its way: keys are leaves, checked or converted ones too. */
+/** The leaf of a map key, which may also be checked or converted. */
 const leafOf = (node: ColumnNode): Leaf | undefined =>
   node._tag === "Leaf"
     ? node.leaf
@@ -128,7 +130,7 @@ const compileMap = (
   }
 }
 
-// The property signatures of a struct or of a whole table. The path is empty at the top.
+// The property signatures of a struct or of a whole table. The path is empty at the top level.
 const compileFields = (ast: SchemaAST.AST, path: string, depth: number): StructNode => {
   if (
     ast._tag !== "Objects" ||
@@ -193,7 +195,7 @@ const compileFields = (ast: SchemaAST.AST, path: string, depth: number): StructN
   }
 }
 
-// A class is a declaration over its struct, encoded as that very struct.
+// A class is a declaration over its struct, and is encoded as that struct.
 const compileInstance = (
   ast: SchemaAST.AST,
   path: string,
@@ -211,7 +213,7 @@ const compileInstance = (
 }
 
 const compile = (ast: SchemaAST.AST, path: string, depth: number): ColumnNode => {
-  // Nullability counts as a step here; the definition is measured exactly once it is made.
+  // Nullability counts as a level here. The definition is measured exactly later.
   if (depth > maxDepth * 3)
     return refuse(`Column ${path.slice(0, 128)} is nested deeper than ${maxDepth} levels.`)
   if (ast.encoding !== undefined) {
@@ -271,8 +273,8 @@ const compile = (ast: SchemaAST.AST, path: string, depth: number): ColumnNode =>
 }
 
 /**
- * Compiles the schema of a whole record: a struct or class, with checks and transformations around
- * it where it has them.
+ * Compiles the schema of a whole record: a struct or class, with any checks and transformations
+ * around it.
  */
 export const compileRecord = (ast: SchemaAST.AST): ColumnNode => {
   const node = compile(ast, "", 0)

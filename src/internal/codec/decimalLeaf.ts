@@ -6,8 +6,8 @@ import * as BigDecimal from "effect/BigDecimal"
 import type { Leaf } from "./scalar.ts"
 
 /**
- * Whether digits fit DECIMAL(p,s): at most p-s in front of the point and, without trailing zeros,
- * at most s behind it.
+ * Whether digits fit DECIMAL(p,s): at most p-s before the point and, without trailing zeros, at
+ * most s after it.
  */
 const decimalFits = (
   whole: string,
@@ -23,7 +23,7 @@ const decimalText = (
   value: BigDecimal.BigDecimal
 ): { readonly text: string; readonly whole: string; readonly fraction: string } | undefined => {
   const negative = value.value < 0n
-  // A scale far outside what any DECIMAL holds would only make a long text.
+  // A scale far beyond any DECIMAL would only produce a long text.
   if (value.scale < -100 || value.scale > 10_000) return undefined
   const digits =
     (negative ? -value.value : value.value).toString() +

@@ -28,7 +28,7 @@ const describeObject = (value: object): string => {
   if (words !== undefined) return words
   if (DateTime.isDateTime(value)) return "a DateTime"
   if (BigDecimal.isBigDecimal(value)) return "a BigDecimal"
-  // Errors of Effect are Effects too; they are named above, as errors.
+  // Effect's errors are Effects too. They are named above, as errors.
   return Effect.isEffect(value) ? "an Effect" : "an object"
 }
 
@@ -40,7 +40,7 @@ const describeNumber = (value: number): string => {
 
 /**
  * The kind of any value in words, such as "an integer", "a Map" or "an invalid Date". Never throws,
- * also for objects with getters or proxy traps that do: these are "an object".
+ * even for objects whose getters or proxy traps throw: these are "an object".
  */
 export const describeValue = (value: unknown): string => {
   if (value === null || value === undefined) return String(value)

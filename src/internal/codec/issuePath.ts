@@ -1,6 +1,6 @@
 /**
- * Where inside a value an Effect Schema issue sits. The issue's own text may quote the value, so
- * only its place is used.
+ * The path of an Effect Schema issue within a value. The issue's own text may quote the value, so
+ * only its path is used.
  */
 import type * as SchemaIssue from "effect/SchemaIssue"
 

@@ -1,8 +1,8 @@
 /**
- * Typed records as JSON, by the value conventions of the service: DATE as days, timestamps as
+ * Typed records as JSON, in the value forms of the service: DATE as days, timestamps as
  * microseconds, BINARY as base64, DECIMAL as text, VARIANT as text that holds JSON, integers beyond
- * 2^53 as text. Composed of closures like the protobuf encoder, and with the same checks; NaN and
- * infinities are refused because JSON has none.
+ * 2^53 as text. Composed of closures like the protobuf encoder, with the same checks. NaN and
+ * infinities are refused because JSON cannot represent them.
  */
 import * as Result from "effect/Result"
 import { BadValue, badLeaf } from "./badValue.ts"
@@ -22,10 +22,10 @@ import {
   unknownKey
 } from "./protoEncode.ts"
 
-/** Turns a value into what `JSON.stringify` takes, or answers why it is refused. */
+/** Converts a value for `JSON.stringify`, or returns why it is refused. */
 export type ToJson = (value: unknown) => unknown
 
-/** Turns parsed JSON into a value. Leaves by a `Refusal`. */
+/** Converts parsed JSON to a value. Throws a `Refusal`. */
 export type FromJson = (json: unknown) => unknown
 
 const leafToJson =
@@ -224,8 +224,8 @@ const keyJson = (leaf: Leaf, name: string): unknown =>
       : name
 
 /**
- * The JSON decoder of a record or struct: columns that are absent are null, absent or empty, as the
- * schema has it.
+ * The JSON decoder of a record or struct. Absent columns become null, absent or empty, depending on
+ * the schema.
  */
 export const structFromJson = (node: StructNode): FromJson => {
   const fields = node.fields.map((field) => ({ ...field, fromJson: fromJson(field.node) }))

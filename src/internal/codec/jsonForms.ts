@@ -1,7 +1,7 @@
 /**
- * Finds values of a schema that JSON has a form for and the service has another one: dates and
- * times, durations, maps and options. Sent as they are they would be refused by the server, which
- * ends the stream, so they are refused at the call.
+ * Finds values of a schema for which JSON and the service have different forms: dates and times,
+ * durations, maps and options. The server would refuse their JSON form and end the stream, so they
+ * are refused at the call.
  */
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -11,7 +11,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 
-/** A value that the service takes in another form. */
+/** A value for which the service requires another form. */
 export interface ForeignForm {
   readonly path: ReadonlyArray<string | number>
   readonly what: string
@@ -42,8 +42,8 @@ const kinds: ReadonlyArray<
 ]
 
 /**
- * How to look for such values in records of a schema: a function for one record, or `undefined`
- * when the schema's encoded side is plain values alone.
+ * Returns a function that finds such values in a record, or `undefined` when the encoded side of
+ * the schema has only plain values.
  */
 export const foreignFormsOf = <A, I>(
   schema: Schema.Codec<A, I>
@@ -56,7 +56,7 @@ export const foreignFormsOf = <A, I>(
   }
 }
 
-/** Whether a schema, or one that it is made of, is that of a class or can be anything. */
+/** Whether a schema or a part of it is a class or can be anything. */
 const mayHold = (part: unknown, seen: Set<unknown>): boolean => {
   if (typeof part !== "object" || part === null || seen.has(part)) return false
   seen.add(part)
@@ -71,7 +71,7 @@ const mayHold = (part: unknown, seen: Set<unknown>): boolean => {
 const find = (value: unknown): ForeignForm | undefined => {
   if (typeof value !== "object" || value === null) return undefined
   for (const [is, what, advice] of kinds) if (is(value)) return { path: [], what, advice }
-  // What other classes hold is theirs, such as the digits of a decimal.
+  // Fields of other classes are private to them, such as the digits of a decimal.
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null && !Array.isArray(value))
     return undefined

@@ -1,16 +1,15 @@
 /**
- * Finds objects whose content `JSON.stringify` leaves out without a word: a promise whose `await`
- * was forgotten, a Map, a Set, an Error. They become `{}`, and the record would be durable without
- * what its sender meant.
+ * Finds objects whose content `JSON.stringify` silently omits: a promise without `await`, a Map, a
+ * Set, an Error. They become `{}`, and the record would be durable without that data.
  *
- * The record itself is refused when it is any of these, or an Effect. Of what it holds, objects are
- * refused of which nothing is left, and those are found in the text: a search for `{}` costs a
- * small part of what looking at every field, or a replacer, does.
+ * The record itself is refused when it is one of these, or an Effect. Nested objects are refused
+ * when nothing is left of them. Those are found in the text: searching for `{}` costs a small part
+ * of checking every field, or of a replacer.
  */
 import * as Effect from "effect/Effect"
 import { describeValue } from "./describeValue.ts"
 
-/** What is lost: where, what it is, and what to do instead. */
+/** The loss: its path, the kind of value, and what to do instead. */
 export interface JsonLoss {
   readonly path: ReadonlyArray<string | number>
   readonly what: string
@@ -28,7 +27,7 @@ const bare: JsonLoss = {
 const asText = "Turn it into text first, such as base64, or into an array."
 const asPlain = "Hand in its content as plain values."
 
-/** What to do with a value of which JSON keeps nothing, by its kind. */
+/** Advice for a value of which JSON keeps nothing, by its kind. */
 const advices: ReadonlyMap<string, string> = new Map([
   ["a promise", "Await it before it is handed in."],
   ["an Effect", "Run it first, as yield* does, and hand in its result."],
@@ -44,7 +43,7 @@ const advices: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * Kinds that are refused as a record even with a toJSON: Buffers have one, Effects have one for
+ * Kinds that are refused as a record even with a toJSON: Buffers have one, and Effects have one for
  * logs.
  */
 const neverRecords: ReadonlySet<string> = new Set([
@@ -57,7 +56,7 @@ const neverRecords: ReadonlySet<string> = new Set([
 const hasToJson = (value: object): boolean =>
   typeof (value as { readonly toJSON?: unknown }).toJSON === "function"
 
-/** Whether the object is a literal, of this realm or another one. */
+/** Whether the object is a literal, of this realm or another. */
 const isLiteral = (value: object): boolean => {
   const prototype: object | null = Object.getPrototypeOf(value)
   return prototype === null || Object.getPrototypeOf(prototype) === null
@@ -69,9 +68,9 @@ const lossOfKind = (value: object): JsonLoss | undefined => {
   return advice === undefined ? undefined : { path: [], what, advice }
 }
 
-/** What JSON leaves out of an object that is to be a record, before it is written. */
+/** What JSON would omit from an object that is to be a record, before it is written. */
 export const lossOfRecord = (record: object): JsonLoss | undefined =>
-  // Nearly always a literal; asking for its prototype would cost ten times as much.
+  // Nearly always a literal. Reading its prototype would take ten times as long.
   record.constructor === Object && !Effect.isEffect(record) ? undefined : lossOfInstance(record)
 
 const lossOfInstance = (record: object): JsonLoss | undefined => {
@@ -82,15 +81,15 @@ const lossOfInstance = (record: object): JsonLoss | undefined => {
 }
 
 /**
- * What is lost of the objects that a record holds, given its text; what has a `toJSON` says itself
- * what it is.
+ * What is lost from objects inside a record, given its text. Objects with a `toJSON` define their
+ * own form.
  */
 export const lossInText = (text: string, record: object): JsonLoss | undefined =>
-  // A record without objects in it ends at its first brace, and that is a single character to
-  // search for.
+  // A record without nested objects has its first closing brace at the end. Searching for that
+  // single character is cheap.
   text.indexOf("}") < text.length - 1 && text.includes("{}") ? lossWithin(record) : undefined
 
-// The record could be written, so it has no cycles but behind a toJSON.
+// The record could be serialized, so it has no cycles, except behind a toJSON.
 const lossWithin = (value: object): JsonLoss | undefined => {
   if (hasToJson(value)) return undefined
   if (Array.isArray(value)) {

@@ -1,7 +1,7 @@
 /**
  * Composes the protobuf decoder of a table from closures: the inverse of `protoEncode.ts`, for rows
  * read back from a server or from unacknowledged records. Input is untrusted: lengths, wire types
- * and ranges are checked, unknown fields are passed over.
+ * and ranges are checked, unknown fields are skipped.
  */
 import * as Result from "effect/Result"
 import type { ColumnNode, StructNode } from "./columnNode.ts"
@@ -12,9 +12,7 @@ import { WireReader } from "../protobuf/reader.ts"
 
 type Read = (reader: WireReader, wire: number) => unknown
 
-/**
- * Holds a value that stands for an absent field; `undefined` means that the field must be there.
- */
+/** Holds the value for an absent field; `undefined` means that the field is mandatory. */
 interface Absent {
   readonly value: unknown
 }
@@ -53,7 +51,7 @@ const leafReader = (leaf: Leaf): Read => {
   }
 }
 
-/** Reads one occurrence of a field. Collections are gathered by the message around them. */
+/** Reads one occurrence of a field. The surrounding message collects the items of collections. */
 const fieldReader = (node: ColumnNode): Read => {
   switch (node._tag) {
     case "Leaf":
@@ -94,7 +92,7 @@ const absent = (node: ColumnNode): Absent | undefined => {
   }
 }
 
-/** A field that gathers what is read for it and hands it over at the end of the message. */
+/** A field that collects its values and returns them at the end of the message. */
 interface Gather {
   readonly add: (reader: WireReader, wire: number, sofar: unknown) => unknown
   readonly finish: (gathered: unknown) => unknown
@@ -182,7 +180,7 @@ const entryReader = (
       else if (number === 2) value = readValue(reader, wire)
       else reader.skip(wire)
     }
-    // Other encoders leave out a key or value that is zero, false or empty.
+    // Other encoders omit a key or value that is zero, false or empty.
     if (key === undefined) key = readKey(...zero(node.keyNode))
     if (value === undefined) value = readValue(...zero(node.value))
     return [key, value]
@@ -195,7 +193,7 @@ const zero = (node: ColumnNode): [WireReader, number] => {
   return [new WireReader(new Uint8Array(8).subarray(0, wire === 1 ? 8 : wire === 5 ? 4 : 1)), wire]
 }
 
-/** Reads a whole record. Leaves by a `Refusal`. */
+/** Reads a whole record. Throws a `Refusal`. */
 export const recordReader = (node: ColumnNode): ((reader: WireReader) => unknown) => {
   if (node._tag === "Check") return recordReader(node.inner)
   if (node._tag === "Convert") {
@@ -205,9 +203,7 @@ export const recordReader = (node: ColumnNode): ((reader: WireReader) => unknown
   return structReader(structOf(node))
 }
 
-/**
- * Reads the fields of a message into an object with its columns in order. Leaves by a `Refusal`.
- */
+/** Reads the fields of a message into an object with its columns in order. Throws a `Refusal`. */
 export const structReader = (
   node: StructNode
 ): ((reader: WireReader) => Record<string, unknown>) => {

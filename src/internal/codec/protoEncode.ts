@@ -1,8 +1,8 @@
 /**
  * Composes the protobuf encoder of a table from closures, one per column, without generated code.
  *
- * Every writer appends to the caller's sink and returns `undefined`, or why it refused the value;
- * the caller drops the bytes written before a refusal. `scalarWriters.ts` writes scalars.
+ * Every writer appends to the caller's sink and returns `undefined`, or why it refused the value.
+ * The caller drops the bytes that were written before a refusal. `scalarWriters.ts` writes scalars.
  */
 import * as Result from "effect/Result"
 import type * as SchemaIssue from "effect/SchemaIssue"
@@ -17,10 +17,10 @@ import type { WriteValue } from "./scalarWriters.ts"
 import { delimited, fieldTag, leafWriter } from "./scalarWriters.ts"
 import type { ByteSink } from "../recordCodec.ts"
 
-/** What is said to be seen where a column is missing. */
+/** What messages state as found where a column is missing. */
 export const missing = "nothing (the column is missing)"
 
-/** Writes a value as field `number`: tag, length where one is needed, content. */
+/** Writes a value as field `number`: the tag, the length if one is needed, and the content. */
 const fieldWriter = (node: ColumnNode, number: number): WriteValue => {
   switch (node._tag) {
     case "Leaf":
@@ -61,7 +61,7 @@ const checked = (node: ColumnNode & { readonly _tag: "Check" }, inner: WriteValu
     inner(value, sink) ?? (accepts(value) ? undefined : failsCheck(node.inner, value))
 }
 
-/** The refusal of a value that the checks of its schema do not accept. */
+/** The refusal of a value that fails the checks of its schema. */
 export const failsCheck = (node: ColumnNode, value: unknown): BadValue =>
   new BadValue(
     `${expectedOf(node)} that meets the checks of its schema`,
@@ -144,7 +144,7 @@ const mapWriter = (node: ColumnNode & { readonly _tag: "Map" }, number: number):
   }
 }
 
-/** Whether a value can be a record or struct: an object that is no array, map or buffer. */
+/** Whether a value can be a record or struct: an object other than an array, map or buffer. */
 export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" &&
   value !== null &&
@@ -156,7 +156,7 @@ export const isRecord = (value: unknown): value is Readonly<Record<string, unkno
 export const unknownKey = (record: object, names: ReadonlySet<string>): string | undefined =>
   Object.keys(record).find((key) => !names.has(key))
 
-/** The names of keys come from the caller's data, so only plain identifiers are repeated. */
+/** Keys come from the caller's data, so messages repeat only plain identifiers. */
 export const shownKey = (key: string): string =>
   /^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(key) ? key : "(a key that is no column name)"
 
@@ -168,10 +168,10 @@ export const structWriter = (node: StructNode): WriteValue => {
   const optional = node.fields.map((field) => field.optional)
   const writers = node.fields.map((field) => fieldWriter(field.node, field.number))
   const nodes = node.fields.map((field) => field.node)
-  // A column called "constructor" must not find what every object inherits.
+  // A column called "constructor" must not read the inherited property.
   const inherited = names.map((name) => name in Object.prototype)
-  // From field `from` on, by name: for keys in another order, absent columns, and everything that
-  // is refused.
+  // Handles fields from `from` on by name: for keys in another order, absent columns, and
+  // everything that is refused.
   const writeByName = (value: unknown, sink: ByteSink, from: number): BadValue | undefined => {
     if (!isRecord(value)) return new BadValue("STRUCT (an object)", describeValue(value))
     let present = from
@@ -203,8 +203,8 @@ export const structWriter = (node: StructNode): WriteValue => {
   return (value, sink) => {
     if (typeof value !== "object" || value === null)
       return new BadValue("STRUCT (an object)", describeValue(value))
-    // Most records have their keys in the order of the columns. Walking the keys is then several
-    // times cheaper than looking up each name, and shows at once that no key is unknown.
+    // Most records have their keys in the order of the columns. Iterating over the keys is then
+    // several times cheaper than looking up each name, and shows at once that no key is unknown.
     let index = 0
     for (const key in value) {
       if (key !== names[index]) return writeByName(value, sink, index)

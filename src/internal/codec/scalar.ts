@@ -1,14 +1,12 @@
 /**
  * The model of scalar values of typed columns. One leaf stands for one column type in one
- * TypeScript representation, such as TIMESTAMP as `DateTime.Utc`, as `Date` or as microseconds; the
- * leaves themselves are in `scalars.ts` and the modules it gathers.
+ * TypeScript representation, such as TIMESTAMP as `DateTime.Utc`, as `Date` or as microseconds.
+ * `scalars.ts` and the modules it imports contain the leaves.
  */
 import type { ColumnType } from "../columns/columnType.ts"
 import type { WireScalar } from "../columns/scalarTypes.ts"
 
-/**
- * A value as it stands on the wire. 64-bit integers are numbers where they are safe, else bigints.
- */
+/** A value in its wire form. 64-bit integers are numbers if they are safe, otherwise bigints. */
 export type WireValue = number | bigint | string | boolean | Uint8Array
 
 /** A column type in one TypeScript representation. */
@@ -19,10 +17,10 @@ export interface Leaf {
   readonly expected: string
   /** The value for the wire, or `undefined` when it is refused. Must not throw. */
   readonly toWire: (value: unknown) => WireValue | undefined
-  /** The value of a wire value. `undefined` when it lies outside what the type holds. */
+  /** Converts a wire value. `undefined` when it is outside the range of the type. */
   readonly fromWire: (value: WireValue) => unknown
   /**
-   * Why a value is refused, in words such as "a number out of range"; `undefined` leaves it to
+   * Why a value is refused, in words such as "a number out of range"; `undefined` to use
    * `describeValue`.
    */
   readonly seen?: (value: unknown) => string | undefined

@@ -1,10 +1,10 @@
 /**
  * Writes tags, scalars and length-delimited values into a byte sink. This is the inner loop of
- * typed ingestion: no allocation per value, room is checked inline, and the common types have
- * writers of their own.
+ * typed ingestion: no allocation per value, inline room checks, and separate writers for the common
+ * types.
  *
- * The sink may move what is being written when it grows, so where an open message has its length is
- * counted from the sink's mark.
+ * The sink may move its content when it grows, so the position of an open message's length is
+ * relative to the sink's mark.
  */
 import type { BadValue } from "./badValue.ts"
 import { badLeaf } from "./badValue.ts"
@@ -14,10 +14,10 @@ import { leaves } from "./scalars.ts"
 import type { WireScalar } from "../columns/scalarTypes.ts"
 import type { ByteSink } from "../recordCodec.ts"
 
-/** Appends a value, or answers why it is refused. */
+/** Appends a value, or returns why it is refused. */
 export type WriteValue = (value: unknown, sink: ByteSink) => BadValue | undefined
 
-/** The tag of a field with the wire type of a scalar; messages have that of bytes. */
+/** The tag of a field with the wire type of a scalar. Messages have the wire type of bytes. */
 export const fieldTag = (number: number, scalar: WireScalar): number =>
   number * 8 + wireType(scalar)
 
@@ -37,7 +37,7 @@ const room = (sink: ByteSink, bytes: number): void => {
 // Enough for a tag of 5 bytes and a number of 10.
 const scalarRoom = 16
 
-/** Writes a tag; the caller has made room. */
+/** Writes a tag; the caller has ensured room. */
 export const writeTag = (sink: ByteSink, tag: number): void => {
   const buffer = sink.buffer
   while (tag > 127) {
@@ -75,8 +75,8 @@ const writeVarint64 = (sink: ByteSink, low: number, high: number): void => {
 }
 
 const writeInteger = (sink: ByteSink, value: number): void => {
-  // Safe integers split exactly: the low half by the conversion to 32 bits, the high half by the
-  // floor, negative ones too.
+  // Safe integers split exactly: the low half by conversion to 32 bits, the high half by rounding
+  // down, for negative ones too.
   if (value >= 0 && value <= 0x7fffffff) writeVarint(sink, value)
   else writeVarint64(sink, value >>> 0, Math.floor(value / 4_294_967_296) >>> 0)
 }
@@ -130,15 +130,15 @@ const writeFloat = (sink: ByteSink, value: number): void => {
   sink.position = position + 4
 }
 
-// Up to here a loop over the characters beats the call into native code.
+// For shorter text, a loop over the characters is faster than a call into native code.
 const shortText = 24
 
 const varintSize = (value: number): number =>
   value < 128 ? 1 : value < 16_384 ? 2 : value < 2_097_152 ? 3 : value < 268_435_456 ? 4 : 5
 
 /**
- * Writes the length of what stands behind `start + reserved`, counted from the mark, moving it when
- * the length takes more than the reserved bytes.
+ * Writes the length of the content after `start + reserved`, relative to the mark. Moves the
+ * content when the length needs more than the reserved bytes.
  */
 const closeLength = (sink: ByteSink, start: number, reserved: number): void => {
   const length = sink.position - sink.mark - start - reserved
@@ -154,7 +154,7 @@ const closeLength = (sink: ByteSink, start: number, reserved: number): void => {
   sink.position = end
 }
 
-/** Writes text with its length. Answers false for text that UTF-8 cannot carry. */
+/** Writes text with its length. Returns false for text that UTF-8 cannot represent. */
 const writeText = (sink: ByteSink, tag: number, text: string): boolean => {
   const length = text.length
   const worst = length * 3 + scalarRoom
@@ -284,7 +284,7 @@ export const leafWriter = (leaf: Leaf, tag: number): WriteValue => {
       return (value, sink) => {
         if (typeof value !== "bigint") return badLeaf(leaf, value)
         bigIntSlot[0] = value
-        // The slot keeps the low 64 bits: another value means that it did not fit.
+        // The slot keeps the low 64 bits: a different value means that it did not fit.
         if (bigIntSlot[0] !== value) return badLeaf(leaf, value)
         room(sink, scalarRoom)
         writeTag(sink, tag)

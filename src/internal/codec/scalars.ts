@@ -1,9 +1,9 @@
 /**
- * The scalar values of typed columns: which TypeScript values a column takes, how they stand on the
- * wire, and how they are read back.
+ * The scalar values of typed columns: which TypeScript values a column takes, their wire form, and
+ * how they are read back.
  *
- * Here are booleans, numbers, text and bytes, and the table of all leaves; times, decimals and
- * VARIANT have modules of their own. Values are never quoted in failures.
+ * This file contains booleans, numbers, text and bytes, and the table of all leaves. Times,
+ * decimals and VARIANT are in separate modules. Failures never quote values.
  */
 import { integerRange, numberRange, scalarTypes, sqlName } from "../columns/scalarTypes.ts"
 import { isBytes } from "../protobuf/bytes.ts"

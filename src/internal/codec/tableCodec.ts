@@ -1,6 +1,6 @@
 /**
- * The record codec of a typed table, in protobuf or JSON, from its node tree. Joins the composed
- * encoders and decoders with the byte sink of the engine and turns refusals into `InvalidArgument`.
+ * The record codec of a typed table, in protobuf or JSON, from its node tree. Connects the composed
+ * encoders and decoders to the engine's byte sink and turns refusals into `InvalidArgument`.
  */
 import * as Result from "effect/Result"
 import type { InvalidArgument } from "../../ZerobusError.ts"
@@ -14,7 +14,7 @@ import { recordWriter } from "./protoEncode.ts"
 import type { RecordCodec } from "../recordCodec.ts"
 import { WireReader } from "../protobuf/reader.ts"
 
-/** A codec whose decoder answers with a `Result`, for bytes that others made. */
+/** A codec whose decoder returns a `Result`, for bytes from other sources. */
 export interface TableCodec<in out A> extends RecordCodec<A> {
   readonly decode: (payload: Uint8Array) => Result.Result<A, InvalidArgument>
 }

@@ -22,7 +22,7 @@ const inRange = (millis: number): boolean => millis >= minMillis && millis <= ma
 
 const microsOfMillis = (millis: number): number | bigint | undefined => {
   if (!inRange(millis)) return undefined
-  // Beyond the year 2255 microseconds are no safe integers any more.
+  // After the year 2255, microseconds are no longer safe integers.
   const micros = Math.round(millis * 1000)
   return Number.isSafeInteger(micros) ? micros : BigInt(Math.round(millis)) * 1000n
 }

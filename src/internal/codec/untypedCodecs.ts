@@ -32,8 +32,8 @@ export const bytesCodec: RecordCodec<Uint8Array> = {
 }
 
 const writeText = (text: string, sink: ByteSink): void => {
-  // One UTF-16 unit takes three bytes at most; the exact size is only worth counting when the
-  // estimate does not fit.
+  // One UTF-16 unit takes at most three bytes. The exact size is computed only when that estimate
+  // does not fit.
   const room = sink.buffer.length - sink.position
   sink.ensure(text.length * 3 <= room ? text.length * 3 : Buffer.byteLength(text))
   sink.position += sink.buffer.write(text, sink.position)
@@ -51,7 +51,7 @@ const refuseLoss = ({ advice, path, what }: JsonLoss): InvalidArgument => {
   })
 }
 
-/** JSON objects, turned into text once. */
+/** JSON objects, serialized once. */
 export const jsonCodec: RecordCodec<unknown> = {
   write: (record, sink) => {
     if (
@@ -86,7 +86,7 @@ export const jsonCodec: RecordCodec<unknown> = {
 
 const firstCharacter = /\S/
 
-/** JSON objects, or the text of one, which travels unchanged; read back as text. */
+/** JSON objects, or the text of one, which is sent unchanged. Read back as text. */
 export const jsonTextCodec: RecordCodec<unknown> = {
   write: (record, sink) => {
     if (typeof record !== "string") return jsonCodec.write(record, sink)

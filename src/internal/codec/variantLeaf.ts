@@ -31,7 +31,7 @@ const isJson = (value: unknown, depth: number): boolean => {
 
 /**
  * Whether a value can be a VARIANT: null, booleans, finite numbers, well-formed text, and arrays
- * and plain objects of them, at most 500 deep.
+ * and plain objects of them, at most 500 levels deep.
  */
 export const isVariant = (value: unknown): boolean => isJson(value, 0)
 
