@@ -1,7 +1,7 @@
 /**
- * Columns that are added to a table, and fields that are added to its STRUCTs. The name of an added
- * column may be a path: `a.b` is the field `b` of the STRUCT `a`; `a.element.b` leads into an
- * ARRAY, `a.key.b` and `a.value.b` into a MAP.
+ * Adding columns to a table, and fields to its STRUCTs. The name of an added column may be a path:
+ * `a.b` is the field `b` of the STRUCT `a`. `a.element.b` is a field inside an ARRAY, `a.key.b` and
+ * `a.value.b` inside a MAP.
  */
 import * as Result from "effect/Result"
 import { definitionProblem } from "./columnRules.ts"
@@ -18,7 +18,7 @@ type Columns = ReadonlyArray<ColumnDefinition>
 
 const sameName = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
 
-/** The parts of a type with the names that paths have for them; a STRUCT has its fields. */
+/** The part of a type with this name in paths. The parts of a STRUCT are its fields. */
 const partOf = (type: ColumnType, name: string): ColumnType | undefined => {
   if (isSimple(type)) return undefined
   switch (type._tag) {
@@ -37,11 +37,11 @@ const typeAt = (columns: Columns, path: ReadonlyArray<string>): ColumnType | und
     fields: columns
   })
 
-/** Whether the columns have one with this name, or path. */
+/** Whether the columns contain one with this name or path. */
 export const hasColumn = (columns: Columns, path: string): boolean =>
   typeAt(columns, path.split(".")) !== undefined
 
-/** The path of a column that is there, its last name as the columns have it. */
+/** The path of an existing column, its last name spelled as in the columns. */
 const knownName = (columns: Columns, path: ReadonlyArray<string>): string | undefined => {
   const above = path.slice(0, -1)
   const place = typeAt(columns, above)
@@ -95,7 +95,7 @@ export const withColumns = (table: TableDefinition, added: Columns): TableDefini
   )
 })
 
-/** Why a column has no place in a table, as a sentence. */
+/** Why a column cannot be placed in a table, as a sentence. */
 const placeProblem = (
   { columns, name: table }: TableDefinition,
   { name }: ColumnDefinition
@@ -146,8 +146,8 @@ export const additionProblem = (table: TableDefinition, added: Columns): string 
 }
 
 /**
- * What `asked` has beyond the columns of a table, each named by its path. Fails with a sentence
- * when it lacks or changes a column.
+ * The columns that `asked` has and the table does not, each named by its path. Fails with a
+ * sentence when `asked` lacks or changes a column.
  */
 export const additionsOf = (columns: Columns, asked: Columns): Result.Result<Columns, string> =>
   addedTo([], columns, asked)

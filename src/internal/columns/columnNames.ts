@@ -1,9 +1,9 @@
 /**
- * The names and limits of the column model: which identifiers a table and a column may have, how
- * many columns and how much nesting are allowed.
+ * The names and limits of the column model: legal identifiers of tables and columns, the number of
+ * columns, and the depth of nesting.
  *
- * The scalar types are in `scalarTypes.ts`, the types in `columnType.ts`, the reading of SQL text
- * in `columnTypeParser.ts`.
+ * The scalar types are in `scalarTypes.ts`, the types in `columnType.ts`, and the SQL parser in
+ * `columnTypeParser.ts`.
  */
 
 /** Most columns a table may have. */
@@ -15,7 +15,7 @@ export const maxDepth = 100
 /** Largest precision of a DECIMAL, in digits. */
 export const maxPrecision = 38
 
-/** Why a type that exists elsewhere cannot be a column here, with the way out. */
+/** Why a type of other systems cannot be a column here, with an alternative. */
 export const unsupportedType = (word: string): string => {
   const name = word.toUpperCase()
   if (name === "VARCHAR" || name === "CHAR" || name === "CHARACTER")
@@ -29,12 +29,12 @@ export const unsupportedType = (word: string): string => {
 
 /**
  * Whether a name can be a column or a struct field: ASCII letters, digits and underscore, no
- * leading digit. `__proto__` is none: as a key it would change what an object is.
+ * leading digit. `__proto__` is excluded: as a key it would change the object's prototype.
  */
 export const isName = (name: string): boolean =>
   name.length <= 255 && name !== "__proto__" && /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)
 
-/** Why a name cannot be used, or `undefined` when it can. The name is shown as a string literal. */
+/** Why a name cannot be used; `undefined` when it can. The name is quoted as a string literal. */
 export const nameProblem = (what: string, name: string): string | undefined =>
   isName(name)
     ? undefined
@@ -43,11 +43,12 @@ export const nameProblem = (what: string, name: string): string | undefined =>
       `not starting with a digit, at most 255 characters.`
 
 /**
- * Whether a text can be a part of a table's name: as a column's, but a leading digit is allowed.
+ * Whether a text can be a part of a table's name. Like a column's name, but a leading digit is
+ * allowed.
  */
 export const isTablePart = (part: string): boolean => /^[A-Za-z0-9_]{1,255}$/.test(part)
 
-/** Why a table name is not three legal parts, or `undefined` when it is. */
+/** Why a table name does not consist of three legal parts; `undefined` when it does. */
 export const tableNameProblem = (name: string): string | undefined => {
   const parts = name.split(".")
   if (parts.length !== 3) {
@@ -64,8 +65,8 @@ export const tableNameProblem = (name: string): string | undefined => {
 }
 
 /**
- * Why a table of this name cannot have folders on every system, or `undefined` when it can: Windows
- * keeps some names for devices, in any case. Only a server that stores tables needs this.
+ * Why the name of a table cannot be a folder name on every system; `undefined` when it can. Windows
+ * reserves some names for devices, in any case. Only a server that stores tables needs this.
  */
 export const deviceNameProblem = (name: string): string | undefined => {
   const device = name.split(".").find((part) => /^(?:con|prn|aux|nul|com\d|lpt\d)$/i.test(part))
@@ -75,7 +76,7 @@ export const deviceNameProblem = (name: string): string | undefined => {
         `for a device. Use another one.`
 }
 
-/** Why a precision and scale make no DECIMAL, or `undefined` when they do. */
+/** Why a precision and scale do not form a DECIMAL; `undefined` when they do. */
 export const decimalProblem = (precision: number, scale: number): string | undefined =>
   Number.isInteger(precision) &&
   Number.isInteger(scale) &&

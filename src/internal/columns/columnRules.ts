@@ -1,7 +1,7 @@
 /**
- * The rules a table definition must keep: legal and distinct names, at most 2,000 columns, bounded
- * nesting, DECIMALs that exist, partition columns that can partition. Pure checks over the model of
- * `columnType.ts`; reading text and JSON is done there.
+ * The rules for a table definition: legal and distinct names, at most 2,000 columns, bounded
+ * nesting, valid DECIMALs, partition columns of suitable types. Pure checks over the model of
+ * `columnType.ts`, which also parses text and JSON.
  */
 import {
   decimalProblem,
@@ -14,8 +14,8 @@ import type { ColumnDefinition, ColumnType, TableDefinition } from "./columnType
 import { canPartition, isScalar, sqlName } from "./scalarTypes.ts"
 
 /**
- * Thrown inside a recursive reader to leave it with a sentence for the user; never leaves the
- * module that catches it.
+ * Thrown inside a recursive reader to leave it with a sentence for the user. The module that throws
+ * it also catches it.
  */
 export class Refusal {
   readonly message: string
@@ -28,7 +28,7 @@ export class Refusal {
 export const isObject = (json: unknown): json is Record<string, unknown> =>
   typeof json === "object" && json !== null && !Array.isArray(json)
 
-/** Leaves a reader with a {@link Refusal}. */
+/** Throws a {@link Refusal}. */
 export const refuse = (message: string): never => {
   throw new Refusal(message)
 }
@@ -45,7 +45,7 @@ const fieldsProblem = (
   for (const field of fields) {
     const problem = nameProblem("column name", field.name)
     if (problem !== undefined) return problem
-    // Tables compare column names without regard to case.
+    // Tables compare column names case-insensitively.
     const other = seen.get(field.name.toLowerCase())
     if (other !== undefined)
       return (
@@ -61,7 +61,7 @@ const fieldsProblem = (
   return undefined
 }
 
-/** Why a column cannot take what records have beyond the columns. */
+/** Why a column cannot be the rescue column, which takes what records have beyond the columns. */
 const rescueProblem = (
   { name, nullable, type }: ColumnDefinition,
   columns: ReadonlyArray<ColumnDefinition>,
@@ -87,7 +87,7 @@ const typeProblem = (path: string, type: ColumnType, depth: number): string | un
   if (depth > maxDepth)
     return `Column ${path.slice(0, 128)} is nested deeper than ${maxDepth} levels.`
   if (isScalar(type)) return undefined
-  // Definitions may come from JavaScript, where nothing has checked the tag.
+  // Definitions may come from JavaScript, where the tag was never checked.
   if (!parameterTags.has(type._tag)) return `Column ${path.slice(0, 128)} has an unknown type.`
   switch (type._tag) {
     case "Decimal":
@@ -102,8 +102,8 @@ const typeProblem = (path: string, type: ColumnType, depth: number): string | un
 }
 
 /**
- * Why a definition makes no table (names, duplicates, limits, partition columns), as a sentence, or
- * `undefined` when it does.
+ * Why a definition is not a valid table (names, duplicates, limits, partition columns), as a
+ * sentence; `undefined` when it is.
  */
 export const definitionProblem = (definition: TableDefinition): string | undefined => {
   const problem =

@@ -1,11 +1,11 @@
 /**
  * The types of table columns as plain data, with their three written forms: SQL text, Unity
- * Catalog's `type_text` and `type_name`, and the JSON form of a type that Unity Catalog and the
- * Delta log use.
+ * Catalog's `type_text` and `type_name`, and the JSON form of types in Unity Catalog and the Delta
+ * log.
  *
- * Reading SQL lives in `columnTypeParser.ts`, the scalar types in `scalarTypes.ts`, names and
- * limits in `columnNames.ts`. Whether a type can travel in a protobuf message is the business of
- * `descriptor.ts`.
+ * The SQL parser is in `columnTypeParser.ts`, the scalar types in `scalarTypes.ts`, names and
+ * limits in `columnNames.ts`. `descriptor.ts` decides whether a type can travel in a protobuf
+ * message.
  */
 import * as Result from "effect/Result"
 import { decimalProblem, maxColumns, maxDepth, unsupportedType } from "./columnNames.ts"
@@ -30,8 +30,8 @@ export interface TextLength {
 }
 
 /**
- * A type of single values: a scalar or a DECIMAL. The length of a text is a rule for its writers
- * and no part of its type.
+ * A type of single values: a scalar or a DECIMAL. The length of a text is a rule for writers and
+ * not a part of its type.
  */
 export type SimpleType =
   | { readonly _tag: Exclude<ScalarTag, "String"> }
@@ -68,13 +68,14 @@ export interface ColumnDefinition {
   readonly nullable: boolean
   readonly comment?: string | undefined
   /**
-   * The SQL expression whose value is written where a record omits the column; set by other writers
-   * of a table.
+   * The SQL expression whose value is written where a record omits the column. Other writers of the
+   * table set it.
    */
   readonly defaultSql?: string | undefined
   /**
-   * Whether the column has the Unity Catalog tag `zerobus-rescue`: what JSON records have beyond
-   * the columns of the table goes there. A nullable VARIANT of the table itself, one at most.
+   * Whether the column has the Unity Catalog tag `zerobus-rescue`: it takes what JSON records have
+   * beyond the columns of the table. It must be a nullable VARIANT column of the table itself, and
+   * there is at most one.
    */
   readonly rescue?: boolean | undefined
   /**
@@ -98,7 +99,7 @@ export interface TableDefinition {
   readonly comment?: string | undefined
 }
 
-/** What a text of a type holds beside the types. */
+/** Optional parts of a type's text. */
 interface TextParts {
   /** The lengths of texts. */
   readonly lengths?: true
@@ -128,15 +129,20 @@ const textOf = (type: ColumnType, parts: TextParts): string => {
 }
 
 /**
- * The lower-case text of a type, such as `array<struct<a:int>>`. Nullability and the lengths of
- * texts are not in it.
+ * The lower-case text of a type, such as `array<struct<a:int>>`, without nullability and lengths of
+ * texts.
  */
 export const typeText = (type: ColumnType): string => textOf(type, {})
 
-/** The same with the lengths of texts, such as `varchar(10)`: Unity Catalog's `type_text`. */
+/**
+ * The text of a type with the lengths of texts, such as `varchar(10)`: Unity Catalog's `type_text`.
+ */
 export const fullTypeText = (type: ColumnType): string => textOf(type, { lengths: true })
 
-/** That with the NOT NULL of fields, for people: `struct<a:int NOT NULL>`. */
+/**
+ * The text of a type with lengths and the NOT NULL of fields, for display:
+ * `struct<a:int NOT NULL>`.
+ */
 export const shownTypeText = (type: ColumnType): string =>
   textOf(type, { lengths: true, required: true })
 
@@ -168,8 +174,8 @@ const dataTypeJson = (type: ColumnType): unknown => {
 }
 
 /**
- * The JSON form of a column: `{ name, type, nullable, metadata }`. The comment and the tag go into
- * the metadata; defaults and lengths of texts do not.
+ * The JSON form of a column: `{ name, type, nullable, metadata }`. The metadata holds the comment
+ * and the tag, but not defaults and lengths of texts.
  */
 export const toTypeJson = (column: ColumnDefinition): unknown => ({
   name: column.name,
@@ -217,7 +223,7 @@ const readType = (json: unknown, depth: number): ColumnType => {
   if (depth > maxDepth) return refuse(`The type is nested deeper than ${maxDepth} levels.`)
   if (typeof json === "string") return readName(json)
   if (!isObject(json)) return refuse("The type JSON is neither a type name nor an object.")
-  // A whole column may stand where its type is expected: unwrap it.
+  // A whole column may appear where its type is expected: unwrap it.
   if (typeof json["name"] === "string") return readType(json["type"], depth + 1)
   switch (json["type"]) {
     case "array":
@@ -245,8 +251,8 @@ const readType = (json: unknown, depth: number): ColumnType => {
 }
 
 /**
- * The JSON form of a column with all that Spark notes in its metadata: the comment, the default,
- * and the lengths of texts.
+ * The JSON form of a column with all metadata that Spark stores: the comment, the default, and the
+ * lengths of texts.
  */
 export const toFullTypeJson = (column: ColumnDefinition): unknown => {
   const { defaultSql, type } = column
@@ -263,15 +269,15 @@ export const toFullTypeJson = (column: ColumnDefinition): unknown => {
 }
 
 /**
- * Reads the JSON form of a whole column, with what its metadata says. The failure is a sentence for
- * the user.
+ * Reads the JSON form of a whole column, including its metadata. The failure is a sentence for the
+ * user.
  */
 export const fromColumnJson = (json: unknown): Result.Result<ColumnDefinition, string> =>
   reading(() => readField(json, 0))
 
 /**
- * Reads the JSON form of a type, or of a whole column, whose type is taken then. Absent nullability
- * flags mean nullable. The failure is a sentence for the user.
+ * Reads the JSON form of a type. For a whole column it returns the column's type. Missing
+ * nullability flags mean nullable. The failure is a sentence for the user.
  */
 export const fromTypeJson = (json: unknown): Result.Result<ColumnType, string> =>
   reading(() => readType(json, 0))

@@ -1,10 +1,10 @@
 /**
- * Reads column types and table definitions from SQL text: `DECIMAL(10,2)`,
+ * Parses column types and table definitions from SQL text: `DECIMAL(10,2)`,
  * `ARRAY<STRUCT<a: INT NOT NULL>>`,
  * `main.default.air(id BIGINT NOT NULL COMMENT 'key', note STRING) PARTITIONED BY (id)`.
  *
- * One pass over the text with a depth limit; failures are sentences with the position. Rules about
- * names, counts and partitions are checked by the model at the end.
+ * One pass over the text with a depth limit. Failures are sentences with the position. The model
+ * checks names, counts and partitions at the end.
  */
 import * as Result from "effect/Result"
 import {
@@ -23,7 +23,7 @@ import { scalarTag } from "./scalarTypes.ts"
 /** Longest text that is read, in characters. */
 const maxText = 1_000_000
 
-/** Space and comments of SQL: to the end of the line, or between signs. */
+/** White space and SQL comments, to the end of the line or as a block. */
 const space = /(?:\s|--[^\n]*|\/\*[^*]*\*+(?:[^/*][^*]*\*+)*\/)+/y
 
 class Reader {
@@ -40,8 +40,8 @@ class Reader {
   }
 
   /**
-   * Refuses what stands at a position; in a text of several lines the message begins with the
-   * place.
+   * Refuses the text at a position. In a text of several lines the message begins with the
+   * position.
    */
   refuseAt(position: number, message: string): never {
     return this.refuse(this.hasLines() ? `At ${this.place(position)}: ${message}` : message)
@@ -59,14 +59,14 @@ class Reader {
     )
   }
 
-  /** A place in the text in words: the character, and the line where there are several. */
+  /** A position in words: the character, and the line if the text has several. */
   place(position: number): string {
     if (!this.hasLines()) return `character ${position + 1}`
     const before = this.text.slice(0, position).split("\n")
     return `line ${before.length}, character ${before.at(-1)!.length + 1}`
   }
 
-  /** Passes over space and comments. */
+  /** Skips white space and comments. */
   skip(): void {
     while (this.position < this.text.length) {
       space.lastIndex = this.position
@@ -88,7 +88,7 @@ class Reader {
     if (!this.accept(character)) this.expected(`"${character}"`)
   }
 
-  /** Looks at the next word without taking it; empty when there is none. */
+  /** Returns the next word without consuming it; empty when there is none. */
   peekWord(): string {
     this.skip()
     let end = this.position
@@ -122,7 +122,7 @@ class Reader {
     } else {
       name = this.peekWord()
       if (name === "") return this.expected(`a ${what}`)
-      // Such as `bad-name`: all of it is the name that somebody means.
+      // For `bad-name` the message should quote the whole name.
       const whole = /^[^\s:,.()<>`'";]+/.exec(this.text.slice(this.position))![0]
       if (whole !== name) return this.refuseAt(start, nameProblem(what, whole) ?? "")
       this.position += name.length
@@ -240,7 +240,10 @@ const readColumn = (
   }
 }
 
-/** Reads the tags of a column, `('key' = 'value', ...)`; there is one, whose value says nothing. */
+/**
+ * Reads the tags of a column, `('key' = 'value', ...)`. Only one key is allowed, and its value is
+ * ignored.
+ */
 const readTags = (reader: Reader): true => {
   readList(reader, () => {
     reader.skip()
@@ -305,16 +308,16 @@ const run = <A>(text: string, read: (reader: Reader) => A): Result.Result<A, str
 }
 
 /**
- * Reads one SQL type, case-insensitive. Elements and values may be null; struct fields are nullable
- * unless NOT NULL.
+ * Parses one SQL type, case-insensitively. Elements and values may be null; struct fields are
+ * nullable unless NOT NULL.
  */
 export const parseColumnType = (text: string): Result.Result<ColumnType, string> =>
   run(text, (reader) => readType(reader, 0))
 
 /**
- * Reads
- * `catalog.schema.table(column TYPE [NOT NULL] [COMMENT '...'], ...) [PARTITIONED BY (a, b)] [COMMENT '...']`,
- * with an optional `CREATE TABLE` in front, and checks the rules of a definition.
+ * Parses `catalog.schema.table(column TYPE [NOT NULL] [COMMENT '...'], ...)`, optionally followed
+ * by `[PARTITIONED BY (a, b)] [COMMENT '...']` and preceded by `CREATE TABLE`. Checks the rules of
+ * a definition.
  */
 export const parseTableDefinition = (text: string): Result.Result<TableDefinition, string> =>
   Result.flatMap(run(text, readTable), (definition) => {
@@ -323,8 +326,8 @@ export const parseTableDefinition = (text: string): Result.Result<TableDefinitio
   })
 
 /**
- * Reads the tables of `CREATE TABLE` statements that end with semicolons, with comments of SQL
- * between and in them. Each table has a name of its own, whatever its case.
+ * Parses the tables of `CREATE TABLE` statements that end with semicolons, with SQL comments
+ * between and in them. Names of tables must differ, ignoring case.
  */
 export const parseTables = (text: string): Result.Result<ReadonlyArray<TableDefinition>, string> =>
   run(text, (reader) => {
@@ -343,7 +346,7 @@ export const parseTables = (text: string): Result.Result<ReadonlyArray<TableDefi
     return [...found.values()]
   })
 
-/** The path of a field, as `columnAddition.ts` has it. */
+/** The path of a field, as in `columnAddition.ts`. */
 const readPath = (reader: Reader): string => {
   const path = [reader.name("column name")]
   while (reader.accept(".")) path.push(reader.name("field name"))
@@ -351,8 +354,8 @@ const readPath = (reader: Reader): string => {
 }
 
 /**
- * Reads the columns of `a INT, b.c ARRAY<STRING> COMMENT '...'`, as they follow ADD COLUMN;
- * parentheses around them are optional.
+ * Parses the columns of `a INT, b.c ARRAY<STRING> COMMENT '...'`, as they follow ADD COLUMN.
+ * Parentheses around them are optional.
  */
 export const parseColumns = (
   text: string

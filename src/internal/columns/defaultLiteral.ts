@@ -1,9 +1,9 @@
 /**
- * The default of a column, where it is a literal of SQL: the value as a JSON record would hold it.
+ * The default of a column, if it is an SQL literal: the value in the form of a JSON record.
  *
- * Other writers set defaults as SQL text. Only literals that mean the same in every session are
- * read: functions, arithmetic, timestamps without a zone and values that a cast would round are
- * none.
+ * Other writers set defaults as SQL text. Only literals with the same meaning in every session are
+ * read. Functions, arithmetic, timestamps without a zone and values that a cast would round are
+ * not.
  */
 import type { ColumnType, SimpleType } from "./columnType.ts"
 import { integerRange, isSimple } from "./scalarTypes.ts"
@@ -26,8 +26,8 @@ const escapes: Readonly<Record<string, string>> = {
 }
 
 /**
- * The value of a literal for a column of the type; undefined when the SQL is no such literal. NULL
- * has the value `null`.
+ * The value of a literal for a column of the type; undefined when the SQL is not such a literal.
+ * NULL has the value `null`.
  */
 export const literalValue = (
   type: ColumnType,
@@ -110,8 +110,8 @@ const bytesOfHex = (hex: string): string =>
   hex.replace(/../g, (pair) => String.fromCharCode(Number.parseInt(pair, 16)))
 
 /**
- * The content of a quoted text behind a word; undefined when it has another word, or an escape that
- * sessions read differently.
+ * The content of a quoted text after a word. Undefined for another word, and for an escape that
+ * sessions interpret differently.
  */
 const quoted = (text: string, word: string): string | undefined => {
   const match = quotedPattern.exec(text)

@@ -1,11 +1,11 @@
 /**
- * What a value of a column type must look like, as the local server and the command line say it
- * when they refuse one. The words of the scalar types are in `scalarTypes.ts`.
+ * What a value of a column type must look like, in messages of the local server and the command
+ * line. `scalarTypes.ts` holds the words for scalar types.
  */
 import type { ColumnType } from "./columnType.ts"
 import { isScalar, scalarTypes, sqlName } from "./scalarTypes.ts"
 
-/** Why a record without a value is refused, behind what was expected. */
+/** Why a record without a value is refused; follows what was expected. */
 export const absentHere = "there is no value, and the column is NOT NULL"
 
 /** What a value of the type must look like in a record, for messages. */

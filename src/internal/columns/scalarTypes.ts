@@ -1,6 +1,6 @@
 /**
- * The table of the scalar column types: their names, what they are on the wire, their ranges and
- * what a refusal says of them. Client, local server and command line take these facts from here.
+ * The table of scalar column types: their names, wire types, ranges and descriptions in messages.
+ * Client, local server and command line use it.
  *
  * A new type is a new row. The compiler then lists the switches that need a branch for it.
  */
@@ -12,7 +12,7 @@ export type WireScalar = "double" | "float" | "int64" | "int32" | "bool" | "stri
 /** The smallest and the largest value. */
 type Range = readonly [min: bigint, max: bigint]
 
-/** What is true of one scalar type wherever it is used. */
+/** The properties of one scalar type. */
 export interface ScalarType {
   /** The SQL name in lower case, as in Unity Catalog's `type_text`. */
   readonly text: string
@@ -29,11 +29,9 @@ export interface ScalarType {
    * 9999.
    */
   readonly range?: Range
-  /** What a record holds for it, for messages. */
+  /** What a record holds for it, in messages. */
   readonly holds: string
-  /**
-   * What a file of records holds for it, for messages, where people may also write it otherwise.
-   */
+  /** What a file of records holds for it, in messages, if people may write it differently there. */
   readonly written?: string
   /** Whether a column of the type can partition a table. */
   readonly partitions: boolean
@@ -214,7 +212,7 @@ export const isScalar = (
   Object.hasOwn(scalarTypes, type._tag)
 
 /**
- * Whether a value of the type is a single one: a scalar or a DECIMAL, but no collection or struct.
+ * Whether a value of the type is a single one: a scalar or a DECIMAL, not a collection or struct.
  */
 export const isSimple = (type: ColumnType): type is SimpleType =>
   isScalar(type) || type._tag === "Decimal"
@@ -236,7 +234,7 @@ export const numberRange = (tag: NarrowTag): readonly [min: number, max: number]
   return [Number(min), Number(max)]
 }
 
-/** The JSON form of a 64-bit integer: a number where it is safe, else text. */
+/** The JSON form of a 64-bit integer: a number if it is safe, otherwise text. */
 export const integerJson = (value: bigint): number | string => {
   const number = Number(value)
   return Number.isSafeInteger(number) ? number : value.toString()

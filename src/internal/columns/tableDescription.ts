@@ -1,7 +1,7 @@
 /**
- * The Unity Catalog's description of a table, read into a `TableDefinition` and written for a table
- * to be created. The JSON that is read comes from outside: every field is checked, and a column
- * that cannot be used is refused by name.
+ * Unity Catalog's description of a table: read into a `TableDefinition`, and written for a table to
+ * be created. The JSON comes from outside: every field is checked, and a column that cannot be used
+ * is refused by name.
  */
 import * as Result from "effect/Result"
 import { unsupportedType } from "./columnNames.ts"
@@ -19,14 +19,14 @@ import { rescueTag } from "./rescueTag.ts"
 import { scalarTag } from "./scalarTypes.ts"
 
 /**
- * A table as the catalog describes it.
+ * A table as described by the catalog.
  *
  * @since 0.1.0
  * @category models
  */
 export interface CatalogTable {
   readonly definition: TableDefinition
-  /** The catalog's id of the table; it changes when the table is dropped and created again. */
+  /** The catalog's id of the table. It changes when the table is dropped and created again. */
   readonly tableId: string | undefined
   /** `MANAGED`, `EXTERNAL`, `VIEW`, ... Only managed Delta tables take records. */
   readonly tableType: string | undefined
@@ -34,12 +34,10 @@ export interface CatalogTable {
   readonly dataSourceFormat: string | undefined
   /** The URL of its files: `s3://...`, or `file://...` for a local server with a data folder. */
   readonly location: string | undefined
-  /**
-   * Why a local server does not write the table, and the way out; undefined for every other table.
-   */
+  /** Why a local server does not write the table, with advice; undefined for any other table. */
   readonly problem: string | undefined
   /**
-   * Experimental: the persistent streams of a local server's table, oldest first; none for every
+   * Experimental: the persistent streams of a local server's table, oldest first; empty for any
    * other table.
    */
   readonly persistentStreams: ReadonlyArray<CatalogStream>
@@ -65,11 +63,11 @@ export interface CatalogStream {
 /** The property in which a local server lists the persistent streams of a table, as JSON. */
 export const streamsProperty = "zerobus.persistentStreams"
 
-/** The property in which a local server tells why it does not serve a table. */
+/** The property in which a local server states why it does not serve a table. */
 export const problemProperty = "zerobus.problem"
 
 /**
- * A table as the list of its schema has it.
+ * A table as listed in its schema.
  *
  * @since 0.2.0
  * @category models
@@ -80,18 +78,16 @@ export interface TableSummary {
   /** `MANAGED`, `EXTERNAL`, `VIEW`, ... */
   readonly tableType: string | undefined
   readonly columnCount: number
-  /** The URL of its files, where the list has it. */
+  /** The URL of its files, if the list has it. */
   readonly location: string | undefined
-  /**
-   * Why a local server does not write the table, and the way out; undefined for every other table.
-   */
+  /** Why a local server does not write the table, with advice; undefined for any other table. */
   readonly problem: string | undefined
 }
 
 const text = (value: unknown): string | undefined =>
   typeof value === "string" && value !== "" ? value : undefined
 
-/** What the catalog says of a column beside its name. */
+/** What the catalog states about a column besides its name. */
 type Described = Pick<ColumnDefinition, "type" | "defaultSql" | "rescue">
 
 const fromJsonText = (text: string): Result.Result<Described, string> => {
@@ -105,8 +101,8 @@ const fromJsonText = (text: string): Result.Result<Described, string> => {
   }
 }
 
-// `type_json` says most; the text lacks nullability, the name lacks everything nested. A VARCHAR
-// has the name STRING.
+// `type_json` is the most complete. `type_text` lacks nullability, and `type_name` lacks everything
+// nested. A VARCHAR has the name STRING.
 const readType = (column: Readonly<Record<string, unknown>>): Result.Result<Described, string> => {
   const json = text(column["type_json"])
   const name = text(column["type_name"])
@@ -128,8 +124,8 @@ const readType = (column: Readonly<Record<string, unknown>>): Result.Result<Desc
 }
 
 /**
- * Whether a column of the catalog lists the tag `zerobus-rescue`. A workspace has tags elsewhere; a
- * local server lists them.
+ * Whether a column of the catalog lists the tag `zerobus-rescue`. A local server lists tags here; a
+ * workspace stores them elsewhere.
  */
 export const hasRescueTag = (column: Readonly<Record<string, unknown>>): boolean =>
   Array.isArray(column["tags"]) &&
@@ -162,13 +158,13 @@ const readColumn = (
   })
 }
 
-/** Why a table of the catalog is not served, as its properties tell. */
+/** Why a table of the catalog is not served, from its properties. */
 export const problemOf = (body: unknown): string | undefined =>
   isObject(body) && isObject(body["properties"])
     ? text(body["properties"][problemProperty])
     : undefined
 
-/** The persistent streams that a table's properties list; what cannot be read is left out. */
+/** The persistent streams listed in a table's properties; unreadable entries are left out. */
 const streamsOf = (body: Readonly<Record<string, unknown>>): ReadonlyArray<CatalogStream> => {
   const listed = isObject(body["properties"])
     ? text(body["properties"][streamsProperty])
@@ -238,7 +234,7 @@ export const readCatalogTable = (
 }
 
 /**
- * Reads one answer of `GET /tables`, with the token of the next page. The failure is a sentence.
+ * Reads one response of `GET /tables`, with the token of the next page. The failure is a sentence.
  */
 export const readTablePage = (
   schemaName: string,
@@ -268,7 +264,7 @@ export const readTablePage = (
   return Result.succeed({ tables, next: text(body["next_page_token"]) })
 }
 
-/** A definition as the catalog takes it and returns it: names, columns and comment. */
+/** A definition in the form that the catalog takes and returns: names, columns and comment. */
 export const describeTable = ({
   columns,
   comment,

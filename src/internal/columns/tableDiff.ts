@@ -1,12 +1,14 @@
 /**
- * Says in words what differs between two definitions of a table: the one a program was written for
- * and the one the catalog has. Each difference is named as the service names schema errors.
+ * Describes the differences between two definitions of a table: the one a program was written for
+ * and the one in the catalog. The kinds of difference have the names of the service's schema
+ * errors.
  */
 import type { ColumnDefinition, ColumnType, TableDefinition } from "./columnType.ts"
 import { typeText } from "./columnType.ts"
 
 /**
- * One difference. `kind` is the service's word for it; `NULLABILITY` and `OTHER_TABLE` are ours.
+ * One difference. `kind` is the service's term; `NULLABILITY` and `OTHER_TABLE` are additions of
+ * this package.
  *
  * @since 0.1.0
  * @category models
@@ -25,8 +27,8 @@ export interface TableDifference {
   /** A full sentence. */
   readonly message: string
   /**
-   * Whether the service refuses a stream with this difference. A missing nullable column, say, is
-   * harmless.
+   * Whether the service refuses a stream because of it. A missing nullable column is harmless, for
+   * example.
    */
   readonly breaking: boolean
 }
@@ -125,7 +127,7 @@ const diffFields = (
     }
   }
   for (const column of table) {
-    // What records have beyond the columns is not written by a program.
+    // A program does not write the rescue column.
     if (inCode.has(column.name) || column.rescue === true) continue
     if (column.nullable)
       add(
@@ -145,8 +147,8 @@ const diffFields = (
 }
 
 /**
- * Everything in which the code's definition differs from the table's. Comments and partitions do
- * not count.
+ * All differences between the code's definition and the table's. Comments and partitions are
+ * ignored.
  */
 export const diffDefinitions = (
   code: TableDefinition,

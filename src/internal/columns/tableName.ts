@@ -4,8 +4,8 @@
 import * as Effect from "effect/Effect"
 import { InvalidTable } from "../../ZerobusError.ts"
 
-// ASCII only: Node cuts code points above U+00FF to their low byte in headers, so another table
-// could be addressed.
+// ASCII only: Node truncates code points above U+00FF to their low byte in headers, which could
+// address another table.
 const name = /^[A-Za-z0-9_]{1,255}\.[A-Za-z0-9_]{1,255}\.[A-Za-z0-9_]{1,255}$/
 
 /** Whether the text is `catalog.schema.table` of ASCII letters, digits and underscores. */

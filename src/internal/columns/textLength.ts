@@ -1,21 +1,21 @@
 /**
- * CHAR(n) and VARCHAR(n) of Spark tables. Delta stores both as STRING, and Spark keeps the type as
- * text in the metadata of the column: `varchar(10)`, or `array<struct<a:char(3)>>` for lengths
- * further down.
+ * CHAR(n) and VARCHAR(n) of Spark tables. Delta stores both as STRING, and Spark stores the type as
+ * text in the metadata of the column: `varchar(10)`, or `array<struct<a:char(3)>>` for nested
+ * lengths.
  *
- * Spark's rules for writing to a Delta table: the length counts code points, a longer text is
- * refused, also where only spaces are too many, and a shorter CHAR is filled up with spaces.
+ * Spark's rules for writing to a Delta table: the length counts code points. A longer text is
+ * refused, even if only by trailing spaces. A shorter CHAR is padded with spaces.
  */
 import { refuse } from "./columnRules.ts"
 import type { ColumnType, TextLength } from "./columnType.ts"
 
-/** Words, numbers, names in back quotes, and single signs. */
+/** Words, numbers, names in back quotes, and single symbols. */
 const tokens = (text: string): ReadonlyArray<string> =>
   text.match(/`(?:[^`]|``)*`|\w+|[^\s\w]/g) ?? []
 
 /**
- * The type with the lengths that the text names; the text has the shape of the type. Throws a
- * `Refusal` when it has not.
+ * Adds the lengths in the text to the type. Throws a `Refusal` when the text does not have the
+ * structure of the type.
  */
 export const withTextLengths = (type: ColumnType, text: string): ColumnType => {
   const words = tokens(text)
@@ -59,7 +59,7 @@ export const withTextLengths = (type: ColumnType, text: string): ColumnType => {
         take("<")
         const fields = here.fields.map((field, index) => {
           if (index > 0) take(",")
-          // The name, which the schema has as well.
+          // The name, which the schema contains as well.
           at++
           take(":")
           return { ...field, type: read(field.type) }
@@ -78,7 +78,7 @@ export const withTextLengths = (type: ColumnType, text: string): ColumnType => {
   return at === words.length ? found : misread()
 }
 
-/** The text as Spark writes it into a column of the length, or `undefined` when it is too long. */
+/** The text as Spark writes it into a column of this length; `undefined` when it is too long. */
 export const fittedText = (text: string, { kind, length }: TextLength): string | undefined => {
   const points = codePoints(text, length)
   if (points > length) return undefined

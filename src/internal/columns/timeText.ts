@@ -2,8 +2,8 @@
  * Text of dates and times, in both directions: DATE as days since 1970-01-01, timestamps as
  * microseconds since then, in UTC or as wall-clock time, years 1 to 9999.
  *
- * Text that is no such day or time reads as `undefined`. Digits of a second beyond microseconds are
- * cut off; nothing is rounded.
+ * Invalid text is read as `undefined`. Digits of a second beyond microseconds are truncated;
+ * nothing is rounded.
  */
 import { integerRange } from "./scalarTypes.ts"
 
@@ -22,7 +22,7 @@ const isLeap = (year: number): boolean => year % 4 === 0 && (year % 100 !== 0 ||
 const daysOfDate = (year: number, month: number, day: number): number | undefined => {
   const length = month === 2 && !isLeap(year) ? 28 : (monthLengths[month - 1] ?? 0)
   if (year < 1 || day < 1 || day > length) return undefined
-  // Date.UTC reads the years 0 to 99 as 1900 to 1999, so the day is taken one cycle later.
+  // Date.UTC maps the years 0 to 99 to 1900 to 1999, so the date is computed one cycle later.
   return Date.UTC(year + 400, month - 1, day) / millisPerDay - daysOfCycle
 }
 
@@ -40,7 +40,7 @@ export const daysOfText = (text: string): number | undefined => {
 export const textOfDays = (days: number): string =>
   new Date(days * millisPerDay).toISOString().slice(0, 10)
 
-/** Minutes east of UTC, or `undefined` when no clock is that far off. */
+/** Minutes east of UTC; `undefined` for an offset that is out of range. */
 const zoneMinutes = (zone: string): number | undefined => {
   if (zone === "Z" || zone === "z" || zone === "UTC") return 0
   const digits = zone.replace(":", "")
@@ -80,7 +80,7 @@ export const microsOfText = (text: string, zoned: boolean): bigint | undefined =
   return micros >= minMicros && micros <= maxMicros ? micros : undefined
 }
 
-/** Milliseconds of microseconds, rounded down. */
+/** Converts microseconds to milliseconds, rounded down. */
 export const millisOfMicros = (micros: bigint): bigint =>
   micros / 1000n - (micros % 1000n < 0n ? 1n : 0n)
 
