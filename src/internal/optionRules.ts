@@ -1,7 +1,7 @@
 /**
- * One mechanism for all options of the client: a rule per option says what it may be, in code and
- * in words, and a table of rules checks a whole object, refuses names that it does not know, and
- * names the path of what is wrong. Values are never quoted: they may be secrets.
+ * One mechanism for all options of the client: a rule per option defines what it may be, in code
+ * and in words. A table of rules checks a whole object, refuses unknown names, and gives the path
+ * of an invalid option. Values are never quoted: they may be secrets.
  */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
@@ -13,13 +13,13 @@ export interface OptionRule {
   /** The end of the sentence "The option x must be ...". */
   readonly words: string
   readonly accepts: (value: unknown) => boolean
-  /** Options inside of it; an object is then checked by them instead of by `accepts`. */
+  /** Nested options. An object is checked by them instead of by `accepts`. */
   readonly fields?: OptionRules
-  /** Whether it has to be given. */
+  /** Whether the option is mandatory. */
   readonly required?: boolean
 }
 
-/** A rule for every option that `Options` has: one without a rule does not compile. */
+/** A rule for every option of `Options`: one without a rule does not compile. */
 export type OptionRules<Options = Readonly<Record<string, unknown>>> = {
   readonly [Name in keyof Required<Options>]: OptionRule
 }
@@ -35,7 +35,7 @@ export const count = (min = 1, max = Number.MAX_SAFE_INTEGER): OptionRule => ({
 })
 
 /**
- * A duration that a timer can wait for: above zero unless `from` says otherwise, in milliseconds.
+ * A duration that a timer can wait for: above zero unless `from` states otherwise, in milliseconds.
  */
 export const duration = (from: "above zero" | "from zero" | "from 1 millisecond"): OptionRule => ({
   words: `a duration ${from}, such as "15 seconds", at most ${LONGEST_WAIT} milliseconds (24 days)`,
@@ -46,7 +46,7 @@ export const duration = (from: "above zero" | "from zero" | "from 1 millisecond"
   }
 })
 
-/** A duration that nothing waits for, so it may be infinite. */
+/** A duration that no timer waits for, so it may be infinite. */
 export const period: OptionRule = {
   words: 'a duration above zero, such as "15 seconds"',
   accepts: (value) => millisOf(value) > 0
@@ -64,8 +64,8 @@ const units = [
 ] as const
 
 /**
- * The milliseconds of a duration; `NaN` for anything else, also for what Effect takes for no time
- * at all: NaN, `{}`, a Date.
+ * The milliseconds of a duration. `NaN` for anything else, including values that Effect accepts as
+ * zero: NaN, `{}`, a Date.
  */
 const millisOf = (value: unknown): number => {
   if (typeof value === "number") return value
@@ -91,7 +91,7 @@ export const flag: OptionRule = {
   accepts: (value) => typeof value === "boolean"
 }
 
-/** Text that matches the pattern without blanks around it. */
+/** Text that matches the pattern after trimming. */
 export const text = (words: string, pattern = /^[^]*$/): OptionRule => ({
   words,
   accepts: (value) => typeof value === "string" && pattern.test(value.trim())
@@ -125,7 +125,7 @@ export const secret: OptionRule = {
   }
 }
 
-/** Anything that a predicate tells. */
+/** Any value that a predicate accepts. */
 export const that = (words: string, accepts: (value: unknown) => boolean): OptionRule => ({
   words,
   accepts
@@ -146,15 +146,15 @@ export const fields = <Options>(rules: OptionRules<Options>): OptionRule => ({
   fields: rules as OptionRules
 })
 
-/** An option that has to be given. */
+/** A mandatory option. */
 export const required = (rule: OptionRule): OptionRule => ({ ...rule, required: true })
 
 const inWords = (names: ReadonlyArray<string>): string =>
   names.length < 2 ? names.join() : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`
 
 /**
- * Whether the value is an object for options: a literal, or an instance that has at least one of
- * them. A Redacted, say, has none.
+ * Whether the value is an object of options: a literal, or an instance with at least one of the
+ * options. A Redacted, for example, has none.
  */
 const isOptions = (value: unknown, rules: object): value is Readonly<Record<string, unknown>> => {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false
@@ -172,8 +172,8 @@ const refuse = (path: ReadonlyArray<string | number>, words: string): InvalidArg
   })
 
 /**
- * The first option that breaks its rule, or has none. An option that is `undefined` is not given.
- * `within` is the path of the options themselves.
+ * The first option that breaks its rule, or has none. An option that is `undefined` counts as
+ * missing. `within` is the path of the options themselves.
  */
 export const checkOptions = <Options>(
   rules: OptionRules<Options>,

@@ -1,7 +1,6 @@
 /**
- * What the engine needs to know of a record type: how to write one record as bytes, and how to read
- * it back for `getUnackedRecords`. Message framing, offsets and limits are the landing zone's
- * business.
+ * The engine's interface to a record type: writing one record as bytes, and reading it back for
+ * `getUnackedRecords`. The landing zone handles message framing, offsets and limits.
  */
 import { InvalidArgument } from "../ZerobusError.ts"
 import type { StreamTable } from "./protobuf/envelope.ts"
@@ -9,29 +8,29 @@ import type { StreamRpc } from "./protobuf/streamRpc.ts"
 import { thrownKind } from "./userCode/wake.ts"
 
 /**
- * A growing byte buffer that records are written into. `ensure` may replace `buffer`, so read it
- * anew after each call.
+ * A growing byte buffer for records. `ensure` may replace `buffer`, so read the property again
+ * after each call.
  */
 export interface ByteSink {
-  /** The bytes written so far end at `position`; what lies beyond is undefined. */
+  /** The bytes written so far end at `position`. The content after that is undefined. */
   buffer: Buffer
   position: number
-  /** Where the record, or the batch that it is in, begins; it moves with what is written. */
+  /** Start of the current record or batch. It moves with the content. */
   readonly mark: number
   /**
-   * Makes room for `bytes` more bytes at `position`; keeps everything written of the current
+   * Makes room for `bytes` more bytes at `position`. Keeps everything written of the current
    * record.
    */
   readonly ensure: (bytes: number) => void
 }
 
-/** How the records of a codec travel, where it is not by the messages of the Zerobus service. */
+/** How the records of a codec travel, if not as messages of the Zerobus service. */
 export interface RecordProtocol {
   /** The RPC of sessions to a table. */
   readonly rpc: (table: StreamTable) => StreamRpc
   /**
-   * What is left of records, with tags and lengths, without so many units from their front; and how
-   * many records that is. At least one unit is left.
+   * The rest of records, with tags and lengths, without their first `units` units, and the number
+   * of remaining records. At least one unit remains.
    */
   readonly suffix: (
     content: Uint8Array,
@@ -46,15 +45,15 @@ export interface RecordCodec<in out A> {
    * when it was written. After a refusal the sink's position is undefined: the caller restores it.
    */
   readonly write: (record: A, sink: ByteSink) => InvalidArgument | undefined
-  /** Reads a payload that `write` made back into a record. The bytes are the caller's to keep. */
+  /** Reads a payload of `write` back into a record. The caller may keep the bytes. */
   readonly read: (payload: Uint8Array) => A
   /** By default records travel as messages of the Zerobus service. */
   readonly protocol?: RecordProtocol | undefined
 }
 
 /**
- * Writes one record. What the record's own getters or the codec throw becomes a refusal, without
- * their text, which may quote values.
+ * Writes one record. An exception of the record's own getters or of the codec becomes a refusal,
+ * without its text, which may quote values.
  */
 export const encode = <A>(
   codec: RecordCodec<A>,

@@ -1,18 +1,18 @@
 /**
- * What the engine needs of a log that records wait in on disk: the seam between streams and spools.
- * Records are bytes here, with tags and lengths as they travel, and every call but opening, loading
- * and closing is synchronous.
+ * The engine's interface to a log on disk: the seam between streams and spools. Records are bytes
+ * here, with tags and lengths as they travel. All calls are synchronous except opening, loading and
+ * closing.
  */
 import { InvalidState, Retryable, RetryableReason } from "../ZerobusError.ts"
 
-/** Why a log cannot be used: for now (`Unavailable`), or until somebody acts. */
+/** Why a log cannot be used: for now (`Unavailable`), or until someone acts. */
 export interface LogFault {
   readonly kind: "Unavailable" | "Locked" | "Damaged" | "Mismatch"
   /** A full sentence. */
   readonly message: string
 }
 
-/** A fault as the error that users see. */
+/** Converts a fault to the error that users get. */
 export const faultError = ({ kind, message }: LogFault): Retryable | InvalidState =>
   kind === "Unavailable"
     ? new Retryable({ reason: RetryableReason.SpoolUnavailable({ message }), attempts: 1 })
@@ -20,9 +20,9 @@ export const faultError = ({ kind, message }: LogFault): Retryable | InvalidStat
 
 /** Entries that go to disk together. */
 export interface LogGroup {
-  /** Undefined until it is known. */
+  /** Undefined until the group has settled. */
   readonly outcome: "persisted" | LogFault | undefined
-  /** Calls back with the outcome, at once when it is known. */
+  /** Calls back with the outcome; immediately if it is known. */
   readonly onSettled: (callback: (outcome: "persisted" | LogFault) => void) => void
 }
 
@@ -34,37 +34,36 @@ export interface LogEntry {
   readonly offset: number
   readonly records: number
   readonly atomic: boolean
-  /** Where in `buffer` the keys of its offsets lie, four bytes each; -1 when it has none. */
+  /** Start of the keys of its offsets in `buffer`, four bytes each; -1 when it has none. */
   readonly keys: number
 }
 
-/** What takes the records of a log, to send them. */
+/** Takes the records of a log in order to send them. */
 export interface LogTarget {
-  /** The offset that it takes next. */
+  /** The next offset that it takes. */
   nextOffset: number
   /** Called when it may have room, after acknowledgements were published. */
   onRoom: () => void
   /** Offsets that it has taken and that are not settled. */
   readonly usedRecords: number
   /**
-   * Takes an entry, or the beginning of it, and tells the reader so. False when it had no room for
-   * all of it.
+   * Takes an entry, or the beginning of it, and notifies the reader. Returns false when it had no
+   * room for all of it.
    */
   readonly feedUnsafe: (entry: LogEntry, reader: Pick<LogReader, "takeUnsafe">) => boolean
 }
 
-/** Reads the entries of a log in order. What it gives is valid until the event loop goes on. */
+/** Reads the entries of a log in order. Entries are valid until the next turn of the event loop. */
 export interface LogReader {
   /** Whether there are persisted entries that were not taken. */
   readonly hasMore: boolean
-  /** Goes on at an offset instead. Only before anything was read. */
+  /** Starts at another offset. Only before anything was read. */
   readonly startAt: (offset: number) => void
   /**
-   * The next entry, or what is left of it; `undefined` when there is none, or when it has to be
-   * loaded.
+   * The next entry, or the rest of it; `undefined` when there is none, or when it has to be loaded.
    */
   readonly peekUnsafe: () => LogEntry | undefined
-  /** Takes records of that entry; `bytes` is what they take with tags and lengths. */
+  /** Takes records of that entry. `bytes` is their size with tags and lengths. */
   readonly takeUnsafe: (records: number, bytes: number) => void
   /** Reads on from disk. Rejects with a `LogFault`. */
   readonly load: () => Promise<void>
@@ -72,23 +71,23 @@ export interface LogReader {
 
 /** An open log. */
 export interface SpooledLog {
-  /** The offset that is given out next. */
+  /** The next offset to be given out. */
   readonly nextOffset: number
   /** Everything up to this offset is acknowledged. */
   readonly acknowledged: number
-  /** The latest position that is persisted, and the offset that it belongs to. */
+  /** The latest persisted position, and the offset that it belongs to. */
   readonly lastPosition: { readonly offset: number; readonly bytes: Uint8Array } | undefined
   /** Why it takes nothing more. */
   readonly failure: LogFault | undefined
   /**
-   * The group that is filled or written, whichever is newer. After `offer`, the one that the entry
-   * is in.
+   * The group that is being filled or written, whichever is newer. After `offer`, the group of that
+   * entry.
    */
   readonly latestGroup: LogGroup | undefined
   readonly reader: LogReader
   /**
-   * Appends one record or a batch. Returns its offset, or -1 when there is no room, which `force`
-   * does not look at. `key`, of 32 bits, is kept with it in the log of a stream with several lanes.
+   * Appends one record or a batch. Returns its offset, or -1 when there is no room; `force` ignores
+   * the bounds. `key`, of 32 bits, is stored with it in the log of a stream with several lanes.
    */
   readonly offer: (
     source: Buffer,
@@ -100,7 +99,7 @@ export interface SpooledLog {
     key?: number
   ) => number
   /**
-   * Keeps a position that belongs to an offset, in `latestGroup` afterwards; at most 1,024 bytes.
+   * Stores a position that belongs to an offset, afterwards in `latestGroup`; at most 1,024 bytes.
    */
   readonly notePosition: (offset: number, bytes: Uint8Array) => void
   /**
@@ -109,14 +108,14 @@ export interface SpooledLog {
    */
   readonly streamId: string | undefined
   /**
-   * Makes an empty log that of a persistent stream, everything up to an offset acknowledged. It is
-   * on disk with the first entry.
+   * Binds an empty log to a persistent stream, with everything up to an offset acknowledged. The id
+   * is on disk with the first entry.
    */
   readonly bind: (streamId: string, acknowledged: number) => void
   readonly acknowledge: (offset: number) => void
   readonly close: () => Promise<void>
   /**
-   * Called when callers that wait may find room, when there is more to read, and when the log takes
+   * Called when waiting callers may find room, when there is more to read, and when the log takes
    * nothing more.
    */
   onRoom: () => void
@@ -129,14 +128,14 @@ export interface LogOwner {
   readonly table: string
   readonly recordType: "json" | "proto" | "avro"
   readonly descriptor: Uint8Array | undefined
-  /** Set for a persistent stream: its id, or none for one that is to be created. */
+  /** Set for a persistent stream: its id, or `undefined` for one that is to be created. */
   readonly persistent?: { readonly streamId: string | undefined } | undefined
-  /** Whether its entries are given keys. */
+  /** Whether its entries get keys. */
   readonly keyed: boolean
   readonly now: () => { readonly monotonic: number; readonly wall: number }
 }
 
-/** Records that wait, as payloads. */
+/** Waiting records, as payloads. */
 export interface LeftEntry {
   readonly payloads: () => ReadonlyArray<Uint8Array>
   readonly atomic: boolean
@@ -154,15 +153,15 @@ export interface Spool {
   /** Bytes on disk above which ingest waits; default 10 GiB, at least 16 MiB. */
   readonly maxBytes?: number | undefined
   /**
-   * When a record counts as persisted: `"group"` (default) after its group was synchronised, which
-   * survives a loss of power; `"os"` after it was written, which survives the end of the process.
+   * When a record counts as persisted: `"group"` (default) after its group was synced, which
+   * survives a power loss; `"os"` after it was written, which survives the end of the process.
    */
   readonly sync?: "group" | "os" | undefined
   /** Opens the log. Rejects with a `LogFault`. */
   readonly open: (owner: LogOwner) => Promise<SpooledLog>
   /**
-   * What waits in the log and is left by its offset, everything by default, without opening it;
-   * `undefined` when that is more than so many bytes. Rejects with a `LogFault`.
+   * The waiting entries that `isLeft` selects, all by default, without opening the log; `undefined`
+   * when they exceed `maxBytes`. Rejects with a `LogFault`.
    */
   readonly left: (
     maxBytes: number,

@@ -1,36 +1,39 @@
 /**
- * What of a table changes when it gets further columns, and how a table that came from the catalog
- * is read there again: the seam between tables and the engine.
+ * The parts of a table that change when it gets further columns, and how a table from the catalog
+ * is read again: the seam between tables and the engine.
  */
 import type * as Effect from "effect/Effect"
 import type { InvalidArgument, StreamFailure } from "../ZerobusError.ts"
 import type { RecordCodec } from "./recordCodec.ts"
 
-/** How records become bytes, and what a session is opened with. */
+/** How records become bytes, and the descriptor that a session is opened with. */
 export interface TableForm<in out A> {
   readonly codec: RecordCodec<A>
   readonly descriptor: Uint8Array | undefined
 }
 
 /**
- * Reads the table again: its new form, or `undefined` when there is none that the records of the
- * old one fit.
+ * Reads the table again. Returns its new form, or `undefined` when there is none that fits records
+ * of the old one.
  */
 export type RereadTable<A> = Effect.Effect<TableForm<A> | undefined, StreamFailure>
 
 const reread = Symbol.for("effect-zerobus/rereadTable")
 
-/** The table, which knows how to read itself again. */
+/** Attaches the effect that reads the table again. */
 export const withReread = <T extends TableForm<any>>(table: T, effect: RereadTable<any>): T =>
   Object.defineProperty(table, reread, { value: effect })
 
-/** How to read the table again; `undefined` for one that did not come from the catalog. */
+/**
+ * The effect that reads the table again; `undefined` for a table that did not come from the
+ * catalog.
+ */
 export const rereadOf = <A>(table: TableForm<A>): RereadTable<A> | undefined =>
   (table as { readonly [reread]?: RereadTable<A> })[reread]
 
 const unknownColumns = new WeakSet<object>()
 
-/** Notes that a record was refused for a column that its table does not have, and nothing else. */
+/** Marks a refusal whose only reason is a column that the table does not have. */
 export const refusedForColumn = (refusal: InvalidArgument): InvalidArgument => {
   unknownColumns.add(refusal)
   return refusal

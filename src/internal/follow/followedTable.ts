@@ -1,13 +1,13 @@
 /**
  * A table whose columns a running stream follows (`onSchemaChange: "reopen"`).
  *
- *   SchemaMismatch --> once per offset: read the catalog --> next session a record with an unknown
- *   column --> read the catalog --> has it --> end the session --> next session --> the record
- *   again
+ *   SchemaMismatch --> once per offset: read the catalog --> next session
+ *   a record with an unknown column --> read the catalog --> the column is there
+ *     --> end the session --> next session --> the record again
  *
- * A session is opened with one descriptor, and its records must be written for that. So the form of
- * the table changes between two sessions, never in one. What was written for the old form fits the
- * new one, which only has more columns.
+ * A session is opened with one descriptor, and its records must be written for it. So the form of
+ * the table changes between two sessions, never during one. Records written for the old form fit
+ * the new one, which only has more columns.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -21,18 +21,18 @@ import { Answer } from "../userCode/answer.ts"
 import { shielded } from "../userCode/shield.ts"
 
 /**
- * How long a reading that found nothing new holds, in milliseconds: records with wrong names must
+ * How long a read that found nothing new is reused, in milliseconds: records with wrong names must
  * not flood the catalog.
  */
 const NOTHING_NEW = 5_000
 
 /** The table of one stream, in its latest form. */
 export class FollowedTable<in out A> {
-  /** The table as the engine has it. */
+  /** The table for the engine. */
   readonly table: TableProperties<A>
-  /** Completed when the open session is to end for a new form; another one for each form. */
+  /** Completed when the open session is to end for a new form; a new one for each form. */
   requested = new Answer<void>()
-  /** What the latest mismatch stood for that was answered with a new session. */
+  /** Identifies the latest mismatch that led to a new session. */
   private answered: number | undefined
   private form: TableForm<A>
   private next: TableForm<A> | undefined
@@ -57,20 +57,20 @@ export class FollowedTable<in out A> {
     }) as TableProperties<A>
   }
 
-  /** A session is about to open with the present form. */
+  /** Notes that a session is about to open with the current form. */
   beginUnsafe(): void {
     this.inSession = true
   }
 
-  /** The session has ended, or did not open. True when the form has changed. */
+  /** Notes that the session has ended, or did not open. Returns true when the form has changed. */
   endUnsafe(): boolean {
     this.inSession = false
     return this.switchUnsafe()
   }
 
   /**
-   * Whether a mismatch of schemas is to be answered with a new session: true once for the oldest
-   * offset that is not acknowledged, and once while there is none.
+   * Whether a schema mismatch leads to a new session: true once for the oldest unacknowledged
+   * offset, and once while there is none.
    */
   answersUnsafe(zone: {
     readonly nextOffset: number
@@ -88,9 +88,8 @@ export class FollowedTable<in out A> {
   }
 
   /**
-   * Reads the table again for a record that has a column it does not know, and waits for a session
-   * with the new form. False when there is none; `ended` completes when the stream ends, which
-   * answers too.
+   * Reads the table again for a record with an unknown column, and waits for a session with the new
+   * form. Returns false when there is none. The end of the stream, `ended`, also ends the wait.
    */
   follow(ended: Effect.Effect<void>): Effect.Effect<boolean> {
     return Effect.flatMap(this.read, (found) => {
@@ -103,7 +102,7 @@ export class FollowedTable<in out A> {
     })
   }
 
-  /** Whether there is another form than before; one reads for all who wait. */
+  /** Whether the form has changed. Concurrent callers share one read. */
   private get read(): Effect.Effect<boolean> {
     return Effect.suspend(() => {
       const before = this.form
@@ -144,7 +143,7 @@ export class FollowedTable<in out A> {
   }
 }
 
-/** The table of a stream that follows its columns; `undefined` for one that does not. */
+/** The table of a stream that follows its columns; `undefined` for a stream that does not. */
 export const followTable = <A>(
   table: TableProperties<A>,
   {

@@ -1,10 +1,10 @@
 /**
- * What counts as bytes where users hand them in.
+ * Which values of users count as bytes.
  */
 
 /**
- * Whether the value is a `Uint8Array`, such as a `Buffer`, of this realm or another one: jest and
- * `vm` give programs realms of their own.
+ * Whether the value is a `Uint8Array`, such as a `Buffer`, of this realm or another: jest and `vm`
+ * give programs separate realms.
  */
 export const isBytes = (value: unknown): value is Uint8Array =>
   value instanceof Uint8Array ||

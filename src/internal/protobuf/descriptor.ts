@@ -1,6 +1,7 @@
 /**
- * Serialized `DescriptorProto` messages of tables: the bytes that `protoc` gives for the equivalent
- * proto2 file, written along a `MessagePlan`. Reading those of others is in `descriptorReader.ts`.
+ * Serialized `DescriptorProto` messages of tables: the bytes that `protoc` produces for the
+ * equivalent proto2 file, written from a `MessagePlan`. `descriptorReader.ts` reads descriptors
+ * from other sources.
  */
 import * as Result from "effect/Result"
 import type { TableDefinition } from "../columns/columnType.ts"
@@ -37,7 +38,8 @@ const mapEntryOption = bytesField(7, varintField(7, 1))
 
 const writeMessage = (plan: MessagePlan, parent: string): Uint8Array => {
   const scope = `${parent}.${plan.name}`
-  // An entry's value message is its sibling, so the entry's fields refer to the scope around it.
+  // An entry's value message is a sibling of the entry, so the entry's fields refer to the
+  // surrounding scope.
   const around = plan.mapEntry ? parent : scope
   return concat([
     textField(1, plan.name),
@@ -49,8 +51,8 @@ const writeMessage = (plan: MessagePlan, parent: string): Uint8Array => {
 }
 
 /**
- * The serialized `DescriptorProto` of a plan whose message stands in `packageName`, none by
- * default.
+ * The serialized `DescriptorProto` of a plan for a message in `packageName`; by default without a
+ * package.
  */
 export const planToDescriptorProto = (plan: MessagePlan, packageName = ""): Uint8Array =>
   writeMessage(plan, packageName === "" ? "" : `.${packageName}`)
@@ -74,8 +76,8 @@ export const planToDescriptorSet = (
   )
 
 /**
- * The serialized `DescriptorProto` of a table's records. The failure says in a sentence which
- * column cannot travel and why.
+ * The serialized `DescriptorProto` of a table's records. The failure is a sentence about the column
+ * that cannot travel, and why.
  */
 export const toDescriptorProto = (definition: TableDefinition): Result.Result<Uint8Array, string> =>
   Result.map(planTable(definition), (plan) => planToDescriptorProto(plan))

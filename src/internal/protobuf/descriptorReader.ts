@@ -1,7 +1,6 @@
 /**
- * Reads serialized `DescriptorProto` messages that come from outside: a reader of its own with
- * limits on size, depth and fields, no reflection and no code generation. Wire-level reading is in
- * `reader.ts`.
+ * Reads serialized `DescriptorProto` messages from outside, with limits on size, depth and fields,
+ * without reflection or code generation. `reader.ts` reads the wire format.
  */
 import * as Result from "effect/Result"
 import { maxDepth } from "../columns/columnNames.ts"
@@ -10,10 +9,10 @@ import type { FieldShape, FieldType, MessageShape } from "./descriptorShape.ts"
 import { labels, typeNumbers } from "./descriptorShape.ts"
 import { WireReader } from "./reader.ts"
 
-/** Most bytes of a descriptor that is read. */
+/** The largest descriptor that is read, in bytes. */
 export const maxDescriptorBytes = 4 * 1024 * 1024
 
-/** Most fields of all messages of a descriptor together. */
+/** The most fields of all messages of a descriptor together. */
 export const maxDescriptorFields = 50_000
 
 const typesByNumber = new Map(
@@ -118,8 +117,8 @@ const readMessage = (
   return message
 }
 
-// A name with a leading dot is absolute, but the package in front of the top message is not known:
-// every tail is tried. Others are looked up from the innermost scope outwards, as protoc does.
+// A name with a leading dot is absolute, but the package of the top message is unknown, so every
+// suffix is tried. Other names are looked up from the innermost scope outwards, as in protoc.
 const lookUp = (typeName: string, scope: RawMessage, budget: Budget): RawMessage | undefined => {
   if (typeName.startsWith(".")) {
     let tail = typeName.slice(1)
@@ -199,7 +198,7 @@ const resolve = (message: RawMessage, budget: Budget, depth: number): MessageSha
 
 /**
  * Reads a serialized `DescriptorProto`. Type names may be absolute with any package, or relative.
- * The failure is a sentence; nothing of the input but names, which are checked, stands in it.
+ * The failure is a sentence that contains nothing of the input except checked names.
  */
 export const parseDescriptorProto = (bytes: Uint8Array): Result.Result<MessageShape, string> => {
   if (bytes.length > maxDescriptorBytes)

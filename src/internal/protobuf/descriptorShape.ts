@@ -1,6 +1,6 @@
 /**
- * What a message looks like once its descriptor is read, and how descriptors number types and
- * labels.
+ * The structure of a message after its descriptor is read, and the numbers of types and labels in
+ * descriptors.
  */
 
 /** The protobuf types a field of a {@link MessageShape} may have. */
@@ -32,7 +32,7 @@ export interface FieldShape {
   readonly number: number
   readonly label: "optional" | "required" | "repeated"
   readonly type: FieldType
-  /** The message of a field of type `message`; shared where several fields use one message. */
+  /** The message of a field of type `message`; shared when several fields use one message. */
   readonly message?: MessageShape
   readonly mapEntry: boolean
   readonly packed: boolean

@@ -1,27 +1,24 @@
 /**
  * The hot-path codec of the Zerobus messages: pure functions over bytes, no sockets, no fibers.
  *
- * Requests are written by hand, because the sender only puts a short header in front of record
- * bytes that already lie in place. Responses are read by hand, because the presence of a field
- * matters: an acknowledgement without its offset is malformed and must never be read as offset 0.
- * Field numbers are those of `proto/zerobus_service.proto`; property tests hold both directions
- * against the code generated from it.
+ * Requests are written by hand, because the sender only adds a short header before record bytes
+ * that are already in place. Responses are read by hand, because it matters whether a field is
+ * present: an acknowledgement without its offset is malformed and must never be read as offset 0.
+ * Field numbers are those of `proto/zerobus_service.proto`. Property tests compare both directions
+ * with the code generated from it.
  */
 import { forEachField, MalformedMessage } from "./reader.ts"
 import { bytesField, concat, textField, varintField, varintSize, writeVarint } from "./writer.ts"
 
 /**
- * Bytes that must be free in front of a message's content, so that its header can be stamped in
- * place.
+ * Bytes that must be free before a message's content, so that its header can be written in place.
  */
 export const HEAD_ROOM = 32
 
-/**
- * Bytes of the head room that a stamped header, 19 bytes at most, leaves free in front of itself.
- */
+/** Bytes of the head room that stay free before a header, which takes at most 19 bytes. */
 export const FREE_ROOM = 13
 
-/** The tag in front of each record of a batch: field 1, length-delimited. */
+/** The tag before each record of a batch: field 1, length-delimited. */
 export const RECORD_TAG = 0x0a
 
 const OFFSET_TAG = 0x08
@@ -29,7 +26,7 @@ const SINGLE_TAG = 0x12
 const BATCH_TAG = 0x1a
 
 /**
- * How much larger the tags of ingest messages are on a persistent stream: their field numbers are
+ * The difference of the tags of ingest messages on a persistent stream: their field numbers are
  * larger by one.
  */
 export const TAG_SHIFT = 8
@@ -44,8 +41,8 @@ export const payloadTag = (recordType: MessageType): number =>
 const LARGEST_OFFSET_SIZE = varintSize(Number.MAX_SAFE_INTEGER)
 
 /**
- * The encoded size of a request with `content` payload bytes, counted with the largest possible
- * offset, so that stamping the real one cannot push it over a limit.
+ * The encoded size of a request with `content` payload bytes. Counted with the largest possible
+ * offset, so that writing the real one cannot exceed a limit.
  */
 export const requestSize = (content: number): number => {
   const inner = 1 + LARGEST_OFFSET_SIZE + 1 + varintSize(content) + content
@@ -53,8 +50,8 @@ export const requestSize = (content: number): number => {
 }
 
 /**
- * Writes the header of an ingest message backwards in front of `contentStart` and returns where the
- * whole request starts. The content is one record's payload (`batch` false) or a sequence of tagged
+ * Writes the header of an ingest message backwards from `contentStart` and returns the start of the
+ * whole request. The content is one record's payload (`batch` false) or a sequence of tagged
  * records (`batch` true). `shift` is added to the outer tag: `TAG_SHIFT` for a persistent stream.
  */
 export const stampHeader = (
@@ -81,8 +78,8 @@ export const stampHeader = (
 }
 
 /**
- * Reads the length at `position` of tagged content that this module's caller wrote; returns length
- * and next position.
+ * Reads the length at `position` in tagged content of this package. Returns the length and the next
+ * position.
  */
 export const readLength = (
   buffer: Uint8Array,
@@ -98,13 +95,13 @@ export const readLength = (
   }
 }
 
-/** Where a record ends that begins at `start` with its tag and length. */
+/** The end of the record that begins at `start` with its tag and length. */
 export const recordEnd = (buffer: Uint8Array, start: number): number => {
   const { length, next } = readLength(buffer, start + 1)
   return next + length
 }
 
-/** What the first request of a session says of a stream. */
+/** What the first request of a session states about a stream. */
 export interface StreamTable {
   readonly tableName: string
   readonly recordType: MessageType | "arrow"
@@ -130,8 +127,8 @@ export const encodeCreatePersistent = (table: StreamTable): Uint8Array =>
   bytesField(1, encodeCreate(table))
 
 /**
- * Encodes the first message of every later session of a persistent stream. The table is in the
- * call's header alone.
+ * Encodes the first message of every later session of a persistent stream. The table is only in the
+ * call's header.
  */
 export const encodeResume = (table: StreamTable, streamId: string): Uint8Array => {
   const fields = [textField(1, streamId)]
@@ -140,13 +137,13 @@ export const encodeResume = (table: StreamTable, streamId: string): Uint8Array =
   return bytesField(2, concat(fields))
 }
 
-/** Encodes the request that ends a persistent stream for good. */
+/** Encodes the request that ends a persistent stream permanently. */
 export const encodeRetire = (tableName: string, streamId: string): Uint8Array =>
   concat([textField(1, tableName), textField(2, streamId)])
 
 /**
- * What one response says. Several parts in one message are all reported; none of them means an
- * unknown kind.
+ * The content of one response. Several parts in one message are all reported. A response without
+ * parts is of an unknown kind.
  */
 export interface ServerMessage {
   readonly created?: { readonly streamId: string | undefined } | undefined
@@ -159,11 +156,11 @@ export interface ServerMessage {
    * `upTo` is undefined when the field is missing, -1 when it is negative, and capped at 2^53 - 1.
    */
   readonly acknowledged?: { readonly upTo: number | undefined } | undefined
-  /** `afterMillis` is undefined when the server gave no duration. */
+  /** `afterMillis` is undefined when the server sent no duration. */
   readonly closing?: { readonly afterMillis: number | undefined } | undefined
   /**
-   * Set when the response is allowed and acknowledges nothing: `ready` for what answers the first
-   * request, `unreadable` for what is passed over because it could not be read.
+   * Set when the response is allowed and acknowledges nothing: `ready` for the response to the
+   * first request, `unreadable` for a response that is ignored because it could not be decoded.
    */
   readonly passed?: "ready" | "unreadable" | "nothing" | undefined
 }
@@ -174,7 +171,7 @@ export interface ServerMessage {
  */
 export const decodeResponse = (bytes: Uint8Array): ServerMessage | undefined => decode(bytes, false)
 
-/** The same for a response of a persistent stream. */
+/** Decodes one response of a persistent stream. */
 export const decodePersistentResponse = (bytes: Uint8Array): ServerMessage | undefined =>
   decode(bytes, true)
 
@@ -187,8 +184,8 @@ const decode = (bytes: Uint8Array, persistent: boolean): ServerMessage | undefin
         message.resumed = { committed: readOffset(bytes, start, end) }
         return
       }
-      // A persistent stream has the same parts, with numbers larger by one behind the answer to a
-      // resume.
+      // A persistent stream has the same parts. Their numbers are larger by one after the response
+      // to a resume.
       const field = persistent && number > 2 ? number - 1 : number
       if (field === 1) {
         let streamId: string | undefined

@@ -1,9 +1,9 @@
 /**
- * How the columns of a table become a protobuf message: field numbers, labels, scalar types and the
+ * Plans a protobuf message for the columns of a table: field numbers, labels, scalar types and the
  * names of nested messages.
  *
  * The descriptor, the `.proto` text and the record encoder all follow one plan, so they cannot
- * disagree. What cannot travel is refused here, with the way out.
+ * disagree. Columns that cannot travel are refused here, with advice.
  */
 import * as Result from "effect/Result"
 import { maxDepth } from "../columns/columnNames.ts"
@@ -42,8 +42,8 @@ export interface MessagePlan {
 const maxFieldNumber = 536_870_911
 
 /**
- * A name in PascalCase, ASCII letters and digits only, starting with a letter (`M` is put in front
- * where it would not).
+ * A name in PascalCase, ASCII letters and digits only, starting with a letter (`M` is added in
+ * front if needed).
  */
 export const pascalCase = (text: string): string => {
   const name = text
@@ -60,8 +60,8 @@ export const messageName = (tableName: string): string => {
 }
 
 /**
- * The name protobuf demands for the entry message of a map field: underscores dropped, the letter
- * after each capitalised.
+ * The name that protobuf requires for the entry message of a map field: underscores removed, the
+ * letter after each capitalised.
  */
 export const mapEntryName = (field: string): string =>
   `${field
@@ -224,8 +224,8 @@ const planMessage = (
 }
 
 /**
- * Plans the message of a table. Columns with a negative position are left out, the others sorted by
- * position.
+ * Plans the message of a table. Columns with a negative position are left out; the others are
+ * sorted by position.
  */
 export const planTable = (
   definition: TableDefinition,

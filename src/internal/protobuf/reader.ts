@@ -1,7 +1,7 @@
 /**
- * A bounds-checked reader of protobuf messages over untrusted bytes. Every problem is thrown as a
- * `MalformedMessage`; it never reads past its end and never allocates by a length it has not
- * checked.
+ * A bounds-checked reader of protobuf messages from untrusted bytes. It throws a `MalformedMessage`
+ * for every problem. It never reads past its end and never allocates memory for an unchecked
+ * length.
  */
 import {
   high,
@@ -24,12 +24,9 @@ const malformed = (why: string): never => {
 
 const unknownWire = (): never => malformed("The message uses an unknown wire type.")
 
-/**
- * The varint that was read from `start` to `next` as a number: -1 for a negative one, at most 2^53
- * - 1.
- */
+/** The varint read from `start` to `next`, as a number: -1 for a negative one, at most 2^53 - 1. */
 const valueRead = (bytes: Uint8Array, start: number, next: number): number => {
-  // A tenth byte carries the sign bit of an int64, and nothing else.
+  // A tenth byte holds only the sign bit of an int64.
   if (next - start === 10 && bytes[next - 1]! > 1)
     malformed("A number in the message is longer than 64 bits.")
   if (high === 0) return low >>> 0
@@ -44,7 +41,7 @@ const fieldOf = (key: number): number => {
     : number
 }
 
-/** Reads one message; `sub` returns a reader of a nested one over the same bytes. */
+/** Reads one message. `sub` returns a reader of a nested message over the same bytes. */
 export class WireReader {
   readonly bytes: Uint8Array
   position: number
@@ -56,17 +53,17 @@ export class WireReader {
     this.end = end
   }
 
-  /** Whether anything is left. */
+  /** Whether any bytes remain. */
   more(): boolean {
     return this.position < this.end
   }
 
-  /** A reader at the same place that moves on its own. */
+  /** A separate reader at the same position. */
   clone(): WireReader {
     return new WireReader(this.bytes, this.position, this.end)
   }
 
-  /** A varint as a number: -1 for every negative one, 2^53 - 1 for larger ones. */
+  /** A varint as a number: -1 for any negative one, 2^53 - 1 for larger ones. */
   varint(): number {
     const start = this.position
     this.position = readVarint(this.bytes, start, this.end)
@@ -79,7 +76,7 @@ export class WireReader {
     return (BigInt(high) << 32n) | BigInt(low >>> 0)
   }
 
-  /** A varint cut to a signed 32-bit number, as protobuf does for `int32`. */
+  /** A varint truncated to a signed 32-bit number, as protobuf does for `int32`. */
   int32(): number {
     this.position = readVarint(this.bytes, this.position, this.end)
     return low
@@ -92,8 +89,7 @@ export class WireReader {
   }
 
   /**
-   * Passes over a length-delimited value and returns where its content starts; it ends at
-   * `position`.
+   * Skips a length-delimited value and returns the start of its content, which ends at `position`.
    */
   content(): number {
     const start = readLength(this.bytes, this.position, this.end)
@@ -107,7 +103,7 @@ export class WireReader {
     return this.bytes.subarray(start, this.position)
   }
 
-  /** A length-delimited value as a message of its own. */
+  /** A length-delimited value as a nested message. */
   sub(): WireReader {
     const start = this.content()
     return new WireReader(this.bytes, start, this.position)
@@ -123,14 +119,14 @@ export class WireReader {
     }
   }
 
-  /** Takes 4 or 8 bytes of a fixed-width number and returns where they start. */
+  /** Skips a fixed-width number of 4 or 8 bytes and returns its start. */
   fixed(length: 4 | 8): number {
     const start = this.position
     this.position = (length === 4 ? readFixed32 : readFixed64)(this.bytes, start, this.end)
     return start
   }
 
-  /** Passes over a value of a wire type. Groups are refused. */
+  /** Skips a value of a wire type. Groups are refused. */
   skip(wire: number): void {
     switch (wire) {
       case 0:
@@ -154,9 +150,9 @@ export class WireReader {
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /**
- * Calls `visit` for the fields of one message. For varints `value` is the number (-1 for a negative
- * one) and `start` is -1; for length-delimited fields `start` and `end` delimit the content;
- * fixed-width fields are skipped.
+ * Calls `visit` for the fields of one message. For varints, `value` is the number (-1 for a
+ * negative one) and `start` is -1. For length-delimited fields, `start` and `end` delimit the
+ * content. Fixed-width fields are skipped.
  */
 export const forEachField = (
   bytes: Uint8Array,
@@ -164,8 +160,8 @@ export const forEachField = (
   to: number,
   visit: (field: number, value: number, start: number, end: number) => void
 ): void => {
-  // On the reads themselves instead of a reader, since it runs for every record of a batch that a
-  // server receives.
+  // Uses the read functions directly, without a reader, since it runs for every record of a batch
+  // that a server receives.
   let at = from
   const varint = (): number => {
     const start = at
@@ -197,7 +193,7 @@ export const forEachField = (
   }
 }
 
-/** Whether the bytes can be a protobuf message, judged by its top level. */
+/** Whether the bytes can be a protobuf message, judged by the top level. */
 export const isMessage = (bytes: Uint8Array): boolean => {
   try {
     forEachField(bytes, 0, bytes.length, () => {})

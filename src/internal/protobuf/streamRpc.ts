@@ -1,17 +1,17 @@
 /**
- * The RPCs that a stream's sessions can be: how each is opened, how its messages travel and what
- * acknowledgements count. What the engine does is the same for all, but for what a session's answer
- * says of earlier ones.
+ * The RPCs of a stream's sessions: how each is opened, how its messages travel and what
+ * acknowledgements count. The engine treats them all alike, except for what a session's response
+ * states about earlier sessions.
  *
- * |                  | ephemeral              | persistent                                 |
- * | ---------------- | ---------------------- | ------------------------------------------ |
- * | first request    | create                 | create; resume once the stream has an id   |
- * | a message        | one request            | one request                                |
- * | wire offsets     | from 0 in each session | the offsets of the stream                  |
- * | the answer says  | the id of the session  | up to which offset everything is committed |
+ * |                     | ephemeral              | persistent                                 |
+ * | ------------------- | ---------------------- | ------------------------------------------ |
+ * | first request       | create                 | create; resume once the stream has an id   |
+ * | a message           | one request            | one request                                |
+ * | wire offsets        | from 0 in each session | the offsets of the stream                  |
+ * | the response states | the id of the session  | up to which offset everything is committed |
  *
- * A record codec may bring an RPC of its own (`RecordCodec.protocol`), such as Arrow Flight's,
- * whose messages are several requests each and whose acknowledgements count rows.
+ * A record codec may provide another RPC (`RecordCodec.protocol`), such as Arrow Flight's. Its
+ * messages are several requests each, and its acknowledgements count rows.
  */
 import {
   decodePersistentResponse,
@@ -26,21 +26,22 @@ import {
   TAG_SHIFT
 } from "./envelope.ts"
 
-/** Most characters of a persistent stream's id; those of servers are far shorter. */
+/** The longest id of a persistent stream, in characters. Ids of servers are far shorter. */
 export const LONGEST_STREAM_ID = 256
 
-/** What the answer to the first request says. */
+/** The content of the response to the first request. */
 export interface Opened {
   readonly streamId: string | undefined
   /**
-   * Up to which offset everything is committed, -1 for nothing; undefined where offsets begin anew.
+   * Everything up to this offset is committed; -1 for nothing; undefined when offsets start again
+   * from 0.
    */
   readonly committed: number | undefined
 }
 
-/** A message of the landing zone, as far as it travels. */
+/** The parts of a landing zone message that travel. */
 export interface WireMessage {
-  /** Its records with tags and lengths lie in `buffer` from `start` to `end`. */
+  /** Its records with tags and lengths are in `buffer` from `start` to `end`. */
   readonly chunk: { readonly buffer: Buffer }
   readonly start: number
   readonly end: number
@@ -50,58 +51,63 @@ export interface WireMessage {
 
 /**
  * How the messages of one session travel, and what its acknowledgements count: *units*, which are
- * messages, or rows. Units are numbered over the session's messages in order. All of it is
+ * messages or rows. Units are numbered over the session's messages in order. Everything is
  * synchronous.
  */
 export interface Wire {
-  /** How many units were handed to the transport, and to which number they count. */
+  /** The units handed to the transport, as the number after the last one. */
   readonly handed: number
-  /** How many units are acknowledged. */
+  /** The acknowledged units, as the number after the last one. */
   readonly settled: number
-  /** How many units of the oldest message that is not acknowledged as a whole are. */
+  /** Acknowledged units of the oldest message that is not acknowledged completely. */
   readonly partial: number
-  /** Begins a message; the one before was handed over whole. */
+  /** Begins a message, after the previous one was handed over completely. */
   readonly begin: (message: WireMessage) => void
-  /** The next request of the message that was begun; undefined when none is left. */
+  /** The next request of the current message; undefined when there is no more. */
   readonly next: () => Uint8Array | undefined
-  /** To which number units have left once so many requests have, the first request not counted. */
+  /**
+   * The number up to which units have left, once this many requests have. The first request of the
+   * session is not counted.
+   */
   readonly left: (requests: number) => number
-  /** Acknowledges units up to a number; returns how many more messages are acknowledged whole. */
+  /**
+   * Acknowledges units up to a number. Returns how many more messages are acknowledged completely.
+   */
   readonly settle: (upTo: number) => number
-  /** Says that units up to a number, which was not handed over, cannot be acknowledged. */
+  /** The text for an acknowledgement of units that were not handed over. */
   readonly beyond: (upTo: number) => string
 }
 
 /** The RPC of a stream's sessions. */
 export interface StreamRpc {
   readonly name: "EphemeralStream" | "PersistentStream" | "DoPut"
-  /** Free bytes in front of each request, which the transport may overwrite. */
+  /** Free bytes before each request, which the transport may overwrite. */
   readonly freeRoom: number
   /**
-   * Whether credentials that are refused once the stream was open count as a transient failure,
-   * with the retries of one.
+   * Whether credentials that are refused after the stream was open count as a transient failure,
+   * with its retries.
    */
   readonly retriesCredentials: boolean
-  /** Whether a first answer that breaks the protocol counts as a transient failure. */
+  /** Whether a first response that breaks the protocol counts as a transient failure. */
   readonly retriesAnswer: boolean
   /** How the messages of a new session travel; its first unit has this number. */
   readonly wire: (first: number) => Wire
-  /** The id that a session resumes; undefined where it creates a stream. */
+  /** The id that a session resumes; undefined when it creates a stream. */
   readonly resumes: string | undefined
-  /** Lets the sessions to come resume the persistent stream of this id. */
+  /** Makes later sessions resume the persistent stream of this id. */
   readonly resume: (streamId: string) => void
   /** Encodes the first request of a session. */
   readonly firstRequest: () => Uint8Array
   /** Decodes a response; `undefined` for bytes that are not a protobuf message. */
   readonly decode: (response: Uint8Array) => ServerMessage | undefined
-  /** Reads the answer to the first request; text says how it breaks the protocol. */
+  /** Reads the response to the first request. A text states how it breaks the protocol. */
   readonly opened: (answer: ServerMessage) => Opened | string
 }
 
 const noAnswer = (request: string): string =>
   `The server's first response does not answer the ${request} request.`
 
-/** Messages that are one request and one unit each: those of the Zerobus service. */
+/** Messages of the Zerobus service: each is one request and one unit. */
 export class MessageWire implements Wire {
   handed: number
   settled: number
@@ -113,7 +119,7 @@ export class MessageWire implements Wire {
 
   constructor(first: number, recordType: StreamTable["recordType"], tagShift: number) {
     this.first = this.handed = this.settled = first
-    // Arrow has a protocol of its own.
+    // Arrow uses another protocol.
     this.recordType = recordType === "arrow" ? "json" : recordType
     this.tagShift = tagShift
   }
@@ -151,10 +157,7 @@ export class MessageWire implements Wire {
 
 const ephemeral = new WeakMap<StreamTable, StreamRpc>()
 
-/**
- * The RPC of a stream whose sessions know nothing of one another: the same for all streams to a
- * table.
- */
+/** The RPC of a stream with independent sessions. Shared by all streams to a table. */
 export const ephemeralRpc = (table: StreamTable): StreamRpc => {
   const rpc = ephemeral.get(table) ?? makeEphemeralRpc(table)
   ephemeral.set(table, rpc)
@@ -197,7 +200,8 @@ export const persistentRpc = (table: StreamTable, streamId: string | undefined):
       if (id !== undefined) {
         if (resumed === undefined || created !== undefined) return noAnswer("resume")
         const { committed = -1 } = resumed
-        // An absent offset is none; a negative one is not a way to say so.
+        // An absent offset means that nothing is committed; a negative offset is not allowed to
+        // mean that.
         if (committed < 0 && resumed.committed !== undefined) {
           return "The server resumed the stream at a negative offset."
         }

@@ -1,17 +1,17 @@
 /**
- * The reads of the protobuf wire format that all readers share, on plain bytes and without
+ * The read functions of the protobuf wire format, shared by all readers, on plain bytes and without
  * allocation.
  *
- * The value of a varint stays in `low` and `high`, two 32-bit halves, because numbers of 64 bits do
- * not fit a JavaScript number; callers use both before the next read. Every read stays below `end`
- * and throws `MalformedMessage` otherwise. The server's record decoder uses these directly, since
- * they run once per value; others use `reader.ts`.
+ * The value of a varint is stored in `low` and `high`, two 32-bit halves, because 64-bit numbers do
+ * not fit a JavaScript number. Callers use both before the next read. Every read stays below `end`
+ * and throws `MalformedMessage` otherwise. The server's record decoder uses these functions
+ * directly, since they run once per value; others use `reader.ts`.
  */
 import { Refusal } from "../columns/columnRules.ts"
 
 /**
- * Thrown by readers when the bytes are not a protobuf message. Carries no stack: hostile messages
- * must stay cheap.
+ * Thrown by readers when the bytes are not a protobuf message. It carries no stack, so that hostile
+ * messages stay cheap.
  */
 export class MalformedMessage extends Refusal {}
 
@@ -20,7 +20,7 @@ export let low = 0
 /** Upper half of the last varint or 64-bit value read. */
 export let high = 0
 
-/** Throws: the bytes end before the value they begin. */
+/** Throws: the bytes end inside a value. */
 export const cutOff = (): never => {
   throw new MalformedMessage("The message ends inside a value.")
 }
@@ -30,13 +30,12 @@ const tooLong = (): never => {
 }
 
 /**
- * Reads a varint of up to ten bytes and returns the position behind it. What does not fit 64 bits
- * is dropped.
+ * Reads a varint of up to ten bytes and returns the position after it. Bits beyond 64 are dropped.
  */
 export const readVarint = (bytes: Uint8Array, start: number, end: number): number => {
   if (start >= end) cutOff()
   const byte = bytes[start]!
-  // Most have one byte, and this much is inlined into the callers.
+  // Most varints have one byte. This short path is inlined into the callers.
   if (byte >= 0x80) return readLongVarint(bytes, start, end)
   low = byte
   high = 0

@@ -1,12 +1,12 @@
 /**
- * Writes the protobuf wire format: varints in place, for the hot paths, and small messages field by
- * field, for all others.
+ * Writes the protobuf wire format: varints in place for the hot paths, and small messages field by
+ * field for all others.
  *
- * A message is the bytes of its fields in a row, so `concat` joins what the field writers return,
- * and `bytesField` nests it.
+ * A message is the concatenation of its fields. So `concat` joins the results of the field writers,
+ * and `bytesField` nests them.
  */
 
-/** How many bytes a varint takes. `value` is a non-negative safe integer. */
+/** The size of a varint in bytes. `value` is a non-negative safe integer. */
 export const varintSize = (value: number): number => {
   let size = 1
   while (value >= 0x80) {
@@ -17,7 +17,7 @@ export const varintSize = (value: number): number => {
 }
 
 /**
- * Writes a varint at `position` and returns the position behind it. `value` is a non-negative safe
+ * Writes a varint at `position` and returns the position after it. `value` is a non-negative safe
  * integer.
  */
 export const writeVarint = (buffer: Uint8Array, value: number, position: number): number => {
@@ -55,7 +55,7 @@ export const bytesField = (field: number, content: Uint8Array): Uint8Array => {
 
 const encoder = new TextEncoder()
 
-/** A text field. What UTF-8 cannot carry becomes U+FFFD. */
+/** A text field. Text that UTF-8 cannot represent becomes U+FFFD. */
 export const textField = (field: number, text: string): Uint8Array =>
   bytesField(field, encoder.encode(text))
 
