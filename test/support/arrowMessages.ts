@@ -2,7 +2,7 @@
 import * as Arrow from "apache-arrow"
 import {
   type FlightData,
-  offsetMetadata,
+  offsetText,
   writeFlightData
 } from "../../src/internal/flight/flightData.ts"
 
@@ -60,7 +60,11 @@ export const flightMessages = (
 /** The messages of a call that sends an IPC stream. */
 export const flightOf = (stream: Uint8Array): ReadonlyArray<Uint8Array> =>
   ipcMessages(stream).map(({ body, header }, index) =>
-    writeFlightData({ header, body, metadata: index === 0 ? undefined : offsetMetadata(index - 1) })
+    writeFlightData({
+      header,
+      body,
+      metadata: index === 0 ? undefined : Buffer.from(offsetText(index - 1))
+    })
   )
 
 const { Field, List, Map_, Struct } = Arrow

@@ -53,7 +53,8 @@ const makeDurableUnsafe = (core: StreamCore<any>, count: number, now: number): v
  * Removes the first `units` of the oldest message, which are durable. Only while no session is
  * open.
  */
-const shortenUnsafe = (core: StreamCore<any>, units: number): void => {
+export const shortenUnsafe = (core: StreamCore<any>, units: number): void => {
+  if (units === 0) return
   const { zone } = core
   const recordsBefore = zone.acknowledgedRecords
   const bytesBefore = zone.usedBytes
@@ -188,17 +189,12 @@ export class Flight {
     this.timer = core.fork(this.watchSilence())
   }
 
-  /**
-   * Ends the session. The next session inherits the silence, and the remainder of a message that is
-   * acknowledged in part.
-   */
+  /** Ends the session. The next session inherits the silence. */
   endUnsafe(): void {
-    const { partial } = this.session.wire
     if (this.over) return
     this.over = true
     this.timer?.interruptUnsafe()
     if (!this.isIdle) this.core.silence = this.core.now() - this.silentSince
-    if (partial > 0) shortenUnsafe(this.core, partial)
   }
 
   /**

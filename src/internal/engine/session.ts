@@ -17,7 +17,8 @@ import type { HeadersProviderShape } from "../../HeadersProvider.ts"
 import { Transport } from "../../Transport.ts"
 import { Retryable, RetryableReason } from "../../ZerobusError.ts"
 import type { ServerMessage } from "../protobuf/envelope.ts"
-import { type Ending, Flight, type Session, settleUnsafe } from "./flight.ts"
+import type { Wire } from "../protobuf/streamRpc.ts"
+import { type Ending, Flight, type Session, settleUnsafe, shortenUnsafe } from "./flight.ts"
 import { Inbox, type InboxReader, Sending } from "./traffic.ts"
 import { Opening } from "../userCode/opening.ts"
 import { failed, fromTransport, type SessionFailure, violation } from "./sessionFailure.ts"
@@ -64,6 +65,9 @@ export const openSession = Effect.fnUntraced(function* <A>(
   if (Result.isFailure(headers)) return yield* failed(headers.failure)
   core.headers = Redacted.make(headers.success)
   const { rpc } = core
+  let wire: Wire | undefined
+  // Runs after the call has ended: until then the connection may still send these bytes.
+  yield* Effect.addFinalizer(() => Effect.sync(() => shortenUnsafe(core, wire?.partial ?? 0)))
   const call = yield* Effect.mapError(transport.open(headers.success, rpc.name), (failure) =>
     failed(failure)
   )
@@ -89,10 +93,11 @@ export const openSession = Effect.fnUntraced(function* <A>(
   const settled = committed === undefined ? 0 : settleUnsafe(core, committed)
   if (typeof settled !== "number") return yield* settled
   const firstUnit = committed === undefined ? 0 : committed + 1
+  wire = rpc.wire(firstUnit)
   const session: Session = {
     call,
     inbox,
-    wire: rpc.wire(firstUnit),
+    wire,
     handed: 0,
     acknowledged: 0,
     progress: settled > 0,

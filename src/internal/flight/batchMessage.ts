@@ -3,15 +3,19 @@
  * the same structure, so it is written at fixed positions instead of by a general builder.
  *
  *   0   root offset
- *   4   vtable of Message
- *   16  Message: header, bodyLength, version, header_type
- *   36  vtable of RecordBatch
- *   48  RecordBatch: nodes, length, buffers, compression
- *   76  nodes: count, (length, nulls)*
+ *   4   free bytes, where the beginning of a Flight frame is stamped (`flightFrame.ts`)
+ *   16  root offset once more: the header of the frame begins here
+ *   20  vtable of Message
+ *   32  Message: header, bodyLength, version, header_type
+ *   52  vtable of RecordBatch
+ *   64  RecordBatch: nodes, length, buffers, compression
+ *   92  nodes: count, (length, nulls)*
  *       buffers: count, (offset, length)*
  *       compression, if there is one
+ *       free bytes, where the rest of the frame up to the body is stamped
  */
 import type { ByteSink } from "../recordCodec.ts"
+import { HEADER_AT, ROOM_BEFORE_BODY } from "./flightFrame.ts"
 import { PREFIX } from "./ipcStream.ts"
 
 /** The columns of a batch, depth first: a node for each, and all their buffers in order. */
@@ -28,14 +32,17 @@ export interface BodyCompression {
   readonly compress: (bytes: Uint8Array) => Uint8Array
 }
 
-/** Shorter buffers are not worth compressing: they take most of the time and save nothing. */
-const LEAST_COMPRESSED = 64
+/**
+ * Shorter buffers are not compressed: a call of Node's ZSTD takes 17 us whatever the length, which
+ * is what a slow network needs for the bytes that it could save.
+ */
+const LEAST_COMPRESSED = 1024
 
 const METADATA_V5 = 4
 const RECORD_BATCH = 3
-const MESSAGE = 16
-const BATCH = 48
-const NODES = 76
+const MESSAGE = 32
+const BATCH = 64
+const NODES = 92
 
 /** The alignment of buffers: uncompressed ones may be read in place with any instructions. */
 const alignmentOf = (compression: BodyCompression | undefined): number =>
@@ -46,7 +53,7 @@ const padded = (length: number, alignment: number): number =>
 
 /** Bytes of the flatbuffer for this many nodes and buffers. */
 const metadataSize = (nodes: number, buffers: number, compressed: boolean): number =>
-  NODES + 4 + nodes * 16 + 8 + buffers * 16 + (compressed ? 16 : 0)
+  NODES + 4 + nodes * 16 + 8 + buffers * 16 + (compressed ? 16 : 0) + ROOM_BEFORE_BODY
 
 /** Appends the message of one batch to the sink. */
 export const writeBatchMessage = (
@@ -147,15 +154,16 @@ const writeMetadata = (
   const offset = (at: number, to: number) => out.writeUInt32LE(to - at, at)
 
   offset(0, MESSAGE)
-  u16(4, 12, 20, 16, 18, 4, 8) // version, header_type, header, bodyLength
-  out.writeInt32LE(MESSAGE - 4, MESSAGE)
+  offset(HEADER_AT, MESSAGE)
+  u16(20, 12, 20, 16, 18, 4, 8) // version, header_type, header, bodyLength
+  out.writeInt32LE(MESSAGE - 20, MESSAGE)
   offset(MESSAGE + 4, BATCH)
   i64(MESSAGE + 8, bodyLength)
   out.writeInt16LE(METADATA_V5, MESSAGE + 16)
   out[MESSAGE + 18] = RECORD_BATCH
 
-  u16(36, 12, 24, 8, 4, 16, codec === undefined ? 0 : 20) // length, nodes, buffers, compression
-  out.writeInt32LE(BATCH - 36, BATCH)
+  u16(52, 12, 24, 8, 4, 16, codec === undefined ? 0 : 20) // length, nodes, buffers, compression
+  out.writeInt32LE(BATCH - 52, BATCH)
   offset(BATCH + 4, NODES)
   i64(BATCH + 8, rows)
 

@@ -9,16 +9,22 @@
  * responds with JSON, see `PutAnswer`. The descriptor of FlightData, field 1, is never set.
  */
 import { forEachField, MalformedMessage } from "../protobuf/reader.ts"
-import { bytesField, concat, varintSize, writeVarint } from "../protobuf/writer.ts"
+import { bytesField, concat } from "../protobuf/writer.ts"
 
 /** The gRPC path of the call. */
 export const DO_PUT_PATH = "/arrow.flight.protocol.FlightService/DoPut"
 
-const HEADER_TAG = 0x12
-const METADATA_TAG = 0x1a
-/** The key of field 1000, length-delimited, as a varint. */
+const HEADER_FIELD = 2
+const METADATA_FIELD = 3
 const BODY_FIELD = 1000
-const BODY_KEY = BODY_FIELD * 8 + 2
+
+/** The key of a length-delimited field. */
+const keyOf = (field: number): number => field * 8 + 2
+
+/** Keys of the parts of FlightData. That of the body takes two bytes as a varint. */
+export const HEADER_KEY = keyOf(HEADER_FIELD)
+export const METADATA_KEY = keyOf(METADATA_FIELD)
+export const BODY_KEY = keyOf(BODY_FIELD)
 
 const NOTHING: Uint8Array = new Uint8Array(0)
 
@@ -39,8 +45,8 @@ export const readFlightData = (bytes: Uint8Array): FlightData | undefined => {
   try {
     forEachField(bytes, 0, bytes.length, (field, _, start, end) => {
       if (start < 0) return
-      if (field === 2) header = bytes.subarray(start, end)
-      else if (field === 3) metadata = bytes.subarray(start, end)
+      if (field === HEADER_FIELD) header = bytes.subarray(start, end)
+      else if (field === METADATA_FIELD) metadata = bytes.subarray(start, end)
       else if (field === BODY_FIELD) body = bytes.subarray(start, end)
     })
   } catch (error) {
@@ -50,39 +56,24 @@ export const readFlightData = (bytes: Uint8Array): FlightData | undefined => {
   return { header, body, metadata }
 }
 
-const sized = (key: number, length: number): number => varintSize(key) + varintSize(length) + length
-
-/**
- * Writes one message of a client. `room` bytes before it stay free in the same buffer. A field
- * without bytes is left out.
- */
-export const writeFlightData = (
-  { body, header, metadata = NOTHING }: Partial<FlightData> & Pick<FlightData, "header" | "body">,
-  room = 0
-): Uint8Array => {
-  const parts: ReadonlyArray<readonly [key: number, bytes: Uint8Array]> = [
-    [HEADER_TAG, header],
-    [METADATA_TAG, metadata],
-    [BODY_KEY, body]
-  ]
-  const size = parts.reduce(
-    (sum, [key, { length }]) => (length === 0 ? sum : sum + sized(key, length)),
-    0
+/** Writes one message of a client. A field without bytes is left out. */
+export const writeFlightData = ({
+  body = NOTHING,
+  header,
+  metadata = NOTHING
+}: Partial<FlightData> & Pick<FlightData, "header">): Uint8Array =>
+  concat(
+    (
+      [
+        [HEADER_FIELD, header],
+        [METADATA_FIELD, metadata],
+        [BODY_FIELD, body]
+      ] as const
+    ).flatMap(([field, bytes]) => (bytes.length === 0 ? [] : [bytesField(field, bytes)]))
   )
-  const out = Buffer.allocUnsafe(room + size)
-  let position = room
-  for (const [key, bytes] of parts) {
-    if (bytes.length === 0) continue
-    position = writeVarint(out, bytes.length, writeVarint(out, key, position))
-    out.set(bytes, position)
-    position += bytes.length
-  }
-  return out.subarray(room)
-}
 
-/** The metadata of the n-th frame of a connection. */
-export const offsetMetadata = (frame: number): Uint8Array =>
-  Buffer.from(`{"offset_id":${frame}}`, "latin1")
+/** The metadata of the n-th frame of a connection, in ASCII. */
+export const offsetText = (frame: number): string => `{"offset_id":${frame}}`
 
 /** The number of a frame; undefined for metadata that has none, or is not JSON. */
 export const readOffsetMetadata = (metadata: Uint8Array): number | undefined => {

@@ -1,9 +1,10 @@
 /**
  * Sessions of Arrow Flight: the call `DoPut`, the schema as first request, responses in JSON.
  */
-import { FREE_ROOM, type ServerMessage, type StreamTable } from "../protobuf/envelope.ts"
+import { type ServerMessage, type StreamTable } from "../protobuf/envelope.ts"
 import type { StreamRpc } from "../protobuf/streamRpc.ts"
 import { readPutResult, writeFlightData } from "./flightData.ts"
+import { FRAME_ROOM } from "./flightFrame.ts"
 import { PREFIX } from "./ipcStream.ts"
 import { RowWire } from "./rowWire.ts"
 
@@ -39,13 +40,13 @@ export const decodeAnswer = (response: Uint8Array): ServerMessage => {
  */
 export const flightRpc = ({ descriptor = NOTHING }: StreamTable): StreamRpc => ({
   name: "DoPut",
-  freeRoom: FREE_ROOM,
+  freeRoom: FRAME_ROOM,
   retriesCredentials: true,
   retriesAnswer: true,
   wire: () => new RowWire(),
   resumes: undefined,
   resume: () => {},
-  firstRequest: () => writeFlightData({ header: descriptor.subarray(PREFIX), body: NOTHING }),
+  firstRequest: () => writeFlightData({ header: descriptor.subarray(PREFIX) }),
   decode: decodeAnswer,
   opened: ({ passed }) =>
     passed === "ready"

@@ -5,10 +5,10 @@
  *   message of the zone: tag, length, IPC stream (schema, batch, batch, end) | tag, length, ...
  *   frames:              FlightData { header, {"offset_id": n}, body } for each batch
  */
-import { FREE_ROOM, readLength } from "../protobuf/envelope.ts"
+import { readLength } from "../protobuf/envelope.ts"
 import type { Wire, WireMessage } from "../protobuf/streamRpc.ts"
-import { offsetMetadata, writeFlightData } from "./flightData.ts"
-import { type IpcMessage, messagesOf, PREFIX } from "./ipcStream.ts"
+import { stampFrame } from "./flightFrame.ts"
+import { type IpcMessage, messagesOf } from "./ipcStream.ts"
 
 /** A message that is sent as a frame. */
 type Frame = IpcMessage & { readonly rows: number }
@@ -94,13 +94,7 @@ export class RowWire implements Wire {
     this.nextFrame++
     this.handed += frame.rows
     this.frameEnds.push(this.handed)
-    const { buffer } = this
-    const header = buffer.subarray(frame.start + PREFIX, frame.body)
-    const body = buffer.subarray(frame.body, frame.end)
-    return writeFlightData(
-      { header, metadata: offsetMetadata(this.frameNumber++), body },
-      FREE_ROOM
-    )
+    return stampFrame(this.buffer, frame, this.frameNumber++)
   }
 
   left(requests: number): number {

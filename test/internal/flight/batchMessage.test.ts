@@ -17,6 +17,8 @@ import {
   type BodyCompression,
   writeBatchMessage
 } from "../../../src/internal/flight/batchMessage.ts"
+import { readFlightData, readOffsetMetadata } from "../../../src/internal/flight/flightData.ts"
+import { FRAME_ROOM, stampFrame } from "../../../src/internal/flight/flightFrame.ts"
 import { END_OF_STREAM, messagesOf } from "../../../src/internal/flight/ipcStream.ts"
 import { ChunkWriter } from "../../../src/internal/landing/chunk.ts"
 
@@ -55,6 +57,13 @@ const batch = (rows: number) => {
   }
 }
 
+/** A batch without rows, which has no body. */
+const nothing = {
+  rows: 0,
+  nodes: Array.from({ length: 2 }, () => ({ length: 0, nullCount: 0 })),
+  buffers: Array.from({ length: 5 }, () => new Uint8Array(0))
+}
+
 /** The message, behind so many bytes that were written before. */
 const written = (rows: number, compression: BodyCompression | undefined): Uint8Array => {
   const writer = new ChunkWriter()
@@ -90,8 +99,8 @@ describe("a record batch message", () => {
       const message = Buffer.from(written(1_000, compression))
       const [found] = messagesOf(message, 0, message.length)
       const metadata = message.subarray(8, found!.body)
-      const nodes = metadata.readUInt32LE(76)
-      const buffers = 80 + nodes * 16 + 4
+      const nodes = metadata.readUInt32LE(92)
+      const buffers = 96 + nodes * 16 + 4
       const count = metadata.readUInt32LE(buffers)
       assert.strictEqual(count, 5)
       for (let index = 0; index < count; index++) {
@@ -109,5 +118,37 @@ describe("a record batch message", () => {
       [undefined, 5, 9]
     )
     assert.strictEqual(messages.at(-1)!.end, stream.length - END_OF_STREAM.length)
+  })
+
+  it.each([
+    [0, 0],
+    [1, 7],
+    [40_000, 2 ** 53 - 1]
+  ])("of %i rows is sent from where it lies, as frame %i", (rows, number) => {
+    const writer = new ChunkWriter()
+    writer.begin(32)
+    writeBatchMessage(writer, rows === 0 ? nothing : batch(rows), undefined)
+    const { buffer, mark, position } = writer
+    const before = Buffer.from(buffer.subarray(mark, position))
+    const [message] = messagesOf(buffer, mark, position)
+    // The same batch on two connections.
+    stampFrame(buffer, message!, 123_456)
+    const frame = stampFrame(buffer, message!, number)
+    assert.strictEqual(frame.buffer, buffer.buffer)
+    assert.isAtLeast(frame.byteOffset - buffer.byteOffset - mark, FRAME_ROOM + 8 + 4)
+    const { body, header, metadata } = readFlightData(frame)!
+    assert.strictEqual(readOffsetMetadata(metadata!), number)
+    assert.isTrue(before.subarray(message!.body - mark).equals(body))
+    // As a server reads it: the header is a message of its own.
+    const prefix = Buffer.alloc(8)
+    prefix.writeInt32LE(-1)
+    prefix.writeInt32LE(header.length, 4)
+    const received = tableFromIPC(streamOf(Buffer.concat([prefix, header, body])))
+    // As a program reads rows that are not durable.
+    const kept = tableFromIPC(streamOf(Uint8Array.from(buffer.subarray(mark, position))))
+    for (const table of [received, kept]) {
+      assert.strictEqual(table.numRows, rows)
+      if (rows > 0) assert.strictEqual(table.get(rows - 1)!["text"], `row ${rows - 1}`)
+    }
   })
 })

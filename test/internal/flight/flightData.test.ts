@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import protobuf from "protobufjs"
 import {
-  offsetMetadata,
+  offsetText,
   readFlightData,
   readOffsetMetadata,
   readPutResult,
@@ -32,13 +32,12 @@ const text = (value: string): Uint8Array => new TextEncoder().encode(value)
 
 describe("FlightData", () => {
   it.each([0, 1, 127, 128, 70_000])("is read by protobufjs with a body of %i bytes", (length) => {
-    const message = { header: bytes(200), metadata: offsetMetadata(1_234), body: bytes(length) }
-    const written = writeFlightData(message, 13)
+    const message = { header: bytes(200), metadata: text(offsetText(1_234)), body: bytes(length) }
+    const written = writeFlightData(message)
     const read = FlightData.decode(written) as unknown as Record<string, Uint8Array>
     assert.deepStrictEqual(new Uint8Array(read["dataHeader"]!), message.header)
     assert.deepStrictEqual(new Uint8Array(read["dataBody"] ?? []), message.body)
     assert.strictEqual(new TextDecoder().decode(read["appMetadata"]), `{"offset_id":1234}`)
-    assert.isAtLeast(written.byteOffset, 13)
   })
 
   it("leaves empty parts out", () => {
@@ -64,7 +63,7 @@ describe("FlightData", () => {
   })
 
   it("has the number of its frame as JSON", () => {
-    assert.strictEqual(readOffsetMetadata(offsetMetadata(7)), 7)
+    assert.strictEqual(readOffsetMetadata(text(offsetText(7))), 7)
     for (const wrong of [
       "",
       "7",
