@@ -17,7 +17,6 @@ import type { HeadersProviderShape } from "../../HeadersProvider.ts"
 import { Transport } from "../../Transport.ts"
 import { Retryable, RetryableReason } from "../../ZerobusError.ts"
 import type { ServerMessage } from "../protobuf/envelope.ts"
-import type { Wire } from "../protobuf/streamRpc.ts"
 import { type Ending, Flight, type Session, settleUnsafe, shortenUnsafe } from "./flight.ts"
 import { Inbox, type InboxReader, Sending } from "./traffic.ts"
 import { Opening } from "../userCode/opening.ts"
@@ -65,9 +64,9 @@ export const openSession = Effect.fnUntraced(function* <A>(
   if (Result.isFailure(headers)) return yield* failed(headers.failure)
   core.headers = Redacted.make(headers.success)
   const { rpc } = core
-  let wire: Wire | undefined
+  let partial = (): number => 0
   // Runs after the call has ended: until then the connection may still send these bytes.
-  yield* Effect.addFinalizer(() => Effect.sync(() => shortenUnsafe(core, wire?.partial ?? 0)))
+  yield* Effect.addFinalizer(() => Effect.sync(() => shortenUnsafe(core, partial())))
   const call = yield* Effect.mapError(transport.open(headers.success, rpc.name), (failure) =>
     failed(failure)
   )
@@ -93,16 +92,16 @@ export const openSession = Effect.fnUntraced(function* <A>(
   const settled = committed === undefined ? 0 : settleUnsafe(core, committed)
   if (typeof settled !== "number") return yield* settled
   const firstUnit = committed === undefined ? 0 : committed + 1
-  wire = rpc.wire(firstUnit)
   const session: Session = {
     call,
     inbox,
-    wire,
+    wire: rpc.wire(firstUnit),
     handed: 0,
     acknowledged: 0,
     progress: settled > 0,
     announced: first.closing
   }
+  partial = () => session.wire.partial
   call.watchInFlightUnsafe?.(() => session.handed > session.acknowledged)
   return session
 })

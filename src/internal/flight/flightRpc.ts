@@ -1,7 +1,7 @@
 /**
  * Sessions of Arrow Flight: the call `DoPut`, the schema as first request, responses in JSON.
  */
-import { type ServerMessage, type StreamTable } from "../protobuf/envelope.ts"
+import type { ServerMessage, StreamTable } from "../protobuf/envelope.ts"
 import type { StreamRpc } from "../protobuf/streamRpc.ts"
 import { readPutResult, writeFlightData } from "./flightData.ts"
 import { FRAME_ROOM } from "./flightFrame.ts"
