@@ -262,7 +262,10 @@ const Sql = ({
       {view.location !== null && (
         <Code
           title="Python"
-          text={`from deltalake import DeltaTable\nDeltaTable(${JSON.stringify(view.location)}).to_pandas()`}
+          text={
+            "from deltalake import DeltaTable\n" +
+            `DeltaTable(${JSON.stringify(view.location)}).to_pandas()`
+          }
         />
       )}
     </>
@@ -330,9 +333,7 @@ const Faults = ({ name, row }: { readonly name: string; readonly row: TableRow |
                 waiting > 0
                   ? `${brief(waiting)} ${waiting === 1 ? "fault waits" : "faults wait"}`
                   : [],
-                held > 0
-                  ? `${brief(held)} ${held === 1 ? "acknowledgement is" : "acknowledgements are"} held`
-                  : []
+                held > 0 ? `${brief(held)} acknowledgement${held === 1 ? " is" : "s are"} held` : []
               ]
                 .flat()
                 .join(", ") + "."}

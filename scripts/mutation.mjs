@@ -2,11 +2,16 @@
 // change. What no test notices is listed in reports/mutation/survivors.md; ends with 1 when less
 // than 80 % is noticed.
 //
-//     npm run mutation                                      the rooms below, for the night
-//     npm run mutation -- src/internal/engine src/internal/grpc/grpcStatus.ts    some folders or files; results of others stay in the report
-//     npm run mutation -- --tests=test/internal/**,test/acceptance/acknowledgements* src/internal/engine/session.ts    judged by some tests: a lower bound
-//     npm run mutation -- --committed ...                   what is committed, not what is being edited
-//     npm run mutation -- --skip-loading ...                without constants and the like, which need the longest; they do not count then
+//     npm run mutation
+//         all rooms listed below; takes a night
+//     npm run mutation -- src/internal/engine src/internal/grpc/grpcStatus.ts
+//         some folders or files; the report keeps the results of the others
+//     npm run mutation -- --tests=test/internal/** src/internal/engine/session.ts
+//         judged by some tests only: a lower bound
+//     npm run mutation -- --committed ...
+//         the committed sources instead of the edited ones
+//     npm run mutation -- --skip-loading ...
+//         without code that runs when a module loads, which takes longest; it does not count then
 //
 // The tool is fetched into .cache, so that it is no dependency. It works on a copy of the sources,
 // so that they can be edited meanwhile.

@@ -89,7 +89,7 @@ describe("options of a stream", () => {
     })
   })
 
-  it("CV-02 CV-04 CV-21 override one by one, in any order, and keep small values as they are", () => {
+  it("CV-02 CV-04 CV-21 override one by one in any order, small values included", () => {
     const some = Result.getOrThrow(
       resolve({ flushTimeout: "10 seconds", maxInflightBytes: 1, recoveryRetries: 0 })
     )
@@ -109,7 +109,7 @@ describe("options of a stream", () => {
   })
 
   // Refused, where the Go SDK takes its default instead.
-  it("CV-08 CV-09 CV-22 are refused by name when they are zero, negative or no whole number", () => {
+  it("CV-08 CV-09 CV-22 are refused by name when zero, negative or not whole", () => {
     for (const option of counts) {
       for (const bad of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, "5", null]) {
         assert.strictEqual(refusedPath({ [option]: bad }), option)

@@ -226,9 +226,13 @@ if (child >= 0) {
     const result = JSON.parse(stdout) as ReturnType<typeof measure>
     slower ||= result.ratio < 1
     console.log(
-      `${name.padEnd(21)} ${String(result.bytes).padStart(6)} ${result.ours.toFixed(0).padStart(16)} ${result.protobufjs
-        .toFixed(0)
-        .padStart(29)} ${`${result.ratio.toFixed(2)}x`.padStart(7)}`
+      [
+        name.padEnd(21),
+        String(result.bytes).padStart(6),
+        result.ours.toFixed(0).padStart(16),
+        result.protobufjs.toFixed(0).padStart(29),
+        `${result.ratio.toFixed(2)}x`.padStart(7)
+      ].join(" ")
     )
   }
   if (slower && process.argv.includes("--check")) process.exitCode = 1

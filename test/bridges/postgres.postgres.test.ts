@@ -114,7 +114,8 @@ const run = Effect.fn(function* (database: string) {
     killedAt = [...killedAt, (yield* local.records(orders)).length]
   }
   const sql = yield* SqlClient.SqlClient
-  yield* sql`INSERT INTO orders (item, quantity) SELECT 'bulk', n FROM generate_series(1, ${size.bulk}::int) AS n`
+  yield* sql`INSERT INTO orders (item, quantity)
+    SELECT 'bulk', n FROM generate_series(1, ${size.bulk}::int) AS n`
   const expected = yield* committed
   const resumed = yield* local.count(orders, "resumed")
   const bridge = yield* start

@@ -95,7 +95,7 @@ const check = async (
 }
 
 describe("zerobus ingest --follow --spool", () => {
-  it("loses nothing over kills while the file grows, and doubles only what was in the spool at one", async () => {
+  it("loses nothing over kills as the file grows, and repeats only spooled records", async () => {
     const records = 50_000
     const { append, begin, spool } = following("killed", "ndjson", ndjson(upTo(10_000)))
     const waited = new Set<number>()
@@ -216,7 +216,7 @@ describe("zerobus ingest --follow --spool", () => {
     await check("copied", 111, waited, 1)
   }, 60_000)
 
-  it("passes over nothing of a file that took the place of one that was empty, or had a header", async () => {
+  it("skips nothing of a file that replaced an empty one, or had a header", async () => {
     const files = [
       ["emptied", "ndjson", "", ndjson] as const,
       ["headed", "csv", "text;id\n", csv] as const

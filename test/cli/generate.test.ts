@@ -150,7 +150,7 @@ describe("zerobus generate", () => {
     60_000
   )
 
-  it("leaves what is in step, refuses to overwrite without --force, and tells drift with --check", async () => {
+  it("keeps equal files, overwrites with --force only, finds drift by --check", async () => {
     const target = Path.join(folder, "drift")
     const missing = await generate(...toOutput, target, "--check")
     assert.strictEqual(missing.code, 2)

@@ -135,7 +135,7 @@ describe("zerobus ingest", () => {
     assert.strictEqual((await show(table, 2)).rows, 2)
   })
 
-  it("takes a CSV file with CR line ends, and names written otherwise in CSV and JSON", async () => {
+  it("reads a CSV file with CR line ends, and names in another case", async () => {
     const table = await newTable()
     const inputs = [
       file("mac.csv", "DEVICE;Temp (%)\ra;1.0\rb;+2\r".replace(" (%)", "")),

@@ -209,7 +209,7 @@ describe("exit codes", () => {
 })
 
 describe("several files", () => {
-  it("go into the table one after the other, each with its format, header and compression", async () => {
+  it("go into the table in order, each with its format, header and compression", async () => {
     const table = await newTable()
     const paths = [
       file("one.csv", "temp;Device\n1;a\nx;bad\n"),
@@ -283,7 +283,8 @@ describe("several files", () => {
 
 describe("--create", () => {
   const content =
-    'Id;Name (full);Zip;Born;Seen;Share;Ok;Empty\n1;"a;b";01234;2020-02-29;2026-11-22T08:30:00Z;1.5;true;\n2;c;99999;NA;NA;2;FALSE;\n'
+    "Id;Name (full);Zip;Born;Seen;Share;Ok;Empty\n" +
+    '1;"a;b";01234;2020-02-29;2026-11-22T08:30:00Z;1.5;true;\n2;c;99999;NA;NA;2;FALSE;\n'
 
   it("prints with --dry-run what it would create, and creates and fills the table", async () => {
     const path = file("people.csv", content)
@@ -308,7 +309,8 @@ describe("--create", () => {
   it("knows the types of JSON, also within others", async () => {
     const path = file(
       "nested.json",
-      '[{"id":1,"p":{"x":1,"d":"2020-01-01"},"l":[1,2.5],"m":[{}],"n":null,"big":12345678901234567890},{"id":2.5,"p":{"y z":"a"},"q":1},{"q":"a"}]'
+      '[{"id":1,"p":{"x":1,"d":"2020-01-01"},"l":[1,2.5],"m":[{}],"n":null,' +
+        '"big":12345678901234567890},{"id":2.5,"p":{"y z":"a"},"q":1},{"q":"a"}]'
     )
     const dry = await ingest("main.default.nested", path, "--create", "--dry-run")
     assert.strictEqual(dry.code, 0, dry.err)

@@ -116,7 +116,7 @@ describe("zerobus ingest --resume", () => {
     assert.include(err, "Line 4: has 3 fields")
   })
 
-  it("goes on in the file of several that it was in, and refuses others that have grown", async () => {
+  it("resumes in the right file of several, and refuses files that have grown", async () => {
     const paths = [file("first.ndjson", '{"device":"a"}\n'), file("second.csv", "device\nb\n")]
     const { devices, run } = await ingests(paths)
     assert.strictEqual((await run("--resume")).accepted, 2)
@@ -165,7 +165,7 @@ describe("zerobus ingest --resume", () => {
     }
   })
 
-  it("refuses a last line that has grown, and --skip goes on behind it as the message says", async () => {
+  it("refuses a last line that has grown; --skip resumes after it, as it says", async () => {
     const path = file("grown.csv", "device,temp\na,1\nb,2")
     const { devices, run } = await ingests([path])
     await run("--resume")

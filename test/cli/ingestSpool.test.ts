@@ -129,7 +129,7 @@ describe("zerobus ingest --spool", () => {
     assert.strictEqual((await timesInTable(dataDir, "outage", 500)).size, 500)
   }, 60_000)
 
-  it("refuses to go on with other files or flags, and says what goes on where it is not asked to", async () => {
+  it("refuses to resume with other files or flags, and names what resumes", async () => {
     const [one, other] = ["one", "other"].map((name, at) =>
       file(`${name}.ndjson`, `{"id":${at}}\n`)
     ) as [string, string]

@@ -12,7 +12,7 @@ import { readings, readingsServer } from "../support/readingsServer.ts"
 const { dataDir, environment, file, folder } = readingsServer()
 
 describe("zerobus local", () => {
-  it("keeps tables over a restart, keeps an equal table, and a different one with a warning", async () => {
+  it("keeps tables over a restart, and warns of a table of another definition", async () => {
     const own = Path.join(folder, "own")
     const first = await startServer(["--data-dir", own, "--table", readings])
     const filled = await zerobus(
@@ -84,7 +84,7 @@ describe("zerobus local", () => {
     assert.strictEqual((await secure.end).code, 0)
   }, 60_000)
 
-  it("serves https under names it is given, and with an authority that stays while they do", async () => {
+  it("serves https under the given names, with an authority that stays while they do", async () => {
     const folderOf = Path.join(folder, "named")
     const serve = async (...args: ReadonlyArray<string>) => {
       const server = await startServer(["--data-dir", folderOf, "--tls", ...args])
@@ -167,7 +167,7 @@ describe("zerobus local", () => {
     assert.strictEqual((await running.end).code, 0)
   })
 
-  it("logs what happens in it, as lines to read or as JSON, without a record or a credential", async () => {
+  it("logs events as text or JSON, without records or credentials", async () => {
     const path = file("logged.ndjson", '{"device":"canary-value"}\n')
     const served = ["--memory", "--table", readings]
     for (const format of ["text", "json"]) {

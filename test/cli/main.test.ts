@@ -112,7 +112,7 @@ describe.skipIf(process.platform === "win32")("a second signal", () => {
     assert.strictEqual((await running.end).code, "SIGTERM")
   }, 30_000)
 
-  it("ends an ingest that waits for the server, at once; one that comes with the first does not", async () => {
+  it("ends at once an ingest that waits for the server; two signals count as one", async () => {
     const server = await startServer(["--memory", "--table", "main.default.t(id INT)"])
     try {
       const running = start(["ingest", "-", "-t", "main.default.t"], server.environment, "caller")

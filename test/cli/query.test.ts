@@ -76,7 +76,7 @@ describe("zerobus query", () => {
     assert.match(err, /first 1000 rows/)
   })
 
-  it("and zerobus table show apply deletion vectors, and refuse a damaged one with its file", async () => {
+  it("and zerobus table show apply deletion vectors, and name the damaged file", async () => {
     const data = Path.join(temporaryFolder(), "data")
     Fs.cpSync(Path.join(import.meta.dirname, "../fixtures/foreignTables/data"), data, {
       recursive: true

@@ -73,7 +73,8 @@ it.live("are printed as JSON that an ingest reads as the same values", () =>
     const { location } = yield* store.create(definition)
     const writer = yield* store.openWriter(definition.name, { _tag: "Json" })
     const given = [
-      '{"n":0,"v":{"a":[1,2.50,null,"x",true,"1",-0.0,1e300,12345678901234567890123]},"l":[{"k":[]},"plain"],"d":-0.0}',
+      '{"n":0,"v":{"a":[1,2.50,null,"x",true,"1",-0.0,1e300,12345678901234567890123]},' +
+        '"l":[{"k":[]},"plain"],"d":-0.0}',
       String.raw`{"n":1,"v":"text","l":["\"1\"","\"{}\""],"d":1.5}`,
       String.raw`{"n":2,"v":"\"[1]\"","d":-0.0}`,
       '{"n":3,"v":null,"l":[7,false]}'
@@ -93,7 +94,8 @@ it.live("are printed as JSON that an ingest reads as the same values", () =>
     const first = yield* query(definition.name, location, definition, sql)
     assert.strictEqual(
       first.json[0],
-      '{"n":0,"v":{"a":[1,2.50,null,"x",true,"1",-0.0,1e+300,12345678901234567890123]},"l":[{"k":[]},"plain"],"d":-0.0}'
+      '{"n":0,"v":{"a":[1,2.50,null,"x",true,"1",-0.0,1e+300,12345678901234567890123]},' +
+        '"l":[{"k":[]},"plain"],"d":-0.0}'
     )
     yield* append(
       writer,

@@ -95,7 +95,7 @@ describe("tables that other programs made", () => {
   }, 60_000)
   afterAll(stop)
 
-  it("are listed with the reason when they cannot be served, and disturb no other table", async () => {
+  it("are listed with the reason, and leave all other tables served", async () => {
     const { code, err, out } = await run("table", "list")
     assert.strictEqual(code, 0, err)
     assert.match(
@@ -145,7 +145,7 @@ describe("tables that other programs made", () => {
     }
   }, 120_000)
 
-  it("are shown with the lengths of their texts and with their defaults, as the catalog gives them", async () => {
+  it("are shown with text lengths and defaults, as in the catalog", async () => {
     const shown = await run("table", "show", "main.default.noted")
     assert.match(
       shown.out,

@@ -271,7 +271,7 @@ describe("a workspace that", () => {
     assert.deepStrictEqual([pages, requests.length], [500, 501])
   }, 120_000)
 
-  it("keeps its tables elsewhere names the place, and no path of this machine is made of it", async () => {
+  it("keeps its tables elsewhere names the place, and makes no local path of it", async () => {
     workspace.tokens = granted
     for (const storage_location of ["s3://bucket/x", "file://host/x", "file:///a%2Fb", "file://"]) {
       workspace.tables = answer(200, { ...table, storage_location })

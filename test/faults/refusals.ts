@@ -4,10 +4,12 @@
  *
  * | part | does |
  * | --- | --- |
- * | `one` | one bad record among many at full speed, at a random place; the server acknowledges before it refuses, and not |
+ * | `one` | one bad record among many at full speed, at a random place (in both manners) |
  * | `steady` | acknowledgements after 150 ms, 10,000 records a second, one in 10,000 is bad |
  * | `many` | one record in a hundred is bad |
  * | `all` | every record is bad |
+ *
+ * Manners: the server acknowledges the records before the bad one, or refuses without that.
  */
 import { Cause, Effect, Exit, References, type Scope } from "effect"
 import {

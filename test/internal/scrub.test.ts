@@ -78,7 +78,7 @@ describe("a named secret", () => {
     assert.strictEqual(scrub("a 1234567 b", ["1234567"]), "a 1234567 b")
   })
 
-  it("that is a part of another one leaves no rest of that, in whatever order they are given", () => {
+  it("that is part of another leaves nothing of that one, in any order", () => {
     const secrets = ["secret-key", "secret-key-longer", "a-secret-key"]
     for (const given of [secrets, [...secrets].reverse()]) {
       assert.strictEqual(
@@ -124,7 +124,7 @@ describe("holdsSecret", () => {
 })
 
 describe("scrubOpaque", () => {
-  it("S-02 takes out words that may be a token of any shape, and leaves those of a sentence", () => {
+  it("S-02 removes words that may be tokens, and keeps the words of a sentence", () => {
     for (const [text, clean] of [
       ["no luck with CANARYTOKEN91bc, code 403", "no luck with <redacted>, code 403"],
       ["dapi0123456789abcdef0123456789abcdef", "<redacted>"],

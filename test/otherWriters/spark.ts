@@ -48,7 +48,9 @@ const statement = (table: string, change: Change, retainHours: number): string =
           : "")
       )
     case "optimize":
-      return `OPTIMIZE ${table}${change.columns.length === 0 ? "" : ` ZORDER BY (${change.columns.join(", ")})`}`
+      return change.columns.length === 0
+        ? `OPTIMIZE ${table}`
+        : `OPTIMIZE ${table} ZORDER BY (${change.columns.join(", ")})`
     case "vacuum":
       return `VACUUM ${table} RETAIN ${retainHours} HOURS`
     case "addColumn":

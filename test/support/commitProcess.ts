@@ -1,7 +1,9 @@
 /**
  * A process of its own that races for commits of one table.
  *
- *     node commitProcess.ts TABLE_FOLDER NAME COUNT     adds COUNT files named NAME-0, NAME-1, ... that exist in name only
+ *     node commitProcess.ts TABLE_FOLDER NAME COUNT
+ *
+ * It adds COUNT files named NAME-0, NAME-1, ... that exist in name only.
  */
 import { openLog } from "../../src/local/delta/deltaLog.ts"
 

@@ -2,8 +2,10 @@
  * A process of its own whose file size limit stands for a full disk: the parent lowers it and lifts
  * it again with prlimit.
  *
- *     node fullDisk.ts FOLDER [kill]     prints `failed REASON` when the log cannot grow, goes on after a line on stdin, prints `rows N acked M`;
- *                                        with `kill` it prints `acked M` once the rows are committed, and kills itself
+ *     node fullDisk.ts FOLDER [kill]
+ *
+ * It prints `failed REASON` when the log cannot grow, continues after a line on stdin, and prints
+ * `rows N acked M`. With `kill` it prints `acked M` once the rows are committed, and kills itself.
  */
 import { Effect } from "effect"
 import { writeSync } from "node:fs"

@@ -2,7 +2,9 @@
  * A process of its own that opens a store and appends numbered records until it is killed; prints
  * what was acknowledged.
  *
- *     node storeProcess.ts FOLDER FIRST_ID FLUSH_MILLIS [CALL before|after N]     one line `ack N` per acknowledged record id
+ *     node storeProcess.ts FOLDER FIRST_ID FLUSH_MILLIS [CALL before|after N]
+ *
+ * It prints a line `ack N` for each acknowledged record id.
  *
  * With a file system call (`link`, `rename`, `rm`) the process kills itself right before or after
  * the N-th such call.

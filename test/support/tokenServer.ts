@@ -96,6 +96,7 @@ const serve = (
           server.close(() => resume(Effect.void))
         })
     )
-    state.url = `${tls === undefined ? "http" : "https"}://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const { port } = server.address() as AddressInfo
+    state.url = `${tls === undefined ? "http" : "https"}://127.0.0.1:${port}`
     return state
   })

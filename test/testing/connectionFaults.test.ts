@@ -324,7 +324,7 @@ describe("the frame editor", () => {
     }
   })
 
-  it("inserts in front of the n-th DATA frame, in the order of the faults, not counting empty ones", () => {
+  it("inserts before the n-th DATA frame, in the order of faults; empty frames not counted", () => {
     const [one, two, empty] = [data(Buffer.of(1)), data(Buffer.of(2)), data(Buffer.alloc(0))]
     const [first, second] = [
       http2Frame(6, 0, 0, Buffer.alloc(8, 1)),

@@ -158,15 +158,10 @@ it.live(
               true
             )
           }
-          case "madeUpToken":
-            return yield* call(
-              {
-                ...valid,
-                authorization: `Bearer ${Buffer.from(yield* randomBytes(40)).toString("base64url")}.x`
-              },
-              [create],
-              false
-            )
+          case "madeUpToken": {
+            const token = Buffer.from(yield* randomBytes(40)).toString("base64url")
+            return yield* call({ ...valid, authorization: `Bearer ${token}.x` }, [create], false)
+          }
         }
       })
 

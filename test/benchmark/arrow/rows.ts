@@ -45,7 +45,8 @@ const columns = Array.from({ length: 20 }, (_, at) => ({
 }))
 
 /** What the server makes the table of. */
-export const definition = `${tableName}(${columns.map(({ kind, name }) => `${name} ${kind.sql}`).join(", ")})`
+const columnTexts = columns.map(({ kind, name }) => `${name} ${kind.sql}`)
+export const definition = `${tableName}(${columnTexts.join(", ")})`
 
 const valueOf = ({ at, kind }: (typeof columns)[number], n: number) => kind.value(n + at * 31)
 

@@ -51,13 +51,14 @@ const typed = (): Shape => {
     name,
     Object.fromEntries(typedColumns.map(({ kind, name }) => [name, kind.column]))
   )
+  const columnTexts = typedColumns.map(({ kind, name }) => `${name} ${kind.type}`)
   const values = (n: number) =>
     typedColumns.map(({ kind, name }, at) => [name, kind.value(n + at * 31)] as const)
   const sink = { buffer: Buffer.alloc(4096), position: 0, mark: 0, ensure: () => {} }
   return {
     title: "typed, 20 columns",
     table: TableProperties.proto(name, made.descriptor!),
-    definition: `${name}(${typedColumns.map(({ kind, name }) => `${name} ${kind.type}`).join(", ")})`,
+    definition: `${name}(${columnTexts.join(", ")})`,
     duckdb: `{${typedColumns.map(({ kind, name }) => `${name}: '${kind.duckdb}'`).join(", ")}}`,
     record: (n) => {
       const row = values(n).map(([name, value]) => [
@@ -80,11 +81,12 @@ const jsonShape = (
   row: (n: number, random: () => number) => object
 ): Shape => {
   const line = (n: number) => JSON.stringify(row(n, seeded(n)))
+  const types = columns.map(([column, type, duckdb]) => `${column}: '${duckdb ?? type}'`)
   return {
     title,
     table: TableProperties.json(name),
     definition: `${name}(${columns.map(([column, type]) => `${column} ${type}`).join(", ")})`,
-    duckdb: `{${columns.map(([column, type, duckdb]) => `${column}: '${duckdb ?? type}'`).join(", ")}}`,
+    duckdb: `{${types.join(", ")}}`,
     record: line,
     line
   }

@@ -177,7 +177,8 @@ const ingest = async (port: number): Promise<void> => {
     const rate = count / median(spooled.map(({ seconds }) => seconds))
     const ofDisk = median(spooled.map(({ seconds }, n) => (count * bytes) / seconds / disks[n]!))
     const cpu = median(spooled.map((one, n) => one.cpu / plain[n]!.cpu))
-    const name = `${by === "sink" ? "sink" : by === "batches" ? "ingestRecords of 100" : "1,024 fibers"}, ${bytes} B`
+    const way = { sink: "sink", batches: "ingestRecords of 100", fibers: "1,024 fibers" }[by]
+    const name = `${way}, ${bytes} B`
     row(
       name,
       `${digits(rate / 1000)} thousand records/s`,

@@ -121,7 +121,7 @@ describe("zerobus doctor", () => {
     assert.match(text, /^ok +schema +\d+ ms {2}2 columns, 1 NOT NULL$/m)
   })
 
-  it("takes the token of an identity provider in place of a secret, and says what to check of one", async () => {
+  it("accepts an identity provider's token instead of a secret, and names the checks", async () => {
     const { DATABRICKS_CLIENT_ID: _, DATABRICKS_CLIENT_SECRET: __, ...rest } = served
     const federated = (sub: string) => ({ ...rest, DATABRICKS_OIDC_TOKEN: unsignedJwt({ sub }) })
     const { code, report } = await examined(federated("local-client"))

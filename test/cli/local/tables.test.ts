@@ -22,7 +22,7 @@ const columnsOf = async (name: string, environment: Environment) => {
 }
 
 describe("zerobus local --tables", () => {
-  it("creates tables, keeps equal ones, and refuses different ones before anything is made", async () => {
+  it("creates tables, keeps equal ones, and refuses different ones before it begins", async () => {
     const args = ["--data-dir", Path.join(folder, "kept"), "--tables", file]
     Fs.writeFileSync(file, first)
     for (const _ of ["new", "again"]) {

@@ -313,8 +313,11 @@ describe("a JSON record the short way", () => {
       Effect.sync(() => {
         const text = parts.join("")
         const columns = columnsOf("v STRING, b BINARY, o VARIANT")
-        const lines = `{"v":"${text}"}\n{"v":${JSON.stringify(text)}}\n{"b":"${text}"}\n{"o":"${text}"}\n${text}`
-        const rows = `v,b\n"${text.replaceAll('"', '""')}",\n${text.replaceAll(/[\n,]/g, "")},\n,${text}`
+        const lines =
+          `{"v":"${text}"}\n{"v":${JSON.stringify(text)}}\n` +
+          `{"b":"${text}"}\n{"o":"${text}"}\n${text}`
+        const rows =
+          `v,b\n"${text.replaceAll('"', '""')}",\n${text.replaceAll(/[\n,]/g, "")},` + `\n,${text}`
         agree(columns, "ndjson", lines)
         agree(columns, "csv", rows)
         const at = Math.floor(lines.length / 2)

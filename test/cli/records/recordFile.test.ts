@@ -122,7 +122,8 @@ describe("one record per line", () => {
     "gives lines with their numbers; CR LF, BOM, empty lines and a missing last line feed do " +
       "not matter",
     () => {
-      const records = sameHoweverCut("ndjson", '\ufeff{"a":1}\r\n\n  \n{"a":2}\n{"a":"æ🜁"}', [3, 2])
+      const content = '\ufeff{"a":1}\r\n\n  \n{"a":2}\n{"a":"æ🜁"}'
+      const records = sameHoweverCut("ndjson", content, [3, 2])
       assert.deepStrictEqual(records, [
         { line: 1, text: '{"a":1}' },
         { line: 4, text: '{"a":2}' },

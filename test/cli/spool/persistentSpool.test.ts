@@ -13,7 +13,7 @@ import { readingsServer } from "../../support/readingsServer.ts"
 
 const { environment, folder, newTable, show } = readingsServer()
 
-it("drains and shows the spool of a persistent stream, and repairs no lost offset of it", async () => {
+it("drains and shows the spool of a persistent stream, and repairs no lost offset", async () => {
   const table = await newTable()
   const path = Path.join(folder, "persistent")
   await Effect.gen(function* () {

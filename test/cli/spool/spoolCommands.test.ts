@@ -83,7 +83,7 @@ describe("zerobus spool show", () => {
     assert.include(lines.out, "lock      free")
   })
 
-  it("names the process that holds the lock, and says of another one that it has ended", async () => {
+  it("names the process that holds the lock, and reports a holder that has ended", async () => {
     const path = await jsonSpool("main.default.readings")
     const owner = {
       pid: process.pid,
@@ -124,7 +124,7 @@ describe("zerobus spool drain", () => {
     assert.include((await zerobus(["spool", "show", path])).out, "position  line 7")
   })
 
-  it("resumes the persistent stream that a spool belongs to, and stores its records once", async () => {
+  it("resumes the persistent stream of a spool, and stores its records once", async () => {
     const name = await newTable()
     const path = Fs.mkdtempSync(Path.join(folder, "spool-"))
     const table = Properties.json(name)
@@ -243,7 +243,7 @@ describe("zerobus spool export", () => {
     await show(table, 7)
   }, 30_000)
 
-  it("writes JSON records with line ends on one line each, and what is no JSON as base64", async () => {
+  it("writes each JSON record on one line, and other bytes as base64", async () => {
     const path = await spooled(Properties.json("main.default.readings"), [
       '{"device":\n"a"}',
       '{"device":'
@@ -262,7 +262,7 @@ describe("zerobus spool export", () => {
     ])
   })
 
-  it("decodes protobuf records by the descriptor of the spool, or gives their payloads", async () => {
+  it("decodes protobuf records by the descriptor of the spool, or prints payloads", async () => {
     const table = await newTable("main.default.x(id BIGINT NOT NULL, word STRING, raw BINARY)")
     const rows = [
       { id: 9007199254740993n, word: "é", raw: Uint8Array.of(0, 255) },
@@ -323,7 +323,7 @@ describe("zerobus spool export", () => {
 })
 
 describe("zerobus spool repair", () => {
-  it("says what is damaged and changes nothing, and with --yes keeps what can be read", async () => {
+  it("reports damage without a change, and with --yes keeps what is readable", async () => {
     const table = await newTable()
     const path = await jsonSpool(table)
     const whole = await zerobus(["spool", "repair", path])

@@ -152,7 +152,7 @@ describe("a command", () => {
     })
   })
 
-  it("repeats what DuckDB says, a file it cannot read, and a mistake on the command line", async () => {
+  it("prints DuckDB's messages, unreadable files and mistakes of the command line", async () => {
     const file = Path.join(temporaryFolder(), "a\u001b[31m\r\nb.ndjson")
     Fs.writeFileSync(file, '{"id":"\u001b[31m"}\n')
     for (const args of [

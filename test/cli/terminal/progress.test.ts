@@ -180,7 +180,7 @@ describe("summary", () => {
 })
 
 describe("places", () => {
-  it("give the place of the last durable record, also long after it, and forget what lies before", () => {
+  it("give the place of the last durable record, long after it too, and drop older ones", () => {
     const places = new Places()
     assert.isUndefined(places.reached(0))
     for (let index = 0; index < 300_000; index++) {

@@ -90,7 +90,7 @@ describe("what is wrong with headers", () => {
   }
   const path = ["headersProvider"]
 
-  it("is said in a sentence that names the header, under the provider's name, without the value", () => {
+  it("is reported with its name and its provider, without the value", () => {
     const shape = "The headers provider must give an object of header names and values."
     for (const given of [null, undefined, "authorization", 5, () => ({})]) {
       assert.deepStrictEqual(refused(given), { _tag: "InvalidArgument", message: shape, path })

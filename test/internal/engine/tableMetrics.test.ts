@@ -17,7 +17,7 @@ const ingested = (context: Context.Context<never>, table: string): number =>
   Metric.withAttributes(ZerobusMetrics.recordsIngested, { table }).valueUnsafe(context).count
 
 describe("the metrics of a table", () => {
-  it("are the same for all streams to it, and others for other tables, attributes and registries", () => {
+  it("are shared by all streams of a table, and differ by table, attributes and registry", () => {
     const attributes = { service: "a" }
     const registry = new Map()
     const context = contextOf(registry, attributes)

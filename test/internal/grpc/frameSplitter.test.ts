@@ -19,7 +19,7 @@ const feed = (splitter: FrameSplitter, bytes: Buffer, lengthOf: () => number): v
 }
 
 describe("frames of a call", () => {
-  it("become whole messages however their bytes are cut, and those not released stay as they are", () => {
+  it("become whole messages under any cut, and stay unchanged until released", () => {
     const random = seeded(11)
     const below = (most: number) => Math.floor(random() * most)
     for (let round = 0; round < 150; round++) {

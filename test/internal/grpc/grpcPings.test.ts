@@ -59,7 +59,7 @@ beforeEach(() => void vi.useFakeTimers({ now: 0, toFake: ["setTimeout", "clearTi
 afterEach(() => void vi.useRealTimers())
 
 describe("pings of an idle stream", () => {
-  it("keep the rule of default servers for 15 minutes: never two within five minutes without data", () => {
+  it("keep the rule of default servers: never two within five minutes without data", () => {
     const session = fakeSession()
     watch(session, () => false)
     vi.advanceTimersByTime(15 * MINUTE)
@@ -215,7 +215,7 @@ describe("intervals beyond the longest delay of a timer", () => {
     assert.isFalse(session.destroyed)
   })
 
-  it("are not reached by refusals: the interval doubles up to one hour, or stays what it was above", () => {
+  it("double their interval with each refusal up to one hour, and never shorten it", () => {
     for (const [interval, slowest] of [
       [20 * SECOND, 60 * MINUTE],
       [90 * MINUTE, 90 * MINUTE]

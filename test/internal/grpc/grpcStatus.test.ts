@@ -172,7 +172,8 @@ describe("the words of an error", () => {
       assert.strictEqual(
         refused.message,
         "The TLS handshake was refused (CERT_HAS_EXPIRED): expired Bearer <redacted>. " +
-          "Check the endpoint's host name and certificate, or give the issuing authority with the " +
+          "Check the endpoint's host name and certificate, or give the issuing authority with " +
+          "the " +
           "tls.ca option."
       )
       assert.strictEqual(refused._tag === "TlsFailure" && refused.code, "CERT_HAS_EXPIRED")
@@ -219,7 +220,7 @@ describe("a schema error", () => {
       assert.isUndefined(codeOf(text), text)
   })
 
-  it("is found behind other details, and behind fields of the same numbers that are no messages", () => {
+  it("is found behind other details, and behind other fields of the same numbers", () => {
     const other = field(3, field(1, "type.googleapis.com/google.rpc.RetryInfo"))
     const empty = field(3, field(1, "type.googleapis.com/google.rpc.ErrorInfo"))
     const error = schema(

@@ -179,7 +179,7 @@ describe("the table", () => {
     )
   })
 
-  it("takes none of these texts for a lost connection under a status that only a server sends", () => {
+  it("treats none of these texts as a lost connection under a status only servers send", () => {
     for (const text of LOCAL_TEXTS) {
       const failure = toFailure(
         { code: status.NOT_FOUND, details: text, metadata: new Grpc.Metadata() },

@@ -48,7 +48,7 @@ const isNextFree = (buffer: Buffer) => {
 }
 
 describe("where a write goes", () => {
-  it("behind head room in a fresh chunk, or into a buffer of its own from an eighth of a chunk on", () => {
+  it("behind head room in a fresh chunk; from an eighth of a chunk in a separate buffer", () => {
     for (const [size, expected] of [
       [1, CHUNK_SIZE],
       [OWN - 1, CHUNK_SIZE],

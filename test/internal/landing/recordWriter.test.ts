@@ -43,7 +43,7 @@ describe("a record at the end of a chunk", () => {
     assert.deepStrictEqual(written(writer), [0x0a, 10, ...bytes(10)])
   })
 
-  it("moves to another when there is no room for tag and length, even if it writes nothing itself", () => {
+  it("moves to another chunk when tag and length do not fit, even without a payload", () => {
     for (const left of [0, 1]) {
       const codec: RecordCodec<Uint8Array> = {
         read: bytesCodec.read,

@@ -103,7 +103,7 @@ describe("turns", () => {
     assert.isTrue(loop.isIdle())
   })
 
-  it("let in the rest in the same turn when somebody who observes the end of a caller throws", () => {
+  it("admit the others in the same turn when an observer of a caller's end throws", () => {
     const loop = handLoop()
     const turns = new Turns()
     loop.fork(nextTurn(turns)).addObserver(() => {

@@ -44,7 +44,7 @@ const makeLog = () => {
 }
 
 describe("group commit", () => {
-  it("writes what arrives in one turn together, and what arrives meanwhile with the next write", async () => {
+  it("writes arrivals of one turn together, and later arrivals with the next write", async () => {
     const { append, commit, nextWrite, settled, writes } = makeLog()
     append("a")
     append("b")

@@ -311,7 +311,7 @@ describe("descriptor", () => {
     assert.match(failure(parseDescriptorProto(build("Out"))), /contains itself/)
   })
 
-  it("S-16 answers every corruption of a descriptor with a value or a sentence, never with a crash", () => {
+  it("S-16 answers every corruption of a descriptor with a value or a message, no crash", () => {
     const good = Result.getOrThrow(toDescriptorProto(table(everyType)))
     const random = seeded(7)
     let refused = 0

@@ -183,7 +183,7 @@ describe("Acknowledgements", () => {
     }
   })
 
-  it("says how an offset stands at once, though those that wait for it have their turn later", () => {
+  it("reports the state of an offset at once, before its waiters resume", () => {
     const loop = handLoop()
     const acks = new Acknowledgements<never>(loop.scheduler)
     const waiting = Array.from({ length: 2 * PIECE }, (_, n) =>

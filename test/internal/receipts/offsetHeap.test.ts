@@ -21,7 +21,7 @@ const sorted = (entries: Iterable<Entry>): ReadonlyArray<Entry> =>
   [...entries].sort((a, b) => a.offset - b.offset || a.arrival - b.arrival)
 
 describe("the heap of offsets", () => {
-  it("gives the lowest first, and those of the same offset by arrival, whoever leaves meanwhile", () => {
+  it("returns the lowest first, equal offsets by arrival, under removals too", () => {
     for (let seed = 0; seed < 200; seed++) {
       const random = seeded(seed)
       const heap = new OffsetHeap<Entry>()

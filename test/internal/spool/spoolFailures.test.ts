@@ -383,9 +383,8 @@ describe("reading a spool without opening it", () => {
       const found: Array<string> = []
       for await (const entries of waitingEntries(folder)) {
         for (const { atomic, offset, payloads } of entries) {
-          found.push(
-            `${offset} ${payloads.map((payload) => Buffer.from(payload).toString()).join()}${atomic ? " batch" : ""}`
-          )
+          const texts = payloads.map((payload) => Buffer.from(payload).toString())
+          found.push(`${offset} ${texts.join()}${atomic ? " batch" : ""}`)
         }
       }
       assert.deepStrictEqual(found, ["1 b", "2 c,d batch", "3 e"])

@@ -16,7 +16,7 @@ const schedulerOf = (schedule: (task: () => void) => void): Scheduler => {
 }
 
 describe("pieces", () => {
-  it("of a scheduler that runs tasks at once are as many as it takes, on one level of the stack", () => {
+  it("of an immediate scheduler are unlimited in number, on one level of the stack", () => {
     const all = 20_000 * PIECE
     let answered = 0
     const pieces = new Pieces(

@@ -21,7 +21,7 @@ const authority = (
 })
 
 describe("a token", () => {
-  it("lets its principal write to its table, whatever the case of the name, until it has expired", () => {
+  it("admits its principal to its table until it expires, in any case of the name", () => {
     assert.isUndefined(refuseIngest(authority(), bearer(), table, 999))
     assert.isUndefined(refuseIngest(authority(), bearer(), "Main.Default.ORDERS", 999))
     assert.strictEqual(refuseIngest(authority(), bearer(), table, 1000)?._tag, "Unauthenticated")

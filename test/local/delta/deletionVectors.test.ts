@@ -271,7 +271,7 @@ const damages: ReadonlyArray<
   ]
 ]
 
-describe("a deletion vector that cannot be used is refused, with the names of both files, when", () => {
+describe("a deletion vector is refused, with the names of both files, when", () => {
   for (const [what, damage, why, change] of damages) {
     it.live(what, () =>
       Effect.gen(function* () {

@@ -70,7 +70,7 @@ it.live("rows of one value share one file", () =>
   })
 )
 
-it("partition values of other writers read as the values of their type, unreadable ones as text", () => {
+it("partition values of other writers read as their type, unreadable ones as text", () => {
   for (const [type, text, value] of [
     ["Date", "2026-11-22", 20_779],
     ["Date", "soon", "soon"],

@@ -95,7 +95,7 @@ describe("the columns with statistics", () => {
     return names(minValues)
   }
 
-  it("are the first ones, where fields of STRUCTs count one by one, and an ARRAY or a MAP once", () => {
+  it("cover the first columns; each field of a STRUCT counts, an ARRAY or MAP as one", () => {
     const all = ["a", "s.x", "s.y.z", "s.y.w", "e", "f"]
     assert.deepStrictEqual(bounded(), all)
     assert.deepStrictEqual(bounded({ first: Infinity }), all)
@@ -272,9 +272,12 @@ describe("statistics", () => {
       assert.strictEqual(
         text,
         '{"numRecords":2,' +
-          '"minValues":{"n":-9223372036854775808,"p":-1,"z":-0.0,"at":"1969-12-31T23:59:59.999Z","s":{"x":5},"yes":true,"both":false},' +
-          '"maxValues":{"n":9223372036854775807,"p":12345678901234567890123456789012345678,"z":0.0,"at":"1970-01-01T00:00:01.001Z","s":{"x":5},"yes":true,"both":true},' +
-          '"nullCount":{"d":0,"f":0,"n":0,"p":0,"z":0,"at":0,"s":{"x":1},"yes":0,"both":0,"none":2}}'
+          '"minValues":{"n":-9223372036854775808,"p":-1,"z":-0.0,' +
+          '"at":"1969-12-31T23:59:59.999Z","s":{"x":5},"yes":true,"both":false},' +
+          '"maxValues":{"n":9223372036854775807,"p":12345678901234567890123456789012345678,' +
+          '"z":0.0,"at":"1970-01-01T00:00:01.001Z","s":{"x":5},"yes":true,"both":true},' +
+          '"nullCount":{"d":0,"f":0,"n":0,"p":0,"z":0,"at":0,"s":{"x":1},"yes":0,"both":0,' +
+          '"none":2}}'
       )
     }
   )

@@ -264,7 +264,8 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("the tabl
       const names: Array<string> = []
       let page = ""
       do {
-        const path = `${tables}?catalog_name=main&schema_name=paged&max_results=2${page === "" ? "" : `&page_token=${page}`}`
+        const next = page === "" ? "" : `&page_token=${page}`
+        const path = `${tables}?catalog_name=main&schema_name=paged&max_results=2${next}`
         const { body } = yield* request(local, "GET", path, { headers })
         assert.isAtMost(body["tables"].length, 2)
         names.push(...body["tables"].map((entry: any) => entry.name))
@@ -319,13 +320,15 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("the tabl
     ],
     [
       "an unknown type",
-      '{"catalog_name":"a","schema_name":"b","name":"c","columns":[{"name":"x","type_text":"blob"}]}',
+      '{"catalog_name":"a","schema_name":"b","name":"c","columns":[{"name":"x",' +
+        '"type_text":"blob"}]}',
       400,
       /Column x/
     ],
     [
       "a path as a name",
-      '{"catalog_name":"x/y","schema_name":"b","name":"c","columns":[{"name":"x","type_text":"int"}]}',
+      '{"catalog_name":"x/y","schema_name":"b","name":"c","columns":[{"name":"x",' +
+        '"type_text":"int"}]}',
       400,
       /not allowed/
     ]

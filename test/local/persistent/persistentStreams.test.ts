@@ -48,7 +48,7 @@ const opened = (result: OpenStream | StreamRefused): OpenStream => {
 const nobody = () => assert.fail("the stream was replaced")
 
 describe("the persistent streams of a table", () => {
-  it("resume behind what is durable, once nothing of the older connection is under way", async () => {
+  it("resume after the durable records, once the old connection has none in flight", async () => {
     const { log, streams } = setUp()
     const told: Array<Replaced> = []
     const first = opened(await streams.open("a", true, "Json", (why) => told.push(why)))

@@ -59,7 +59,7 @@ describe("Arrow batches", () => {
   }
 })
 
-it("batches are decoded in blocks as for the decode thread, up to the first that is refused", () => {
+it("batches are decoded in blocks as in the decode thread, up to a refused one", () => {
   const { columns } = table("a.b.c(n INT NOT NULL, t STRING)")
   const rows = Array.from({ length: 30 }, (_, n) => ({ n, t: n % 2 === 0 ? null : `text ${n}` }))
   const [schema, ...batches] = flightOfRows(columns, rows, 10)

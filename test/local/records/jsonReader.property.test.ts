@@ -60,7 +60,11 @@ const agree = (definition: TableDefinition, texts: ReadonlyArray<string | Uint8A
 const written = (random: () => number, value: unknown): string => {
   const space = () => (random() < 0.1 ? pick(random, [" ", "\n", "\t ", "\r\n"]) : "")
   if (Array.isArray(value))
-    return `[${space()}${value.map((item) => written(random, item)).join(`${space()},${space()}`)}${space()}]`
+    return [
+      `[${space()}`,
+      value.map((item) => written(random, item)).join(`${space()},${space()}`),
+      `${space()}]`
+    ].join("")
   if (typeof value !== "object" || value === null) return JSON.stringify(value)
   const entries = Object.entries(value)
   if (random() < 0.3) entries.reverse()
@@ -104,7 +108,7 @@ describe("JSON read from its bytes", () => {
     })
   }
 
-  it("refuses a text that is not UTF-8 behind and in front of others, in short and in long records", () => {
+  it("refuses text that is not UTF-8, at any place, in short and long records", () => {
     const definition = table("main.default.texts(a STRING, b STRING, c MAP<STRING, STRING>)")
     const refused = Buffer.from([0xc3, 0x28])
     for (const long of ["", "x".repeat(47), "x".repeat(48), "é".repeat(70_000)]) {

@@ -119,7 +119,7 @@ it.live(
     })
 )
 
-it("the format of a writer is read as it was written, and one of a later version is refused", () => {
+it("a log of this format is read as written, and one of a later version is refused", () => {
   const owner = { tableId: "id", table: "a.b.c" }
   for (const format of [
     { _tag: "Json" },

@@ -8,7 +8,7 @@ const one = {}
 const other = {}
 
 describe("the backlog of a store", () => {
-  it("is full by the rows and by the bytes of all tables, and tells when it is not any more", () => {
+  it("is full by the rows and bytes of all tables, and reports when it has room again", () => {
     const backlog = new Backlog(limits, () => 0)
     let told = 0
     backlog.set(one, { rows: 6, bytes: 100, since: 0 })

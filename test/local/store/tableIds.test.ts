@@ -89,7 +89,7 @@ describe("a copy of a table's folder is refused, and the table goes on", () => {
   )
 })
 
-describe("an id that is no name of a folder is refused, and no log of another table is touched", () => {
+describe("an id that is not a valid folder name is refused, and no other log is touched", () => {
   for (const id of ["", ".", "..", "../../elsewhere", "a/b", "a\\b", "\u0000"]) {
     it.live(JSON.stringify(id), () =>
       Effect.gen(function* () {

@@ -51,7 +51,7 @@ describe("the inbound lane", () => {
     assert.deepStrictEqual(taken, [one, two, three])
   })
 
-  it("resumes once with the request that was postponed, and with nothing after it was dropped", () => {
+  it("resumes once with the postponed request, and with nothing once it was dropped", () => {
     const { inbound, taken } = lane()
     inbound.postpone(() => taken.push(one))
     inbound.defer(two)
@@ -67,7 +67,7 @@ describe("the inbound lane", () => {
 })
 
 describe("pending groups", () => {
-  it("join consecutive messages of one ticket, and count bytes and offsets as they are taken", () => {
+  it("join consecutive messages of one ticket, and count bytes and offsets when taken", () => {
     const groups = new PendingGroups()
     assert.isFalse(groups.join(7, 1, 10))
     const group = groups.start(7, 100, 1, 10)

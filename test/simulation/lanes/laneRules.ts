@@ -4,13 +4,16 @@
  *
  * | rule | says |
  * | --- | --- |
- * | order | calls of a key are sent first in the order in which they were made and got offsets; a connection sends them without gap |
+ * | order | calls of a key are first sent in the order of their offsets, without gap |
  * | I6 | a call is sent again only when it was not acknowledged, and none before it is left out |
  * | I8 | a key is on one connection at a time |
- * | I2 | what a receipt, a wait, a flush or the watermark calls settled is acknowledged and stored, or refused; up to an offset means on every lane |
- * | I1 | an accepted call is acknowledged, refused or handed back; receipts fail for exactly those that are handed back, in the order of offsets |
+ * | I2 | what is reported as settled is acknowledged and stored, or refused, on every lane |
+ * | I1 | an accepted call is acknowledged, refused or handed back in the order of offsets |
  * | I9 | what is accepted and not settled stays within the bounds of the stream |
  * | I13 | all receipts that fail have the same cause |
+ *
+ * I2 covers receipts, waits, flushes and the watermark. By I1 the receipts of exactly the calls
+ * that are handed back fail.
  */
 import { checkConnection } from "../connectionRules.ts"
 import type { HistoryEvent } from "../history.ts"
