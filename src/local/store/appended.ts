@@ -1,22 +1,22 @@
 /**
- * What becomes of messages that are appended together.
+ * Appends the messages of one block and reports the outcome.
  */
 import { RecordRejected, type StorageFailure } from "../log/storageErrors.ts"
 import type { DecodedBlock, MessageRecords } from "../decoding/decodeBlock.ts"
 
-/** What became of messages. */
+/** The outcome of appending a block of messages. */
 export interface Appended {
-  /** The groups that the messages joined, of all of them or of those before the problem. */
+  /** The log groups of the appended messages: all of them, or those before the problem. */
   readonly tickets: ReadonlyArray<number>
-  /** Why the next message is refused, or what failed before it was decoded. */
+  /** Why the next message was refused, or a failure before it was decoded. */
   readonly problem: RecordRejected | StorageFailure | undefined
 }
 
 /** How a writer appends messages. */
 export interface Appending {
-  /** Decodes and logs one message, by its index. */
+  /** Decodes and logs the message at an index. */
   readonly append: (records: MessageRecords, index: number) => number | RecordRejected
-  /** Logs messages whose rows were decoded; undefined where they have to be decoded again. */
+  /** Logs messages whose rows are decoded already; undefined when they have to be decoded again. */
   readonly appendDecoded: (
     messages: ReadonlyArray<MessageRecords>,
     decoded: DecodedBlock
@@ -24,8 +24,8 @@ export interface Appending {
 }
 
 /**
- * Appends messages that another thread decoded, up to the first that is refused; without their
- * rows, decodes them here.
+ * Appends messages that another thread decoded, up to the first refused one. Decodes them here when
+ * the thread returned no rows.
  */
 export const appendAll = (
   messages: ReadonlyArray<MessageRecords>,
@@ -42,7 +42,7 @@ export const appendAll = (
   return { tickets: taken.map(() => ticket), problem }
 }
 
-/** Appends messages one after another, up to the first that is refused. */
+/** Appends messages one by one, up to the first refused one. */
 const appendEach = (
   messages: ReadonlyArray<MessageRecords>,
   append: Appending["append"]

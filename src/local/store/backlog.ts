@@ -1,16 +1,18 @@
 /**
- * The rows of all tables that wait for their flush, and the limits at which clients are slowed.
+ * Counts the rows of all tables that wait for a flush, and applies the limits that slow clients
+ * down.
  *
- * Each table has limits of its own, which many tables together can exceed by far. A table that
- * cannot be written does not count: it takes no further rows, and its streams end.
+ * The limits per table do not bound the sum over many tables, so there are also limits for the
+ * whole store. A table that cannot be written does not count: it accepts no further rows, and its
+ * streams end.
  */
 import type { EngineLimits } from "./engineLimits.ts"
 
-/** What of a table waits for its flush. */
+/** The rows of a table that wait for a flush. */
 export interface Waiting {
   readonly rows: number
   readonly bytes: number
-  /** When the oldest of the rows came, in milliseconds; infinity without any. */
+  /** When the oldest row arrived, in milliseconds; `Infinity` without rows. */
   readonly since: number
 }
 
@@ -33,7 +35,7 @@ export class Backlog {
     this.now = now
   }
 
-  /** Says what waits of a table; without rows it is forgotten. */
+  /** Updates what waits for a table. A table without rows is removed. */
   set(table: object, waiting: Waiting): void {
     const before = this.tables.get(table) ?? nothingWaits
     this.rows += waiting.rows - before.rows
@@ -45,14 +47,16 @@ export class Backlog {
     this.tellRoom()
   }
 
-  /** Finds the oldest row; called from time to time, since rows age by themselves. */
+  /**
+   * Finds the oldest row. Has to be called periodically, because rows age without any other call.
+   */
   lookAtAge(): void {
     this.oldest = Infinity
     for (const { since } of this.tables.values()) this.oldest = Math.min(this.oldest, since)
     this.tellRoom()
   }
 
-  /** Whether more waits than the limits of all tables allow. */
+  /** Whether the waiting rows exceed the limits of the store. */
   get isFull(): boolean {
     const { maxTotalBytes, maxTotalRows, maxWaitMillis } = this.limits
     return (
@@ -62,7 +66,7 @@ export class Backlog {
     )
   }
 
-  /** Calls back once the backlog is not full. */
+  /** Calls back once the backlog is below its limits. */
   onRoom(callback: () => void): void {
     if (this.isFull) this.callbacks.push(callback)
     else callback()
@@ -74,7 +78,7 @@ export class Backlog {
   }
 }
 
-/** What waits of one table of a store. */
+/** The backlog of one table. */
 export class TableBacklog {
   private readonly store: Backlog
   private readonly limits: EngineLimits
@@ -91,12 +95,12 @@ export class TableBacklog {
     return rows > this.limits.maxPendingRows || bytes > this.limits.maxPendingBytes
   }
 
-  /** Whether more waits than the limits of the table, or those of all tables, allow. */
+  /** Whether the waiting rows exceed the limits of the table or of the store. */
   get isFull(): boolean {
     return this.isTableFull || this.store.isFull
   }
 
-  /** Says what waits now. */
+  /** Updates what waits. */
   set(waiting: Waiting): void {
     this.waiting = waiting
     this.store.set(this, waiting)
@@ -104,7 +108,7 @@ export class TableBacklog {
     for (const callback of this.callbacks.splice(0)) this.onRoom(callback)
   }
 
-  /** Calls back once it is not full. */
+  /** Calls back once the table and the store are below their limits. */
   onRoom(callback: () => void): void {
     if (this.isTableFull) this.callbacks.push(callback)
     else this.store.onRoom(callback)

@@ -1,16 +1,16 @@
 /**
- * Who waits for log groups to be committed, in a store that acknowledges records only once they are
- * in the table.
+ * Callbacks that wait for log groups to be committed, for a store that acknowledges records only
+ * once they are in the table.
  */
 import type { StorageFailure } from "../log/storageErrors.ts"
 import type { DurableCallback } from "../log/sharedLog.ts"
 
-/** The waits of one table. */
+/** The waiting callbacks of one table. */
 export class CommitWaits {
   private committed = 0
   private waiting: Array<{ readonly group: number; readonly callback: DurableCallback }> = []
 
-  /** Whether everything up to this group is in the table. */
+  /** Whether all groups up to this one are in the table. */
   has(group: number): boolean {
     return group <= this.committed
   }
@@ -20,7 +20,7 @@ export class CommitWaits {
     else this.waiting.push({ group, callback })
   }
 
-  /** Everything up to this group is in the table. */
+  /** Marks all groups up to this one as committed, and calls back. */
   reach(group: number): void {
     this.committed = group
     const told = this.waiting.filter((each) => this.has(each.group))
@@ -28,7 +28,7 @@ export class CommitWaits {
     for (const { callback } of told) callback(undefined)
   }
 
-  /** Nothing more is committed. */
+  /** Fails all waiting callbacks. */
   fail(failure: StorageFailure): void {
     const told = this.waiting
     this.waiting = []

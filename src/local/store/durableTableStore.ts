@@ -2,9 +2,9 @@
  * Tables on disk: Delta tables under `<folder>/<catalog>/<schema>/<table>`, logs under
  * `<folder>/.wal/<table id>`.
  *
- * Opening takes the folder's lock, replays every table, commits what its log holds beyond the
- * table, and sweeps what a crash left behind. A table that cannot be opened is refused by name
- * while the others work. `TableEngine` does the work per table.
+ * Opening takes the folder's lock, replays every table, commits the logged rows that the table
+ * lacks, and deletes the leftovers of a crash. A table that cannot be opened is refused by name;
+ * the others work. `TableEngine` does the work per table.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -51,35 +51,35 @@ export interface DurableOptions {
   /** The data folder; created when missing. */
   readonly folder: string
   /**
-   * Who may read the tables, by default the owner of the process only. Logs and keys are for the
-   * owner in any case.
+   * Who may read the tables; by default only the owner of the process. Logs and keys are always
+   * readable by the owner only.
    */
   readonly readers?: Readers | undefined
   /** Milliseconds between flushes, 1000 by default, 200 with `visibleOnceAcked`. */
   readonly flushIntervalMillis?: number | undefined
   /**
-   * Whether Parquet and commits run in a worker thread, and the decoding of large messages in
-   * another one where the machine has more than one core. True by default.
+   * Whether Parquet encoding and commits run in a worker thread. With more than one core, large
+   * messages are decoded in a second one. True by default.
    */
   readonly worker?: boolean | undefined
   /**
-   * Acknowledge records only once they are in the table, false by default. For tests that query
-   * right after an acknowledgement: acknowledgements take up to a flush interval, and every
+   * Acknowledge records only once they are in the table; false by default. Meant for tests that
+   * query right after an acknowledgement: acknowledgements take up to a flush interval, and every
    * interval writes a file.
    */
   readonly visibleOnceAcked?: boolean | undefined
-  /** Told of each commit of rows. */
+  /** Called after each commit of rows. */
   readonly committed?: ((tableName: string, size: TableSize) => void) | undefined
-  /** Where flushes run instead; for tests that make them fail. The store closes it. */
+  /** Replaces the flusher, for tests that make flushes fail. The store closes it. */
   readonly flusher?: Flusher | undefined
-  /** Where large messages are decoded instead; for tests that hold them up. The store closes it. */
+  /** Replaces the decoding thread, for tests that delay decoding. The store closes it. */
   readonly decoding?: DecodeThread | undefined
   readonly limits?: Partial<EngineLimits> | undefined
 }
 
 /**
- * How long a start waits for the rows of the log to be in their tables, in milliseconds from when
- * it began to open the tables. When opening took longer, it does not wait.
+ * How long a start waits for the logged rows to reach their tables, in milliseconds after it began
+ * to open the tables. It does not wait when opening took longer.
  */
 const writeFoundMillis = 1000
 
@@ -99,7 +99,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
   const lock = yield* Effect.acquireRelease(
     attempt("opening the data folder", async () => {
       const isNew = await makeFolder(folder, readers)
-      // Tables and credentials belong in no repository, wherever the folder is made.
+      // Keeps tables and credentials out of Git when the folder is inside a repository.
       if (isNew) await writeSynced(Path.join(folder, ".gitignore"), "*\n", readers)
       await isFolder(Path.join(folder, ".wal"))
       return lockFolder(folder)
@@ -134,7 +134,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
   )
 
   const changing = yield* Semaphore.make(1)
-  // Tables come and go one at a time, and to the end though a caller gives up.
+  // Changes to the set of tables run one at a time, and finish even when the caller is interrupted.
   const change = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
     changing.withPermits(1)(Effect.uninterruptible(effect))
   const runPromise = Effect.runPromiseWith(yield* Effect.context())
@@ -185,8 +185,8 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       })
     )
   )
-  // Most of what a kill left is in the tables before somebody can ask; a long log does not hold up
-  // the start.
+  // After a kill, most logged rows reach their tables before the first query. The time limit keeps
+  // a long log from delaying the start.
   yield* Effect.timeoutOption(
     Effect.promise(() => tables.writeFound()),
     Math.max(0, began + writeFoundMillis - now())
@@ -195,12 +195,12 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
 
   const discardOrders = change(attempt("discarding logs", () => tables.discardOrders()))
 
-  /** Opens a table that is refused, once its log is what its owner wants of it. */
+  /** Opens a refused table, after carrying out the discard orders for its log. */
   const openRefused = (name: string): Effect.Effect<void, StorageFailure> =>
     Effect.gen(function* () {
       const engine = tables.get(name)?.engine
       if (engine?.refusal !== undefined) yield* discardOrders
-      // There may be room on the disk again.
+      // The disk may have space again.
       if (engine?.hasWaiting === true && engine.refusal !== undefined)
         yield* Effect.ignore(attempt("writing the table", () => engine.flush()))
       const isRefused = refused.has(name)
@@ -210,7 +210,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     })
 
   /**
-   * How many flush intervals pass between two tries to open the tables that were refused at the
+   * The number of flush intervals between attempts to open the tables that were refused at the
    * start.
    */
   const reopenEvery = 10
@@ -230,8 +230,8 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
         )
       : Effect.void
   /**
-   * Tables that others changed while they were served. Without rows to write, only a look takes the
-   * refusal back.
+   * Tables refused because another writer changed them while they were served. Without rows to
+   * write, only a look withdraws the refusal.
    */
   const changed = () => tables.all.filter(({ engine }) => engine.refusal?.reason === "TableRefused")
   const lookAt = (engine: TableEngine) =>
@@ -256,11 +256,11 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       )
     })
 
-  // Another server has the folder now: two writers of one log would damage it.
+  // Another server owns the folder now, and two writers would damage a log.
   yield* Effect.promise(() => lock.lost).pipe(
     Effect.andThen(
       Effect.logError(
-        `The lock of ${folder} was lost to another process. Nothing is stored any more.`
+        `The lock of ${folder} was lost to another process. This server stores no further records.`
       )
     ),
     Effect.andThen(
@@ -338,7 +338,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     return record
   }, change)
 
-  /** A table that is served, where it can be. */
+  /** The served table, after trying to open a refused one. */
   const served = (name: string): Effect.Effect<ServedTable, TableNotFound | StorageFailure> =>
     Effect.andThen(
       openRefused(name),
@@ -350,7 +350,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       })
     )
 
-  /** A table as it is now, which takes records of a format. */
+  /** A table after a look at its current columns, which accept records of the format. */
   const writable = Effect.fnUntraced(function* (name: string, format: LogFormat) {
     const table = yield* served(name)
     yield* attempt("reading the table", () => table.engine.look())
@@ -359,7 +359,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
     return table
   })
 
-  /** Fails when a table of this name is there and is not served. */
+  /** Fails when a table of this name exists and cannot be served. */
   const checkServed = (name: string): Effect.Effect<void, TableExists> =>
     Effect.suspend(() => {
       const table = tables.get(name)
@@ -442,7 +442,7 @@ export const makeDurableTableStore = Effect.fnUntraced(function* (
       const { engine, streams } = yield* writable(name, format)
       const opened = yield* attempt("opening the stream", async () => {
         const stream = await streams.open(streamId, isNew, format._tag, onReplaced)
-        // Nothing counts as committed that a query does not see.
+        // With acknowledgement after commit, only rows that a query sees count as committed.
         if (ackAfterCommit && !isNew) await engine.flush()
         return stream
       })

@@ -1,5 +1,5 @@
 /**
- * The limits of tables at work.
+ * Limits of batches, backlogs, flushes and compaction.
  */
 import { availableParallelism } from "node:os"
 
@@ -8,49 +8,47 @@ import { availableParallelism } from "node:os"
  * two.
  */
 export interface EngineLimits {
-  /** Rows of one batch, and so of one data file. */
+  /** Rows of one batch, and therefore of one data file. */
   readonly maxBatchRows: number
   /** Bytes of column data of one batch. */
   readonly maxBatchBytes: number
-  /** Rows that may wait for their flush before writers are asked to pause. */
+  /** Rows of a table that may wait for a flush before its writers have to pause. */
   readonly maxPendingRows: number
-  /** Bytes of column data that may wait for their flush before writers are asked to pause. */
+  /** Bytes of column data of a table that may wait for a flush before its writers have to pause. */
   readonly maxPendingBytes: number
-  /** Rows of all tables that may wait for their flush before all writers are asked to pause. */
+  /** Rows of all tables that may wait for a flush before all writers have to pause. */
   readonly maxTotalRows: number
-  /** Bytes of column data of all tables that may wait before all writers are asked to pause. */
+  /** Bytes of column data of all tables that may wait before all writers have to pause. */
   readonly maxTotalBytes: number
-  /**
-   * Milliseconds that the oldest row of all tables may wait before all writers are asked to pause.
-   */
+  /** Milliseconds that the oldest row of all tables may wait before all writers have to pause. */
   readonly maxWaitMillis: number
   /**
-   * Messages of so many bytes are decoded in another thread, so that they do not hold the main loop
-   * up.
+   * Messages of at least this many bytes are decoded in another thread, so that they do not block
+   * the event loop.
    */
   readonly largeMessageBytes: number
   /**
-   * From so many bytes of a stream that are not durable on, another thread decodes all its
+   * When at least this many bytes of a stream are not durable yet, another thread decodes all its
    * messages; `Infinity` for never.
    */
   readonly bulkBytes: number
-  /** How many tables are flushed at once. */
+  /** The number of tables flushed concurrently. */
   readonly flushesAtOnce: number
   /**
-   * From how many small files of about the same size on a flush also merges them, at least 2; 0
-   * never does.
+   * The number of small files of similar size from which a flush also merges them: at least 2, or 0
+   * for never.
    */
   readonly compactFiles: number
   /**
-   * Milliseconds from a commit to the look that finds it in place, after which its log segment is
-   * deleted.
+   * Milliseconds between a commit and the look that confirms it. Its log segment is deleted after
+   * that.
    */
   readonly lookAfterMillis: number
 }
 
 /**
- * The limits used when none are given: files of at most 100,000 rows, at most four such batches
- * waiting of a table and ten of all.
+ * The default limits: files of at most 100,000 rows; at most four such batches waiting per table,
+ * and ten in total.
  */
 export const defaultLimits: EngineLimits = {
   maxBatchRows: 100_000,
@@ -61,8 +59,8 @@ export const defaultLimits: EngineLimits = {
   maxTotalBytes: 384 * 1024 * 1024,
   maxWaitMillis: 10_000,
   largeMessageBytes: 256 * 1024,
-  // On fewer cores the main thread, the flush thread and the client fill them: a further thread
-  // slows all.
+  // With fewer than four cores, the main thread, the flush thread and the client already use them
+  // all; a further thread slows everything down.
   bulkBytes: availableParallelism() >= 4 ? 128 * 1024 : Infinity,
   flushesAtOnce: 8,
   compactFiles: 32,

@@ -1,8 +1,9 @@
 /**
- * Tables in memory with the interface of the durable store: same checks, same decoders, no files.
+ * Tables in memory, with the interface of the durable store: the same checks and decoders, no
+ * files.
  *
- * "Durable" is answered on the next turn of the event loop, or when the owner says, so that callers
- * meet the same order of events as with a disk.
+ * Records become durable on the next turn of the event loop, or when `later` runs its callback.
+ * Callers therefore see the same order of events as with a disk.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -44,7 +45,7 @@ import {
 interface MemoryTable {
   record: TableRecord
   tree: ColumnTree
-  /** New ones after a change of the columns, and with them the decoders of streams. */
+  /** Replaced when the columns change; streams then create new decoders. */
   leaves: ReadonlyArray<Leaf>
   readonly streams: PersistentStreams
   readonly sealed: Array<RowGroupInput>
@@ -62,7 +63,7 @@ const seal = (table: MemoryTable): void => {
   table.rows = 0
 }
 
-/** Gives a table further columns and fields: NULL in all rows that it has. */
+/** Adds columns and fields to a table, NULL in all existing rows. */
 const addColumns = (table: MemoryTable, definition: TableDefinition): void => {
   seal(table)
   const tree = columnTree(definition.columns)
@@ -74,7 +75,7 @@ const addColumns = (table: MemoryTable, definition: TableDefinition): void => {
   table.leaves = makeLeaves(tree)
 }
 
-/** The last rows of a table, at most `limit`, from as few of its groups as hold them. */
+/** The last rows of a table, at most `limit`, read from the fewest row groups that hold them. */
 const readBack = (table: MemoryTable, limit: number) => {
   seal(table)
   const { record, sealed, tree } = table
@@ -88,15 +89,15 @@ const readBack = (table: MemoryTable, limit: number) => {
 }
 
 /**
- * Makes an empty store. `later` runs what tells that records are durable; calls of it must not
- * overtake each other.
+ * Creates an empty store. `later` runs the callbacks that report records as durable; it has to keep
+ * their order.
  */
 export const makeMemoryTableStoreWith = Effect.fnUntraced(function* (
   later: (tell: () => void) => void
 ): Effect.fn.Return<TableStoreShape> {
   const clock = yield* Clock.Clock
   const tables = new Map<string, MemoryTable>()
-  /** A table that takes records of a format. */
+  /** A table whose columns accept records of the format. */
   const writable = (name: string, format: LogFormat) =>
     Effect.suspend((): Effect.Effect<MemoryTable, TableNotFound | SchemaRejected> => {
       const table = tables.get(tableKey(name))
@@ -264,7 +265,7 @@ export const makeMemoryTableStoreWith = Effect.fnUntraced(function* (
   }
 })
 
-/** Makes an empty store that answers on the next turn of the event loop. */
+/** Creates an empty store whose records become durable on the next turn of the event loop. */
 export const makeMemoryTableStore: Effect.Effect<TableStoreShape> = makeMemoryTableStoreWith(
   (tell) => {
     setImmediate(tell)

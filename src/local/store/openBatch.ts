@@ -1,6 +1,6 @@
 /**
- * The open batch of a table: column buffers that records are decoded into, until they are sealed
- * for a flush. A message enters whole or not at all, and groups whose log write failed are cut out
+ * The open batch of a table: column buffers that records are decoded into until they are sealed for
+ * a flush. A message is added completely or not at all. Groups whose log write failed are removed
  * again.
  */
 import type { ColumnDefinition } from "../../internal/columns/columnType.ts"
@@ -31,7 +31,7 @@ export interface GroupMark {
   readonly streams: ReadonlyMap<string, number>
 }
 
-/** The offsets of rows that no persistent stream has. */
+/** The offsets for rows that came from no persistent stream. */
 export const noStreams: ReadonlyMap<string, number> = new Map()
 
 /** The rows of messages that another thread decoded. */
@@ -44,31 +44,34 @@ export interface SealedRows {
   bytes: number
   chunks: ReadonlyArray<LeafChunk> | undefined
   marks: ReadonlyArray<GroupMark>
-  /** Per persistent stream, the last offset among them; what is decoded again tells it itself. */
+  /**
+   * Per persistent stream, the last offset among the rows. Decoding from the log determines it
+   * anew.
+   */
   streams: ReadonlyMap<string, number>
 }
 
 /**
- * A sealed batch. It has no `chunks` once they were handed to a flush, or after the table's columns
- * changed: then it is decoded from the log again.
+ * A sealed batch. `chunks` is undefined once they were passed to a flush or after the table's
+ * columns changed; the batch is then decoded again from the log.
  */
 export interface Batch extends SealedRows {
   readonly segment: number
   readonly firstSequence: number
   lastSequence: number
-  /** When its first row came, in milliseconds. */
+  /** When its first row arrived, in milliseconds. */
   readonly since: number
-  /** Whether rows of it may have been committed before. */
+  /** Whether some of its rows may have been committed before. */
   readonly again?: boolean
 }
 
 /**
- * Takes the records of one stream: their format, and the decoder for the table's columns as they
- * are now.
+ * The writer of one stream: the format of its records, and the decoder for the table's current
+ * columns.
  */
 export class EngineWriter {
   readonly log: LogWriter
-  /** The persistent stream that it writes for. */
+  /** The persistent stream that it writes for, if any. */
   readonly stream: HeldStream | undefined
   private batch: OpenBatch
   private decoder: Decoder
@@ -83,8 +86,8 @@ export class EngineWriter {
   }
 
   /**
-   * What another thread decodes records for this batch by; a new object after the table's columns
-   * changed.
+   * What another thread needs to decode records for this batch. A new object after the table's
+   * columns changed.
    */
   targetOf(batch: OpenBatch): DecodeTarget {
     this.decoderOf(batch)
@@ -92,7 +95,8 @@ export class EngineWriter {
   }
 
   /**
-   * The decoder that fills the buffers of this batch; made anew after the table's columns changed.
+   * The decoder that fills the buffers of this batch. Created anew after the table's columns
+   * changed.
    */
   decoderOf(batch: OpenBatch): Decoder {
     if (batch !== this.batch) {
@@ -125,7 +129,7 @@ export class OpenBatch {
     }
   }
 
-  /** Bytes of column data and of levels. */
+  /** Bytes of column data and levels. */
   get bytes(): number {
     let bytes = 0
     for (let i = 0; i < this.leaves.length; i++)
@@ -134,8 +138,8 @@ export class OpenBatch {
   }
 
   /**
-   * Decodes all records or none, logs them, and answers the number of their log group. `offset` of
-   * the message, which counts for a persistent stream.
+   * Decodes all records or none, logs them, and returns the number of their log group. `offset` is
+   * the offset of the message, used for persistent streams only.
    */
   append(
     writer: EngineWriter,
@@ -160,7 +164,7 @@ export class OpenBatch {
   }
 
   /**
-   * Takes rows that another thread decoded from these messages, logs the messages, and answers the
+   * Adds rows that another thread decoded from these messages, logs the messages, and returns the
    * number of their log group.
    */
   appendDecoded(
@@ -176,13 +180,13 @@ export class OpenBatch {
     for (let i = 0; i < this.leaves.length; i++) this.leaves[i]!.append(chunks[i]!)
     this.rows += rows
     for (const [index, records] of messages.entries()) {
-      // Groups are closed between turns of the event loop, so all messages join this one.
+      // Groups are closed between turns of the event loop, so all messages join the same group.
       group = this.log(writer, records, offset + index, wal)
     }
     return group
   }
 
-  /** Logs the records of a message, and notes how far a persistent stream is. */
+  /** Logs the records of a message, and records the offset of its persistent stream. */
   private log(
     { log, stream }: EngineWriter,
     records: MessageRecords,
@@ -197,7 +201,7 @@ export class OpenBatch {
     return group
   }
 
-  /** Notes where the message, or the block of messages, begins. */
+  /** Records where the message, or the block of messages, begins. */
   private noteMark(): void {
     const mark = this.messageMark
     for (let i = 0; i < this.leaves.length; i++) {
@@ -206,7 +210,7 @@ export class OpenBatch {
     }
   }
 
-  /** Keeps the mark when its rows are the first of a log group. */
+  /** Keeps the mark when the next rows are the first of a log group. */
   private markGroup(wal: TableLog): void {
     const mark = this.messageMark
     const group = wal.openGroup
@@ -222,13 +226,13 @@ export class OpenBatch {
     }
   }
 
-  /** Settled groups need no mark any more, but the last one tells which group a flush waits for. */
+  /** Settled groups need no mark. The last mark is kept because a flush waits for its group. */
   private dropOldMarks(settled: number): void {
     const last = this.marks.length - 1
     this.marks = this.marks.filter((each, index) => each.group > settled || index === last)
   }
 
-  /** Takes out everything from a failed group on. */
+  /** Removes the rows of a failed group and of all groups after it. */
   cutBack(firstGroup: number): void {
     const found = this.marks.find((each) => each.group >= firstGroup)
     if (found === undefined) return
@@ -238,7 +242,7 @@ export class OpenBatch {
     this.marks = this.marks.filter((each) => each.group < firstGroup)
   }
 
-  /** Hands over the rows and starts empty again. Not for a batch without rows. */
+  /** Returns the rows and empties the batch, which must have rows. */
   seal(): SealedRows {
     const { marks, rows, streams } = this
     const chunks = sealAll(this.leaves)
@@ -257,8 +261,8 @@ export class OpenBatch {
 }
 
 /**
- * What waits of a table: its sealed batches, oldest first, and the open one, whose first row came
- * at a time.
+ * What waits for a table: its sealed batches, oldest first, and the open one, whose first row
+ * arrived at `openSince`.
  */
 export const waitingOf = (
   batches: ReadonlyArray<Batch>,

@@ -1,6 +1,6 @@
 /**
- * The rows of a table that are in its log and not in the table: those in the column buffers of the
- * open batch, and batches that are sealed and wait for their flush.
+ * The rows of a table that are logged but not committed: those in the column buffers of the open
+ * batch, and sealed batches that wait for a flush.
  */
 import type { TableLog } from "../log/tableLog.ts"
 import { rollBackChunks } from "../parquet/columnBuffer.ts"
@@ -11,16 +11,16 @@ import type { TableForm } from "./tableForm.ts"
 
 /** The pending rows of one table. */
 export class PendingRows {
-  /** The columns of the table as of the last look, with the open batch. */
+  /** The columns of the table as of the last look, and the open batch. */
   form: TableForm
   /** The sealed batches, oldest first. */
   readonly batches: Array<Batch> = []
   private readonly wal: TableLog
   private readonly limits: EngineLimits
   private readonly now: () => number
-  /** Whether a batch ends with a log group, so that no group has records of two. */
+  /** Whether each batch ends at the end of a log group, so that no group spans two batches. */
   private readonly endGroups: boolean
-  /** When the first row of the open batch came, in milliseconds. */
+  /** When the first row of the open batch arrived, in milliseconds. */
   private openSince = Infinity
 
   constructor(options: {
@@ -37,7 +37,7 @@ export class PendingRows {
     this.endGroups = options.endGroups
   }
 
-  /** Has `add` put records into the open batch and the log, and answers what it does. */
+  /** Runs `add`, which puts records into the open batch and the log, and returns its result. */
   take<A>(add: (open: OpenBatch, wal: TableLog) => A): A {
     const { open } = this.form
     if (open.rows === 0) this.openSince = this.now()
@@ -50,7 +50,7 @@ export class PendingRows {
     return open.rows >= this.limits.maxBatchRows || open.bytes >= this.limits.maxBatchBytes
   }
 
-  /** Ends the open batch, if it has rows. */
+  /** Seals the open batch, if it has rows. */
   seal(): void {
     const { open } = this.form
     if (open.rows === 0) return
@@ -65,14 +65,17 @@ export class PendingRows {
     })
   }
 
-  /** Takes over new columns. The rows that are pending are decoded for them again. */
+  /** Switches to new columns. The pending rows will be decoded again for them. */
   change(form: TableForm): void {
     this.seal()
     for (const batch of this.batches) batch.chunks = undefined
     this.form = form
   }
 
-  /** Takes out everything from a failed group on, in the open buffers and in sealed batches. */
+  /**
+   * Removes the rows of a failed group and of all groups after it, from the open batch and from
+   * sealed ones.
+   */
   cutBack(firstGroup: number): void {
     for (const batch of this.batches) {
       const found = batch.marks.find((each) => each.group >= firstGroup)
@@ -90,13 +93,13 @@ export class PendingRows {
     return this.form.open.rows === 0 && this.batches.length === 0
   }
 
-  /** Whether rows up to a log entry are among them. */
+  /** Whether rows of log entries up to this one are pending. */
   waitsUpTo(sequence: number): boolean {
     if (this.form.open.rows > 0 && this.wal.segmentStart <= sequence) return true
     return this.batches.some(({ firstSequence }) => firstSequence <= sequence)
   }
 
-  /** How much waits, and since when. */
+  /** How much is pending, and since when. */
   get waiting(): Waiting {
     return waitingOf(this.batches, this.form.open, this.openSince)
   }

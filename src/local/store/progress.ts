@@ -1,14 +1,14 @@
 /**
- * Says how far a start or a stop with many tables has come.
+ * Logs the progress of a start or a stop with many tables.
  */
 import * as Effect from "effect/Effect"
 
-/** How often it is said. */
+/** The interval between log lines. */
 const every = "5 seconds"
 
 /**
- * Runs work on so many tables, which calls `done` after each. Says now and then how many of them
- * are `opened` or `written`; work that is over before says nothing.
+ * Runs work on a number of tables, which calls `done` after each. Logs regularly how many of them
+ * are `opened` or `written`. Work that ends within the first interval logs nothing.
  */
 export const withProgress = <A, E>(
   what: "opened" | "written",
@@ -18,7 +18,7 @@ export const withProgress = <A, E>(
   Effect.suspend(() => {
     let count = 0
     const say = Effect.suspend(() => Effect.logInfo(`${count} of ${tables} tables ${what}.`))
-    // A stop runs where nothing can be interrupted.
+    // A stop runs in an uninterruptible region.
     const saying = Effect.interruptible(Effect.forever(Effect.delay(say, every)))
     return Effect.raceFirst(
       work(() => count++),

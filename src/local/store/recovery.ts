@@ -1,6 +1,6 @@
 /**
- * What a store does at its start with the log segments of a table: rows that the table lacks are
- * committed, and every segment is kept until a later look.
+ * Recovers the log segments of a table at start-up: rows that the table lacks are committed, and
+ * every segment is kept until a later look.
  */
 import type { CommitPlace, RowRange } from "../delta/commitPlace.ts"
 import type { LocatedRows } from "../flush/flusher.ts"
@@ -9,20 +9,20 @@ import type { FoundSegment } from "../log/logSegments.ts"
 import type { DecodedRows } from "../records/recordDecoder.ts"
 import type { SegmentRows, WrittenRows } from "./writtenSegments.ts"
 
-/** How far the log of a table goes. */
+/** The extent of a table's log. */
 export class LoggedRows {
   /** The number of the last entry. */
   lastSequence = 0
-  /** Per persistent stream, the last offset. What the log holds is about to be in the table. */
+  /** Per persistent stream, the last offset. Logged rows count, because recovery commits them. */
   readonly offsets = new Map<string, number>()
 
-  /** Notes what a part of the shared log holds. */
+  /** Records the content of a part of the shared log. */
   notePart({ lastSequence, streams }: FoundPart): void {
     this.lastSequence = Math.max(this.lastSequence, lastSequence)
     for (const [streamId, { offset }] of streams) this.noteOffset(streamId, offset)
   }
 
-  /** Notes entries of the table's own log. */
+  /** Records entries of the table's own log. */
   noteFrames(frames: FoundSegment["frames"]): void {
     for (const { position, sequence } of frames) {
       this.lastSequence = Math.max(this.lastSequence, sequence)
@@ -35,16 +35,16 @@ export class LoggedRows {
   }
 }
 
-/** What was found of a range of log entries. */
+/** Finds which rows of a range of log entries are in the table. */
 export type FindRows = (range: Omit<RowRange, "appId">) => ReadonlyArray<LocatedRows>
 
-/** What a table holds of its log. */
+/** The log entries that a table holds. */
 export interface Commits {
   /** The number of the last commit. */
   readonly committed: number
   /**
-   * What a look at the commits found of the entries of a segment. The number of the last commit is
-   * no proof alone: another writer may have replaced an earlier one.
+   * Finds the entries of a segment in the commits. The number of the last commit alone proves
+   * nothing: another writer may have replaced an earlier commit.
    */
   readonly find: FindRows
 }
@@ -65,7 +65,7 @@ export const framesIn = (
 ): FoundSegment["frames"] =>
   frames.filter(({ sequence }) => firstSequence <= sequence && sequence <= lastSequence)
 
-/** What recovery needs of a table. */
+/** What recovery needs from a table. */
 export interface RecoveredTable extends Commits {
   readonly appId: string
   readonly decode: (frames: FoundSegment["frames"]) => DecodedRows
@@ -75,14 +75,14 @@ export interface RecoveredTable extends Commits {
     decoded: DecodedRows,
     again: boolean
   ) => Promise<CommitPlace | undefined>
-  /** Keeps a segment with all of its rows, each at its place. */
+  /** Keeps a segment with all its rows and their places. */
   readonly keep: (rows: ReadonlyArray<WrittenRows>) => Promise<void>
   readonly remove: (segment: number) => Promise<void>
 }
 
 /**
- * Goes through the segments in order. Decodes one while the one before is being written, but sends
- * it only after that one is committed. Rows that are in the table are not decoded: the columns may
+ * Processes the segments in order. Decodes a segment while the previous one is being written, and
+ * commits it after that one. Rows that are in the table already are not decoded: the columns may
  * have changed since.
  */
 export const recoverSegments = async (
@@ -120,7 +120,7 @@ export const recoverSegments = async (
       await keep(written)
       if (written.length === 0) await remove(segment)
     })()
-    // Awaited in the next round; this keeps a failure from counting as unhandled until then.
+    // Awaited in the next round; until then, this prevents an unhandled rejection.
     writing.catch(() => {})
   }
   await writing

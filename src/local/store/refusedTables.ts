@@ -1,23 +1,23 @@
 /**
- * The tables of a data folder that could not be opened. Each is tried again when somebody needs it
- * and from time to time, since the cause of a refusal may be gone.
+ * The tables of a data folder that could not be opened. Each is tried again on request and
+ * periodically, because the cause of a refusal may be gone.
  */
 import { tableGone } from "../delta/writability.ts"
 import { type StorageFailure, storageFailure } from "../log/storageErrors.ts"
 import { tableKey } from "./tableStore.ts"
 import type { RefusedTable } from "./unserved.ts"
 
-/** Opens the table of a folder; false when the folder holds none. */
+/** Opens the table in a folder; false when the folder holds none. */
 export type OpenTable = (name: string, location: string) => Promise<boolean>
 
-/** Reasons that pass when somebody acts. */
+/** Reasons that can end while the server runs, such as free space on the disk. */
 const passing: ReadonlySet<StorageFailure["reason"]> = new Set([
   "TableRefused",
   "DiskFull",
   "NotWritable"
 ])
 
-/** The refused tables of a store, by name without case. */
+/** The refused tables of a store, by case-insensitive name. */
 export class RefusedTables {
   private readonly byKey = new Map<string, RefusedTable>()
   private readonly opening = new Map<string, Promise<void>>()
@@ -53,10 +53,10 @@ export class RefusedTables {
   }
 
   /**
-   * Opens a table, and answers why that fails; undefined when it is open or was never refused. Runs
-   * once at a time, for all who ask. A table that others changed or that the disk does not take may
-   * open now. Damage does not go away by itself, and looking at it again may add to it: such a
-   * table is tried again with `evenIfDamaged` only.
+   * Opens a table. Returns why that fails; undefined when it is open or was never refused.
+   * Concurrent calls share one attempt. A table that another writer changed, or that the disk did
+   * not accept, may open now. Damage does not repair itself, and another attempt may add to it: a
+   * damaged table is tried again only with `evenIfDamaged`.
    */
   async retry(name: string, evenIfDamaged = false): Promise<StorageFailure | undefined> {
     const table = this.byKey.get(tableKey(name))
@@ -73,7 +73,7 @@ export class RefusedTables {
       return undefined
     } catch (error) {
       const failure = storageFailure(error, "opening the table", location)
-      // A failure of the moment must not end the tries.
+      // A temporary failure must not end the attempts.
       if (this.byKey.has(key) && passing.has(failure.reason)) this.add({ name, location, failure })
       return failure
     }

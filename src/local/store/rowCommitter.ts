@@ -1,9 +1,9 @@
 /**
- * Brings the rows of one table from its log into the table: sealed batches, rows that another
- * writer has undone, and what a start finds.
+ * Commits the logged rows of one table: sealed batches, rows whose commit another writer has
+ * undone, and rows found at start-up.
  *
- * Rows whose column buffers are gone, after a flush that failed or a change of the columns, are
- * decoded again from the log, so nothing depends on what a failed flush left behind.
+ * Rows whose column buffers are gone, after a failed flush or a change of the columns, are decoded
+ * again from the log. Nothing depends on the state that a failed flush leaves behind.
  */
 import type { CommitPlace } from "../delta/commitPlace.ts"
 import { tableChanged } from "../delta/deltaLog.ts"
@@ -21,7 +21,7 @@ import { type FindRows, framesIn, recoverSegments } from "./recovery.ts"
 import { decodeAgain, type TableForm } from "./tableForm.ts"
 import { type SegmentRows, WrittenSegments } from "./writtenSegments.ts"
 
-/** What of a table takes part in a commit. */
+/** What a commit needs from a table. */
 export interface CommittedTable {
   readonly tableId: string
   readonly folder: string
@@ -32,13 +32,13 @@ export interface CommittedTable {
   readonly now: () => number
   /** The columns as of the last look. */
   readonly form: TableForm
-  /** Takes over what a look found. */
+  /** Applies the result of a look. */
   readonly follow: (look: TableLook) => void
-  /** A commit, or a look that found its rows in the table. */
+  /** Called after a commit, or after a look that found the rows in the table. */
   readonly committed: (outcome: FlushOutcome) => void
 }
 
-/** Records of the shared log that follow one another and that the table lacks. */
+/** Consecutive records of the shared log that the table lacks. */
 interface MissingRun {
   /** Whether the table has none of their rows. */
   readonly isAbsent: boolean
@@ -48,9 +48,9 @@ interface MissingRun {
   readonly parts: Array<FoundPart>
 }
 
-/** The commits of one table, one after another. */
+/** Makes the commits of one table, one after another. */
 export class RowCommitter {
-  /** Segments whose rows wait for the look that finds them in place. */
+  /** Segments whose rows wait for the look that confirms their commit. */
   readonly written: WrittenSegments
   private readonly table: CommittedTable
 
@@ -60,9 +60,7 @@ export class RowCommitter {
     this.written = new WrittenSegments(folder, wal, now, limits.lookAfterMillis)
   }
 
-  /**
-   * Looks at the commits that are due for it, and makes anew those that another writer has undone.
-   */
+  /** Looks at the commits that are due, and repeats those that another writer has undone. */
   look(): Promise<void> {
     return this.written.look((rows) => this.commitAgain(rows))
   }
@@ -72,8 +70,7 @@ export class RowCommitter {
     const { form, wal } = this.table
     const { firstSequence, segment } = batch
     if (batch.rows === 0) return wal.removeSegment(segment)
-    // Chunks are dropped when the form changes, so those that are there fit the form of this
-    // moment.
+    // Chunks are dropped when the form changes, so existing chunks fit the current form.
     const { chunks, lastSequence, rows, streams } =
       batch.chunks === undefined
         ? await this.fromLog(batch, form)
@@ -92,8 +89,8 @@ export class RowCommitter {
   }
 
   /**
-   * Commits the rows of a segment that another writer has undone, as far as they are not in the
-   * table.
+   * Commits the rows of a segment again whose commit another writer has undone, except those that
+   * are in the table.
    */
   private async commitAgain(rows: SegmentRows): Promise<CommitPlace | undefined> {
     const { form } = this.table
@@ -103,8 +100,7 @@ export class RowCommitter {
   }
 
   /**
-   * Commits rows; undefined when the table's columns changed, so that they have to be decoded
-   * again.
+   * Commits rows. Undefined when the table's columns changed and the rows have to be decoded again.
    */
   private async commitRows(
     { definition, schema }: TableForm,
@@ -142,8 +138,8 @@ export class RowCommitter {
   }
 
   /**
-   * Decodes rows of a segment again: other entries of it may be in commits of their own. It holds
-   * at least the rows, or acknowledged records are gone.
+   * Decodes rows of a segment again. Only these entries: others of the segment may belong to other
+   * commits. Fewer rows than expected mean that acknowledged records were lost.
    */
   private async fromLog(
     { firstSequence, lastSequence, rows, segment }: SegmentRows,
@@ -164,9 +160,9 @@ export class RowCommitter {
   }
 
   /**
-   * Takes over the records that a start found in the shared log: those in the table wait for the
-   * look, the others become batches, neighbours together. `committed` is the number of the last
-   * commit. `located` says where the rows of each part are.
+   * Takes over the records that a start found in the shared log. Those in the table wait for the
+   * look. The others become batches, with adjacent records in one batch. `committed` is the number
+   * of the last commit; `located` holds the place of the rows of each part.
    */
   async adopt(
     parts: ReadonlyArray<FoundPart>,
@@ -225,7 +221,10 @@ export class RowCommitter {
     return batches
   }
 
-  /** Commits the records of segments found at start-up that `find` does not find in the table. */
+  /**
+   * Commits the records of segments found at start-up, except those that `find` locates in the
+   * table.
+   */
   recover(segments: AsyncIterable<FoundSegment>, committed: number, find: FindRows): Promise<void> {
     const { appId, form, wal } = this.table
     return recoverSegments(segments, {
@@ -236,8 +235,11 @@ export class RowCommitter {
       commit: async ({ firstSequence }, decoded, again) => {
         const outcome = await this.commitRows(form, decoded, firstSequence, again)
         if (outcome !== undefined) return outcome.place
-        // The table is refused now, and recovered with the next look.
-        throw new TableRefused(form.definition.name, "another writer changes its columns right now")
+        // Refuses the table for now; the next look recovers it.
+        throw new TableRefused(
+          form.definition.name,
+          "another writer is changing its columns right now"
+        )
       },
       keep: (rows) => this.written.keep(rows),
       remove: (segment) => wal.removeSegment(segment)

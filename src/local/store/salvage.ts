@@ -1,6 +1,6 @@
 /**
- * Reads the acknowledged records of a log that are not in its table, for whoever wants them
- * elsewhere. It changes nothing, needs no lock, and works beside a running server.
+ * Reads the acknowledged records of a log that are not in its table, to export them. Reading
+ * changes nothing, needs no lock, and works while a server is running.
  */
 import * as Fs from "node:fs/promises"
 import { lockFolder } from "../../internal/log/folderLock.ts"
@@ -43,21 +43,21 @@ import { appIdOf, tableKey } from "./tableStore.ts"
 
 export type { FoundLog } from "../log/logFolders.ts"
 
-/** What was read of a log. */
+/** The result of reading a log. */
 export interface Salvaged {
   readonly records: number
-  /** The segments that records were read from, which `discard` drops. */
+  /** The segments that records were read from; `discard` drops them. */
   readonly segments: ReadonlyArray<SegmentPlace>
-  /** Whether segments were left out, because somebody ordered that they are discarded. */
+  /** Whether segments were skipped because an order to discard them exists. */
   readonly ordered: boolean
-  /** Where the log is damaged, as sentences; records behind such a place are not read. */
+  /** Where the log is damaged, as sentences. Records after a damaged place are not read. */
   readonly damage: ReadonlyArray<string>
 }
 
 /**
- * The logs of a data folder for a table of this name, in any case, and for the table that lies
- * there now: one whose folder was renamed has a log with its former name. A table that was made
- * anew has several.
+ * The logs of a data folder that belong to a table of this name (case-insensitive) or to the table
+ * that has the name now. A table whose folder was renamed has a log with its former name; a table
+ * that was created again has several logs.
  */
 export const logsOf = async (
   dataFolder: string,
@@ -87,8 +87,8 @@ export const logsOf = async (
 }
 
 /**
- * Moves what waits in the shared log into the logs of its tables, where it can be discarded. A
- * server that runs has done so with what it cannot write.
+ * Moves the records of the shared log into the logs of their tables, where they can be discarded. A
+ * running server has already moved the records that it cannot write.
  */
 const separateLogs = async (dataFolder: string): Promise<void> => {
   if ((await segmentNumbers(sharedFolder(dataFolder))).length === 0) return
@@ -103,7 +103,7 @@ const separateLogs = async (dataFolder: string): Promise<void> => {
   }
 }
 
-/** The table in a folder; undefined when there is none, or its Delta log cannot be read. */
+/** The table in a folder; undefined when there is none or its Delta log cannot be read. */
 const tableAt = async (location: string) => {
   const delta = await openLog(location).catch(() => undefined)
   const id = delta?.snapshot.metadata?.id
@@ -111,8 +111,8 @@ const tableAt = async (location: string) => {
 }
 
 /**
- * What the table holds of a log. It is the one with the log's id, first looked for under the name
- * that the log has. What a damaged table holds cannot be told: then all records are salvaged.
+ * Finds the records of a log in its table. The table is the one with the log's id; the name in the
+ * log is tried first. The content of a damaged table is unknown, so all its records are salvaged.
  */
 const finderOf = async (
   dataFolder: string,
@@ -132,15 +132,17 @@ const finderOf = async (
 }
 
 /**
- * Passes the acknowledged records of a log that are not in the table to `write`, each as one line
- * of JSON, segment by segment. Throws `TableMoved` when the server commits some of them meanwhile.
+ * Passes the acknowledged records of a log that are not in the table to `write`, segment by
+ * segment, each record as one line of JSON. Throws `TableMoved` when the server commits some of
+ * them at the same time.
  */
 export const salvage = async (
   dataFolder: string,
   log: FoundLog,
   write: (lines: string) => Promise<void>
 ): Promise<Salvaged> => {
-  // Before anything is read: a segment that grows meanwhile is not the one that is noted here.
+  // Before anything is read: a segment that grows during the read differs from the one recorded
+  // here.
   const sizes = await sizesOf(log.folder)
   const segments: Array<SegmentPlace> = []
   const damage: Array<string> = []
@@ -183,7 +185,7 @@ export const salvage = async (
         continue
       }
       await pass(frames)
-      // A segment whose records are all in the table is left to the server, which looks after them.
+      // The server deletes a segment whose records are all in the table.
       if (records > before) segments.push(place)
     }
     await passShared(dataFolder, log.tableId, pass)
@@ -202,7 +204,7 @@ export const salvage = async (
   return { records, segments, ordered, damage }
 }
 
-/** Passes the records of a table in the log that all tables share. */
+/** Passes the records of a table in the shared log. */
 const passShared = async (
   dataFolder: string,
   tableId: string,
@@ -230,7 +232,7 @@ const sizesOf = async (folder: string): Promise<ReadonlyMap<number, number>> => 
 }
 
 /**
- * The server wrote records into the table while they were salvaged, so that it needs no salvage.
+ * The server wrote records into the table while they were salvaged, so nothing has to be salvaged.
  */
 export class TableMoved extends Error {
   constructor(table: string) {
@@ -241,8 +243,8 @@ export class TableMoved extends Error {
 }
 
 /**
- * Drops segments that were salvaged. Answers false when a running server has to do it, which it
- * does within a minute for a table that it does not serve, and never for one that it does.
+ * Drops segments that were salvaged. Returns false when a running server has to do it: within a
+ * minute for a table that it does not serve, never for one that it serves.
  */
 export const discard = async (
   dataFolder: string,

@@ -1,9 +1,10 @@
 /**
- * The tables of a data folder that are served, and those that are refused: opening them with the
- * recovery of their logs, discarding what was ordered of a log, and dropping them.
+ * The served and the refused tables of a data folder. Opens tables and recovers their logs, carries
+ * out discard orders, and drops tables.
  *
- * Each of these has to be done alone and to its end: names are looked up before folders are made or
- * deleted, and two engines of one table would write one log. The store lets them take turns.
+ * Each of these operations has to run alone and to its end: names are looked up before folders are
+ * created or deleted, and two engines of one table would write to the same log. The store runs them
+ * one at a time.
  */
 import type { Readers } from "../../internal/log/durableFile.ts"
 import type { DeltaLog } from "../delta/deltaLog.ts"
@@ -45,7 +46,7 @@ import { LoggedRows, rangeOf } from "./recovery.ts"
 import { appIdOf, tableKey, type UnservedTable } from "./tableStore.ts"
 import { unservedIn } from "./unserved.ts"
 
-/** A table with the engine that writes it. */
+/** A served table and its engine. */
 export interface ServedTable {
   readonly record: TableRecord
   readonly engine: TableEngine
@@ -59,10 +60,10 @@ export const recordOf = ({ engine, record }: Omit<ServedTable, "streams">): Tabl
   ...(engine.refusal === undefined ? {} : { problem: engine.refusal.message })
 })
 
-/** How many tables are read, and brought into their state, at once at a start. */
+/** How many tables a start reads, and recovers, concurrently. */
 const opensAtOnce = 16
 
-/** What tables are opened with. */
+/** What opening a table needs. */
 export interface ServedOptions {
   /** The data folder. */
   readonly folder: string
@@ -74,24 +75,25 @@ export interface ServedOptions {
   readonly now: () => number
   /** Whether records count as durable only once they are in the table. */
   readonly ackAfterCommit: boolean
-  /** Told of each commit of rows. */
+  /** Called after each commit of rows. */
   readonly committed: (tableName: string, size: TableSize) => void
-  /** Runs work when no other change of the tables runs. */
+  /** Runs work while no other change of the tables runs. */
   readonly inTurn: <A>(work: () => Promise<A>) => Promise<A>
 }
 
 /**
- * The tables of one data folder. All but the methods that say otherwise are to be called in turn.
+ * The tables of one data folder. Methods must run one at a time, unless their comment says "At any
+ * time".
  */
 export class ServedTables {
-  /** The refused tables. `retry` takes its turn by itself. */
+  /** The refused tables. `retry` waits for its turn itself. */
   readonly refused: RefusedTables
-  /** What of all tables waits for its flush. */
+  /** The rows of all tables that wait for a flush. */
   readonly backlog: Backlog
   private readonly turns: FlushTurns
   private readonly options: ServedOptions
   private readonly byKey = new Map<string, ServedTable>()
-  /** The names of the tables that are served or being opened, by their ids without case. */
+  /** The names of the tables that are served or being opened, by case-insensitive id. */
   private readonly byId = new Map<string, string>()
 
   constructor(options: ServedOptions) {
@@ -103,7 +105,7 @@ export class ServedTables {
     )
   }
 
-  /** A table by its name, in any case. At any time. */
+  /** A table by its case-insensitive name. At any time. */
   get(name: string): ServedTable | undefined {
     return this.byKey.get(tableKey(name))
   }
@@ -117,7 +119,7 @@ export class ServedTables {
     return new Set(this.all.map(({ record }) => record.tableId))
   }
 
-  /** What lies in the data folder and is not served. At any time. */
+  /** The tables and logs of the data folder that are not served. At any time. */
   unserved(): Promise<ReadonlyArray<UnservedTable>> {
     return unservedIn(this.options.folder, this.ids, this.refused.all)
   }
@@ -134,8 +136,8 @@ export class ServedTables {
   }
 
   /**
-   * Opens the tables in these folders, many at once. Ids are checked in order: of two tables with
-   * the same id the first one is served. `done` gets each table that is open or failed.
+   * Opens the tables in these folders concurrently. Ids are checked in order: of two tables with
+   * the same id, the first one is served. `done` is called for each table, opened or failed.
    */
   async openAll(
     found: ReadonlyArray<readonly [name: string, location: string]>,
@@ -172,14 +174,14 @@ export class ServedTables {
       }
     }
     await Promise.all(opening)
-    // What waits of tables that are refused or gone must not hold up the files of the others.
+    // Waiting records of refused or deleted tables must not keep the log files of the other tables.
     await moveOutFound(this.options.log, this.options.folder)
     await this.options.log.removeUnused()
   }
 
   /**
-   * Writes what a start has found in the shared log; a failure is the table's, and its next flush
-   * tries again.
+   * Writes the records that a start found in the shared log. A failure affects its table only; the
+   * next flush of the table tries again.
    */
   async writeFound(): Promise<void> {
     await Promise.all(
@@ -187,7 +189,7 @@ export class ServedTables {
     )
   }
 
-  /** Throws unless the table may have the log that its id names. */
+  /** Throws unless the table may use the log that its id names. */
   private async checkId(name: string, { metadata }: TableLook, logs: OwnLogs): Promise<void> {
     const tableId = metadata.id
     const { folder, log } = this.options
@@ -197,7 +199,7 @@ export class ServedTables {
     this.byId.set(tableId.toLowerCase(), name)
   }
 
-  /** Brings a table into the state that it is served from, and serves it. */
+  /** Prepares a table and serves it. */
   private async prepare(
     name: string,
     location: string,
@@ -226,13 +228,13 @@ export class ServedTables {
     }
   }
 
-  /** Serves a table that was just made. */
+  /** Serves a table that was just created. */
   serveNew(record: TableRecord, { seen, snapshot }: DeltaLog): ServedTable {
     const size = { ...sizeOf(snapshot), committed: false, seen }
     return this.serve(record, this.engineOf(record, schemaKey(snapshot.metadata!), [], size), [])
   }
 
-  /** Serves a table once what the log holds beyond it is committed, or waits for its flush. */
+  /** Serves a table once the logged rows that it lacks are committed or wait for a flush. */
   private async recover(
     record: TableRecord,
     look: TableLook,
@@ -262,7 +264,7 @@ export class ServedTables {
     if (ownFiles.length > 0) await this.recoverOwn(engine, own, logged, prepared)
     const parts = shared.found.get(tableId)?.parts ?? []
     for (const part of parts) logged.notePart(part)
-    // After the own log is in the table: a crash amid a move leaves records in both.
+    // After the own log is in the table: a crash during a move leaves records in both logs.
     const found = await prepared(
       parts.map(({ firstSequence, lastSequence }) => ({ firstSequence, lastSequence }))
     )
@@ -281,8 +283,7 @@ export class ServedTables {
     prepared: (ranges: PrepareJob["ranges"]) => Promise<PreparedTable>
   ): Promise<void> {
     const { name } = engine.definition
-    // First look at everything, then change anything: damage must be found before records are
-    // moved.
+    // Reads everything before it changes anything, to find damage before records are moved.
     const ranges: Array<PrepareJob["ranges"][number]> = []
     for await (const { frames } of readSegments(own, name)) {
       logged.noteFrames(frames)
@@ -348,8 +349,9 @@ export class ServedTables {
   }
 
   /**
-   * Discards what was ordered of logs whose tables are not served. A table that was refused while
-   * it was served has the rows in memory too: it is closed, and opened anew from what is left.
+   * Carries out the discard orders for logs whose tables are not served. A table that was refused
+   * while it was served also has the rows in memory: it is closed, and opened again from the
+   * remaining records.
    */
   async discardOrders(): Promise<void> {
     const { folder } = this.options
@@ -369,9 +371,9 @@ export class ServedTables {
   }
 
   /**
-   * Deletes a table with its data and its log; false when there is none. Rows of a table that is
-   * served go with it. A refused table stays while its log holds acknowledged records that it
-   * lacks, since nobody could have read them.
+   * Deletes a table with its data and its log; false when there is none. Waiting rows of a served
+   * table are deleted too. A refused table is kept while its log holds acknowledged records that it
+   * lacks, because no one could have read them.
    */
   async drop(name: string): Promise<boolean> {
     const found = this.get(name)
@@ -381,7 +383,7 @@ export class ServedTables {
     const { engine, record } = table
     const { flusher, folder } = this.options
     await checkOwner(record)
-    // The log may have the name that the table's folder had before.
+    // The log may still have the former name of the table's folder.
     if (engine.refusal !== undefined) await engine.moveOut()
     const log = engine.refusal === undefined ? undefined : await logIn(folder, record.tableId)
     if (log !== undefined) await checkWritten(folder, name, [{ ...log, table: name }])
@@ -414,7 +416,7 @@ export class ServedTables {
     return true
   }
 
-  /** Stops all tables from taking records. At any time. */
+  /** Stops all tables from accepting records. At any time. */
   async stop(failure: StorageFailure): Promise<void> {
     this.options.log.abandon()
     await Promise.all(this.all.map(({ engine }) => engine.stop(failure)))

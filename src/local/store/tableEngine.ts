@@ -1,27 +1,25 @@
 /**
- * One table at work: decodes and checks records, logs them, and moves them to the table batch by
+ * The write path of one table: decodes and checks records, logs them, and commits them batch by
  * batch.
  *
- *   append -> decode --> leaves (the open batch) -- sealed by a turn --> batches, each with its
- *   chunks and its log segment
+ *   append -> decode --> leaves (the open batch) -- sealed by a flush --> batches, each with a segment
  *               |           |
  *               |           +--> wal.append -- group on disk --> onDurable --> acknowledgement
- *               |                    |          (with ackAfterCommit only once the batch is committed)
- *               |                    +-- group failed --> cutBack: its rows leave the open batch and the sealed ones
- *               +-- RecordRejected: the leaves are rolled back to where the call began
+ *               |                    |    (with ackAfterCommit only after the commit of the batch)
+ *               |                    +-- group failed --> cutBack: its rows leave the batches
+ *               +-- RecordRejected: the leaves are rolled back to the start of the call
  *
- *   batches -- a turn, one batch at a time --> settled (its groups are on disk) --> flusher: data
- *   file and commit
- *                                            --> written, onDurable, onRoom
+ *   batches -- a flush, one batch at a time --> settled (groups on disk) --> flusher: commit
+ *                                             --> written, onDurable, onRoom
  *   written -- a later look --> in place: segment removed
  *                           --> undone by another writer: decoded again --> flusher
- *   recover: segments found at start-up --> found in the table, or decoded again --> flusher -->
- *   written
+ *   recover: segments found at start-up --> located in the table, or decoded again --> flusher
+ *                                             --> written
  *
- * A batch is the content of the column buffers between two seals and owns one log segment. Batches
- * are flushed in order, one at a time; one whose flush failed is decoded again from its segment, so
- * nothing depends on what a failed flush left behind. Groups whose log write failed are cut out of
- * their batch: they were never acknowledged and do not reach the table.
+ * A batch is the content of the column buffers between two seals, and has one log segment. Batches
+ * are flushed in order, one at a time. After a failed flush, the batch is decoded again from its
+ * segment, so nothing depends on the state that the failure left behind. Groups whose log write
+ * failed are removed from their batch: they were never acknowledged and do not reach the table.
  */
 import type { TableDefinition } from "../../internal/columns/columnType.ts"
 import type { TableSize } from "../delta/tableSize.ts"
@@ -46,27 +44,27 @@ import type { FindRows } from "./recovery.ts"
 import { RowCommitter } from "./rowCommitter.ts"
 import { followed, formOf } from "./tableForm.ts"
 
-/** The log group of records that a refused table did not take; it never becomes durable. */
+/** The log group of records that a refused table did not accept. It never becomes durable. */
 const REFUSED_GROUP = -1
 
-/** For records that came before a refusal was taken back: their stream opens anew. */
+/** For records that arrived before a refusal was withdrawn: their stream has to be opened again. */
 const refusedBefore = new StorageFailure({
   reason: "TableRefused",
-  message: "The table was refused when the records came. Send them again."
+  message: "The table was refused when the records arrived. Send them again."
 })
 
-/** Waits for a round; true when it failed. */
+/** Waits for a flush round; true when it failed. */
 const hasFailed = (round: Promise<void>): Promise<boolean> =>
   round.then(
     () => false,
     () => true
   )
 
-/** The working side of a table. */
+/** The write path of one table. */
 export class TableEngine {
   readonly tableId: string
   readonly folder: string
-  /** Why the last flush failed, or the warning it gave; undefined when it went well. */
+  /** Why the last flush failed, or its warning; undefined when it succeeded. */
   lastProblem: string | undefined
   size: FlushOutcome
   readonly wal: TableLog
@@ -79,8 +77,7 @@ export class TableEngine {
   private readonly commits: CommitWaits | undefined
   private stopped: StorageFailure | undefined
   /**
-   * Why the table cannot be written; undefined while it can. A later look or flush may take it
-   * back.
+   * Why the table cannot be written; undefined while it can. A later look or flush may withdraw it.
    */
   refusal: StorageFailure | undefined
   /** The version up to which other writers' changes were examined. */
@@ -102,7 +99,7 @@ export class TableEngine {
     readonly size: FlushOutcome
     /** Whether records count as durable only once they are in the table. */
     readonly ackAfterCommit: boolean
-    /** Told of each commit of rows. */
+    /** Called after each commit of rows. */
     readonly committed: (size: TableSize) => void
   }) {
     const { appId, flusher, folder, limits, now, tableId, wal } = options
@@ -139,7 +136,7 @@ export class TableEngine {
     this.wal.onGroupsFailed = (group) => this.cutBack(group)
   }
 
-  /** The columns of the table as of the last look at it. */
+  /** The columns of the table as of the last look. */
   get definition(): TableDefinition {
     return this.pending.form.definition
   }
@@ -150,8 +147,8 @@ export class TableEngine {
   }
 
   /**
-   * Decodes all records or none, logs them, and answers the number of their log group. A refused
-   * table takes nothing: `onDurable` of the answer calls back with the refusal.
+   * Decodes all records or none, logs them, and returns the number of their log group. A refused
+   * table accepts nothing: `onDurable` for the returned group calls back with the refusal.
    */
   append(
     writer: EngineWriter,
@@ -162,8 +159,8 @@ export class TableEngine {
   }
 
   /**
-   * Has `add` put records into the open batch and the log, and answers what it does. A refused
-   * table takes nothing.
+   * Runs `add`, which puts records into the open batch and the log, and returns its result. A
+   * refused table accepts nothing.
    */
   take<A>(add: (open: OpenBatch, wal: TableLog) => A): A | number {
     if (this.refusal !== undefined) return REFUSED_GROUP
@@ -176,12 +173,12 @@ export class TableEngine {
     return answer
   }
 
-  /** By what another thread decodes records of a writer now. */
+  /** What another thread needs now to decode records of a writer. */
   targetOf(writer: EngineWriter): DecodeTarget {
     return writer.targetOf(this.pending.form.open)
   }
 
-  /** Calls back when the group is durable (with `ackAfterCommit`: committed) or has failed. */
+  /** Calls back when the group is durable (with `ackAfterCommit`: committed) or failed. */
   onDurable(group: number, callback: DurableCallback): void {
     if (this.stopped !== undefined) return callback(this.stopped)
     if (group === REFUSED_GROUP) return callback(this.refusal ?? refusedBefore)
@@ -196,8 +193,8 @@ export class TableEngine {
   }
 
   /**
-   * Whether more rows wait for their flush than the limits of the table or of all tables allow. A
-   * refused table takes nothing, so its streams are read on and get to know it.
+   * Whether the rows that wait for a flush exceed the limits of the table or of the store. False
+   * for a refused table: it accepts nothing, and its streams must be read to receive the refusal.
    */
   get pressure(): boolean {
     return this.refusal === undefined && this.backlog.isFull
@@ -209,30 +206,31 @@ export class TableEngine {
     else this.backlog.onRoom(callback)
   }
 
-  /** Notes what waits for its flush, after each change of it. */
+  /** Updates the backlog; called after each change of the pending rows. */
   private noteWaiting(): void {
     const isTaken = this.refusal === undefined && this.stopped === undefined
     this.backlog.set(isTaken ? this.pending.waiting : nothingWaits)
   }
 
-  /** Undoes everything from a failed group on. */
+  /** Removes the rows of a failed group and of all groups after it. */
   private cutBack(firstGroup: number): void {
     this.pending.cutBack(firstGroup)
     this.noteWaiting()
   }
 
-  /** Starts a flush, if there is anything to do, once the table has its turn. */
+  /** Starts a flush when the table gets its turn, if there is anything to do. */
   flushSoon(): void {
     const blocked = this.refusal !== undefined && this.refusal.reason !== "TableRefused"
     const isDue = this.hasWaiting || this.committer.written.due.length > 0
     if (this.flushing !== undefined || !(isDue || blocked)) return
-    // A failure stays in the queue and is tried again with the next flush; `flush` reports it.
+    // A failed batch stays in the queue, and the next flush tries it again; `flush` reports the
+    // failure.
     void this.flushAll().catch(() => {})
   }
 
   /**
-   * Looks at what other writers did to the table: takes over new columns, and refuses the table or
-   * takes the refusal back. Costs two calls of the file system while nobody else wrote.
+   * Looks at the changes of other writers: applies new columns, and refuses the table or withdraws
+   * a refusal. Costs two file system calls when no other writer changed the table.
    */
   async look(): Promise<void> {
     try {
@@ -245,7 +243,7 @@ export class TableEngine {
       const failure = storageFailure(error, "reading the table", this.folder)
       if (failure.reason !== "TableRefused") throw failure
       const refusal = this.refuse(failure)
-      // It moves the rows that wait.
+      // A flush moves the waiting rows to the table's own log.
       this.flushSoon()
       throw refusal
     }
@@ -264,9 +262,9 @@ export class TableEngine {
   }
 
   /**
-   * While the last flush failed, the table takes no records: what was acknowledged waits in the
-   * log, and clients get to know it. Everybody who waits for a refused table is told as well; rows
-   * that a full disk holds up go in when there is room.
+   * After a failed flush, the table accepts no records: acknowledged records wait in the log, and
+   * clients receive the failure. For a table that another writer changed, callbacks that wait for a
+   * commit fail as well; rows delayed by a full disk are committed once there is space.
    */
   private refuse(error: unknown): StorageFailure {
     const failure = this.withAdvice(storageFailure(error, "writing the table", this.folder))
@@ -281,7 +279,7 @@ export class TableEngine {
     return failure
   }
 
-  /** The failure with how to get at the records in the log, where it holds any. */
+  /** Adds how to salvage the records of the log to a failure, if there are any. */
   private withAdvice(failure: StorageFailure): StorageFailure {
     const { reason } = failure
     const hasRecords = this.hasWaiting || !this.committer.written.isEmpty
@@ -293,8 +291,8 @@ export class TableEngine {
   }
 
   /**
-   * Moves the rows of a table that cannot be written into its own log. Where that fails too, they
-   * stay where they are.
+   * Moves the rows of a table that cannot be written into its own log. If that fails too, they stay
+   * in the shared log.
    */
   private async moveOutRefused({ reason }: StorageFailure): Promise<void> {
     if (this.stopped !== undefined || reason === "DiskFull") return
@@ -302,10 +300,7 @@ export class TableEngine {
     await this.wal.moveOut().catch(() => {})
   }
 
-  /**
-   * Takes over what a look found. Rows that are not committed yet are decoded again for new
-   * columns.
-   */
+  /** Applies the result of a look. Pending rows are decoded again for new columns. */
   private follow({ metadata, protocol, seen, ...size }: TableLook): void {
     const form = followed(this.pending.form, this.tableId, { metadata, protocol })
     this.size = { ...size, committed: false }
@@ -314,9 +309,9 @@ export class TableEngine {
   }
 
   /**
-   * Resolves once everything appended before is committed to the table. Rejects with the
-   * `StorageFailure` of a round that began after the call: an earlier round may fail for what has
-   * been undone since.
+   * Resolves once everything appended before the call is committed. Rejects only with the
+   * `StorageFailure` of a round that began after the call: the cause of an earlier failure may be
+   * gone.
    */
   async flush(): Promise<void> {
     if (this.stopped !== undefined) throw this.stopped
@@ -338,15 +333,15 @@ export class TableEngine {
   }
 
   /**
-   * Flushes the rows that wait when the turn comes. The next round takes those that come meanwhile,
-   * so that each round ends.
+   * Flushes the rows that are pending when the table gets its turn. Rows that arrive later wait for
+   * the next round, so that each round ends.
    */
   private flushAll(): Promise<void> {
     const { batches } = this.pending
     const work = async (): Promise<void> => {
       try {
         if (this.stopped !== undefined) return
-        // Looking costs less than decoding a batch again for a table that is still refused.
+        // A look is cheaper than decoding a batch for a table that is still refused.
         if (this.refusal?.reason === "TableRefused") await this.followTable()
         else await this.checkPlace()
         await this.committer.look()
@@ -376,21 +371,21 @@ export class TableEngine {
   }
 
   /**
-   * Resolves when a group is on disk or has failed; failed groups have been cut out of their batch
-   * by then.
+   * Resolves when a group is on disk or has failed. By then, failed groups have been removed from
+   * their batch.
    */
   private settled(group: number): Promise<void> {
     return new Promise((resolve) => this.wal.onDurable(group, () => resolve()))
   }
 
-  /** Commits the records of the table's own log that `find` does not find in the table. */
+  /** Commits the records of the table's own log, except those that `find` locates in the table. */
   recover(segments: AsyncIterable<FoundSegment>, committed: number, find: FindRows): Promise<void> {
     return this.committer.recover(segments, committed, find)
   }
 
   /**
-   * Takes over records that a start found in the shared log. Those that the table lacks wait for a
-   * flush.
+   * Takes over the records that a start found in the shared log. Those that the table lacks wait
+   * for a flush.
    */
   async adopt(
     parts: ReadonlyArray<FoundPart>,
@@ -401,14 +396,14 @@ export class TableEngine {
     this.noteWaiting()
   }
 
-  /** Moves what waits of a table that cannot be written into its own log. */
+  /** Moves the pending rows of a table that cannot be written into its own log. */
   async moveOut(): Promise<void> {
     await this.flushing?.catch(() => {})
     this.pending.seal()
     await this.wal.moveOut()
   }
 
-  /** Stops taking records: what follows fails with the given failure. */
+  /** Stops accepting records. Later calls fail with the given failure. */
   async stop(failure: StorageFailure): Promise<void> {
     this.stopped = failure
     await this.wal.close()

@@ -1,6 +1,5 @@
 /**
- * The columns that a table has now, and how it gets from one set of columns to the next when
- * another writer changes them.
+ * The current columns of a table, and the switch to new columns when another writer changes them.
  */
 import * as Result from "effect/Result"
 import { tableNameProblem } from "../../internal/columns/columnNames.ts"
@@ -19,24 +18,22 @@ import { OpenBatch } from "./openBatch.ts"
 /** The columns of a table as of the last look, and the buffers of the open batch made for them. */
 export interface TableForm {
   readonly definition: TableDefinition
-  /** As `schemaKey` gives it. */
+  /** The result of `schemaKey`. */
   readonly schema: string
   readonly open: OpenBatch
 }
 
 const treeOf = sharedTrees()
 
-/**
- * The form for these columns, with an empty batch. `schema` is their text, as `schemaKey` gives it.
- */
+/** The form for these columns, with an empty batch. `schema` is the result of `schemaKey`. */
 export const formOf = (definition: TableDefinition, schema: string): TableForm => {
   const { columns, key, tree } = treeOf(schema, () => definition.columns)
   return { definition: { ...definition, columns }, schema: key, open: new OpenBatch(columns, tree) }
 }
 
 /**
- * Reads the definition of a table. Throws `TableRefused` for one that no client could use, such as
- * with a column `total cost $`.
+ * Reads the definition of a table. Throws `TableRefused` for a table that no client could use, such
+ * as one with a column `total cost $`.
  */
 export const usableDefinition = (name: string, metadata: Metadata): TableDefinition => {
   const definition = Result.getOrThrowWith(
@@ -60,9 +57,9 @@ const renameIt =
 const withoutStop = (sentence: string): string => sentence.replace(/\.$/, "")
 
 /**
- * The form of a table after a look: the same one while the columns are, a new one when records for
- * the old columns fit the new ones. Throws `TableRefused` when they do not, when the table has
- * rules that this server cannot keep, and when it is another table.
+ * The form of a table after a look: the same object for unchanged columns, a new one when records
+ * for the old columns fit the new ones. Throws `TableRefused` when they do not fit, when the table
+ * has features that this server cannot follow, and when it is another table.
  */
 export const followed = (form: TableForm, tableId: string, rules: TableRules): TableForm => {
   const { name } = form.definition
@@ -81,8 +78,8 @@ export const followed = (form: TableForm, tableId: string, rules: TableRules): T
 }
 
 /**
- * Decodes log entries for the columns of the form. Throws `TableRefused` when accepted records do
- * not fit.
+ * Decodes log entries for the columns of the form. Throws `TableRefused` when acknowledged records
+ * do not fit.
  */
 export const decodeAgain = (
   { definition, open }: TableForm,
@@ -94,8 +91,8 @@ export const decodeAgain = (
       `acknowledged records do not fit its columns any more (${why})`
     )
   }
-  // Before decoding: the decoder of a descriptor that does not fit has less exact words, or fails
-  // otherwise.
+  // Checked before decoding: for a descriptor that does not fit, the decoder's error would be less
+  // exact.
   for (const format of new Set(frames.map((frame) => frame.format))) {
     const problem = formatProblem(definition.columns, format)
     if (problem?._tag === "Unfit") refuse(problem.findings.map(({ message }) => message).join("; "))

@@ -1,7 +1,7 @@
 /**
- * Whether a table may have the log that its id names. Other programs put tables into the data
- * folder, so an id can be anything, and a copy of a folder has the id of the original: with one log
- * for both, rows would go into the wrong one.
+ * Checks whether a table may use the log that its id names. Other programs put tables into the data
+ * folder, so an id can be any text. A copy of a folder has the id of the original; with one log for
+ * both, rows would go into the wrong table.
  */
 import * as Path from "node:path"
 import { tableNameProblem } from "../../internal/columns/columnNames.ts"
@@ -13,16 +13,16 @@ import { tableKey } from "./tableStore.ts"
 
 type Named = Pick<TableRecord, "tableId"> & { readonly name: string }
 
-/** Starts with a letter or a digit, so that it leads to no other folder. */
+/** Starts with a letter or a digit, so that it cannot lead to another folder. */
 const folderName = /^[0-9A-Za-z][0-9A-Za-z._-]{0,199}$/
 
-/** Whether two ids are one: file systems may tell no case. */
+/** Whether two ids are equal, ignoring case because file systems may ignore it. */
 export const sameId = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
 
 /**
- * Throws `TableRefused` for an id that is no name of a folder, and for one that another table has:
- * `served`, or one whose log names it. `waiting` is the table that records with this id in the
- * shared log are for; `logs` are those of single tables.
+ * Throws `TableRefused` for an id that is not a valid folder name, and for an id that another table
+ * has: the table `served`, or the one named in the log. `waiting` is the table name of records with
+ * this id in the shared log; `logs` are the logs of single tables.
  */
 export const checkTableId = async (
   dataFolder: string,
@@ -33,10 +33,10 @@ export const checkTableId = async (
 ): Promise<void> => {
   if (!folderName.test(tableId)) {
     const needed =
-      "at most 200 letters, digits, dots, underscores and hyphens, a letter or digit first"
+      "at most 200 letters, digits, dots, underscores and hyphens, starting with a letter or digit"
     throw new TableRefused(
       name,
-      `its id ${JSON.stringify(tableId)} names no log here, which takes ${needed}`,
+      `its id ${JSON.stringify(tableId)} cannot name a log folder, which may have ${needed}`,
       moveOut
     )
   }
@@ -51,11 +51,11 @@ const moveOut = "Move its folder out of the data folder."
 const copyOf = (name: string, original: string): TableRefused =>
   new TableRefused(
     name,
-    `it has the id of ${original}, as a copy of a folder has, and would have its log`,
+    `it has the id of ${original}, like a copied folder, and both would write to the same log`,
     "Move one of them out of the data folder."
   )
 
-/** The table that the log with this id names, when it is another one that has the id too. */
+/** The table named in the log with this id, when it is another table that has the same id. */
 const namedByLog = async (
   dataFolder: string,
   { name, tableId }: Named,
@@ -69,7 +69,8 @@ const namedByLog = async (
     return undefined
   const id = await openLog(Path.join(dataFolder, ...table.split("."))).then(
     (log) => log?.snapshot.metadata?.id,
-    // A damaged table cannot tell its id, and its log waits for it.
+    // The id of a damaged table cannot be read. It counts as equal, so that the log is kept for
+    // that table.
     () => tableId
   )
   return id !== undefined && sameId(id, tableId) ? table : undefined

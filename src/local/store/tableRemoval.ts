@@ -1,5 +1,5 @@
 /**
- * Removing a dropped table from the disk, and what keeps it there.
+ * Deletes a dropped table from the disk, after checking that it may be deleted.
  */
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
@@ -14,12 +14,12 @@ import { TableRefused } from "../delta/writability.ts"
 import { salvage } from "./salvage.ts"
 import { tableKey } from "./tableStore.ts"
 
-/** The id of the table in a folder. A damaged one cannot tell. */
+/** The id of the table in a folder; undefined when it cannot be read. */
 export const idOf = async (location: string): Promise<string | undefined> =>
   (await openLog(location).catch(() => undefined))?.snapshot.metadata?.id
 
 /**
- * Throws when another writer has put a table of its own into the folder: dropping would delete that
+ * Throws when another writer has replaced the table in the folder: dropping would delete the new
  * one.
  */
 export const checkOwner = async ({ definition, location, tableId }: TableRecord): Promise<void> => {
@@ -29,8 +29,8 @@ export const checkOwner = async ({ definition, location, tableId }: TableRecord)
 }
 
 /**
- * The logs that go with a table: that with its id, or all that name it where the id is unknown. A
- * copy of another table has none.
+ * The logs to delete with a table: the one with its id, or all that name the table when its id is
+ * unknown. A copy of another table has none.
  */
 export const logsToDrop = async (
   dataFolder: string,
@@ -44,7 +44,7 @@ export const logsToDrop = async (
       : log.tableId === tableId && (isNamed || log.table === undefined)
   })
 
-/** Throws while logs hold acknowledged records that are not in the table, or may hold some. */
+/** Throws while logs hold, or may hold, acknowledged records that are not in the table. */
 export const checkWritten = async (
   dataFolder: string,
   name: string,
@@ -76,7 +76,7 @@ export const checkWritten = async (
   }
 }
 
-/** Renames a folder; false when it is gone already. */
+/** Renames a folder; false when it does not exist. */
 const renamed = async (from: string, to: string): Promise<boolean> => {
   try {
     await Fs.rename(from, to)
@@ -88,9 +88,9 @@ const renamed = async (from: string, to: string): Promise<boolean> => {
 }
 
 /**
- * Deletes a table, in one step for everybody who lists the data folder, and then its logs. Links
- * below it are deleted and not followed; rejects with `NotAFolder` where the folder above it has
- * become one.
+ * Deletes a table and then its logs. For readers of the data folder, the table disappears in one
+ * step. Links inside it are deleted and not followed. Rejects with `NotAFolder` when a parent
+ * folder has become a link.
  */
 export const removeTable = async (
   dataFolder: string,

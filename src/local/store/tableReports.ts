@@ -1,25 +1,25 @@
 /**
- * What the log of the server says of its tables: problems of their flushes, and refusals that are
- * over, each once.
+ * The log lines about tables: problems of their flushes, and refusals that ended. Each is reported
+ * once.
  */
 import type { ServedTable } from "./servedTables.ts"
 import type { TableEngine } from "./tableEngine.ts"
 
-/** That a table is served which was refused before. */
+/** The log line for a table that is served again after a refusal. */
 export const servedAgain = (name: string): string => `The table ${name} is served again.`
 
-/** What is to be logged, by level. */
+/** The lines to log, by level. */
 export interface Reports {
   readonly warnings: ReadonlyArray<string>
   readonly news: ReadonlyArray<string>
 }
 
-/** Remembers what was reported of the tables of a store. */
+/** Tracks what was reported about the tables of a store. */
 export class TableReports {
   private readonly problems = new Map<TableEngine, string>()
   private readonly refused = new Set<TableEngine>()
 
-  /** What is new since the last call. */
+  /** The lines that are new since the last call. */
   take(tables: ReadonlyArray<ServedTable>): Reports {
     const warnings: Array<string> = []
     const news: Array<string> = []

@@ -1,9 +1,9 @@
 /**
- * The tables of the local server: what the gRPC and HTTP faces call, and the service they share.
+ * The tables of the local server, as a service that the gRPC and HTTP endpoints share.
  *
  * `durableTableStore.ts` keeps tables on disk, `memoryTableStore.ts` in memory; both have this
- * interface. Records enter through a `TableWriter` without effects per record; everything else is
- * an `Effect`.
+ * interface. Records are appended through a `TableWriter` without effects per record; everything
+ * else is an `Effect`.
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
@@ -39,14 +39,14 @@ import type {
 import type { Appended } from "./appended.ts"
 export type { TableRecord } from "../delta/tableFolder.ts"
 
-/** The number of the log group a message joined. */
+/** The number of the log group that a message joined. */
 export type Ticket = number
 
-/** Takes the records of one stream. */
+/** Appends the records of one stream. */
 export interface TableWriter {
   /**
-   * Decodes and checks all records of one message, all or nothing, and appends them to the open log
-   * group. Answers the group's number, or why the batch is refused. The bytes are copied. A
+   * Decodes and checks all records of one message and appends them to the open log group, all or
+   * nothing. Returns the group's number, or why the message is refused. The bytes are copied. A
    * persistent stream needs the `offset` of the message.
    */
   readonly appendUnsafe: (
@@ -54,36 +54,36 @@ export interface TableWriter {
     offset?: number
   ) => Ticket | RecordRejected
   /**
-   * Whether a message of so many bytes is decoded in another thread, given the bytes of its stream
-   * that are not durable, its own among them. A lone message is not: crossing a thread takes
-   * longer.
+   * Whether another thread decodes a message of `messageBytes`. `undurableBytes` are the bytes of
+   * its stream that are not durable, including its own. A single message is decoded here, because
+   * passing it to a thread takes longer.
    */
   readonly isForElsewhere?: (messageBytes: number, undurableBytes: number) => boolean
   /**
-   * Does what `appendUnsafe` does for messages in order, up to the first that is refused, and has
-   * another thread decode them. `done` is called once; the messages keep their bytes until then.
-   * `offset` of the first one.
+   * Like `appendUnsafe` for several messages in order, up to the first refused one, with decoding
+   * in another thread. `done` is called once; the bytes of the messages must not change until then.
+   * `offset` is that of the first message.
    */
   readonly appendElsewhere?: (
     messages: ReadonlyArray<ReadonlyArray<Uint8Array>>,
     done: (appended: Appended) => void,
     offset?: number
   ) => void
-  /** Calls back when the group is on disk, or with the failure that kept it from getting there. */
+  /** Calls back when the group is on disk, or with the failure that prevented it. */
   readonly onDurable: (
     ticket: Ticket,
     callback: (failure: StorageFailure | undefined) => void
   ) => void
-  /** True while so many rows wait for their flush that the stream should not be read further. */
+  /** Whether the stream should pause, because too many rows wait for a flush. */
   readonly pressure: () => boolean
-  /** Calls back once, as soon as `pressure` is false; at once when it is already. */
+  /** Calls back once, as soon as `pressure` is false; immediately if it already is. */
   readonly onRoom: (callback: () => void) => void
   readonly close: () => void
 }
 
 /**
- * Which persistent stream is to be opened. `onReplaced` is told when another connection takes it,
- * or it is retired.
+ * The persistent stream to open. `onReplaced` is called when another connection opens it, or when
+ * it is retired.
  */
 export interface StreamRequest {
   readonly streamId: string
@@ -91,28 +91,28 @@ export interface StreamRequest {
   readonly onReplaced: (why: Replaced) => void
 }
 
-/** The writer of a persistent stream, whose messages up to an offset are durable; -1 for none. */
+/**
+ * The writer of a persistent stream. Messages up to the offset `committed` are durable; -1 for
+ * none.
+ */
 export interface OpenedStream {
   readonly writer: TableWriter
   readonly committed: number
 }
 
-/**
- * What lies in the data folder and is not served: a table that is refused, or a log whose table is
- * gone.
- */
+/** A part of the data folder that is not served: a refused table, or a log whose table is gone. */
 export interface UnservedTable {
   readonly name: string
   /** The id of the table or of the log; undefined when it cannot be read. */
   readonly tableId: string | undefined
   readonly location: string
-  /** The columns, where they can be read. */
+  /** The columns, if they can be read. */
   readonly definition: TableDefinition | undefined
-  /** The reason and the way out, in whole sentences. */
+  /** The reason and what to do, in full sentences. */
   readonly problem: string
 }
 
-/** Tables by name. Names are compared without regard to case. */
+/** Tables by case-insensitive name. */
 export interface TableStoreShape {
   readonly create: (
     definition: TableDefinition
@@ -126,7 +126,7 @@ export interface TableStoreShape {
   readonly listAll: Effect.Effect<ReadonlyArray<TableRecord>>
   /**
    * Adds nullable columns at the end of a table, and fields of STRUCTs, named by their paths.
-   * Running streams go on, and may write the new columns.
+   * Running streams continue, and may write the new columns.
    */
   readonly addColumns: (
     name: string,
@@ -135,12 +135,11 @@ export interface TableStoreShape {
     TableRecord,
     TableNotFound | UnsupportedColumn | InvalidDefinition | StorageFailure
   >
-  /** All that lies in the data folder and is not served, read from disk. */
+  /** All refused tables and logs without a table in the data folder, read from disk. */
   readonly unserved: Effect.Effect<ReadonlyArray<UnservedTable>, StorageFailure>
   /**
-   * Serves the Delta table in a folder `<catalog>/<schema>/<table>` below the data folder that
-   * another program put there, as the next start would. Answers its record, also when it is served
-   * already.
+   * Serves a Delta table that another program put into a folder `<catalog>/<schema>/<table>` of the
+   * data folder, as the next start would. Returns its record, also when it is served already.
    */
   readonly register: (location: string) => Effect.Effect<TableRecord, StorageFailure>
   /** Deletes a table with its data. False when there is none. */
@@ -151,28 +150,28 @@ export interface TableStoreShape {
     format: LogFormat
   ) => Effect.Effect<TableWriter, TableNotFound | SchemaRejected | StorageFailure>
   /**
-   * Opens the writer of a persistent stream: of a new one, which is on disk then, or of one that
-   * was created before, which the connection that has it open loses.
+   * Opens the writer of a persistent stream. A new stream is on disk afterwards. A stream that was
+   * created before is taken from the connection that has it open.
    */
   readonly openStream: (
     name: string,
     format: LogFormat,
     request: StreamRequest
   ) => Effect.Effect<OpenedStream, TableNotFound | SchemaRejected | StorageFailure | StreamRefused>
-  /** Ends a persistent stream for good, on disk; its rows stay. */
+  /** Ends a persistent stream permanently; its rows stay. */
   readonly retireStream: (
     name: string,
     streamId: string
   ) => Effect.Effect<void, TableNotFound | StorageFailure | StreamRefused>
-  /** The persistent streams of a table, oldest first; none for an unknown one. */
+  /** The persistent streams of a table, oldest first; none for an unknown table. */
   readonly streams: (name: string) => Effect.Effect<ReadonlyArray<PersistentStreamRecord>>
   /** Commits everything acknowledged so far, of one table or of all. */
   readonly flush: (name?: string) => Effect.Effect<void, StorageFailure>
-  /** Version, live files, rows and bytes of the committed table; zeros for an unknown one. */
+  /** Version, live files, rows and bytes of the committed table; zeros for an unknown table. */
   readonly stats: (name: string) => Effect.Effect<TableSize>
   /**
-   * When a table got its latest commit, in milliseconds, also before this start; undefined without
-   * one but its creation.
+   * When a table got its latest commit, in milliseconds, including commits before this start;
+   * undefined when it has only its creation.
    */
   readonly committedAt: (name: string) => Effect.Effect<number | undefined>
   /**
@@ -183,8 +182,7 @@ export interface TableStoreShape {
     name: string
   ) => Effect.Effect<ReadonlyArray<Record<string, unknown>>, StorageFailure>
   /**
-   * The last committed rows, at most `limit`, in the forms of `rows`; reads no more than the newest
-   * files.
+   * The last committed rows, at most `limit`, in the forms of `rows`. Reads only the newest files.
    */
   readonly lastRows: (
     name: string,
@@ -228,13 +226,13 @@ export const refuseFormat = (
   })
 }
 
-/** The name under which the commits of a table's log count, in Delta's `txn` action. */
+/** The application id of a table's log in Delta's `txn` action. */
 export const appIdOf = (tableId: string): string => `${appIdPrefix}${tableId}`
 
-/** How names are compared. */
+/** The key of a name for case-insensitive comparison. */
 export const tableKey = (name: string): string => name.toLowerCase()
 
-/** The definition with further columns. Fails when they cannot be added, or not be written. */
+/** The definition with further columns. Fails when they cannot be added or written. */
 export const extended = (
   definition: TableDefinition,
   columns: ReadonlyArray<ColumnDefinition>

@@ -13,15 +13,16 @@ import type { TableEngine } from "./tableEngine.ts"
 import type { TableWriter } from "./tableStore.ts"
 
 /**
- * A message of so many bytes waits for the start of the thread rather than hold the main loop up.
+ * Messages of at least this many bytes wait for the thread to start, because decoding them here
+ * would block the event loop.
  */
 const worthWaiting = 1024 * 1024
 
 type DecodeLimits = Pick<EngineLimits, "bulkBytes" | "largeMessageBytes">
 
 /**
- * Opens a writer; the format must have been checked against the table. Without a thread it decodes
- * all records itself.
+ * Opens a writer. The format must have been checked against the table. Without a thread, all
+ * records are decoded here.
  */
 export const tableWriter = (
   engine: TableEngine,
@@ -68,7 +69,8 @@ const elsewhere = (
       last = target
       thread.decode(target, messages, (result) => {
         if (result instanceof Error) return done(failed(result.message))
-        // Its client resends what it has no acknowledgement of, with the same offsets.
+        // The client sends unacknowledged messages again on the new connection, with the same
+        // offsets.
         if (writer.stream?.isHeld === false)
           return done(failed("The stream was resumed on another connection."))
         done(

@@ -1,6 +1,6 @@
 /**
- * What lies in a data folder and is not served, as the catalog lists it: read from disk each time,
- * so that it tells what is true now.
+ * Lists the refused tables and the logs without a table in a data folder, for the catalog. Read
+ * from disk each time, so that the list is current.
  */
 import * as Result from "effect/Result"
 import * as Path from "node:path"
@@ -18,7 +18,7 @@ export interface RefusedTable {
   readonly failure: StorageFailure
 }
 
-/** A refused table, with what of it can be read. */
+/** A refused table, with everything that can be read from it. */
 const refusedTable = async (
   { failure, location, name }: RefusedTable,
   logs: ReadonlyArray<FoundLog>
@@ -46,7 +46,7 @@ const refusedTable = async (
   }
 }
 
-/** A log that no table of the folder has. */
+/** A log without a table in the folder. */
 const lonelyLog = (
   dataFolder: string,
   { bytes, folder, table, tableId }: FoundLog
@@ -66,8 +66,8 @@ const lonelyLog = (
 }
 
 /**
- * The refused tables, and the logs that belong neither to them nor to a served table. A log of a
- * refused table whose id cannot be read counts as that table's by its name.
+ * The refused tables, and the logs that belong neither to them nor to a served table. When the id
+ * of a refused table cannot be read, a log that names the table counts as its log.
  */
 export const unservedIn = async (
   dataFolder: string,

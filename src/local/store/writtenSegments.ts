@@ -1,14 +1,14 @@
 /**
- * Log segments whose rows were committed, kept until a later look finds the rows in place.
+ * Log segments whose rows were committed, kept until a later look confirms that the rows are in
+ * place.
  *
- * `commitPlace.ts` says how another writer can undo a commit. The engine commits such rows again.
+ * `commitPlace.ts` describes how another writer can undo a commit. Such rows are committed again.
  */
 import { type CommitPlace, isInPlace } from "../delta/commitPlace.ts"
 import type { TableLog } from "../log/tableLog.ts"
 
 /**
- * Rows of a segment that went into the table together: how many, and the range of their log
- * entries.
+ * Rows of a segment that were committed together: their number, and the range of their log entries.
  */
 export interface SegmentRows {
   readonly segment: number
@@ -65,7 +65,7 @@ export class WrittenSegments {
     return this.waiting.flatMap(({ rows }) => rows.flatMap(({ place }) => place?.paths ?? []))
   }
 
-  /** The segments that have waited for long enough. */
+  /** The segments that have waited long enough. */
   get due(): ReadonlyArray<WrittenSegment> {
     const { waiting } = this
     if (waiting.length === 0) return waiting
@@ -74,8 +74,8 @@ export class WrittenSegments {
   }
 
   /**
-   * Deletes the segments that are due and whose rows are in place. Other rows go to `commitAgain`,
-   * whose answer is looked at later.
+   * Deletes the due segments whose rows are in place. Other rows are passed to `commitAgain`; their
+   * new place is checked later.
    */
   async look(commitAgain: (rows: SegmentRows) => Promise<CommitPlace | undefined>): Promise<void> {
     for (const each of this.due) {
