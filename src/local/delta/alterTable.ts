@@ -1,6 +1,6 @@
 /**
- * New columns for a Delta table: one commit with the changed schema, and with the features that the
- * types of the columns need.
+ * Adds columns to a Delta table: one commit with the changed schema and the table features that the
+ * new column types need.
  */
 import * as Result from "effect/Result"
 import { withColumns } from "../../internal/columns/columnAddition.ts"
@@ -27,9 +27,9 @@ export interface Addition {
 }
 
 /**
- * Adds columns at the end of the table's schema, or of the STRUCTs that their paths lead to. What
- * other writers put into the schema stays as it is. Throws `TableRefused` when the folder holds
- * another table, and `TableChanged` when another writer changes the schema at the same time.
+ * Adds columns at the end of the table's schema, or of the STRUCTs that their paths name.
+ * Everything that other writers put into the schema is kept. Throws `TableRefused` when the folder
+ * holds another table, and `TableChanged` when another writer changes the schema at the same time.
  */
 export const addColumns = async ({
   columns,
@@ -67,7 +67,7 @@ const additionActions = (
   ]
 }
 
-/** A column as Spark names it in the history of a table. */
+/** A column in the form that Spark uses in the history of a table. */
 const parameterOf = (column: ColumnDefinition): unknown => {
   const path = column.name.split(".")
   const json = toTypeJson({ ...column, name: path.at(-1)! })
@@ -83,7 +83,7 @@ const metadataWith = (metadata: Metadata, columns: ReadonlyArray<ColumnDefinitio
   return { ...metadata, schemaString: JSON.stringify({ ...schema, fields }) }
 }
 
-/** A part of a schema as the log has it, with all that other writers noted there. */
+/** A part of the schema JSON in the log, with everything that other writers put there. */
 type Json = Readonly<Record<string, unknown>>
 
 const withField = (fields: ReadonlyArray<Json>, column: ColumnDefinition): ReadonlyArray<Json> => {
@@ -96,7 +96,10 @@ const withField = (fields: ReadonlyArray<Json>, column: ColumnDefinition): Reado
   })
 }
 
-/** Spark notes the lengths of texts once for a whole column, in the shape of its type. */
+/**
+ * Spark keeps the lengths of CHAR and VARCHAR once for a whole column, as the text of the column's
+ * type.
+ */
 const metadataOfGrown = (field: Json, column: ColumnDefinition): unknown => {
   const metadata = field["metadata"] as Json | undefined
   if (typeof metadata?.["__CHAR_VARCHAR_TYPE_STRING"] !== "string") return metadata
@@ -131,8 +134,8 @@ const grown = (type: Json, path: ReadonlyArray<string>, column: ColumnDefinition
 }
 
 /**
- * The protocol with what new columns need; undefined when it has it. Features that the older
- * versions stand for are listed then.
+ * The protocol with the features that new columns need; undefined when it has them already. A
+ * changed protocol also lists the features that its older version implied.
  */
 const protocolWith = (protocol: Protocol, needed: Protocol): Protocol | undefined => {
   const features = needed.readerFeatures ?? []

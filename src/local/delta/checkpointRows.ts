@@ -1,10 +1,10 @@
 /**
- * Reads the rows of our own checkpoints out of their column chunks, as the objects that a commit
+ * Reads the rows of our own checkpoints from their column chunks, as the objects that a commit
  * holds as JSON.
  *
- * The Parquet library builds all columns of all rows, which takes some fifty times as long: a row
- * of a checkpoint fills one of its groups, and a start reads one row per file that the table has or
- * had within the retention.
+ * The Parquet library builds all columns of all rows, which takes about fifty times as long: each
+ * row of a checkpoint fills only one of its column groups. A start reads one row for each file that
+ * the table has, or had within the retention.
  */
 import type { LeafChunk, LeafShape } from "../parquet/columnBuffer.ts"
 import { LeafCollector } from "../parquet/columnBufferReader.ts"
@@ -28,7 +28,7 @@ class Cursor {
     return this.shape.maxDefinition === 0 ? 0 : this.chunk.definitions[this.entry]!
   }
 
-  /** Whether the next entry goes on with a list or a map of this repetition level. */
+  /** Whether the next entry continues a list or a map of this repetition level. */
   continues(repetition: number): boolean {
     return this.entry < this.chunk.entries && this.chunk.repetitions[this.entry] === repetition
   }
@@ -37,7 +37,7 @@ class Cursor {
     this.entry++
   }
 
-  /** The value of the next entry, null where it has none. */
+  /** The value of the next entry; null if it has none. */
   value(): unknown {
     const { definition } = this
     this.entry++
@@ -64,7 +64,7 @@ class Cursor {
   }
 }
 
-/** Reads the values of a column, one row after another. A STRUCT comes without its NULL fields. */
+/** Reads the values of a column, row by row. A STRUCT is returned without its NULL fields. */
 type Reader = () => unknown
 
 const readerOf = (node: ColumnNode, cursors: ReadonlyArray<Cursor>): Reader => {
@@ -114,7 +114,7 @@ const readerOf = (node: ColumnNode, cursors: ReadonlyArray<Cursor>): Reader => {
   }
 }
 
-/** Maps mostly repeat: one object serves rows that follow one another, which nobody changes. */
+/** Most maps repeat, so consecutive rows share one object. It must not be changed. */
 const empty: Readonly<Record<string, unknown>> = Object.freeze({})
 const isSame = (
   map: Readonly<Record<string, unknown>>,
@@ -129,8 +129,8 @@ const isSame = (
 }
 
 /**
- * Gives each row of a file of ours with exactly the columns of `tree` to `use`, NULL columns left
- * out. False, and nothing is used, when it is another file. 64-bit integers come as numbers.
+ * Calls `use` with each row of a file of ours that has exactly the columns of `tree`. NULL columns
+ * are left out, and 64-bit integers are numbers. Returns false, without a call, for any other file.
  */
 export const eachRow = (
   tree: ColumnTree,

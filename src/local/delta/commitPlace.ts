@@ -1,11 +1,11 @@
 /**
- * Where the rows of a log segment are in the table: the commit that holds them, and whether its
- * files are still there.
+ * Finds the rows of a log segment in the table: the commit that holds them, and whether its files
+ * still exist.
  *
- * Other writers can undo a commit. One that checks for a version and then renames its own file onto
- * that name can replace a version file of ours. A VACUUM below the retention can delete a data file
- * that no commit names yet. So the server keeps a log segment until a later look finds everything
- * in place.
+ * Other writers can undo a commit. A writer that checks for a version and then renames its own file
+ * onto that name can replace our version file. A VACUUM with a shorter time than the retention can
+ * delete a data file that no commit names yet. The server therefore keeps a log segment until a
+ * later look finds everything in place.
  */
 import { lstatSync } from "node:fs"
 import {
@@ -22,7 +22,7 @@ import { filePath } from "./filePaths.ts"
 import { propertiesOf } from "./tableProperties.ts"
 import { identityOf, readVersion, type SeenVersion } from "./versionFile.ts"
 
-/** The log entries of some rows. Commits carry the range, so that one is found by it. */
+/** The range of log entries of some rows. Commits carry it, so that they can be found by it. */
 export interface RowRange {
   readonly appId: string
   readonly firstSequence: number
@@ -30,44 +30,44 @@ export interface RowRange {
 }
 
 /**
- * Commits of some rows, and the paths of those of their data files that were live when they were
- * looked at.
+ * Commits of some rows, and the paths of their data files that were live at the time of the look.
  */
 export interface CommitPlace {
   readonly commits: ReadonlyArray<SeenVersion>
   readonly paths: ReadonlyArray<string>
 }
 
-/** Rows of a range that the table lacks. */
+/** The rows of a range that the table lacks. */
 export interface MissingRows {
-  /** Live files that held some of them and are gone on disk. */
+  /** Live files that held some of the rows and no longer exist on disk. */
   readonly lost: ReadonlyArray<Add>
-  /** Whether rows of a partition are missing, by its `partitionKey`. */
+  /** Whether rows of a partition are missing; takes its `partitionKey`. */
   readonly isMissing: (partition: string) => boolean
-  /** Whether the table has other rows of the range. */
+  /** Whether the table has some rows of the range. */
   readonly isPartial: boolean
   /**
-   * Whether the lost files held rows of other ranges too, so that a lost file may have no row of
-   * this one.
+   * Whether the lost files also held rows of other ranges. A lost file may then have held no row of
+   * this range.
    */
   readonly isShared: boolean
 }
 
-/** A range of log entries that went into the table together, or that are not there. */
+/** A range of log entries that were committed together, or that are not in the table. */
 export interface FoundRange {
   readonly firstSequence: number
   readonly lastSequence: number
-  /** Undefined when no commit of them can be found. */
+  /** Undefined when no commit of the range can be found. */
   readonly place: CommitPlace | undefined
   /**
-   * Undefined when all rows are in the table; without a place, a later state of it includes them.
+   * Undefined when all rows are in the table. If `place` is undefined too, the commits were deleted
+   * and a checkpoint includes the rows.
    */
   readonly missing: MissingRows | undefined
 }
 
 /**
- * How a commit names its range, in `operationParameters` of its `commitInfo`. A partial one holds
- * the rows of some partitions.
+ * The range of a commit in the `operationParameters` of its `commitInfo`. A partial commit holds
+ * the rows of some partitions only.
  */
 export const rangeParameters = (
   { appId, firstSequence, lastSequence }: RowRange,
@@ -79,13 +79,13 @@ export const rangeParameters = (
   ...(isPartial ? { partial: "true" } : {})
 })
 
-/** What tells the partitions of a table apart. */
+/** Identifies a partition of a table. */
 export const partitionKey = (values: Add["partitionValues"]): string =>
   JSON.stringify(Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1)))
 
 /**
- * Whether the versions are still the same files, and the data files exist. A false answer needs
- * `commitFinder`.
+ * Whether the versions are still the same files, and the data files exist. If false, `commitFinder`
+ * has to find what is missing.
  */
 export const isInPlace = async (
   table: string,
@@ -98,17 +98,14 @@ export const isInPlace = async (
 }
 
 /**
- * The number of the last commit of an application; 0 without one. Where the table lets such numbers
- * expire, another writer's checkpoint may lack ours. Then the commits tell it, as long as they are
- * there.
+ * The number of the last commit of an application; 0 without one. If the table lets such numbers
+ * expire, another writer's checkpoint may lack ours. It is then read from the commits, as long as
+ * they exist.
  */
 export const lastNumber = async (log: DeltaLog, appId: string): Promise<number> =>
   (await txnVersion(log, appId)) ?? 0
 
-/**
- * The version of an application's last transaction; undefined without one. As `lastNumber` finds
- * it.
- */
+/** The version of an application's last transaction; undefined without one. */
 const txnVersion = async (
   { snapshot, table }: DeltaLog,
   appId: string
@@ -125,18 +122,18 @@ const txnVersion = async (
 }
 
 /**
- * The name under which a persistent stream's last offset is committed with its rows, in Delta's
- * `txn` action.
+ * The application id in Delta's `txn` action that carries the last offset of a persistent stream.
+ * It is committed together with the rows.
  */
 const streamAppId = (streamId: string): string => `${appIdPrefix}stream-${streamId}`
 
-/** The last offset of a persistent stream whose rows the table has; -1 without any. */
+/** The last offset of a persistent stream whose rows are in the table; -1 without any. */
 export const streamOffset = async (log: DeltaLog, streamId: string): Promise<number> =>
   (await txnVersion(log, streamAppId(streamId))) ?? -1
 
 /**
- * Per persistent stream, what a commit of rows up to these offsets says. An offset that the table
- * has already does not fall.
+ * The `txn` actions for a commit of rows up to these offsets, one per persistent stream. The offset
+ * of a stream never decreases.
  */
 export const streamActions = (
   { transactions }: Snapshot,
@@ -149,7 +146,7 @@ export const streamActions = (
     return { txn: { appId, version, lastUpdated: now } }
   })
 
-/** Says of each part of a range where it is, in order. */
+/** Finds the place of each part of a range, in order. */
 export type CommitFinder = (range: RowRange) => Promise<ReadonlyArray<FoundRange>>
 
 /** The finder of a table that has no rows of ours. */
@@ -163,12 +160,11 @@ const absent = ({ firstSequence, lastSequence }: Omit<RowRange, "appId">): Found
 })
 
 /**
- * Finds the commits of a range. A commit holds all rows of its own range, unless it is partial:
- * then it has taken the place of lost files of an older one. Ranges lie in each other or beside
- * each other: a log file found at a start holds the entries of one commit, some of them, or those
- * of several.
+ * Finds the commits of a range. A commit holds all rows of its own range. A partial commit is the
+ * exception: it replaces lost files of an older commit. Ranges are nested or disjoint: a log file
+ * found at a start holds the entries of one commit, some of them, or those of several commits.
  *
- * Reads commit files and not the cached state, because a file may have been replaced; a finder
+ * Reads commit files instead of the cached state, because a file may have been replaced. A finder
  * reads each file once.
  */
 export const commitFinder = (log: DeltaLog): CommitFinder => {
@@ -182,7 +178,7 @@ export const commitFinder = (log: DeltaLog): CommitFinder => {
     return reading
   }
   /**
-   * The commits that may hold entries of a range, newest first, and whether older ones were
+   * The commits that may hold entries of a range, newest first, and whether older commits were
    * deleted.
    */
   const commitsOf = async ({ appId, firstSequence, lastSequence }: RowRange) => {
@@ -202,7 +198,7 @@ export const commitFinder = (log: DeltaLog): CommitFinder => {
     const committed = await lastNumber(log, range.appId)
     if (committed < range.firstSequence) return [absent(range)]
     const { commits, isCut } = await commitsOf(range)
-    // A checkpoint covers commits that were deleted, and its number counts.
+    // A checkpoint covers deleted commits, so the number in the state counts for them.
     const covered = isCut ? committed : 0
     const replaced = new Set(
       commits.flatMap(({ commit }) => (commit.isPartial ? commit.removed : []))
@@ -223,7 +219,7 @@ export const commitFinder = (log: DeltaLog): CommitFinder => {
       const lost: Array<Add> = []
       const paths: Array<string> = []
       for (const { commit } of holders) {
-        // What a newer commit has of a partition counts.
+        // For each partition, the newest commit counts.
         const adds = commit.adds.map((add) => ({ add, key: partitionKey(add.partitionValues) }))
         const told = adds.filter(({ key }) => !known.has(key))
         for (const { add, key } of told) {
@@ -259,7 +255,7 @@ export const commitFinder = (log: DeltaLog): CommitFinder => {
   }
 }
 
-/** The range, cut where others begin or end. */
+/** The range, split where other ranges begin or end. */
 const piecesOf = (
   { firstSequence, lastSequence }: RowRange,
   others: ReadonlyArray<{ readonly first: number; readonly last: number }>
@@ -273,7 +269,7 @@ const piecesOf = (
   }))
 }
 
-/** A version's file: what tells it from another one, and our commit, if it holds one. */
+/** The file of a version: its identity, and our commit, if it holds one. */
 interface VersionFile {
   readonly identity: string
   readonly commit: OurCommit | undefined
@@ -294,7 +290,7 @@ interface OurCommit {
   readonly adds: ReadonlyArray<Add>
   /** The paths that it removed. */
   readonly removed: ReadonlyArray<string>
-  /** Whether it holds the rows of some partitions only, in the place of lost files. */
+  /** Whether it holds the rows of some partitions only, to replace lost files. */
   readonly isPartial: boolean
 }
 
@@ -327,7 +323,7 @@ const commitOf = (text: string, appId: string): OurCommit | undefined => {
     if (action.remove) removed.push(action.remove.path)
     if (action.txn?.appId === appId) txn = action.txn.version
     const parameters = action.commitInfo?.operationParameters
-    // Earlier builds named no beginning: their commits follow one another without a gap.
+    // Earlier builds wrote no start of the range: their commits follow each other without a gap.
     if (parameters?.["queryId"] === appId) {
       range = {
         first: Number(parameters["firstEpochId"] ?? 0),
@@ -337,12 +333,12 @@ const commitOf = (text: string, appId: string): OurCommit | undefined => {
     }
   }
   if (txn === undefined) return undefined
-  // Earlier builds marked no partial commits, and removed lost files by nothing else.
+  // Earlier builds did not mark partial commits, but only partial commits removed files.
   const isPartial = isMarked || removed.length > 0
   return { txn, adds, removed, isPartial, ...(range ?? { first: 0, last: txn }) }
 }
 
-/** The call stays on the thread, as that of `identityOfFile`. */
+/** A synchronous call, for the same reason as in `identityOfFile`. */
 const exists = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined
 
 const orMissing = async <A>(work: Promise<A>): Promise<A | undefined> => {

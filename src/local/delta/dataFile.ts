@@ -10,21 +10,23 @@ import type { DeltaLog } from "./deltaLog.ts"
 import { dataFilePrefix, fits, logPath } from "./filePaths.ts"
 import { opaqueFolder, partitionFolders } from "./partitions.ts"
 
-/** The name of a new data file; ours carry our prefix. */
+/** The name of a new data file, with our prefix. */
 export const newFileName = (prefix = dataFilePrefix): string =>
   `${prefix}${randomUUID()}.${codec.suffix}.parquet`
 
 /** A data file that is being written to disk. */
 export interface WrittenFile {
-  /** Its path as the log wants it. */
+  /** Its path in the form of the Delta log. */
   readonly path: string
-  /** Resolves when the file and its name are on disk; no commit may name it before. */
+  /**
+   * Resolves when the file and its folder entry are on disk. No commit may name the file before.
+   */
   readonly onDisk: Promise<unknown>
 }
 
 /**
- * Writes a data file. Where the file system cannot have the folders that tell the partition's
- * values, the file gets one that tells none.
+ * Writes a data file into the folders that name its partition values. If the file system does not
+ * support such names, the file gets a folder without values in its name.
  */
 export const writeDataFile = async (
   { readers, table }: DeltaLog,
@@ -36,13 +38,14 @@ export const writeDataFile = async (
   const name = newFileName(prefix)
   const texts = columns.map((column) => partitionText(values, column))
   const telling = partitionFolders(columns, texts)
-  // Without folders the path of the table alone counts, which was checked when it was made.
+  // Without folders, only the path of the table matters. It was checked when the table was created.
   const isFitting = telling.length === 0 || (await fits(Path.join(table, ...telling, name)))
   const folders = isFitting ? telling : [opaqueFolder(columns, texts)]
   const folder = await makeFoldersIn(table, folders, readers)
   const sync = await writeNew(Path.join(folder, name), bytes, readers)
   const onDisk = Promise.all([sync(), syncFolder(folder)])
-  // The commit waits for it, and fails with it. One that fails before that tells its own reason.
+  // The commit awaits this promise and fails with it. A commit that fails earlier reports its own
+  // reason.
   onDisk.catch(() => {})
   return { path: logPath([...folders, name]), onDisk }
 }

@@ -1,7 +1,6 @@
 /**
- * Deletion vectors of data files: which rows of a file are deleted, read from where the log says
- * the vector lies. Only other writers make them; this server reads them and leaves such files
- * alone.
+ * Deletion vectors of data files: the deleted rows of a file, read from the place that the log
+ * names. Only other writers create them; this server reads them and never changes such files.
  */
 import * as Path from "node:path"
 import { crc32 } from "node:zlib"
@@ -15,18 +14,18 @@ const digits =
   "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
 const uuidDigits = 20
 /**
- * Most rows of a file whose vector is read, so that a wrong footer cannot claim more memory than
+ * The most rows of a file whose vector is read, so that a wrong footer cannot allocate more than
  * 256 MiB.
  */
 const mostRows = 2 ** 31
-/** The version of a file of vectors, its first byte. */
+/** The version of a file of vectors, stored in its first byte. */
 const fileVersion = 1
 
 const damaged = (why: string): never => {
   throw new DamagedBitmap(why)
 }
 
-/** Decodes Z85: five digits stand for four bytes. */
+/** Decodes Z85: five digits encode four bytes. */
 const bytesOfZ85 = (text: string): Uint8Array => {
   if (text.length % 5 !== 0) damaged("its text has a wrong length")
   const bytes = new Uint8Array((text.length / 5) * 4)
@@ -35,7 +34,7 @@ const bytesOfZ85 = (text: string): Uint8Array => {
     let value = 0
     for (const digit of text.slice(group * 5, group * 5 + 5)) {
       const at = digits.indexOf(digit)
-      if (at < 0) damaged("its text has a sign that is no digit of Z85")
+      if (at < 0) damaged("its text has a character that is not a Z85 digit")
       value = value * 85 + at
     }
     if (value > 0xffff_ffff) damaged("its text has a number beyond 32 bits")
@@ -44,17 +43,17 @@ const bytesOfZ85 = (text: string): Uint8Array => {
   return bytes
 }
 
-/** The file of a vector that lies below the table: an optional folder, and a UUID in 20 digits. */
+/** The file of a vector inside the table's folder: an optional folder, and a UUID in 20 digits. */
 const relativePath = (text: string): string => {
   if (text.length < uuidDigits) damaged("its path is too short")
   const hex = Buffer.from(bytesOfZ85(text.slice(-uuidDigits))).toString("hex")
   const uuid = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")
   const folder = text.slice(0, -uuidDigits)
-  if (!/^\w*$/.test(folder)) damaged("its path has signs that a folder of vectors cannot have")
+  if (!/^\w*$/.test(folder)) damaged("its path has characters that a folder of vectors cannot have")
   return Path.join(folder, `deletion_vector_${uuid}.bin`)
 }
 
-/** The file that holds a vector; undefined for one that stands in the log. */
+/** The file that holds a vector; undefined for a vector inside the log. */
 const vectorFile = (
   table: string,
   { pathOrInlineDv, storageType }: DeletionVector
@@ -71,7 +70,7 @@ const vectorFile = (
   }
 }
 
-/** Reads one vector from a file of them: its size, its bytes, and their CRC-32, all checked. */
+/** Reads one vector from a file of vectors, and checks its size and its CRC-32. */
 const bytesInFile = async (path: string, offset: number, size: number): Promise<Uint8Array> => {
   const file = await openPlain(path, "read")
   try {
@@ -104,7 +103,7 @@ const readVector = async (
   if (rows > mostRows) damaged(`the file has ${rows} rows, more than ${mostRows}`)
   if (!isCount(size) || size > largestBitmap(rows))
     damaged(`no vector of ${rows} rows has ${size} bytes`)
-  if (!isCount(offset)) damaged(`its offset ${offset} is no position in a file`)
+  if (!isCount(offset)) damaged(`its offset ${offset} is not a position in a file`)
   const bytes =
     file === undefined ? bytesOfZ85(pathOrInlineDv) : await bytesInFile(file, offset, size)
   if (bytes.length < size) damaged("it is shorter than the log says")
@@ -115,9 +114,9 @@ const readVector = async (
 }
 
 /**
- * The deleted rows of a data file with so many rows; undefined for a file without a vector. A
- * vector that cannot be read, or does not fit the file, fails with `CorruptTable` and names both
- * files: without it, deleted rows would be shown.
+ * The deleted rows of a data file that has `rows` rows; undefined for a file without a vector.
+ * Fails with `CorruptTable`, naming both files, when the vector cannot be read or does not fit the
+ * file: ignoring it would show deleted rows.
  */
 export const deletedRows = async (
   table: string,

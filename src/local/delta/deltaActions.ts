@@ -1,10 +1,10 @@
 /**
- * The actions of a Delta log as plain data, reading them from a commit file, and the state that
- * follows from replaying them.
+ * The actions of a Delta log as plain data, how to read them from a commit file, and the state that
+ * results from replaying them.
  */
 import { Tombstones } from "./tombstones.ts"
 
-/** Versions and table features a reader or writer must know. */
+/** Versions and table features that a reader or writer must support. */
 export interface Protocol {
   readonly minReaderVersion: number
   readonly minWriterVersion: number
@@ -30,7 +30,10 @@ export interface DeletionVector {
   readonly sizeInBytes: number
   readonly cardinality: number
 }
-/** What other writers add to a file and we carry on: row ids, clustering, deleted rows. */
+/**
+ * Fields that other writers add to a file and that are preserved: row ids, clustering, deleted
+ * rows.
+ */
 interface ForeignFileFields {
   readonly tags?: Record<string, string>
   readonly deletionVector?: DeletionVector
@@ -38,7 +41,7 @@ interface ForeignFileFields {
   readonly defaultRowCommitVersion?: number
   readonly clusteringProvider?: string
 }
-/** A data file that belongs to the table. `filePath` says where `path` leads. */
+/** A data file that belongs to the table. `filePath` resolves its `path`. */
 export interface Add extends ForeignFileFields {
   readonly path: string
   readonly partitionValues: Record<string, string | null>
@@ -56,16 +59,13 @@ export interface Remove extends ForeignFileFields {
   readonly partitionValues?: Record<string, string | null>
   readonly size?: number
 }
-/** How far an application has written, for exactly-once commits. */
+/** The number of the last transaction of an application, for exactly-once commits. */
 export interface Txn {
   readonly appId: string
   readonly version: number
   readonly lastUpdated?: number
 }
-/**
- * Settings of a feature of the table, such as clustering. A removed domain has no settings any
- * more.
- */
+/** Settings of a table feature, such as clustering. A removed domain has no settings. */
 export interface DomainMetadata {
   readonly domain: string
   readonly configuration: string
@@ -80,55 +80,52 @@ export type Action =
   | { readonly txn: Txn }
   | { readonly commitInfo: Record<string, unknown> }
 
-/** Is told of live files that come and go. A file that is added anew leaves first. */
+/** Called when live files are added or removed. A file that is added again is removed first. */
 export interface FileWatch {
   readonly added: (key: string, add: Add) => void
   readonly removed: (key: string, add: Add) => void
 }
 
 /**
- * The state of a table at one version. `files` and `tombstones` are keyed by `fileKey`. Everything
- * that a commit needs to know of all files is kept up to date action by action: a commit must cost
- * the same whether the table has ten files or a hundred thousand.
+ * The state of a table at one version. `files` and `tombstones` are keyed by `fileKey`. Sums over
+ * all files that a commit needs are updated with each action: a commit must cost the same whether
+ * the table has ten files or a hundred thousand.
  */
 export interface Snapshot {
   version: number
   protocol: Protocol | undefined
   metadata: Metadata | undefined
   readonly files: ReadonlyMap<string, Add>
-  /** Rows of the live files by their statistics, without deleted ones. */
+  /** Rows of the live files according to their statistics, without deleted ones. */
   rows: number
   /** Bytes of the live files. */
   bytes: number
-  /** Whoever follows the live files; at most one. */
+  /** Observes the live files; at most one observer. */
   watch: FileWatch | undefined
   readonly tombstones: Tombstones
   readonly transactions: Map<string, Txn>
   readonly domains: Map<string, DomainMetadata>
   /**
-   * When the version was committed by its own account, in milliseconds; undefined when its commit
-   * was not read or holds none.
+   * The in-commit timestamp of the version, in milliseconds; undefined when its commit was not read
+   * or has none.
    */
   inCommitTimestamp: number | undefined
   /**
-   * When the version was committed, in milliseconds: as its commit says, or when the newest file
-   * was added where the commit was not read. Undefined where neither is known.
+   * When the version was committed, in milliseconds: the time in its commit, or the modification
+   * time of the newest file when the commit was not read. Undefined when neither is known.
    */
   committedAt: number | undefined
-  /**
-   * Kinds of actions that this module does not know, so that a checkpoint of ours would lose them.
-   */
+  /** Kinds of actions that this module does not support. A checkpoint of ours would lose them. */
   readonly unknownActions: Set<string>
 }
 
-/** Actions that belong to a commit or a checkpoint and not to the state of the table. */
+/** Actions that belong to a commit or a checkpoint, not to the state of the table. */
 const transient = new Set(["commitInfo", "cdc", "checkpointMetadata", "sidecar"])
 
 /**
- * What tells the live entries of a table apart: the path, and the deletion vector where there is
- * one. A commit that deletes rows removes the entry of a path and adds another one for the same
- * path, in any order. A field that is null counts as absent, as in a line that was read from a
- * commit.
+ * Identifies a live entry of a table: its path, and its deletion vector if it has one. A commit
+ * that deletes rows removes the entry of a path and adds another one for the same path, in any
+ * order. A null field counts as absent, as in a line read from a commit.
  */
 export const fileKey = ({
   deletionVector,
@@ -159,7 +156,7 @@ export const emptySnapshot = (): Snapshot => ({
   unknownActions: new Set()
 })
 
-/** Leaves out fields that are null: some writers write an absent field so. */
+/** Removes null fields: some writers write absent fields as null. */
 const withoutNulls = <A extends object>(value: A): A => {
   if (!hasNull(value)) return value
   return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== null)) as A
@@ -170,7 +167,7 @@ const hasNull = (value: object): boolean => {
   return false
 }
 
-/** An action's content with its absent fields left out, those of a deletion vector among them. */
+/** An action's content without null fields, also inside its deletion vector. */
 const normalised = (content: object): object => {
   const value: { readonly deletionVector?: DeletionVector } = withoutNulls(content)
   const { deletionVector } = value
@@ -178,7 +175,7 @@ const normalised = (content: object): object => {
   return { ...value, deletionVector: withoutNulls(deletionVector) }
 }
 
-// Some writers leave out what is empty.
+// Some writers leave out empty fields.
 const emptyAdd: Partial<Add> = { partitionValues: {} }
 const emptyMetadata: Partial<Metadata> = { partitionColumns: [], configuration: {} }
 
@@ -201,8 +198,8 @@ const removeFile = (snapshot: Snapshot, key: string): void => {
 }
 
 /**
- * Applies one action to a snapshot. A field that is null counts as absent. Actions of unknown kinds
- * are noted and change nothing else, as the protocol allows.
+ * Applies one action to a snapshot. A null field counts as absent. Unknown kinds of actions are
+ * recorded and otherwise ignored, as the protocol allows.
  */
 export const applyAction = (snapshot: Snapshot, action: Partial<Record<string, unknown>>): void => {
   for (const kind in action) {
@@ -246,7 +243,7 @@ export const applyAction = (snapshot: Snapshot, action: Partial<Record<string, u
   }
 }
 
-/** The times of a `commitInfo`, which any writer may have written. */
+/** The times in a `commitInfo`, which any writer may have written. */
 interface CommitTimes {
   readonly timestamp?: unknown
   readonly inCommitTimestamp?: unknown
@@ -269,15 +266,15 @@ export const applyCommit = (snapshot: Snapshot, version: number, text: string): 
   snapshot.version = version
 }
 
-/** Whether commits of the table must carry the time of their making. */
+/** Whether commits of the table must carry an in-commit timestamp. */
 export const hasInCommitTimestamps = ({ metadata, protocol }: Snapshot): boolean =>
   (protocol?.writerFeatures ?? []).includes("inCommitTimestamp") &&
   metadata?.configuration["delta.enableInCommitTimestamps"]?.toLowerCase() === "true"
 
 /**
- * The actions with the time of their commit in a `commitInfo` that comes first, as in-commit
- * timestamps ask for: the writer's time, or a millisecond after `previous`, the time of the version
- * before.
+ * Puts a `commitInfo` with the commit's time first, as in-commit timestamps require. The time is
+ * the writer's, or `previous` (the time of the version before) plus one millisecond if that is
+ * later.
  */
 export const withInCommitTimestamp = (
   actions: ReadonlyArray<Action>,
@@ -296,7 +293,8 @@ export const withInCommitTimestamp = (
 export const versionName = (version: number): string => String(version).padStart(20, "0")
 
 /**
- * Rows of a live file by its statistics, without the deleted ones; undefined when they do not say.
+ * Rows of a live file according to its statistics, without the deleted ones; undefined when the
+ * statistics lack the number.
  */
 export const rowsOf = (add: Add): number | undefined => {
   const found = /"numRecords"\s*:\s*(\d+)/.exec(add.stats ?? "")

@@ -1,6 +1,6 @@
 /**
  * Classic V1 checkpoints: the state of a table at one version as a Parquet file, written and read
- * by the same column buffers as the data files.
+ * with the same column buffers as the data files.
  */
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
@@ -39,7 +39,7 @@ const optional = (name: string, type: ColumnType): ColumnDefinition => ({
 const group = (name: string, fields: ReadonlyArray<ColumnDefinition>): ColumnDefinition =>
   optional(name, { _tag: "Struct", fields })
 
-/** What other writers add to the entries of files, and a checkpoint carries on. */
+/** Fields that other writers add to file entries, which a checkpoint preserves. */
 const foreignFields: ReadonlyArray<ColumnDefinition> = [
   optional("tags", textMap),
   group("deletionVector", [
@@ -100,7 +100,7 @@ const columns: ReadonlyArray<ColumnDefinition> = [
 ]
 const tree = columnTree(columns)
 
-/** Names of the log's applications begin so; a table's own follows. */
+/** The prefix of the application ids of this server's logs. */
 export const appIdPrefix = "effect-zerobus-"
 
 /** Whether a tombstone is older than the table's retention of deleted files. */
@@ -111,9 +111,9 @@ export const isExpired = (
 ): boolean => deletionTimestamp < now - propertiesOf(metadata).deletedFileRetention
 
 /**
- * Whether the number of an application is older than the table keeps it. Ours stay: the log of a
- * server that was stopped for long is matched with them, and without its number the same rows would
- * be committed twice.
+ * Whether the transaction number of an application is older than the table's retention. Our own
+ * numbers never expire: the log of a server that was stopped for a long time is matched with them.
+ * Without them, the same rows would be committed twice.
  */
 const isExpiredTxn = (
   { metadata }: Snapshot,
@@ -132,9 +132,9 @@ const isExpiredTxn = (
 const isOurs = (appId: string): boolean => appId.startsWith(appIdPrefix)
 
 /**
- * Drops from a state what a checkpoint leaves out. The tombstones of our own merges stay until
- * their files are deleted, which is the business of `upkeep/expiredFiles.ts`: it finds them here
- * again after a restart.
+ * Removes everything that has expired from a state, before a checkpoint. The tombstones of our own
+ * merges stay until `upkeep/expiredFiles.ts` has deleted their files, because it finds those files
+ * through them after a restart.
  */
 export const forgetExpired = (snapshot: Snapshot, now: number): void => {
   for (const [key, remove] of snapshot.tombstones) {
@@ -185,7 +185,7 @@ export const writeCheckpoint = async (
   await syncFolder(folder)
 }
 
-/** A column group as the names of its fields, each with those of the group that it is itself. */
+/** The field names of a column group, each with the fields of its nested group, if any. */
 type KnownFields = ReadonlyMap<string, KnownFields | undefined>
 const knownFields = (type: ColumnType): KnownFields | undefined =>
   type._tag === "Struct"
@@ -193,7 +193,7 @@ const knownFields = (type: ColumnType): KnownFields | undefined =>
     : undefined
 const known = new Map(columns.map(({ name, type }) => [name, knownFields(type)]))
 
-/** Notes the fields of a column group that the table of columns lacks, such as `add.newField`. */
+/** Records the fields of a column group that `columns` lacks, such as `add.newField`. */
 const noteUnknown = (
   path: string,
   fields: KnownFields | undefined,
@@ -210,9 +210,9 @@ const noteUnknown = (
 }
 
 /**
- * What a checkpoint of this module would lose of a snapshot; empty when it carries everything.
- * Other writers may add actions and fields, and a checkpoint without them would take them from
- * every reader.
+ * The parts of a snapshot that a checkpoint of this module would lose; empty when it holds
+ * everything. Other writers may add actions and fields, and a checkpoint without them would hide
+ * them from every reader.
  */
 export const lostByCheckpoint = (snapshot: Snapshot): ReadonlyArray<string> => {
   const lost = new Set(snapshot.unknownActions)
@@ -230,8 +230,8 @@ export const lostByCheckpoint = (snapshot: Snapshot): ReadonlyArray<string> => {
 }
 
 /**
- * Columns of checkpoint files that only reading needs: a v2 checkpoint names files with the
- * actions.
+ * The columns for reading checkpoints. Only a v2 checkpoint has `sidecar`, which names further
+ * files with actions.
  */
 const readColumns: ReadonlyArray<ColumnDefinition> = [
   ...columns,
@@ -242,7 +242,7 @@ const readColumns: ReadonlyArray<ColumnDefinition> = [
   ])
 ]
 
-/** Columns that repeat what others hold as text. */
+/** Columns that repeat the content of text columns. */
 const derived = new Set(["add.stats_parsed", "add.partitionValues_parsed", "remove.stats_parsed"])
 
 const readPaths = new Set(
@@ -253,11 +253,12 @@ const readPaths = new Set(
 )
 
 /**
- * Kinds whose fields are not carried over from a checkpoint, so that further ones do not matter.
+ * Kinds that are not carried into the next checkpoint, so that unknown fields of them do not
+ * matter.
  */
 const isTransient = (path: string): boolean => /^(?:sidecar|checkpointMetadata)(?:\.|$)/.test(path)
 
-/** Gives each action of a file of a checkpoint to `use`. */
+/** Calls `use` with each action in one file of a checkpoint. */
 const eachAction = async (
   path: string,
   snapshot: Snapshot,
@@ -268,7 +269,7 @@ const eachAction = async (
   for (const action of await foreignActions(path, bytes, snapshot)) use(action)
 }
 
-/** The actions of a file that another writer wrote. */
+/** The actions in a file of another writer. */
 const foreignActions = async (
   path: string,
   bytes: Buffer,

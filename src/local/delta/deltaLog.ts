@@ -1,11 +1,11 @@
 /**
- * The Delta log of one table: replay, put-if-absent commits that survive power loss and other
- * writers, checkpoints.
+ * The Delta log of one table: replay, put-if-absent commits that survive power loss and concurrent
+ * writers, and checkpoints.
  *
- * A commit is a fully written and synced temporary file that is hard-linked to its version name:
- * linking fails when the name exists, so two writers can never both own a version. Where hard links
- * do not work, an exclusive create takes their place. What goes into a commit is the caller's
- * business; checkpoint files are written by `deltaCheckpoint.ts`.
+ * A commit is a completely written and synced temporary file that is hard-linked to its version
+ * name. Linking fails when the name exists, so two writers can never both own a version. On file
+ * systems without hard links, an exclusive create is used instead. The caller decides what a commit
+ * contains; `deltaCheckpoint.ts` writes checkpoint files.
  */
 import { randomUUID } from "node:crypto"
 import { linkSync, rmSync } from "node:fs"
@@ -45,20 +45,21 @@ export { isLatest, logFolder, type SeenVersion } from "./versionFile.ts"
 
 const fewestCommitsBetweenCheckpoints = 10
 /**
- * A checkpoint holds the whole state. When one is written after so much of a share of the state as
- * commits, all checkpoints together take in proportion to the commits, and a start reads few
- * commits beside the state.
+ * A checkpoint is due once the number of commits reaches this fraction (1/40) of the state's
+ * entries. A checkpoint writes the whole state, so this keeps the total cost of checkpoints
+ * proportional to the number of commits, and a start reads few commits in addition to the
+ * checkpoint.
  */
 const checkpointShare = 40
-/** How many of the latest versions that it found or committed a log watches. */
+/** The number of latest versions whose files a log checks for replacement. */
 const watchedVersions = 16
 
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === "ENOENT"
 
 /**
- * Replays the log of a table folder. Answers undefined when there is no table; throws when the log
- * has a gap or is damaged, and `NotAFile` or `NotAFolder` when a link or a special file has the
- * name of a folder or of a version. `readers` of the files that are written.
+ * Replays the log of a table folder. Returns undefined when there is no table. Throws `LogDamaged`
+ * when the log has a gap or is damaged, and `NotAFile` or `NotAFolder` when a link or a special
+ * file has the name of a folder or of a version. `readers` may read the files that are written.
  */
 export const openLog = async (
   table: string,
@@ -79,7 +80,7 @@ export const openLog = async (
   return log
 }
 
-/** The latest versions that a log of these files holds. */
+/** The latest versions among these log files. */
 const latestVersions = async (
   table: string,
   names: ReadonlyArray<string>
@@ -93,12 +94,12 @@ const latestVersions = async (
   )
 }
 
-/** Code of `TableChanged`; it survives the way out of a worker thread. */
+/** The code of `TableChanged`. It identifies the error after it has passed a thread boundary. */
 export const tableChanged = "TABLE_CHANGED"
 
 /**
- * Another writer changed what the table asks of its writers, or replaced the table, while a commit
- * was made. Nothing was committed; the caller reads the table anew.
+ * Another writer changed the schema, the settings or the protocol of the table, or replaced the
+ * table, during a commit. Nothing was committed; the caller has to read the table again.
  */
 export class TableChanged extends Error {
   readonly code = tableChanged
@@ -108,7 +109,7 @@ export class TableChanged extends Error {
 }
 
 /**
- * Creates the log of a new table with its first commit. Answers undefined when another process
+ * Creates the log of a new table with its first commit. Returns undefined when another process
  * created it first.
  */
 export const createLog = async (
@@ -123,10 +124,7 @@ export const createLog = async (
   return (await log.tryCommit(actions)) ? log : undefined
 }
 
-/**
- * An open log. Not for use from two flows at the same time; other processes may commit whenever
- * they like.
- */
+/** An open log. Calls must not overlap; other processes may commit at any time. */
 export class DeltaLog {
   readonly table: string
   readonly snapshot: Snapshot
@@ -136,18 +134,18 @@ export class DeltaLog {
   /** The file of the snapshot's version; undefined before the first look. */
   private identity: string | undefined
   /**
-   * Whether merges of ours that were read do not fit the versions before them, and nobody has taken
-   * them back.
+   * Whether the log holds merges of ours that do not fit the versions before them and are not
+   * repaired yet.
    */
   hasBrokenMerges = false
-  /** Whether the checkpoint that was read may be false: `removeFalseCheckpoints` tells. */
+  /** Whether the checkpoint that was read may be wrong; `removeFalseCheckpoints` decides. */
   isDoubtful = false
   /**
-   * Whether the last commit has got its name, also when it failed afterwards: then its files must
-   * stay.
+   * Whether the last commit got its version name, even if it failed afterwards. Its data files must
+   * then stay.
    */
   isNamed = false
-  /** The latest versions that were found at the opening or committed here. */
+  /** The latest versions that were found when opening or committed here. */
   private recent: ReadonlyArray<SeenVersion>
 
   constructor(
@@ -167,17 +165,18 @@ export class DeltaLog {
   }
 
   /**
-   * Commits what `build` answers for the current state, again for each version that somebody else
-   * took first. When `build` answers undefined there is nothing left to do. Throws `TableChanged`
-   * when the other writer changed the metadata or the protocol, or put another table in the folder.
-   * A commit gets its name after `ready`: the data files that it names are on disk then.
+   * Commits the actions that `build` returns for the current state. Builds them again each time
+   * another writer takes the version first. Does nothing when `build` returns undefined. Throws
+   * `TableChanged` when another writer changed the metadata or the protocol, or put another table
+   * into the folder. A commit gets its name after `ready` has resolved, when the data files that it
+   * names are on disk.
    */
   async commit(
     build: (snapshot: Snapshot) => ReadonlyArray<Action> | undefined,
     ready?: Promise<unknown>
   ): Promise<number> {
     const { metadata, protocol } = this.snapshot
-    // A commit that fails before it waits tells its own reason.
+    // A commit that fails before it awaits `ready` reports its own reason.
     ready?.catch(() => {})
     for (;;) {
       const actions = build(this.snapshot)
@@ -202,10 +201,10 @@ export class DeltaLog {
     this.isNamed = false
     try {
       const onDisk = await writeNew(temporary, text, this.readers)
-      // Beside the data files: each takes its time on the disk, and the commit has no name before
-      // all are there.
+      // Syncs the commit and the data files in parallel. The commit gets no name before all are on
+      // disk.
       await Promise.all([onDisk(), ready])
-      // Before the link: afterwards the name may lead to another writer's file already.
+      // Before the link: afterwards, another writer may have replaced the file of that name.
       identity = await identityOfFile(temporary)
       if (version > 0 && !(await this.isCurrent())) throw new TableChanged(this.table)
       try {
@@ -214,7 +213,7 @@ export class DeltaLog {
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code
         if (code === "EEXIST") return false
-        // No hard links on this file system: an exclusive create is the next best put-if-absent.
+        // Without hard links, an exclusive create is the next best put-if-absent.
         if (
           code !== "EPERM" &&
           code !== "ENOTSUP" &&
@@ -237,7 +236,7 @@ export class DeltaLog {
     return true
   }
 
-  /** The actions as the table wants them with regard to the time of their commit. */
+  /** The actions, with an in-commit timestamp if the table requires one. */
   private async timed(actions: ReadonlyArray<Action>): Promise<ReadonlyArray<Action>> {
     const { inCommitTimestamp, version } = this.snapshot
     if (!hasInCommitTimestamps(this.snapshot)) return actions
@@ -259,16 +258,16 @@ export class DeltaLog {
   }
 
   /**
-   * Looks for what other writers have done: reads their versions, and answers whether this still is
-   * the table that was opened. It is not when the file of the current version is gone or was
-   * replaced, as after a table was dropped and made anew, nor when an earlier version was replaced:
-   * then the state holds actions that the table does not have.
+   * Reads the versions of other writers, and returns whether this is still the table that was
+   * opened. It is another table when the file of the current version is gone or was replaced, for
+   * example after a table was dropped and created again. When an earlier version was replaced, the
+   * state holds actions that the table no longer has, so this returns false too.
    */
   async look(): Promise<boolean> {
     if (!(await this.isCurrent())) return false
     for (const { identity, version } of this.recent) {
       const now = await identityOf(this.table, version)
-      // Writers delete old commits, and what they held stays in the state.
+      // Writers delete old commits; their actions stay in the state.
       if (now !== undefined && now !== identity) return false
     }
     this.identity ??= await identityOf(this.table, this.snapshot.version)
@@ -279,15 +278,16 @@ export class DeltaLog {
   /** Whether the file of the snapshot's version is the one that was read. */
   private async isCurrent(): Promise<boolean> {
     const now = await identityOf(this.table, this.snapshot.version)
-    // Writers delete old commits: a version that was opened from its checkpoint may have none.
+    // Writers delete old commits, so a version that was opened from its checkpoint may have no
+    // commit file.
     if (now === undefined)
       return this.lastCheckpoint === this.snapshot.version && !(await this.isPassed())
     return this.identity === undefined || this.identity === now
   }
 
   /**
-   * Whether later versions are there without the next one, whose name is free because writers have
-   * deleted it: a commit of that name is below their checkpoint, and nobody reads it.
+   * Whether later versions exist while the next one does not, because other writers deleted it. A
+   * commit with its name would be older than their checkpoint, and no reader would see it.
    */
   private async isPassed(): Promise<boolean> {
     const next = this.snapshot.version + 1
@@ -296,12 +296,12 @@ export class DeltaLog {
     return later.length > 0 && !later.includes(`${versionName(next)}.json`)
   }
 
-  /** The version that was looked at last, and its file. */
+  /** The latest version that was read, and its file. */
   get seen(): SeenVersion {
     return { version: this.snapshot.version, identity: this.identity ?? "" }
   }
 
-  /** Reads versions that others have written since. */
+  /** Reads the versions that other writers have added. */
   async refresh(): Promise<void> {
     for (;;) {
       const version = this.snapshot.version + 1
@@ -319,8 +319,8 @@ export class DeltaLog {
   }
 
   /**
-   * Writes a checkpoint when enough commits have passed since the last one: as many as the table
-   * asks for, or else more the larger the state is, tombstones included.
+   * Writes a checkpoint when enough commits followed the last one: the number that the table sets,
+   * or a number that grows with the state, tombstones included.
    */
   async checkpointIfDue(now: number): Promise<boolean> {
     const { files, metadata, tombstones, version } = this.snapshot
@@ -340,8 +340,8 @@ export class DeltaLog {
   }
 
   /**
-   * Whether a checkpoint of ours carries all that the state holds, in the form that the table
-   * wants.
+   * Whether a checkpoint of ours would hold the complete state, and the table's policy allows its
+   * form.
    */
   private mayCheckpoint(): boolean {
     const policy = this.snapshot.metadata?.configuration["delta.checkpointPolicy"] ?? "classic"
@@ -349,7 +349,7 @@ export class DeltaLog {
   }
 
   /**
-   * Writes a checkpoint of the current version without what is expired, and points
+   * Writes a checkpoint of the current version without expired entries, and points
    * `_last_checkpoint` at it.
    */
   async checkpoint(now: number): Promise<void> {
@@ -359,7 +359,7 @@ export class DeltaLog {
   }
 }
 
-/** What a table asks of its writers, as text to compare. */
+/** The rules that a table sets for its writers, as text to compare. */
 const rulesText = ({ metadata, protocol }: Pick<Snapshot, "metadata" | "protocol">): string =>
   JSON.stringify([metadata, protocol])
 

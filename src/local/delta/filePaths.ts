@@ -1,5 +1,5 @@
 /**
- * Names of our data files, and the form that paths have in the Delta log.
+ * Names of our data files, and the form of paths in the Delta log.
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
@@ -7,22 +7,22 @@ import { fileURLToPath } from "node:url"
 import { StorageFailure } from "../log/storageErrors.ts"
 
 /**
- * Our data files carry this prefix, so that a sweep or a compaction never touches those of other
+ * The prefix of our data files, so that a sweep or a compaction never touches files of other
  * writers.
  */
 export const dataFilePrefix = "zerobus-"
 
 /**
- * A relative path as the log wants it: percent-encoded, but for the sign between a partition column
- * and its value.
+ * A relative path in the form of the Delta log: percent-encoded, except for the equals sign between
+ * a partition column and its value.
  */
 export const logPath = (names: ReadonlyArray<string>): string =>
   names.map((name) => encodeURIComponent(name).replaceAll("%3D", "=")).join("/")
 
-/** What file systems answer for a path that they cannot have. */
+/** Error codes of file systems for a path that they do not support. */
 const impossible: ReadonlySet<string | undefined> = new Set(["ENAMETOOLONG", "EINVAL", "EILSEQ"])
 
-/** Whether the file system can have a file of this path: of this length, and of these signs. */
+/** Whether the file system supports the length and the characters of this path. */
 export const fits = async (path: string): Promise<boolean> => {
   try {
     await Fs.lstat(path)
@@ -32,7 +32,7 @@ export const fits = async (path: string): Promise<boolean> => {
   }
 }
 
-/** The last part of a path of the log, still encoded. Names of our data files need no encoding. */
+/** The last part of a path in the log, still encoded. Names of our data files need no encoding. */
 export const fileName = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
 
 const refused = (folder: string, path: string, why: string): StorageFailure =>
@@ -41,12 +41,12 @@ const refused = (folder: string, path: string, why: string): StorageFailure =>
     message: `The Delta log of ${folder} names the file ${path}, ${why}`
   })
 
-/** Two letters at least: one letter and a colon are a drive of Windows. */
+/** At least two letters: one letter and a colon are a Windows drive. */
 const withScheme = /^[a-z][a-z0-9+.-]+:/i
 
 /**
- * Where a file of the log lies. Relative paths start at the table's folder; other writers may also
- * use absolute ones, such as `file:///data/part.parquet`. Throws `StorageFailure` that names the
+ * Resolves a path of the log. Relative paths start at the table's folder; other writers may also
+ * use absolute ones, such as `file:///data/part.parquet`. Throws a `StorageFailure` that names the
  * path when it is not percent-encoded or leads to another store.
  */
 export const filePath = (folder: string, path: string): string => {

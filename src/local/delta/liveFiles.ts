@@ -1,9 +1,9 @@
 /**
- * What a Delta table on disk consists of at its latest version: the live data files, for readers
- * that do not know Delta themselves.
+ * The live data files of a Delta table at its latest version, for readers that do not support
+ * Delta.
  *
- * Reads the log, and of data files the footers that are needed; a table that a server is writing to
- * may be read at any time.
+ * Reads the log, and the footers of data files where needed. A table may be read while a server
+ * writes to it.
  */
 import { openPlain } from "../../internal/log/plainFile.ts"
 import { type FileFooter, footerBytes, footerOf } from "../parquet/fileFooter.ts"
@@ -18,21 +18,22 @@ import { sizeOf, type TableSize } from "./tableSize.ts"
 export interface LiveFile {
   readonly path: string
   readonly partitionValues: Readonly<Record<string, string | null>>
-  /** Rows of the file, deleted ones not counted. */
+  /** Rows of the file, without deleted ones. */
   readonly rows: number
   /**
-   * The columns in the file where its footer was read, which is done for tables with VARIANT
-   * columns.
+   * The columns in the file, if its footer was read. That is done for tables with VARIANT columns.
    */
   readonly columns: ReadonlyArray<string>
   /**
-   * The columns that carry Parquet's annotation VARIANT in this file; the others hold its two parts
-   * as a STRUCT.
+   * The columns that have Parquet's VARIANT annotation in this file. Other VARIANT columns hold
+   * their two parts as a STRUCT.
    */
   readonly annotatedVariants: ReadonlyArray<string>
-  /** The columns whose VARIANTs have parts in columns of their own in this file. */
+  /** The columns whose VARIANTs are shredded into separate columns in this file. */
   readonly shreddedVariants: ReadonlyArray<string>
-  /** The rows that a deletion vector marks as deleted, so that the file alone reads too many. */
+  /**
+   * The rows that a deletion vector marks as deleted. Reading the file alone returns too many rows.
+   */
   readonly deletedRows: RowSet | undefined
 }
 
@@ -46,7 +47,7 @@ export interface LiveTable extends TableSize {
 
 /**
  * Reads the latest version of the table in a folder; undefined when there is none. Throws when its
- * log is damaged, and `StorageFailure` that names the file when a deletion vector cannot be read.
+ * log is damaged, and a `StorageFailure` that names the file when a deletion vector cannot be read.
  */
 export const readLiveTable = async (folder: string): Promise<LiveTable | undefined> => {
   const log = await openLog(folder)
@@ -84,7 +85,8 @@ export const readLiveTable = async (folder: string): Promise<LiveTable | undefin
 }
 
 /**
- * The footer of a file. None of a file that cannot be read: a reader of its rows gets the error.
+ * The footer of a file; undefined when the file cannot be read. Reading its rows then reports the
+ * error.
  */
 export const footerIn = async (path: string): Promise<FileFooter | undefined> => {
   try {

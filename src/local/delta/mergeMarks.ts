@@ -1,17 +1,17 @@
 /**
- * The marks of our own merges in a Delta log. A merge replaces files by one with their rows, so it
- * is right only where all of these files were live; another writer that replaces an earlier version
- * can change that afterwards.
+ * The marks of our own merges in a Delta log. A merge replaces several files by one with their
+ * rows, so it is correct only if all of these files were live. Another writer that replaces an
+ * earlier version can invalidate it afterwards.
  */
 import { fileKey, type Remove, type Snapshot } from "./deltaActions.ts"
 
 /**
- * The tag of a data file that left the table because this server merged it with others, so that it
- * may be deleted while the server runs; and of the file that took its place.
+ * The tag of a data file that this server removed by merging it with others, so that it may be
+ * deleted while the server runs. The merged file has the tag too.
  */
 export const mergedTag = "effect-zerobus.merged"
 
-/** What the tag says of a removed file that a merge had made. */
+/** The tag's value for a removed file that was itself created by a merge. */
 const again = "again"
 
 /** The tags of a file that a merge removes. */
@@ -23,10 +23,10 @@ export const removedTags = ({
   [mergedTag]: tags?.[mergedTag] === undefined ? "true" : again
 })
 
-/** Whether a removed file was made by a merge, so that its rows were in other files before. */
+/** Whether a removed file was created by a merge, so that its rows were in other files before. */
 export const isMergedAgain = ({ tags }: Remove): boolean => tags?.[mergedTag] === again
 
-/** Whether a commit is a merge of ours of files that are not all live. */
+/** Whether a commit is a merge of ours that includes files that are not live. */
 export const isBrokenMerge = ({ files }: Snapshot, text: string): boolean => {
   if (!text.includes(mergedTag)) return false
   for (const line of text.split("\n")) {

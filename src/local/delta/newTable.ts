@@ -1,5 +1,5 @@
 /**
- * The folders and the first commit of a new table.
+ * Creates the folders and the first commit of a new table.
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
@@ -14,10 +14,11 @@ import { opaqueFolder } from "./partitions.ts"
 import { metadataOf, protocolOf, type TableRecord } from "./tableFolder.ts"
 
 /**
- * Makes the folders of a table below a data folder and its first commit, and has it served. Answers
- * undefined when a table of that name exists, in whatever case. Fails with `ENAMETOOLONG` when
- * files of the table would have longer paths than the file system takes, and as refused where a
- * link or anything else has its name. When it fails, nothing of the table is left.
+ * Creates the folders of a table in a data folder and its first commit, and passes the log to
+ * `serve`. Returns undefined when a table of that name exists, ignoring case. Fails with
+ * `ENAMETOOLONG` when paths in the table would be too long for the file system, and with the reason
+ * `TableRefused` when a link or another file has its name. A failure leaves nothing of the table
+ * behind.
  */
 export const makeTable = async <A>(
   dataFolder: string,
@@ -38,7 +39,8 @@ export const makeTable = async <A>(
     const log = await firstCommit(dataFolder, record, readers)
     return log === undefined ? undefined : await serve(log)
   } catch (error) {
-    // Another program may have made a table there meanwhile, and use the folders above.
+    // Another program may have created a table there at the same time, and may use the parent
+    // folders.
     const found = await openLog(location).catch(() => undefined)
     const isOurs =
       found === undefined ||
@@ -48,7 +50,7 @@ export const makeTable = async <A>(
     for (const [n, folder] of folders.entries())
       if (n > 0 && made[n] === true) await Fs.rmdir(folder).catch(() => {})
     await Fs.rm(walFolder(dataFolder, tableId), { recursive: true, force: true }).catch(() => {})
-    // Trying again would end alike.
+    // A retry would fail the same way.
     if (error instanceof NotAFolder)
       throw new StorageFailure({ reason: "TableRefused", message: error.message })
     throw error

@@ -1,11 +1,11 @@
 /**
- * Splits the rows of a flush by the values of the partition columns, which live in the Delta log
- * and not in the data files.
+ * Splits the rows of a flush by the values of the partition columns, which are stored in the Delta
+ * log and not in the data files.
  *
- * Values take the text forms of the Delta protocol. That protocol has one form for NULL and the
+ * Values have the text forms of the Delta protocol. The protocol has one form for NULL and the
  * empty string, so an empty STRING in a partition column reads as NULL. Readers of Delta tables
  * take the values from the log. Programs that read Parquet files without the log take them from the
- * folders, so a folder has the form `column=value` only with the true value.
+ * folder names, so a folder is named `column=value` only with the exact value.
  */
 import { createHash } from "node:crypto"
 import type { ColumnDefinition, ColumnType, SimpleType } from "../../internal/columns/columnType.ts"
@@ -19,7 +19,7 @@ import { columnTree } from "../parquet/columnTree.ts"
 import type { LeafChunk, LeafShape } from "../parquet/columnBuffer.ts"
 import { decimal } from "../parquet/parquetRows.ts"
 
-/** The rows of a flush by column, those of the partition columns among them. */
+/** The rows of a flush by column, partition columns included. */
 export interface PartitionedRows {
   readonly columns: ReadonlyArray<ColumnDefinition>
   readonly partitionColumns: ReadonlyArray<string>
@@ -27,14 +27,14 @@ export interface PartitionedRows {
   readonly chunks: ReadonlyArray<LeafChunk>
 }
 
-/** Rows that share their partition values. */
+/** Rows with the same partition values. */
 export interface PartitionPart {
   readonly values: Record<string, string | null>
   readonly rows: number
   readonly chunks: ReadonlyArray<LeafChunk>
 }
 
-/** The parts of a flush; one without folders when the table is not partitioned. */
+/** The parts of a flush. A table without partition columns has one part without values. */
 export const splitByPartition = (job: PartitionedRows): ReadonlyArray<PartitionPart> => {
   if (job.partitionColumns.length === 0) return [{ values: {}, rows: job.rows, chunks: job.chunks }]
   const tree = columnTree(job.columns)
@@ -76,7 +76,10 @@ export const splitByPartition = (job: PartitionedRows): ReadonlyArray<PartitionP
   }))
 }
 
-/** Copies the entries of each row to the chunk of its part: one pass to measure, one to copy. */
+/**
+ * Copies the entries of each row to the chunk of its part: a first pass measures, a second one
+ * copies.
+ */
 const splitLeaf = (
   shape: LeafShape,
   chunk: LeafChunk,
@@ -160,7 +163,7 @@ const valueText = (type: SimpleType, shape: LeafShape, value: Buffer): string =>
     case "Date":
       return textOfDays(value.readInt32LE(0))
     case "Timestamp":
-      // The form with a zone: without one, readers would take their own.
+      // With a time zone: without one, readers would assume their own.
       return `${textOfMicros(value.readBigInt64LE(0))}Z`
     case "TimestampNtz":
       return textOfMicros(value.readBigInt64LE(0)).replace("T", " ")
@@ -188,8 +191,8 @@ const unscaledOf = (shape: LeafShape, value: Buffer): bigint => {
 }
 
 /**
- * Reads a partition text back as `TableStore.rows` shows values. A date or time that cannot be read
- * stays text.
+ * Parses a partition text into the value form of `TableStore.rows`. A date or time that cannot be
+ * parsed stays text.
  */
 export const partitionValue = (type: ColumnType, text: string | null): unknown => {
   if (text === null || text === "") return null
@@ -220,14 +223,16 @@ export const partitionValue = (type: ColumnType, text: string | null): unknown =
   }
 }
 
-/** Most bytes of all folder names of a partition together; file systems allow 255 for one name. */
+/**
+ * The most bytes of all folder names of a partition together; file systems allow 255 for one name.
+ */
 const maxFolderBytes = 240
-/** The folder of NULL where folders tell values. */
+/** The folder name for NULL in the `column=value` form. */
 const nullFolder = "__HIVE_DEFAULT_PARTITION__"
 
 /**
  * The folders of a partition, outermost first: `column=value` for each column. Values that do not
- * fit there, and the text that stands for NULL there, get one folder that tells no value.
+ * fit, and a value equal to the name for NULL, get one folder without values in its name.
  */
 export const partitionFolders = (
   columns: ReadonlyArray<string>,
@@ -239,7 +244,7 @@ export const partitionFolders = (
   return [opaqueFolder(columns, values)]
 }
 
-/** The folder of a partition that tells no value, of 42 bytes. */
+/** The folder of a partition without values in its name, 42 bytes long. */
 export const opaqueFolder = (
   columns: ReadonlyArray<string>,
   values: ReadonlyArray<string | null>
@@ -249,9 +254,9 @@ export const opaqueFolder = (
 }
 
 /**
- * A value as Hive and Spark write it into a folder's name: ASCII signs that a file system or a
- * shell may stumble over become `%` and two digits. All other characters stay, because Spark reads
- * each such pair of digits as one character.
+ * A value in a folder name, as Hive and Spark write it: ASCII characters that can cause problems in
+ * file systems or shells become `%` and two hexadecimal digits. Non-ASCII characters stay, because
+ * Spark reads each pair of digits as one character.
  */
 const folderValue = (value: string | null): string =>
   value === null

@@ -1,6 +1,6 @@
 /**
- * Reads the state of a table out of its log folder: the newest checkpoint that can be read, and the
- * commits above it.
+ * Reads the state of a table from its log folder: the newest readable checkpoint, and the commits
+ * after it.
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
@@ -13,17 +13,17 @@ import { checksumName, logFolder, readVersion } from "./versionFile.ts"
 const commitName = /^\d{20}\.json$/
 const checkpointName = /^(\d{20})\.checkpoint\.parquet$/
 /**
- * Checkpoints as other writers name them: one part of several, or a v2 checkpoint with a name of
- * its own.
+ * Checkpoint names of other writers: one part of a multi-part checkpoint, or a v2 checkpoint with a
+ * UUID.
  */
 const partName = /^(\d{20})\.checkpoint\.(\d{10})\.(\d{10})\.parquet$/
 const v2Name = /^(\d{20})\.checkpoint\.[0-9a-f-]{36}\.(?:parquet|json)$/
 /**
- * How many versions are read at a time: the state is made of one after another, but waiting for
- * each file takes longer.
+ * The number of versions read concurrently. They are applied one by one, but waiting for each file
+ * separately takes longer.
  */
 const readAtOnce = 32
-/** How many commits a checkpoint is held against. */
+/** The number of commits that a checkpoint is compared with. */
 const lastCommits = 16
 
 /** The log of a table cannot be replayed. */
@@ -65,17 +65,20 @@ export const checkpointsIn = (names: ReadonlyArray<string>): ReadonlyArray<Found
 export interface Replayed {
   readonly snapshot: Snapshot
   readonly lastCheckpoint: number
-  /** Whether a merge of ours does not fit the versions before it: `upkeep/brokenMerges.ts`. */
+  /**
+   * Whether a merge of ours does not fit the versions before it; `upkeep/brokenMerges.ts` repairs
+   * it.
+   */
   readonly hasBrokenMerges: boolean
-  /** Whether that checkpoint lacks what the last commits below it hold. */
+  /** Whether the checkpoint lacks entries of the last commits before it. */
   readonly isDoubtful: boolean
 }
 
-/** Brings a state to the next version, whose text it gets. */
+/** Applies the text of the next version to a state. */
 export type Apply = (snapshot: Snapshot, version: number, text: string) => void
 
 /**
- * The state up to a version, read without that version's own checkpoint; by default the latest one.
+ * The state at a version (by default the latest), read without a checkpoint of that version itself.
  */
 export const replay = async (
   table: string,
@@ -96,8 +99,8 @@ export const replay = async (
       lastCheckpoint = version
       break
     } catch {
-      // A damaged checkpoint is only lost time as long as the commits below it exist; the loop
-      // below notices when they do not.
+      // A damaged checkpoint costs only time as long as the commits before it exist. The loop below
+      // detects missing ones.
       snapshot = emptySnapshot()
     }
   }
@@ -127,8 +130,8 @@ export const replay = async (
 }
 
 /**
- * Whether the state of a checkpoint has all that the last commits up to it say of files and
- * applications. It has not where a commit was replaced after the checkpoint was written.
+ * Whether the state of a checkpoint agrees with the files and transactions of the last commits
+ * before it. It does not when a commit was replaced after the checkpoint was written.
  */
 const holdsLastCommits = async (
   table: string,
@@ -144,7 +147,7 @@ const holdsLastCommits = async (
     const texts = await Promise.all(last.map((version) => readVersion(table, version)))
     texts.forEach((text, index) => applyCommit(told, last[index]!, text))
   } catch {
-    // The state may be right, though nothing shows it.
+    // Without readable commits, nothing contradicts the state.
     return true
   }
   const { files, transactions } = state
@@ -158,9 +161,9 @@ const holdsLastCommits = async (
 }
 
 /**
- * Deletes the checkpoints that hold other files than the commits below them: a commit was replaced
- * after the checkpoint was written. A checkpoint stays when older commits are gone, so that nothing
- * can be compared.
+ * Deletes the checkpoints whose files differ from those in the commits before them, because a
+ * commit was replaced after the checkpoint was written. A checkpoint stays when the commits to
+ * compare it with are gone.
  */
 export const removeFalseCheckpoints = async (table: string): Promise<void> => {
   const folder = logFolder(table)
@@ -170,11 +173,11 @@ export const removeFalseCheckpoints = async (table: string): Promise<void> => {
     const commits = await replay(table, names, version).catch(() => undefined)
     if (commits === undefined || commits.snapshot.version !== version) return
     const held = (await readCheckpoint(folder, files, version).catch(() => undefined))?.files
-    // A damaged one is of no use to anybody; an older one may be read in its place.
+    // Readers skip a damaged checkpoint and may read an older one instead.
     if (held === undefined) continue
     const live = commits.snapshot.files
     if (held.size === live.size && [...held.keys()].every((key) => live.has(key))) return
-    // Only a hint for readers; those that miss it list the folder.
+    // `_last_checkpoint` is only a hint; readers without it list the folder.
     for (const name of ["_last_checkpoint", ...files]) {
       for (const each of [checksumName(name), name])
         await Fs.rm(Path.join(folder, each), { force: true })

@@ -2,8 +2,8 @@
  * Reads the row numbers of a Delta deletion vector: an array of 32-bit Roaring bitmaps in the
  * portable format of the Roaring specification.
  *
- * The result is one bit for each row of the data file, so its size does not depend on what the
- * bytes claim. Bytes that are no such array, or that name a row outside the file, throw
+ * The result has one bit for each row of the data file, so its size does not depend on the content
+ * of the bytes. Bytes that are not such an array, or that name a row outside the file, throw
  * `DamagedBitmap`.
  */
 
@@ -24,9 +24,9 @@ const arrayMagic = 1681511377
 const plainCookie = 12346
 /** First two bytes of a bitmap that may have run containers. */
 const runCookie = 12347
-/** From how many containers on a bitmap with run containers lists their offsets. */
+/** A bitmap with run containers lists their offsets from this number of containers on. */
 const fewestWithOffsets = 4
-/** Values of a container that fit an array; with more of them it is a bitmap. */
+/** The most values in an array container; a container with more values is a bitmap. */
 const maxArrayValues = 4096
 const containerValues = 65_536
 const bitmapBytes = containerValues / 8
@@ -36,8 +36,8 @@ const damaged = (why: string): never => {
 }
 
 /**
- * Most bytes that a bitmap array of so many rows can take: one container of 32,768 runs for each
- * 65,536 rows.
+ * The largest size in bytes of a bitmap array of this many rows: one container of 32,768 runs for
+ * each 65,536 rows.
  */
 export const largestBitmap = (rows: number): number =>
   64 + (Math.ceil(rows / containerValues) + 1) * (131_072 + 32)
@@ -112,7 +112,7 @@ class BitmapReader {
         for (let n = 0; n < values; n++) this.add(start + this.u16())
       else this.bitset(start)
       if (this.count - counted !== values)
-        damaged("a container has another number of rows than it says")
+        damaged("the number of rows in a container differs from its header")
     }
   }
 
@@ -139,7 +139,7 @@ class BitmapReader {
 /** Reads an array of bitmaps over a data file with `rows` rows. */
 export const readRoaringArray = (bytes: Uint8Array, rows: number): RowSet => {
   const reader = new BitmapReader(bytes, rows)
-  if (reader.u32() !== arrayMagic) damaged("it is no array of Roaring bitmaps")
+  if (reader.u32() !== arrayMagic) damaged("it is not an array of Roaring bitmaps")
   const count = reader.u64()
   let before = -1
   for (let index = 0; index < count; index++) {

@@ -1,5 +1,6 @@
 /**
- * Whether running streams can go on after another writer changed the columns of their table.
+ * Checks whether running streams can continue after another writer changed the columns of their
+ * table.
  */
 import {
   type ColumnDefinition,
@@ -52,8 +53,8 @@ const inColumns = (
 
 /**
  * Why records that were accepted for `from` do not fit `to`, as the end of a sentence that names
- * the table; undefined when they fit. New nullable columns, dropped NOT NULL, another order and
- * comments fit. Another case of a name does not: JSON records in the log carry the old one.
+ * the table; undefined when they fit. New nullable columns, dropped NOT NULL, a different order and
+ * comments fit. A name in different case does not: JSON records in the log have the old one.
  */
 export const changeProblem = (from: TableDefinition, to: TableDefinition): string | undefined => {
   const partitions = (definition: TableDefinition) => (definition.partitionColumns ?? []).join(", ")

@@ -1,12 +1,12 @@
 /**
- * The statistics of a data file as the Delta log keeps them: row count, and min, max and null count
- * of the columns that the table's properties ask for, by default the first 32, outside lists and
- * maps.
+ * The statistics of a data file in the Delta log: the row count, and min, max and null count of the
+ * columns that the table's properties select. By default these are the first 32. Columns inside
+ * lists and maps have none.
  *
- * A column has both bounds or none. A bound is only ever too wide, never too narrow: long text is
- * cut safely, maxima of timestamps are rounded up to the millisecond, a column with NaN or an
- * infinite number has no bounds. Numbers are written digit by digit, so 64-bit integers and
- * decimals keep theirs.
+ * A column has both bounds or none. A bound may be too wide, never too narrow: long text is
+ * truncated safely, maxima of timestamps are rounded up to the millisecond, and a column with NaN
+ * or an infinite number has no bounds. Numbers are written as exact digits, so 64-bit integers and
+ * decimals lose none.
  */
 import type { SimpleType } from "../../internal/columns/columnType.ts"
 import { integerRange } from "../../internal/columns/scalarTypes.ts"
@@ -36,7 +36,7 @@ const indexedLeaves = (
   let count = 0
   const visit = (node: ColumnNode): void => {
     if (node.kind === "struct") return node.fields.forEach(visit)
-    // Lists and maps count, as Spark counts, and have no bounds.
+    // Lists and maps count towards the limit, as in Spark, and have no bounds.
     count++
     const wanted =
       only === undefined ? count <= first : only.some((path) => isWithin(node.path, path))
@@ -46,7 +46,7 @@ const indexedLeaves = (
   return leaves
 }
 
-/** Whether a path is another one or leads on from it. */
+/** Whether a path equals `start` or begins with it. */
 const isWithin = (path: ReadonlyArray<string>, start: ReadonlyArray<string>): boolean =>
   start.length <= path.length && start.every((name, index) => sameName(name, path[index]!))
 
@@ -151,7 +151,10 @@ const int32Bounds = (type: SimpleType, values: Int32Array): Partial<Bounds> => {
   return { min: boundText(type, BigInt(min), false), max: boundText(type, BigInt(max), true) }
 }
 
-/** Bounds of 64-bit integers in two halves: BigInts of every value take several times as long. */
+/**
+ * Bounds of 64-bit integers, compared as two 32-bit halves: a BigInt per value takes several times
+ * as long.
+ */
 const int64Bounds = (type: SimpleType, words: Int32Array): Partial<Bounds> => {
   let minHigh = words[1]!
   let minLow = words[0]! >>> 0
@@ -175,7 +178,7 @@ const int64Bounds = (type: SimpleType, words: Int32Array): Partial<Bounds> => {
   }
 }
 
-/** The JSON text of a bound of a type that is stored as an integer. `up` tells a maximum. */
+/** The JSON text of a bound of a type that is stored as an integer. `up` is true for a maximum. */
 const boundText = (type: SimpleType, value: bigint, up: boolean): string => {
   switch (type._tag) {
     case "Date":
@@ -210,7 +213,7 @@ const floatBounds = (values: Float32Array | Float64Array): Partial<Bounds> => {
     if (value > max) max = value
   }
   if (!Number.isFinite(min) || !Number.isFinite(max)) return {}
-  // Zero has two signs and engines differ on which is smaller: take the wide side.
+  // Zero has two signs, and engines differ on which is smaller. Use the wider bound.
   return { min: min === 0 ? "-0.0" : String(min), max: max === 0 ? "0.0" : String(max) }
 }
 
@@ -240,9 +243,9 @@ const fixedBounds = (type: SimpleType, width: number, chunk: LeafChunk): Partial
 }
 
 /**
- * The smallest and the largest text by their bytes. Each value is compared once: as long as it has
- * the bytes that the smallest and the largest share, one byte decides about both. The shared bytes
- * are never more than those that a new smallest or largest text has of them.
+ * The smallest and the largest text in byte order. Each value is compared once with the prefix that
+ * the smallest and the largest text share; the first byte after the common part decides about both.
+ * A new smallest or largest text can only shorten the shared prefix.
  */
 const textBounds = (chunk: LeafChunk): Partial<Bounds> => {
   const bytes = chunk.values
@@ -251,7 +254,7 @@ const textBounds = (chunk: LeafChunk): Partial<Bounds> => {
   let minEnd = 4 + view.getInt32(0, true)
   let max = min
   let maxEnd = minEnd
-  /** How many bytes the smallest and the largest text share. */
+  /** The length of the common prefix of the smallest and the largest text, in bytes. */
   let shared = minEnd - min
   for (let at = minEnd; at < chunk.size;) {
     const start = at + 4
@@ -262,7 +265,7 @@ const textBounds = (chunk: LeafChunk): Partial<Bounds> => {
     for (; same + 4 <= most; same += 4)
       if (view.getInt32(start + same) !== view.getInt32(min + same)) break
     while (same < most && bytes[start + same] === bytes[min + same]) same++
-    // Ends and bytes that differ, as numbers: an end comes before every byte.
+    // The first bytes that differ, as numbers; the end of a text (-1) sorts before every byte.
     const own = same < length ? bytes[start + same]! : -1
     const low = min + same < minEnd ? bytes[min + same]! : -1
     const high = max + same < maxEnd ? bytes[max + same]! : -1
@@ -282,12 +285,12 @@ const textBounds = (chunk: LeafChunk): Partial<Bounds> => {
   const text = (start: number, end: number): string =>
     Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("utf8")
   const upper = upperBound(text(max, maxEnd))
-  // Readers rely on finding both bounds or none.
+  // Readers expect both bounds or none.
   if (upper === undefined) return {}
   return { min: JSON.stringify(cutText(text(min, minEnd)).text), max: upper }
 }
 
-/** Whether the text of one place comes before that of another. */
+/** Whether the text at one position sorts before that at another. */
 const isSmaller = (
   view: DataView,
   start: number,
@@ -318,8 +321,8 @@ const cutText = (text: string): { readonly text: string; readonly cut: boolean }
 }
 
 /**
- * A text not below the given one: cut text gets the highest code point behind it, unless the rest
- * begins with that itself.
+ * A text that is not smaller than the given one: truncated text gets the highest code point
+ * appended. Undefined when the removed part begins with that code point itself.
  */
 const upperBound = (text: string): string | undefined => {
   const { text: prefix, cut } = cutText(text)
@@ -331,7 +334,7 @@ const upperBound = (text: string): string | undefined => {
 
 /**
  * Milliseconds, rounded down for a minimum and up for a maximum. A maximum in the last millisecond
- * of the year 9999 keeps its microseconds: rounded up it would leave the range of TIMESTAMP.
+ * of the year 9999 keeps its microseconds: rounding up would exceed the range of TIMESTAMP.
  */
 const timestampText = (micros: bigint, up: boolean, zone: string): string => {
   const rounded = millisOfMicros(up ? micros + 999n : micros) * 1000n

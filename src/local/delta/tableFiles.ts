@@ -20,7 +20,7 @@ type Row = Record<string, unknown>
 
 /**
  * All committed rows of a table, without the deleted ones. Fails with a `StorageFailure` that names
- * the file whose rows cannot be told: a damaged deletion vector, or VARIANTs in parts.
+ * the file when its rows cannot be read: for a damaged deletion vector, or shredded VARIANTs.
  */
 export const readRows = async (record: TableRecord): Promise<ReadonlyArray<Row>> => {
   const { files, read } = await openFiles(record)
@@ -29,12 +29,12 @@ export const readRows = async (record: TableRecord): Promise<ReadonlyArray<Row>>
   return rows
 }
 
-/** A look at the last rows reads no more of a table than this, in bytes of its files. */
+/** The most bytes of data files that `readLastRows` reads. */
 const lookBytes = 32 * 1024 * 1024
 
 /**
- * The last rows of the newest files, at most `limit`, in their order. Stops before a file that
- * would take the look beyond 32 MiB. Fails as `readRows` does.
+ * The last rows of the newest files, at most `limit`, in order. Stops before a file that would
+ * exceed 32 MiB in total. Fails like `readRows`.
  */
 export const readLastRows = async (
   record: TableRecord,
@@ -53,7 +53,8 @@ export const readLastRows = async (
 }
 
 /**
- * The live files of a table, and what reads the last rows of one, without those that are deleted.
+ * The live files of a table, and a function that reads the last rows of one file without the
+ * deleted ones.
  */
 const openFiles = async (record: TableRecord) => {
   const log = await openLog(record.location)
@@ -70,7 +71,7 @@ const openFiles = async (record: TableRecord) => {
       variants.length === 0 ? undefined : keyOfFirst(footer.shreddedVariants, variants)
     if (shredded !== undefined) throw shreddedFailure(record.definition.name, add.path, shredded)
     const deleted = await deletedRows(record.location, add, footer.rows)
-    // How many of the last rows are deleted is not known before.
+    // The number of deleted rows among the last ones is unknown before reading.
     const found = await readParquet(bytes, columns, deleted === undefined ? limit : Infinity)
     const values = partitioned.map(
       ({ name, type }) =>

@@ -1,6 +1,5 @@
 /**
- * How a table definition lives in a Delta table: names to folders, definition to metaData and
- * protocol, and back.
+ * Converts a table definition to the `metaData` and `protocol` actions of a Delta table, and back.
  */
 import * as Result from "effect/Result"
 import {
@@ -27,8 +26,8 @@ export interface TableRecord {
   readonly tableId: string
   readonly location: string
   /**
-   * Why another writer's change keeps the table from being written, with the way out; absent while
-   * it is written.
+   * Why the table cannot be written after a change by another writer, and what to do; absent while
+   * it can be written.
    */
   readonly problem?: string | undefined
 }
@@ -46,8 +45,8 @@ const complexKey = (type: ColumnType): boolean => {
 }
 
 /**
- * The path of the first NOT NULL field of a STRUCT below an ARRAY or a MAP, undefined when there is
- * none.
+ * The path of the first NOT NULL field of a STRUCT inside an ARRAY or a MAP; undefined when there
+ * is none.
  */
 const requiredInCollection = (
   path: ReadonlyArray<string>,
@@ -74,7 +73,10 @@ const requiredInCollection = (
   }
 }
 
-/** Why a column cannot be written so that every reader understands it; undefined when all can. */
+/**
+ * Why a column cannot be written in a form that every reader supports; undefined when all columns
+ * can.
+ */
 export const unsupportedColumn = (definition: TableDefinition): UnsupportedColumn | undefined => {
   const refuse = (column: string, message: string) => new UnsupportedColumn({ column, message })
   for (const { name, type } of definition.columns) {
@@ -103,12 +105,15 @@ export const unsupportedColumn = (definition: TableDefinition): UnsupportedColum
 }
 
 /**
- * What writer version 2 means by its number, and writer version 7 only where it is listed. Readers
- * need neither.
+ * Features that writer version 2 implies, and that writer version 7 must list. Readers need
+ * neither.
  */
 const writerFeatures = ["appendOnly", "invariants"]
 
-/** Reader 1 and writer 2 for every engine, unless a column type asks for a table feature. */
+/**
+ * Reader version 1 and writer version 2, which every engine supports, unless a column type requires
+ * a table feature.
+ */
 export const protocolOf = (definition: TableDefinition): Protocol => {
   const used = new Set<string>(columnTree(definition.columns).leafTypes.map((type) => type._tag))
   const features = Object.entries(scalarTypes).flatMap(([tag, { feature }]) =>
@@ -125,8 +130,8 @@ export const protocolOf = (definition: TableDefinition): Protocol => {
 }
 
 /**
- * The protocol with the writer features that it lacks, undefined when it lacks none. Spark opens no
- * table with NOT NULL columns that does not list `invariants`.
+ * The protocol with the writer features that it lacks; undefined when it lacks none. Spark does not
+ * open a table with NOT NULL columns unless it lists `invariants`.
  */
 export const upgradedProtocol = (protocol: Protocol): Protocol | undefined => {
   if (protocol.minWriterVersion !== 7) return undefined
@@ -152,8 +157,8 @@ export const metadataOf = (
 })
 
 /**
- * Reads a table definition out of its metaData. The name comes from the folder, not from the file.
- * Partition columns get the case that they have in the schema. The failure is a sentence.
+ * Reads a table definition from its `metaData` action. The name comes from the folder, not from the
+ * action. Partition columns get their case from the schema. The failure is a sentence.
  */
 export const definitionOf = (
   name: string,
@@ -182,6 +187,6 @@ export const definitionOf = (
   })
 }
 
-/** What the schema of a table is known by: a change of columns or of partitioning changes it. */
+/** Identifies the schema of a table. It changes with the columns and the partitioning. */
 export const schemaKey = ({ partitionColumns, schemaString }: Metadata): string =>
   JSON.stringify([schemaString, partitionColumns])

@@ -1,47 +1,46 @@
 /**
- * The table properties that this server keeps to: how long things stay, how often checkpoints are
- * written, and which columns have statistics. Delta's protocol and Spark's documentation define
- * them.
+ * The table properties that this server follows: retention times, the checkpoint interval, and the
+ * columns with statistics. Delta's protocol and Spark's documentation define them.
  *
- * A value that cannot be read is told of and counts as absent: a slip in a property must not keep
- * rows out of the table. One that says how long things stay lets nothing be deleted: it may ask for
- * more than the default.
+ * A value that cannot be parsed is reported and ignored: a mistake in a property must not block
+ * writing. If the value is a retention, nothing is deleted, because the intended time may be longer
+ * than the default.
  */
 import type { Metadata } from "./deltaActions.ts"
 
 /** The columns of a data file that get statistics. */
 export interface IndexedColumns {
-  /** So many of the first ones, fields of STRUCTs counted one by one. */
+  /** The number of leading columns; each field of a STRUCT counts. */
   readonly first: number
-  /** These instead, as paths of names; a STRUCT stands for all its fields. */
+  /** These columns instead, as paths of names; a STRUCT includes all its fields. */
   readonly only?: ReadonlyArray<ReadonlyArray<string>> | undefined
 }
 
-/** What a table asks for. Times are in milliseconds. */
+/** The parsed properties of a table. Times are in milliseconds. */
 export interface TableProperties {
   /**
-   * How long data files stay after they left the table: `delta.deletedFileRetentionDuration`, a
-   * week by default; infinity where it cannot be read.
+   * How long data files stay after their removal from the table:
+   * `delta.deletedFileRetentionDuration`, a week by default; infinity if it cannot be parsed.
    */
   readonly deletedFileRetention: number
   /**
-   * How long commits stay: `delta.logRetentionDuration`, thirty days by default; infinity where it
-   * cannot be read.
+   * How long commits stay: `delta.logRetentionDuration`, thirty days by default; infinity if it
+   * cannot be parsed.
    */
   readonly logRetention: number
   /**
-   * Whether older ones are deleted: `delta.enableExpiredLogCleanup`, true by default; false where
-   * it cannot be read.
+   * Whether older commits are deleted: `delta.enableExpiredLogCleanup`, true by default; false if
+   * it cannot be parsed.
    */
   readonly expiredLogCleanup: boolean
   /**
-   * Commits from one checkpoint to the next: `delta.checkpointInterval`; undefined leaves it to the
-   * writer.
+   * The number of commits between checkpoints: `delta.checkpointInterval`; undefined leaves it to
+   * the writer.
    */
   readonly checkpointInterval: number | undefined
   /**
-   * How long the numbers of applications stay: `delta.setTransactionRetentionDuration`; undefined
-   * for good.
+   * How long transaction numbers of applications stay: `delta.setTransactionRetentionDuration`;
+   * undefined for ever.
    */
   readonly transactionRetention: number | undefined
   /**
@@ -49,11 +48,11 @@ export interface TableProperties {
    * default.
    */
   readonly indexed: IndexedColumns
-  /** A sentence for each value that cannot be read. */
+  /** A sentence for each value that cannot be parsed. */
   readonly problems: ReadonlyArray<string>
 }
 
-/** The statistics of a table that asks for nothing. */
+/** The columns with statistics when no property is set. */
 export const defaultIndexed: IndexedColumns = { first: 32 }
 
 const second = 1000
@@ -73,9 +72,9 @@ const units: Readonly<Record<string, number>> = {
 const part = /^([+-]?)\s*(\d+(?:\.\d+)?)\s+([a-z]+?)s?(?:\s+|$)/
 
 /**
- * An interval as Spark writes it, such as `interval 1 week` or `2 days 12 hours`, in milliseconds;
- * undefined when it is none. Months and years have no fixed length and are none here, as in Delta;
- * a fraction is for seconds only, and the sum is not negative.
+ * Parses an interval in Spark's form, such as `interval 1 week` or `2 days 12 hours`, into
+ * milliseconds; undefined for anything else. Months and years are invalid, as in Delta, because
+ * they have no fixed length. Only seconds may have a fraction, and the sum must not be negative.
  */
 export const intervalMillis = (text: string): number | undefined => {
   let rest = text
@@ -108,8 +107,8 @@ const integer = (text: string, least: number): number | undefined => {
 const name = /^\s*(?:`((?:[^`]|``)+)`|([^`.,\s]+))\s*([.,]|$)/
 
 /**
- * Names of columns with commas between them; dots lead into STRUCTs, and backticks stand around a
- * name with signs of its own.
+ * Parses column names separated by commas. Dots separate the fields of STRUCTs, and backticks quote
+ * a name with special characters.
  */
 const columnPaths = (text: string): ReadonlyArray<ReadonlyArray<string>> | undefined => {
   const paths: Array<Array<string>> = [[]]
@@ -140,7 +139,7 @@ const read = (configuration: Readonly<Record<string, string>>): TableProperties 
     const parsed = parse(String(text))
     if (parsed !== undefined) return parsed
     const result =
-      unread === undefined ? "it does not count" : "nothing is deleted until it is mended"
+      unread === undefined ? "it is ignored" : "nothing is deleted until it is corrected"
     problems.push(
       `The table property delta.${property} is ${shown(String(text))}, not ${what}; ${result}.`
     )
@@ -148,14 +147,14 @@ const read = (configuration: Readonly<Record<string, string>>): TableProperties 
   }
   const interval = <B = undefined>(property: string, unread?: B): number | B | undefined =>
     value(property, "an interval such as interval 7 days", intervalMillis, unread)
-  const first = value("dataSkippingNumIndexedCols", "a number from -1 on", (text) =>
+  const first = value("dataSkippingNumIndexedCols", "a number of at least -1", (text) =>
     integer(text, -1)
   )
   return {
     deletedFileRetention: interval("deletedFileRetentionDuration", Infinity) ?? 7 * day,
     logRetention: interval("logRetentionDuration", Infinity) ?? 30 * day,
     expiredLogCleanup: value("enableExpiredLogCleanup", "true or false", truth, false) ?? true,
-    checkpointInterval: value("checkpointInterval", "a number from 1 on", (text) =>
+    checkpointInterval: value("checkpointInterval", "a number of at least 1", (text) =>
       integer(text, 1)
     ),
     transactionRetention: interval("setTransactionRetentionDuration"),

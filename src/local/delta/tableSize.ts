@@ -1,5 +1,5 @@
 /**
- * How large a table is at one version.
+ * The size of a table at one version.
  */
 import type { Snapshot } from "./deltaActions.ts"
 
@@ -11,12 +11,12 @@ export interface TableSize {
   readonly bytes: number
 }
 
-/** A version of a table, and when it was committed, in milliseconds, as far as that is known. */
+/** A version of a table, and when it was committed, in milliseconds, if that is known. */
 export interface CommittedSize extends TableSize {
   readonly committedAt?: number | undefined
 }
 
-/** The size of what is no table. */
+/** The size of a table that does not exist. */
 export const noSize: TableSize = { version: 0, files: 0, rows: 0, bytes: 0 }
 
 /** The size of a snapshot. */

@@ -1,24 +1,24 @@
 /**
- * The tombstones of a table in packed form. A table with a commit a second gets 600,000 of them
- * within a week, and the flush thread holds those of every table that gets rows.
+ * The tombstones of a table in packed form. A table with one commit per second gets 600,000 of them
+ * in a week, and the flush thread holds the tombstones of every table that gets rows.
  *
- * The fields that differ from one tombstone to the next lie in a byte buffer: the path, the time of
- * the deletion and the size. All other fields repeat and are kept once per distinct content.
+ * The fields that differ between tombstones are in a byte buffer: the path, the time of the
+ * deletion and the size. All other fields repeat and are stored once per distinct content.
  */
 import type { Remove } from "./deltaActions.ts"
 
-/** Fields that repeat. */
+/** Fields that many tombstones share. */
 export type SharedFields = Omit<Partial<Remove>, "path">
 
-/** Shared fields as an object and as text, and how many tombstones have them. */
+/** Shared fields as an object and as text, and the number of tombstones with them. */
 interface Kind {
   readonly fields: SharedFields
   readonly text: string
   count: number
 }
 
-// An entry holds two doubles, the time of the deletion and the size; three 32-bit integers, the
-// number of its kind, the bytes of its key and those of its path; and the key, which begins with
+// An entry consists of two doubles (the time of the deletion, the size), three 32-bit integers (the
+// number of its kind, the bytes of its key, the bytes of its path) and the key, which begins with
 // the path.
 const timeAt = 0
 const sizeAt = 8
@@ -33,7 +33,7 @@ const smallestBytes = 1024
 const noBytes = Buffer.alloc(0)
 const noIndex = new Uint32Array(0)
 
-/** The key of the present call, in UTF-8. */
+/** The key of the current call, in UTF-8. */
 let wanted = Buffer.allocUnsafeSlow(256)
 let wantedBytes = 0
 
@@ -49,23 +49,23 @@ const hashOf = (bytes: Uint8Array, start: number, end: number): number => {
   return hash ^ (hash >>> 15)
 }
 
-/** JSON has no NaN, so that it stands for a field that is missing or no number. */
+/** NaN stands for a field that is missing or not a number, because JSON has no NaN. */
 const numberOr = (value: unknown): number => (typeof value === "number" ? value : Number.NaN)
 
 /**
- * Tombstones by their key, as `fileKey` gives it. Used as a `Map`; an entry that is set again moves
- * to the end. The objects that it returns share nested fields, which nobody changes. Entries may be
- * deleted while they are iterated, and not be set.
+ * Tombstones by `fileKey`. Used like a `Map`; an entry that is set again moves to the end. Returned
+ * objects share nested fields, which must not be changed. During an iteration, entries may be
+ * deleted but not set.
  */
 export class Tombstones implements Iterable<readonly [string, Remove]> {
   private live = 0
   private bytes = noBytes
   private end = 0
-  /** By the hash of its key the place of each entry plus 1, deleted ones included; 0 is free. */
+  /** A hash index by key: the place of each entry plus 1, deleted entries included; 0 is free. */
   private index = noIndex
   private indexed = 0
   private readonly kinds: Array<Kind | undefined> = []
-  /** Numbers of kinds that no entry has any more. */
+  /** Numbers of kinds that no entry uses any more. */
   private readonly free: Array<number> = []
   private readonly kindOf = new Map<string, number>()
   private lastKind = 0
@@ -134,7 +134,10 @@ export class Tombstones implements Iterable<readonly [string, Remove]> {
     for (const at of this.places()) yield this.read(at)
   }
 
-  /** The distinct contents of all fields but the path, and of times and sizes that are numbers. */
+  /**
+   * The distinct contents of the shared fields: all except the path, and except times and sizes
+   * that are numbers.
+   */
   *shared(): IterableIterator<SharedFields> {
     for (const kind of this.kinds) if (kind !== undefined) yield kind.fields
   }
@@ -142,7 +145,7 @@ export class Tombstones implements Iterable<readonly [string, Remove]> {
   /** The places of entries that are not deleted. */
   private *places(): IterableIterator<number> {
     for (let at = 0; at < this.end;) {
-      // Read before the entry is given out: deleting the last one frees the buffer.
+      // Read before the entry is yielded, because deleting the last entry frees the buffer.
       const next = at + header + this.bytes.readUInt32LE(at + keyBytesAt)
       if (this.isLive(at)) yield at
       at = next
@@ -202,7 +205,10 @@ export class Tombstones implements Iterable<readonly [string, Remove]> {
     this.indexed++
   }
 
-  /** Makes room for an entry of so many bytes; leaves deleted entries behind where it moves all. */
+  /**
+   * Makes room for an entry of this many bytes. When the buffer grows, deleted entries are not
+   * copied.
+   */
   private makeRoom(needed: number): void {
     if (this.end + needed <= this.bytes.length && 4 * (this.indexed + 1) <= 3 * this.index.length)
       return
@@ -221,7 +227,7 @@ export class Tombstones implements Iterable<readonly [string, Remove]> {
     }
   }
 
-  /** The number of the kind with these fields, used once more. */
+  /** The number of the kind with these fields; increases its count. */
   private takeKind(fields: SharedFields): number {
     const last = this.kinds[this.lastKind]
     if (last === undefined || !isSame(last.fields, fields)) {
@@ -249,7 +255,8 @@ export class Tombstones implements Iterable<readonly [string, Remove]> {
 }
 
 /**
- * Whether two objects have the same fields, nested ones by identity: most come from one checkpoint.
+ * Whether two objects have the same fields. Nested fields are compared by identity, because most
+ * come from one checkpoint.
  */
 const isSame = (one: SharedFields, other: SharedFields): boolean => {
   const names = Object.keys(one) as Array<keyof SharedFields>

@@ -1,6 +1,6 @@
 /**
- * The file of one version of a Delta table: where it is, what it holds, and what tells it from
- * another file that takes its name.
+ * The file of one version of a Delta table: its path, its content, and its identity, which changes
+ * when another file takes its name.
  */
 import { lstatSync } from "node:fs"
 import * as Path from "node:path"
@@ -18,14 +18,14 @@ export const readVersion = async (table: string, version: number): Promise<strin
   (await readPlainHere(versionFile(table, version))).toString("utf8")
 
 /**
- * The file in which Hadoop, and so Spark on a local disk, keeps the checksum of another one. It has
- * to go before a file of ours takes that name: Spark refuses what does not match.
+ * The checksum file that Hadoop, and therefore Spark on a local disk, keeps for a file. It has to
+ * be deleted before our file takes that name, because Spark refuses a file with another checksum.
  */
 export const checksumName = (name: string): string => `.${name}.crc`
 
 /**
- * A version of a table and the file that holds it: another writer that replaces the file makes
- * another one.
+ * A version of a table, and the identity of its file, which changes when another writer replaces
+ * the file.
  */
 export interface SeenVersion {
   readonly version: number
@@ -38,16 +38,14 @@ export const isLatest = async (table: string, seen: SeenVersion): Promise<boolea
   return (await identityOf(table, seen.version + 1)) === undefined
 }
 
-/**
- * What tells the file of a version from another one of the same name; undefined when there is none.
- */
+/** The identity of the file of a version; undefined when there is none. */
 export const identityOf = (table: string, version: number): Promise<string | undefined> =>
   identityOfFile(versionFile(table, version))
 
 /**
- * What tells a file from another one of the same name. File systems reuse inodes, so the times of
- * its making and writing count too. A hard link changes none of this. The call does not leave the
- * thread: every flush makes many, and each takes a few microseconds.
+ * Distinguishes a file from others with the same name. File systems reuse inodes, so the times of
+ * creation and modification are included. A hard link changes none of these. The call is
+ * synchronous, because every flush makes many calls and each takes a few microseconds.
  */
 export const identityOfFile = async (file: string): Promise<string | undefined> => {
   const found = lstatSync(file, { bigint: true, throwIfNoEntry: false })

@@ -1,9 +1,9 @@
 /**
- * Whether this server can write a table by the table's own rules.
+ * Checks whether this server can write a table under the rules of the table.
  *
- * What counts is what is active, not what is listed: a table may list `checkConstraints` and have
- * no constraint. A feature that nothing here names is refused, because writing without it could
- * break the table for everybody.
+ * Active features count, not listed ones: a table may list `checkConstraints` and have no
+ * constraint. A table with an unknown feature is refused, because writing without that feature
+ * could break the table for every reader.
  */
 import { NotAFile, NotAFolder } from "../../internal/log/plainFile.ts"
 import { tableRefused } from "../log/storageErrors.ts"
@@ -12,15 +12,14 @@ import type { Metadata, Protocol } from "./deltaActions.ts"
 
 /**
  * A table that this server must not write to. `why` ends a sentence that names the table; `remedy`
- * is a sentence of what to do. Where its log holds records, those who know it add how to get at
- * them.
+ * is a sentence about what to do. Callers that know of records in its log add how to salvage them.
  */
 export class TableRefused extends Error {
   readonly code = tableRefused
   constructor(
     table: string,
     why: string,
-    remedy = "Undo the change, and the server goes on with it."
+    remedy = "Undo the change, and the server writes to it again."
   ) {
     super(
       `The table ${table} is refused, because ${why}. This server writes nothing to it. ${remedy}`
@@ -30,7 +29,7 @@ export class TableRefused extends Error {
 
 /** What to do about a table whose folder or Delta log is gone. */
 const putBack = (table: string): string =>
-  `Put it back, or give the table up, so that it can be created anew: zerobus table drop ` +
+  `Restore it, or give up the table, so that it can be created again: zerobus table drop ` +
   `${table} --yes.`
 
 /** A table whose files are gone. */
@@ -38,8 +37,8 @@ export const tableGone = (table: string, what = "its Delta log"): TableRefused =
   new TableRefused(table, `${what} is gone`, putBack(table))
 
 /**
- * Throws `TableRefused` unless folders lead to a table, and its log is one: nothing is written
- * through a link.
+ * Throws `TableRefused` unless all parts of the path to a table and its log are plain folders:
+ * nothing is written through a link.
  */
 export const checkPlace = (table: string, location: string): void => {
   const found = placeProblem(location)
@@ -52,25 +51,23 @@ const notPlain = (table: string, what: string): TableRefused =>
   new TableRefused(
     table,
     what,
-    "Move it away and put back what was there, and the server goes on with it."
+    "Move it away and restore what was there, and the server writes to the table again."
   )
 
 /**
- * Where a link or a special file has the name of a file of the table, the refusal of the table; any
- * other error as it is.
+ * Turns the error for a link or a special file in place of a table's file into the refusal of the
+ * table. Returns any other error unchanged.
  */
 export const refusalOf = (table: string, error: unknown): unknown =>
   error instanceof NotAFile || error instanceof NotAFolder ? notPlain(table, error.what) : error
 
-/** What a table asks of its writers. */
+/** The rules that a table sets for its writers. */
 export interface TableRules {
   readonly protocol: Protocol
   readonly metadata: Metadata
 }
 
-/**
- * Features that an older writer version stands for, each with the version from which it is implied.
- */
+/** Features that older writer versions imply, each with the first version that implies it. */
 const implied: ReadonlyArray<readonly [version: number, feature: string]> = [
   [2, "appendOnly"],
   [2, "invariants"],
@@ -81,7 +78,7 @@ const implied: ReadonlyArray<readonly [version: number, feature: string]> = [
   [6, "identityColumns"]
 ]
 
-/** The features that a writer version below 7 stands for. */
+/** The features that a writer version below 7 implies. */
 export const impliedFeatures = ({ minWriterVersion: writer }: Protocol): ReadonlyArray<string> =>
   writer === 7 ? [] : implied.filter(([version]) => writer >= version).map(([, feature]) => feature)
 
@@ -154,7 +151,7 @@ const features: Readonly<Record<string, Check>> = {
   "identityColumns": withColumns("identity values", "delta.identity.start", "delta.identity.step"),
   "inCommitTimestamp": harmless,
   "invariants": withColumns("an invariant", "delta.invariants"),
-  // Rows get ids as soon as the feature is listed, whether or not the table enables them.
+  // Rows get ids as soon as the feature is listed, even if the table does not enable it.
   "rowTracking": always("row tracking"),
   "timestampNtz": harmless,
   "typeWidening": withColumns("a widened type", "delta.typeChanges"),
@@ -168,8 +165,8 @@ const features: Readonly<Record<string, Check>> = {
 }
 
 /**
- * What was found of a table's metadata under a protocol: every flush asks, and neither changes
- * often.
+ * Caches the problem of a table's metadata under a protocol: every flush needs it, and both rarely
+ * change.
  */
 const known = new WeakMap<
   Metadata,

@@ -229,7 +229,7 @@ const damages: ReadonlyArray<
       file.writeUInt32BE(crc32(file.subarray(5, 5 + size)), 5 + size)
       return file
     },
-    /no array of Roaring bitmaps/
+    /not an array of Roaring bitmaps/
   ],
   ["the log says another size", (file) => file, /another size/, { sizeInBytes: 16_440 }],
   [
@@ -260,7 +260,7 @@ const damages: ReadonlyArray<
   [
     "its path is no path",
     (file) => file,
-    /sign that is no digit/,
+    /character that is not a Z85 digit/,
     { pathOrInlineDv: "~".repeat(20) }
   ],
   [

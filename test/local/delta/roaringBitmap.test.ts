@@ -99,7 +99,7 @@ describe("a bitmap", () => {
 
   const ok = bitmap(array(0, 1, 2))
   const refused: ReadonlyArray<readonly [what: string, bytes: Uint8Array, why: RegExp]> = [
-    ["another magic number", Uint8Array.from([1, 2, 3, 4, ...u64(0)]), /no array of Roaring/],
+    ["another magic number", Uint8Array.from([1, 2, 3, 4, ...u64(0)]), /not an array of Roaring/],
     ["no bytes", new Uint8Array(0), /ends within/],
     ["an end within a container", arrayOf([0, ok]).subarray(0, -1), /ends within/],
     ["bytes behind its end", Uint8Array.from([...arrayOf([0, ok]), 0]), /bytes follow/],
@@ -124,7 +124,7 @@ describe("a bitmap", () => {
     [
       "a wrong number of rows",
       arrayOf([0, bitmap({ ...runs(0, [1, 2]), count: 3 })]),
-      /another number of rows/
+      /number of rows in a container differs/
     ],
     [
       "containers out of order",
