@@ -1,10 +1,11 @@
 /**
- * One flush: sealed column buffers become Parquet files and one commit of the table, exactly once.
+ * One flush: writes sealed column buffers as Parquet files and commits them to the table, exactly
+ * once.
  *
- * Runs wherever it is called, on the main thread or in the flush worker. The commit carries the
- * numbers of its log entries, so a flush that is tried again after a crash or a lost answer finds
- * out that it happened already. Where another writer replaced the commit, the rows are committed
- * again; where a data file of it is gone, the rows of that file.
+ * Runs on the main thread or in the flush worker. The commit carries the numbers of its log
+ * entries, so a flush that is repeated after a crash or a lost reply detects that the rows are
+ * committed already. If another writer replaced the commit, the rows are committed again; if only a
+ * data file is gone, the rows of that file are.
  */
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
@@ -40,13 +41,13 @@ import { removeExpired } from "../upkeep/retention.ts"
 import { upgradedProtocol } from "../delta/tableFolder.ts"
 import type { FlushJob, FlushOutcome } from "./flusher.ts"
 
-/** What a table asks of its writers. */
+/** The rules that a table sets for its writers. */
 export const rulesOf = ({ metadata, protocol }: Snapshot): TableRules => ({
   metadata: metadata!,
   protocol: protocol!
 })
 
-/** Throws unless the rows of a job may be committed to the table as it is now. */
+/** Throws unless the rows of a job may be committed to the current table. */
 const checkTable = ({ snapshot, table }: DeltaLog, job: FlushJob): void => {
   const rules = rulesOf(snapshot)
   if (rules.metadata.id !== job.tableId)
@@ -58,7 +59,7 @@ const checkTable = ({ snapshot, table }: DeltaLog, job: FlushJob): void => {
 
 const sharedTree = sharedTrees()
 
-/** The columns of the data files of a job, without those that partition the table. */
+/** The columns of a job's data files, without the partition columns. */
 const treeOf = ({ columns, partitionColumns, schema }: FlushJob): ColumnTree =>
   sharedTree(schema, () => columns.filter(({ name }) => !partitionColumns.includes(name))).tree
 
@@ -66,8 +67,8 @@ const txnOf = (snapshot: Snapshot, { appId }: RowRange): number =>
   snapshot.transactions.get(appId)?.version ?? 0
 
 /**
- * Writes the rows of a job into files and commits them, as far as the table lacks them. Then does
- * what is due of its upkeep.
+ * Writes the rows of a job that the table lacks into files and commits them. Then runs the upkeep
+ * that is due.
  */
 export const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOutcome> => {
   const found = await commitFinder(log)(job)
@@ -79,7 +80,7 @@ export const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOut
   const problem = await undoBrokenMerges(log, job.now)
   const tree = treeOf(job)
   const { lost, parts } = partsOf(job, missing)
-  // The lost files held other rows of these log entries.
+  // The lost files held other rows of these log entries, and none of this job.
   if (missing.isPartial && parts.length === 0)
     return { ...sizeOf(log.snapshot), committed: false, place: known }
   const adds: Array<Add> = []
@@ -110,7 +111,7 @@ export const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOut
     const before = txnOf(log.snapshot, job)
     const last = Math.max(await lastNumber(log, job.appId), job.lastSequence)
     await log.commit((snapshot) => {
-      // A number that moved meanwhile is another server's on the same folder.
+      // If the number has changed, another server wrote to the same folder.
       tried =
         txnOf(snapshot, job) === before && lost.every((add) => snapshot.files.has(fileKey(add)))
       if (!tried) return undefined
@@ -121,8 +122,8 @@ export const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOut
     }, Promise.all(written))
     committed = tried
   } finally {
-    // Each try makes files of its own, and on a full disk those of the last one take the room of
-    // the next.
+    // Each attempt creates new files. On a full disk, the files of a failed attempt would take the
+    // space of the next one.
     if (!committed && !(tried && log.isNamed)) {
       for (const add of adds) await Fs.rm(filePath(job.folder, add.path), { force: true })
     }
@@ -131,8 +132,8 @@ export const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOut
     throw new StorageFailure({
       reason: "Io",
       message:
-        `Another program wrote the same rows of ${job.name} at the same time. Flushing ` +
-        `again finds out how far it came.`
+        `Another program wrote the same rows of ${job.name} at the same time. The next flush ` +
+        `checks which rows are in the table.`
     })
   }
   const { seen } = log
@@ -152,7 +153,7 @@ export const flushTable = async (log: DeltaLog, job: FlushJob): Promise<FlushOut
   }
 }
 
-/** All commits that were found, as one place; undefined without any. */
+/** All found commits as one place; undefined without any. */
 const placeOf = (found: ReadonlyArray<FoundRange>): CommitPlace | undefined => {
   const places = found.flatMap(({ place }) => place ?? [])
   if (places.length === 0) return undefined
@@ -162,21 +163,21 @@ const placeOf = (found: ReadonlyArray<FoundRange>): CommitPlace | undefined => {
   }
 }
 
-/** What the table lacks of the rows of a job; undefined when it has all of them. */
+/** The rows of a job that the table lacks; undefined when it has all of them. */
 const missingOf = (job: FlushJob, found: ReadonlyArray<FoundRange>): MissingRows | undefined => {
   const [missing] = found.flatMap((part) => part.missing ?? [])
   if (missing === undefined || found.length === 1) return missing
-  // Rows of a job were committed together, or never.
+  // The rows of a job are always committed together, so only one part can be missing.
   throw new StorageFailure({
     reason: "CorruptTable",
     message:
       `The table ${job.name} in ${job.folder} has a part of the log entries ` +
       `${job.firstSequence} to ${job.lastSequence}. ` +
-      "Restart the server: it looks at each of them."
+      "Restart the server: at its start it checks each of them."
   })
 }
 
-/** The missing rows by partition, and the lost files whose place they take. */
+/** The missing rows by partition, and the lost files that they replace. */
 const partsOf = (
   job: FlushJob,
   { isMissing, isShared, lost }: MissingRows
@@ -195,8 +196,8 @@ const partsOf = (
 }
 
 /**
- * Adds the writer features that a table of an older version of this server lacks, as a commit of
- * its own.
+ * Adds the writer features that a table from an older version of this server lacks, in a separate
+ * commit.
  */
 const upgradeProtocol = async (log: DeltaLog, now: number): Promise<void> => {
   await log.commit(({ protocol }) => {
@@ -219,8 +220,8 @@ const upgradeProtocol = async (log: DeltaLog, now: number): Promise<void> => {
 }
 
 /**
- * Compaction, clean-up and checkpoint. The rows are committed by now, so a failure here is only a
- * warning. Checkpoints are also written when compaction fails.
+ * Compaction, clean-up and checkpoint. The rows are already committed, so a failure here is only a
+ * warning. Checkpoints are written even when compaction fails.
  */
 const upkeep = async (
   log: DeltaLog,
@@ -251,8 +252,8 @@ const upkeep = async (
 }
 
 /**
- * The commit of new files, which take the place of `lost` ones. `number` is that of the last log
- * entry in the table.
+ * The actions that commit new files and remove the `lost` files that they replace. `number` is that
+ * of the last log entry in the table.
  */
 const commitActions = (
   job: FlushJob,
@@ -272,7 +273,7 @@ const commitActions = (
       txnId: randomUUID()
     }
   },
-  // Rows that are committed again may be older than the last commit, whose number must not fall.
+  // Rows that are committed again may be older than the last commit; its number must not decrease.
   { txn: { appId: job.appId, version: number, lastUpdated: job.now } },
   ...lost.map(({ partitionValues, path, size }): Action => ({
     remove: {

@@ -1,11 +1,11 @@
 /**
- * The turns in which tables flush: only so many at once, and the one that has waited longest next.
+ * Limits how many tables flush concurrently. The table that has waited longest is next.
  *
- * A table seals its rows when its turn comes. What arrives while it waits goes into the same file,
- * so a store with many tables commits less often and not later and later.
+ * A table seals its rows when its turn comes, so rows that arrive while it waits go into the same
+ * file. A store with many tables therefore commits less often, instead of falling behind.
  */
 
-/** Turns of one store. */
+/** The turns of one store. */
 export class FlushTurns {
   private readonly atOnce: number
   private running = 0
@@ -23,7 +23,7 @@ export class FlushTurns {
     try {
       return await work()
     } finally {
-      // The turn goes to the next one without becoming free in between.
+      // The turn passes directly to the next table, without becoming free.
       const next = this.waiting.shift()
       if (next === undefined) this.running--
       else next()

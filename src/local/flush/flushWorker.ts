@@ -1,6 +1,6 @@
 /**
- * The worker thread behind `workerFlusher.ts`: takes flush jobs and answers each. While the files
- * of one table are synchronised, it works for others.
+ * The worker thread of `workerFlusher.ts`: runs flush jobs and replies to each. While the files of
+ * one table are synced, it works on other tables.
  */
 import { parentPort, workerData } from "node:worker_threads"
 import { localFlusher } from "./flusher.ts"
@@ -16,8 +16,8 @@ const flusher = localFlusher(workerData as Readers)
 const outcomeOf = (request: WorkerRequest): Promise<Outcome> => {
   switch (request.kind) {
     case "flush":
-      // The columns of a small flush outlive the young generation, and would wait for a collection
-      // of the whole heap.
+      // The columns of a small flush outlive the young generation. Without this call, only a full
+      // garbage collection would free them.
       return flusher.flush(request.job).finally(() => freePassed(buffersOf(request.job.chunks)))
     case "prepare":
       return flusher.prepare(request.job)

@@ -1,9 +1,10 @@
 /**
- * Where tables are flushed: what a flusher does, and one that works on the calling thread.
+ * The interface of a flusher, and a flusher that works on the calling thread.
  *
- * A flusher keeps the state of each table that it has flushed, and brings it up to the latest
- * version before each use. It opens the tables at a start as well: the flush of rows that a crash
- * has left finds the state, and no other thread reads it. `workerFlusher.ts` runs one in a thread.
+ * A flusher caches the state of each table that it has flushed, and updates it to the latest
+ * version before each use. It also opens the tables at start-up: the flush that commits rows after
+ * a crash then finds their state in the cache, and no other thread reads it. `workerFlusher.ts`
+ * runs a flusher in a thread.
  */
 import {
   type DeltaLog,
@@ -19,65 +20,68 @@ import type { Readers } from "../../internal/log/durableFile.ts"
 import { flushTable, rulesOf } from "./flushTable.ts"
 import { openTable, prepareTable } from "./openTable.ts"
 
-/** What a flush works on. `now` in milliseconds. */
+/** The input of a flush. `now` in milliseconds. */
 export interface FlushJob extends PartitionedRows, RowRange {
   /** The table's name, for messages. */
   readonly name: string
   readonly folder: string
-  /** The id in the table's metaData: another table may have taken the folder. */
+  /**
+   * The id in the table's `metaData`. Checked because another table may have replaced it in the
+   * folder.
+   */
   readonly tableId: string
-  /** The schema that the rows were made for, as `schemaKey` gives it. */
+  /** The schema that the rows were decoded for, as a `schemaKey`. */
   readonly schema: string
   /** Per persistent stream, the last offset among the rows. */
   readonly streams: ReadonlyMap<string, number>
-  /** Whether a version may have been replaced since it was read, so that the log is read anew. */
+  /**
+   * Whether a version may have been replaced since it was read, so that the log has to be read
+   * again.
+   */
   readonly again: boolean
   /**
-   * Files of ours that no look has found in place yet. They are not merged: their rows may have to
-   * be committed again.
+   * Files of ours that no look has confirmed yet. They are not merged, because their rows may have
+   * to be committed again.
    */
   readonly unconfirmed: ReadonlyArray<string>
   readonly now: number
-  /** From how many small files of about the same size on a flush also merges them; 0 never does. */
+  /** The number of small files of similar size from which a flush also merges them; 0 for never. */
   readonly compactFiles: number
 }
 
-/** What a flush answers; `warning` tells of upkeep that failed. */
+/** The result of a flush. `warning` describes upkeep that failed. */
 export interface FlushOutcome extends CommittedSize {
   readonly committed: boolean
-  /**
-   * The version up to which the table was checked before the rows were committed, the commit
-   * included.
-   */
+  /** The version up to which the table was checked, including the commit. */
   readonly seen?: SeenVersion | undefined
-  /** Where a later look finds the rows; undefined when their commit is older than the log. */
+  /** Where a later look checks the rows; undefined when their commit is older than the log. */
   readonly place?: CommitPlace | undefined
   readonly warning?: string | undefined
 }
 
-/** A table as the last look found it. */
+/** The state of a table at the last look. */
 export interface TableLook extends CommittedSize, TableRules {
   readonly seen: SeenVersion
 }
 
-/** What is looked for in a table at a start. `now` in milliseconds. */
+/** What a start searches in a table. `now` in milliseconds. */
 export interface PrepareJob {
   readonly name: string
   readonly folder: string
   readonly appId: string
   readonly ranges: ReadonlyArray<Omit<RowRange, "appId">>
-  /** The ids of persistent streams whose last offsets are looked for. */
+  /** The ids of persistent streams whose last offsets are needed. */
   readonly streams: ReadonlyArray<string>
   readonly now: number
 }
 
-/** Log entries that went into the table together, or that are not there. */
+/** Log entries that were committed together, or that are not in the table. */
 export interface LocatedRows {
   readonly firstSequence: number
   readonly lastSequence: number
-  /** Undefined when no commit of them can be found. */
+  /** Undefined when no commit of the entries can be found. */
   readonly place: CommitPlace | undefined
-  /** How many of the rows the table lacks. */
+  /** Whether the table lacks none, some or all of the rows. */
   readonly missing: "none" | "some" | "all"
 }
 
@@ -85,53 +89,57 @@ export interface LocatedRows {
 export interface PreparedTable extends CommittedSize {
   /** The number of the last commit of rows. */
   readonly committed: number
-  /** For each stream the last offset whose rows the table has; -1 without any. */
+  /** For each stream, the last offset whose rows are in the table; -1 without any. */
   readonly offsets: ReadonlyMap<string, number>
-  /** For each range its parts in order. */
+  /** For each range, its parts in order. */
   readonly found: ReadonlyArray<ReadonlyArray<LocatedRows>>
 }
 
-/** Where flushes run. */
+/** Opens, reads and flushes tables. */
 export interface Flusher {
   /**
-   * Commits the rows of a job. Rejects with `TableRefused` when another writer changed the table
-   * into one that this server cannot write, and with `TableChanged` when the schema is not the
-   * job's any more.
+   * Commits the rows of a job. Rejects with `TableRefused` when another writer changed the table so
+   * that this server cannot write it, and with `TableChanged` when the schema differs from the
+   * job's.
    */
   readonly flush: (job: FlushJob) => Promise<FlushOutcome>
   /**
-   * Reads the table of a folder, for a server that is about to serve it; undefined when the folder
-   * holds none. Rejects with `TableRefused` where a link or a special file is in the way.
+   * Reads the table in a folder before it is served; undefined when the folder holds none. Rejects
+   * with `TableRefused` when a link or a special file is in its place.
    */
   readonly open: (folder: string, name: string) => Promise<TableLook | undefined>
   /**
-   * Puts a table that was opened in order after a crash, and finds rows in it. Only while nobody
-   * flushes the table, and under the lock of the data folder.
+   * Repairs an opened table after a crash, and finds rows in it. Only while no flush of the table
+   * runs, and under the lock of the data folder.
    */
   readonly prepare: (job: PrepareJob) => Promise<PreparedTable>
-  /** Reads what other writers did. Rejects with `TableRefused` when there is no table any more. */
+  /**
+   * Reads the changes of other writers. Rejects with `TableRefused` when the table no longer
+   * exists.
+   */
   readonly look: (folder: string, name: string) => Promise<TableLook>
-  /** Forgets what is cached about a table folder, before it is dropped. */
+  /** Removes a table folder from the cache, before the table is dropped. */
   readonly forget: (folder: string) => Promise<void>
   readonly close: () => Promise<void>
 }
 
 /**
- * A flusher that works on the calling thread: tables beside one another, what concerns one table
- * one after another. `readers` of the files that it writes.
+ * A flusher that works on the calling thread. Different tables are processed concurrently, calls
+ * for the same table one after another. `readers` may read the files that it writes.
  */
 export const localFlusher = (readers: Readers = "owner"): Flusher => {
   const tables = new Map<string, DeltaLog>()
   const inTurn = turnsByName()
-  /** The folders that may have got a checkpoint from here. */
+  /** The folders that may contain a checkpoint of this flusher. */
   const written = new Set<string>()
-  /** The log with all that others committed, read anew when the folder holds another table now. */
+  /** The log up to the latest version. Read again when the folder holds another table now. */
   const current = async (folder: string, name: string): Promise<DeltaLog> => {
     checkPlace(name, folder)
     const known = tables.get(folder)
     if (known !== undefined && (await known.look())) return known
     tables.delete(folder)
-    // Our checkpoint may hold a version that another writer replaced just after it was made.
+    // Our checkpoint may include a version that another writer replaced right after it was
+    // committed.
     if (written.has(folder)) await removeFalseCheckpoints(folder)
     const log = await openLog(folder, readers)
     if (log === undefined) throw tableGone(name)
@@ -140,7 +148,10 @@ export const localFlusher = (readers: Readers = "owner"): Flusher => {
     await log.look()
     return log
   }
-  /** Runs with a log whose cache is dropped on failure: the next call replays it from disk. */
+  /**
+   * Runs `use` with the log. A failure drops the cached log, so that the next call replays it from
+   * disk.
+   */
   const withLog = async <A>(
     folder: string,
     name: string,
@@ -171,8 +182,8 @@ export const localFlusher = (readers: Readers = "owner"): Flusher => {
     prepare: (job) =>
       inTurn(job.folder, async () => {
         const prepared = await withLog(job.folder, job.name, (log) => prepareTable(log, job))
-        // The state of a table that gets no rows now is read again for its next flush: the states
-        // of all tables of a folder may take much memory.
+        // The state of a table without new rows is dropped and read again for its next flush,
+        // because the states of all tables may take much memory.
         const isIdle = prepared.found.flat().every(({ missing }) => missing === "none")
         if (isIdle) tables.delete(job.folder)
         return prepared
@@ -197,7 +208,7 @@ export const localFlusher = (readers: Readers = "owner"): Flusher => {
   }
 }
 
-/** Runs the works of each name one after another. */
+/** Runs the work of each name in sequence. */
 const turnsByName = () => {
   const last = new Map<string, Promise<unknown>>()
   return <A>(name: string, work: () => Promise<A>): Promise<A> => {

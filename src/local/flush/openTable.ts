@@ -1,6 +1,6 @@
 /**
- * A table at a start, before it is served: reads its log, puts in order what a crash has left, and
- * looks for the rows that the write-ahead log holds.
+ * Opens a table at start-up, before it is served: reads its log, repairs it after a crash, and
+ * finds the rows that the write-ahead log holds.
  */
 import { commitFinder, type FoundRange, lastNumber, streamOffset } from "../delta/commitPlace.ts"
 import { type DeltaLog, openLog, removeFalseCheckpoints } from "../delta/deltaLog.ts"
@@ -13,8 +13,8 @@ import { sweepOrphans } from "../upkeep/sweepOrphans.ts"
 import type { LocatedRows, PreparedTable, PrepareJob } from "./flusher.ts"
 
 /**
- * Reads the log of the table in a folder; undefined when there is none. Versions that are replaced
- * meanwhile are noticed by the next look.
+ * Reads the log of the table in a folder; undefined when there is none. The next look detects
+ * versions that are replaced during the read.
  */
 export const openTable = async (
   folder: string,
@@ -38,7 +38,7 @@ const readLog = async (folder: string, readers: Readers): Promise<DeltaLog | und
   return log
 }
 
-/** Takes back merges that do not fit, deletes files that no commit names, and finds rows. */
+/** Undoes broken merges, deletes files that no commit names, and finds rows. */
 export const prepareTable = async (
   log: DeltaLog,
   { appId, now, ranges, streams }: PrepareJob

@@ -1,10 +1,10 @@
 /**
- * Runs flushes in one worker thread, so that Parquet and compression never stall the server's event
- * loop.
+ * Runs flushes in one worker thread, so that Parquet encoding and compression never block the
+ * server's event loop.
  *
- * Column buffers are shared or move by transfer. A worker that dies fails the flushes it held; the
- * next flush starts a new one, and the engine decodes the lost rows from the log again. The
- * worker's own code is `flushWorker.ts`.
+ * Column buffers are shared or transferred. When a worker dies, its pending flushes fail. The next
+ * flush starts a new worker, and the engine decodes the lost rows again from the log. The worker's
+ * code is in `flushWorker.ts`.
  */
 import { Worker } from "node:worker_threads"
 import { type StorageReason, StorageFailure } from "../log/storageErrors.ts"
@@ -20,7 +20,7 @@ import type { Readers } from "../../internal/log/durableFile.ts"
 import { buffersOf } from "../parquet/columnBuffer.ts"
 import { giveMemory } from "../parquet/columnMemory.ts"
 
-/** What goes to the worker. */
+/** A request to the worker. */
 export type WorkerRequest =
   | { readonly id: number; readonly kind: "flush"; readonly job: FlushJob }
   | {
@@ -32,13 +32,13 @@ export type WorkerRequest =
   | { readonly id: number; readonly kind: "prepare"; readonly job: PrepareJob }
   | { readonly id: number; readonly kind: "forget"; readonly folder: string }
 
-/** What is kept of an error. */
+/** The parts of an error that are sent back. */
 export interface WorkerError {
   readonly message: string
   readonly code: string | undefined
   readonly path: string | undefined
   readonly syscall: string | undefined
-  /** Of a `StorageFailure`. */
+  /** The reason of a `StorageFailure`. */
   readonly reason: StorageReason | undefined
 }
 
@@ -47,38 +47,38 @@ const errorOf = ({ message, reason, ...rest }: WorkerError): Error =>
     ? Object.assign(new Error(message), rest)
     : new StorageFailure({ reason, message })
 
-/** What a request answers. */
+/** The result of a request. */
 export type Outcome = FlushOutcome | PreparedTable | TableLook | undefined | void
 
-/** What comes back. */
+/** A reply of the worker. */
 export type WorkerReply =
   | { readonly id: number; readonly outcome: Outcome }
   | { readonly id: number; readonly error: WorkerError }
 
 interface Waiting {
-  /** The memory of the column buffers, which the worker uses until it answers. */
+  /** The memory of the column buffers, which the worker uses until it replies. */
   readonly memory: ReadonlyArray<ArrayBufferLike>
   readonly resolve: (outcome: any) => void
   readonly reject: (error: Error) => void
 }
 
-// String literals in `new URL` are not rewritten by the compiler, so the extension comes from the
-// file that runs.
+// The compiler does not rewrite string literals in `new URL`, so the extension is that of the
+// running file.
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
 const entry = new URL(`./flushWorker.${extension}`, import.meta.url)
 
-/** A worker ended before it answered. */
+/** A worker ended before it replied. */
 class WorkerEnded extends Error {}
 
-/** A running worker and the requests that it has not answered. */
+/** A running worker and its pending requests. */
 interface Running {
   readonly worker: Worker
   readonly waiting: Map<number, Waiting>
 }
 
 /**
- * A flusher with a worker thread of its own, started with the first flush. `readers` of the files
- * that it writes; `onStart` sees each worker, and tests end it there.
+ * A flusher with a dedicated worker thread, which starts with the first request. `readers` may read
+ * the files that it writes. `onStart` is called with each worker; tests use it to end the worker.
  */
 export const workerFlusher = (
   readers: Readers = "owner",
@@ -91,12 +91,13 @@ export const workerFlusher = (
     const worker = new Worker(entry, {
       name: "effect-zerobus-flush",
       workerData: readers,
-      // With a limit of 2,048 MiB V8 would let the heap grow to four times what is in use before it
-      // collects, with less to twice. Three halves of the young generation count, each 8 MiB: V8's
-      // own limit is 64 MiB for each.
+      // With a limit of 2,048 MiB or more, V8 lets the heap grow to four times the memory in use
+      // before it collects; with less, to twice. The young generation consists of three parts of 8
+      // MiB here; V8's default is 64 MiB each.
       resourceLimits: { maxOldGenerationSizeMb: 2047, maxYoungGenerationSizeMb: 24 }
     })
-    // Each worker has a map: a worker that failed exits later, when its successor holds requests.
+    // Each worker has its own map: a failed worker exits later, when its successor already has
+    // requests.
     const waiting = new Map<number, Waiting>()
     const started = { worker, waiting }
     const end = (why: string) => {
@@ -134,7 +135,8 @@ export const workerFlusher = (
     })
 
   /**
-   * Tries again with another worker: a table that fails to open is refused until the next start.
+   * Retries with a new worker, because a table that fails to open would be refused until the next
+   * start.
    */
   const twice = <A>(send: () => Promise<A>): Promise<A> =>
     send().catch((error: unknown) => {

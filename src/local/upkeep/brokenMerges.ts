@@ -1,10 +1,10 @@
 /**
- * Takes back merges of ours that do not fit the log any more, because another writer has replaced
- * an earlier version: a merge of files that were merged before, or an addition. The rows of such a
- * merge would be in the table twice, or come back after they were deleted.
+ * Undoes merges of ours that no longer fit the log, because another writer replaced an earlier
+ * version that merged or added their files. The rows of such a merge would be in the table twice,
+ * or reappear after their deletion.
  *
- * What is right is the table as if the broken merges had never been made: each file that they
- * removed is live, unless another commit removed it or it was made by a merge that is gone.
+ * The correct state is the table without the broken merges: each file that they removed is live,
+ * unless another commit removed it or it was created by a merge that was replaced.
  */
 import { replay, type Apply } from "../delta/replay.ts"
 import {
@@ -25,7 +25,7 @@ import * as Fs from "node:fs/promises"
 const operation = "UNDO OPTIMIZE"
 const engineInfo = "effect-zerobus"
 
-/** The actions of a commit as far as they matter here. */
+/** The actions of a commit that matter here. */
 interface Line {
   readonly add?: Add
   readonly remove?: Remove
@@ -35,9 +35,9 @@ interface Line {
 /** The table without the broken merges. */
 interface SoundState {
   readonly snapshot: Snapshot
-  /** The files that broken merges made. */
+  /** The files that broken merges created. */
   readonly undone: ReadonlySet<string>
-  /** Whether another writer built on one of them. */
+  /** Whether another writer removed or replaced one of them. */
   readonly isUsed: boolean
 }
 
@@ -57,7 +57,7 @@ const soundState = async (log: DeltaLog): Promise<SoundState> => {
       return
     }
     for (const { add } of actions) if (add) undone.add(fileKey(add))
-    // A file that nothing removed and that is not live was of a replaced version.
+    // A file that is neither live nor removed was added by a version that was replaced.
     const gone = removes.filter((remove) => {
       const key = fileKey(remove)
       return (
@@ -92,8 +92,8 @@ const addOf = ({ deletionTimestamp = 0, partitionValues = {}, path, size = 0 }: 
 })
 
 /**
- * Takes broken merges back, by one commit that changes no data. Answers a sentence where that is
- * not possible. `now` in milliseconds.
+ * Undoes broken merges with one commit that changes no data. Returns a sentence when that is not
+ * possible. `now` in milliseconds.
  */
 export const undoBrokenMerges = async (log: DeltaLog, now: number): Promise<string | undefined> => {
   if (!log.hasBrokenMerges) return undefined

@@ -1,11 +1,11 @@
 /**
- * Merges small data files of a table into bigger ones, as one commit that changes no data.
+ * Merges small data files of a table into larger ones, with one commit that changes no data.
  *
- * Only files that this writer wrote take part, each with others of the same partition and level
- * (`mergeLevels.ts`), and only those whose columns are the table's present ones: files from before
- * a change of the columns stay as they are. Merged files stay on disk for readers of older versions
- * until their tombstones expire. A conflict with another writer that removed one of the files makes
- * the round a no-op.
+ * Only files of this writer are merged, with others of the same partition and level
+ * (`mergeLevels.ts`), and only if they have the current columns of the table. Files from before a
+ * change of the columns stay as they are. Merged files stay on disk for readers of older versions
+ * until their tombstones expire. If another writer removed one of the files, the round does
+ * nothing.
  */
 import * as Fs from "node:fs/promises"
 import type { ColumnTree } from "../parquet/columnTree.ts"
@@ -22,13 +22,13 @@ import { encodeParquet } from "../parquet/parquet.ts"
 import { freeMemory } from "../parquet/columnMemory.ts"
 import { fileStatistics } from "../delta/statistics.ts"
 
-/** Bounds of one merged file, before compression by estimate. */
+/** Limits of the files merged in one round: their bytes on disk and their rows. */
 const targetBytes = 32 * 1024 * 1024
 const targetRows = 1_000_000
 
 /** When to merge which files. */
 export interface CompactionOptions {
-  /** How many small files of one level and partition make a round. */
+  /** How many small files of one level and partition are needed for a merge. */
   readonly fewest: number
   /** Paths of files that stay as they are. */
   readonly except: ReadonlySet<string>
@@ -37,8 +37,8 @@ export interface CompactionOptions {
 }
 
 /**
- * Merges one round of small files when enough of one level exist. Answers how many files it
- * replaced.
+ * Merges one round of small files when enough of one level exist. Returns the number of replaced
+ * files.
  */
 export const compactIfDue = async (
   log: DeltaLog,
@@ -53,14 +53,15 @@ export const compactIfDue = async (
   for (const file of chosen(due)) {
     const bytes = await readPlain(filePath(log.table, file.path))
     if (collector.add(bytes)) files.push(file)
-    // A file that does not fit is read once and not with every flush.
+    // A file that does not fit is removed from its level, so that it is not read again with every
+    // flush.
     else levels.removed(fileKey(file), file)
     freeMemory(bytes)
   }
   return files.length < 2 ? 0 : merge(log, tree, files, collector, now)
 }
 
-/** As many files as fit one merged file, oldest first. */
+/** As many files as fit into one merged file, oldest first. */
 export const chosen = (files: ReadonlyArray<Add>): ReadonlyArray<Add> => {
   const picked: Array<Add> = []
   let bytes = 0
@@ -75,8 +76,8 @@ export const chosen = (files: ReadonlyArray<Add>): ReadonlyArray<Add> => {
 }
 
 /**
- * Replaces files by one with their rows, which `collector` holds. Answers how many; 0 when another
- * writer removed one of them.
+ * Replaces files by one file with their rows, which `collector` holds. Returns the number of
+ * replaced files; 0 when another writer removed one of them.
  */
 export const merge = async (
   log: DeltaLog,

@@ -1,10 +1,10 @@
 /**
  * Deletes data files that this server has merged into others, once the table's retention of deleted
- * files is over.
+ * files has passed.
  *
- * Only files that a tombstone of our own merge names are deleted here. A file that nothing names
- * may belong to a commit that another writer is about to make; those of ours are swept at the
- * start, when the lock of the folder tells that no flush is under way.
+ * Only files named by a tombstone of our own merge are deleted here. A file that nothing names may
+ * belong to a commit that another writer is about to make. Unnamed files of ours are deleted at
+ * start-up, when the folder's lock guarantees that no flush is running.
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
@@ -16,17 +16,17 @@ import { type DeltaLog, isLatest } from "../delta/deltaLog.ts"
 import { dataFilePrefix, fileName, filePath } from "../delta/filePaths.ts"
 
 /**
- * Files stay for so long whatever the table asks for, in milliseconds: a reader that began before a
- * merge reads them.
+ * The shortest time that files stay, in milliseconds, even if the table's retention is shorter: a
+ * reader that began before a merge still reads them.
  */
 const shortestRetention = 3600 * 1000
 
 /**
- * Deletes at most so many expired files of our merges. Answers how many.
+ * Deletes at most `atMost` expired files of our merges. Returns their number.
  *
- * The order matters where the process ends in between: the tombstone leaves the log only after
- * its file is gone, so that the next round finds the file again. No row is at stake: the rows have
- * been live in a merged file for longer than the retention.
+ * The order matters if the process ends in between: the tombstone leaves the log only after its
+ * file is deleted, so that the next round finds the file again. No rows can be lost: they have been
+ * live in a merged file for longer than the retention.
  */
 export const removeExpiredFiles = async (
   log: DeltaLog,
@@ -47,8 +47,8 @@ export const removeExpiredFiles = async (
   let needed: ReadonlySet<string> | undefined
   let removed = 0
   for (const key of expired) {
-    // Another writer may have brought a file back, or have undone the merge, also since the round
-    // began: the latest version counts.
+    // Another writer may have restored a file or undone the merge, even during this round. The
+    // latest version decides.
     if (needed === undefined || !(await isLatest(table, log.seen))) {
       if (!(await log.look())) break
       needed = neededNames(snapshot, isOver)
@@ -65,9 +65,9 @@ export const removeExpiredFiles = async (
 }
 
 /**
- * The names of the files that the latest version or one of the retention has. A file whose rows
- * were deleted by deletion vectors has several entries, and one of them may have left the table
- * long before the others. Names of our files are unique, so a path of another form counts as well.
+ * The names of the files that the latest version, or one within the retention, needs. A file with
+ * deletion vectors has several entries, and one of them may have been removed long before the
+ * others. Our file names are unique, so only names are compared; a path may have another form.
  */
 const neededNames = (
   { files, tombstones }: Snapshot,
@@ -80,8 +80,8 @@ const neededNames = (
 }
 
 /**
- * Whether a path of the log leads to a file with a name of ours below the table, and through no
- * link. `folders` are known ones.
+ * Whether a path of the log is a file with our prefix inside the table's folder, without a link in
+ * its path. `folders` caches checked folders.
  */
 const isOwnFile = async (table: string, path: string, folders: Set<string>): Promise<boolean> => {
   const inside = Path.relative(table, located(table, path) ?? "..")
@@ -101,7 +101,7 @@ const isOwnFile = async (table: string, path: string, folders: Set<string>): Pro
   return true
 }
 
-/** Where a path of the log leads; undefined when it cannot be read. */
+/** The resolved path of a file in the log; undefined when it is invalid. */
 const located = (table: string, path: string): string | undefined => {
   try {
     return filePath(table, path)

@@ -1,14 +1,18 @@
 /**
- * Deletes commits that the table's log retention does not cover any more, and checkpoints of ours
- * that no version needs.
+ * Deletes commits that are older than the table's log retention, and checkpoints of ours that no
+ * version needs.
  *
- * The rules: every version within the retention stays readable. A commit goes when it is older than
- * the retention and an hour, and below a checkpoint that is as old and can be read: another writer
- * that has read a version takes the name after it, and must not find it free. A checkpoint of ours
- * goes with the commits below that one; or earlier, when it is older than an hour, not one of the
- * two newest, not named by `_last_checkpoint`, and the commits since the checkpoint before are all
- * there. One of each thirtieth of the retention stays, so that old versions are found without
- * replaying everything, and for commits to end at. Checkpoints of other writers are never deleted.
+ * Every version within the retention stays readable.
+ *
+ * A commit is deleted when it is older than both the retention and an hour, and older than a
+ * readable checkpoint of the same age. The age matters because another writer that has read a
+ * version writes the next version name, and must not find it free.
+ *
+ * A checkpoint of ours is deleted together with the commits before that readable checkpoint. It is
+ * deleted earlier when it is older than an hour, is not one of the two newest, is not named by
+ * `_last_checkpoint`, and all commits since the previous checkpoint exist. One checkpoint per
+ * thirtieth of the retention stays, so that old versions can be read without replaying everything,
+ * and so that commits can be deleted up to it. Checkpoints of other writers are never deleted.
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
@@ -21,9 +25,9 @@ import { propertiesOf } from "../delta/tableProperties.ts"
 import { isOwnParquet } from "../parquet/fileFooter.ts"
 
 const hour = 3600 * 1000
-/** Of each such share of the retention one checkpoint stays. */
+/** The retention is divided into this many periods; one checkpoint of each stays. */
 const periods = 30
-/** The newest checkpoints of ours, which stay. */
+/** The number of newest checkpoints of ours that always stay. */
 const newest = 2
 
 /** The log folder during one clean-up. */
@@ -38,7 +42,7 @@ class LogFiles {
     this.now = now
   }
 
-  /** When a file was written, in milliseconds; infinity for one that is gone. */
+  /** When a file was written, in milliseconds; infinity for a missing file. */
   async time(name: string): Promise<number> {
     let time = this.times.get(name)
     if (time === undefined) {
@@ -48,7 +52,7 @@ class LogFiles {
     return time
   }
 
-  /** Whether all these files are older than so many milliseconds. */
+  /** Whether all these files are older than `age` milliseconds. */
   async areOlder(names: ReadonlyArray<string>, age: number): Promise<boolean> {
     for (const name of names) if ((await this.time(name)) >= this.now - age) return false
     return true
@@ -78,8 +82,8 @@ class LogFiles {
 }
 
 /**
- * Deletes at most so many commits, and checkpoints of ours. `now` in milliseconds. Answers how many
- * files.
+ * Deletes at most `atMost` commits, and checkpoints of ours. `now` in milliseconds. Returns the
+ * number of files.
  */
 export const cleanUpLog = async (log: DeltaLog, now: number, atMost: number): Promise<number> => {
   const { expiredLogCleanup, logRetention } = propertiesOf(log.snapshot.metadata)
@@ -93,7 +97,7 @@ export const cleanUpLog = async (log: DeltaLog, now: number, atMost: number): Pr
   const commits = await removeCommits(files, versions, checkpoints, retention, atMost)
   const left = { versions: versions.slice(commits.removed), checkpoints: commits.checkpoints }
   const pointer = await lastCheckpoint(folder)
-  // A pointer that cannot be read may mean any checkpoint.
+  // An unreadable pointer may name any checkpoint.
   const early = pointer === undefined ? 0 : await removeCheckpoints(files, left, pointer, retention)
   return commits.removed + (checkpoints.length - commits.checkpoints.length) + early
 }
@@ -113,8 +117,8 @@ const lastCheckpoint = async (folder: string): Promise<number | undefined> => {
 }
 
 /**
- * Deletes expired commits. Answers how many, and the checkpoints that are left. Versions and
- * checkpoints come oldest first.
+ * Deletes expired commits. Returns their number and the remaining checkpoints. Versions and
+ * checkpoints are given oldest first.
  */
 const removeCommits = async (
   files: LogFiles,
@@ -129,18 +133,18 @@ const removeCommits = async (
     const below = versions.filter((version) => version < checkpoint.version)
     if (below.length === 0) break
     if (!(await files.areOlder(checkpoint.files, retention))) continue
-    // Also the commits: files that were copied may have times in any order, and a young version
-    // below the base would be lost.
+    // The age of the commits is checked too: copied files may have times in any order, and a recent
+    // version before the base would be lost.
     if (!(await files.areOlder(below.map(nameOf), retention))) continue
-    // Without the commits below it nothing can take its place.
+    // Without the commits before it, nothing can replace the checkpoint.
     if (!(await files.isReadable(checkpoint))) continue
     base = checkpoint
     break
   }
   if (base === undefined) return { removed: 0, checkpoints }
   let removed = 0
-  // Oldest first: wherever the process ends, the commits that are left follow one another, and the
-  // base with those above it stays.
+  // Oldest first: wherever the process ends, the remaining commits have no gap, and the base and
+  // all later commits stay.
   for (const version of versions) {
     if (version >= base.version || removed === atMost) break
     await files.remove([nameOf(version)])
@@ -149,8 +153,8 @@ const removeCommits = async (
   const left: Array<FoundCheckpoint> = []
   const end = versions[removed]
   for (const checkpoint of checkpoints) {
-    // Where a round ended early, versions below the base still have their commits, and this may be
-    // what they are read from.
+    // If the round ended at its limit, versions before the base still have their commits, and this
+    // checkpoint may be needed to read them.
     const needed =
       checkpoint.version >= base.version || end === undefined || checkpoint.version >= end - 1
     if (
@@ -165,8 +169,8 @@ const removeCommits = async (
 }
 
 /**
- * Deletes checkpoints of ours that no version needs. Versions and checkpoints come oldest first.
- * Answers how many.
+ * Deletes checkpoints of ours that no version needs. Versions and checkpoints are given oldest
+ * first. Returns the number of deleted checkpoints.
  */
 const removeCheckpoints = async (
   files: LogFiles,
@@ -186,13 +190,13 @@ const removeCheckpoints = async (
       ? Infinity
       : Math.floor((await files.time(checkpoint.files[0]!)) / period)
   const commitsSince = firstOfRun(versions)
-  // The checkpoint before, or the beginning of the log.
+  // The previous checkpoint, or the beginning of the log.
   let before: FoundCheckpoint | "beginning" | undefined =
     versions[0] === 0 ? "beginning" : undefined
   let removed = 0
   for (const [index, checkpoint] of checkpoints.entries()) {
     const { version } = checkpoint
-    // Without one before it, versions are read from this one.
+    // Without a previous checkpoint, versions are read from this one.
     const from = before === undefined ? -Infinity : before === "beginning" ? 0 : before.version + 1
     const mayGo =
       index < checkpoints.length - newest &&
@@ -210,7 +214,7 @@ const removeCheckpoints = async (
   return removed
 }
 
-/** For each version the first of those that lead to it without a gap. */
+/** For each version, the first version of its run without a gap. */
 const firstOfRun = (versions: ReadonlyArray<number>): ReadonlyMap<number, number> => {
   const firsts = new Map<number, number>()
   let first = -1

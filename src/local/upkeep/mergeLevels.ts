@@ -1,17 +1,17 @@
 /**
- * Which small data files of a table are merged next, kept up to date commit by commit.
+ * Tracks which small data files of a table are merged next, updated with each commit.
  *
- * Files of one partition are grouped in levels by their rows: level n holds files of `fewest`^n
- * rows and more. Merging `fewest` files of a level makes one file of a higher level, so a row is
- * written anew once per level and not with every merge, and a level never holds many files. Which
- * files fit the table's columns, and merging itself, is the business of `compaction.ts`.
+ * Files of one partition are grouped into levels by their row count: level n holds files with
+ * `fewest`^n rows or more. Merging `fewest` files of a level creates one file of a higher level. A
+ * row is therefore rewritten once per level instead of with every merge, and a level never holds
+ * many files. `compaction.ts` checks which files fit the table's columns and merges them.
  */
 import { type Add, type FileWatch, rowsOf, type Snapshot } from "../delta/deltaActions.ts"
 import { dataFilePrefix, fileName } from "../delta/filePaths.ts"
 
-/** Files from this size on are big enough. */
+/** Files of at least this size are not merged. */
 const smallBytes = 8 * 1024 * 1024
-/** Files from so many rows on are big enough: two of them fill a merged file. */
+/** Files with at least this many rows are not merged: two of them fill a merged file. */
 const smallRows = 500_000
 
 /** Whether a file may be merged: a small one of ours without deleted rows. */
@@ -23,12 +23,12 @@ const isCandidate = ({ deletionVector, path, size }: Add, rows: number): boolean
 
 /** The small files of one table by partition and level. */
 export class MergeLevels implements FileWatch {
-  /** How many files of a level are merged at a time; at least 2. */
+  /** The number of files from which a level is merged; at least 2. */
   readonly fewest: number
-  /** The columns that the files were tried with. */
+  /** The schema that the files were checked against. */
   readonly schema: string
   private readonly groups = new Map<string, Map<string, Add>>()
-  /** The groups with enough files: a commit looks at these alone. */
+  /** The groups with enough files, so that a commit checks only these. */
   private readonly full = new Set<string>()
 
   constructor({ files, metadata }: Snapshot, fewest: number) {
@@ -63,8 +63,8 @@ export class MergeLevels implements FileWatch {
   }
 
   /**
-   * The files of one level that are enough to be merged without those of `except`; none when there
-   * are none.
+   * The files of a level that has enough files to merge, not counting those in `except`; empty when
+   * no level has.
    */
   due(except: ReadonlySet<string>): ReadonlyArray<Add> {
     for (const name of this.full) {
@@ -76,8 +76,8 @@ export class MergeLevels implements FileWatch {
 }
 
 /**
- * The levels of a snapshot, made at the first call and followed from then on. Made anew after the
- * columns changed: files that did not fit may fit again.
+ * The levels of a snapshot. Created at the first call and updated from then on. Created again after
+ * the columns changed, because files that did not fit may fit again.
  */
 export const levelsOf = (snapshot: Snapshot, fewest: number): MergeLevels => {
   const known = snapshot.watch

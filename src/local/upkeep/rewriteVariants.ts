@@ -1,9 +1,9 @@
 /**
- * Rewrites data files whose VARIANT columns carry an annotation that Spark 4.0 and Polars refuse.
+ * Rewrites data files whose VARIANT columns have an annotation that Spark 4.0 and Polars refuse.
  * Earlier versions of the server wrote such files.
  *
- * It works beside a running server, as another writer that changes no data. The new files have
- * names that the server does not take for leftovers of a crash when it starts.
+ * It can run while a server is running, as another writer that changes no data. The new files have
+ * a prefix that a starting server does not delete as leftovers of a crash.
  */
 import * as Fs from "node:fs/promises"
 import * as Result from "effect/Result"
@@ -20,12 +20,12 @@ import { checkPlace, tableGone, TableRefused, writeProblem } from "../delta/writ
 
 const rewrittenPrefix = "rewritten-"
 
-/** How many files were rewritten, and how many that need it were left. */
+/** The number of rewritten files, and of files that need rewriting and were skipped. */
 export interface Rewritten {
   readonly files: number
   /**
-   * Files with deleted rows or other columns than the table has now, and those that another writer
-   * changed meanwhile.
+   * Skipped: files with deleted rows or without the current columns, and files that another writer
+   * changed in the meantime.
    */
   readonly left: number
 }
@@ -69,7 +69,7 @@ export const rewriteVariants = async (
 
   let files = 0
   for (const group of groups.values()) {
-    // Files from before a column was added lack it, and so do the files that take their place.
+    // Files from before a column was added lack it, and so do the files that replace them.
     const present = group.names.flatMap(
       (column) => columns.find(({ name }) => name === column) ?? []
     )

@@ -1,7 +1,7 @@
 /**
- * Deletes temporary files and data files of ours that no commit names, left behind by a crash. Runs
+ * Deletes temporary files and our data files that no commit names, which a crash left behind. Runs
  * at the start of a server, under the lock of the data folder: later, such a file may belong to a
- * commit that is about to be made.
+ * commit in progress.
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
@@ -10,9 +10,9 @@ import { dataFilePrefix, fileName } from "../delta/filePaths.ts"
 import { versionOf } from "../delta/replay.ts"
 
 /**
- * Sweeps the folder of a table. Answers how many files went. The names of our files are unique, so
- * their folders are not compared: an entry whose path has another form, such as an absolute one,
- * keeps its file as well.
+ * Sweeps the folder of a table and returns the number of deleted files. Our file names are unique,
+ * so only names are compared: a log entry with another form of path, such as an absolute one, keeps
+ * its file too.
  */
 export const sweepOrphans = async ({ snapshot, table }: DeltaLog): Promise<number> => {
   const named = new Set<string>()
