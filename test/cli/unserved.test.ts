@@ -130,7 +130,7 @@ describe("tables that other programs made", () => {
     Fs.mkdirSync(Path.join(dataDir, "main", "default", "empty"))
     Fs.symlinkSync(outside, Path.join(dataDir, "main", "default", "linked"))
     for (const [where, says] of [
-      [outside, /is no folder of a table/],
+      [outside, /is not the folder of a table/],
       [
         Path.join(dataDir, "main", "default", "linked"),
         /default\/linked is a link\. Move the folder itself there/

@@ -1,6 +1,6 @@
 /**
- * What a start finds in the shared log: whose records lie where. The records themselves are read
- * when their table is opened, so that a long log takes little memory.
+ * Scans the shared log at start-up for the places of each table's records. The records themselves
+ * are read when their table is opened, so that a long log needs little memory.
  */
 import { FRAME_PREFIX } from "../../internal/log/frames.ts"
 import { nodeDisk } from "../../internal/log/logDisk.ts"
@@ -15,9 +15,9 @@ export interface FoundPart {
   readonly places: Array<Place>
   firstSequence: number
   lastSequence: number
-  /** At least so many. */
+  /** A lower bound of the number of rows. */
   rows: number
-  /** Per persistent stream with records in it, the last of its messages. */
+  /** Per persistent stream with records in the part, its last message. */
   readonly streams: Map<string, LastMessage>
 }
 
@@ -33,7 +33,7 @@ export interface FoundTable {
   readonly parts: Array<FoundPart>
 }
 
-/** What the files of a shared log hold. */
+/** The content of the files of a shared log. */
 export interface FoundLogFiles {
   readonly tables: Map<string, FoundTable>
   /** The writers in each file. */
@@ -41,14 +41,14 @@ export interface FoundLogFiles {
 }
 
 /**
- * Reads the files of a shared log. With `repair` a torn end of the last one is cut off; damage
+ * Reads the files of a shared log. With `repair`, a torn end of the last file is truncated. Damage
  * elsewhere throws a `StorageFailure`.
  */
 export const findRows = async (folder: string, repair: boolean): Promise<FoundLogFiles> => {
   const tables = new Map<string, FoundTable>()
   const files = new Map<number, Map<number, OwnedFormat>>()
   let writers = new Map<number, OwnedFormat>()
-  /** The frames of the file that is read; its number comes after them. */
+  /** The frames of the current file. Its number is known only after they were read. */
   let frames: Array<{ readonly start: number; readonly end: number; readonly body: Buffer }> = []
   try {
     const read = readSegmentFiles(nodeDisk, folder, repair, (content, body, end) =>
@@ -85,7 +85,7 @@ export const findRows = async (folder: string, repair: boolean): Promise<FoundLo
   return { tables, files }
 }
 
-/** Leaves out the records of a table up to a sequence number. */
+/** Removes the records of a table up to a sequence number. */
 const drop = (tables: Map<string, FoundTable>, tableId: string, upTo: number): void => {
   const table = tables.get(tableId)
   if (table === undefined) return
@@ -93,7 +93,7 @@ const drop = (tables: Map<string, FoundTable>, tableId: string, upTo: number): v
   for (const part of parts) {
     if (part.firstSequence > upTo) continue
     part.firstSequence = upTo + 1
-    // How many rows the entries behind it hold was not counted by itself.
+    // The rows of the remaining entries were not counted separately.
     part.rows = 1
     for (const [id, last] of part.streams) if (last.sequence <= upTo) part.streams.delete(id)
   }

@@ -1,9 +1,9 @@
 /**
- * The logs below a data folder: which there are, for which tables, and the order to discard one.
+ * The logs in a data folder: lists them with their tables, and handles orders to discard one.
  *
- * A log is discarded by naming its segments in a file beside them. Whoever owns the data folder at
- * that moment deletes them: a running server, or the command itself. A segment that was made anew
- * since, or that got records, is kept.
+ * An order to discard a log is a file next to its segments that names them. The owner of the data
+ * folder deletes the segments: a running server, or the command itself. A segment that was created
+ * again or received records after the order is kept.
  */
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs/promises"
@@ -15,23 +15,23 @@ import { readHeader, segmentPath } from "../../internal/log/segmentFiles.ts"
 import type { TableLogHeader } from "./logFrames.ts"
 import { segmentNumbers } from "./logSegments.ts"
 
-/** Where the logs of a data folder lie. */
+/** The folder of all logs in a data folder. */
 const logsFolder = (dataFolder: string): string => Path.join(dataFolder, ".wal")
 
-/** Where the log that all tables share lies. No table has this id. */
+/** The folder of the log that all tables share. No table has this id. */
 export const sharedFolder = (dataFolder: string): string =>
   Path.join(logsFolder(dataFolder), "_shared")
 
-/** Where the own log of a table lies, if it has one. */
+/** The folder of a table's own log, if it has one. */
 export const walFolder = (dataFolder: string, tableId: string): string =>
   Path.join(logsFolder(dataFolder), tableId)
 
-/** The ids that have a folder for a log of their own below a data folder, without case. */
+/** The ids of tables that have their own log folder in a data folder, ignoring case. */
 export interface OwnLogs {
   readonly has: (tableId: string) => boolean
 }
 
-/** Lists them once, for those who open many tables. */
+/** Lists the ids once, for callers that open many tables. */
 export const ownLogs = async (dataFolder: string): Promise<OwnLogs> => {
   const names = await Fs.readdir(logsFolder(dataFolder)).catch(none)
   const known = new Set(names.map((name) => name.toLowerCase()))
@@ -39,8 +39,8 @@ export const ownLogs = async (dataFolder: string): Promise<OwnLogs> => {
 }
 
 /**
- * What becomes of acknowledged records in the log of a table that takes none, and how they are
- * taken out.
+ * The advice about acknowledged records in the log of a table that cannot be written: where they
+ * are, and how to export them.
  */
 export const logAdvice = (table: string): string =>
   `Acknowledged records stay in its log until then; to take them out: zerobus table salvage ` +
@@ -48,8 +48,8 @@ export const logAdvice = (table: string): string =>
   "(with --discard to drop them there)."
 
 /**
- * A segment as it was read: its random mark and its size tell it from another one of the same
- * number.
+ * A segment as it was read. Its random mark and its size distinguish it from another segment with
+ * the same number.
  */
 export interface SegmentPlace {
   readonly number: number
@@ -61,7 +61,7 @@ export interface SegmentPlace {
 export interface FoundLog {
   readonly folder: string
   readonly tableId: string
-  /** The table's name as the log has it; undefined when its first segment cannot be read. */
+  /** The table's name in the log; undefined when no segment header can be read. */
   readonly table: string | undefined
   readonly bytes: number
 }
@@ -74,8 +74,8 @@ const headerOf = async (
 })
 
 /**
- * The log of the table with this id; undefined when it has no segments. One that cannot be opened
- * tells neither name nor bytes.
+ * The log of the table with this id; undefined when it has no segments. A segment that cannot be
+ * opened contributes neither name nor bytes.
  */
 export const logIn = async (dataFolder: string, tableId: string): Promise<FoundLog | undefined> => {
   const folder = walFolder(dataFolder, tableId)
@@ -114,7 +114,7 @@ const none = (error: unknown): ReadonlyArray<never> => {
 
 const orderFile = (folder: string): string => Path.join(folder, "discard.json")
 
-/** Orders that these segments of a log are discarded. */
+/** Writes the order to discard these segments of a log. */
 export const orderDiscard = async (
   folder: string,
   segments: ReadonlyArray<SegmentPlace>
@@ -127,7 +127,7 @@ export const orderDiscard = async (
   await syncFolder(folder)
 }
 
-/** Whether somebody ordered that segments of a log are discarded. */
+/** Whether an order to discard segments of a log exists. */
 export const isDiscardOrdered = (folder: string): Promise<boolean> =>
   Fs.access(orderFile(folder)).then(
     () => true,
@@ -141,7 +141,7 @@ const isSegment = (value: unknown): value is SegmentPlace =>
   "mark" in value &&
   "bytes" in value
 
-/** The segments that were ordered to be discarded; none without an order. */
+/** The segments in the order to discard; none without an order. */
 export const discardOrder = async (folder: string): Promise<ReadonlyArray<SegmentPlace>> => {
   const text = await readPlain(orderFile(folder)).catch(gone)
   if (text === undefined) return []
@@ -151,13 +151,13 @@ export const discardOrder = async (folder: string): Promise<ReadonlyArray<Segmen
   return segments.filter(isSegment)
 }
 
-/** Whether two places are of one segment in the same state. */
+/** Whether two places are the same segment in the same state. */
 export const isSamePlace = (one: SegmentPlace, other: SegmentPlace): boolean =>
   one.number === other.number && one.mark === other.mark && one.bytes === other.bytes
 
 /**
- * Deletes the segments of a log that were ordered to be discarded, and answers how many. Only for
- * the owner of the data folder, and only while nobody writes the log.
+ * Deletes the segments that the order to discard names, and returns their number. Only for the
+ * owner of the data folder, and only while no writer uses the log.
  */
 export const discardOrdered = async (folder: string): Promise<number> => {
   if (!(await isDiscardOrdered(folder))) return 0

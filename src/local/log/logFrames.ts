@@ -9,9 +9,9 @@ import type { FrameBuffer, SegmentHeader } from "../../internal/log/frames.ts"
 import { StorageFailure } from "./storageErrors.ts"
 
 /**
- * How the records of a writer are encoded; enough to decode them again after a restart. A record of
- * Arrow is a whole message with many rows; its `schema` is the header of an IPC message. That of
- * Avro is JSON text.
+ * How the records of a writer are encoded, with everything needed to decode them after a restart.
+ * An Arrow record is a complete message with many rows, and its `schema` is the header of an IPC
+ * message. The `schema` of Avro is JSON text.
  */
 export type LogFormat =
   | { readonly _tag: "Json" }
@@ -25,7 +25,7 @@ export interface StreamPosition {
   readonly offset: number
 }
 
-/** What the header of a segment says. */
+/** The header of a segment. */
 export interface TableLogHeader extends SegmentHeader {
   readonly version: 1
   readonly table: string
@@ -44,16 +44,16 @@ export interface RecordsFrame {
 const formatKind = 1
 const recordsKind = 2
 /**
- * Records with their position: offset (8 bytes), length of the stream's id (1 byte) and the id
- * follow the count. The kinds 0 and 3 are those of any log, 4 and 5 those of `sharedFrames.ts`.
+ * Records with their position: the offset (8 bytes), the length of the stream's id (1 byte) and the
+ * id follow the count. The kinds 0 and 3 belong to every log, 4 and 5 to `sharedFrames.ts`.
  */
 const placedKind = 6
 const fixedBytes = 17
 
 /**
- * In front of a schema of Arrow or Avro: a descriptor with one field that no table has. A version
- * that does not know the format takes what it finds for protobuf, refuses the table because of that
- * field, and keeps the records with these bytes.
+ * The prefix of an Arrow or Avro schema: a descriptor with one field that no table has. A version
+ * without support for the format reads it as a protobuf descriptor, refuses the table because of
+ * that field, and keeps the records.
  */
 const markOf = (name: "Arrow" | "Avro"): Uint8Array =>
   concat([
@@ -69,13 +69,13 @@ const markOf = (name: "Arrow" | "Avro"): Uint8Array =>
     )
   ])
 const marks = { Arrow: markOf("Arrow"), Avro: markOf("Avro") }
-/** The field behind it that has the schema; no field of descriptors has its number. */
+/** The field after the prefix that holds the schema. Descriptors have no field with this number. */
 const schemaField = 1000
 
-/** The number of a format in the log. */
+/** The code of a format in the log. */
 export const formatCode = ({ _tag }: LogFormat): number => (_tag === "Json" ? 0 : 1)
 
-/** What follows the number of a format. */
+/** The bytes that follow the code of a format. */
 export const formatBytes = (format: LogFormat): Uint8Array => {
   switch (format._tag) {
     case "Json":
@@ -89,8 +89,8 @@ export const formatBytes = (format: LogFormat): Uint8Array => {
 }
 
 /**
- * The format with this number and these bytes, of which it holds a copy. Throws a `StorageFailure`
- * for a later one.
+ * The format with this code and a copy of these bytes. Throws a `StorageFailure` for a format of a
+ * later version.
  */
 export const formatOf = (code: number, bytes: Uint8Array): LogFormat => {
   if (code === 0) return { _tag: "Json" }
@@ -118,7 +118,7 @@ const schemaBehind = (mark: Uint8Array, bytes: Uint8Array): Uint8Array | undefin
   return schema
 }
 
-/** Appends the format of a writer; comes before its first records in each file. */
+/** Appends the format of a writer. It precedes the writer's first records in each file. */
 export const writeFormat = (frames: FrameBuffer, writer: number, format: LogFormat): void => {
   const tail = formatBytes(format)
   const body = frames.begin(6 + tail.length)
@@ -169,12 +169,12 @@ const writePosition = (bytes: Buffer, at: number, { offset, streamId }: StreamPo
   return at + 9 + bytes.write(streamId, at + 9, "latin1")
 }
 
-/** Reads the frames of one file as they come. The records are views into it. */
+/** Reads the frames of one file in order. The records are views into the file. */
 export class FramesReader {
   readonly frames: Array<RecordsFrame> = []
   private readonly formats = new Map<number, LogFormat>()
 
-  /** Reads the frame whose body lies there. */
+  /** Reads the frame whose body is between `start` and `end`. */
   read(file: Buffer, start: number, end: number): void {
     const body = file.subarray(start, end)
     if (body[0] === formatKind) {
@@ -193,14 +193,14 @@ export class FramesReader {
   }
 }
 
-/** What a frame says of the records that it holds. */
+/** What the start of a frame states about its records. */
 export interface PeekedRecords {
   readonly writer: number
   readonly sequence: number
   readonly position: StreamPosition | undefined
 }
 
-/** Whose records a frame holds; undefined for other frames. */
+/** The writer and the position of a frame's records; undefined for other frames. */
 export const peekRecords = (body: Buffer): PeekedRecords | undefined =>
   body[0] === recordsKind || body[0] === placedKind
     ? {
@@ -230,7 +230,7 @@ export const recordsOf = (body: Buffer): ReadonlyArray<Uint8Array> => {
   return records
 }
 
-/** How many rows a frame of a format holds. */
+/** The number of rows in a frame. */
 export const rowsIn = (body: Buffer, { _tag }: LogFormat): number => {
   if (_tag !== "Arrow") return body.readUInt32LE(13)
   let rows = 0

@@ -1,5 +1,5 @@
 /**
- * Reading the log of a table after a restart.
+ * Reads the log of a table after a restart.
  */
 import { type FileEnd, scanFrames } from "../../internal/log/frames.ts"
 import { nodeDisk } from "../../internal/log/logDisk.ts"
@@ -19,8 +19,8 @@ export interface FoundSegment {
 }
 
 /**
- * Reads all segments of a log folder in order, one at a time. A torn end of the last one is cut
- * off; damage anywhere else throws a `StorageFailure` with reason `CorruptLog`.
+ * Reads all segments of a log folder in order, one at a time. A torn end of the last segment is
+ * truncated; damage anywhere else throws a `StorageFailure` with reason `CorruptLog`.
  */
 export const readSegments = async function* (
   folder: string,
@@ -49,7 +49,7 @@ export const readSegments = async function* (
   }
 }
 
-/** Reads the whole frames in the first bytes of a file; none when there is no such file. */
+/** Reads the complete frames in the first bytes of a file; none when the file does not exist. */
 export const readFrames = async (
   folder: string,
   { bytes, file }: FileEnd
@@ -64,6 +64,6 @@ export const readFrames = async (
   return reader.frames
 }
 
-/** The numbers of the segments in a folder, ascending; none when there is no folder. */
+/** The numbers of the segments in a folder, ascending; none when the folder does not exist. */
 export const segmentNumbers = (folder: string): Promise<ReadonlyArray<number>> =>
   numbersIn(nodeDisk, folder)

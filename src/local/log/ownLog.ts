@@ -1,6 +1,6 @@
 /**
- * The log of one table alone, in a folder of its own: where records go that their table cannot
- * take, so that they hold up no file of the shared log, and can be salvaged or discarded. Servers
+ * The own log of a single table, in a separate folder. It holds records that the table cannot
+ * accept, so that they keep no file of the shared log and can be salvaged or discarded. Servers
  * before the shared log wrote all records there.
  */
 import * as Path from "node:path"
@@ -23,8 +23,9 @@ import type { SharedLog } from "./sharedLog.ts"
 import { storageFailure } from "./storageErrors.ts"
 
 /**
- * Moves all that a start found in the shared log, and that no table took over, into the own logs of
- * its tables. What a full disk does not take stays where it is, and is moved by the next start.
+ * Moves all records that a start found in the shared log, and that no table took over, into the own
+ * logs of their tables. If the disk is full, the records stay in place, and the next start moves
+ * them.
  */
 export const moveOutFound = async (shared: SharedLog, dataFolder: string): Promise<void> => {
   for (const [tableId, found] of shared.found) {
@@ -85,7 +86,7 @@ export const writeOwn = async (
     writeRecords(frames, id, sequence, content, position)
   }
   await writer.write(frames)
-  // An empty group behind it proves that the records were durable, should they be damaged later.
+  // An empty group after the records proves that they were durable, in case they are damaged later.
   await writer.write(new FrameBuffer(0))
   await writer.end()
 }

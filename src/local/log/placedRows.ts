@@ -1,5 +1,5 @@
 /**
- * Where records of one table lie in the files of the shared log, and reading them from there.
+ * The places of a table's records in the files of the shared log, and how to read them.
  */
 import { FRAME_PREFIX, frameEnd } from "../../internal/log/frames.ts"
 import { nodeDisk } from "../../internal/log/logDisk.ts"
@@ -7,27 +7,28 @@ import { segmentPath } from "../../internal/log/segmentFiles.ts"
 import { type LogFormat, peekRecords, type RecordsFrame, recordsOf } from "./logFrames.ts"
 import { StorageFailure } from "./storageErrors.ts"
 
-/** Whole frames that follow one another in a file. */
+/** Consecutive complete frames in a file. */
 export interface Place {
   readonly file: number
   readonly start: number
   end: number
 }
 
-/** Adds frames to places; those right behind the last ones make them longer. */
+/** Adds frames to places. Frames directly after the last place extend it. */
 export const addPlace = (places: Array<Place>, file: number, start: number, end: number): void => {
   const last = places[places.length - 1]
   if (last !== undefined && last.file === file && last.end === start) last.end = end
   else places.push({ file, start, end })
 }
 
-/** The bytes of places. */
+/** The total bytes of places. */
 export const bytesAt = (places: ReadonlyArray<Place>): number =>
   places.reduce((sum, { end, start }) => sum + end - start, 0)
 
 /**
- * Reads the records at these places. Frames that cannot be read are left out, for those who count
- * them, or with `all` throw a `StorageFailure`. `formatOf` a writer in a file.
+ * Reads the records at these places. Unreadable frames are skipped, and the caller has to count the
+ * records; with `all` they throw a `StorageFailure`. `formatOf` returns the format of a writer in a
+ * file.
  */
 export const readPlaces = async (
   folder: string,
@@ -73,7 +74,9 @@ const unreadable = (folder: string, file: number): StorageFailure =>
       `file from a backup.`
   })
 
-/** Adds the records in whole frames. Returns how many bytes those take. */
+/**
+ * Appends the records of complete frames to `frames`. Returns the number of bytes of those frames.
+ */
 const readFrames = (
   bytes: Buffer,
   formatOf: (writer: number) => LogFormat | undefined,

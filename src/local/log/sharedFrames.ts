@@ -1,6 +1,6 @@
 /**
- * The frames of the log that all tables share: whose records a writer's are and how they are
- * encoded, and that a table was dropped. Records have the frames of `logFrames.ts`.
+ * The frames of the shared log that are not records: the table and the format of a writer, and
+ * notices that a table's records were dropped. Records use the frames of `logFrames.ts`.
  */
 import type { FrameBuffer } from "../../internal/log/frames.ts"
 import { formatCode, formatOf, formatBytes, type LogFormat } from "./logFrames.ts"
@@ -11,7 +11,7 @@ export interface LogOwner {
   readonly table: string
 }
 
-/** A writer of a table and what its records look like. */
+/** The table and the record format of a writer. */
 export interface OwnedFormat {
   readonly owner: LogOwner
   readonly format: LogFormat
@@ -21,7 +21,7 @@ const ownedKind = 4
 const droppedKind = 5
 const fixedBytes = 10
 
-/** Appends the table and the format of a writer; comes before its first records in each file. */
+/** Appends the table and the format of a writer. They precede its first records in each file. */
 export const writeOwned = (
   frames: FrameBuffer,
   writer: number,
@@ -44,8 +44,8 @@ export const writeOwned = (
 }
 
 /**
- * Appends that the records of a table up to a sequence number are nobody's: they are elsewhere, or
- * the table was dropped.
+ * Appends a notice that the records of a table up to a sequence number are not needed: they were
+ * moved, or the table was dropped.
  */
 export const writeDropped = (frames: FrameBuffer, tableId: string, upTo: number): void => {
   const id = Buffer.from(tableId, "utf8")
@@ -56,7 +56,7 @@ export const writeDropped = (frames: FrameBuffer, tableId: string, upTo: number)
   frames.end()
 }
 
-/** What a frame says besides records; undefined for records. */
+/** The content of a frame that holds no records; undefined for records. */
 export type Notice =
   | { readonly writer: number; readonly owned: OwnedFormat }
   | { readonly dropped: string; readonly upTo: number }

@@ -1,14 +1,14 @@
 /**
  * The write-ahead log of all tables: records are durable once their group is on disk.
  *
- * Groups form by themselves, of the records of all tables: while one is being written and synced
- * (off the event loop), everything that arrives collects in the next. However many tables there
- * are, they share each synchronisation. When a write fails, its group and all that wait behind it
- * fail together, and the log goes on in a new file as soon as writing works again.
+ * A group holds records of all tables. While one group is written and synced (outside the event
+ * loop), arriving records collect in the next one, so all tables share each sync. When a write
+ * fails, its group and all waiting groups fail together. The log continues in a new file as soon as
+ * writing works again.
  *
- * A file ends after some time or size. It is deleted when no table needs records in it or in an
- * older file any more; a table that cannot be written moves its own out (`ownLog.ts`). What a table
- * sees of the log is `tableLog.ts`.
+ * A file ends after a time or at a size. It is deleted when no table needs records in it or in an
+ * older file any more. A table that cannot be written moves its records out (`ownLog.ts`).
+ * `tableLog.ts` is the interface of one table to this log.
  */
 import * as Path from "node:path"
 import { makeFolder, makeFoldersIn } from "../../internal/log/durableFile.ts"
@@ -30,22 +30,24 @@ import { type OwnedFormat, writeDropped, writeOwned } from "./sharedFrames.ts"
 import { StorageFailure, storageFailure } from "./storageErrors.ts"
 import { syncedDisk } from "./syncThread.ts"
 
-/** Completes a ticket: undefined when durable, else why not. */
+/** Called when a group is settled: with undefined when it is durable, or with the failure. */
 export type DurableCallback = (failure: StorageFailure | undefined) => void
 
-/** A writer of a table: what its records look like, and whose they are. */
+/** A writer of a table: its id, the table and the record format. */
 export interface LogWriter extends OwnedFormat {
   readonly id: number
 }
 
-/** Records that become places in the log, and files that they keep from being deleted. */
+/**
+ * Records and their places in the log. They keep the files with those places from being deleted.
+ */
 export interface PlacedRows {
   readonly places: Array<Place>
 }
 
 /**
- * Whoever appends. Called when groups fail, before their callbacks, with the number of the first
- * one.
+ * The source of appended records. `groupsFailed` is called when groups fail, before their
+ * callbacks, with the number of the first one.
  */
 export interface Appender {
   readonly groupsFailed: (firstGroup: number) => void
@@ -68,21 +70,21 @@ interface Group {
   place: { readonly file: number; readonly start: number } | undefined
 }
 
-/** A file: its writers, and the rows that need it. */
+/** The writers in a file, and the rows that need it. */
 interface LogFileUse {
   readonly writers: Map<number, OwnedFormat>
   readonly users: Set<object>
 }
 
 const keptBytes = 8 * 1024 * 1024
-/** A file ends once it has so many bytes, or was begun so many milliseconds ago. */
+/** The size and the age (in milliseconds) at which a file ends. */
 const fileBytes = 16 * 1024 * 1024
 const fileMillis = 5000
 
-/** The log that takes new records. Made by `openSharedLog`. */
+/** The log that accepts new records. Created by `openSharedLog`. */
 export class SharedLog {
   readonly folder: string
-  /** What was found at the start and no table has taken over. */
+  /** The records found at start-up that no table has taken over yet. */
   readonly found: Map<string, FoundTable>
   private readonly now: () => number
   private readonly files = new Map<number, LogFileUse>()
@@ -90,24 +92,24 @@ export class SharedLog {
   private readonly groups: GroupCommit<Group>
   private readonly synced = syncedDisk()
   private readonly spare: Array<FrameBuffer> = []
-  /** Groups of one epoch go into one file, or several after a write that failed. */
+  /** Groups of one epoch go into one file, or into several after a failed write. */
   private epoch = 0
   private epochBytes = 0
   private epochSince = -Infinity
-  /** Writers whose format is in the file that groups go to now. */
+  /** Writers whose format is already in the current file. */
   private readonly formats = new Set<number>()
   private writing: { readonly epoch: number; readonly file: number } | undefined
   private open: Group | undefined
   private nextGroup = 1
   private nextWriter = 1
   private durableGroup = 0
-  /** Runs of groups that failed; neighbours are one entry, so the list stays short. */
+  /** Ranges of failed groups. Adjacent ranges are merged, so the list stays short. */
   private readonly failures: Array<{
     readonly first: number
     last: number
     failure: StorageFailure
   }> = []
-  /** Whether the folder was made or found; a log without records has none. */
+  /** Whether the folder exists; it is created with the first record. */
   private hasFolder = false
   private closed = false
   private abandoned = false
@@ -127,8 +129,7 @@ export class SharedLog {
       disk: this.synced.disk,
       folder,
       first: Math.max(0, ...files.keys()) + 1,
-      // A torn end of the last one that was found is cut off before this log takes its first
-      // record.
+      // A torn end of the last file is truncated before this log accepts its first record.
       before: undefined,
       sync: true,
       header: () => ({ version: 2 }),
@@ -136,7 +137,7 @@ export class SharedLog {
         const before = this.writing
         this.files.set(file, { writers: new Map(), users: new Set() })
         this.writing = { epoch: before?.epoch ?? this.epoch, file }
-        // The file before had a group that failed. What cannot be deleted now is tried again later.
+        // A group failed in the previous file. If deleting it fails now, it is tried again later.
         if (before !== undefined) void this.removeUnused().catch(() => {})
       }
     })
@@ -151,7 +152,7 @@ export class SharedLog {
     return this.open === undefined ? this.nextGroup : this.open.number
   }
 
-  /** Up to which group everything is settled, on disk or failed. */
+  /** The last group up to which all groups are settled: on disk, or failed. */
   get settledGroup(): number {
     return (this.groups.oldest?.number ?? this.nextGroup) - 1
   }
@@ -161,7 +162,7 @@ export class SharedLog {
     return { ...owned, id: this.nextWriter++ }
   }
 
-  /** Appends the records of one message and answers the number of their group. Copies the bytes. */
+  /** Appends the records of one message and returns the number of their group. Copies the bytes. */
   append(
     appender: Appender,
     rows: PlacedRows,
@@ -204,7 +205,7 @@ export class SharedLog {
     return group
   }
 
-  /** Lets the groups from the next one on begin a new file. */
+  /** Makes the next group begin a new file. */
   private endEpoch(): void {
     this.epoch++
     this.epochBytes = 0
@@ -212,12 +213,12 @@ export class SharedLog {
     this.formats.clear()
   }
 
-  /** Lets the next append begin a group of its own. */
+  /** Makes the next append begin a new group. */
   endGroup(): void {
     this.open = undefined
   }
 
-  /** Calls back once the group is on disk or has failed; at once when that is known already. */
+  /** Calls back once the group is on disk or has failed; immediately if it already is or has. */
   onDurable(group: number, callback: DurableCallback): void {
     const failed = this.failures.find((range) => range.first <= group && group <= range.last)
     if (failed !== undefined) return callback(failed.failure)
@@ -234,7 +235,7 @@ export class SharedLog {
       const hasEnded = this.writing !== undefined
       await this.writer.end()
       this.writing = { epoch: group.epoch, file: -1 }
-      // A file that cannot be deleted keeps no group from being written.
+      // A failed deletion must not prevent the group from being written.
       if (hasEnded) await this.removeUnused().catch(() => {})
     }
     if (!this.hasFolder) await this.makeFolder()
@@ -262,7 +263,7 @@ export class SharedLog {
     } else {
       this.open = undefined
       this.noteFailure(first, last, failure)
-      // The next group begins a file that has no formats yet.
+      // The next group begins a new file, which has no formats yet.
       this.formats.clear()
       const appenders = new Set(
         groups.flatMap(({ entries }) => entries.map(({ appender }) => appender))
@@ -277,7 +278,7 @@ export class SharedLog {
     }
   }
 
-  /** Notes where the records of a group that is on disk lie. */
+  /** Records the places of a durable group's records. */
   private place({ entries, place, writers }: Group): void {
     const { file, start } = place!
     const use = this.files.get(file)!
@@ -304,28 +305,29 @@ export class SharedLog {
     }
   }
 
-  /** Reads the durable records of rows back; with `all` rejects where some cannot be read. */
+  /** Reads the durable records of rows back. With `all`, rejects when some cannot be read. */
   readBack({ places }: PlacedRows, all = false): Promise<ReadonlyArray<RecordsFrame>> {
     const formatOf = (file: number, writer: number): LogFormat | undefined =>
       this.files.get(file)?.writers.get(writer)?.format
     return readPlaces(this.folder, places, formatOf, all)
   }
 
-  /** Keeps the files with these places for further rows. */
+  /** Keeps the files with these places for these rows. */
   use(rows: object, places: ReadonlyArray<Place>): void {
     for (const { file } of places) this.files.get(file)?.users.add(rows)
   }
 
-  /** These rows need the log no more. */
+  /** Releases the files that these rows needed. */
   async release(rows: object, places: ReadonlyArray<Place>): Promise<void> {
     for (const { file } of places) this.files.get(file)?.users.delete(rows)
     await this.removeUnused()
   }
 
   /**
-   * Deletes files that nobody needs, oldest first, up to one that is needed; the one that groups go
-   * to only when no group is under way. Only the file behind a file says where that one ends:
-   * without it, what a failed write left at the end of the other would count as records.
+   * Deletes unneeded files, oldest first, and stops at the first one that is needed. The current
+   * file is deleted only when no group is pending. The order matters: each file states where the
+   * previous one ends. Without the next file, the remains of a failed write at the end of a file
+   * would count as records.
    */
   async removeUnused(): Promise<void> {
     for (const [file, { users }] of this.files) {
@@ -341,9 +343,9 @@ export class SharedLog {
     }
   }
 
-  /** Notes on disk that what the log holds of a table up to a sequence number is nobody's. */
+  /** Writes a notice that the records of a table up to a sequence number are not needed. */
   async disown(tableId: string, upTo: number): Promise<void> {
-    // Without files there is nothing to disown, and nothing to delete after the next start.
+    // Without files, the log has no records of the table.
     if (this.files.size === 0 && this.groups.oldest === undefined) return
     const group = this.open ?? this.openNext()
     writeDropped(group.frames, tableId, upTo)
@@ -353,15 +355,15 @@ export class SharedLog {
     if (failure !== undefined) throw failure
   }
 
-  /** Another process has the folder: nothing is written or deleted any more. */
+  /** Stops writing and deleting, because another process owns the folder. */
   abandon(): void {
     this.closed = true
     this.abandoned = true
   }
 
   /**
-   * Waits for the groups under way, then closes the files, and deletes those that nobody needs.
-   * Later appends fail.
+   * Waits for the pending groups, closes the files, and deletes those that are not needed. Later
+   * appends fail.
    */
   async close(): Promise<void> {
     await this.groups.settled()
@@ -379,12 +381,12 @@ const deletedFailure = (path: string): StorageFailure =>
     message:
       `The log file ${path} was deleted while the server ran. ` +
       `Records of the last seconds may be lost with it. Restart the server on a data folder ` +
-      `that stays.`
+      `that nothing else deletes.`
   })
 
 const closedFailure = new StorageFailure({ reason: "Closed", message: "The storage is closed." })
 
-/** Opens the shared log of a data folder, with what it holds. */
+/** Opens the shared log of a data folder, with the records it holds. */
 export const openSharedLog = async (dataFolder: string, now: () => number): Promise<SharedLog> => {
   const folder = sharedFolder(dataFolder)
   const { files, tables } = await findRows(folder, true)

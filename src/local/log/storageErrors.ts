@@ -1,15 +1,15 @@
 /**
- * What the storage of the local server can fail with. Messages are full sentences for whoever runs
- * the server; none carries the content of a record.
+ * The errors of the local server's storage. Messages are full sentences for the operator of the
+ * server; none contains the content of a record.
  */
 import * as Data from "effect/Data"
 import { FolderLocked } from "../../internal/log/folderLock.ts"
 import { refusedPath } from "../../internal/log/plainFile.ts"
 
 /**
- * Why storage failed. `DiskFull`, `NotWritable` and `TableRefused` pass when the operator acts; the
- * store stays usable afterwards. `TableRefused`: another writer changed the table into one that
- * this server cannot write by the table's rules.
+ * Why storage failed. `DiskFull`, `NotWritable` and `TableRefused` end when the operator fixes the
+ * cause; the store stays usable. `TableRefused`: another writer changed the table so that this
+ * server cannot write it under the table's rules.
  *
  * @since 0.1.0
  * @category errors
@@ -26,7 +26,7 @@ export type StorageReason =
   | "Io"
 
 /**
- * The disk or the data folder failed; `message` says which folder and what to do.
+ * The disk or the data folder failed. `message` names the folder and what to do.
  *
  * @since 0.1.0
  * @category errors
@@ -37,8 +37,8 @@ export class StorageFailure extends Data.TaggedError("StorageFailure")<{
 }> {}
 
 /**
- * A table of that name exists already. `problem` says why it is not served, and what to do;
- * undefined for one that is.
+ * A table of that name exists already. `problem` states why it is not served and what to do;
+ * undefined for a served table.
  *
  * @since 0.1.0
  * @category errors
@@ -68,7 +68,7 @@ export class TableNotFound extends Data.TaggedError("TableNotFound")<{ readonly 
 }
 
 /**
- * A column has a type that this server cannot write so that every reader understands it.
+ * A column has a type that this server cannot write in a form that every reader supports.
  *
  * @since 0.1.0
  * @category errors
@@ -88,7 +88,7 @@ export class InvalidDefinition extends Data.TaggedError("InvalidDefinition")<{
   readonly message: string
 }> {}
 
-/** Why a descriptor does not fit the table, in the words of the service. */
+/** Why a descriptor does not fit the table, as the codes of the real service. */
 export type SchemaCause =
   | "FIELD_NOT_IN_TABLE"
   | "MISSING_REQUIRED_COLUMN"
@@ -97,8 +97,8 @@ export type SchemaCause =
   | "FIELD_COUNT_MISMATCH"
 
 /**
- * The descriptor of a stream does not fit the table, or is none. `causes` is empty when the
- * descriptor could not be read.
+ * The descriptor of a stream does not fit the table, or is not a descriptor. `causes` is empty when
+ * it could not be read.
  */
 export class SchemaRejected extends Data.TaggedError("SchemaRejected")<{
   readonly causes: ReadonlyArray<SchemaCause>
@@ -127,14 +127,14 @@ export class RecordRejected {
 }
 
 /**
- * Code of the error that becomes a failure of reason `TableRefused`; it survives the way out of a
- * worker thread.
+ * The code of an error that becomes a failure with reason `TableRefused`. It identifies the error
+ * after it has passed a thread boundary.
  */
 export const tableRefused = "TABLE_REFUSED"
 
 /**
- * Turns a failure of the file system into a `StorageFailure` that says what to do. `doing`
- * completes "while ..."; `place` is named where the error names no path.
+ * Turns a file system error into a `StorageFailure` that states what to do. `doing` completes
+ * "while ..."; `place` is used when the error has no path.
  */
 export const storageFailure = (error: unknown, doing: string, place: string): StorageFailure => {
   if (error instanceof StorageFailure) return error
@@ -167,9 +167,9 @@ export const storageFailure = (error: unknown, doing: string, place: string): St
       return new StorageFailure({
         reason: "NotWritable",
         message:
-          `The server's user may not read or write ${refusedPath(error) ?? place} (${code}), ` +
-          `which kept it from ${doing}. ` +
-          "Give it access; or start the server on another data folder."
+          `The server's user may not read or write ${refusedPath(error) ?? place} (${code}) ` +
+          `while ${doing}. ` +
+          "Give it access, or start the server with another data folder."
       })
     case "ENOTDIR":
       return new StorageFailure({
@@ -189,7 +189,7 @@ export const storageFailure = (error: unknown, doing: string, place: string): St
       return new StorageFailure({
         reason: "Io",
         message:
-          `${path} is gone, or cannot be made (ENOENT), while ${doing}. Put it back, or ` +
+          `${path} is missing or cannot be created (ENOENT) while ${doing}. Restore it, or ` +
           `choose another data folder.`
       })
     default:

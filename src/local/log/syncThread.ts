@@ -1,48 +1,45 @@
 /**
- * A disk whose files are synchronised by a thread of their own.
+ * A disk whose files are synced by a dedicated thread.
  *
- * Node has four threads for all calls of the file system. While many tables are flushed, each of
- * them waits for a disk, and a group of the log would wait behind them: acknowledgements would take
- * as long as a flush. Small writes go to the system's memory on the calling thread for the same
- * reason.
+ * Node has four threads for all file system calls. While many tables are flushed, all four wait for
+ * a disk, and a log group would wait behind them: an acknowledgement would take as long as a flush.
+ * For the same reason, small writes run on the calling thread, which only copies them to the
+ * system's cache.
  */
 import { fstatSync, writevSync } from "node:fs"
 import { Worker } from "node:worker_threads"
 import { type LogDisk, type LogFile, nodeDisk } from "../../internal/log/logDisk.ts"
 
-/** What goes to the thread. */
+/** A request to the thread. */
 export interface SyncRequest {
   readonly id: number
   readonly fd: number
 }
 
-/** What comes back; with the code of a failure. */
+/** A reply of the thread; `code` is the error code of a failure. */
 export interface SyncReply {
   readonly id: number
   readonly code: string | undefined
 }
 
-// String literals in `new URL` are not rewritten by the compiler, so the extension comes from the
-// file that runs.
+// The compiler does not rewrite string literals in `new URL`, so the extension is that of the
+// running file.
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
 const entry = new URL(`./syncWorker.${extension}`, import.meta.url)
 
-/**
- * Writes of more bytes go to Node's threads: copying them takes long enough to hold up the calling
- * thread.
- */
+/** Larger writes go to Node's thread pool, because copying them would block the calling thread. */
 const smallBytes = 256 * 1024
 
-/** A disk with a thread, started with the first synchronisation. */
+/** A disk with a sync thread, which starts with the first sync. */
 export interface SyncedDisk {
   readonly disk: LogDisk
   readonly close: () => Promise<void>
 }
 
-/** Makes the disk. */
+/** Creates the disk. */
 export const syncedDisk = (): SyncedDisk => {
   let worker: Worker | undefined
-  /** Whether a thread failed. Node's threads do its work from then on. */
+  /** Whether the thread failed. Node's thread pool does its work from then on. */
   let hasFailed = false
   let nextId = 1
   const waiting = new Map<
@@ -53,7 +50,7 @@ export const syncedDisk = (): SyncedDisk => {
   const start = (): Worker => {
     const started = new Worker(entry, {
       name: "effect-zerobus-log",
-      // It holds nothing but a number at a time.
+      // The thread needs little memory: each request holds two numbers.
       resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 }
     })
     const end = (why: string): void => {

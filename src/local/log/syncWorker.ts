@@ -1,6 +1,6 @@
 /**
- * The thread behind `syncThread.ts`: synchronises the files whose descriptors it gets, one after
- * another, and answers each.
+ * The thread of `syncThread.ts`: syncs the files whose descriptors it receives, one after another,
+ * and replies to each request.
  */
 import { fdatasyncSync } from "node:fs"
 import { parentPort } from "node:worker_threads"

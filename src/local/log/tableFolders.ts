@@ -1,15 +1,14 @@
 /**
- * The folders of tables in a data folder: where they are, and whether they still are folders.
+ * Finds the folders of tables in a data folder, and checks that they are plain folders.
  *
- * Links are not followed: a link in the place of a folder would lead what is written out of the
- * data folder.
+ * Links are not followed: writing through a link in place of a folder would leave the data folder.
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { type NotFolder, notFolder } from "../../internal/log/plainFile.ts"
 import { StorageFailure } from "./storageErrors.ts"
 
-/** Deletes what dropped tables have left behind, when a crash came between. */
+/** Deletes the remains of dropped tables after a crash. */
 export const sweepTrash = async (folder: string): Promise<void> => {
   for (const trash of await Fs.readdir(folder)) {
     if (trash.startsWith(".trash-"))
@@ -17,21 +16,21 @@ export const sweepTrash = async (folder: string): Promise<void> => {
   }
 }
 
-/** The table folders below a data folder. */
+/** The table folders in a data folder. */
 export interface FoundTables {
   /**
-   * Names and paths: three levels below the data folder. A link or a special file is among them;
-   * opening it says so.
+   * Names and paths, three levels below the data folder. Links and special files are included;
+   * opening them reports an error.
    */
   readonly tables: ReadonlyArray<readonly [name: string, path: string]>
   /**
-   * What has the place of a catalog or a schema and is neither a folder nor a file: links, pipes
-   * and the like.
+   * Entries in the place of a catalog or a schema that are neither folders nor files, such as links
+   * and pipes.
    */
   readonly strange: ReadonlyArray<string>
 }
 
-/** Finds the tables of a data folder. Links are not followed to look for tables behind them. */
+/** Finds the tables of a data folder, without following links. */
 export const tableFolders = async (folder: string): Promise<FoundTables> => {
   const tables: Array<readonly [string, string]> = []
   const strange: Array<string> = []
@@ -54,15 +53,15 @@ export const tableFolders = async (folder: string): Promise<FoundTables> => {
   return { tables, strange }
 }
 
-/** A folder below the data folder with the name of the table that may lie there. */
+/** A folder in the data folder, and the name of the table that it may hold. */
 export interface TablePlace {
   readonly name: string
   readonly location: string
 }
 
 /**
- * Where the table of a path lies. Fails for a path that is not `<catalog>/<schema>/<table>` below
- * the data folder, and for one without a folder.
+ * The name and the folder of the table at a path. Fails for a path that is not
+ * `<catalog>/<schema>/<table>` in the data folder, and when there is no such folder.
  */
 export const tablePlace = async (folder: string, path: string): Promise<TablePlace> => {
   const refuse = (message: string): never => {
@@ -76,14 +75,14 @@ export const tablePlace = async (folder: string, path: string): Promise<TablePla
     if (strange !== undefined)
       return refuse(`${strange.path} is ${strange.kind}. Move the folder itself there.`)
   }
-  // A link may lead out of the data folder, and into it.
+  // A link may point out of the data folder, or into it.
   const real = await realpath(path)
   const parts = real === undefined ? [] : Path.relative(data, real).split(Path.sep)
   if (parts.length === 3 && !parts.some((part) => part.startsWith("."))) {
     return { name: parts.join("."), location: Path.join(folder, ...parts) }
   }
   return refuse(
-    `${path} is no folder of a table: those are ` +
+    `${path} is not the folder of a table: those are ` +
       `${Path.join(folder, "<catalog>", "<schema>", "<table>")}. ` +
       "Move the table there, and register it again."
   )
@@ -99,9 +98,9 @@ const aboveAndItself = (location: string): ReadonlyArray<string> => {
 }
 
 /**
- * What keeps a table from being in its place: the first of its folders, from the catalog's to that
- * of its log, that is none. Every look and flush asks, so the calls stay on the thread: each takes
- * a few microseconds.
+ * The first part of a table's path, from the catalog to the Delta log, that is not a folder;
+ * undefined when all are folders. Every look and flush calls this, so the calls are synchronous:
+ * each takes a few microseconds.
  */
 export const placeProblem = (location: string): NotFolder | undefined =>
   notFolder([...aboveAndItself(location), Path.join(location, "_delta_log")])

@@ -1,7 +1,6 @@
 /**
- * What one table has of the shared log: its sequence numbers, and its segments. A segment is what
- * one flush commits; where its records lie, in the shared log or in the table's own, is decided
- * here.
+ * The interface of one table to the shared log: its sequence numbers and its segments. A segment
+ * holds the records that one flush commits. They are in the shared log or in the table's own log.
  */
 import { nodeDisk } from "../../internal/log/logDisk.ts"
 import { segmentPath } from "../../internal/log/segmentFiles.ts"
@@ -16,11 +15,11 @@ import type { Appender, DurableCallback, LogWriter, PlacedRows, SharedLog } from
 interface Segment extends PlacedRows {
   readonly number: number
   places: Array<Place>
-  /** Files of the table's own log that hold records of it. */
+  /** Files of the table's own log that hold records of the segment. */
   readonly own: Array<number>
 }
 
-/** The number of a group that nothing joins. */
+/** A group number that no records have. */
 const NO_GROUP = 0
 
 /** The log of one table. */
@@ -28,8 +27,8 @@ export class TableLog implements Appender {
   /** The folder of the table's own log. */
   readonly ownFolder: string
   /**
-   * Called when groups fail, before their callbacks, with the number of the first one: roll back to
-   * before it.
+   * Called when groups fail, before their callbacks, with the number of the first one. The callee
+   * has to remove the rows of that group and later ones.
    */
   onGroupsFailed: (firstGroup: number) => void = () => {}
   private readonly shared: SharedLog
@@ -43,7 +42,7 @@ export class TableLog implements Appender {
   private lastGroup = NO_GROUP
   private closed = false
 
-  /** `ownFiles` are those that the table's own log has. */
+  /** `ownFiles` are the files of the table's own log. */
   constructor(
     shared: SharedLog,
     owner: LogOwner,
@@ -64,7 +63,7 @@ export class TableLog implements Appender {
     return segment
   }
 
-  /** Where most of its records lie. */
+  /** The folder of the shared log, which holds most of the records. */
   get folder(): string {
     return this.shared.folder
   }
@@ -79,7 +78,7 @@ export class TableLog implements Appender {
     return this.nextSequence - 1
   }
 
-  /** Up to which group everything is settled, on disk or failed. */
+  /** The last group up to which all groups are settled: on disk, or failed. */
   get settledGroup(): number {
     return this.shared.settledGroup
   }
@@ -95,7 +94,7 @@ export class TableLog implements Appender {
     return this.shared.writerOf({ owner: this.owner, format })
   }
 
-  /** Appends the records of one message and answers the number of their group. Copies the bytes. */
+  /** Appends the records of one message and returns the number of their group. Copies the bytes. */
   append(writer: LogWriter, records: ReadonlyArray<Uint8Array>, position?: StreamPosition): number {
     if (this.closed) return NO_GROUP
     const group = this.shared.append(
@@ -114,14 +113,14 @@ export class TableLog implements Appender {
     this.onGroupsFailed(firstGroup)
   }
 
-  /** Calls back once the group is on disk or has failed; at once when that is known already. */
+  /** Calls back once the group is on disk or has failed; immediately if it already is or has. */
   onDurable(group: number, callback: DurableCallback): void {
     this.shared.onDurable(group, callback)
   }
 
   /**
-   * Sends what comes next to a new segment. Answers the number of the one that ends here, and its
-   * first sequence number. With `endGroup` no group has records of both.
+   * Starts a new segment. Returns the number and the first sequence number of the segment that ends
+   * here. With `endGroup`, no group has records of both segments.
    */
   rotate(endGroup: boolean): { readonly segment: number; readonly firstSequence: number } {
     const { number: segment } = this.segment
@@ -132,7 +131,10 @@ export class TableLog implements Appender {
     return { segment, firstSequence }
   }
 
-  /** Makes a segment of records that a start found in the shared log, before the first append. */
+  /**
+   * Creates a segment from records that a start found in the shared log. Only before the first
+   * append.
+   */
   adopt(parts: ReadonlyArray<FoundPart>): number {
     const segment = this.segment
     segment.places = parts.flatMap(({ places }) => places)
@@ -162,9 +164,9 @@ export class TableLog implements Appender {
   }
 
   /**
-   * Moves the records of all segments but the open one into the table's own log, where they keep no
-   * file of the shared log, and can be salvaged and discarded. Rejects where that is not possible;
-   * then they stay where they are.
+   * Moves the records of all segments except the open one into the table's own log. There they keep
+   * no file of the shared log, and can be salvaged and discarded. If that fails, it rejects and the
+   * records stay in place.
    */
   async moveOut(): Promise<void> {
     await new Promise<void>((resolve) => this.shared.onDurable(this.lastGroup, () => resolve()))
@@ -184,14 +186,14 @@ export class TableLog implements Appender {
     if (moved) await this.shared.disown(this.owner.tableId, upTo)
   }
 
-  /** Gives up all records, of a table that was dropped. */
+  /** Releases all records of a dropped table. */
   async drop(): Promise<void> {
     await this.shared.disown(this.owner.tableId, Number.MAX_SAFE_INTEGER)
     for (const segment of this.segments.values()) await this.shared.release(segment, segment.places)
     this.segments.clear()
   }
 
-  /** Waits for the groups under way. Later appends are not taken. */
+  /** Waits for the pending groups. Later appends are ignored. */
   async close(): Promise<void> {
     this.closed = true
     await new Promise<void>((resolve) => this.shared.onDurable(this.lastGroup, () => resolve()))

@@ -2,7 +2,7 @@
  * The write path of one table: decodes and checks records, logs them, and commits them batch by
  * batch.
  *
- *   append -> decode --> leaves (the open batch) -- sealed by a flush --> batches, each with a segment
+ *   append -> decode --> leaves (the open batch) -- sealed by a flush --> batches, one segment each
  *               |           |
  *               |           +--> wal.append -- group on disk --> onDurable --> acknowledgement
  *               |                    |    (with ackAfterCommit only after the commit of the batch)
