@@ -130,7 +130,10 @@ it.live("goes on with a property that cannot be read, and tells of it", () =>
       made.warnings[0],
       'The table property delta.logRetentionDuration is "a month", not an interval'
     )
-    assert.include(made.warnings[0], 'delta.checkpointInterval is "often", not a number of at least 1')
+    assert.include(
+      made.warnings[0],
+      'delta.checkpointInterval is "often", not a number of at least 1'
+    )
     yield* made.set({})
     yield* made.flush
     assert.lengthOf(made.warnings, 1)
