@@ -43,7 +43,8 @@ const textOf = (bytes: Buffer, names: ReadonlyArray<string>): string => {
       const values = offsets + width * (count + 1)
       const fields = Array.from({ length: count }, (_, index) => {
         const name = names[bytes.readUIntLE(1 + large + idWidth * index, idWidth)]!
-        return `${JSON.stringify(name)}:${textOf(bytes.subarray(values + bytes.readUIntLE(offsets + width * index, width)), names)}`
+        const value = values + bytes.readUIntLE(offsets + width * index, width)
+        return `${JSON.stringify(name)}:${textOf(bytes.subarray(value), names)}`
       })
       return `{${fields.join(",")}}`
     }

@@ -89,7 +89,8 @@ const valueText = (field: ArrowField, column: ArrowColumn, index: number): strin
       const [keys, items] = column.children[0]!.children
       const entries = Array.from({ length: end - start }, (_, at) => {
         const name = valueText(key!, keys!, start + at)
-        return `${name.startsWith('"') ? name : JSON.stringify(name)}:${valueText(value!, items!, start + at)}`
+        const item = valueText(value!, items!, start + at)
+        return `${name.startsWith('"') ? name : JSON.stringify(name)}:${item}`
       })
       return `{${entries.join(",")}}`
     }

@@ -69,7 +69,8 @@ const textOf = (
 ): string => {
   try {
     const exact = JSON.parse(text, keepNumber) as Record<string, unknown>
-    return `{${names.map((name) => `${JSON.stringify(name)}:${JSON.stringify(exact[name])}`).join(",")}}`
+    const fields = names.map((name) => `${JSON.stringify(name)}:${JSON.stringify(exact[name])}`)
+    return `{${fields.join(",")}}`
   } catch (error) {
     // Both recur into what is nested.
     if (error instanceof RangeError)
