@@ -1,6 +1,5 @@
 /**
- * The compression of data files: zstd from the runtime where it has it (Node 22.15 and later), else
- * snappy.
+ * The compression of data files: zstd if the runtime has it (Node 22.15 and later), else snappy.
  */
 import { type CompressionCodec, snappyCompress } from "./parquetLibrary.ts"
 import * as Zlib from "node:zlib"
@@ -12,10 +11,10 @@ const zlib = Zlib as {
   readonly zstdDecompressSync?: (bytes: Uint8Array, options?: object) => Uint8Array
 }
 
-// 100 is ZSTD_c_compressionLevel. Level 1 costs half of level 3 and gives nearly the same size on
-// column data.
+// 100 is ZSTD_c_compressionLevel. On column data, level 1 costs half of level 3 for nearly the same
+// size.
 const params = { 100: 1 }
-/** Room for the output, so that most pages are compressed in one piece. */
+/** An output chunk of this size holds most pages in one piece. */
 const options = ({ length }: Uint8Array) => ({ params, chunkSize: Math.max(1024, length >> 1) })
 
 /** The codec of new files and its part of the file name. */
@@ -32,12 +31,12 @@ export const codec: {
         compress: (bytes) => zlib.zstdCompressSync!(bytes, options(bytes))
       }
 
-/** Reads zstd pages, where the runtime can. */
+/** Decompresses zstd pages; undefined if the runtime has no zstd. */
 export const decompressZstd: Compress | undefined =
   zlib.zstdDecompressSync === undefined ? undefined : (bytes) => zlib.zstdDecompressSync!(bytes)
 
 /**
- * Decompresses bytes of others to so many at most; throws for more, for damaged bytes, and where
+ * Decompresses untrusted bytes to at most `size` bytes. Throws for more, for damaged bytes, and if
  * the runtime has no zstd.
  */
 export const decompressZstdTo = (bytes: Uint8Array, size: number): Uint8Array => {

@@ -1,19 +1,19 @@
 /**
- * Small pieces of memory for columns that have few values: blocks of powers of two, many of which
- * share one buffer.
+ * Small blocks of memory for columns with few values: their sizes are powers of two, and many
+ * blocks share one buffer.
  *
- * A server with a thousand tables has tens of thousands of columns that hold some values each. As
- * buffers of their own they would cost several times what is in them. Blocks go back as soon as
- * their rows are sealed, so memory follows the rows that wait, not the number of tables. A buffer
- * whose blocks are all free is dropped when others of its size have free ones.
+ * A server with a thousand tables has tens of thousands of columns with a few values each. Separate
+ * buffers would cost several times the memory of the values. Blocks are returned as soon as their
+ * rows are sealed, so memory use depends on the waiting rows, not on the number of tables. A buffer
+ * whose blocks are all free is dropped when other buffers of its size have free blocks.
  *
- * Nothing is cleared: who takes a block overwrites what it reads. Blocks never go to another
- * thread, which would take all of their buffer.
+ * Blocks are not cleared: their user must write before it reads. Blocks are never passed to another
+ * thread, because that would transfer the whole buffer.
  */
 import { giveMemory, takeMemory } from "./columnMemory.ts"
 
 const sharedBytes = 64 * 1024
-/** The powers of two of the smallest and of the largest blocks. */
+/** The smallest and the largest block size, as powers of two. */
 const smallest = 6
 const largest = 12
 
@@ -25,7 +25,7 @@ interface Shared {
 }
 
 const sharedOf = new WeakMap<ArrayBufferLike, Shared>()
-/** By the power of two, the buffers that have free blocks. */
+/** The buffers with free blocks, by power of two. */
 const available: ReadonlyArray<Array<Shared>> = Array.from({ length: largest + 1 }, () => [])
 
 const makeShared = (power: number): Shared => {
@@ -41,7 +41,7 @@ const makeShared = (power: number): Shared => {
   return shared
 }
 
-/** Memory of at least so many bytes, which may hold anything: a block, or beyond 4 KiB a buffer. */
+/** Uncleared memory of at least this many bytes: a block, or a buffer above 4 KiB. */
 export const takeBlock = (bytes: number): Uint8Array => {
   if (bytes > 2 ** largest) return takeMemory(bytes)
   const power = bytes <= 2 ** smallest ? smallest : 32 - Math.clz32(bytes - 1)
@@ -53,10 +53,10 @@ export const takeBlock = (bytes: number): Uint8Array => {
   return block
 }
 
-/** Whether the memory is a block, so that it stays in this thread. */
+/** Whether the memory is a block, which must stay in this thread. */
 export const isBlock = (bytes: Uint8Array): boolean => sharedOf.has(bytes.buffer)
 
-/** Takes back what `takeBlock` gave. */
+/** Returns memory that `takeBlock` gave out. */
 export const giveBlock = (block: Uint8Array): void => {
   const shared = sharedOf.get(block.buffer)
   if (shared === undefined) return giveMemory([block.buffer])

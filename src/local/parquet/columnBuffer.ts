@@ -1,17 +1,16 @@
 /**
  * Column buffers of a table in shredded form: one `Leaf` per primitive column, with repetition
- * levels, definition levels and the values already in Parquet's PLAIN byte order.
+ * levels, definition levels and the values in Parquet's PLAIN encoding.
  *
- * Decoders append here record by record; a mark taken before a message rolls all of it back when
- * one record is refused. A sealed set of leaves is a `LeafChunk` per leaf, typed arrays that move
- * to the flush worker without a copy. Pages, statistics and files are the business of `parquet.ts`.
+ * Decoders append record by record. When a record is refused, its whole message is rolled back to a
+ * mark taken before. Sealing the leaves gives one `LeafChunk` per leaf: typed arrays that are
+ * transferred to the flush worker without a copy. `parquet.ts` writes pages and files.
  */
 
 import { giveBlock, isBlock, takeBlock } from "./columnBlocks.ts"
 
 /**
- * How a leaf's values are stored. `FIXED` is a byte array of one fixed width, used for wide
- * decimals.
+ * How a leaf's values are stored. `FIXED` is a byte array of fixed width, used for wide decimals.
  */
 export type PhysicalType =
   | "BOOLEAN"
@@ -22,7 +21,7 @@ export type PhysicalType =
   | "BYTE_ARRAY"
   | "FIXED"
 
-/** Where a leaf sits and how its values look. `width` is in bytes, 0 for `BYTE_ARRAY`. */
+/** The path of a leaf and the form of its values. `width` is in bytes, 0 for `BYTE_ARRAY`. */
 export interface LeafShape {
   readonly path: ReadonlyArray<string>
   readonly physical: PhysicalType
@@ -32,8 +31,8 @@ export interface LeafShape {
 }
 
 /**
- * The sealed content of one leaf. `values` and the levels may be longer than what is used; the
- * counts say how long.
+ * The sealed content of one leaf. `values` and the levels may be longer than their used part, which
+ * `size` and `entries` give.
  */
 export interface LeafChunk {
   entries: number
@@ -44,8 +43,8 @@ export interface LeafChunk {
 }
 
 /**
- * Which of several entries have a value: all where there are no bits. Others are NULL at this
- * definition level.
+ * Which of several entries have a value: all if `validity` is undefined. The others are NULL at
+ * this definition level.
  */
 export interface Validity {
   readonly validity: Uint8Array | undefined
@@ -53,7 +52,8 @@ export interface Validity {
 }
 
 /**
- * A position in all leaves of a table, to roll back to: rows, then entries and bytes of each leaf.
+ * A position in all leaves of a table to roll back to: the rows, and the entries and bytes of each
+ * leaf.
  */
 export interface Mark {
   readonly rows: number
@@ -62,11 +62,11 @@ export interface Mark {
 }
 
 /**
- * Content of a table up to so many bytes is copied when it is sealed: less work than passing on the
- * buffers of each column.
+ * Up to this many bytes, the content of a table is copied when it is sealed: that is less work than
+ * passing on the buffers of each column.
  */
 const copiedBytes = 64 * 1024
-/** Values of so many bytes are copied by the runtime, shorter ones by a loop. */
+/** Values of at least this many bytes are copied by the runtime, shorter ones by a loop. */
 const longBytes = 48
 const none: Uint8Array = new Uint8Array(0)
 const noWords = new Int32Array(0)
@@ -74,7 +74,7 @@ const noWords = new Int32Array(0)
 /** The next multiple of 8. */
 const aligned = (bytes: number): number => Math.ceil(bytes / 8) * 8
 
-/** A copy with room for `needed` bytes, and for `expected` ones when it is the first. */
+/** A copy with room for `needed` bytes. The first allocation has room for `expected` bytes. */
 const grown = (bytes: Uint8Array, needed: number, expected: number): Uint8Array => {
   const next = takeBlock(Math.max(needed, bytes.length * 2, bytes.length === 0 ? expected : 0))
   next.set(bytes)
@@ -82,7 +82,10 @@ const grown = (bytes: Uint8Array, needed: number, expected: number): Uint8Array 
   return next
 }
 
-/** Memory that another thread may take: the same, or a copy of the used part of a block. */
+/**
+ * Memory that can be transferred to another thread: the same memory, or a copy of the used part of
+ * a block.
+ */
 const movable = (bytes: Uint8Array, used: number): Uint8Array => {
   if (!isBlock(bytes)) return bytes
   const copy = bytes.slice(0, used)
@@ -91,29 +94,33 @@ const movable = (bytes: Uint8Array, used: number): Uint8Array => {
 }
 
 /**
- * One growing primitive column. Callers pass the repetition level of each entry; a value has the
- * full definition level.
+ * One growing primitive column. Callers pass the repetition level of each entry. Values have the
+ * maximum definition level.
  */
 export class Leaf {
   readonly shape: LeafShape
   entries = 0
   size = 0
-  /** Set by the protobuf decoder when the list open in this leaf began with an empty packed run. */
+  /**
+   * Set by the protobuf decoder when the current list of this leaf began with an empty packed run.
+   */
   emptyRun = false
   private definitions: Uint8Array = none
   /**
-   * Entries whose definition level is written. Those behind have values; their level is filled in
-   * later.
+   * The number of entries whose definition level is written. The entries after them have values;
+   * their levels are filled in later.
    */
   private defined = 0
   private repetitions: Uint8Array = none
   private values: Uint8Array = none
-  /** The values as words, where they have 4 or 8 bytes. */
+  /** The values as words, if their width is 4 or 8 bytes. */
   private words: Int32Array = noWords
   private lastStart = 0
   private readonly isRepeated: boolean
   private readonly isWords: boolean
-  /** Entries and bytes that the next first growth makes room for, by what was sealed last. */
+  /**
+   * The entries and bytes of the last sealed chunk, for which the next first allocation makes room.
+   */
   private expectedEntries = 0
   private expectedBytes = 0
 
@@ -137,7 +144,7 @@ export class Leaf {
     this.repetitions[index] = repetition
   }
 
-  /** Writes the definition levels of all entries so far, with room for `count`. */
+  /** Writes the definition levels of all entries so far, and makes room for `count` levels. */
   private define(count: number): void {
     const { maxDefinition } = this.shape
     if (maxDefinition === 0) return
@@ -167,7 +174,7 @@ export class Leaf {
     this.entry(repetition)
   }
 
-  /** Appends a BOOLEAN, one byte until the page is written. */
+  /** Appends a BOOLEAN, stored as one byte until the page is written. */
   addBoolean(repetition: number, value: boolean): void {
     this.entry(repetition)
     const at = this.reserve(1)
@@ -190,9 +197,9 @@ export class Leaf {
   }
 
   /**
-   * Appends a BYTE_ARRAY (with its length in front) copied from `source`, or a FIXED value of
-   * exactly the leaf's width. Answers whether all bytes are known to be ASCII; of long values that
-   * is not known.
+   * Appends a BYTE_ARRAY (with its length first) copied from `source`, or a FIXED value of exactly
+   * the leaf's width. Returns whether all bytes are known to be ASCII; long values are not checked
+   * and return false.
    */
   addBytes(repetition: number, source: Uint8Array, start: number, end: number): boolean {
     this.entry(repetition)
@@ -214,9 +221,9 @@ export class Leaf {
   }
 
   /**
-   * Appends what lies in front of the first special byte of `source` as a BYTE_ARRAY, and answers
-   * where that byte is; with its sign turned where the value is not all ASCII. Answers `end` and
-   * appends nothing where there is no special byte. Takes room for all bytes up to `end`.
+   * Appends the bytes before the first special byte of `source` as a BYTE_ARRAY, and returns the
+   * position of that byte, negated if the value is not ASCII. Without a special byte, appends
+   * nothing and returns `end`. Reserves room for all bytes up to `end`.
    */
   addUntil(
     repetition: number,
@@ -247,9 +254,9 @@ export class Leaf {
   }
 
   /**
-   * Appends entries of a leaf that is not repeated, all at once. Those whose bit in `validity` is
-   * not set have no value. `write` gets the memory of values and where to begin, with room for
-   * `bytes`, and answers where it ended.
+   * Appends several entries of a leaf that is not repeated. Entries whose bit in `validity` is not
+   * set have no value. `write` receives the memory of the values and the start position, with room
+   * for `bytes`, and returns the end position.
    */
   addAll(
     count: number,
@@ -302,14 +309,14 @@ export class Leaf {
   }
 
   /**
-   * Takes back the entry appended last; used when a protobuf field occurs again and the last
-   * occurrence wins.
+   * Removes the last entry. Used when a protobuf field occurs again, because the last occurrence
+   * wins.
    */
   removeLast(): void {
     this.cut(this.entries - 1, this.lastStart)
   }
 
-  /** Cuts the leaf back to an earlier position. */
+  /** Truncates the leaf to an earlier position. */
   cut(entries: number, size: number): void {
     this.entries = entries
     if (this.defined > entries) this.defined = entries
@@ -317,13 +324,13 @@ export class Leaf {
     this.lastStart = size
   }
 
-  /** The bytes of a copy, to a multiple of 8. */
+  /** The size of a copy in bytes, rounded up to a multiple of 8. */
   get copySize(): number {
     const levels = (this.shape.maxDefinition > 0 ? 1 : 0) + (this.shape.maxRepetition > 0 ? 1 : 0)
     return aligned(this.size) + aligned(levels * this.entries)
   }
 
-  /** Copies what was appended so far to a place in a buffer, and starts empty. */
+  /** Copies the appended content to a place in a buffer, and empties the leaf. */
   copyTo(buffer: ArrayBuffer, start: number): LeafChunk {
     this.define(this.entries)
     const { entries, shape, size } = this
@@ -332,7 +339,7 @@ export class Leaf {
       copy.set(bytes.subarray(0, length))
       return copy
     }
-    // Values first: they are read as words.
+    // Values come first, because they are read as words and must be aligned.
     const values = place(this.values, start, size)
     const levels = start + aligned(size)
     const hasDefinitions = shape.maxDefinition > 0
@@ -345,7 +352,7 @@ export class Leaf {
     return { entries, size, definitions, repetitions, values }
   }
 
-  /** Hands out what was appended so far and starts empty. */
+  /** Returns the appended content and empties the leaf. */
   seal(): LeafChunk {
     this.define(this.entries)
     const { entries, size } = this
@@ -356,7 +363,7 @@ export class Leaf {
     return { entries, size, definitions, repetitions, values }
   }
 
-  /** Starts empty and without memory; room comes with the next value. */
+  /** Empties the leaf and drops its memory. The next value allocates again. */
   private clear(): void {
     this.expectedEntries = this.entries
     this.expectedBytes = this.size
@@ -368,7 +375,10 @@ export class Leaf {
   }
 }
 
-/** Seals all leaves of a table: with little content into one buffer, else each with its own. */
+/**
+ * Seals all leaves of a table: little content into one shared buffer, else each leaf with its own
+ * buffers.
+ */
 export const sealAll = (leaves: ReadonlyArray<Leaf>): ReadonlyArray<LeafChunk> => {
   let size = 0
   for (let i = 0; i < leaves.length; i++) size += leaves[i]!.copySize
@@ -382,7 +392,7 @@ export const sealAll = (leaves: ReadonlyArray<Leaf>): ReadonlyArray<LeafChunk> =
   })
 }
 
-/** Notes the current position of all leaves. */
+/** The current position of all leaves. */
 export const markOf = (leaves: ReadonlyArray<Leaf>, rows: number): Mark => {
   const entries: Array<number> = []
   const sizes: Array<number> = []
@@ -393,12 +403,12 @@ export const markOf = (leaves: ReadonlyArray<Leaf>, rows: number): Mark => {
   return { rows, entries, sizes }
 }
 
-/** Cuts all leaves back to a mark taken earlier. */
+/** Truncates all leaves to a mark taken earlier. */
 export const rollBack = (leaves: ReadonlyArray<Leaf>, mark: Mark): void => {
   for (let i = 0; i < leaves.length; i++) leaves[i]!.cut(mark.entries[i]!, mark.sizes[i]!)
 }
 
-/** Cuts sealed chunks back to a mark taken before they were sealed. */
+/** Truncates sealed chunks to a mark taken before they were sealed. */
 export const rollBackChunks = (chunks: ReadonlyArray<LeafChunk>, mark: Mark): void => {
   for (let i = 0; i < chunks.length; i++) {
     chunks[i]!.entries = mark.entries[i]!
@@ -406,7 +416,7 @@ export const rollBackChunks = (chunks: ReadonlyArray<LeafChunk>, mark: Mark): vo
   }
 }
 
-/** The memory behind chunks. */
+/** The buffers of chunks. */
 export const buffersOf = (chunks: ReadonlyArray<LeafChunk>): ReadonlyArray<ArrayBufferLike> => {
   const buffers = new Set<ArrayBufferLike>()
   for (const chunk of chunks) {
@@ -417,7 +427,7 @@ export const buffersOf = (chunks: ReadonlyArray<LeafChunk>): ReadonlyArray<Array
   return [...buffers]
 }
 
-/** How many bytes the used part of the chunks takes. */
+/** The number of bytes in the used part of the chunks. */
 export const bytesOf = (chunks: ReadonlyArray<LeafChunk>): number => {
   let total = 0
   for (const chunk of chunks) total += chunk.size + chunk.entries

@@ -1,9 +1,9 @@
 /**
- * Reads data files that `parquet.ts` wrote back into column buffers, so that compaction merges
- * files without building rows.
+ * Reads data files of `parquet.ts` back into column buffers, so that compaction merges files
+ * without building rows.
  *
- * It knows only what that writer writes: version 1 data pages with PLAIN values. Files of other
- * writers are read as rows by `parquetRows.ts` and are never compacted.
+ * It supports only the output of that writer: version 1 data pages with PLAIN values. Files of
+ * other writers are read as rows by `parquetRows.ts` and are never compacted.
  */
 import {
   type FileMetaData,
@@ -18,7 +18,7 @@ import type { LeafChunk, LeafShape } from "./columnBuffer.ts"
 import { bitWidthOf } from "./levels.ts"
 import { encodeParquet } from "./parquet.ts"
 
-/** The content of one leaf as the pages hold it, in order. */
+/** The content of one leaf, page by page. */
 interface LeafParts {
   entries: number
   readonly definitions: Array<Uint8Array>
@@ -26,14 +26,13 @@ interface LeafParts {
   readonly values: Array<Uint8Array>
 }
 
-/** The memory of a file by itself, as the Parquet library wants it. */
+/** The bytes of a file as a separate buffer, as the Parquet library requires. */
 const memoryOf = (file: Uint8Array): ArrayBuffer =>
   file.buffer.slice(file.byteOffset, file.byteOffset + file.byteLength) as ArrayBuffer
 
 /**
- * The columns of a file as text: names, order, types, and at each level whether NULL is allowed.
- * The annotation of VARIANT does not count: files from before it was left out hold the same two
- * parts.
+ * The columns of a file as text: names, order, types, and whether NULL is allowed at each level.
+ * The VARIANT annotation is ignored: older files with the annotation hold the same two parts.
  */
 const columnsOf = ({ schema }: FileMetaData): string =>
   JSON.stringify(
@@ -45,8 +44,8 @@ const columnsOf = ({ schema }: FileMetaData): string =>
   )
 
 /**
- * What `columnsOf` gives for the files of a tree: a file is made to find out, which many collectors
- * share.
+ * The result of `columnsOf` for files of a tree, found by encoding an empty file and cached for all
+ * collectors.
  */
 const columnsOfTrees = new WeakMap<ColumnTree, string>()
 
@@ -62,7 +61,7 @@ const columnsOfTree = (tree: ColumnTree): string => {
 /** Collects the leaves of several files. */
 export class LeafCollector {
   rows = 0
-  /** The columns of the tree as text. Only files with exactly these columns are taken. */
+  /** The columns of the tree as text. Only files with exactly these columns are accepted. */
   readonly columns: string
   private readonly tree: ColumnTree
   private readonly parts: ReadonlyArray<LeafParts>
@@ -79,9 +78,9 @@ export class LeafCollector {
   }
 
   /**
-   * Adds the rows of one file. False, and nothing is added, when another program wrote the file or
-   * its columns differ from the tree's. A column that was NOT NULL then differs too: its pages lack
-   * the level that tells NULL from a value.
+   * Adds the rows of one file. Returns false, without adding any, when another program wrote the
+   * file or its columns differ from the tree's. A column that was NOT NULL before differs too: its
+   * pages lack the definition level for NULL.
    */
   add(file: Uint8Array): boolean {
     const bytes = memoryOf(file)
@@ -105,7 +104,7 @@ export class LeafCollector {
     return true
   }
 
-  /** What was collected, as chunks of their own. */
+  /** The collected rows, as new chunks. */
   chunks(): ReadonlyArray<LeafChunk> {
     return this.parts.map((part) => {
       const values = joined(part.values, 8)
@@ -120,7 +119,7 @@ export class LeafCollector {
   }
 }
 
-/** One array with a memory of its own, its length rounded up to `align`. */
+/** The parts joined into one new array, with its length rounded up to a multiple of `align`. */
 const joined = (parts: ReadonlyArray<Uint8Array>, align: number): Uint8Array<ArrayBuffer> => {
   const size = parts.reduce((sum, part) => sum + part.length, 0)
   const all = new Uint8Array(Math.ceil(size / align) * align)

@@ -1,21 +1,22 @@
 /**
- * Memory of column buffers. What is large is shared memory, kept after a flush for the next rows.
- * New memory is expensive twice: the system clears its pages, and every 64 MiB that are made, or
- * come back from another thread, have V8 mark the whole heap. Shared memory does not count there.
+ * The memory of column buffers. Large buffers are shared memory, and are kept after a flush for the
+ * next rows. New memory has two costs: the operating system clears its pages, and V8 marks the
+ * whole heap for every 64 MiB that are allocated or returned by another thread. Shared memory does
+ * not count for V8.
  *
- * Sizes are powers of two, so that what one column gives back fits another. Nothing is cleared: who
- * takes memory overwrites what it reads.
+ * Sizes are powers of two, so that one column can reuse the memory of another. Memory is not
+ * cleared: its user must write before it reads.
  */
 
-/** Smaller buffers are not shared: V8 frees them in time by itself. */
+/** Smaller buffers are not shared, because V8 frees them soon enough. */
 const smallestShared = 64 * 1024
 const mostKept = 96 * 1024 * 1024
 
-/** What is kept, by the power of two. */
+/** The kept buffers, by power of two. */
 const kept: Array<Array<SharedArrayBuffer>> = Array.from({ length: 53 }, () => [])
 let keptBytes = 0
 
-/** Memory of at least so many bytes, which may hold anything. */
+/** Uncleared memory of at least this many bytes. */
 export const takeMemory = (bytes: number): Uint8Array => {
   const power = Math.ceil(Math.log2(Math.max(bytes, 64)))
   const size = 2 ** power
@@ -26,7 +27,7 @@ export const takeMemory = (bytes: number): Uint8Array => {
   return new Uint8Array(found)
 }
 
-/** Takes back what `takeMemory` gave and nobody uses any more, in any thread. */
+/** Returns memory from `takeMemory` that is no longer used in any thread. */
 export const giveMemory = (buffers: ReadonlyArray<ArrayBufferLike>): void => {
   for (const buffer of buffers) {
     const bytes = buffer.byteLength
@@ -36,21 +37,23 @@ export const giveMemory = (buffers: ReadonlyArray<ArrayBufferLike>): void => {
   }
 }
 
-/** No pool of Buffers is so large: memory of so many bytes has one owner. */
+/** No pool of Buffers is this large, so memory of at least this size has one owner. */
 const smallestFreed = 128 * 1024
 
 /**
- * Frees the memory that these bytes lie in, which nobody uses any more. Without it the memory
- * counts for V8 until the garbage is collected, which it then is the more often. Bytes that fill
- * half of their memory are no part of a pool of Buffers, and others of a small memory are left
- * alone.
+ * Frees the buffer of these bytes, which must be unused. Otherwise the buffer counts for V8 until
+ * the next garbage collection, and makes collections more frequent. Bytes that fill half of their
+ * buffer cannot be part of a pool of Buffers. Other bytes in a small buffer are not freed.
  */
 export const freeMemory = ({ buffer, byteLength }: Uint8Array): void => {
   if (!(buffer instanceof ArrayBuffer)) return
   if (buffer.byteLength >= smallestFreed || 2 * byteLength >= buffer.byteLength) buffer.transfer(0)
 }
 
-/** Frees the memory that another thread has passed on. Shared memory goes back to it. */
+/**
+ * Frees buffers that another thread has transferred. Shared memory is not freed; the other thread
+ * reuses it.
+ */
 export const freePassed = (buffers: ReadonlyArray<ArrayBufferLike>): void => {
   for (const buffer of buffers) if (buffer instanceof ArrayBuffer) buffer.transfer(0)
 }

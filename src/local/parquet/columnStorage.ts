@@ -1,6 +1,6 @@
 /**
  * How the values of each column type are stored in Parquet: the physical type, its width, and the
- * annotation by which readers know the type again.
+ * annotation that tells readers the type.
  */
 import type { SimpleType } from "../../internal/columns/columnType.ts"
 import type { PhysicalType } from "./columnBuffer.ts"
@@ -13,10 +13,7 @@ const decimalWidth = (precision: number): number => {
   return width
 }
 
-/**
- * How the values of a primitive column are stored, and the annotation that tells readers their
- * type.
- */
+/** The storage of a primitive column, and the annotation that tells readers its type. */
 export interface Storage {
   readonly physical: PhysicalType
   readonly width: number
@@ -46,8 +43,9 @@ const decimalStorage = (precision: number, scale: number): Storage => {
 }
 
 /**
- * The storage of a type. 8 and 16 bit integers use the converted type alone: the writer library
- * encodes their logical type wrongly. A VARIANT has two such columns without annotations.
+ * The storage of a type. 8 and 16 bit integers use the converted type only, because the writer
+ * library encodes their logical type wrongly. A VARIANT has two byte array columns without
+ * annotations.
  */
 export const storageOf = (type: SimpleType): Storage => {
   switch (type._tag) {

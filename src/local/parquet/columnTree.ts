@@ -2,8 +2,8 @@
  * Maps the columns of a table to its leaves: definition and repetition levels of every node, and
  * the Parquet schema.
  *
- * One tree serves both decoders (they append through its nodes) and the Parquet writer (it reads
- * the leaf shapes in the same order). Lists and maps take Parquet's standard three-level form.
+ * The decoders append through the nodes of a tree, and the Parquet writer reads its leaf shapes in
+ * the same order. Lists and maps have Parquet's standard three-level form.
  */
 import type { SchemaElement } from "./parquetLibrary.ts"
 import type { ColumnDefinition, ColumnType, SimpleType } from "../../internal/columns/columnType.ts"
@@ -15,16 +15,16 @@ interface NodeLevels {
   readonly path: ReadonlyArray<string>
   readonly type: ColumnType
   readonly nullable: boolean
-  /** As `ColumnDefinition` has it; columns of the table alone have one. */
+  /** As in `ColumnDefinition`; only top-level columns have one. */
   readonly defaultSql?: string | undefined
-  /** Definition level of the node's own null; the level above it. */
+  /** The definition level of an entry where the node itself is NULL. */
   readonly nullDefinition: number
-  /** Leaf indexes below the node are `firstLeaf` to `endLeaf - 1`. */
+  /** The leaves of the node have the indexes `firstLeaf` to `endLeaf - 1`. */
   readonly firstLeaf: number
   readonly endLeaf: number
 }
 
-/** A primitive column. VARIANT is one too, over two leaves: its metadata and its value. */
+/** A primitive column. A VARIANT is one too, with two leaves: its metadata and its value. */
 export interface LeafNode extends NodeLevels {
   readonly kind: "leaf"
   readonly type: SimpleType
@@ -54,13 +54,13 @@ export interface MapNode extends NodeLevels {
 export type ColumnNode = LeafNode | StructNode | ListNode | MapNode
 
 /**
- * The tree of a table: top-level columns, shapes of all leaves in order, and the Parquet schema
- * with its root first.
+ * The tree of a table: the top-level columns, the shapes of all leaves in order, and the Parquet
+ * schema with its root first.
  */
 export interface ColumnTree {
   readonly columns: ReadonlyArray<ColumnNode>
   readonly names: ReadonlyArray<string>
-  /** The index of the column that takes what JSON records have beyond the others. */
+  /** The index of the rescue column, which stores fields of JSON records that have no column. */
   readonly rescue?: number | undefined
   readonly leaves: ReadonlyArray<LeafShape>
   /** The column type of each leaf. */
@@ -68,7 +68,7 @@ export interface ColumnTree {
   readonly schema: ReadonlyArray<SchemaElement>
 }
 
-/** Levels are kept in bytes, so deeper nesting than this is refused when a table is created. */
+/** Levels are stored in bytes, so deeper nesting is refused when a table is created. */
 export const maxDefinitionLevel = 250
 
 /** Builds the column tree of a table or of a checkpoint. */
@@ -116,8 +116,8 @@ export const columnTree = (columns: ReadonlyArray<ColumnDefinition>): ColumnTree
     }
     if (isSimple(type)) {
       if (type._tag === "Variant") {
-        // Without the annotation VARIANT: Spark 4.0 and Polars refuse every file that carries it,
-        // and find the two parts by the table's schema.
+        // Without the VARIANT annotation: Spark 4.0 and Polars refuse every file that has it, and
+        // find the two parts by the table's schema.
         schema.push({ name, repetition_type, num_children: 2 })
         for (const part of ["metadata", "value"])
           addLeaf([...here, part], "REQUIRED", type, inside, repetition)
@@ -200,6 +200,6 @@ export const columnTree = (columns: ReadonlyArray<ColumnDefinition>): ColumnTree
   return { columns: nodes, names, ...(rescue < 0 ? {} : { rescue }), leaves, leafTypes, schema }
 }
 
-/** Fresh, empty leaves for a tree. */
+/** New, empty leaves for a tree. */
 export const makeLeaves = (tree: ColumnTree): ReadonlyArray<Leaf> =>
   tree.leaves.map((shape) => new Leaf(shape))

@@ -1,8 +1,8 @@
 /**
- * What the footer of a Parquet file says of its rows and of its VARIANT columns. Our files hold a
- * VARIANT as two plain parts, because Spark 4.0 refuses the annotation VARIANT; those of other
- * writers and of earlier versions of this server carry it, or hold further columns for parts of the
- * values ("shredded"). Readers show the kinds differently.
+ * Reads the number of rows and the VARIANT columns from the footer of a Parquet file. Our files
+ * store a VARIANT as two plain parts, because Spark 4.0 refuses the VARIANT annotation. Files of
+ * other writers and of earlier versions of this server have the annotation, or store parts of the
+ * values in separate columns ("shredded"). Readers treat these kinds differently.
  */
 import { parquetMetadata, type SchemaElement } from "./parquetLibrary.ts"
 
@@ -11,17 +11,17 @@ export interface FileFooter {
   readonly rows: number
   /** The top-level columns. */
   readonly columns: ReadonlyArray<string>
-  /** The top-level columns that are a VARIANT by annotation, or hold one. */
+  /** The top-level columns that are annotated as VARIANT, or contain one that is. */
   readonly annotatedVariants: ReadonlyArray<string>
-  /** The top-level columns with the parts of a shredded VARIANT, at any depth. */
+  /** The top-level columns with a shredded VARIANT at any depth. */
   readonly shreddedVariants: ReadonlyArray<string>
 }
 
 type Schema = ReadonlyArray<Pick<SchemaElement, "name" | "num_children" | "logical_type">>
 
 /**
- * The top-level columns with an element, itself or below it, for which `is` is true; it gets the
- * names of the children too.
+ * The top-level columns that are or contain an element for which `is` is true. It also receives the
+ * names of the children.
  */
 const columnsWith = (
   schema: Schema,
@@ -47,13 +47,13 @@ const columnsWith = (
 }
 
 /**
- * The top-level columns of a file with the parts of a shredded VARIANT. A STRUCT may have fields of
- * the same names.
+ * The top-level columns of a file with a shredded VARIANT. A STRUCT with fields of the same names
+ * counts too.
  */
 export const shreddedVariants = (schema: Schema): ReadonlyArray<string> =>
   columnsWith(schema, (_, parts) => parts.includes("metadata") && parts.includes("typed_value"))
 
-/** Reads a footer given the end of a file, at least as far back as the footer begins. */
+/** Reads the footer from the end of a file, which has to include the start of the footer. */
 export const footerOf = (tail: Uint8Array): FileFooter => {
   const { num_rows, schema } = parquetMetadata(
     tail.buffer.slice(tail.byteOffset, tail.byteOffset + tail.byteLength) as ArrayBuffer
@@ -66,12 +66,12 @@ export const footerOf = (tail: Uint8Array): FileFooter => {
   }
 }
 
-/** How many bytes at the end of a file its footer takes, given at least the last 8 bytes. */
+/** The number of bytes of a file's footer, read from at least the last 8 bytes of the file. */
 export const footerBytes = (tail: Uint8Array): number =>
   8 +
   new DataView(tail.buffer, tail.byteOffset, tail.byteLength).getUint32(tail.byteLength - 8, true)
 
-/** Whether a file was written here, by its footer; false for what is no Parquet file. */
+/** Whether this server wrote a file, according to its footer; false if it is not a Parquet file. */
 export const isOwnParquet = (file: Uint8Array): boolean => {
   try {
     const { created_by } = parquetMetadata(

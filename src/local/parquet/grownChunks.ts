@@ -1,11 +1,11 @@
 /**
- * Rows of a table that got further columns, or fields in its STRUCTs: their buffers as those of the
- * new columns, with NULL in what they did not have.
+ * Converts the column buffers of rows to a table with additional columns, or fields of STRUCTs: the
+ * new ones are NULL.
  */
 import type { LeafChunk } from "./columnBuffer.ts"
 import { type ColumnNode, type ColumnTree, makeLeaves } from "./columnTree.ts"
 
-/** The rows of `chunks`, made for `from`, for a tree that has further nodes. */
+/** The rows of `chunks`, created for `from`, converted to a tree with additional nodes. */
 export const grownChunks = (
   from: ColumnTree,
   chunks: ReadonlyArray<LeafChunk>,
@@ -34,7 +34,10 @@ export const grownChunks = (
       }
     }
   }
-  /** A node beside one that was there: NULL wherever what holds both has a place for it. */
+  /**
+   * Fills a new node with NULL, at every position where its parent exists. An existing sibling
+   * gives the positions.
+   */
   const addNulls = (
     beside: ColumnNode,
     { endLeaf, firstLeaf, nullDefinition }: ColumnNode,
@@ -45,7 +48,7 @@ export const grownChunks = (
     for (let entry = 0; entry < entries; entry++) {
       const repeats = shape.maxRepetition > 0 ? repetitions[entry]! : 0
       const defined = shape.maxDefinition > 0 ? definitions[entry]! : 0
-      // Entries of arrays further down are no places of their own.
+      // Entries of deeper arrays are not separate positions.
       if (repeats > repetition) continue
       for (let leaf = firstLeaf; leaf < endLeaf; leaf++)
         leaves[leaf]!.addNull(repeats, Math.min(defined, nullDefinition))

@@ -1,30 +1,30 @@
 /**
- * Repetition and definition levels in Parquet's hybrid of run-length and bit-packed runs, as data
- * pages of version 1 want them: four bytes of length in front.
+ * Encodes repetition and definition levels in Parquet's hybrid of run-length and bit-packed runs,
+ * in the form of version 1 data pages: the length comes first, in four bytes.
  */
 
-/** How many bits a level up to `max` needs. */
+/** The number of bits for levels up to `max`. */
 export const bitWidthOf = (max: number): number => 32 - Math.clz32(max)
 
 /**
- * Whether `levels[start, end)` are one level: whether they are themselves, moved on by one. The
- * runtime compares memory much faster than a loop here does.
+ * Whether all of `levels[start, end)` are equal, checked by comparing the range with itself shifted
+ * by one: the runtime compares memory much faster than a loop here.
  */
 export const areSame = (levels: Uint8Array, start: number, end: number): boolean =>
   end - start < 2 ||
   Buffer.compare(levels.subarray(start, end - 1), levels.subarray(start + 1, end)) === 0
 
 /**
- * The most bytes that so many levels take: at worst everything is bit-packed, with a header for
- * every run; run-length runs are shorter than what they replace.
+ * The maximum encoded size of this many levels. In the worst case everything is bit-packed, with a
+ * header for every run; run-length runs are always shorter.
  */
 export const mostLevelBytes = (count: number, bitWidth: number): number =>
   4 + 16 + count * 2 + ((count * bitWidth + 7) >> 3)
 
 /**
- * Encodes `levels[start, end)` with its length in front at the position `to` of `out`, which has
- * room for `mostLevelBytes`, and answers the position behind it. Runs of eight and more become
- * run-length runs.
+ * Encodes `levels[start, end)`, with the length first, at the position `to` of `out`, which has
+ * room for `mostLevelBytes`. Returns the position after it. Runs of eight or more become run-length
+ * runs.
  */
 export const encodeLevels = (
   levels: Uint8Array,
@@ -70,7 +70,8 @@ export const encodeLevels = (
     const level = levels[i]!
     let stop = i + 1
     while (stop < end && levels[stop] === level) stop++
-    // A bit-packed run in front holds whole groups of eight, so it may borrow from this run.
+    // A preceding bit-packed run consists of whole groups of eight, so it may take levels from this
+    // run.
     const borrowed = (8 - ((i - literal) & 7)) & 7
     if (stop - i - borrowed >= 8) {
       packed(literal, i + borrowed)

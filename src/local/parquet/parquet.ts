@@ -1,11 +1,10 @@
 /**
  * Writes leaves as one Parquet file: PLAIN pages of about a megabyte, levels in Parquet's hybrid
- * run-length form, zstd where the runtime has it, else snappy. Columns of a few values are not
- * compressed.
+ * run-length encoding, compressed with zstd if the runtime has it, else snappy. Small columns are
+ * not compressed.
  *
- * Pages are cut from the column buffers directly; the footer and page headers are serialised by
- * hyparquet-writer. Statistics go to the Delta log (`statistics.ts`), the footer carries null
- * counts only.
+ * Pages are taken directly from the column buffers; hyparquet-writer serialises the footer and page
+ * headers. Statistics are in the Delta log (`statistics.ts`); the footer has null counts only.
  */
 import {
   ByteWriter,
@@ -21,7 +20,7 @@ import { bytesOf, type LeafChunk, type LeafShape } from "./columnBuffer.ts"
 import { freeMemory } from "./columnMemory.ts"
 import { bitWidthOf, encodeLevels, mostLevelBytes } from "./levels.ts"
 
-/** A part of the file: pages of all leaves of a run of rows. */
+/** A row group: the pages of all leaves for a number of rows. */
 export interface RowGroupInput {
   readonly rows: number
   readonly chunks: ReadonlyArray<LeafChunk>
@@ -30,8 +29,8 @@ export interface RowGroupInput {
 const pageBytes = 1 << 20
 const pageEntries = 1 << 16
 /**
- * Columns up to so many bytes are stored as they are: compressing them takes longer than writing
- * the whole file.
+ * Columns up to this many bytes are not compressed: that would take longer than writing the whole
+ * file.
  */
 const storedBytes = 1024
 const magic = 0x31524150
@@ -41,7 +40,7 @@ export const encodeParquet = (
   tree: ColumnTree,
   groups: ReadonlyArray<RowGroupInput>
 ): Uint8Array => {
-  // Room for what compresses to half; the writer grows by copying.
+  // Reserves half of the uncompressed size, because the writer grows by copying.
   const writer = new ByteWriter(
     1024 + (groups.reduce((sum, { chunks }) => sum + bytesOf(chunks), 0) >> 1)
   )
@@ -92,7 +91,7 @@ const writeChunk = (writer: ByteWriter, shape: LeafShape, chunk: LeafChunk): Col
     const firstEntry = entry
     const firstByte = byte
     let present = 0
-    // A page ends at the start of a record, once it is big enough.
+    // A page ends at the start of a record, once it is large enough.
     if (shape.width > 0 && isPlain(shape, chunk)) {
       entry = Math.min(
         chunk.entries,
@@ -148,7 +147,7 @@ const writeChunk = (writer: ByteWriter, shape: LeafShape, chunk: LeafChunk): Col
 const isPlain = ({ maxRepetition, width }: LeafShape, { entries, size }: LeafChunk): boolean =>
   maxRepetition === 0 && size === entries * width
 
-/** The page under construction; used again by the next one. */
+/** The buffer of the current page, reused for the next one. */
 let page = new Uint8Array(0)
 
 const pageBody = (
@@ -178,7 +177,7 @@ const pageBody = (
   return page.subarray(0, at)
 }
 
-/** Packs flags at the position `to` of `out` and answers the position behind them. */
+/** Packs booleans at the position `to` of `out` and returns the position after them. */
 const packBooleans = (values: Uint8Array, out: Uint8Array, to: number): number => {
   const end = to + ((values.length + 7) >> 3)
   out.fill(0, to, end)

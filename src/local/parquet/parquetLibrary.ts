@@ -1,7 +1,6 @@
 /**
- * What the Parquet code takes from hyparquet and hyparquet-writer. The parts below `src` are not in
- * their documented surface, so they are named here alone: a new version of either package is
- * checked in one place.
+ * The imports from hyparquet and hyparquet-writer. The parts below `src` are not documented API, so
+ * they are imported only here, to check a new version of either package in one place.
  */
 export { parquetMetadata, parquetReadObjects, snappyUncompress } from "hyparquet"
 export type { ColumnMetaData, CompressionCodec, FileMetaData, RowGroup } from "hyparquet"

@@ -1,10 +1,10 @@
 /**
  * Reads Parquet files of our tables back into rows, for `TableStore.rows` and for checkpoints.
  *
- * The library's own conversions lose digits (decimals become floating point, timestamps
- * milliseconds), so the annotations are taken off its schema and the raw values are converted here
- * by column type: BIGINT and timestamps as bigint (microseconds), DATE as days, DECIMAL as a
- * string, BINARY as bytes, MAP as a `Map`.
+ * The library's conversions lose digits (decimals become floating point, timestamps milliseconds).
+ * The annotations are therefore removed from the schema, and the raw values are converted here by
+ * column type: BIGINT and timestamps as bigint (microseconds), DATE as days, DECIMAL as a string,
+ * BINARY as bytes, MAP as a `Map`.
  */
 import { type FileMetaData, parquetMetadata, parquetReadObjects } from "./parquetLibrary.ts"
 import { decompressZstd } from "./codecs.ts"
@@ -14,8 +14,8 @@ import { decodeVariant, type VariantBytes } from "./variant.ts"
 const decoder = new TextDecoder()
 
 /**
- * All rows of one file, or the last `limit`, given the columns of the table. A column the file
- * lacks reads as NULL.
+ * All rows of one file, or the last `limit`, with the columns of the table. A column that the file
+ * lacks is NULL.
  */
 export const readParquet = async (
   bytes: Uint8Array,
@@ -39,8 +39,8 @@ export const readParquet = async (
 }
 
 /**
- * The paths of the columns of a file, groups among them, such as `add` and `add.path`; to a depth
- * of two.
+ * The paths of the columns and groups of a file, such as `add` and `add.path`, up to a depth of
+ * two.
  */
 export const columnPaths = (bytes: Uint8Array): ReadonlyArray<string> => {
   const file = bytes.buffer.slice(
@@ -60,7 +60,7 @@ export const columnPaths = (bytes: Uint8Array): ReadonlyArray<string> => {
   return paths
 }
 
-/** Other writers keep timestamps in other units: Spark as INT96 unless told otherwise. */
+/** Other writers use other units for timestamps: Spark writes INT96 by default. */
 const microseconds = {
   timestampFromMilliseconds: (millis: bigint) => millis * 1000n,
   timestampFromNanoseconds: (nanos: bigint) => (nanos - (((nanos % 1000n) + 1000n) % 1000n)) / 1000n
@@ -75,7 +75,8 @@ const isOfOtherUnit = ({
 const withoutAnnotations = (metadata: FileMetaData): FileMetaData => ({
   ...metadata,
   schema: metadata.schema.map((element) => {
-    // A list keeps its mark; a map loses it, because the library would turn its keys into text.
+    // A list keeps its annotation. A map loses it, because the library would convert its keys to
+    // text.
     if (element.converted_type === "LIST" || element.logical_type?.type === "LIST") return element
     if (isOfOtherUnit(element)) return element
     const {
@@ -98,7 +99,7 @@ const struct = (
   return row
 }
 
-/** A field by its name; files of other writers may have it in another case. */
+/** A field by its case-insensitive name: files of other writers may use another case. */
 const fieldOf = (value: Record<string, unknown>, name: string): unknown => {
   if (name in value) return value[name]
   const lower = name.toLowerCase()
@@ -114,7 +115,7 @@ const convert = (type: ColumnType, value: unknown): unknown => {
     case "Array":
       return (value as ReadonlyArray<unknown>).map((item) => convert(type.element, item))
     case "Map": {
-      // Other writers name the repeated group differently, so it is taken by position.
+      // Other writers use other names for the repeated group, so it is found by position.
       const entries = (Object.values(value as object)[0] ?? []) as ReadonlyArray<{
         key: unknown
         value: unknown
@@ -151,7 +152,7 @@ const unscaled = (value: unknown): bigint => {
   return BigInt.asIntN(value.length * 8, number)
 }
 
-/** Decimal text with all digits of the scale, such as `12.50`. */
+/** A decimal as text with all digits of its scale, such as `12.50`. */
 export const decimal = (unscaledValue: bigint, scale: number): string => {
   const negative = unscaledValue < 0n
   const digits = (negative ? -unscaledValue : unscaledValue).toString().padStart(scale + 1, "0")

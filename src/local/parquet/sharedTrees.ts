@@ -1,23 +1,23 @@
 /**
- * One column tree for all tables of the same columns: a tree takes some 10 kB, and of a thousand
- * tables many are alike.
+ * Shares one column tree between tables with the same columns: a tree takes about 10 kB, and many
+ * of a thousand tables have equal columns.
  */
 import type { ColumnDefinition } from "../../internal/columns/columnType.ts"
 import { type ColumnTree, columnTree } from "./columnTree.ts"
 
-/** Columns with their tree, and the text that they are known by. */
+/** Columns with their tree, and the key that identifies them. */
 export interface SharedTree {
   readonly key: string
   readonly columns: ReadonlyArray<ColumnDefinition>
   readonly tree: ColumnTree
 }
 
-/** Trees that are kept for further tables; the oldest is dropped first. */
+/** The most trees kept; the oldest is dropped first. */
 const mostKept = 64
 
 /**
- * Gives the tree of columns by a text that tells them completely. `columns` is called for a new
- * text.
+ * Returns the tree for columns by a key that identifies them completely. `columns` is called for a
+ * new key.
  */
 export const sharedTrees = (): ((
   key: string,

@@ -1,6 +1,6 @@
 /**
- * VARIANT values in Parquet's binary Variant encoding (version 1), back to JSON text.
- * `variantEncoder.ts` makes them.
+ * Decodes VARIANT values in Parquet's binary Variant encoding (version 1) to JSON text.
+ * `variantEncoder.ts` encodes them.
  */
 import { scalarText } from "./variantTimes.ts"
 
@@ -11,7 +11,7 @@ export interface VariantBytes {
 }
 
 /**
- * Decodes a value into JSON text; what JSON does not have, such as dates, is text. Throws on
+ * Decodes a value into JSON text. Types that JSON lacks, such as dates, become strings. Throws on
  * unknown types.
  */
 export const decodeVariant = (variant: VariantBytes): string => {

@@ -1,14 +1,13 @@
 /**
- * The footer of a Parquet file with the annotation VARIANT on its VARIANT columns. Spark 4.0 leaves
- * it out, also where it keeps parts of the values in columns of their own, and readers that put
- * such values together again look for it.
+ * Adds the VARIANT annotation to the VARIANT columns in the footer of a Parquet file. Spark 4.0
+ * omits it, even for shredded values, and readers need it to reassemble such values.
  */
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
 import { isSimple } from "../../internal/columns/scalarTypes.ts"
 import { footerBytes } from "./fileFooter.ts"
 import { ByteWriter, type FileMetaData, parquetMetadata, writeMetadata } from "./parquetLibrary.ts"
 
-/** A group or a column of the schema, by its index there. */
+/** A group or a column of the schema, with its index in the schema. */
 interface Node {
   readonly index: number
   readonly name: string
@@ -48,8 +47,8 @@ const variantsOf = (
   })
 
 /**
- * What takes the place of the end of a file: from its footer on. Given at least the footer and all
- * behind it. What only speeds up reading is left out.
+ * The new end of a file, which replaces its footer and everything after it. `tail` must include the
+ * footer. Statistics and Bloom filters are left out, because they only speed up reading.
  */
 export const annotatedEnd = (
   tail: Uint8Array,

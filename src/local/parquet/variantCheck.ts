@@ -1,22 +1,22 @@
 /**
- * Whether the two parts of a VARIANT that a client has encoded hold together, so that every reader
- * of the table can read them. The work grows with the bytes alone.
+ * Checks that the two parts of a client-encoded VARIANT are valid, so that every reader of the
+ * table can read them. The cost is linear in the number of bytes.
  */
 import { isUtf8 } from "node:buffer"
 import type { VariantBytes } from "./variant.ts"
 
-/** As deep as values of JSON text. */
+/** The same depth as for values of JSON text. */
 const maxDepth = 500
 
-/** Bytes behind the header of the primitive types of fixed width, by their number. */
+/** The number of bytes after the header for each primitive type; -1 for variable lengths. */
 const primitiveBytes: ReadonlyArray<number> = [
   0, 0, 0, 1, 2, 4, 8, 8, 5, 9, 17, 4, 8, 8, 4, -1, -1, 8, 8, 8, 16
 ]
-/** The primitive types with a length of four bytes. */
+/** The primitive types with a four-byte length. */
 const binaryType = 15
 const textType = 16
 
-/** Ends the walk through a value that does not hold; never leaves this module. */
+/** Thrown for an invalid value; always caught in this module. */
 const broken = new Error("The VARIANT does not hold.")
 broken.stack = ""
 
@@ -30,7 +30,7 @@ const uintAt = (bytes: Uint8Array, at: number, width: number): number => {
   return value
 }
 
-/** Whether the parts are a VARIANT in the encoding of version 1. */
+/** Whether the parts are a VARIANT in encoding version 1. */
 export const isVariant = ({ metadata, value }: VariantBytes): boolean => {
   const names = countNames(metadata)
   if (names < 0 || value.length === 0) return false
@@ -42,7 +42,7 @@ export const isVariant = ({ metadata, value }: VariantBytes): boolean => {
   }
 }
 
-/** How many names the metadata has; -1 where it does not hold. */
+/** The number of names in the metadata; -1 if it is invalid. */
 const countNames = (metadata: Uint8Array): number => {
   const { length } = metadata
   if (length === 0 || (metadata[0]! & 15) !== 1) return -1
@@ -65,7 +65,7 @@ const countNames = (metadata: Uint8Array): number => {
 class Walk {
   private readonly bytes: Uint8Array
   private readonly names: number
-  /** Every value has a byte of its own, unless values overlap. */
+  /** The values that may still be read. Each value has at least one byte, unless values overlap. */
   private left: number
 
   constructor(bytes: Uint8Array, names: number) {
@@ -74,7 +74,7 @@ class Walk {
     this.left = bytes.length
   }
 
-  /** Where the value ends that begins at `at`; it must end within `limit`. */
+  /** The end of the value that begins at `at`. It must not exceed `limit`. */
   end(at: number, limit: number, depth: number): number {
     if (at >= limit || depth > maxDepth || --this.left < 0) return fail()
     const header = this.bytes[at]!
@@ -114,7 +114,7 @@ class Walk {
     return at + length
   }
 
-  /** The members of an array, or of an object, which has ids of names in front of the offsets. */
+  /** The members of an array or an object. An object has the ids of names before the offsets. */
   private members(
     at: number,
     limit: number,

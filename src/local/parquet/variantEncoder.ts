@@ -1,15 +1,15 @@
 /**
- * JSON text to Parquet's binary Variant encoding (version 1), in work that grows with the bytes of
- * the text alone.
+ * Encodes JSON text in Parquet's binary Variant encoding (version 1), at a cost linear in the
+ * length of the text.
  *
  *   text -> VariantReader: a tape of all values in their order, scalars encoded already
  *        -> dictionary: the names in use, sorted by their bytes
  *        -> measure: the size of each object and array, from the inside out
  *        -> write: headers and scalars into one buffer of the size that is known by now
  *
- * Numbers keep their digits: integers take the smallest integer form that holds them, other numbers
- * without an exponent become decimals of up to 38 digits, the rest doubles. Object fields are
- * ordered by name; of equal names the last one counts.
+ * Numbers keep their digits: integers use the smallest integer type, other numbers without an
+ * exponent become decimals of up to 38 digits, and the rest become doubles. Object fields are
+ * sorted by name; of equal names, the last one counts.
  */
 import { expectation } from "../../internal/columns/expectation.ts"
 import type { VariantBytes } from "./variant.ts"
@@ -24,7 +24,7 @@ const tooDeep = `${notJson}, nested at most ${maxDepth} deep`
 const tooLarge = `${notJson}, of at most 16 MiB`
 const outOfRange = `${notJson}, with numbers in the range of DOUBLE`
 
-/** Ends the reading of a text; never leaves this module. */
+/** Thrown to stop reading a text; always caught in this module. */
 class Refused {
   readonly expected: string
   constructor(expected: string) {
@@ -33,8 +33,8 @@ class Refused {
 }
 
 /**
- * Encodes JSON text. Answers what was expected instead when it is no JSON, nested too deeply, too
- * large, or has numbers beyond DOUBLE.
+ * Encodes JSON text. Returns a text of what was expected when the input is not JSON, is nested too
+ * deeply, is too large, or has numbers beyond DOUBLE.
  */
 export const encodeVariant = (json: string): VariantBytes | string => {
   if (!json.isWellFormed()) return notJson
@@ -62,13 +62,13 @@ const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39
 
 /** Reads one JSON text. */
 class VariantReader {
-  /** The different names of fields, in order of their first use. */
+  /** The distinct field names, in order of first use. */
   readonly names: Array<string> = []
   readonly scalars = new GrowingBytes()
   readonly tape = new VariantTape()
   private readonly text: string
   private readonly numbers = new Map<string, number>()
-  /** The object in which each name occurred last, and its value there. */
+  /** The last object in which each name occurred, and its value there. */
   private readonly lastObject: Array<number> = []
   private readonly lastValue: Array<number> = []
   private at = 0
@@ -100,7 +100,7 @@ class VariantReader {
       if (depth >= maxDepth) throw new Refused(tooDeep)
       this.at++
       tape.kind[node] = code === 0x7b ? OBJECT : ARRAY
-      // First read, then look up the array, which may have grown.
+      // Read first, then access the array, because reading may replace it with a larger one.
       const count = code === 0x7b ? this.fields(node, depth + 1) : this.items(depth + 1)
       tape.count[node] = count
     } else {
@@ -113,7 +113,7 @@ class VariantReader {
     tape.next[node] = tape.length
   }
 
-  /** Whether the next sign is this one; it is passed then. */
+  /** Whether the next character is this one; it is then skipped. */
   private takes(code: number): boolean {
     this.space()
     if (this.text.charCodeAt(this.at) !== code) return false
@@ -121,7 +121,7 @@ class VariantReader {
     return true
   }
 
-  /** Reads the items of an array, and answers how many there are. */
+  /** Reads the items of an array, and returns their number. */
   private items(depth: number): number {
     if (this.takes(0x5d)) return 0
     let count = 0
@@ -132,7 +132,7 @@ class VariantReader {
     return this.takes(0x5d) ? count : this.refuse()
   }
 
-  /** Reads the fields of an object, and answers how many there are. */
+  /** Reads the fields of an object, and returns their number. */
   private fields(object: number, depth: number): number {
     if (this.takes(0x7d)) return 0
     let count = 0
@@ -148,8 +148,8 @@ class VariantReader {
   }
 
   /**
-   * Drops all but the last value of equal names, and answers how many. Objects inside are through
-   * by now.
+   * Drops all values except the last one for each name, and returns the number of dropped values.
+   * Nested objects are already complete.
    */
   private dropEarlier(object: number): number {
     const { tape } = this
@@ -178,13 +178,13 @@ class VariantReader {
     return number
   }
 
-  /** Reads from the quote on. */
+  /** Reads a string, starting at its opening quote. */
   private string(): string {
     const { text } = this
     const start = ++this.at
     let escaped = false
     for (let code = text.charCodeAt(this.at); code !== 0x22; code = text.charCodeAt(++this.at)) {
-      // Behind the end the code is NaN.
+      // Past the end, the code is NaN.
       if (!(code >= 0x20)) this.refuse()
       if (code === 0x5c) {
         escaped = true
@@ -244,7 +244,7 @@ const words = [
 const widthOf = (largest: number): number =>
   largest < 0x100 ? 1 : largest < 0x10000 ? 2 : largest < 0x1000000 ? 3 : 4
 
-/** The dictionary with the names that are in use, and the place that each has in it. */
+/** The dictionary with the used names, and the position of each name in it. */
 const dictionary = (
   names: ReadonlyArray<string>,
   tape: VariantTape
@@ -281,16 +281,13 @@ const dictionary = (
   return { bytes, ranks }
 }
 
-/**
- * Compares texts as their UTF-8 bytes do. Only pairs of surrogates sort in another way in
- * JavaScript.
- */
+/** Compares texts by their UTF-8 bytes. JavaScript's order differs only for surrogate pairs. */
 const byteOrder = (names: ReadonlyArray<string>): ((a: string, b: string) => number) =>
   names.some((name) => /[\ud800-\udfff]/.test(name))
     ? (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))
     : (a, b) => (a < b ? -1 : 1)
 
-/** Sizes of all objects and arrays; those inside come behind on the tape. */
+/** Computes the sizes of all objects and arrays, backwards: nested ones come later on the tape. */
 const measure = (tape: VariantTape, ranks: Uint32Array): void => {
   for (let node = tape.length - 1; node >= 0; node--) {
     const kind = tape.kind[node]! & ~DROPPED
@@ -317,7 +314,7 @@ interface Parts {
   readonly scalars: GrowingBytes
 }
 
-/** Writes a value and answers where it ends. */
+/** Writes a value and returns its end. */
 const write = (out: Buffer, start: number, node: number, parts: Parts): number => {
   const { ranks, scalars, tape } = parts
   const kind = tape.kind[node]!

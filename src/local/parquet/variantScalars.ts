@@ -1,13 +1,13 @@
 /**
- * Scalars of the Variant encoding: texts and numbers, appended to a buffer that grows.
+ * Scalars of the Variant encoding: texts and numbers, appended to a growing buffer.
  */
 
-/** Bytes that are appended to. */
+/** A growing buffer. */
 export class GrowingBytes {
   size = 0
   private bytes: Buffer = Buffer.allocUnsafe(256)
 
-  /** Makes room behind what is there, and answers the buffer to write into from `size` on. */
+  /** Makes room for more bytes, and returns the buffer to write into from `size` on. */
   private room(count: number): Buffer {
     if (this.size + count > this.bytes.length) {
       const larger = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.size + count))
@@ -21,7 +21,9 @@ export class GrowingBytes {
     this.room(1)[this.size++] = value
   }
 
-  /** Appends a header of a primitive type and what `put` writes at the place that it is given. */
+  /**
+   * Appends the header of a primitive type and the bytes that `put` writes at the given position.
+   */
   primitive(type: number, count: number, put: (bytes: Buffer, at: number) => void): void {
     const bytes = this.room(1 + count)
     bytes[this.size] = type << 2
@@ -29,13 +31,13 @@ export class GrowingBytes {
     this.size += 1 + count
   }
 
-  /** Appends text of so many UTF-8 bytes. */
+  /** Appends text of `count` UTF-8 bytes. */
   text(text: string, count: number): void {
     this.room(count).write(text, this.size)
     this.size += count
   }
 
-  /** Copies a range to another buffer, and answers where it ends there. */
+  /** Copies a range to another buffer, and returns its end there. */
   copyTo(out: Buffer, at: number, start: number, end: number): number {
     const { bytes } = this
     if (end - start < 32) for (let n = start; n < end; n++) out[at++] = bytes[n]!
@@ -52,7 +54,7 @@ export const textInto = (out: GrowingBytes, text: string): void => {
   out.text(text, count)
 }
 
-/** Appends a safe integer in the smallest form that holds it. */
+/** Appends a safe integer in the smallest integer type. */
 export const integerInto = (out: GrowingBytes, value: number): void => {
   if (value === (value << 24) >> 24) out.primitive(3, 1, (bytes, at) => bytes.writeInt8(value, at))
   else if (value === (value << 16) >> 16)
@@ -65,14 +67,14 @@ const longInto = (out: GrowingBytes, value: bigint): void =>
   out.primitive(6, 8, (bytes, at) => bytes.writeBigInt64LE(value, at))
 
 /**
- * Digits of the largest decimal. A text that is longer than these, a sign, a zero and a point holds
- * none.
+ * The digits of the largest decimal. A longer text than these plus a sign, a zero and a point is
+ * not a decimal.
  */
 const maxDigits = 38
 const maxDecimalText = maxDigits + 3
 
 /**
- * Appends the number of a JSON text; `plain` when it has no exponent. Answers false when it is
+ * Appends the number of a JSON text; `plain` when it has no exponent. Returns false when it is
  * beyond DOUBLE.
  */
 export const numberInto = (out: GrowingBytes, text: string, plain: boolean): boolean => {
@@ -88,7 +90,7 @@ const exactInto = (out: GrowingBytes, text: string): boolean => {
   const point = text.indexOf(".")
   const scale = point < 0 ? 0 : text.length - point - 1
   const digitText = point < 0 ? text : text.slice(0, point) + text.slice(point + 1)
-  // As one number while a double holds all digits.
+  // Few digits: a double holds them exactly.
   if (point > 0 && digitText.length < 10) {
     const unscaled = Number(digitText)
     if (Object.is(unscaled, -0)) return false

@@ -1,12 +1,12 @@
 /**
- * The values of a JSON text in the order in which they begin, in arrays of numbers: no object for
- * each value.
+ * The values of a JSON text in the order of their starts, stored in numeric arrays to avoid an
+ * object per value.
  */
 
 export const SCALAR = 0
 export const ARRAY = 1
 export const OBJECT = 2
-/** Added to the kind of a value whose name occurs again in its object. */
+/** A flag added to the kind of a value whose name occurs again in its object. */
 export const DROPPED = 4
 
 const grown = <A extends Int32Array | Uint8Array>(array: A, larger: A): A => {
@@ -14,22 +14,22 @@ const grown = <A extends Int32Array | Uint8Array>(array: A, larger: A): A => {
   return larger
 }
 
-/** Values by their numbers; those inside a value follow it, up to `next`. */
+/** Values by index. Nested values follow their parent, up to `next`. */
 export class VariantTape {
   length = 0
   kind = new Uint8Array(64)
-  /** The number of the name that a field has. */
+  /** The index of a field's name. */
   name = new Int32Array(64)
-  /** The number behind the value and all that is in it. */
+  /** The index after the value and all nested values. */
   next = new Int32Array(64)
-  /** Encoded bytes. */
+  /** The encoded size in bytes. */
   size = new Int32Array(64)
-  /** Where the bytes of a scalar begin; of others, the encoded bytes of what they hold. */
+  /** The start of a scalar's bytes; for arrays and objects, the encoded size of their content. */
   start = new Int32Array(64)
-  /** How many values an array or an object holds. */
+  /** The number of values in an array or an object. */
   count = new Int32Array(64)
 
-  /** Adds a scalar, and answers its number. */
+  /** Adds a scalar, and returns its index. */
   add(name: number): number {
     const node = this.length++
     if (node === this.kind.length) {
@@ -49,17 +49,14 @@ export class VariantTape {
     return (this.kind[node]! & DROPPED) !== 0
   }
 
-  /**
-   * The first value that a node holds and that is not dropped; `next` of the node when there is
-   * none.
-   */
+  /** The first value inside a node that is not dropped; `next` of the node when there is none. */
   first(node: number): number {
     return this.kept(node + 1, this.next[node]!)
   }
 
   /**
-   * The value behind another one, dropped ones passed over. Not bounded: compare with `next` of
-   * what holds it.
+   * The next value after another one, skipping dropped ones. Not limited to the parent: compare
+   * with its `next`.
    */
   after(node: number): number {
     return this.kept(this.next[node]!, this.length)

@@ -1,12 +1,12 @@
 /**
- * Texts of the scalars of a VARIANT that JSON does not have. This server's encoder writes none of
- * them; clients that encode VARIANTs themselves may.
+ * The texts of VARIANT scalars that JSON lacks. This server's encoder writes none of them, but
+ * clients that encode VARIANTs may.
  */
 import { base64OfBytes } from "../../internal/columns/base64Text.ts"
 import { textOfDays, textOfMicros } from "../../internal/columns/timeText.ts"
 
 const microsPerDay = 86_400_000_000n
-/** Dates and times that have text: about the years of JavaScript's `Date`. */
+/** The range of dates and times that have a text form: about that of JavaScript's `Date`. */
 const mostDays = 100_000_000
 
 const timestamp = (micros: bigint, zone: string, digits = ""): string => {
@@ -31,7 +31,10 @@ const uuid = (bytes: Buffer): string => {
   ].join("-")
 }
 
-/** The text of a scalar of this primitive type; undefined for types that JSON has, or nobody. */
+/**
+ * The text of a scalar of this primitive type; undefined for types that JSON has, and for unknown
+ * types.
+ */
 export const scalarText = (type: number, bytes: Buffer): string | undefined => {
   switch (type) {
     case 11: {
