@@ -1,6 +1,6 @@
 /**
- * Appends the values of an Arrow column to the leaves of a table: one appender per node of the
- * column tree, which is given the column of each batch and then appends value after value.
+ * Appends the values of Arrow columns to the leaves of a table. Each node of the column tree has an
+ * appender, which is given the column of each batch and then appends its values one by one.
  */
 import type { ArrowColumn } from "../../internal/arrow/arrowColumns.ts"
 import { refuseArrow } from "../../internal/arrow/arrowProblem.ts"
@@ -12,13 +12,13 @@ import { scalarAppender, type ValueAppender } from "./arrowScalars.ts"
 import { omittedValue } from "./jsonValues.ts"
 import { RecordProblem } from "./recordProblem.ts"
 
-/** Appends the values of a node, NULL among them. */
+/** Appends the values of a node, including NULL. */
 export interface ColumnAppender extends Pick<ValueAppender, "load" | "append"> {
-  /** As that of values; what is NULL is known here. */
+  /** Like `ValueAppender.appendAll`; the appender has the validity of its column itself. */
   readonly appendAll?: (count: number) => boolean
 }
 
-/** Appends the column of a field that has been checked against the node. */
+/** The appender for the column of a field that was checked against the node. */
 export const columnAppender = (
   node: ColumnNode,
   field: ArrowField,
@@ -68,14 +68,19 @@ const valueAppender = (
   }
 }
 
-/** The fields of a struct, or the columns of a table, of which the schema has some. */
+/**
+ * Appenders for the fields of a struct or the columns of a table. The schema may lack some of them.
+ */
 export interface FieldAppenders {
-  /** Takes the columns of so many rows. Answers how many entries of leaves they make at most. */
+  /**
+   * Sets the columns of a batch with this many rows. Returns the maximum number of leaf entries
+   * that they create.
+   */
   readonly load: (columns: ReadonlyArray<ArrowColumn>, rows: number) => number
   readonly appenders: ReadonlyArray<ColumnAppender>
 }
 
-/** Appenders of all nodes, in their order; one that the schema lacks is NULL or its default. */
+/** Appenders of all nodes, in order. A node that the schema lacks gets NULL or its default. */
 export const fieldAppenders = (
   names: ReadonlyArray<string>,
   nodes: ReadonlyArray<ColumnNode>,

@@ -1,6 +1,6 @@
 /**
- * Copies the values of whole Arrow columns into the memory of leaves, without those that are NULL.
- * Each answers where it ended.
+ * Copies the values of whole Arrow columns, except NULLs, into the memory of leaves. Each function
+ * returns the end position.
  */
 
 type Bits = Uint8Array | undefined
@@ -8,7 +8,7 @@ type Bits = Uint8Array | undefined
 const isSet = (bits: Uint8Array, index: number): boolean =>
   ((bits[index >> 3]! >> (index & 7)) & 1) === 1
 
-/** Copies values of 4 or 8 bytes. Leaves have those at multiples of their width. */
+/** Copies values of 4 or 8 bytes. In leaves, they are aligned to their width. */
 export const copyFixed = (
   source: Uint8Array,
   width: number,
@@ -53,10 +53,10 @@ export const copyBits = (
   return end
 }
 
-/** Longer values are copied by the runtime. */
+/** Values of at least this many bytes are copied by the runtime, shorter ones by a loop. */
 const longBytes = 48
 
-/** Copies values of any length, each behind its length in four bytes. */
+/** Copies values of any length, each preceded by its length in four bytes. */
 export const copyBytes = (
   source: Uint8Array,
   offsets: Int32Array,

@@ -1,6 +1,6 @@
 /**
  * Decodes the messages of an Arrow stream into the leaves of a table, column by column. A message
- * is one `FlightData` with a record batch, as it came and as the log has it.
+ * is one `FlightData` with a record batch, in the form received and logged.
  */
 import { readColumns } from "../../internal/arrow/arrowColumns.ts"
 import { refuseArrow } from "../../internal/arrow/arrowProblem.ts"
@@ -15,9 +15,9 @@ import type { ColumnTree } from "../parquet/columnTree.ts"
 import { fieldAppenders } from "./arrowColumnAppenders.ts"
 import { RecordProblem } from "./recordProblem.ts"
 
-/** What one message may take, whatever it says of itself. */
+/** The limits for one message, regardless of the sizes that it declares. */
 export const batchLimits: BatchLimits = { bytes: 64 * 1024 * 1024, values: 2 ** 24 }
-/** Entries of all leaves that one message may make. */
+/** The most leaf entries that one message may create. */
 const maxEntries = 2 ** 26
 
 /** Decompresses the buffers of a batch. */
@@ -30,7 +30,7 @@ export const arrowFields = (schema: Uint8Array): ReadonlyArray<ArrowField> => {
   return message._tag === "Schema" ? message.fields : refuseArrow("The message is no schema.")
 }
 
-/** The record batch of a message. Throws `ArrowProblem` for another one. */
+/** The record batch of a message. Throws `ArrowProblem` for another kind of message. */
 export const arrowBatch = (
   message: Uint8Array
 ): { readonly batch: BatchHeader; readonly body: Uint8Array } => {
@@ -43,8 +43,9 @@ export const arrowBatch = (
 }
 
 /**
- * Appends the rows of a message: all of the bytes, or those from `start` to `end`. Answers how many
- * there are. The schema must have been checked against the columns of the tree.
+ * Creates the decoder of a stream. It appends the rows of a message (all bytes, or those from
+ * `start` to `end`) and returns their number. The schema must have been checked against the columns
+ * of the tree.
  */
 export const arrowDecoder = (
   tree: ColumnTree,

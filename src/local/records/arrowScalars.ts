@@ -1,6 +1,6 @@
 /**
  * Appends single values of Arrow columns to their leaves, with the range checks of the column
- * types. Most columns of the table are copied as a whole (`arrowCopies.ts`).
+ * types. Most columns are copied as a whole (`arrowCopies.ts`).
  */
 import { isAscii, isUtf8 } from "node:buffer"
 import type { ArrowColumn } from "../../internal/arrow/arrowColumns.ts"
@@ -16,13 +16,13 @@ import { RecordProblem } from "./recordProblem.ts"
 
 /** Appends the values of a node. */
 export interface ValueAppender {
-  /** Takes the column of a batch. Answers how many entries of leaves it makes at most. */
+  /** Sets the column of a batch. Returns the maximum number of leaf entries that it creates. */
   readonly load: (column: ArrowColumn) => number
   /** Appends the value at an index, at a repetition level. */
   readonly append: (index: number, repetition: number) => void
   /**
-   * Appends the first values of the column at once, where the leaf is not repeated and NULL is
-   * allowed. False, and nothing is appended, where they have to be appended one by one.
+   * Appends the first values of the column together, if the leaf is not repeated and NULL is
+   * allowed. Returns false, without appending any, if they have to be appended one by one.
    */
   readonly appendAll?: (count: number, validity: Validity) => boolean
 }
@@ -33,7 +33,7 @@ const noView = new DataView(noBytes.buffer)
 /** The longest text of a DECIMAL. */
 const maxDecimalBytes = 100
 
-/** The values of fixed width of a column, which `append` reads at a byte. */
+/** The appender for values of fixed width. `append` reads a value at a byte position. */
 const fixedAppender = (
   width: number,
   leaf: Leaf,
@@ -63,8 +63,8 @@ const fixedAppender = (
 const anyFits = (): boolean => true
 
 /**
- * The values of a column that has bytes of any length. `whole` is the leaf that takes them as they
- * are, once `loaded` has answered that all may be.
+ * The appender for values of variable length. `whole` is the leaf that they may be copied into
+ * unchanged, if `loaded` returns true for the column.
  */
 const bytesAppender = (
   append: (values: Uint8Array, start: number, end: number, repetition: number) => void,
@@ -93,7 +93,7 @@ const bytesAppender = (
   }
 }
 
-/** Appends values that are not NULL of a column that was checked to have the type for the node. */
+/** The appender for non-NULL values of a column whose type was checked against the node. */
 export const scalarAppender = (node: LeafNode, leaves: ReadonlyArray<Leaf>): ValueAppender => {
   const { path, type } = node
   const leaf = leaves[node.firstLeaf]!
@@ -223,8 +223,8 @@ export const scalarAppender = (node: LeafNode, leaves: ReadonlyArray<Leaf>): Val
 }
 
 /**
- * Texts of a column. Where all bytes are UTF-8 together, a text is one as well whose ends are not
- * inside a character.
+ * The appender for texts. If all bytes together are valid UTF-8, a text whose ends are not inside a
+ * character is valid too.
  */
 const textAppender = (leaf: Leaf, refuse: () => never): ValueAppender => {
   let areTexts = false
@@ -258,7 +258,7 @@ const variantAppender = (metadata: Leaf, value: Leaf, refuse: () => never): Valu
     append: (index, repetition) => {
       const [names, content] = current!
       const parts = { metadata: bytesOf(names, index), value: bytesOf(content, index) }
-      // A NULL part has no bytes, which are no VARIANT.
+      // A NULL part has no bytes, which is not a valid VARIANT.
       if (!isVariant(parts)) refuse()
       metadata.addBytes(repetition, parts.metadata, 0, parts.metadata.length)
       value.addBytes(repetition, parts.value, 0, parts.value.length)

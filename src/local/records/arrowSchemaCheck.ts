@@ -1,11 +1,10 @@
 /**
- * Decides whether the schema of an Arrow stream fits the columns of its table.
+ * Checks whether the schema of an Arrow stream fits the columns of its table.
  *
- * Fields are matched by name, ignoring case, and stand in the order of the columns. A column that
- * may be NULL, or has a default, may be missing. Types are those of `columnField.ts` and no others;
- * the names of list items and of the parts of maps are free, as Arrow has it, and so are extension
- * marks. Whether a field is nullable does not count: NULL in a NOT NULL column is refused where it
- * comes.
+ * Fields are matched by name, ignoring case, and must be in the order of the columns. A column that
+ * may be NULL, or has a default, may be missing. Types must be those of `columnField.ts`. As in
+ * Arrow, the names of list items and map entries are free, and extension types are ignored. The
+ * nullability of a field is ignored too: NULL in a NOT NULL column is refused when it occurs.
  */
 import type { ArrowField } from "../../internal/arrow/arrowSchema.ts"
 import { typeText } from "../../internal/arrow/arrowSchema.ts"
@@ -67,7 +66,7 @@ const checkFields = (
   }
 }
 
-/** Compares a field with the one that the column has. */
+/** Compares a field with the one that the column needs. */
 const checkType = (
   path: string,
   { type }: ColumnDefinition,

@@ -1,5 +1,5 @@
 /**
- * Rows of Arrow messages as JSON text, in the forms that `zerobus ingest` reads.
+ * Converts rows of Arrow messages to JSON text, in the forms that `zerobus ingest` reads.
  */
 import type { ArrowColumn } from "../../internal/arrow/arrowColumns.ts"
 import { readColumns } from "../../internal/arrow/arrowColumns.ts"
@@ -9,7 +9,7 @@ import { decodeVariant } from "../parquet/variant.ts"
 import { arrowBatch, arrowFields, batchLimits, decompress } from "./arrowDecoder.ts"
 import { floatText, longText } from "./numberText.ts"
 
-/** The text of each row of a message; the schema is that of the stream. */
+/** Returns the texts of the rows of a message, given the stream's schema. */
 export const arrowTexts = (
   schema: Uint8Array
 ): ((message: Uint8Array) => ReadonlyArray<string>) => {
@@ -32,7 +32,7 @@ const structText = (
   return `{${parts.join(",")}}`
 }
 
-/** Whether a struct is a VARIANT, which has these two fields and no others. */
+/** Whether a struct is a VARIANT, which has exactly these two fields. */
 const isVariant = ({ children: [metadata, value, ...more] }: ArrowField): boolean =>
   more.length === 0 &&
   [metadata, value].every((part) => part?.type._tag === "Binary") &&

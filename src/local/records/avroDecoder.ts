@@ -1,7 +1,6 @@
 /**
- * Appends Avro records to the leaves of a table. A record is read into the values that a JSON
- * record of the same row has, and these are appended by the rules of JSON, so that the rows are the
- * same.
+ * Appends Avro records to the leaves of a table. A record is read into the values of an equivalent
+ * JSON record, which are appended by the rules of JSON, so that both give the same rows.
  */
 import { type AvroRecord, parseAvroSchema } from "../../internal/avro/avroSchema.ts"
 import { datumReader, datumText } from "../../internal/avro/datumReader.ts"
@@ -17,7 +16,7 @@ export const avroSchemaOf = (schema: Uint8Array): AvroRecord =>
   parseAvroSchema(decoder.decode(schema))
 
 /**
- * Builds the decoder of a stream, which answers 1 for each record. The schema must have passed
+ * Creates the decoder of a stream, which returns 1 for each record. The schema must have passed
  * `checkAvroSchema`.
  */
 export const avroDecoder = (

@@ -1,9 +1,9 @@
 /**
- * Decides whether the schema of an Avro stream fits the columns of its table.
+ * Checks whether the schema of an Avro stream fits the columns of its table.
  *
  * Fields are matched by name, ignoring case. A column that may be NULL, or has a default, may be
- * missing. Every branch of a union must fit its column; NULL in a NOT NULL column is refused where
- * it comes. `docs/avro.md` has the table of types.
+ * missing. Every branch of a union must fit its column; NULL in a NOT NULL column is refused when
+ * it occurs. `docs/avro.md` has the table of types.
  */
 import type { AvroRecord, AvroType } from "../../internal/avro/avroSchema.ts"
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
@@ -68,7 +68,7 @@ const checkType = (
     if (column.key._tag !== "String") {
       findings.push({
         cause: "TYPE_INCOMPATIBLE",
-        message: `the map ${path} must have texts as keys, as maps of Avro have`
+        message: `the map ${path} must have string keys, as all Avro maps do`
       })
     }
     checkType(`${path}.value`, column.value, type.values, findings)
@@ -82,7 +82,7 @@ const checkType = (
   }
 }
 
-/** What a column needs, in the words of Avro. */
+/** The Avro types that a column accepts, as text. */
 const needed = (column: ColumnType): string => {
   switch (column._tag) {
     case "Boolean":

@@ -7,11 +7,11 @@ import type { Leaf } from "../parquet/columnBuffer.ts"
 const zero = 48
 
 /**
- * Appends the decimal written in `bytes[start, end)` and answers true, or false when the text is no
- * decimal or does not fit.
+ * Appends the decimal in `bytes[start, end)`. Returns false when the text is not a decimal or does
+ * not fit.
  *
- * Accepts an optional sign, digits and a fraction. More decimals than the scale are refused unless
- * they are zeros, never rounded.
+ * Accepts an optional sign, digits and a fraction. Decimals beyond the scale must be zeros; values
+ * are never rounded.
  */
 export const addDecimal = (
   leaf: Leaf,

@@ -1,10 +1,10 @@
 /**
- * Numbers of JSON text as doubles, read from their bytes without making a string of them.
+ * Reads numbers of JSON text as doubles, directly from their bytes without creating a string.
  *
  * Up to 15 digits and a power of ten up to 10^22 are exact doubles, so one division rounds
- * correctly. Up to 19 digits are held exactly in two doubles and divided with a remainder; the
- * result counts where an error of the remainder could not round it to another double. All other
- * texts go through `Number`.
+ * correctly. Up to 19 digits are held exactly in two doubles and divided with a remainder. The
+ * result is used only if an error of the remainder could not round it to another double. All other
+ * texts are parsed with `Number`.
  */
 
 /** The number of the last text that `readDouble` read. */
@@ -13,12 +13,12 @@ export let double = 0
 const powers = Array.from({ length: 23 }, (_, power) => 10 ** power)
 /** 2^27 + 1: splits a double into halves whose products are exact. */
 const splitter = 134_217_729
-/** Far above the error of the remainder, which is below 2^-104 of the number. */
+/** Far above the relative error of the remainder, which is below 2^-104. */
 const errorBound = 2 ** -98
 
 /**
- * Reads the number at `at` into `double` and answers the position behind it, or -1 where there is
- * no number as JSON has it.
+ * Reads the number at `start` into `double` and returns the position after it, or -1 if there is no
+ * valid JSON number.
  */
 export const readDouble = (bytes: Uint8Array, start: number, end: number): number => {
   let at = start
@@ -27,7 +27,7 @@ export const readDouble = (bytes: Uint8Array, start: number, end: number): numbe
   let digit = at < end ? bytes[at]! - 48 : -1
   if (!(digit >= 0 && digit <= 9)) return -1
   const whole = at
-  /** The first 15 significant digits, and those behind them. */
+  /** The first 15 significant digits, and those after them. */
   let first = 0
   let rest = 0
   let significant = 0
@@ -43,7 +43,7 @@ export const readDouble = (bytes: Uint8Array, start: number, end: number): numbe
   } while (digit >= 0 && digit <= 9)
   if (bytes[whole] === 48 && at - whole > 1) return -1
   let decimals = 0
-  // -2 is the point.
+  // -2 is the decimal point.
   if (digit === -2 && at < end) {
     const point = at
     digit = ++at < end ? bytes[at]! - 48 : -1
@@ -86,7 +86,10 @@ const behindExponent = (bytes: Uint8Array, from: number, end: number): number =>
 const numberOf = (bytes: Uint8Array, start: number, end: number): number =>
   Number(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("latin1"))
 
-/** Puts `(first * scale + rest) / divisor` into `double`; false where the rounding is in doubt. */
+/**
+ * Puts `(first * scale + rest) / divisor` into `double`; returns false if the rounding is
+ * uncertain.
+ */
 const quotient = (first: number, rest: number, scale: number, divisor: number): boolean => {
   // first * scale + rest as `high + low`, exactly.
   const product = first * scale

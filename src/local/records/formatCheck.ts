@@ -1,5 +1,5 @@
 /**
- * Whether records of a format fit the columns of a table.
+ * Checks whether records of a format fit the columns of a table.
  */
 import * as Result from "effect/Result"
 import { ArrowProblem } from "../../internal/arrow/arrowProblem.ts"

@@ -1,8 +1,7 @@
 /**
- * Decodes JSON records into the leaves of a table. Nearly all are read once, from their bytes into
- * the columns (`jsonReader.ts`). A record that is read in another way, a wrong one among them, is
- * taken back and parsed as a whole (`jsonValues.ts`), which decides what it holds or why it is
- * refused.
+ * Decodes JSON records into the leaves of a table. Nearly all are read once, directly from their
+ * bytes into the columns (`jsonReader.ts`). Other records, including invalid ones, are rolled back
+ * and parsed as a whole (`jsonValues.ts`), which determines their values or why they are refused.
  */
 import { isUtf8 } from "node:buffer"
 import { jsonReader, type ReadRecord } from "./jsonReader.ts"
@@ -12,11 +11,11 @@ import { RecordProblem } from "./recordProblem.ts"
 import type { Leaf } from "../parquet/columnBuffer.ts"
 import type { ColumnTree } from "../parquet/columnTree.ts"
 
-/** Appends one JSON record, all of the bytes, or those from `start` to `end`; answers 1. */
+/** Appends one JSON record, all bytes or those from `start` to `end`; returns 1. */
 type DecodeJson = (bytes: Uint8Array, start?: number, end?: number) => number
 
 /**
- * Appends one JSON record given as UTF-8 bytes. On a problem it throws and leaves half a record
+ * Creates the decoder of JSON records in UTF-8. On a problem it throws and leaves a partial record
  * behind.
  */
 export const jsonDecoder = (tree: ColumnTree, leaves: ReadonlyArray<Leaf>): DecodeJson => {
@@ -35,7 +34,7 @@ export const jsonDecoder = (tree: ColumnTree, leaves: ReadonlyArray<Leaf>): Deco
   }
 }
 
-/** Whatever reading throws, parsing the record finds the same reason or that there is none. */
+/** Errors of the reader are ignored: parsing the record finds the same problem, or none. */
 const isRead = (read: ReadRecord, bytes: Uint8Array, start: number, end: number): boolean => {
   try {
     return read(bytes, start, end)
@@ -45,8 +44,8 @@ const isRead = (read: ReadRecord, bytes: Uint8Array, start: number, end: number)
 }
 
 /**
- * Appends a record that is parsed as a whole; what a record holds, and why one is refused, is as
- * this has it.
+ * The decoder that parses records as a whole. It is the reference for the values of a record and
+ * for refusals.
  */
 export const parsedDecoder = (tree: ColumnTree, leaves: ReadonlyArray<Leaf>): DecodeJson => {
   const appendObject: (value: unknown, repetition: number, text: string) => void =

@@ -1,12 +1,11 @@
 /**
- * Reads JSON records from their bytes straight into the leaves of a table, without making objects
- * and texts of them: closures composed once per stream, one per node of the column tree.
+ * Reads JSON records from their bytes directly into the leaves of a table, without creating objects
+ * and strings: closures composed once per stream, one per node of the column tree.
  *
- * It reads what nearly all records look like. A value in another form (escapes, long integers,
- * VARIANT) is parsed by itself and appended by `jsonValues.ts`. A record that is not valid, has a
- * key that no column has, a key twice or a value that does not fit is left to the caller as a
- * whole, with a part of it appended: `jsonDecoder.ts` takes that back and has `jsonValues.ts`
- * refuse it.
+ * It handles the usual form of records. A value in another form (escapes, long integers, VARIANT)
+ * is parsed separately and appended by `jsonValues.ts`. It gives up on a record that is invalid, or
+ * has an unknown key, a duplicate key or a value that does not fit, with a part of it appended:
+ * `jsonDecoder.ts` rolls that back, and `jsonValues.ts` refuses the record.
  */
 import { isUtf8 } from "node:buffer"
 import { beginRecord, jsonScalar, type ReadJson, textEnd } from "./jsonScalars.ts"
@@ -15,9 +14,9 @@ import type { Leaf } from "../parquet/columnBuffer.ts"
 import type { ColumnNode, ColumnTree, ListNode, MapNode } from "../parquet/columnTree.ts"
 
 /**
- * Reads the record in `[start, end)` and answers whether all of it was appended. May throw what
- * `jsonValues.ts` throws. Bytes behind the record may be looked at, and are never taken for a part
- * of it.
+ * Reads the record in `[start, end)` and returns whether all of it was appended. May throw the
+ * errors of `jsonValues.ts`. Bytes after the record may be read, but are never treated as part of
+ * it.
  */
 export type ReadRecord = (bytes: Uint8Array, start: number, end: number) => boolean
 
@@ -43,13 +42,13 @@ const behindSpace = (bytes: Uint8Array, start: number, end: number): number => {
 
 /** A field of an object. */
 interface Field {
-  /** The key with its quotes, as it stands in the record. */
+  /** The key with its quotes, as in the record. */
   readonly key: Uint8Array
   readonly value: ReadValue
   readonly omitted: (repetition: number) => void
-  /** The object that had the field last. */
+  /** The number of the last object with the field. */
   seen: number
-  /** The field that came behind this one last time, which is looked at first. */
+  /** The field that followed this one last time; it is tried first. */
   next: Field | undefined
 }
 
@@ -58,7 +57,7 @@ const isAt = (key: Uint8Array, bytes: Uint8Array, at: number): boolean => {
   return true
 }
 
-/** Reads objects; a record has no field for the column `hidden`. */
+/** The reader of objects. The column `hidden` is not accepted as a field. */
 const structReader = (
   names: ReadonlyArray<string>,
   nodes: ReadonlyArray<ColumnNode>,
@@ -72,7 +71,7 @@ const structReader = (
     seen: 0,
     next: undefined
   }))
-  // Keys with escapes are none of these, so the whole record is left to the caller.
+  // Keys with escapes are not found here, so the caller parses the whole record.
   const visible = fields.filter((_, index) => index !== hidden)
   const byKey = new Map(visible.map((field) => [Buffer.from(field.key).toString("latin1"), field]))
   const first: Field = {
@@ -139,9 +138,7 @@ const structReader = (
   }
 }
 
-/**
- * How a value is read: in the form that nearly all have, and where that answers -1, in the others.
- */
+/** How a value is read: first in the usual form; if that returns -1, in the other forms. */
 interface ReadValue {
   readonly read: ReadJson
   readonly rest: ReadJson
@@ -149,7 +146,7 @@ interface ReadValue {
 
 const refused: ReadJson = () => -1
 
-/** Reads a value of a node, or `null` where the node may have it. */
+/** The reader of a node's values, including `null` if the node is nullable. */
 const valueReader = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): ReadValue => {
   switch (node.kind) {
     case "leaf": {
@@ -171,7 +168,7 @@ const valueReader = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): ReadValue =
   }
 }
 
-/** Reads `null`, where the node may have it, and leaves all else to `read`. */
+/** Reads `null` if the node is nullable, and passes everything else to `read`. */
 const orNull = (node: ColumnNode, leaves: ReadonlyArray<Leaf>, read: ReadJson): ReadJson => {
   if (!node.nullable) return read
   const below = leaves.slice(node.firstLeaf, node.endLeaf)
@@ -210,12 +207,13 @@ const listReader = (node: ListNode, leaves: ReadonlyArray<Leaf>): ReadJson => {
   }
 }
 
-/** Most entries of a map that are compared with each other here. */
+/** The most entries of a map whose keys are compared here. */
 const maxEntries = 32
 
 /**
- * Reads a map with texts as keys. Objects have equal keys once, and keys that look like numbers
- * first, so a map with a key that begins with a digit, an equal one or many keys is parsed.
+ * The reader of maps with text keys. A JavaScript object has each key once and puts integer keys
+ * first. A map with a key that begins with a digit, a duplicate key or many keys is therefore
+ * parsed.
  */
 const mapReader = (node: MapNode, leaves: ReadonlyArray<Leaf>): ReadJson => {
   const parse = parsed(valueAppender(node, leaves))
@@ -226,9 +224,7 @@ const mapReader = (node: MapNode, leaves: ReadonlyArray<Leaf>): ReadJson => {
   const below = leaves.slice(node.firstLeaf, node.endLeaf)
   const starts = new Int32Array(maxEntries)
   const stops = new Int32Array(maxEntries)
-  /**
-   * How many entries a map has that can be read here; -1 for others. Notes where their keys are.
-   */
+  /** Whether a key differs from the earlier ones of the map; records its position. */
   const isNew = (bytes: Uint8Array, entries: number, start: number, stop: number): boolean => {
     for (let entry = 0; entry < entries; entry++) {
       if (stops[entry]! - starts[entry]! !== stop - start) continue
@@ -283,7 +279,7 @@ const mapReader = (node: MapNode, leaves: ReadonlyArray<Leaf>): ReadJson => {
   }
 }
 
-/** Parses the value by itself and appends what comes out. */
+/** Parses the value separately and appends the result. */
 const parsed =
   (append: JsonAppend): ReadJson =>
   (bytes, at, end, repetition) => {
@@ -295,7 +291,7 @@ const parsed =
     return stop
   }
 
-/** Where a valid value ends that begins at `start`; of others somewhere, or -1. */
+/** The end of the valid value that begins at `start`. For an invalid one, any position or -1. */
 const valueEnd = (bytes: Uint8Array, start: number, end: number): number => {
   let depth = 0
   let at = start

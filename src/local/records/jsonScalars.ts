@@ -1,7 +1,7 @@
 /**
- * Reads single JSON values from their bytes straight into a leaf, in the forms that nearly all
- * records have: texts without escapes, safe integers, numbers, flags. Every other
- * value, a wrong one among them, is left to the caller, who reads it as `jsonValues.ts` does.
+ * Reads single JSON values from their bytes directly into a leaf, in the usual forms: texts without
+ * escapes, safe integers, numbers, booleans. The caller handles all other values, including invalid
+ * ones, with `jsonValues.ts`.
  */
 import { isUtf8 } from "node:buffer"
 import { addDecimal } from "./decimalText.ts"
@@ -11,8 +11,8 @@ import { integerRange, numberRange } from "../../internal/columns/scalarTypes.ts
 import type { Leaf } from "../parquet/columnBuffer.ts"
 
 /**
- * Reads a value whose first byte lies at `at`, appends it, and answers the position behind it. A
- * negative answer leaves the value to the caller; nothing of it was appended.
+ * Reads a value that starts at `at`, appends it, and returns the position after it. A negative
+ * result leaves the value to the caller, with nothing appended.
  */
 export type ReadJson = (bytes: Uint8Array, at: number, end: number, repetition: number) => number
 
@@ -22,34 +22,35 @@ const floats = new Float32Array(1)
 const floatWords = new Int32Array(floats.buffer)
 
 const quote = 0x22
-/** 1 for the bytes at which a text ends or needs a closer look: quotes, backslashes, controls. */
+/**
+ * 1 for the bytes that end a text or need special handling: quotes, backslashes, control
+ * characters.
+ */
 const special = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte < 0x20 || byte === quote || byte === 0x5c ? 1 : 0
 )
 
-/**
- * With more bytes of a record in front of them, texts are measured before room is taken for them.
- */
+/** If more bytes of a record remain, a text is measured before memory is reserved for it. */
 const longRecord = 64 * 1024
 
 /**
- * Whether the rest of the record is known to be UTF-8. The first text that is not ASCII has it
- * looked at.
+ * Whether the rest of the record is known to be UTF-8. The first text that is not ASCII triggers
+ * the check.
  */
 let isChecked = false
 
-/** Says that the values that are read next are of another record. */
+/** Marks the start of a new record. */
 export const beginRecord = (): void => {
   isChecked = false
 }
 
-/** Whether the text at `at`, which is not ASCII, and all of the record behind it are UTF-8. */
+/** Whether the non-ASCII text at `at`, and the record after it, are UTF-8. */
 const isText = (bytes: Uint8Array, at: number, end: number): boolean =>
   isChecked || (isChecked = isUtf8(bytes.subarray(at, end)))
 
 /**
- * The position of the closing quote of a text without escapes whose first byte behind the opening
- * quote lies at `at`; -1 when the text has escapes, controls or bytes that are no UTF-8.
+ * The position of the closing quote of a text without escapes that starts at `start`, after the
+ * opening quote; -1 when the text has escapes, control characters or invalid UTF-8.
  */
 export const textEnd = (bytes: Uint8Array, start: number, end: number): number => {
   let at = start
@@ -67,7 +68,7 @@ export const textEnd = (bytes: Uint8Array, start: number, end: number): number =
 let integer = 0
 
 /**
- * Reads a safe integer of up to 16 digits that is followed by no fraction or exponent; -1 for all
+ * Reads a safe integer of up to 16 digits without fraction or exponent; returns -1 for anything
  * else.
  */
 const readInteger = (bytes: Uint8Array, start: number, end: number): number => {
@@ -95,8 +96,8 @@ const readInteger = (bytes: Uint8Array, start: number, end: number): number => {
 }
 
 /**
- * Appends the text whose first byte behind the opening quote lies at `start`, and answers the
- * position behind the closing one. Appends nothing and answers -1 where `textEnd` does.
+ * Appends the text that starts at `start`, after the opening quote, and returns the position after
+ * the closing quote. Appends nothing and returns -1 in the cases of `textEnd`.
  */
 const addText = (
   leaf: Leaf,
@@ -119,7 +120,7 @@ const addText = (
   return -1
 }
 
-/** The reader of a type; undefined for types without a short way. */
+/** The reader of a type; undefined for types that have none here. */
 export const jsonScalar = (type: SimpleType, leaf: Leaf): ReadJson | undefined => {
   switch (type._tag) {
     case "Boolean":

@@ -3,9 +3,10 @@
  * as days, timestamps as microseconds, BINARY as base64, DECIMAL as a string, BIGINT beyond 2^53 as
  * a string.
  *
- * An unknown key is refused, a null value of a nullable column is NULL, and so is a missing one
- * without a default. Everything is composed closures, one per node of the column tree. On a problem
- * it throws `RecordProblem` and leaves half a record behind: the caller rolls back.
+ * An unknown key is refused. A null value of a nullable column is NULL, and so is a missing value
+ * without a default. The appenders are composed closures, one per node of the column tree. On a
+ * problem they throw `RecordProblem` and leave a partial record behind, which the caller rolls
+ * back.
  */
 import type { ColumnNode, ColumnTree, LeafNode, StructNode } from "../parquet/columnTree.ts"
 import { addDecimal } from "./decimalText.ts"
@@ -18,13 +19,13 @@ import { integerRange, numberRange } from "../../internal/columns/scalarTypes.ts
 import { fittedText } from "../../internal/columns/textLength.ts"
 import { encodeVariant } from "../parquet/variantEncoder.ts"
 
-/** Appends one value below a node at a repetition level. */
+/** Appends one value of a node at a repetition level. */
 export type JsonAppend = (value: unknown, repetition: number) => void
 
 const integerText = /^-?(0|[1-9][0-9]{0,18})$/
 const bits = new DataView(new ArrayBuffer(8))
 
-/** Appends one parsed JSON object as a row. */
+/** Creates the appender of parsed JSON objects as rows. */
 export const jsonObjectAppender = (tree: ColumnTree, leaves: ReadonlyArray<Leaf>): JsonAppend =>
   structFields([], tree.names, tree.columns, leaves)
 
@@ -70,21 +71,17 @@ const structFields = (
   }
 }
 
-/**
- * A key of the record as it may appear in a message: only what could be a column name, cut short.
- */
+/** A key of the record for a message: only if it could be a column name, truncated. */
 const columnName = (key: string): string =>
   /^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(key) ? key : "(unknown)"
 
-/**
- * Appends the default of a column, or NULL where it has none, for a record that omits the column.
- */
+/** Appends the default of a column, or NULL without one, for a record that omits the column. */
 export const omittedValue = (
   node: ColumnNode,
   leaves: ReadonlyArray<Leaf>
 ): ((repetition: number) => void) => omittedAppender(node, nullable(node, leaves))
 
-/** The same for an appender of the node's values. */
+/** The same, given the appender of the node's values. */
 export const omittedAppender = (
   node: ColumnNode,
   append: JsonAppend
@@ -95,12 +92,12 @@ export const omittedAppender = (
   return () => {
     throw new RecordProblem(
       node.path,
-      "expected a value, because the column's default is no literal of SQL"
+      "expected a value, because the column's default is not an SQL literal"
     )
   }
 }
 
-/** Appends a value of a node, NULL where it may be. */
+/** The appender of a node's values, including NULL if it is nullable. */
 export const nullable = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): JsonAppend => {
   const append = valueAppender(node, leaves)
   const below = leaves.slice(node.firstLeaf, node.endLeaf)
@@ -114,7 +111,7 @@ export const nullable = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): JsonApp
   }
 }
 
-/** Appends a value of a node that is not NULL. */
+/** The appender of a node's values except NULL. */
 export const valueAppender = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): JsonAppend => {
   switch (node.kind) {
     case "leaf":
@@ -155,7 +152,7 @@ export const valueAppender = (node: ColumnNode, leaves: ReadonlyArray<Leaf>): Js
   }
 }
 
-/** Map keys arrive as text; numbers and booleans are read from it. */
+/** The appender of map keys. JSON keys are text, so numbers and booleans are parsed from it. */
 const keyAppender = (node: LeafNode, leaves: ReadonlyArray<Leaf>): JsonAppend => {
   const append = valueAppender(node, leaves)
   switch (node.type._tag) {

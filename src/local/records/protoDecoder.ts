@@ -1,13 +1,13 @@
 /**
- * Appends protobuf records to the leaves of a table: closures composed once per stream from the
- * descriptor and the columns.
+ * Appends protobuf records to the leaves of a table, with closures composed once per stream from
+ * the descriptor and the columns.
  *
  * Follows protobuf's rules: fields in any order, the last occurrence of a scalar wins, occurrences
- * of a nested message merge, repeated numbers packed or not. Stricter in one point: a field the
- * descriptor does not name is refused, not skipped. An absent repeated field is an empty array or
- * map (the wire cannot say NULL). An absent field of a column with a default has that. On a problem
- * it throws `RecordProblem` or `MalformedMessage`, both of which `problemOf` takes; the caller
- * rolls back.
+ * of a nested message merge, repeated numbers are packed or not. One rule is stricter: a field that
+ * the descriptor lacks is refused instead of skipped. An absent repeated field is an empty array or
+ * map, because the wire format cannot express NULL. An absent field of a column with a default gets
+ * the default. On a problem it throws `RecordProblem` or `MalformedMessage`, which `problemOf`
+ * accepts; the caller rolls back.
  */
 import type { MessageShape } from "../../internal/protobuf/descriptor.ts"
 import { low, readLength, readVarint } from "../../internal/protobuf/wire.ts"
@@ -20,10 +20,7 @@ import { absentHere, expectation } from "../../internal/columns/expectation.ts"
 
 type FieldShape = MessageShape["fields"][number]
 
-/**
- * Reads one occurrence of a field. `first` is false from the second occurrence in the same message
- * on.
- */
+/** Reads one occurrence of a field. `first` is true for the first occurrence in a message. */
 type ReadField = (
   bytes: Uint8Array,
   at: number,
@@ -35,7 +32,7 @@ type ReadField = (
 
 interface Field {
   readonly read: ReadField
-  /** Reads the first occurrence of a scalar in a message, if it has this wire type. */
+  /** Reads the first occurrence of a scalar in a message, if it has the wire type `wire`. */
   readonly scalar?: ReadScalar | undefined
   readonly wire?: number | undefined
   readonly absent: (repetition: number) => void
@@ -46,8 +43,8 @@ interface Field {
 type ReadMessage = (bytes: Uint8Array, start: number, end: number, repetition: number) => void
 
 /**
- * Builds the decoder of a stream, which answers 1 for each record. The descriptor must have passed
- * `checkDescriptor` against the same columns.
+ * Creates the decoder of a stream, which returns 1 for each record. The descriptor must have passed
+ * `checkDescriptor` for the same columns.
  */
 export const protoDecoder = (
   tree: ColumnTree,
@@ -171,7 +168,7 @@ const fieldReader = (
 
 type FieldParts = Omit<Field, "seen">
 
-/** The leaf of the value of a VARIANT, whose first leaf is its metadata. */
+/** The leaf with the value of a VARIANT; its first leaf is the metadata. */
 const secondLeaf = (node: LeafNode, leaves: ReadonlyArray<Leaf>): Leaf | undefined =>
   node.endLeaf - node.firstLeaf === 2 ? leaves[node.firstLeaf + 1] : undefined
 
@@ -200,8 +197,8 @@ const scalarField = (
 }
 
 /**
- * Reads a nested message. A second occurrence is decoded again together with the first, which is
- * how protobuf merges.
+ * Reads a nested message. A second occurrence is decoded together with the first one, to merge them
+ * as protobuf defines.
  */
 const structField = (
   node: ColumnNode & { kind: "struct" },
@@ -212,8 +209,8 @@ const structField = (
   const below = leaves.slice(node.firstLeaf, node.endLeaf)
   const entries = new Float64Array(below.length)
   const sizes = new Float64Array(below.length)
-  // Where the first occurrence is, and from the second on all of them. A view of the first would
-  // keep its message.
+  // The position of the first occurrence, and the joined bytes from the second one on. A view of
+  // the first occurrence would keep its message in memory.
   let firstStart = 0
   let firstStop = 0
   let merged: Uint8Array | undefined
@@ -275,8 +272,7 @@ const listField = (node: ListNode, field: FieldShape, leaves: ReadonlyArray<Leaf
   return {
     read: (bytes, at, end, wire, first, repetition) => {
       if (wire === expected) {
-        // An empty packed run came first: it left the entry of an empty list, which a real element
-        // replaces.
+        // A preceding empty packed run added the entry of an empty list, which an element replaces.
         const replaces = !first && leaf.emptyRun
         leaf.emptyRun = false
         if (replaces) {
@@ -312,11 +308,11 @@ const listField = (node: ListNode, field: FieldShape, leaves: ReadonlyArray<Leaf
 }
 
 /**
- * Reads map entries. Of entries with the same key all are kept: readers of the table apply their
- * own rule, as with Spark.
+ * Reads map entries. Entries with the same key are all kept: readers of the table apply their own
+ * rule, as with Spark.
  */
 const mapField = (node: MapNode, field: FieldShape, leaves: ReadonlyArray<Leaf>): FieldParts => {
-  // The entry message has key = 1 and value = 2; an absent key or value stands for its default.
+  // The entry message has key = 1 and value = 2. An absent key or value has its protobuf default.
   const entryShape = field.message!
   const key = entryPart(
     node.key,
@@ -355,10 +351,7 @@ const mapField = (node: MapNode, field: FieldShape, leaves: ReadonlyArray<Leaf>)
   }
 }
 
-/**
- * The node of a column without columns below it. Descriptors with collections of collections are
- * refused before.
- */
+/** The node as a leaf. Descriptors with nested collections were already refused. */
 const single = (node: ColumnNode): LeafNode => (node.kind === "leaf" ? node : malformed(node.path))
 
 const entryPart = (

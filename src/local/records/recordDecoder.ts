@@ -1,5 +1,5 @@
 /**
- * Decoding by format: for the records of a stream, and for records read back from the log.
+ * Decodes records by format: those of a stream, and those read back from the log.
  */
 import * as Result from "effect/Result"
 import { type MessageShape, parseDescriptorProto } from "../../internal/protobuf/descriptor.ts"
@@ -12,15 +12,12 @@ import type { LogFormat, RecordsFrame } from "../log/logFrames.ts"
 import { protoDecoder } from "./protoDecoder.ts"
 
 /**
- * Decodes a record into the leaves: all of the bytes, or those from `start` to `end`. Answers how
- * many rows it holds, which is one except for Arrow. Throws what `problemOf` takes.
+ * Decodes a record into the leaves: all bytes, or those from `start` to `end`. Returns the number
+ * of rows, which is one except for Arrow. Throws errors that `problemOf` accepts.
  */
 export type Decoder = (bytes: Uint8Array, start?: number, end?: number) => number
 
-/**
- * Descriptors that are kept as they were read, by their bytes: streams of many tables may have
- * equal ones.
- */
+/** A cache of parsed descriptors by their bytes: streams of many tables may have equal ones. */
 const shapes = new Map<string, MessageShape>()
 const mostShapes = 64
 
@@ -36,7 +33,9 @@ const shapeOf = (descriptor: Uint8Array): MessageShape => {
   return shape
 }
 
-/** Builds the decoder of a format. Its schema must fit the columns; `formatProblem` says so. */
+/**
+ * Creates the decoder of a format. Its schema must fit the columns according to `formatProblem`.
+ */
 export const makeDecoder = (
   tree: ColumnTree,
   format: LogFormat,
@@ -54,18 +53,16 @@ export const makeDecoder = (
   }
 }
 
-/**
- * Rows decoded from the log, with the sequence number of the last entry among them, 0 without any.
- */
+/** Rows decoded from the log, with the sequence number of their last entry; 0 without entries. */
 export interface DecodedRows {
   readonly chunks: ReadonlyArray<LeafChunk>
   readonly rows: number
   readonly lastSequence: number
-  /** Per persistent stream, the last offset among them. */
+  /** Per persistent stream, the last offset among the rows. */
   readonly streams: ReadonlyMap<string, number>
 }
 
-/** Decodes log entries, which passed the same checks when they were appended. */
+/** Decodes log entries. They passed the same checks when they were appended. */
 export const decodeFrames = (
   tree: ColumnTree,
   frames: ReadonlyArray<RecordsFrame>

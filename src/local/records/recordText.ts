@@ -1,6 +1,6 @@
 /**
- * Records of the log as JSON text, in the forms that `zerobus ingest` reads. It needs the format of
- * the stream and no table, since the table may be gone or have other columns now.
+ * Converts records of the log to JSON text, in the forms that `zerobus ingest` reads. It needs only
+ * the format of the stream, because the table may be gone or have other columns now.
  */
 import * as Result from "effect/Result"
 import { base64OfBytes } from "../../internal/columns/base64Text.ts"
@@ -17,14 +17,14 @@ import { arrowTexts } from "./arrowText.ts"
 import { floatText, longText } from "./numberText.ts"
 
 /**
- * Writes a record as one line of JSON for each of its rows, without line feeds. Only Arrow has
- * several.
+ * Converts a record to one line of JSON per row, without line feeds. Only Arrow records have
+ * several rows.
  */
 export type RecordTexts = (record: Uint8Array) => ReadonlyArray<string>
 
 /**
- * The texts of records of a format. Throws when its schema cannot be read, which the log has
- * checked.
+ * The converter for records of a format. Throws when its schema cannot be read; the schemas of
+ * logged records were checked.
  */
 export const recordTexts = (format: LogFormat): RecordTexts => {
   switch (format._tag) {
@@ -44,14 +44,16 @@ export const recordTexts = (format: LogFormat): RecordTexts => {
   }
 }
 
-/** JSON has line ends between its tokens only. */
+/** Replaces line ends, which JSON has only between tokens. */
 const jsonLine = (record: Uint8Array): string =>
   Buffer.from(record)
     .toString("utf8")
     .replace(/[\r\n]+/g, " ")
     .trim()
 
-/** One occurrence of a field in a message: its wire type, and a reader that stands at its value. */
+/**
+ * One occurrence of a field in a message: its wire type, and a reader at the position of its value.
+ */
 interface Occurrence {
   readonly wire: number
   readonly reader: WireReader
@@ -80,8 +82,8 @@ const messageText = (shape: MessageShape, reader: WireReader): string => {
 }
 
 /**
- * The value of a field; undefined when the message has none. An absent collection is an empty one,
- * as in the table.
+ * The value of a field; undefined when the message has none. An absent collection is empty, as in
+ * the table.
  */
 const fieldText = (field: FieldShape, found: ReadonlyArray<Occurrence>): string | undefined => {
   const { mapEntry, message, type } = field
@@ -90,14 +92,14 @@ const fieldText = (field: FieldShape, found: ReadonlyArray<Occurrence>): string 
     return `[${found.flatMap((each) => itemTexts(field, each)).join(",")}]`
   if (found.length === 0) return undefined
   if (message === undefined) return scalarText(type, found[found.length - 1]!.reader)
-  // Occurrences of one message merge, and so do their bytes one after another.
+  // Concatenating the bytes of all occurrences merges the messages.
   return messageText(
     message,
     new WireReader(Buffer.concat(found.map(({ reader }) => reader.view())))
   )
 }
 
-/** The items of one occurrence of a repeated field: several where numbers are packed. */
+/** The items of one occurrence of a repeated field: several for packed numbers. */
 const itemTexts = (
   { message, type }: FieldShape,
   { reader, wire }: Occurrence
@@ -109,7 +111,7 @@ const itemTexts = (
   return items
 }
 
-/** An absent key or value of an entry stands for the default of its type. */
+/** The text of a map entry. An absent key or value has the default of its type. */
 const entryText = (entry: MessageShape, reader: WireReader): string => {
   const found = occurrencesIn(reader)
   const part = (number: number): string => {

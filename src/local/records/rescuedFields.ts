@@ -1,8 +1,9 @@
 /**
- * JSON records of a table with a rescue column: what has no column, and what does not fit a column
- * that may be NULL, goes into that column as one JSON object, and the record is taken.
+ * Appends JSON records of a table with a rescue column. Fields without a column, and values that do
+ * not fit a nullable column, are stored in the rescue column as one JSON object. The record is
+ * accepted.
  *
- * A field is rescued as a whole, also where only a part inside a STRUCT, ARRAY or MAP does not fit.
+ * A field is rescued as a whole, even if only a part inside a STRUCT, ARRAY or MAP does not fit.
  * Numbers keep their digits.
  */
 import type { ColumnTree } from "../parquet/columnTree.ts"
@@ -10,7 +11,10 @@ import type { Leaf } from "../parquet/columnBuffer.ts"
 import { nullable, omittedAppender } from "./jsonValues.ts"
 import { RecordProblem } from "./recordProblem.ts"
 
-/** Appends one parsed JSON object as a row; `text` is the record that it was parsed from. */
+/**
+ * Creates the appender of parsed JSON objects as rows; `text` is the record that the object was
+ * parsed from.
+ */
 export const rescuingAppender = (
   tree: ColumnTree,
   leaves: ReadonlyArray<Leaf>,
@@ -22,7 +26,9 @@ export const rescuingAppender = (
   const below = columns.map((node) => leaves.slice(node.firstLeaf, node.endLeaf))
   const known = new Set(names.filter((_, index) => index !== rescue))
 
-  /** Appends a field, or NULL where it does not fit and may be NULL; false for that. */
+  /**
+   * Appends a field. If it does not fit and the column is nullable, appends NULL and returns false.
+   */
   const fits = (index: number, value: unknown, repetition: number): boolean => {
     const own = below[index]!
     const marks = own.map(({ entries, size }) => ({ entries, size }))
@@ -49,7 +55,7 @@ export const rescuingAppender = (
       if (!Object.hasOwn(object, name)) omitted[i]!(repetition)
       else if (!fits(i, object[name], repetition)) rescued.push(name)
     }
-    // The rescue column is no field of records: one of its name is rescued like any other.
+    // The rescue column is not a field of records: a field with its name is rescued like any other.
     for (const key of Object.keys(object)) if (!known.has(key)) rescued.push(key)
     appends[rescue]!(
       rescued.length === 0 ? null : textOf(text, rescued, columns[rescue]!.path),
@@ -59,8 +65,8 @@ export const rescuingAppender = (
 }
 
 /**
- * The fields of a record as the text of a JSON object. Numbers are taken from the record's text,
- * beyond what a double holds.
+ * The fields of a record as the text of a JSON object. Numbers are copied from the record's text,
+ * so that no digits are lost.
  */
 const textOf = (
   text: string,
@@ -72,14 +78,14 @@ const textOf = (
     const fields = names.map((name) => `${JSON.stringify(name)}:${JSON.stringify(exact[name])}`)
     return `{${fields.join(",")}}`
   } catch (error) {
-    // Both recur into what is nested.
+    // Both calls are recursive.
     if (error instanceof RangeError)
       throw new RecordProblem(path, "expected fields that are nested less deeply")
     throw error
   }
 }
 
-/** Numbers as their own text; the types of TypeScript do not have `rawJSON` yet. */
+/** TypeScript's types lack `rawJSON`, which keeps the source text of numbers. */
 const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => unknown }
 
 const keepNumber = (

@@ -1,5 +1,5 @@
 /**
- * Reads one protobuf scalar straight into a leaf, with the range checks of the column's type.
+ * Reads one protobuf scalar directly into a leaf, with the range checks of the column's type.
  */
 import { isUtf8 } from "node:buffer"
 import type { ColumnType, SimpleType } from "../../internal/columns/columnType.ts"
@@ -29,7 +29,7 @@ import { encodeVariant } from "../parquet/variantEncoder.ts"
 /** The name of a protobuf field type. */
 export type FieldType = MessageShape["fields"][number]["type"]
 
-/** Reads a value at `at` (behind its tag) and answers the position behind it. */
+/** Reads a value at `at` (after its tag) and returns the position after it. */
 export type ReadScalar = (bytes: Uint8Array, at: number, end: number, repetition: number) => number
 
 /** The wire type of a field type: 0 varint, 1 64 bits, 2 length-delimited, 5 32 bits. */
@@ -75,15 +75,14 @@ const accepted: Readonly<Record<WireScalar, ReadonlyArray<FieldType>>> = {
 }
 
 /**
- * Which protobuf types a column takes; the first one is what descriptors derived from the table
- * use.
+ * The protobuf types that a column accepts. Descriptors derived from the table use the first one.
  */
 export const acceptedTypes = (type: ColumnType): ReadonlyArray<FieldType> =>
   isSimple(type) ? accepted[wireScalar(type)] : ["message"]
 
 /**
- * Reads an integer of any protobuf encoding into `low` and `high`, sign-extended. Answers a reader
- * that leaves them to `use`.
+ * Creates a reader of integers in any protobuf encoding. It passes the sign-extended low and high
+ * halves to `use`.
  */
 const integerReader = (
   field: FieldType,
@@ -129,7 +128,7 @@ const integerReader = (
         return next
       }
     case "int32":
-      // The upper half of an int32 on the wire is ignored, as every protobuf reader does.
+      // The upper half of an int32 on the wire is ignored, as in every protobuf reader.
       return (bytes, at, end, repetition) => {
         const next = readVarint(bytes, at, end)
         use(low, low >> 31, repetition)
@@ -145,7 +144,7 @@ const integerReader = (
 }
 
 /**
- * Builds the reader of one scalar field for one column type. `second` is the leaf of a VARIANT's
+ * Creates the reader of a scalar field for a column type. `second` is the leaf of a VARIANT's
  * value.
  */
 export const scalarReader = (

@@ -1,9 +1,8 @@
 /**
- * Decides whether a stream's descriptor fits the columns of its table, and whether a table's
- * columns can be written at all.
+ * Checks whether a stream's descriptor fits the columns of its table.
  *
- * Fields are matched by name, ignoring case. A nullable column may be missing from the descriptor;
- * everything else must be there with a type the column takes, or have a default.
+ * Fields are matched by name, ignoring case. A column may be missing from the descriptor if it is
+ * nullable or has a default. All other columns need a field with a type that the column accepts.
  */
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
 import type { MessageShape } from "../../internal/protobuf/descriptor.ts"

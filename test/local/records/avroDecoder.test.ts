@@ -167,7 +167,7 @@ describe("the schema of a stream", () => {
       ]
     ],
     [
-      "TYPE_INCOMPATIBLE: the map m must have texts as keys, as maps of Avro have",
+      "TYPE_INCOMPATIBLE: the map m must have string keys, as all Avro maps do",
       [
         ["id", "long"],
         ["m", { type: "map", values: "string" }]
