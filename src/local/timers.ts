@@ -1,6 +1,6 @@
 /**
- * Time for the streams of the server: read synchronously, with callbacks that can be cancelled.
- * Built on a `Clock`, so that the server core of a simulation runs on a virtual one.
+ * The clock and timers of the server's streams: synchronous time and cancellable callbacks. Built
+ * on a `Clock`, so that a simulation can run the server core on a virtual clock.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -12,14 +12,11 @@ import type * as Fiber from "effect/Fiber"
 export interface Timers {
   /** Milliseconds since the epoch. */
   readonly now: () => number
-  /** Calls back once after this many milliseconds; returns how to cancel that. */
+  /** Calls back once after this many milliseconds. Returns a function that cancels the callback. */
   readonly after: (millis: number, callback: () => void) => () => void
 }
 
-/**
- * Timers of a given clock. `run` starts their fibers, for a program that has a scheduler of its
- * own.
- */
+/** Timers of a given clock. `run` starts their fibers, for a program with its own scheduler. */
 export const makeTimers = (
   clock: Clock.Clock,
   run: (effect: Effect.Effect<void>) => Fiber.Fiber<void> = Effect.runFork
@@ -32,22 +29,22 @@ export const makeTimers = (
 })
 
 /**
- * Timers of the surrounding program: its clock, and its scheduler, so that a test clock knows when
- * they are done.
+ * Timers of the surrounding program, with its clock and its scheduler, so that a test clock can
+ * wait for them.
  */
 export const timersOfProgram: Effect.Effect<Timers> = Effect.map(
   Effect.context<never>(),
   (context) => makeTimers(Context.get(context, Clock.Clock), Effect.runForkWith(context))
 )
 
-/** Timers with an owner that ends: afterwards none of their callbacks runs. */
+/** Timers whose owner can end them; no callback runs afterwards. */
 export interface ScopedTimers extends Timers {
   readonly isEnded: () => boolean
-  /** Cancels everything that was to come. */
+  /** Cancels all pending callbacks. */
   readonly end: () => void
 }
 
-/** Makes timers that run until `end`. */
+/** Creates timers that run until `end`. */
 export const makeScopedTimers = (timers: Timers): ScopedTimers => {
   const cancels = new Set<() => void>()
   let ended = false
@@ -70,15 +67,18 @@ export const makeScopedTimers = (timers: Timers): ScopedTimers => {
   }
 }
 
-/** Delays of one series, of which none overtakes another. */
+/** A series of delayed callbacks that keep their order. */
 export interface Delays {
-  /** Calls back after this many milliseconds and after all earlier ones; at once if that is now. */
+  /**
+   * Calls back after this many milliseconds and after all earlier callbacks; immediately if neither
+   * has to be waited for.
+   */
   readonly add: (millis: number, callback: () => void) => void
-  /** Callbacks to come. */
+  /** The number of pending callbacks. */
   readonly waiting: () => number
 }
 
-/** Makes an empty series. */
+/** Creates an empty series. */
 export const makeDelays = ({ after, now }: Timers): Delays => {
   const waiting: Array<() => void> = []
   let last = -Infinity
@@ -88,7 +88,7 @@ export const makeDelays = ({ after, now }: Timers): Delays => {
       if (millis <= 0 && waiting.length === 0) return callback()
       last = Math.max(last, now() + millis)
       waiting.push(callback)
-      // Timers for the same moment may come in any order, so each runs the oldest callback.
+      // Timers for the same moment may fire in any order, so each runs the oldest callback.
       after(last - now(), () => waiting.shift()?.())
     }
   }

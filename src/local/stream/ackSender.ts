@@ -1,6 +1,6 @@
 /**
- * The way of an acknowledgement from its decision to the client: it takes as long as a rule of the
- * table's script wants, none overtakes another, and one may announce the end of the stream.
+ * Sends decided acknowledgements to the client: delayed as the rules of the table's script define,
+ * always in order. An acknowledgement may also announce the end of the stream.
  */
 import { makeDelays, type Delays } from "../timers.ts"
 import type { StreamContext } from "./streamContract.ts"
@@ -9,11 +9,13 @@ import type { StreamContext } from "./streamContract.ts"
 export class AckSender {
   private readonly context: StreamContext
   private readonly sentLater: () => void
-  /** Acknowledgements that were decided and are not sent. */
+  /** Acknowledgements that were decided and not sent yet. */
   private readonly delayed: Delays
-  /** When the oldest message was received that no decided acknowledgement covers. */
+  /** When the oldest message was received that no decided acknowledgement covers yet. */
   private oldest: number | undefined
-  /** Milliseconds from the next acknowledgement to the end of the stream, where it says so. */
+  /**
+   * Milliseconds from the next acknowledgement to the end of the stream, if it announces the end.
+   */
   private grace: number | undefined
 
   /** `sentLater` is called after each acknowledgement that was delayed. */
@@ -28,14 +30,12 @@ export class AckSender {
     return this.delayed.waiting() === 0
   }
 
-  /** The next acknowledgement covers a message that was received at this time. */
+  /** Notes that the next acknowledgement covers a message received at this time. */
   cover(since: number): void {
     this.oldest ??= since
   }
 
-  /**
-   * Announces the end of the stream in the same message as the acknowledgement that is sent next.
-   */
+  /** Announces the end of the stream in the message of the next acknowledgement. */
   announce(graceMillis: number): void {
     this.grace = graceMillis
   }

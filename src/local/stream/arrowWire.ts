@@ -5,8 +5,8 @@
  *          -> batch { offset_id: 0 }            -> { ack_up_to_offset: 0, ack_up_to_records: 120 }
  *          -> batch { offset_id: 1 }            -> { ..., close_stream_duration_ms: 60000 }
  *
- * A batch is one message, and its rows are the records. Acknowledgements count rows of this
- * connection, which is what clients follow; the offset is beside it.
+ * A batch is one message, and its rows are the records. Acknowledgements contain the offset and the
+ * number of rows of this connection; clients use the number of rows.
  */
 import { peekRows, readMessage } from "../../internal/arrow/ipcMessage.ts"
 import { ArrowProblem } from "../../internal/arrow/arrowProblem.ts"
@@ -21,13 +21,13 @@ import { farAhead, type StreamWire } from "./streamWire.ts"
 
 const malformed = (problem: string): StreamRequest => ({ _tag: "Malformed", problem })
 
-/** How many rows the batches up to a wire offset have. */
+/** Sums the rows of the batches up to a wire offset. */
 class RowSums {
   /** All rows that were received, and those up to `upTo`. */
   total = 0
   private sum = 0
   private upTo = -1
-  /** Rows of the batches behind it. */
+  /** Rows of each batch after `upTo`. */
   private readonly rows: Array<number> = []
 
   add(rows: number): void {
@@ -35,7 +35,10 @@ class RowSums {
     this.rows.push(rows)
   }
 
-  /** Offsets only rise, and no batch up to this one is asked for again. */
+  /**
+   * The rows up to an offset. Offsets must not decrease, so the counts of earlier batches are
+   * dropped.
+   */
   at(upTo: number): number {
     const batches = this.rows.splice(0, Math.max(0, upTo - this.upTo))
     for (const rows of batches) this.sum += rows
@@ -66,9 +69,7 @@ export const arrowWire = (tableName: string): StreamWire => {
   ): StreamRequest => {
     const count = peekRows(header)
     if (count === undefined) {
-      return malformed(
-        "The message is no record batch; dictionaries are to be sent as their values"
-      )
+      return malformed("The message is no record batch; send the values of dictionaries instead")
     }
     const offset = metadata === undefined ? undefined : readOffsetMetadata(metadata)
     return {

@@ -1,12 +1,12 @@
 /**
- * The part of the audit that one connection has: what its stream reports, and the sums of it. Terms
- * as in `serverStream.ts`.
+ * The audit of one connection: the reports of its stream and their sums. Terms as in
+ * `serverStream.ts`.
  */
 import type { ConnectionAudit, ConnectionRecorder } from "./streamAudit.ts"
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
-/** A connection, with what its sums are made of. */
+/** A connection, and the counts for its sums. */
 export interface Entry {
   readonly shown: Mutable<ConnectionAudit> & {
     received: Array<ReadonlyArray<Uint8Array>>
@@ -16,11 +16,11 @@ export interface Entry {
   ackedRecords: number
   /** Lost messages and records that are acknowledged. */
   readonly ackedLost: { messages: number; records: number }
-  /** Record counts of the messages that are not acknowledged, oldest first. */
+  /** The record counts of unacknowledged messages, oldest first. */
   readonly unacked: Array<number>
 }
 
-/** Makes the entry of a new connection. */
+/** Creates the entry of a new connection. */
 export const newEntry = (number: number, streamId: string, peer: string | undefined): Entry => ({
   shown: {
     number,
@@ -45,7 +45,7 @@ export const newEntry = (number: number, streamId: string, peer: string | undefi
 
 type Received = ConnectionRecorder["received"]
 
-/** Makes what a stream reports to; `keep` takes the records of each message. */
+/** Creates the recorder of a stream. `keep` is called with the records of each message. */
 export const recorderOf = (entry: Entry, keep: Received): ConnectionRecorder => {
   const { ackedLost, shown, unacked } = entry
   const acked = (upTo: number): number => {
@@ -95,7 +95,7 @@ export const recorderOf = (entry: Entry, keep: Received): ConnectionRecorder => 
   }
 }
 
-/** The connection as it is now. */
+/** A copy of the connection's current state. */
 export const snapshot = (shown: ConnectionAudit): ConnectionAudit => ({
   ...shown,
   received: [...shown.received],
@@ -118,7 +118,7 @@ export const addTo = (sums: ReturnType<typeof noSums>, entry: Entry): void => {
   sums.durableRecords += shown.durableRecords
   sums.ackedRecords += ackedRecords
   sums.lostRecords += lostRecords
-  // Acknowledged without being durable: records that were lost, and messages beyond those.
+  // Acknowledged but not durable: lost records, and further messages beyond the durable ones.
   const beyond = shown.ackedMessages - ackedLost.messages - shown.durableMessages
   sums.falselyAcked += ackedLost.records + Math.max(0, beyond)
 }

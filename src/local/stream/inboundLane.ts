@@ -1,26 +1,27 @@
 /**
- * The requests of one stream, in order, as a lane that a fault or a plan stops: while it is stopped
- * they collect in a backlog, and once it goes on they are delivered as if they had just arrived.
+ * The requests of one stream in order, as a lane that a fault or a plan can stop. While it is
+ * stopped, requests collect in a backlog. When it continues, they are delivered as if they had just
+ * arrived.
  */
 import type { Lane } from "./streamFaults.ts"
 
-/** What arrives from a client: the bytes of a request, or the half-close. */
+/** What a client sends: the bytes of a request, or the half-close. */
 export type Inbound = Uint8Array | "halfClose"
 
 /** The stream behind the lane. */
 export interface InboundTarget {
-  /** Takes what arrived; it may stop the lane again. */
+  /** Handles a request or the half-close; it may stop the lane again. */
   readonly deliver: (item: Inbound) => void
-  /** The lane stopped or runs again, which decides whether the client is read. */
+  /** Called when the lane stops or continues, to pause or resume reading. */
   readonly laneChanged: () => void
 }
 
-/** The inbound lane of one stream. It runs at first. */
+/** The inbound lane of one stream, initially running. */
 export class InboundLane implements Lane {
   private readonly target: InboundTarget
-  /** What arrived since the lane stopped; undefined while it runs. */
+  /** Everything that arrived since the lane stopped; undefined while it runs. */
   private backlog: Array<Inbound> | undefined
-  /** Continues with the request that waits until an owed acknowledgement was decided. */
+  /** Continues with the request that waits for an owed acknowledgement to be decided. */
   private postponed: (() => void) | undefined
 
   constructor(target: InboundTarget) {
@@ -31,7 +32,7 @@ export class InboundLane implements Lane {
     return this.backlog !== undefined
   }
 
-  /** Keeps what arrived while the lane is stopped; false when the lane runs. */
+  /** Adds the item to the backlog while the lane is stopped; returns false when the lane runs. */
   defer(item: Inbound): boolean {
     if (this.backlog === undefined) return false
     this.backlog.push(item)
@@ -51,18 +52,18 @@ export class InboundLane implements Lane {
     this.target.laneChanged()
   }
 
-  /** Stops in front of a request; `resume` continues with it. */
+  /** Stops before a request; `resume` continues with it. */
   postpone(proceed: () => void): void {
     this.stop()
     this.postponed = proceed
   }
 
-  /** Whether the lane is stopped in front of a request. */
+  /** Whether the lane is stopped before a request. */
   get isPostponed(): boolean {
     return this.postponed !== undefined
   }
 
-  /** Continues with the postponed request, if there is one, and then with the backlog. */
+  /** Continues with the postponed request, if any, and then with the backlog. */
   resume(): void {
     const proceed = this.postponed
     if (proceed === undefined) return

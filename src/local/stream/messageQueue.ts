@@ -1,17 +1,18 @@
 /**
- * The messages of one stream that another thread decodes, and everything that comes behind them, in
- * order. While a block of messages is decoded, what arrives collects and becomes the next block.
+ * The messages of one stream that another thread decodes, and all following steps, in order. While
+ * a block of messages is decoded, arriving messages collect into the next block.
  *
- * A stream uses the queue while it is fast; a message that finds it empty and the log nearly idle
- * is decoded at once by the caller and never gets here. Terms as in `serverStream.ts`.
+ * A stream uses the queue while messages arrive fast. When the queue is empty and the log nearly
+ * idle, the caller decodes a message itself instead of adding it here. Terms as in
+ * `serverStream.ts`.
  */
 import type { Appended } from "../store/appended.ts"
 import type { TableWriter } from "../store/tableStore.ts"
 
-/** A message that waits. */
+/** A waiting message. */
 export interface QueuedMessage {
   readonly records: ReadonlyArray<Uint8Array>
-  /** How many records these bytes hold. */
+  /** The number of records in these bytes. */
   readonly count: number
   readonly recordBytes: number
   readonly offset: number
@@ -21,15 +22,15 @@ export interface QueuedMessage {
 
 /** The stream behind the queue. */
 export interface MessageTarget {
-  /** Takes messages that were appended, or of which one was refused. */
+  /** Called with messages that were appended, up to the first refused one. */
   readonly appended: (messages: ReadonlyArray<QueuedMessage>, result: Appended) => void
-  /** The queue became shorter. */
+  /** Called when the queue became shorter. */
   readonly moved: () => void
 }
 
 /**
- * A block is closed at so many bytes, so that its rows come back soon. A single message may be
- * larger.
+ * A block is limited to this many bytes, so that its rows are returned soon. A single message may
+ * be larger.
  */
 const blockBytes = 512 * 1024
 
@@ -41,7 +42,7 @@ export class MessageQueue {
   bytes = 0
   private readonly target: MessageTarget
   private entries: Array<Entry> = []
-  /** Whether a block is decoded, or about to be taken. */
+  /** Whether a block is being decoded or about to be formed. */
   private isBusy = false
   private isDropped = false
 
@@ -53,7 +54,7 @@ export class MessageQueue {
     return this.isDropped || (!this.isBusy && this.entries.length === 0)
   }
 
-  /** Adds a message. What else arrives in this turn of the event loop joins its block. */
+  /** Adds a message. Messages that arrive in the same turn of the event loop join its block. */
   add(message: QueuedMessage, writer: TableWriter): void {
     this.entries.push(message)
     this.bytes += message.recordBytes
@@ -62,7 +63,7 @@ export class MessageQueue {
     setImmediate(() => this.next(writer))
   }
 
-  /** Runs a step once everything before it is done; at once when nothing is. */
+  /** Runs a step once everything before it is done; immediately when the queue is empty. */
   inOrder(step: () => void): void {
     if (this.isEmpty) step()
     else this.entries.push(step)
@@ -75,12 +76,12 @@ export class MessageQueue {
     this.bytes = 0
   }
 
-  /** Runs the steps at the front, then has the next block decoded. */
+  /** Runs the steps at the front, then starts decoding the next block. */
   private next(writer: TableWriter): void {
     if (this.isDropped) return
     while (typeof this.entries[0] === "function") {
       const step = this.entries.shift() as () => void
-      // What the last step adds begins anew.
+      // Messages that the last step adds start a new block.
       const isLast = this.entries.length === 0
       if (isLast) this.isBusy = false
       step()
@@ -98,7 +99,7 @@ export class MessageQueue {
         if (this.isDropped) return
         for (const { recordBytes } of block) this.bytes -= recordBytes
         if (result.problem !== undefined) {
-          // Nothing behind a refused message counts.
+          // Everything after a refused message is dropped.
           this.entries = []
           this.bytes = 0
           this.isBusy = false

@@ -1,13 +1,13 @@
 /**
- * The messages of one stream that were received and are not ready to be acknowledged: the groups of
- * the log that they joined, in order, each with its records, bytes and durability. Terms as in
+ * The received messages of one stream that are not ready to be acknowledged yet: the log groups
+ * that they joined, in order, each with its records, bytes and durability. Terms as in
  * `serverStream.ts`.
  */
 import type { Ticket } from "../store/tableStore.ts"
 
 /** Consecutive messages of one stream in the same group of the log. */
 export interface PendingGroup {
-  /** The store's number of the group; undefined for a message that a fault threw away. */
+  /** The store's number of the group; undefined for a message that a fault discarded. */
   readonly ticket: Ticket | undefined
   /** When its first message was received, in milliseconds since the epoch. */
   readonly since: number
@@ -21,7 +21,7 @@ export interface PendingGroup {
 export class PendingGroups {
   /** Bytes of the records in all groups. */
   bytes = 0
-  /** The wire offset of the last message that was taken out, or -1. */
+  /** The wire offset of the last message of the groups taken, or -1. */
   takenUpTo = -1
   private groups: Array<PendingGroup> = []
 
@@ -33,7 +33,9 @@ export class PendingGroups {
     return this.groups[0]
   }
 
-  /** Adds a message to the newest group; false when the message's group is another one. */
+  /**
+   * Adds a message to the newest group; returns false when the message belongs to another group.
+   */
   join(ticket: Ticket, records: number, bytes: number): boolean {
     const newest = this.groups[this.groups.length - 1]
     if (newest === undefined || newest.ticket !== ticket) return false
@@ -44,7 +46,7 @@ export class PendingGroups {
     return true
   }
 
-  /** Adds a group with its first message. Without a ticket it is durable already. */
+  /** Adds a group with its first message. A group without a ticket counts as durable. */
   start(ticket: Ticket | undefined, since: number, records: number, bytes: number): PendingGroup {
     const durable = ticket === undefined
     const group: PendingGroup = { ticket, since, messages: 1, records, bytes, durable }
@@ -53,7 +55,7 @@ export class PendingGroups {
     return group
   }
 
-  /** Takes the oldest group out. */
+  /** Removes and returns the oldest group. */
   take(): PendingGroup {
     const group = this.groups.shift()!
     this.bytes -= group.bytes
@@ -61,7 +63,7 @@ export class PendingGroups {
     return group
   }
 
-  /** Drops all groups, when none of them will be durable any more. */
+  /** Drops all groups, when none of them can become durable any more. */
   drop(): void {
     this.groups = []
     this.bytes = 0

@@ -1,6 +1,6 @@
 /**
- * The call that retires a persistent stream on the server: one request, one empty answer. Driven as
- * a stream is.
+ * The call that retires a persistent stream on the server: one request, one empty response. It has
+ * the interface of a stream.
  */
 import { invalidArgument, printable, tableNotFound } from "./serverStatus.ts"
 import { openProblem } from "./streamChecks.ts"
@@ -9,7 +9,7 @@ import { readRetirement } from "./streamMessages.ts"
 import type { ServerStream } from "./serverStream.ts"
 
 /**
- * Starts a retirement of an authorised call that named `tableName` in its header. Retiring a stream
+ * Starts the retirement for an authorised call with `tableName` in its header. Retiring a stream
  * again succeeds.
  */
 export const startRetirement = (host: StreamHost, peer: Peer, tableName: string): ServerStream => {

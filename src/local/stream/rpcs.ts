@@ -1,15 +1,15 @@
 /**
- * The RPCs of the server, by name, and what starts with a call of each. On the wire a unary call is
- * a stream with one message in each direction.
+ * The RPCs of the server by name, and the function that handles a call of each. On the wire, a
+ * unary call is a stream with one message in each direction.
  */
 import { startRetirement } from "./retirement.ts"
 import { type ServerStream, startArrowStream, startStream } from "./serverStream.ts"
 import type { Peer, StreamHost } from "./streamContract.ts"
 
-/** Starts an authorised call that named this table in its header. */
+/** Starts handling an authorised call with this table in its header. */
 export type StartCall = (host: StreamHost, peer: Peer, tableName: string) => ServerStream
 
-/** What starts with a call. */
+/** The handlers by RPC. */
 export const rpcs = {
   EphemeralStream: (host, peer, tableName) => startStream(host, peer, tableName),
   PersistentStream: (host, peer, tableName) => startStream(host, peer, tableName, true),

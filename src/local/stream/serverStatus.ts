@@ -1,15 +1,15 @@
 /**
- * How the server refuses: gRPC statuses whose texts end in an error code and an error state, as the
- * service's do.
+ * The statuses with which the server refuses: gRPC statuses whose texts end with an error code and
+ * an error state, as those of the service do.
  *
  * Publicly known codes are 4002 (offset not in sequence), 6002 (stream lifetime over) and 8001
- * (schema mismatch). The other codes are this server's own; the service's are not documented, and
- * clients must not read the texts anyway.
+ * (schema mismatch). The other codes are specific to this server: those of the service are not
+ * documented, and clients must not parse the texts.
  */
 import type { SchemaCause } from "../log/storageErrors.ts"
 import { bytesField, concat, textField, varintField } from "../../internal/protobuf/writer.ts"
 
-/** How a call ends when it does not end well. */
+/** The status of a call that fails. */
 export interface ServerStatus {
   /** The number of the gRPC status. */
   readonly code: number
@@ -27,17 +27,17 @@ const status = (code: number, text: string, errorCode: number, state: number): S
 export const invalidArgument = (text: string, errorCode: number, state = 1): ServerStatus =>
   status(3, text, errorCode, state)
 
-/** DEADLINE_EXCEEDED for a client that does not go on. */
+/** DEADLINE_EXCEEDED for a client that does not continue in time. */
 export const deadlineExceeded = (text: string): ServerStatus => status(4, text, 4011, 1)
 
 /** NOT_FOUND for a table that does not exist. */
 export const tableNotFound = (tableName: string): ServerStatus =>
   status(5, `The table ${printable(tableName)} does not exist`, 4004, 1)
 
-/** NOT_FOUND for a persistent stream that does not exist, or does not any more. */
+/** NOT_FOUND for a persistent stream that does not exist, or no longer exists. */
 export const streamNotFound = (text: string): ServerStatus => status(5, text, 4014, 1)
 
-/** ABORTED for a persistent stream that another connection has taken. */
+/** ABORTED for a persistent stream that another connection has taken over. */
 export const aborted = (text: string): ServerStatus => status(10, text, 4015, 1)
 
 /** PERMISSION_DENIED for a principal without the privileges. */
@@ -46,10 +46,10 @@ export const permissionDenied = (text: string): ServerStatus => status(7, text, 
 /** RESOURCE_EXHAUSTED for a stream above its rate. */
 export const rateExceeded = (text: string): ServerStatus => status(8, text, 4029, 1)
 
-/** UNIMPLEMENTED for what this server does not do. */
+/** UNIMPLEMENTED for a feature that this server lacks. */
 export const unimplemented = (text: string): ServerStatus => status(12, text, 4012, 1)
 
-/** UNAVAILABLE for a stream that cannot go on here, while a new one may. */
+/** UNAVAILABLE for a stream that cannot continue, while a new one may succeed. */
 export const unavailable = (text: string, errorCode: number, state = 1): ServerStatus =>
   status(14, text, errorCode, state)
 
@@ -57,15 +57,15 @@ export const unavailable = (text: string, errorCode: number, state = 1): ServerS
 export const unauthenticated = (text: string): ServerStatus => status(16, text, 4001, 1)
 
 /**
- * INVALID_ARGUMENT with a structured schema error: a descriptor that does not fit its table, or a
- * table that this server cannot write any more, which has no causes.
+ * INVALID_ARGUMENT with a structured schema error, for a descriptor that does not fit its table.
+ * Without causes, for a table that this server cannot write any more.
  */
 export const schemaMismatch = (text: string, causes: ReadonlyArray<SchemaCause>): ServerStatus => {
   const plain = invalidArgument(text, 8001)
   return { ...plain, details: schemaDetails(plain, causes) }
 }
 
-/** At most 200 characters of a name from outside, without control characters. */
+/** At most 200 characters of an untrusted name, without control characters. */
 export const printable = (text: string): string => {
   const clean = text.replace(/[^\x20-\x7e]/g, "?")
   return clean.length > 200 ? `${clean.slice(0, 200)}...` : clean

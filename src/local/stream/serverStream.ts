@@ -1,6 +1,6 @@
 /**
- * One connection of a stream on the server, as a machine without gRPC and sockets: a `Peer` carries
- * its responses, and its owner delivers what arrives. Only the opening of the table's writer is
+ * One connection of a stream on the server, as a state machine without gRPC and sockets: a `Peer`
+ * sends its responses, and the owner delivers its requests. Only opening the table's writer is
  * asynchronous, so that a simulation can run a stream on a virtual clock.
  *
  *     New -create-> Creating -writer-> Answering -response-> Open -half-close-> Ending -> Ended
@@ -9,20 +9,20 @@
  *            arrived      received    durable   ready         decided     acknowledged
  *                                 `-> StreamFlow -> pause or resume reading
  *
- * A refusal and the end of the lifetime turn `Open` into `Ending` too. `Ending` lasts until
+ * A refusal and the end of the lifetime also turn `Open` into `Ending`. `Ending` lasts until
  * everything received is acknowledged, so that the client resends as little as possible. Every
- * phase becomes `Ended` when the client goes away or a fault ends the call; the first three also
- * when a request is refused. A persistent stream may be resumed instead of created, by its id: its
- * wire offsets go on, and an older connection that has it ends at once.
+ * phase becomes `Ended` when the client disconnects or a fault ends the call; the first three also
+ * when a request is refused. A persistent stream may be resumed by its id instead of created: its
+ * wire offsets continue, and an older connection that has it ends immediately.
  *
- * The terms of all files on acknowledgements, in the order of a message's way:
+ * The terms of all files about acknowledgements, in the order in which a message passes them:
  *
- * - arrived: it came with the next offset. The half-close counts as one more message.
- * - received: it joined a group of the log, or a fault lost it and reports it as received.
+ * - arrived: it has the next offset. The half-close counts as one more message.
+ * - received: it joined a group of the log, or a fault discarded it and reports it as received.
  * - durable: its group is on disk.
- * - ready: it is durable, and neither a fault nor a plan of the table's script defers it.
- * - decided: an acknowledgement that covers it was decided. It is due when it is to be decided now,
- *   and owed when a plan has it before the next arrival.
+ * - ready: it is durable, and no fault or plan of the table's script defers it.
+ * - decided: an acknowledgement that covers it was decided. An acknowledgement is due when it has
+ *   to be decided now, and owed when a plan requires it before the next arrival.
  * - acknowledged (`acked`): that acknowledgement was sent; a rule may delay it after the decision.
  */
 import type { ServerStatus } from "./serverStatus.ts"
@@ -49,7 +49,7 @@ import { makeScopedTimers } from "../timers.ts"
 export interface ServerStream {
   readonly receive: (request: Uint8Array) => void
   readonly halfClosed: () => void
-  /** The client went away or the connection broke. */
+  /** The client cancelled the call or the connection broke. */
   readonly cancelled: () => void
 }
 
@@ -57,21 +57,21 @@ export interface ServerStream {
 type Status = ServerStatus | undefined
 
 type Phase =
-  /** Without a create or resume request. */
+  /** Before the create or resume request. */
   | { readonly _tag: "New" }
-  /** The store opens the table's writer. */
+  /** The store is opening the table's writer. */
   | { readonly _tag: "Creating" }
-  /** The writer is open and the first request not answered. */
+  /** The writer is open, and the first request is not answered yet. */
   | { readonly _tag: "Answering"; readonly writer: TableWriter }
   | { readonly _tag: "Open"; readonly writer: TableWriter; readonly kind: RecordKind }
-  /** Nothing is accepted; ends with the status once everything received is acknowledged. */
+  /** Accepts nothing; ends with the status once everything received is acknowledged. */
   | { readonly _tag: "Ending"; readonly writer: TableWriter; readonly status: Status }
   | { readonly _tag: "Ended" }
 
-/** How long a call may stay without a create request. */
+/** How long a call may wait before its create request, in milliseconds. */
 const createTimeoutMillis = 30_000
 
-/** Starts a stream of an authorised call that named `tableName` in its header. */
+/** Starts a stream for an authorised call with `tableName` in its header. */
 export const startStream = (
   host: StreamHost,
   peer: Peer,
@@ -92,7 +92,7 @@ const start = (host: StreamHost, peer: Peer, tableName: string, wire: StreamWire
   }
 }
 
-/** The phases of a stream; its messages are the intake's. */
+/** The phases of a stream. `StreamIntake` handles its messages. */
 class Machine implements IntakeStream, StruckStream {
   readonly intake: StreamIntake
   private readonly host: StreamHost
@@ -163,7 +163,7 @@ class Machine implements IntakeStream, StruckStream {
     this.openWriter(request, false)
   }
 
-  /** Has the store open the writer for the records of the first request. */
+  /** Opens the table's writer for the format of the first request. */
   private openWriter(request: CreateRequest | ResumeRequest, isNew: boolean): void {
     const { context, host, streamId, tableName } = this
     this.phase = { _tag: "Creating" }
@@ -182,7 +182,7 @@ class Machine implements IntakeStream, StruckStream {
     )
   }
 
-  /** The store opened the writer, or refused to. */
+  /** The store opened the writer, or refused it. */
   private opened(kind: RecordKind, isNew: boolean, result: OpenedStream | OpenFailure): void {
     const isOpened = !("_tag" in result)
     if (this.phase._tag === "Ended") {
@@ -229,7 +229,7 @@ class Machine implements IntakeStream, StruckStream {
     timers.after(limits.streamLife, () => this.announceEnd(limits.closeGrace, false))
   }
 
-  /** Another connection has the stream now, or nobody will any more. */
+  /** Another connection resumed the stream, or it was retired. */
   private replaced(why: Replaced): void {
     this.finish(
       why === "Resumed"
@@ -241,8 +241,8 @@ class Machine implements IntakeStream, StruckStream {
   private ingest(request: IngestRequest): void {
     const { phase } = this
     if (phase._tag === "Open") return this.intake.ingest(request, phase.kind, phase.writer)
-    const problem = "A record came before the stream was created"
-    const advice = "wait for the answer to the create request"
+    const problem = "A record arrived before the stream was created"
+    const advice = "wait for the response to the create request"
     this.endWith(invalidArgument(`${problem}; ${advice}`, 4006, 5))
   }
 
@@ -302,7 +302,7 @@ class Machine implements IntakeStream, StruckStream {
   private createTimedOut(): void {
     const seconds = createTimeoutMillis / 1000
     if (this.phase._tag !== "New") return
-    this.endWith(deadlineExceeded(`No create request came within ${seconds} seconds`))
+    this.endWith(deadlineExceeded(`No create request arrived within ${seconds} seconds`))
   }
 
   private end(how: string, status?: ServerStatus): void {

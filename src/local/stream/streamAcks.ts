@@ -1,6 +1,7 @@
 /**
- * When a stream acknowledges, and up to where: cumulatively what is ready, at once or after the
- * interval, or as a plan of the table's script has it. Terms as in `serverStream.ts`.
+ * Decides when a stream acknowledges, and up to which offset: cumulatively everything that is
+ * ready, immediately or after the interval, or as a plan of the table's script defines. Terms as in
+ * `serverStream.ts`.
  */
 import type { AckProgress, DueAck } from "../faults/ackRules.ts"
 import { AckSender } from "./ackSender.ts"
@@ -11,15 +12,18 @@ import type { Lane } from "./streamFaults.ts"
 export interface AckedStream {
   /** Whether it was created and has not ended. */
   readonly isOpen: boolean
-  /** Messages that arrived, and one more for the half-close. */
+  /** The number of arrived messages, plus one for the half-close. */
   readonly arrived: number
   /** Whether it is ending and everything received is ready. */
   readonly isDrained: boolean
-  /** Acknowledgements went on, or one was sent after a delay: the stream may continue or end. */
+  /**
+   * Called when acknowledgements continue, or one was sent after a delay: the stream may continue
+   * or end.
+   */
   readonly acksMoved: () => void
 }
 
-/** The acknowledgements of one stream, as a lane that a fault stops. */
+/** The acknowledgements of one stream, as a lane that a fault can stop. */
 export class StreamAcks implements Lane {
   readonly sender: AckSender
   /** The highest wire offset of a decided acknowledgement, or -1. */
@@ -37,7 +41,7 @@ export class StreamAcks implements Lane {
     this.sender = new AckSender(context, () => stream.acksMoved())
   }
 
-  /** Everything up to this wire offset was acknowledged on earlier connections. */
+  /** Starts after a wire offset that earlier connections acknowledged. */
   begin(committed: number): void {
     this.decidedUpTo = this.readyUpTo = committed
   }
@@ -52,7 +56,7 @@ export class StreamAcks implements Lane {
     return this.context.script.acks.isPlanned(this.context.recorder.number)
   }
 
-  /** Whether an acknowledgement is owed, so that what arrives next is postponed. */
+  /** Whether an acknowledgement is owed, so that the next arrival has to be postponed. */
   isOwed(): boolean {
     const { recorder, script } = this.context
     return this.isPlanned && script.acks.isOwed(recorder.number, this.progress())
@@ -117,7 +121,7 @@ export class StreamAcks implements Lane {
     this.sender.send(upTo)
   }
 
-  /** Goes on with the next step of the plan. */
+  /** Continues with the next step of the plan. */
   private stepDone({ isFault }: DueAck): void {
     const { recorder, script } = this.context
     if (isFault) script.acks.stepDone(recorder.number)

@@ -1,8 +1,8 @@
 /**
  * The audit of the streams of one table: what was received, durable and acknowledged on each
- * connection, in order, with the exact bytes while they fit a bound. Terms as in `serverStream.ts`.
+ * connection, in order, with the exact bytes up to a limit. Terms as in `serverStream.ts`.
  *
- * It only records: `read` takes the number of rows that the store has in the table.
+ * It only records. The number of rows in the table is an argument of `read`.
  */
 import { recordTexts } from "../records/recordText.ts"
 import { addTo, type Entry, newEntry, noSums, recorderOf, snapshot } from "./connectionEntry.ts"
@@ -19,27 +19,28 @@ export interface ConnectionAudit {
   readonly streamId: string
   /** The wire offset of its first message: 0, or where a persistent stream was resumed. */
   readonly firstOffset: number
-  /**
-   * The client's address and port, where there is one: streams over one connection have the same.
-   */
+  /** The client's address and port, if known. Streams over one connection have the same. */
   readonly peer: string | undefined
   /** The accepted create request. */
   readonly created:
     | { readonly kind: string; readonly descriptor: Uint8Array | undefined }
     | undefined
   /**
-   * The received messages; their index and `firstOffset` make the wire offset. Each has its
-   * records, or with Arrow one whole message. Empty when recording is off.
+   * The received messages. The wire offset of a message is its index plus `firstOffset`. Each
+   * message has its records, or one complete message for Arrow. Empty when recording is off.
    */
   readonly received: ReadonlyArray<ReadonlyArray<Uint8Array>>
   readonly receivedMessages: number
   readonly receivedRecords: number
-  /** Messages that are durable: the first ones of `received`, except `lostMessages`. */
+  /** The number of durable messages: the first ones of `received`, except `lostMessages`. */
   readonly durableMessages: number
   readonly durableRecords: number
-  /** Acknowledged messages; more than the durable ones only after a false acknowledgement. */
+  /**
+   * The number of acknowledged messages; exceeds the durable ones only after a false
+   * acknowledgement.
+   */
   readonly ackedMessages: number
-  /** Indexes of received messages that `Faults.loseMessages` threw away. */
+  /** Indexes of received messages that `Faults.loseMessages` discarded. */
   readonly lostMessages: ReadonlyArray<number>
   /** How it ended: `open`, `OK`, the name of a status, `cut` or `cancelled`. */
   readonly ended: string
@@ -53,71 +54,79 @@ export interface ConnectionAudit {
  */
 export interface Audit {
   readonly connections: number
-  /** The latest ones; of more than 1,000 the oldest are left out. */
+  /** The latest connections, at most 1,000. */
   readonly perConnection: ReadonlyArray<ConnectionAudit>
   readonly receivedRecords: number
   readonly durableRecords: number
   readonly ackedRecords: number
-  /** Different records among the durable ones, by their bytes. */
+  /** Distinct durable records, compared by their bytes. */
   readonly distinctRecords: number
   /** Durable records that equal an earlier one: sent again after a loss, or ingested twice. */
   readonly duplicates: number
   /**
-   * Duplicates that no lost connection explains: the earlier copy came on the same connection, or
-   * on one that ended with OK. Anything but 0 means that the client sent a record again without
+   * Duplicates that no lost connection explains: the earlier copy arrived on the same connection,
+   * or on one that ended with OK. A value above 0 means that the client sent a record again without
    * need, or that the test ingested equal records.
    */
   readonly unexplainedDuplicates: number
-  /** Records that `Faults.loseMessages` threw away; if acknowledged also in `ackedButMissing`. */
+  /**
+   * Records that `Faults.loseMessages` discarded. If acknowledged, they also count in
+   * `ackedButMissing`.
+   */
   readonly lostRecords: number
-  /** Records that are acknowledged and not in the table. Anything but 0 is a loss. */
+  /** Records that are acknowledged and not in the table. A value above 0 is a loss. */
   readonly ackedButMissing: number
-  /** False when the records exceeded the bound of the audit, or when recording is off. */
+  /** False when the records exceeded the limit of the audit, or when recording is off. */
   readonly complete: boolean
 }
 
-/** Collects one connection. */
+/** Records one connection. */
 export interface ConnectionRecorder {
   readonly number: number
   readonly created: (kind: string, descriptor: Uint8Array | undefined) => void
-  /** It resumed the persistent stream of this id, whose next message has this wire offset. */
+  /**
+   * The connection resumed the persistent stream with this id; its next message has this wire
+   * offset.
+   */
   readonly resumed: (streamId: string, firstOffset: number) => void
-  /** A message of so many records and bytes was received; answers whether its bytes are kept. */
+  /**
+   * A message with this many records and bytes was received. Returns whether its bytes are kept.
+   */
   readonly received: (records: ReadonlyArray<Uint8Array>, count: number, bytes: number) => boolean
   readonly durable: (messages: number, records: number) => void
   /**
-   * An acknowledgement up to this wire offset was sent; returns how many records it is the first
-   * of.
+   * An acknowledgement up to this wire offset was sent. Returns the number of records that it is
+   * the first to cover.
    */
   readonly acked: (upTo: number) => number
-  /** The same for one that a fault invented. */
+  /** The same for a false acknowledgement of a fault. */
   readonly falseAck: (upTo: number) => void
-  /** The message that was received last is thrown away. */
+  /** The last received message is discarded. */
   readonly lost: () => void
   readonly ended: (how: string) => void
 }
 
-/** Collects the streams of one table. */
+/** Records the streams of one table. */
 export interface StreamAudit {
   readonly connect: (streamId: string, peer?: string) => ConnectionRecorder
-  /** Evaluates what was collected; `storedRows` is the number of rows in the table. */
+  /** Evaluates the audit. `storedRows` is the number of rows in the table. */
   readonly read: (storedRows: number) => Audit
 }
 
-/** Most connections of a table that are kept one by one; older ones are kept as sums. */
+/** The most connections of a table that are kept individually; older ones are kept as sums. */
 export const maxConnections = 1000
 
-/** Makes an empty audit that keeps at most `maxBytes` of records; 0 keeps none. */
+/** Creates an empty audit that keeps at most `maxBytes` of records; 0 keeps none. */
 export const makeStreamAudit = (maxBytes: number): StreamAudit => {
   const all: Array<Entry> = []
-  /** Sums and copies of the connections that are not kept one by one. */
+  /** Sums and copies of the connections that are not kept individually. */
   const past = noSums()
   let pastCopies = noCopies()
   let connections = 0
   let keptBytes = 0
   let complete = maxBytes > 0
 
-  /** Keeps the records of a message while they fit; answers whether it does. */
+  /** Keeps the records of a message if they fit the limit; returns whether it did. */
   const keep = (
     entry: Entry,
     records: ReadonlyArray<Uint8Array>,
@@ -142,7 +151,7 @@ export const makeStreamAudit = (maxBytes: number): StreamAudit => {
     return recorderOf(entry, (records, count, bytes) => keep(entry, records, count, bytes))
   }
 
-  /** Keeps only the sums of the oldest connection that has ended. */
+  /** Reduces the oldest ended connection to its sums. */
   const forgetOldest = () => {
     const index = all.findIndex(({ shown }) => shown.ended !== "open")
     const [entry] = index < 0 ? [] : all.splice(index, 1)
@@ -173,16 +182,16 @@ export const makeStreamAudit = (maxBytes: number): StreamAudit => {
   return { connect, read }
 }
 
-/** The records that are durable so far, and the further copies of each that are explained. */
+/** The records that are durable so far, and for each the number of explained further copies. */
 interface Copies {
-  /** Per record, by its bytes: copies on lost connections that were not sent again. */
+  /** Per record, by its bytes: copies on lost connections that were not sent again yet. */
   readonly left: Map<string, number>
   unexplained: number
 }
 
 const noCopies = (): Copies => ({ left: new Map(), unexplained: 0 })
 
-/** Counts the durable records of a connection. Further copies are explained by lost connections. */
+/** Counts the durable records of a connection. Lost connections explain further copies. */
 const addDurable = (shown: ConnectionAudit, copies: Copies): void => {
   const lost = new Set(shown.lostMessages)
   let durable = 0
@@ -204,7 +213,8 @@ const addDurable = (shown: ConnectionAudit, copies: Copies): void => {
 }
 
 /**
- * What tells the records of a connection apart: their bytes, or with Arrow the text of each row.
+ * The keys that identify the records of a connection: their bytes, or the text of each row for
+ * Arrow.
  */
 const recordKeys = (
   created: ConnectionAudit["created"]

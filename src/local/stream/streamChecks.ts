@@ -1,7 +1,6 @@
 /**
- * The rules of the protocol that one request can break by itself, as pure checks. The order of
- * requests is watched by `serverStream.ts`; whether records fit their table is the store's
- * business.
+ * The protocol rules that a single request can break, as pure checks. `serverStream.ts` checks the
+ * order of requests; the store checks whether records fit their table.
  */
 import {
   invalidArgument,
@@ -24,7 +23,7 @@ import {
 } from "./streamMessages.ts"
 import type { LogFormat } from "../log/logFrames.ts"
 
-/** What is wrong with a create request on a call whose header named `tableName`. */
+/** The problem of a create request on a call with `tableName` in its header. */
 export const createProblem = (
   request: CreateRequest,
   tableName: string,
@@ -43,7 +42,7 @@ export const createProblem = (
   return recordTypeProblem(request, persistent)
 }
 
-/** What is wrong with a resume request. */
+/** The problem of a resume request. */
 export const resumeProblem = (request: ResumeRequest): ServerStatus | undefined =>
   request.streamId === undefined || request.streamId === ""
     ? invalidArgument("The resume request names no stream (stream_id)", 4006)
@@ -86,8 +85,8 @@ export const formatOf = ({ descriptor, recordType }: CreateRequest | ResumeReque
 }
 
 /**
- * What is wrong with an ingest request, given the stream's kind of records, the offset that is due
- * and the limit in bytes.
+ * The problem of an ingest request, given the stream's kind of records, the expected offset and the
+ * limit in bytes.
  */
 export const ingestProblem = (
   request: IngestRequest,
@@ -122,7 +121,7 @@ export const ingestProblem = (
   return undefined
 }
 
-/** Why a stream cannot be opened, in the words of the service, given what the store said. */
+/** The status for a stream that cannot be opened, given the failure of the store. */
 export const openProblem = (failure: OpenFailure, tableName: string): ServerStatus => {
   switch (failure._tag) {
     case "StreamRefused":
@@ -136,7 +135,7 @@ export const openProblem = (failure: OpenFailure, tableName: string): ServerStat
         ? invalidArgument(failure.message, 8001)
         : schemaMismatch(failure.message, failure.causes)
     case "StorageFailure":
-      // Clients end a stream for a schema error without taking one of its records for a bad one.
+      // For a schema error, clients end the stream without treating one of its records as bad.
       if (failure.reason === "TableRefused") return schemaMismatch(failure.message, [])
       return unavailable(
         `The server could not open the table ${tableName}. ${failure.message}`,

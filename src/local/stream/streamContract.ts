@@ -1,6 +1,6 @@
 /**
- * The contract between a stream of the server and its surroundings: the client's end, the limits,
- * the store, the counters; and what the parts of one stream share.
+ * The interfaces between a stream of the server and its surroundings (the client's end, the limits,
+ * the store, the counters), and the context that the parts of one stream share.
  */
 import type { LogFormat } from "../log/logFrames.ts"
 import type { FaultPoint, FaultScript, StruckAction } from "../faults/faultScript.ts"
@@ -29,14 +29,11 @@ export interface Peer {
   /** Stops reading requests, and reads again. */
   readonly pause: () => void
   readonly resume: () => void
-  /**
-   * Nobody uses the request any more that this is a view of; its memory may be used for the next
-   * one.
-   */
+  /** The request with this view is no longer used; its memory may be reused for the next one. */
   readonly release?: ((view: Uint8Array) => void) | undefined
   /** Refuses the token of this call from now on. */
   readonly revoke?: (() => void) | undefined
-  /** The client's address and port; calls over one connection have the same. */
+  /** The client's address and port. Calls over one connection have the same. */
   readonly address?: string | undefined
 }
 
@@ -46,27 +43,27 @@ export interface StreamTable {
   readonly audit: StreamAudit
 }
 
-/** A stream as its observer knows it. */
+/** Identifies a stream for its observer. */
 export interface ObservedStream {
   /** Undefined for a call that was refused before it had one. */
   readonly id: string | undefined
   readonly tableName: string
-  /** The client's address and port, where there is one. */
+  /** The client's address and port, if known. */
   readonly address: string | undefined
 }
 
-/** Makes the observer of a stream. */
+/** Creates the observer of a stream. */
 export type ObserveStream = (stream: ObservedStream) => StreamObserver
 
-/** What happens to an open stream now and then. */
+/** Occasional events of an open stream. */
 export type StreamNote =
-  /** The client was told that the stream ends in this many milliseconds. */
+  /** The server announced that the stream ends in this many milliseconds. */
   | { readonly _tag: "StreamRotated"; readonly graceMillis: number }
   /** The message with this wire offset holds a record that does not fit. */
   | { readonly _tag: "RecordRefused"; readonly offset: number; readonly problem: RecordRejected }
   | { readonly _tag: "FaultStruck"; readonly at: FaultPoint; readonly action: StruckAction["_tag"] }
 
-/** Is told what becomes of one stream. It must not throw. */
+/** Receives the events of one stream. It must not throw. */
 export interface StreamObserver {
   /** The create request was answered. */
   readonly opened: (kind: RecordKind) => void
@@ -80,10 +77,10 @@ export interface StreamObserver {
   readonly acked: (records: number, latencyMillis: number | undefined) => void
   readonly noted: (note: StreamNote) => void
   /**
-   * An open stream ended: `how` is `OK`, `cut`, `cancelled`, or left out where a status says it.
+   * An open stream ended. `how` is `OK`, `cut` or `cancelled`; undefined when a status is given.
    */
   readonly closed: (how: string | undefined, status: ServerStatus | undefined) => void
-  /** The call was refused, or ended in another way, before there was a stream. */
+  /** The call was refused, or ended in another way, before the stream was open. */
   readonly refused: (how: string | undefined, status: ServerStatus | undefined) => void
 }
 
@@ -93,13 +90,13 @@ export interface StreamLimits {
   readonly streamLife: number
   /** From the close signal to the end of the stream. */
   readonly closeGrace: number
-  /** The least time between two acknowledgements. */
+  /** The minimum time between two acknowledgements. */
   readonly ackInterval: number
-  /** Record bytes of one message. */
+  /** The most record bytes of one message. */
   readonly maxRecordBytes: number
   /** Record bytes that may be received and not durable before reading pauses. */
   readonly maxUndurableBytes: number
-  /** Pace of one stream; above it reading pauses. `Infinity` for none. */
+  /** The maximum rate of one stream; above it, reading pauses. `Infinity` for none. */
   readonly maxRecordsPerSecond: number
   readonly maxBytesPerSecond: number
 }
@@ -110,14 +107,16 @@ export type OpenFailure = TableNotFound | SchemaRejected | StorageFailure | Stre
 /** The writer of a stream, or why it could not be opened. */
 export type OpenResult = TableWriter | OpenFailure
 
-/** What a stream needs of the server. */
+/** What a stream needs from the server. */
 export interface StreamHost {
   readonly limits: StreamLimits
   readonly timers: Timers
   readonly observe: ObserveStream
   readonly table: (name: string) => StreamTable
   readonly newStreamId: () => string
-  /** Adds a running stream, which the server's shutdown ends; returns how to remove it. */
+  /**
+   * Adds a running stream, which a shutdown of the server ends. Returns a function that removes it.
+   */
   readonly enroll: (shutdown: () => void) => () => void
   readonly openWriter: (
     tableName: string,
@@ -139,16 +138,16 @@ export interface StreamHost {
   ) => void
 }
 
-/** What the parts of one stream share. */
+/** The context that the parts of one stream share. */
 export interface StreamContext {
   readonly limits: StreamLimits
   readonly observer: StreamObserver
-  /** Passes a point of the stream's life, where the script may strike. */
+  /** Passes a point of the stream's life, where the script may inject a fault. */
   readonly pass: Pass
   readonly peer: Peer
   readonly recorder: ConnectionRecorder
   readonly script: FaultScript
-  /** They end with the stream. */
+  /** Timers that end with the stream. */
   readonly timers: ScopedTimers
   readonly wire: StreamWire
 }

@@ -1,22 +1,22 @@
 /**
- * Carries out the actions of a fault script on one stream: takes from the script what is due at
- * each point, and proceeds, stops, sends what is false, refuses or cuts.
+ * Carries out the actions of a fault script on one stream: takes the due action from the script at
+ * each point, and then proceeds, stops, sends something false, refuses or cuts.
  */
 import type { FaultPoint } from "../faults/faultScript.ts"
 import { type ServerStatus, unauthenticated } from "./serverStatus.ts"
 import type { StreamContext } from "./streamContract.ts"
 import { farAhead, type WirePlace } from "./streamWire.ts"
 
-/** What a fault stops: the requests that come in, or the acknowledgements that go out. */
+/** What a fault can stop: incoming requests, or outgoing acknowledgements. */
 export interface Lane {
   readonly stop: () => void
-  /** Goes on, first with what was due when it stopped. */
+  /** Continues, first with the step that was due when it stopped. */
   readonly go: (proceed: () => void) => void
 }
 
 /** The stream that faults strike. */
 export interface StruckStream {
-  /** The wire offset of the next message, and that of the highest decided acknowledgement. */
+  /** The wire offsets of the next message and of the highest decided acknowledgement. */
   readonly intake: { readonly nextOffset: number; readonly acks: { readonly decidedUpTo: number } }
   /** Ends the call: with OK, or with a status. */
   readonly finish: (status: ServerStatus | undefined) => void
@@ -29,24 +29,24 @@ export interface StruckStream {
 /** A point that a stream reached. */
 export interface AtPoint {
   readonly point: FaultPoint
-  /** Records of a message. */
+  /** The number of records of a message. */
   readonly records?: number | undefined
-  /** The wire offset that arrives, is durable or is to be acknowledged. */
+  /** The wire offset that arrives, is durable or is about to be acknowledged. */
   readonly offset?: number | undefined
   /** The lane that a hold or a delay stops. */
   readonly lane: Lane
-  /** Reverts what was counted, when the script skips what comes next. */
+  /** Reverts the counts when the script skips the next step. */
   readonly skip?: (() => void) | undefined
   /** Reports a message as received without storing it. */
   readonly lose?: (() => void) | undefined
-  /** Lets the answer to a resume name another offset than the committed one. */
+  /** Makes the response to a resume name another offset than the committed one. */
   readonly shift?: ((by: number) => void) | undefined
 }
 
-/** Passes a point of a stream's life: carries out the script's action there, or else proceeds. */
+/** Passes a point of a stream's life: carries out the script's action for it, or proceeds. */
 export type Pass = (at: AtPoint, proceed: () => void) => void
 
-/** Makes the function that a stream calls at its points. */
+/** Creates the function that a stream calls at its points. */
 export const faultPasser =
   (
     { observer, peer, recorder, script, timers, wire }: Omit<StreamContext, "pass">,

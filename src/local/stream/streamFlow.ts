@@ -1,16 +1,16 @@
 /**
- * Flow control of one stream: whether the client is read further. Reading pauses while the inbound
- * lane is stopped, while too many bytes wait for the log, while the store is under pressure, and
- * while the stream is ahead of its permitted pace.
+ * Flow control of one stream. Reading from the client pauses while the inbound lane is stopped,
+ * while too many bytes wait for the log, while the store is under pressure, and while the stream is
+ * ahead of its permitted rate.
  */
 import type { InboundLane } from "./inboundLane.ts"
 import type { StreamContext } from "./streamContract.ts"
 import type { TableWriter } from "../store/tableStore.ts"
 
-/** How far a stream may run ahead of its pace before it is slowed down, in milliseconds. */
+/** How far a stream may run ahead of its rate before it is slowed down, in milliseconds. */
 const burstMillis = 20
 
-/** The flow control of one stream. The client is read at first. */
+/** The flow control of one stream, initially reading. */
 export class StreamFlow {
   private readonly context: StreamContext
   private readonly pending: { readonly undurableBytes: number }
@@ -18,7 +18,7 @@ export class StreamFlow {
   private writer: TableWriter | undefined
   private isReading = true
   private awaitsRoom = false
-  /** When the records received so far would have arrived at the permitted pace. */
+  /** When the records received so far would have arrived at the permitted rate. */
   private paceUntil = -Infinity
   private isAhead = false
 
@@ -32,18 +32,18 @@ export class StreamFlow {
     this.inbound = inbound
   }
 
-  /** Reading depends on the pressure of this writer from now on. */
+  /** Makes reading depend on the pressure of this writer. */
   watch(writer: TableWriter): void {
     this.writer = writer
   }
 
-  /** Counts a message that was received. */
+  /** Counts a received message. */
   received(records: number, bytes: number): void {
     this.keepPace(records, bytes)
     this.update()
   }
 
-  /** Pauses or resumes reading when that is due. Reading resumes at half of the permitted bytes. */
+  /** Pauses or resumes reading if necessary. Reading resumes at half of the permitted bytes. */
   update(): void {
     const { limits, peer, timers } = this.context
     if (timers.isEnded()) return

@@ -1,6 +1,6 @@
 /**
- * What all streams of one server share: limits, the store, and per table its fault script and
- * audit.
+ * The shared part of all streams of one server: limits, the store, and the fault script and audit
+ * of each table.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -21,8 +21,8 @@ import type { Trace } from "../faults/trace.ts"
 import { traced } from "./traceRecorder.ts"
 
 /**
- * Limits when none are given: the service's stream life and payload limit, acknowledgements every 5
- * ms, no pace.
+ * The default limits: the service's stream lifetime and payload limit, acknowledgements every 5 ms,
+ * no maximum rate.
  */
 export const defaultLimits: StreamLimits = {
   streamLife: 15 * 60_000,
@@ -38,14 +38,17 @@ export const defaultLimits: StreamLimits = {
 export interface StreamHub extends StreamHost {
   readonly script: (tableName: string) => FaultScript
   readonly audit: (tableName: string) => StreamAudit
-  /** Ends all streams once what they stored is acknowledged, or after so many milliseconds. */
+  /** Ends all streams once everything they stored is acknowledged, or after `limitMillis`. */
   readonly shutdown: (limitMillis: number) => Effect.Effect<void>
 }
 
-/** Tables whose scripts and audits are kept; a client cannot fill the memory with made-up names. */
+/**
+ * The most tables whose scripts and audits are kept, so that a client cannot fill the memory with
+ * invented names.
+ */
 const maxTables = 10_000
 
-/** Runs an effect of the store and hands over what it gives or fails with. */
+/** Runs an effect of the store and passes its result or failure to `done`. */
 const run = <A>(
   effect: Effect.Effect<A, OpenFailure>,
   failed: string,
@@ -61,8 +64,8 @@ const run = <A>(
 }
 
 /**
- * Makes the hub. `auditBytes` bounds what each table's audit keeps; 0 keeps counts only. `trace`
- * gets what the streams do.
+ * Creates the hub. `auditBytes` limits the records that each table's audit keeps; 0 keeps counts
+ * only. `trace` records the events of the streams.
  */
 export const makeStreamHub = (options: {
   readonly store: TableStoreShape

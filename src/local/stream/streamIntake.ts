@@ -1,7 +1,7 @@
 /**
- * The way of one stream's messages from their arrival until they are ready to be acknowledged: each
- * passes the table's script and joins a group of the log, and the groups are ready in order. Terms
- * as in `serverStream.ts`.
+ * Handles one stream's messages from their arrival until they are ready to be acknowledged. Each
+ * message passes the table's script and joins a group of the log; the groups become ready in order.
+ * Terms as in `serverStream.ts`.
  */
 import { type Inbound, InboundLane, type InboundTarget } from "./inboundLane.ts"
 import { type PendingGroup, PendingGroups } from "./pendingGroups.ts"
@@ -16,27 +16,27 @@ import type { RecordRejected, StorageFailure } from "../log/storageErrors.ts"
 import type { Appended } from "../store/appended.ts"
 import type { TableWriter, Ticket } from "../store/tableStore.ts"
 
-/** The stream that takes messages in. */
+/** The stream that the intake belongs to. */
 export interface IntakeStream {
-  /** Whether the create request was answered and the stream has not ended. */
+  /** Whether the create request was answered and the stream has not ended yet. */
   readonly isOpen: boolean
-  /** Whether it ends once everything received is acknowledged. */
+  /** Whether the stream ends once everything received is acknowledged. */
   readonly isEnding: boolean
   /** Handles a request or the half-close. */
   readonly arrive: (item: Inbound) => void
   /** Ends the stream once everything received is acknowledged. */
   readonly endWith: (status: ServerStatus | undefined) => void
-  /** Ends it now, if it is ending and everything received is acknowledged. */
+  /** Ends the stream now, if it is ending and everything received is acknowledged. */
   readonly settle: () => void
 }
 
-/** Takes in the messages of one stream. */
+/** The intake of one stream. */
 export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
   readonly groups = new PendingGroups()
   readonly inbound = new InboundLane(this)
   readonly acks: StreamAcks
   readonly flow: StreamFlow
-  /** Messages that another thread decodes, and what comes behind them. */
+  /** Messages that another thread decodes, and the steps after them. */
   readonly queue = new MessageQueue(this)
   /** The wire offset of the next message. */
   nextOffset = 0
@@ -53,7 +53,7 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
     this.flow = new StreamFlow(context, this, this.inbound)
   }
 
-  /** Goes on behind what earlier connections of a persistent stream have made durable. */
+  /** Continues after the messages that earlier connections of a persistent stream made durable. */
   begin(committed: number): void {
     this.nextOffset = committed + 1
     this.groups.takenUpTo = committed
@@ -72,12 +72,12 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
     return this.stream.isEnding && this.groups.isEmpty && this.queue.isEmpty
   }
 
-  /** Bytes of records that are not durable. */
+  /** The bytes of records that are not durable yet. */
   get undurableBytes(): number {
     return this.groups.bytes + this.queue.bytes
   }
 
-  /** Whether the stream ends once the queue is through, so that nothing more is taken. */
+  /** Whether the stream ends after the queue, so that nothing more is accepted. */
   get isClosing(): boolean {
     return this.closing
   }
@@ -95,7 +95,7 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
     this.followPlan()
   }
 
-  /** Takes a message for the writer of a stream of this kind. */
+  /** Handles a message of a stream with this kind of records. */
   ingest(request: IngestRequest, kind: RecordKind, writer: TableWriter): void {
     const { inbound } = this
     const { limits, pass } = this.context
@@ -113,7 +113,7 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
     this.followPlan()
   }
 
-  /** Takes the half-close, which ends the stream. */
+  /** Handles the half-close, which ends the stream. */
   halfClose(): void {
     const { inbound, stream } = this
     if (this.acks.isOwed()) return inbound.postpone(() => stream.arrive("halfClose"))
@@ -122,7 +122,7 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
     this.context.pass({ point: "halfClose", lane: inbound }, () => this.endInOrder(undefined))
   }
 
-  /** Ends the stream behind everything that arrived before. */
+  /** Ends the stream after everything that arrived before. */
   endInOrder(status: ServerStatus | undefined): void {
     this.closing = true
     this.queue.inOrder(() => this.stream.endWith(status))
@@ -147,14 +147,14 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
     else this.refuse(offset, ticket)
   }
 
-  /** Takes what another thread decoded. */
+  /** Handles messages that another thread decoded. */
   appended(messages: ReadonlyArray<QueuedMessage>, { problem, tickets }: Appended): void {
     if (this.context.timers.isEnded()) return
     tickets.forEach((ticket, index) => this.stored(messages[index]!, ticket, this.writer!))
     if (problem !== undefined) this.refuse(messages[tickets.length]!.offset, problem)
   }
 
-  /** The queue became shorter. */
+  /** Called when the queue became shorter. */
   moved(): void {
     this.flow.update()
     this.stream.settle()
@@ -174,7 +174,7 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
   private stored(message: QueuedMessage, ticket: Ticket, writer: TableWriter): void {
     const { groups } = this
     const { count, recordBytes, since } = message
-    // The writer has copied the bytes.
+    // The writer has copied the bytes, so their memory can be reused.
     if (!this.received(message)) this.context.peer.release?.(message.records[0]!)
     if (!groups.join(ticket, count, recordBytes)) {
       const group = groups.start(ticket, since, count, recordBytes)
@@ -183,7 +183,7 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
     this.flow.received(count, recordBytes)
   }
 
-  /** Counts a message as received and durable that is not stored. */
+  /** Counts a message as received and durable without storing it. */
   private lose(request: IngestRequest): void {
     this.received(request)
     this.context.recorder.lost()
@@ -192,7 +192,7 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
     this.acks.schedule()
   }
 
-  /** Counts a message as received; answers whether the audit keeps its bytes. */
+  /** Counts a message as received; returns whether the audit keeps its bytes. */
   private received({
     count,
     recordBytes,
@@ -230,7 +230,7 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
     this.stream.settle()
   }
 
-  /** The oldest groups are ready as far as they are durable, up to where a plan defers the rest. */
+  /** Marks the oldest durable groups as ready, up to the offset where a plan defers the rest. */
   private takeReady(): void {
     const { acks, groups } = this
     const { pass, timers } = this.context
@@ -249,7 +249,7 @@ export class StreamIntake implements AckedStream, InboundTarget, MessageTarget {
     }
   }
 
-  /** Goes on with what the plan of a script no longer defers. */
+  /** Continues with everything that the plan of a script no longer defers. */
   private followPlan(): void {
     const { acks, inbound } = this
     if (!this.isOpen || !acks.isPlanned) return

@@ -1,10 +1,10 @@
 /**
- * The messages of a stream as the server sees them: reads requests from untrusted bytes and writes
- * responses. Those of persistent streams have a resume and its answer besides, and larger field
- * numbers behind them.
+ * The messages of a stream on the server's side: reads requests from untrusted bytes and writes
+ * responses. Persistent streams also have a resume request and its response, so the field numbers
+ * after them are larger.
  *
- * Records are views of the message they came in, not copies. What the parts mean, and whether they
- * come in the right order, is the business of `serverStream.ts`.
+ * Records are views of their message, not copies. `serverStream.ts` handles the meaning and the
+ * order of messages.
  */
 import { forEachField, MalformedMessage } from "../../internal/protobuf/reader.ts"
 import { low, readLength } from "../../internal/protobuf/wire.ts"
@@ -17,18 +17,21 @@ export type RecordKind = "Proto" | "Json" | "Avro" | "Arrow" | "None"
 export interface CreateRequest {
   readonly _tag: "Create"
   readonly tableName: string | undefined
-  /** What describes a record: a descriptor, an Arrow schema, or the JSON text of an Avro schema. */
-  readonly descriptor: Uint8Array | undefined
   /**
-   * The number of the record type, 1 (protobuf) when the client left it out, or `ARROW_RECORDS`.
+   * The schema of the records: a descriptor, an Arrow schema, or the JSON text of an Avro schema.
    */
+  readonly descriptor: Uint8Array | undefined
+  /** The number of the record type: 1 (protobuf) when the client omitted it, or `ARROW_RECORDS`. */
   readonly recordType: number
 }
 
-/** Record type of a stream of Avro records. */
+/** The record type of a stream of Avro records. */
 export const AVRO_RECORDS = 4
 
-/** Record type of a stream of Arrow batches. They have an RPC of their own, and so no number. */
+/**
+ * The record type of a stream of Arrow batches. They have a separate RPC, and therefore no number
+ * on the wire.
+ */
 export const ARROW_RECORDS = -1
 
 /** The first request of a later connection of a persistent stream. */
@@ -37,31 +40,29 @@ export interface ResumeRequest extends Omit<CreateRequest, "_tag" | "tableName">
   readonly streamId: string | undefined
 }
 
-/** A message with one record, or with a batch. */
+/** A message with one record or a batch. */
 export interface IngestRequest {
   readonly _tag: "Ingest"
   readonly batch: boolean
   /** Undefined when missing, -1 when negative. */
   readonly offset: number | undefined
   readonly kind: RecordKind
-  /** The bytes of each record; of Arrow the whole message, which holds all. */
+  /** The bytes of each record; for Arrow, the complete message with all records. */
   readonly records: ReadonlyArray<Uint8Array>
-  /** How many records there are. */
+  /** The number of records. */
   readonly count: number
   /** Sum of the lengths of `records`. */
   readonly recordBytes: number
 }
 
-/** One request. `problem` is a sentence for the author of the client. */
+/** One request. `problem` is a message for the author of the client. */
 export type StreamRequest =
   | CreateRequest
   | ResumeRequest
   | IngestRequest
   | { readonly _tag: "Malformed"; readonly problem: string }
 
-/**
- * Records of one batch; more are refused, so that tiny records cannot fill the memory with views.
- */
+/** The most records of one batch, so that tiny records cannot fill the memory with views. */
 export const maxBatchRecords = 200_000
 
 const malformed = (problem: string): StreamRequest => ({ _tag: "Malformed", problem })
@@ -71,7 +72,7 @@ const kinds: ReadonlyArray<RecordKind> = ["None", "None", "Proto", "Json", "Avro
 class TooManyRecords extends Error {}
 
 /**
- * Reads one request. Of several payloads in one message the last one counts, as protobuf has it.
+ * Reads one request. Of several payloads in one message, the last one counts, as protobuf defines.
  * Never throws.
  */
 export const readRequest = (bytes: Uint8Array, persistent = false): StreamRequest => {
@@ -95,7 +96,7 @@ export const readRequest = (bytes: Uint8Array, persistent = false): StreamReques
       case 3:
         return readBatch(bytes, start, end)
       default:
-        return malformed("The request has no payload this server knows")
+        return malformed("The request has no payload that this server supports")
     }
   } catch (error) {
     if (error instanceof MalformedMessage)
@@ -164,8 +165,8 @@ const readRecord = (bytes: Uint8Array, start: number, end: number): StreamReques
 const recordKey = 0x0a
 
 /**
- * Adds the records of a batch, and answers the sum of their lengths. Batches hold nothing else as a
- * rule, and fields are told apart only from the first other one on.
+ * Adds the records of a batch, and returns the sum of their lengths. Batches usually hold nothing
+ * else, so the generic field reader is used only from the first other field on.
  */
 const readRecords = (
   bytes: Uint8Array,
@@ -177,7 +178,7 @@ const readRecords = (
   let total = 0
   const add = (start: number, end: number): void => {
     if (records.length >= maxBatchRecords) throw new TooManyRecords()
-    // A view of plain bytes takes half the time of a Buffer.
+    // Creating a `Uint8Array` takes half the time of a `Buffer`.
     records.push(new Uint8Array(buffer, byteOffset + start, end - start))
     total += end - start
   }
@@ -212,15 +213,17 @@ const readBatch = (bytes: Uint8Array, start: number, end: number): StreamRequest
   return { _tag: "Ingest", batch: true, offset, kind, records, count: records.length, recordBytes }
 }
 
-/** The answer to a create request. */
+/** The response to a create request. */
 export const createdResponse = (streamId: string): Uint8Array =>
   bytesField(1, textField(1, streamId))
 
-/** The answer to a resume request: up to which offset everything is durable, -1 for nothing. */
+/**
+ * The response to a resume request: the offset up to which everything is durable, -1 for nothing.
+ */
 export const resumedResponse = (committed: number): Uint8Array =>
   bytesField(2, committed < 0 ? new Uint8Array(0) : varintField(1, committed))
 
-/** Reads the request that retires a persistent stream; undefined for bytes that are none. */
+/** Reads the request that retires a persistent stream; undefined for invalid bytes. */
 export const readRetirement = (
   bytes: Uint8Array
 ):
@@ -241,13 +244,13 @@ export const readRetirement = (
 }
 
 /**
- * A cumulative acknowledgement. `undefined` leaves the offset out, which only a scripted fault
- * does; it may be negative likewise.
+ * A cumulative acknowledgement. A scripted fault may leave the offset out (`undefined`) or make it
+ * negative.
  */
 export const ackResponse = (upTo: number | undefined, persistent = false): Uint8Array =>
   bytesField(persistent ? 3 : 2, upTo === undefined ? new Uint8Array(0) : varintField(1, upTo))
 
-/** The announcement that the server will end the stream in so many milliseconds. */
+/** The announcement that the server will end the stream after this many milliseconds. */
 export const closeSignalResponse = (afterMillis: number, persistent = false): Uint8Array => {
   const seconds = Math.floor(afterMillis / 1000)
   const nanos = Math.round((afterMillis - seconds * 1000) * 1_000_000)

@@ -1,6 +1,6 @@
 /**
- * How a stream talks: the messages of its RPC, in both directions. What they mean is the same for
- * all, and the business of `serverStream.ts`.
+ * The wire format of a stream: the messages of its RPC in both directions. Their meaning is the
+ * same for all RPCs and is handled by `serverStream.ts`.
  */
 import {
   ackResponse,
@@ -11,9 +11,9 @@ import {
   type StreamRequest
 } from "./streamMessages.ts"
 
-/** Where a stream stands, for acknowledgements that a fault invents. */
+/** The position of a stream, for false acknowledgements of a fault. */
 export interface WirePlace {
-  /** The wire offset of the next message, and that of the highest decided acknowledgement. */
+  /** The wire offsets of the next message and of the highest decided acknowledgement. */
   readonly next: number
   readonly decided: number
 }
@@ -21,24 +21,27 @@ export interface WirePlace {
 /** An acknowledgement that breaks the protocol. */
 export type FalseAck = "future" | "lower" | "repeated" | "negative" | "missing"
 
-/** The messages of one stream. It may keep count of what it has read and acknowledged. */
+/** The messages of one stream. An implementation may count what it has read and acknowledged. */
 export interface StreamWire {
-  /** Whether a client may send before its first message is answered. */
+  /** Whether a client may send before the response to its first message. */
   readonly mayHurry: boolean
   /** Reads a request. Never throws. */
   readonly read: (bytes: Uint8Array) => StreamRequest
   readonly created: (streamId: string) => Uint8Array
   readonly resumed: (committed: number) => Uint8Array
-  /** A message with so many records was received. */
+  /** A message with this many records was received. */
   readonly received: (records: number) => void
-  /** Everything up to this wire offset is acknowledged; with a grace the stream ends after it. */
+  /**
+   * Acknowledges everything up to this wire offset. With a grace, announces that the stream ends
+   * after it.
+   */
   readonly ack: (upTo: number, graceMillis?: number) => Uint8Array
-  /** The stream ends after so many milliseconds. */
+  /** Announces that the stream ends after this many milliseconds. */
   readonly closeSignal: (graceMillis: number) => Uint8Array
   readonly falseAck: (kind: FalseAck, place: WirePlace) => Uint8Array
 }
 
-/** An offset that no client has sent yet. */
+/** An offset beyond everything that a client has sent. */
 export const farAhead = ({ next }: WirePlace): number => next + 999
 
 /** The offset of an acknowledgement that breaks the protocol; undefined leaves it out. */

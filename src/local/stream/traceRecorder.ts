@@ -1,13 +1,13 @@
 /**
- * Writes the trace of a table's streams: stands between a stream and the table's script and audit,
- * and notes what passes.
+ * Writes the trace of a table's streams: wraps the table's script and audit, and records every
+ * call.
  */
 import type { FaultScript } from "../faults/faultScript.ts"
 import type { ConnectionRecorder, StreamAudit } from "./streamAudit.ts"
 import type { StreamTable } from "./streamContract.ts"
 import type { StreamTraceEvent, Trace } from "../faults/trace.ts"
 
-/** The same table, with everything that its streams do in the trace. */
+/** The same table, with the events of its streams recorded in the trace. */
 export const traced = (name: string, { audit, script }: StreamTable, trace: Trace): StreamTable => {
   const add = (connection: number, event: StreamTraceEvent) =>
     trace.add({ table: name, connection, ...event })
@@ -16,7 +16,7 @@ export const traced = (name: string, { audit, script }: StreamTable, trace: Trac
 }
 
 type Add = (connection: number, event: StreamTraceEvent) => void
-/** Per connection: messages that arrived, and one more for the half-close. */
+/** Per connection, the number of arrived messages, plus one for the half-close. */
 type Arrived = Map<number, number>
 
 const tracedScript = (script: FaultScript, arrived: Arrived, add: Add): FaultScript => ({
@@ -36,7 +36,7 @@ const tracedScript = (script: FaultScript, arrived: Arrived, add: Add): FaultScr
         action
       })
     }
-    // What is skipped never arrived.
+    // A skipped message does not count as arrived.
     if (point === "message" && action?._tag === "Skip") arrived.set(connection, before)
     return action
   },

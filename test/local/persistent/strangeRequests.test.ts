@@ -53,7 +53,7 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("the server", (it
           [[resume(wide)], 5, "no persistent stream of this id"],
           [[request({ createStream: {} })], 3, "names no table"],
           [[Uint8Array.of(0x12, 0xff, 0xff, 0xff, 0xff, 0x0f)], 3, "not a valid protobuf message"],
-          [[Uint8Array.of(0x2a, 0)], 3, "no payload this server knows"],
+          [[Uint8Array.of(0x2a, 0)], 3, "no payload that this server supports"],
           [[create, create], 3, "created already"],
           [[create, record(1)], 3, "expected 0, got 1"],
           [[create, resume(streamId)], 3, "open already"]
