@@ -77,7 +77,7 @@ describe("secrets", () => {
       const text = said.join("\n")
       for (const canary of [...Object.values(canaries), ...tokens]) assert.notInclude(text, canary)
       // The scan is awake: what is not secret is there.
-      assert.include(text, "not made by this server")
+      assert.include(text, "not issued by this server")
       assert.include(text, "zerobus_local_records_total")
     })
   )

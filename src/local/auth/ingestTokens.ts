@@ -31,10 +31,10 @@ export const refuseIngest = (
 ): IngestRefusal | undefined => {
   const bearer = /^Bearer (.+)$/i.exec(authorization ?? "")?.[1]
   if (bearer === undefined)
-    return unauthenticated("The header authorization is missing, or is no bearer token")
+    return unauthenticated("The header authorization is missing or is not a bearer token")
   const claims = mint.read(bearer, now)
   if (claims === "Expired") return unauthenticated("The token has expired, fetch a new one")
-  if (claims === "Foreign") return unauthenticated("The token was not made by this server")
+  if (claims === "Foreign") return unauthenticated("The token was not issued by this server")
   if (claims.table === undefined) {
     return unauthenticated(
       "The token is one for the catalog; ask for one with the table in authorization_details"

@@ -1,8 +1,8 @@
 /**
- * The tables API of Unity Catalog, in the JSON of the real service: create, get, list and delete,
- * and new columns for a table.
+ * The tables API of Unity Catalog, in the JSON of the real service: create, get, list, delete, and
+ * add columns.
  *
- * Reads and writes plain JSON values over the store; the HTTP face does requests and tokens.
+ * Reads and writes plain JSON values over the store; `httpService.ts` handles requests and tokens.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -32,7 +32,7 @@ import {
 import type { PersistentStreamRecord } from "../persistent/persistentStreams.ts"
 import type { TableRecord, TableStoreShape, UnservedTable } from "../store/tableStore.ts"
 
-/** An answer of the API. */
+/** A response of the API. */
 export interface CatalogAnswer {
   readonly status: number
   readonly body: unknown
@@ -44,11 +44,11 @@ export const catalogError = (status: number, code: string, message: string): Cat
   body: { error_code: code, message, details: [] }
 })
 
-/** The URL of a table. One in memory has no path, and a URL that starts with `memory:`. */
+/** The URL of a table. A table in memory has no path and a URL that starts with `memory:`. */
 const locationOf = ({ location }: { readonly location: string }): string =>
   Path.isAbsolute(location) ? pathToFileURL(location).href : location
 
-/** The properties that tell why a table is not served, and which persistent streams it has. */
+/** The properties with the reason why a table is not served, and with its persistent streams. */
 const propertiesOf = (
   { problem }: { readonly problem?: string | undefined },
   streams: ReadonlyArray<PersistentStreamRecord> = []
@@ -87,7 +87,7 @@ const tableJson = (
   table_id: record.tableId
 })
 
-/** What is not served, with its columns as far as they can be read. */
+/** A table that is not served, with its columns if they can be read. */
 const unservedJson = (table: UnservedTable): unknown => ({
   ...describeTable(table.definition ?? { name: table.name, columns: [] }),
   full_name: table.name,
@@ -100,7 +100,7 @@ const unservedJson = (table: UnservedTable): unknown => ({
 const readFailure = (failure: StorageFailure): Effect.Effect<CatalogAnswer> =>
   Effect.succeed(catalogError(500, "INTERNAL_ERROR", failure.message))
 
-/** A table in a state that a user has to change is no error of the server. */
+/** A table whose state the user has to fix is not an error of the server. */
 const storeFailure = (failure: StorageFailure): Effect.Effect<CatalogAnswer> =>
   failure.reason === "TableRefused" || failure.reason === "CorruptTable"
     ? Effect.succeed(catalogError(400, "INVALID_STATE", failure.message))
@@ -114,10 +114,7 @@ const unservedNamed = (store: TableStoreShape, name: string) =>
     tables.find((table) => table.name.toLowerCase() === name.toLowerCase())
   )
 
-/**
- * `GET /tables/{full_name}`. One that is not served is answered with the reason among its
- * properties.
- */
+/** `GET /tables/{full_name}`. For a table that is not served, the properties contain the reason. */
 export const getTable = (store: TableStoreShape, name: string): Effect.Effect<CatalogAnswer> =>
   Effect.flatMap(store.get(name), (served) => {
     if (Option.isSome(served)) {
@@ -163,9 +160,9 @@ export const listTables = (
 }
 
 /**
- * `DELETE /tables/{full_name}`. A table that is not served is dropped as well, unless its log holds
- * acknowledged records that it lacks. A log whose table is gone stays; the answer says how its
- * records are taken out.
+ * `DELETE /tables/{full_name}`. A table that is not served is dropped too, unless its log holds
+ * acknowledged records that it lacks. A log without a table stays; the response tells how to export
+ * its records.
  */
 export const deleteTable = (store: TableStoreShape, name: string): Effect.Effect<CatalogAnswer> =>
   store.drop(name).pipe(
@@ -180,8 +177,8 @@ export const deleteTable = (store: TableStoreShape, name: string): Effect.Effect
   )
 
 /**
- * `POST /tables`. Column types come from `type_json`, or from `type_text` where that is missing. An
- * external table is one that lies at its `storage_location` already, below the data folder.
+ * `POST /tables`. Column types are read from `type_json`, or from `type_text` if that is missing.
+ * An external table already exists at its `storage_location` inside the data folder.
  */
 export const createTable = (
   store: TableStoreShape,
@@ -206,9 +203,9 @@ export const createTable = (
 }
 
 /**
- * `PATCH /tables/{full_name}` with the columns as they are to be. Columns that the table lacks are
- * added at its end, and fields at the end of its STRUCTs; those that it has must be listed as they
- * are.
+ * `PATCH /tables/{full_name}` with the complete new list of columns. Columns that the table lacks
+ * are added at its end, and fields at the end of its STRUCTs. Existing columns must be listed
+ * unchanged.
  */
 export const alterTable = (
   store: TableStoreShape,
@@ -231,7 +228,7 @@ export const alterTable = (
     return answered(store.addColumns(definition.name, additions.success))
   })
 
-/** The table as it is afterwards, or the error in the words of the service. */
+/** The resulting table, or the error in the form of the service. */
 const answered = (
   work: Effect.Effect<
     TableRecord,
@@ -257,7 +254,7 @@ const answered = (
     })
   )
 
-/** The path of a `file://` URL; undefined for one with a host, or that no path can have. */
+/** The path of a `file://` URL; undefined for a URL with a host or without a valid path. */
 const pathOf = (url: string): string | undefined => {
   try {
     return fileURLToPath(url)
@@ -293,8 +290,8 @@ const readDefinition = (body: unknown): Result.Result<TableDefinition, string> =
 }
 
 /**
- * A column of a request, with its place and its place among the partition columns, -1 when it is
- * none.
+ * A column of a request, with its position and its index among the partition columns; -1 for other
+ * columns.
  */
 interface ListedColumn {
   readonly column: ColumnDefinition
@@ -335,7 +332,7 @@ const readType = (entry: Record<string, unknown>) => {
     try {
       return fromTypeJson(JSON.parse(json))
     } catch {
-      // Some clients send the bare name of a type, without the quotes that would make it JSON.
+      // Some clients send the plain name of a type, without the quotes that JSON requires.
       return fromTypeJson(json)
     }
   }

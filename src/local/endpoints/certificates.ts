@@ -1,10 +1,10 @@
 /**
- * Certificates for a server on the own machine: an authority made for it, and a certificate for
+ * Certificates for a server on the local machine: a certificate authority, and a certificate for
  * loopback that the authority signed.
  *
- * The authority's key is thrown away once it has signed, so the authority can vouch for nothing
- * else. On disk the certificates lie beside the tables, so that clients go on trusting a server
- * that was started again.
+ * The authority's key is discarded after signing, so that the authority cannot sign anything else.
+ * The certificates are stored next to the tables, so that clients still trust the server after a
+ * restart.
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -35,7 +35,9 @@ import { makeFolder, makeFoldersIn, replaceSynced } from "../../internal/log/dur
 import { isFolder, readPlain } from "../../internal/log/plainFile.ts"
 import { type StorageFailure, storageFailure } from "../log/storageErrors.ts"
 
-/** What a server needs for TLS, and what its clients need to trust it; all PEM. */
+/**
+ * The certificate and key of a server, and the authority that its clients have to trust; all PEM.
+ */
 export interface ServerCertificates {
   readonly ca: string
   readonly cert: string
@@ -60,7 +62,7 @@ const keyIdentifier = (publicKey: Buffer): Buffer =>
 
 const addressBytes = (address: string): Buffer => {
   if (isIP(address) === 4) return Buffer.from(address.split(".").map(Number))
-  // Brings the last four bytes from the form of IPv4 into that of IPv6.
+  // `URL` converts trailing IPv4 notation into IPv6 groups.
   const [head = "", tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split("::")
   const groups = (text: string | undefined) =>
     text === undefined || text === "" ? [] : text.split(":")
@@ -115,7 +117,7 @@ const newKey = () => {
 }
 
 /**
- * Makes an authority and a certificate for these host names and addresses, valid for a year from
+ * Creates an authority and a certificate for these host names and addresses, valid for a year from
  * `now` (milliseconds).
  */
 export const makeCertificates = (hosts: ReadonlyArray<string>, now: number): ServerCertificates => {
@@ -163,8 +165,8 @@ export const makeCertificates = (hosts: ReadonlyArray<string>, now: number): Ser
 const folderName = ".tls"
 
 /**
- * The certificates of a data folder; made anew when there are none, they end within 30 days, or a
- * host is not in them.
+ * The certificates of a data folder. Created again when there are none, when they expire within 30
+ * days, or when a host is not included.
  */
 export const folderCertificates = (
   folder: string,
@@ -213,7 +215,7 @@ const readCertificates = async (
       ? { ca, cert, key: Redacted.make(key, { label: "TLS key" }) }
       : undefined
   } catch {
-    // Not a certificate any more; new ones replace it.
+    // The file is not a valid certificate; new ones replace it.
     return undefined
   }
 }

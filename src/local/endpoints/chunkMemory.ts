@@ -1,33 +1,33 @@
 /**
- * Frees the memory of the chunks that one call has read.
+ * Frees the memory of chunks that a call has read.
  *
- * HTTP/2 hands out DATA frames as views of what it read from the socket at once. That memory is
- * normally freed with the garbage, but V8 counts it: at 80 MB/s it marks the program's whole heap
- * several times a second, which took a third of the server's processor time.
+ * HTTP/2 delivers DATA frames as views of the buffer that it read from the socket. The garbage
+ * collector normally frees these buffers, but V8 counts them as external memory: at 80 MB/s it
+ * marks the whole heap several times a second, which took a third of the server's CPU time.
  *
- * Memory is freed when the next chunk lies elsewhere, so that HTTP/2 has handed out all of it, and
- * when no request that is still used lies in it. Frames of other calls may lie in it too, so
+ * A buffer is freed when the next chunk is in another buffer, because HTTP/2 has then delivered all
+ * of it, and when no request in it is still used. It may also contain frames of other calls, so
  * nothing is freed while the connection has another call.
  */
 import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2"
 
-/** Open calls by connection. */
+/** The number of open calls by connection. */
 const calls = new WeakMap<ServerHttp2Session, number>()
 
-/** Memory that requests of any call use after they were delivered. */
+/** Buffers with requests that are used after their delivery. */
 const used = new WeakSet<ArrayBufferLike>()
 
 const count = (session: ServerHttp2Session, by: number): void => {
   calls.set(session, (calls.get(session) ?? 0) + by)
 }
 
-/** Says that this memory is used further, so that it is never freed here. */
+/** Marks a buffer as still used, so that it is never freed here. */
 export const useFurther = (memory: ArrayBufferLike): void => void used.add(memory)
 
-/** The memory of the chunks of one call. */
+/** The buffers of the chunks of one call. */
 export class ChunkMemory {
   private readonly session: ServerHttp2Session | undefined
-  /** What chunks lie in, oldest first. */
+  /** The buffers with chunks, oldest first. */
   private readonly memories: Array<ArrayBuffer> = []
 
   constructor(stream: ServerHttp2Stream) {
@@ -39,8 +39,8 @@ export class ChunkMemory {
   }
 
   /**
-   * A chunk of this memory was read. Frees what came before, up to the memory that the beginning of
-   * an unfinished request lies in.
+   * A chunk in this buffer was read. Frees the buffers before it, up to the one with the beginning
+   * of an unfinished request.
    */
   read(memory: ArrayBufferLike, unfinished: ArrayBufferLike | undefined): void {
     const { memories } = this

@@ -1,5 +1,5 @@
 /**
- * Writes ASN.1 values in DER, as far as an X.509 certificate needs them.
+ * Writes the ASN.1 values of an X.509 certificate in DER.
  */
 
 /** One value: a tag and its content. */
@@ -22,7 +22,7 @@ export const setOf = (content: Uint8Array): Buffer => der(0x31, content)
 export const integer = (bytes: Uint8Array): Buffer =>
   der(0x02, (bytes[0] ?? 0) >= 0x80 ? Buffer.concat([Buffer.of(0), bytes]) : bytes)
 
-/** BIT STRING of whole bytes, less some unused bits at the end. */
+/** BIT STRING of whole bytes, with a number of unused bits at the end. */
 export const bitString = (bytes: Uint8Array, unused = 0): Buffer =>
   der(0x03, Buffer.of(unused), bytes)
 

@@ -1,10 +1,10 @@
 /**
- * The gRPC face of the local server: takes calls on a port, checks their headers and tokens, and
- * hands each to `serverStream.ts`.
+ * The gRPC endpoint of the local server: accepts calls on a port, checks their headers and tokens,
+ * and passes each to `serverStream.ts`.
  *
- * Messages pass through as raw bytes, read by `requestReader.ts`; what they mean is decided there.
- * The port is our own, and its connections are handed to grpc-js, so that a scripted fault can cut
- * the socket under a call.
+ * Messages are passed on as raw bytes, read by `requestReader.ts`; `serverStream.ts` interprets
+ * them. The port is opened here and its connections are passed to grpc-js, so that a scripted fault
+ * can cut the socket of a call.
  */
 import * as Grpc from "@grpc/grpc-js"
 import * as Effect from "effect/Effect"
@@ -27,34 +27,34 @@ import {
 import { type RpcName, rpcs, type StartCall } from "../stream/rpcs.ts"
 import type { Peer, StreamHost } from "../stream/streamContract.ts"
 
-/** What the gRPC face needs. */
+/** Options of the gRPC endpoint. */
 export interface GrpcServiceOptions {
   readonly host: string
   /** 0 takes a free port. */
   readonly port: number
   readonly streams: StreamHost
-  /** Who may come in; undefined lets everybody in. */
+  /** Checks tokens and privileges; undefined accepts every call. */
   readonly auth: Authority | undefined
   /**
-   * Milliseconds after which a connection is pinged, and how long it has to answer, 60,000 and
-   * 20,000 by default. One that does not is closed, also when it never spoke.
+   * Milliseconds after which a connection is pinged, and how long it may take to reply; 60,000 and
+   * 20,000 by default. A connection that does not reply is closed, even if it never sent anything.
    */
   readonly keepalive?: { readonly time: number; readonly timeout: number } | undefined
-  /** Asked once per connection, when it comes: the faults it is to have. */
+  /** Called once for each new connection; returns its faults. */
   readonly connectionFaults: () => ReadonlyArray<ConnectionFault>
   /** Key and certificate, both PEM; plaintext when left out. */
   readonly tls?: ServerCertificates | undefined
 }
 
-/** Revoked tokens kept at most; the oldest are dropped first. */
+/** The most revoked tokens kept; the oldest are dropped first. */
 const maxRevoked = 1000
 
 /**
- * One gRPC message: the service's limit of 10 MiB of records, and room for their framing. Above it
- * grpc-js refuses by itself.
+ * The largest gRPC message: the service's limit of 10 MiB of records, and room for their framing.
+ * grpc-js refuses larger messages.
  */
 const maxMessageBytes = 16 * 1024 * 1024
-/** Calls of one connection at a time. */
+/** The most concurrent calls of one connection. */
 const maxConcurrentCalls = 1000
 const drainMillis = 500
 
@@ -107,8 +107,8 @@ export const serveGrpc = Effect.fnUntraced(function* (
       )
     }
   })
-  // What was said last must still leave: connections end by themselves once their calls have, the
-  // rest is cut.
+  // The last responses must still be sent: connections close once their calls have ended, and the
+  // others are cut after a time limit.
   yield* Effect.addFinalizer(() => {
     injector.destroy()
     return listener.drained(drainMillis)
@@ -178,8 +178,8 @@ const serveCall = (
     return peer.finish(refusal)
   }
   const stream = start(options.streams, peer, tableName)
-  // Clients built on tonic send nothing before the response headers are there. A call that was
-  // refused already has trailers only.
+  // Clients built on tonic send nothing before they receive the response headers. A call that was
+  // already refused has trailers only.
   if (!over) call.sendMetadata(new Grpc.Metadata())
   requests.start(stream.receive)
   call.on("end", () => afterTurns(turnsUntilCancelled, () => over || stream.halfClosed()))
@@ -191,7 +191,7 @@ const serveCall = (
 
 const tableHeader = "x-databricks-zerobus-table-name"
 
-/** Why the call is refused. */
+/** Why the call is refused; undefined when it is not. */
 const refusalOf = (
   metadata: Grpc.Metadata,
   tableName: string | undefined,
@@ -213,10 +213,7 @@ const refusalOf = (
     : permissionDenied(refusal.message)
 }
 
-/**
- * A call that was cancelled looks like one that was half-closed, until so many turns of the event
- * loop later.
- */
+/** A cancelled call looks like a half-closed one for this many turns of the event loop. */
 const turnsUntilCancelled = 3
 
 const afterTurns = (turns: number, then: () => void): void => {

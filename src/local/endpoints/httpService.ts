@@ -1,9 +1,9 @@
 /**
- * The HTTP face of the local server: OAuth token endpoint, Unity Catalog tables API, REST ingest,
+ * The HTTP endpoint of the local server: OAuth tokens, the Unity Catalog tables API, REST ingest,
  * health and counters, as one `effect/http` handler.
  *
- * It bounds bodies and checks tokens; `requestAccess.ts` keeps pages of browsers out. The listening
- * HTTP server is the business of `testing/ZerobusLocal.ts`.
+ * It limits the size of bodies and checks tokens; `requestAccess.ts` refuses browser pages of other
+ * origins. `testing/ZerobusLocal.ts` opens the HTTP server.
  */
 import * as ByteSize from "effect/ByteSize"
 import * as Effect from "effect/Effect"
@@ -34,27 +34,27 @@ import type { Timers } from "../timers.ts"
 import { answerTokenRequest, type TokenAnswer } from "../auth/tokenEndpoint.ts"
 import type { TokenMint } from "../auth/tokens.ts"
 
-/** What the HTTP face needs. */
+/** Options of the HTTP endpoint. */
 export interface HttpServiceOptions {
   readonly store: TableStoreShape
   readonly timers: Timers
-  /** Signs tokens also when nobody checks them, so that clients can always fetch one. */
+  /** Signs tokens even when they are not checked, so that clients can always fetch one. */
   readonly mint: TokenMint
   readonly principals: Principals
   /** Reads the JWTs that are exchanged for tokens. */
   readonly subjects: SubjectTokens
   readonly tokenLifeMillis: number
-  /** False lets everybody in. */
+  /** False accepts every request. */
   readonly auth: boolean
   /** Live counters as Prometheus text. */
   readonly metrics: () => string
   /** Faults that tests inject. */
   readonly script: HttpScript
-  /** Told of tokens. */
+  /** Called for each token request. */
   readonly tell: Tell
-  /** Told of records that came in by REST. */
+  /** Called for records stored through REST. */
   readonly onStored: (tableName: string, records: number, bytes: number) => void
-  /** The console, which has paths of its own. */
+  /** The routes of the console. */
   readonly console: ConsoleRoutes | undefined
   readonly hosts: ServedHosts
 }
@@ -76,7 +76,7 @@ export const httpService = (
     const request = yield* HttpServerRequest.HttpServerRequest
     const refused = refuseAccess(request, options.hosts)
     if (refused !== undefined) return respond(refused)
-    // Put together rather than resolved: a path such as `//` would be taken for a host.
+    // Concatenated instead of resolved, because a path such as `//` would be parsed as a host.
     const url = new URL(`http://localhost${request.url.startsWith("/") ? "" : "/"}${request.url}`)
     if (url.pathname === "/metrics" && request.method === "GET") {
       return HttpServerResponse.text(options.metrics(), {
@@ -118,7 +118,7 @@ export const httpService = (
             catalogError(
               500,
               "INTERNAL_ERROR",
-              "The server failed on this request; its log says why."
+              "The server could not handle this request. See its log."
             )
           )
         )
@@ -230,7 +230,7 @@ const tokenEvent = ({ body, clientId, status, tableName }: TokenAnswer): ServerE
   return { _tag: "TokenRefused", clientId: client, reason: reason ?? "" }
 }
 
-/** Runs what follows with the JSON of the body. */
+/** Runs `next` with the parsed JSON body. */
 const withBody = (
   request: HttpServerRequest.HttpServerRequest,
   next: (body: unknown) => Effect.Effect<CatalogAnswer>
@@ -288,8 +288,8 @@ const insert = (
 }
 
 /**
- * Runs what follows only with a token of the catalog, and, where a table is named, with privileges
- * on it.
+ * Runs `next` only for requests with a catalog token and, if a table is named, with privileges on
+ * it.
  */
 const guarded = (
   options: HttpServiceOptions,
@@ -306,18 +306,18 @@ const guarded = (
     return refuse(
       401,
       "UNAUTHENTICATED",
-      "The header authorization is missing, or is no bearer token."
+      "The header authorization is missing or is not a bearer token."
     )
   const claims = options.mint.read(bearer, options.timers.now())
   if (claims === "Expired")
     return refuse(401, "UNAUTHENTICATED", "The token has expired, fetch a new one.")
   if (claims === "Foreign")
-    return refuse(401, "UNAUTHENTICATED", "The token was not made by this server.")
+    return refuse(401, "UNAUTHENTICATED", "The token was not issued by this server.")
   if (claims.table !== undefined) {
     return refuse(
       403,
       "PERMISSION_DENIED",
-      "The token is good for Zerobus writes only; fetch one with plain scope=all-apis."
+      "The token is valid for Zerobus writes only; request one with scope=all-apis alone."
     )
   }
   const missing =

@@ -1,6 +1,6 @@
 /**
- * A listening socket as a scoped resource. It keeps the sockets it accepted, so that closing ends
- * them too and a scripted fault can cut one below the protocol that runs on it.
+ * A listening socket as a scoped resource. It tracks the accepted sockets, so that closing ends
+ * them too, and a scripted fault can cut one below its protocol.
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -8,7 +8,7 @@ import type * as Scope from "effect/Scope"
 import { type AddressInfo, createServer, type Socket } from "node:net"
 
 /**
- * The port could not be taken.
+ * The port could not be opened.
  *
  * @since 0.1.0
  * @category errors
@@ -30,17 +30,17 @@ export class PortUnavailable extends Data.TaggedError("PortUnavailable")<{
 
 /** A listening socket. */
 export interface Listener {
-  /** The port that was taken, also when 0 was asked for. */
+  /** The actual port, also when port 0 was requested. */
   readonly port: number
-  /** The open connection whose other end has this address and port. */
+  /** The open connection with this remote address and port. */
   readonly socketOf: (peer: string) => Socket | undefined
-  /** Completes when no connection is open, at most after so many milliseconds. */
+  /** Completes when no connection is open, or after `limitMillis`. */
   readonly drained: (limitMillis: number) => Effect.Effect<void>
 }
 
 /**
- * Open connections of one port; more are turned away, so that a runaway client cannot use up the
- * process's handles.
+ * The most open connections of one port, so that a faulty client cannot exhaust the process's
+ * handles.
  */
 const maxConnections = 2048
 
@@ -62,7 +62,7 @@ export const listen = Effect.fnUntraced(function* (options: {
           sockets.delete(peer)
           if (sockets.size === 0) whenDrained()
         })
-        // Without a listener a reset by the client would be an uncaught error.
+        // Without a listener, a reset by the client would be an uncaught error.
         socket.on("error", () => {})
         accept(socket)
       })

@@ -1,24 +1,24 @@
 /**
- * Which HTTP requests are let in by where they go, where they come from, and what they carry,
- * before any token is looked at.
+ * Checks the host, the origin and the content type of HTTP requests, before their tokens.
  *
- * A page in a browser must not use a server on loopback: neither through a name of its own that
- * leads there (DNS rebinding, so the Host header counts), nor by posting across origins, which
- * browsers allow for forms and plain text (so Origin, Sec-Fetch-Site and Content-Type count). Each
- * of these holds for a server that checks no tokens, too.
+ * A browser page of another origin must not use a server on loopback. It could do so through its
+ * own host name that resolves to loopback (DNS rebinding), so the Host header is checked. It could
+ * also post across origins, which browsers allow for forms and plain text, so Origin,
+ * Sec-Fetch-Site and Content-Type are checked. All checks also apply to a server that checks no
+ * tokens.
  */
 import type * as Headers from "effect/http/Headers"
 import { isIP } from "node:net"
 import { isLoopback } from "../../internal/net/loopback.ts"
 import { type CatalogAnswer, catalogError } from "./catalogApi.ts"
 
-/** Under which names a server may be asked for, beside those of loopback. */
+/** The names under which a server accepts requests, in addition to those of loopback. */
 export interface ServedHosts {
   /** Host names and addresses; IPv6 in brackets. */
   readonly names: ReadonlyArray<string>
   /**
-   * Whether any address will do, as for a server that others may reach. No page can choose an
-   * address.
+   * Whether any IP address is accepted, for a server that other machines can reach. A page cannot
+   * use DNS rebinding with an address.
    */
   readonly anyAddress: boolean
 }
@@ -42,7 +42,7 @@ const isServed = (header: string | undefined, { anyAddress, names }: ServedHosts
 /** Methods that change nothing. */
 const reading: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"])
 
-/** Whether a page of another origin makes the request. Programs send neither header. */
+/** Whether a page of another origin sent the request. Programs send neither header. */
 const isCrossOrigin = (headers: Headers.Headers): boolean => {
   const { host, origin } = headers
   const site = headers["sec-fetch-site"]
@@ -51,12 +51,12 @@ const isCrossOrigin = (headers: Headers.Headers): boolean => {
   try {
     return new URL(origin).host !== new URL(`http://${host}`).host
   } catch {
-    // "null", which pages without an origin send.
+    // "null", sent by pages without an origin.
     return true
   }
 }
 
-/** Why a request is refused whatever token it has; undefined when it is not. */
+/** Why a request is refused regardless of its token; undefined when it is not. */
 export const refuseAccess = (
   { headers, method }: { readonly headers: Headers.Headers; readonly method: string },
   hosts: ServedHosts
@@ -65,8 +65,8 @@ export const refuseAccess = (
     return catalogError(
       421,
       "INVALID_HOST",
-      "The Host header names another server than this one. A name of this one has to be given " +
-        "to it: " +
+      "The Host header does not name this server. To accept another name, start the server with " +
+        "the command " +
         "zerobus local --allow-host NAME, or the option hostNames."
     )
   }
@@ -75,15 +75,15 @@ export const refuseAccess = (
     : undefined
 }
 
-/** What a body is read as. */
+/** The accepted content types of a body. */
 export type BodyKind = "application/json" | "application/x-www-form-urlencoded"
 
-/** Why a body is refused by its header; undefined when it is what it has to be. */
+/** Why a body is refused because of its Content-Type; undefined when it matches. */
 export const refuseBody = (headers: Headers.Headers, kind: BodyKind): CatalogAnswer | undefined =>
   headers["content-type"]?.split(";")[0]?.trim().toLowerCase() === kind
     ? undefined
     : catalogError(
         415,
         "UNSUPPORTED_MEDIA_TYPE",
-        `The body has to come with the header Content-Type: ${kind}.`
+        `The body needs the header Content-Type: ${kind}.`
       )

@@ -1,13 +1,14 @@
 /**
- * Reads the requests of one call where HTTP/2 delivers them.
+ * Reads the requests of one call directly from its HTTP/2 stream.
  *
- * In grpc-js each request pauses and resumes its HTTP/2 stream, waits for two promises and passes a
- * second stream. That way is no public part of grpc-js, so it is left only where the inside of the
- * call looks as it is known: exactly one listener reads the HTTP/2 stream, and nothing was read
- * yet. With any other version of grpc-js all requests come out of the call.
+ * In grpc-js, each request pauses and resumes the HTTP/2 stream, waits for two promises and passes
+ * through a second stream. Bypassing this relies on internals of grpc-js, so it is done only if
+ * they look as expected: exactly one listener reads the HTTP/2 stream, and nothing was read yet.
+ * Otherwise all requests are read from the call of grpc-js.
  *
- * The headers, the end of the call and its status stay with grpc-js. So does a request that is
- * compressed or too large: its frame is given back, and grpc-js reads it and all that follow.
+ * grpc-js still handles the headers, the end of the call and its status. It also handles a request
+ * that is compressed or too large: its frame is given back, and grpc-js reads it and all following
+ * ones.
  */
 import type * as Grpc from "@grpc/grpc-js"
 import type { ServerHttp2Stream } from "node:http2"
@@ -16,7 +17,7 @@ import { FrameSplitter } from "../../internal/grpc/frameSplitter.ts"
 
 type Call = Grpc.ServerDuplexStream<Uint8Array, Uint8Array>
 
-/** The inside of grpc-js's calls, as far as it is followed. Everything may be missing. */
+/** The internals of grpc-js calls that are used here. Each may be missing. */
 interface Inside {
   readonly call?: { readonly stream?: ServerHttp2Stream }
 }
@@ -25,7 +26,7 @@ type DataListener = (chunk: Buffer) => void
 
 type Receive = (request: Uint8Array) => void
 
-/** The HTTP/2 stream of a call, where it is found as it is known. */
+/** The HTTP/2 stream of a call, if the internals look as expected. */
 const streamOf = (call: Call): ServerHttp2Stream | undefined => {
   const stream = (call as unknown as Inside).call?.stream
   const isKnown =
@@ -35,20 +36,20 @@ const streamOf = (call: Call): ServerHttp2Stream | undefined => {
   return isKnown ? stream : undefined
 }
 
-/** The requests of one call. They come in order, each once, and none while reading is paused. */
+/** Delivers the requests of one call in order, each once, and none while reading is paused. */
 export class RequestReader {
   private readonly call: Call
   private readonly splitter: FrameSplitter
-  /** What reads the HTTP/2 stream for grpc-js. */
+  /** The listener with which grpc-js reads the HTTP/2 stream. */
   private readonly listener: DataListener
-  /** The HTTP/2 stream that is read here; undefined where requests come out of the call. */
+  /** The HTTP/2 stream that is read here; undefined when requests are read from the call. */
   private stream: ServerHttp2Stream | undefined
   private readonly memory: ChunkMemory | undefined
   private receive: Receive = () => {}
   private isPaused = false
   private isOver = false
 
-  /** Requests of more than `largest` bytes are refused by grpc-js, which has the same limit. */
+  /** grpc-js, which has the same limit, refuses requests of more than `largest` bytes. */
   constructor(call: Call, largest: number) {
     this.call = call
     this.stream = streamOf(call)
@@ -61,12 +62,12 @@ export class RequestReader {
     this.splitter = new FrameSplitter(largest, deliver, useFurther)
   }
 
-  /** Whether requests are read here. */
+  /** Whether requests are read directly from the HTTP/2 stream. */
   get isDirect(): boolean {
     return this.stream !== undefined
   }
 
-  /** Reads from now on. `receive` gets each request and must not throw. */
+  /** Starts reading. `receive` is called with each request and must not throw. */
   start(receive: Receive): void {
     const { listener, stream } = this
     this.receive = receive
@@ -74,7 +75,8 @@ export class RequestReader {
       stream.on("data", this.read)
       stream.removeListener("data", listener)
     }
-    // This has grpc-js resume the HTTP/2 stream and report its end. What is given back comes here.
+    // Makes grpc-js resume the HTTP/2 stream and report its end. Frames that are given back are
+    // delivered here.
     this.call.on("data", receive)
   }
 
@@ -88,18 +90,15 @@ export class RequestReader {
     ;(this.stream ?? this.call).resume()
   }
 
-  /**
-   * Nobody uses the request any more that this is a view of. Its memory may be used for the next
-   * one.
-   */
+  /** The request with this view is no longer used; its memory may be reused for the next one. */
   release(view: Uint8Array): void {
     this.splitter.release(view)
   }
 
-  /** The call is over: nothing more is delivered. */
+  /** Ends the call: nothing more is delivered. */
   end(): void {
     this.isOver = true
-    // The HTTP/2 stream closes once everything was read.
+    // The HTTP/2 stream closes only after everything was read.
     if (this.isPaused) this.resume()
   }
 
@@ -121,7 +120,7 @@ export class RequestReader {
     stream.unshift(bytes)
   }
 
-  /** Leaves this frame and all that follow to grpc-js. */
+  /** Passes this frame and all following ones to grpc-js. */
   private giveBack(stream: ServerHttp2Stream, bytes: Buffer): void {
     this.stream = undefined
     stream.removeListener("data", this.read)

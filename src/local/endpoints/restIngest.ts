@@ -1,22 +1,22 @@
 /**
- * The REST way in: a JSON array of records, answered once they are durable. All of them are stored,
- * or none.
+ * REST ingest: a JSON array of records, answered once they are durable. All of them are stored, or
+ * none.
  *
- * It has no offsets and no streams, so it cannot say what a lost answer meant; the gRPC face is the
- * one that can.
+ * It has no offsets and no streams, so a client cannot determine whether its records were stored
+ * when a response is lost. Only the gRPC endpoint supports that.
  */
 import * as Effect from "effect/Effect"
 import { type CatalogAnswer, catalogError } from "./catalogApi.ts"
 import { RecordRejected, type StorageFailure } from "../log/storageErrors.ts"
 import type { TableStoreShape, TableWriter } from "../store/tableStore.ts"
 
-/** Records of one request. */
+/** The most records of one request. */
 const maxRecords = 100_000
 
 const refuse = (status: number, code: string, message: string) =>
   Effect.succeed(catalogError(status, code, message))
 
-/** Stores the records of a body. `onStored` is told how many, and their bytes. */
+/** Stores the records of a body. `onStored` is called with their number and their bytes. */
 export const insertRecords = (
   store: TableStoreShape,
   tableName: string,
@@ -66,9 +66,8 @@ const append = (
   })
 
 /**
- * The elements of a JSON array as they stand in the text, or what is wrong with it. They are not
- * read and written again, because that would store numbers beyond 2^53 changed, where the store
- * refuses them.
+ * The elements of a JSON array as their original text, or the problem of the array. Parsing and
+ * serialising them again would change numbers beyond 2^53, which the store would otherwise refuse.
  */
 const splitArray = (text: string): ReadonlyArray<Uint8Array> | string => {
   try {
@@ -84,7 +83,7 @@ const splitArray = (text: string): ReadonlyArray<Uint8Array> | string => {
   let start = 0
   for (let n = 0; n < text.length; n++) {
     switch (text.charCodeAt(n)) {
-      case 0x22: // a string: pass over it
+      case 0x22: // a string: skip it
         for (n++; text.charCodeAt(n) !== 0x22; n++) if (text.charCodeAt(n) === 0x5c) n++
         break
       case 0x5b: // [

@@ -4,8 +4,8 @@
 import type { StreamObserver } from "../stream/streamContract.ts"
 
 /**
- * Counters since the server started; latency in milliseconds from the arrival of the oldest record
- * an acknowledgement covers.
+ * Counters since the server started. The latency is measured in milliseconds from the arrival of
+ * the oldest record that an acknowledgement covers.
  *
  * @since 0.1.0
  * @category models
@@ -20,7 +20,7 @@ export interface ServerCounters {
 
 const bounds = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]
 
-/** Makes counters that streams feed. */
+/** Creates counters that streams update. */
 export const makeServerCounters = (): {
   readonly observer: StreamObserver
   readonly read: () => ServerCounters

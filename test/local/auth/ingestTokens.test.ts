@@ -34,12 +34,12 @@ describe("a token", () => {
     )
     for (const [authorization, why] of [
       [undefined, /missing/],
-      ["Basic YTpi", /no bearer token/],
-      ["Bearer x", /not made by this server/],
-      [bearer({}, makeTokenMint(key(2))), /not made by this server/],
-      [`Bearer ${forged}.${signature}`, /not made by this server/],
-      [`Bearer ${body}.${signature}.x`, /not made by this server/],
-      [`Bearer ${"x".repeat(5000)}`, /not made by this server/],
+      ["Basic YTpi", /not a bearer token/],
+      ["Bearer x", /not issued by this server/],
+      [bearer({}, makeTokenMint(key(2))), /not issued by this server/],
+      [`Bearer ${forged}.${signature}`, /not issued by this server/],
+      [`Bearer ${body}.${signature}.x`, /not issued by this server/],
+      [`Bearer ${"x".repeat(5000)}`, /not issued by this server/],
       [bearer({ table: undefined }), /one for the catalog/],
       [bearer({ table: "main.default.others" }), /bound to another table/]
     ] as const) {

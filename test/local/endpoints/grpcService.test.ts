@@ -282,7 +282,7 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("headers"
       assert.match((yield* endWith(name)).message, /authorization is missing/)
       assert.match(
         (yield* endWith({ ...name, authorization: "Basic abc" })).message,
-        /no bearer token/
+        /not a bearer token/
       )
       const foreign = yield* headersFor(local, "main.default.other")
       const catalog = yield* postToken(local, {
@@ -290,11 +290,11 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("headers"
         scope: "all-apis"
       })
       const tokens: ReadonlyArray<readonly [string, RegExp]> = [
-        ["Bearer made.up", /not made by this server/],
-        [`Bearer ${"x".repeat(5000)}`, /not made by this server/],
+        ["Bearer made.up", /not issued by this server/],
+        [`Bearer ${"x".repeat(5000)}`, /not issued by this server/],
         [foreign.authorization, /bound to another table/],
         [`Bearer ${catalog.body["access_token"]}`, /for the catalog/],
-        [`${foreign.authorization}x`, /not made by this server/]
+        [`${foreign.authorization}x`, /not issued by this server/]
       ]
       for (const [authorization, text] of tokens) {
         const { code, message } = yield* endWith({ ...name, authorization })
