@@ -1,6 +1,6 @@
 /**
- * Runs checks one after another and collects their results. A check that builds on one that failed
- * is skipped.
+ * Runs checks one after another and collects their results. A check that depends on a failed one is
+ * skipped.
  */
 import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
@@ -15,24 +15,26 @@ export class Finding extends Data.TaggedError("Finding")<{
   readonly isRetryable: boolean
 }> {}
 
-/** A finding that trying again does not cure, unless it says so. */
+/** A finding. It is not retryable by default. */
 export const finding = (detail: string, advice: string, isRetryable = false): Finding =>
   new Finding({ detail, advice, isRetryable })
 
-/** What a check found: a sentence, and a value for those that build on it. */
+/**
+ * The result of a successful check: a description, and a value for the checks that depend on it.
+ */
 export interface Found<A> {
   readonly detail: string
   readonly value: A
 }
 
-/** The longest that one check may take, in milliseconds. */
+/** Time limit of one check, in milliseconds. */
 export const limitMillis = 15_000
 
 /** The checks of one run. */
 export class CheckList {
   readonly results: Array<CheckResult> = []
 
-  /** Runs a check; undefined when it failed. */
+  /** Runs a check. Returns undefined when it failed. */
   run<A, R>(
     name: string,
     check: Effect.Effect<Found<A>, Finding, R>
@@ -75,7 +77,7 @@ export class CheckList {
     })
   }
 
-  /** Notes checks that are not run. */
+  /** Records checks that are not run. */
   skip(detail: string, ...names: ReadonlyArray<string>): void {
     for (const name of names) {
       this.results.push({

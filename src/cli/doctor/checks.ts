@@ -1,6 +1,7 @@
 /**
- * What `zerobus doctor` looks at, in the order in which a stream needs it: settings, the way to
- * both endpoints, the token, the table, and a stream that is opened and closed without a record.
+ * The checks of `zerobus doctor`, in the order in which a stream depends on them: settings, the
+ * connection to both endpoints, the token, the table, and a stream that is opened and closed
+ * without a record.
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -19,7 +20,7 @@ import { CheckList, type Finding, finding, type Found } from "./checkList.ts"
 import { reach } from "./reach.ts"
 import type { CheckResult } from "./report.ts"
 
-/** The settings, as the environment has them. */
+/** The settings from the environment. */
 interface Settings {
   readonly serverEndpoint: string
   readonly workspaceUrl: string
@@ -64,7 +65,7 @@ const settings: Effect.Effect<Found<Settings>, Finding> = Effect.gen(function* (
   }
 })
 
-/** Zerobus has a name of its own below the region; a workspace has none of that. */
+/** Zerobus endpoints have the label `zerobus` in their host name; workspaces do not. */
 const isZerobusHost = ({ host }: Endpoint): boolean => /(^|\.)zerobus\./.test(host)
 
 const serverForm = (text: string): Effect.Effect<Found<Endpoint>, Finding> => {
@@ -109,10 +110,7 @@ const workspaceUrl = (
   return Effect.succeed({ detail: origin, value: parsed.success })
 }
 
-/**
- * Where the endpoint's host says nothing about Zerobus, its failures may come from URLs that are
- * swapped.
- */
+/** A host without the label `zerobus` may mean that the two URLs are swapped. */
 const swapHint = (server: Endpoint, workspace: Endpoint): string =>
   server.host === workspace.host
     ? " Are ZEROBUS_SERVER_ENDPOINT and DATABRICKS_WORKSPACE_URL swapped?"
@@ -121,7 +119,7 @@ const swapHint = (server: Endpoint, workspace: Endpoint): string =>
       : ` Check ZEROBUS_SERVER_ENDPOINT, too: the endpoint of Databricks has the form ` +
         `${endpointForm}.`
 
-/** The statements that give a principal what writing needs. */
+/** The statements that grant a principal the privileges for writing. */
 const grants = (table: string, clientId: string): string => {
   const [catalog, schema] = table.split(".") as [string, string]
   const on = [
@@ -136,7 +134,7 @@ const grants = (table: string, clientId: string): string => {
   )
 }
 
-/** What to do about a failure of the client, whose message says what happened. */
+/** Advice for a failure of the client. The client's message says what happened. */
 const explained =
   (table: string | undefined, { principal: { clientId, credentials } }: Settings, hint: string) =>
   (error: StreamFailure): Finding => {
@@ -173,7 +171,7 @@ const explained =
     return finding(error.message, advice(), error.isRetryable)
   }
 
-/** Runs all checks. Those of a table are skipped when none is named. */
+/** Runs all checks. The checks of a table are skipped when none is named. */
 export const examine = Effect.fnUntraced(function* (
   table: string | undefined
 ): Effect.fn.Return<ReadonlyArray<CheckResult>> {
@@ -215,7 +213,7 @@ const clientOf = ({ principal, serverEndpoint, workspaceUrl }: Settings): Zerobu
   ...principal
 })
 
-/** A token for the table, or one for the catalog. */
+/** Requests a token for the table, or for the catalog when no table is named. */
 const mint = (
   given: Settings,
   table: string | undefined,
@@ -236,10 +234,7 @@ const mint = (
   )
 }
 
-/**
- * Reads the table. Whether that is allowed and whether the table is there are two checks of one
- * answer.
- */
+/** Reads the table once. Two checks use the result: permission and existence. */
 const readTable = ({ principal, workspaceUrl }: Settings, table: string) =>
   UnityCatalog.use((catalog) => catalog.getTable(table)).pipe(
     Effect.provide(UnityCatalog.layer({ workspaceUrl, ...principal })),
@@ -279,7 +274,7 @@ const schemaOf = ({ definition }: CatalogTable): Effect.Effect<Found<void>, Find
   return Effect.succeed({ detail, value: undefined })
 }
 
-/** Opens a stream and closes it, without a record. */
+/** Opens a stream and closes it without sending a record. */
 const openStream = (
   given: Settings,
   table: string,

@@ -1,6 +1,6 @@
 /**
- * How far a connection to an endpoint gets, step by step: proxy, name, TCP, TLS. The steps are
- * those of the client itself, by its own connector.
+ * Checks the connection to an endpoint step by step: proxy, name, TCP, TLS. It uses the client's
+ * own connector.
  */
 import * as Effect from "effect/Effect"
 import { lookup } from "node:dns/promises"
@@ -17,7 +17,7 @@ const byProxy = "If this network reaches the internet through a proxy, set https
 const steps = ["proxy", "name", "TCP", "TLS"] as const
 
 /**
- * Checks each step to the endpoint; true when all went well. `who` names the endpoint in the
+ * Checks each step to the endpoint. Returns true when all succeed. `who` names the endpoint in the
  * report.
  */
 export const reach = Effect.fnUntraced(function* (
@@ -84,7 +84,7 @@ const connected = (route: Route): Effect.Effect<Found<Net.Socket>, Finding> =>
     const socket = Net.connect(hop)
     socket.once("connect", () => {
       socket.removeAllListeners("error")
-      // Until the next step listens.
+      // Handles errors until the next step adds its own listener.
       socket.on("error", () => {})
       resume(Effect.succeed({ detail: `connected to ${where}`, value: socket }))
     })
@@ -104,7 +104,7 @@ const completed = (route: Route, socket: Net.Socket): Effect.Effect<Found<void>,
     try: (signal) => complete(route, socket, signal),
     catch: (error) => {
       const { code, message, tls } = toFailure(error)
-      // A proxy that refuses a host does so again; one that fails may not.
+      // Retrying helps when a proxy fails, not when it refuses the host.
       const isRefused = code.startsWith("PROXY_4")
       const advice = isRefused
         ? "Ask those who run the proxy to allow CONNECT to this host and port. If it can be " +

@@ -1,27 +1,27 @@
 /**
- * What `zerobus doctor` found, as text and as JSON.
+ * The results of `zerobus doctor`, as text and as JSON.
  */
 
 import { visible } from "../terminal/print.ts"
 
-/** What one check came to. */
+/** The result of one check. */
 export interface CheckResult {
   readonly name: string
-  /** `skipped` when an earlier check leaves nothing to look at, or nothing was asked for. */
+  /** `skipped` when an earlier check failed, or the check was not requested. */
   readonly result: "ok" | "failed" | "skipped"
   readonly millis: number
-  /** What was found, or why there was nothing to look at. */
+  /** The finding, or why the check was skipped. */
   readonly detail: string
-  /** What to do about it, in whole sentences; only of a check that failed. */
+  /** What to do, in full sentences. Only for a failed check. */
   readonly advice: string | undefined
-  /** Whether a check that failed may succeed later. */
+  /** Whether a failed check may succeed later. */
   readonly isRetryable: boolean
 }
 
 const marks = { ok: "ok", failed: "FAILED", skipped: "-" } as const
 
 /**
- * The results as lines for people; checks in a row that were skipped for one reason share a line.
+ * The results as text lines. Consecutive checks that were skipped for the same reason share a line.
  */
 export const reportText = (results: ReadonlyArray<CheckResult>): string => {
   const width = Math.max(...results.map(({ name }) => name.length))
