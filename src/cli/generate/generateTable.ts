@@ -1,7 +1,7 @@
 /**
- * What `zerobus generate` writes for one table: the `.proto` file, its descriptor set and the
- * TypeScript module, all from one plan, so that they agree. Pure: reading the definition and
- * writing files is the command's business.
+ * The files that `zerobus generate` writes for one table: the `.proto` file, its descriptor set and
+ * the TypeScript module. All come from one plan, so that they agree. Pure: the command reads the
+ * definition and writes the files.
  */
 import * as Result from "effect/Result"
 import type { TableDefinition } from "../../internal/columns/columnType.ts"
@@ -22,19 +22,19 @@ export interface GenerateOptions {
   readonly output?: string | undefined
   /** The message is called `table_<protoMessage>`. Default the table's name. */
   readonly protoMessage?: string | undefined
-  /** In words, where the definition came from. */
+  /** A phrase that says where the definition came from. */
   readonly origin: string
 }
 
-/** The stem of the files of a table: lower case, `table_` in front of a leading digit. */
+/** The file name stem of a table: lower case, with `table_` before a leading digit. */
 export const fileStem = (tableName: string): string => {
   const stem = (tableName.split(".")[2] ?? "").toLowerCase()
   return /^\d/.test(stem) ? `table_${stem}` : stem
 }
 
 /**
- * A file stem as a protobuf package: other characters than letters, digits and underscores become
- * underscores.
+ * A file stem as a protobuf package name. Characters other than letters, digits and underscores
+ * become underscores.
  */
 const packageOf = (stem: string): string => {
   const name = stem.replace(/[^A-Za-z0-9_]/g, "_")
@@ -58,7 +58,7 @@ export const generateTable = (
   const stem = output.slice(0, -".proto".length)
   const columns = definition.columns
     .map((column, index) => ({ ...column, position: column.position ?? index }))
-    // What records have beyond the columns is not written by a program.
+    // Programs do not write the rescue column: it collects fields without a column.
     .filter((column) => column.position >= 0 && column.rescue !== true)
     .sort((a, b) => a.position - b.position)
   const sorted = { ...definition, columns }

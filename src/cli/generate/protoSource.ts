@@ -1,9 +1,9 @@
 /**
  * Reads a table definition from the text of a `.proto` file.
  *
- * The only module that imports protobufjs, whose parser takes longer to load than most commands
- * take to run. So this module is imported when there is such a file to read, and not before.
- * Imports of the file are not followed.
+ * This is the only module that imports protobufjs. Loading its parser takes longer than most
+ * commands run, so this module is loaded only when there is a `.proto` file to read. Imports in the
+ * file are not followed.
  */
 import * as Result from "effect/Result"
 import protobuf from "protobufjs"
@@ -40,8 +40,9 @@ const scalarOf = (type: string, path: string): ColumnType => {
 }
 
 /**
- * Most fields of a table, those of its messages included. A message that is used twice counts
- * twice: a few lines can name one that has two of the next, sixty deep.
+ * Most fields of a table, including those of nested messages. A message that is used twice counts
+ * twice: a few lines of definitions that each use the next one twice, sixty levels deep, would
+ * expand to 2^60 fields.
  */
 const maxFields = 100_000
 
@@ -102,8 +103,8 @@ const tableOf = (text: string, tableName: string): TableDefinition => {
     }).root
     root.resolveAll()
   } catch (error) {
-    // The parser's text quotes the file, which is the user's own, but it may hold anything: only
-    // its first line is kept.
+    // The parser's message quotes the file, which may contain anything. Only its first line is
+    // kept.
     const why =
       error instanceof Error
         ? error.message
@@ -123,8 +124,8 @@ const tableOf = (text: string, tableName: string): TableDefinition => {
   visit(root)
   const [only, more] = messages
   if (only === undefined) return refuse("The .proto file has no message.")
-  // Helper messages beside the record's may be used by it; the record is the one that no other
-  // uses.
+  // The file may define helper messages for the record. The record is the message that no other
+  // message uses.
   const used = new Set(
     messages.flatMap((message) => message.fieldsArray.map((field) => field.resolvedType))
   )
@@ -142,7 +143,7 @@ const tableOf = (text: string, tableName: string): TableDefinition => {
   }
 }
 
-/** Reads the one message of a `.proto` text that describes records. The failure is a sentence. */
+/** Reads the message of a `.proto` text that describes the records. The failure is a sentence. */
 export const readProto = (
   text: string,
   tableName: string

@@ -1,23 +1,22 @@
 /**
- * Writes the `.proto` file (proto2) of a planned message: the text whose `protoc` descriptor equals
- * what `descriptor.ts` makes of the same plan. Comments come from the catalog and are data: they
- * are cut into single `//` lines.
+ * Writes the `.proto` file (proto2) of a planned message. Its `protoc` descriptor equals the one
+ * that `descriptor.ts` builds from the same plan. Comments come from the catalog and are treated as
+ * data: they are cut into single `//` lines.
  */
 import type { MessagePlan, PlanField } from "../../internal/protobuf/messagePlan.ts"
 
 /**
- * The name that protobuf's JSON form uses unless told otherwise: underscores dropped, the letter
- * after each capitalised.
+ * Protobuf's default JSON name: underscores are dropped and the letter after each is capitalised.
  */
 const defaultJsonName = (name: string): string =>
   name.replace(/_+(.?)/g, (_, letter: string) => letter.toUpperCase())
 
-// Control characters, and marks that change the direction or the place of the text that follows.
+// Control characters, zero-width characters and bidirectional marks.
 const invisible = /[\p{Cc}\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu
 
 /**
- * A text from outside as single lines without line ends, control characters or blank lines, at most
- * 4,096 characters in all.
+ * Untrusted text as lines without line breaks, control characters or blank lines. At most 4,096
+ * characters in total.
  */
 export const cleanLines = (comment: string): ReadonlyArray<string> =>
   comment
@@ -29,7 +28,7 @@ export const cleanLines = (comment: string): ReadonlyArray<string> =>
     .map((line) => line.replace(/[\\ ]+$/, ""))
     .filter((line) => line !== "")
 
-/** A text from outside as comment lines, each starting with `//`. */
+/** Untrusted text as comment lines, each starting with `//`. */
 export const commentLines = (comment: string, indent: string): ReadonlyArray<string> =>
   cleanLines(comment).map((line) => `${indent}// ${line}`)
 
@@ -58,7 +57,7 @@ const messageLines = (
   lines.push(`${indent}message ${plan.name} {`)
   let written = 0
   for (const field of plan.fields) {
-    // Each nested message stands in front of the first field that uses it.
+    // Each nested message is written before the first field that uses it.
     const uses = field.type._tag === "Message" ? field.type.nested + 1 : 0
     for (; written < uses; written++) {
       const nested = plan.nested[written]
@@ -72,7 +71,7 @@ const messageLines = (
   return lines
 }
 
-/** The text of the `.proto` file. The package is left out when empty. */
+/** The text of the `.proto` file. An empty package name is omitted. */
 export const planToProto = (
   plan: MessagePlan,
   options: {

@@ -1,10 +1,10 @@
 /**
- * Writes the TypeScript module of a table: a `Table.make` call and its record type, laid out as the
- * formatter lays it out.
+ * Writes the TypeScript module of a table: a `Table.make` call and its record type, formatted as
+ * the code formatter does.
  *
- * Names and comments come from a catalog and are data: names are plain identifiers by the rule of
- * the model, comments are cleaned of everything that could end a comment or be read as an
- * instruction, all other text goes through `JSON.stringify`.
+ * Names and comments come from a catalog and are treated as data. Names are plain identifiers by
+ * the rules of the model. Comments are stripped of everything that could end a comment or be read
+ * as a directive. All other text is passed through `JSON.stringify`.
  */
 import type {
   ColumnDefinition,
@@ -56,7 +56,7 @@ const flat = (expression: Expression): string | undefined => {
 }
 
 /**
- * Lays out an expression that starts behind `before` characters of its line and is followed by
+ * Formats an expression that starts after `before` characters of its line and is followed by
  * `after` more.
  */
 const layOut = (expression: Expression, indent: string, before: number, after: number): string => {
@@ -87,16 +87,14 @@ const layOut = (expression: Expression, indent: string, before: number, after: n
   }
 }
 
-/**
- * A line without what would end a comment and what compilers and bundlers take for an instruction.
- */
+/** A line without comment terminators and without directives of compilers and bundlers. */
 const inert = (line: string): string =>
   line
     .replaceAll("*/", "* /")
     .replace(/(^|[\s*/#])@|@(?=ts-)/g, "$1(at)")
     .replaceAll("sourceMappingURL", "sourceMapping URL")
 
-/** A comment as the lines of a doc comment; none when nothing is left of it. */
+/** A comment as the lines of a doc comment. Empty when no text remains. */
 export const docComment = (comment: string | undefined): ReadonlyArray<string> => {
   if (comment === undefined) return []
   const lines = cleanLines(comment).map(inert)
@@ -141,7 +139,7 @@ const fieldsExpression = (
   }))
 })
 
-// The names the module imports or the language gives a meaning that a declaration must not take.
+// Names that the module imports, and global names that a declaration must not redefine.
 const taken: ReadonlySet<string> = new Set(["Column", "Table", "NaN", "Infinity"])
 
 /** The name of the table's constant: PascalCase of its last part. */
@@ -151,8 +149,8 @@ export const constantName = (tableName: string): string => {
 }
 
 /**
- * The text of the module. Columns must be sorted by position. `origin` says in words where the
- * definition came from.
+ * The text of the module. Columns must be sorted by position. `origin` is a phrase that says where
+ * the definition came from.
  */
 export const tableModule = (definition: TableDefinition, origin: string): string => {
   const name = constantName(definition.name)

@@ -1,8 +1,8 @@
 /**
- * Reads table definitions from the files people have: a `.proto` file, the JSON of a table or of a
- * Spark schema, or SQL text.
+ * Reads table definitions from common file formats: a `.proto` file, the JSON of a table or of a
+ * Spark schema, or SQL.
  *
- * Everything in the file is data. Imports of a `.proto` file are not followed and nothing of it is
+ * The file is treated as data: imports of a `.proto` file are not followed, and nothing is
  * executed.
  */
 import * as Effect from "effect/Effect"
@@ -13,10 +13,10 @@ import { definitionProblem, isObject } from "../../internal/columns/columnRules.
 import type { TableDefinition } from "../../internal/columns/columnType.ts"
 import { fromTypeJson, parseTableDefinition } from "../../internal/columns/columnType.ts"
 
-/** The kinds of files a definition can be read from. */
+/** The file formats a definition can be read from. */
 export type SourceFormat = "proto" | "json" | "sql"
 
-/** Longest file that is read, in characters. */
+/** Maximum length of a file, in characters. */
 export const maxSource = 8 * 1024 * 1024
 
 const readJson = (
@@ -72,8 +72,8 @@ const fromProto = Effect.fnUntraced(function* (
 })
 
 /**
- * Reads a definition; the failure is a sentence. `tableName` is needed for `.proto` files and bare
- * schemas, and wins over the name in the file elsewhere.
+ * Reads a definition. The failure is a sentence. `tableName` is required for `.proto` files and
+ * bare schemas. In other files it overrides the name.
  */
 export const readTableSource = Effect.fnUntraced(function* (
   format: SourceFormat,
