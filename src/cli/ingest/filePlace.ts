@@ -1,6 +1,6 @@
 /**
- * A place in a file at which reading can go on: the byte and the line at which the next record
- * starts, and by which bytes the file is known again.
+ * A position in a file from which reading can resume: the byte offset and line of the next record,
+ * and hashes that identify the file.
  */
 import * as Effect from "effect/Effect"
 import type * as Fs from "node:fs/promises"
@@ -12,20 +12,20 @@ import { carriageReturn, lineEndAt, lineFeed } from "../records/lineEnds.ts"
 import type { RecordReader } from "../records/sourceRecord.ts"
 import type { RecordInput } from "./inputs.ts"
 
-/** A place in a file, behind which nothing was read. */
+/** A position in a file. Nothing after it has been read. */
 export interface FilePlace {
   readonly identity: FileIdentity
-  /** Byte at which the next record starts, and its line. */
+  /** Byte offset and line at which the next record starts. */
   readonly offset: number
   readonly line: number
-  /** SHA-256 of the bytes in front of the offset. */
+  /** SHA-256 of the bytes before the offset. */
   readonly end: string
 }
 
-/** A file that is read. */
+/** A file that is being read. */
 export interface OpenFile {
   readonly handle: Fs.FileHandle
-  /** The byte at which its reader began. */
+  /** The byte offset at which its reader started. */
   readonly from: number
   readonly reader: RecordReader
 }
@@ -33,7 +33,9 @@ export interface OpenFile {
 /** Bytes read at a time to find a header. */
 const chunkSize = 64 * 1024
 
-/** How far an open file was read. Undefined for a format that has to be read from its start. */
+/**
+ * The current position in an open file. Undefined for a format that must be read from its start.
+ */
 export const placeOf = async ({
   from,
   handle,
@@ -47,25 +49,25 @@ export const placeOf = async ({
 }
 
 /**
- * Whether reading can start in the middle of an open file: not of one that is compressed, or in
- * UTF-16.
+ * Whether reading can start in the middle of an open file. This is not possible for compressed
+ * files and UTF-16.
  */
 export const isPlain = async (handle: Fs.FileHandle): Promise<boolean> => {
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(enoughBytes), 0, enoughBytes, 0)
   return packingOf(buffer.subarray(0, bytesRead)) === "plain"
 }
 
-/** Where reading goes on, or what became of the file since. */
+/** Where reading resumes, or how the file has changed since. */
 export type GoingOn =
   | { readonly _tag: "Place"; readonly offset: number; readonly csv: CsvOptions }
-  /** It is shorter than the place. */
+  /** The file is shorter than the position. */
   | { readonly _tag: "Cut"; readonly size: number }
-  /** Its bytes in front of the place are others. */
+  /** The bytes before the position have changed. */
   | { readonly _tag: "Changed" }
-  /** The record in front of the place had no line end, and goes on now. */
+  /** The last line before the position had no line end, and more text was appended to it. */
   | { readonly _tag: "Grown" }
 
-/** Compares an open file with a place that an earlier run kept, and reads its header. */
+/** Compares an open file with the position of an earlier run, and reads its header. */
 export const goingOn = async (
   handle: Fs.FileHandle,
   { end, line, offset }: Pick<FilePlace, "end" | "line" | "offset">,
@@ -84,8 +86,8 @@ export const goingOn = async (
 }
 
 /**
- * Bytes behind the place of the line end that the last line did not have when it was read;
- * undefined where something else came there.
+ * Length of the line end after the position, when the last line had none when it was read.
+ * Undefined when other text follows.
  */
 const lineEndBehind = async (
   handle: Fs.FileHandle,
@@ -99,7 +101,7 @@ const lineEndBehind = async (
   return length === 0 ? undefined : length
 }
 
-/** The names and the delimiter that a CSV file has at its start. */
+/** The header names and the delimiter at the start of a CSV file. */
 const headOf = async (handle: Fs.FileHandle, csv: CsvOptions): Promise<CsvOptions | undefined> => {
   const reader = csvReader(csv)
   for (let at = 0; ;) {
@@ -113,6 +115,6 @@ const headOf = async (handle: Fs.FileHandle, csv: CsvOptions): Promise<CsvOption
   }
 }
 
-/** Runs file operations on a file of this name. */
+/** Runs file operations and names the file in errors. */
 export const reading = <A>(file: string, run: () => Promise<A>): Effect.Effect<A, UnreadableFile> =>
   Effect.tryPromise({ try: run, catch: (error) => unreadable(file, error) })

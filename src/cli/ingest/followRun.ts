@@ -1,6 +1,6 @@
 /**
- * `zerobus ingest --follow`: moves what is appended to a file into a stream. How far it came is
- * kept by a state file (`stateKeeper.ts`) or by the stream's spool (`spoolPlace.ts`).
+ * `zerobus ingest --follow`: ingests what is appended to a file. The position is saved in a state
+ * file (`stateKeeper.ts`) or in the stream's spool (`spoolPlace.ts`).
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -16,21 +16,24 @@ import { type IngestSource, type Keeping, takeRecords } from "./ingestFile.ts"
 import type { RecordInput } from "./inputs.ts"
 import { notAsItWas } from "./resumePlace.ts"
 
-/** Keeps how far a followed file was read. */
+/** Saves the position in a followed file. */
 export interface FollowKeeper {
-  /** How far an earlier run came. */
+  /** The position of an earlier run. */
   readonly before: FilePlace | undefined
-  /** Begins a file, at the place of an earlier run or at its start. */
+  /** Starts a file, at the position of an earlier run or at its start. */
   readonly begin: (open: OpenFile) => Effect.Effect<Keeping, CommandFailed>
-  /** What is read next is the start of a file: the one before has ended, was cut, or is gone. */
+  /**
+   * Called before reading from the start of a file: the previous one has ended, was truncated, or
+   * is gone.
+   */
   readonly restarted: () => void
-  /** Nothing more was there. */
+  /** Runs when there was nothing more to read. */
   readonly idle: Effect.Effect<void, CommandFailed>
-  /** Keeps the place once more; nothing is queued any more. */
+  /** Saves the position a last time, when nothing is queued any more. */
   readonly save: Effect.Effect<void, CommandFailed>
 }
 
-/** Input and keeper of a followed file, and what every ingest needs. */
+/** The input of a followed file, where its position is saved, and the options of every ingest. */
 export interface FollowOptions {
   readonly input: RecordInput
   readonly keeper: FollowKeeper
@@ -39,20 +42,20 @@ export interface FollowOptions {
 
 /** A followed file. */
 export interface Followed {
-  /** Follows until it is interrupted or fails. */
+  /** Follows the file until interrupted or failed. */
   readonly run: Effect.Effect<never, CommandFailed>
-  /** Keeps how far it came; nothing is queued any more. */
+  /** Saves the position, when nothing is queued any more. */
   readonly save: Effect.Effect<void, CommandFailed>
 }
 
-/** Where following begins. */
+/** Where following starts. */
 interface Beginning {
   readonly handle: Fs.FileHandle
   readonly offset: number
   readonly csv: CsvOptions
 }
 
-/** Opens the file where an earlier run came to, else at its start. */
+/** Opens the file at the position of an earlier run, else at its start. */
 const beginning = Effect.fnUntraced(function* (
   input: RecordInput,
   { before, restarted }: FollowKeeper
@@ -90,7 +93,7 @@ const needsPlain = () =>
     "--follow takes a plain file of format ndjson or csv that is neither compressed nor UTF-16."
   )
 
-/** Refuses what can only be read from its start, whatever its name is. */
+/** Refuses content that can only be read from its start, regardless of the file name. */
 const requirePlain = Effect.fnUntraced(function* (file: string, handle: Fs.FileHandle) {
   const plain = yield* Effect.mapError(
     reading(file, () => isPlain(handle)),
@@ -99,7 +102,7 @@ const requirePlain = Effect.fnUntraced(function* (file: string, handle: Fs.FileH
   if (!plain) return yield* needsPlain()
 })
 
-/** Prepares to follow a file; its handle is closed with the scope. */
+/** Prepares to follow a file. Its handle is closed with the scope. */
 export const followed = Effect.fnUntraced(function* ({
   input,
   keeper,
@@ -139,7 +142,7 @@ export const followed = Effect.fnUntraced(function* ({
     yield* file.take(file.reader.push(bytes))
   })
   const onRestart = Effect.fnUntraced(function* (why: "rotated" | "cut") {
-    // The last line of a file that has ended needs no line end.
+    // The last line of a finished file needs no line end.
     if (file !== undefined) yield* file.take(file.reader.end())
     if (why === "cut") yield* wasCut(input.file)
     keeper.restarted()
@@ -149,7 +152,7 @@ export const followed = Effect.fnUntraced(function* ({
     follow<CommandFailed>(input.file, first, { onBytes, onRestart, onIdle: keeper.idle })
   ).pipe(
     Effect.mapError((error) => (error._tag === "UnreadableFile" ? because(error) : error)),
-    // A stream that has ended takes nothing more, and an idle file would not find out.
+    // Fails when the stream ends: while the file is idle, no record is sent that would reveal it.
     Effect.raceFirst(
       Stream.runDrain(stream.durableOffsets).pipe(
         Effect.mapError((error) =>

@@ -1,19 +1,19 @@
 /**
- * How far a followed file is durable, kept in a file of its own: it is replaced as a whole, so that
- * it is never half written.
+ * The durable position in a followed file, saved in a state file. The file is replaced as a whole,
+ * so that it is never half written.
  */
 import * as Data from "effect/Data"
 import * as Fs from "node:fs/promises"
 import { lstatOf, openPlain, readPlain } from "../../internal/log/plainFile.ts"
 import type { FilePlace } from "./filePlace.ts"
 
-/** What the state file holds. */
+/** Content of the state file. */
 export interface FollowState extends FilePlace {
   readonly file: string
   readonly table: string
 }
 
-/** The state file cannot be used; the message says why. */
+/** The state file cannot be used. The message says why. */
 export class UnusableState extends Data.TaggedError("UnusableState")<{
   readonly message: string
 }> {}
@@ -21,8 +21,8 @@ export class UnusableState extends Data.TaggedError("UnusableState")<{
 const kind = "zerobus ingest --follow"
 
 /**
- * Reads the state of a file, undefined when there is none yet. Rejects with `UnusableState` where
- * the path holds anything else.
+ * Reads the saved state. Undefined when there is none yet. Rejects with `UnusableState` when the
+ * path holds anything else.
  */
 export const readState = async (
   path: string,
@@ -62,20 +62,20 @@ export const writeState = async (path: string, state: FollowState): Promise<void
 }
 
 interface Mark extends FilePlace {
-  /** How many records of the stream come before the place. */
+  /** Number of records in the stream before the position. */
   readonly accepted: number
 }
 
-/** Places whose records are not durable yet, in order. */
+/** Positions whose records are not durable yet, in order. */
 export class Marks {
   private readonly marks: Array<Mark> = []
 
-  /** All records before the place are the first `accepted` of the stream. */
+  /** Adds a position. The records before it are the first `accepted` of the stream. */
   add(place: FilePlace, accepted: number): void {
     this.marks.push({ ...place, accepted })
   }
 
-  /** The last place all of whose records are durable, once. */
+  /** Removes and returns the last position whose records are all durable. */
   reached(durable: number): FilePlace | undefined {
     let count = 0
     while (count < this.marks.length && this.marks[count]!.accepted <= durable) count++

@@ -1,7 +1,7 @@
 /**
- * The columns of a table from the records of a file: the narrowest type that takes every value
- * seen, and a text or a VARIANT where there is none. What the rest of the file holds otherwise is
- * rejected later, with its line.
+ * Infers a table's columns from the records of a file. Each column has the narrowest type that fits
+ * every value seen, or STRING or VARIANT when none fits. Values in the rest of the file that do not
+ * fit are rejected later, with their line.
  */
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
 import { integerRange } from "../../internal/columns/scalarTypes.ts"
@@ -10,7 +10,7 @@ import * as ExactJson from "../records/exactJson.ts"
 import type { SourceRecord } from "../records/sourceRecord.ts"
 import { daysOf, microsOf, type ValueForms } from "../records/valueForms.ts"
 
-/** What the values of a column have in common; `Null` while there was none. */
+/** The common type of a column's values. `Null` when there was no value. */
 type Shape =
   | {
       readonly kind:
@@ -29,7 +29,7 @@ type Shape =
 const nothing: Shape = { kind: "Null" }
 const [least, most] = integerRange("BigInt")
 
-/** Zeros in front are part of a name or a number of another kind, such as a postal code. */
+/** Leading zeros mean that the digits are an identifier, such as a postal code. */
 const isPlainInteger = (text: string): boolean => {
   if (/^[+-]?0\d/.test(text)) return false
   const digits = DecimalText.plain(text, 38, 0)
@@ -54,7 +54,7 @@ const shapeOfField = (field: string, forms: ValueForms): Shape => {
   return shapeOfText(text, forms)
 }
 
-/** The shape of a value of JSON. */
+/** The shape of a JSON value. */
 const shapeOfValue = (value: unknown, forms: ValueForms): Shape => {
   if (value === null || value === undefined) return nothing
   if (typeof value === "boolean") return { kind: "Boolean" }
@@ -74,13 +74,13 @@ const shapeOfValue = (value: unknown, forms: ValueForms): Shape => {
     Object.entries(value).map(([name, item]) => [name, shapeOfValue(item, forms)])
   )
   const named = new Set([...fields.keys()].map((name) => columnName(name)?.toLowerCase()))
-  // Names that no field can have, or that are the same to a table.
+  // Some names are not valid field names, or two differ only in case.
   if (fields.size === 0 || named.has(undefined) || named.size < fields.size)
     return { kind: "Variant" }
   return { kind: "Struct", fields }
 }
 
-/** What two shapes have in common. */
+/** The common shape of two shapes. */
 const joined = (one: Shape, other: Shape): Shape => {
   if (one.kind === "Null") return other
   if (other.kind === "Null") return one
@@ -102,7 +102,7 @@ const joined = (one: Shape, other: Shape): Shape => {
   return { kind: only("String", "Date", "Timestamp") ? "String" : "Variant" }
 }
 
-/** The same of CSV, where everything is text. */
+/** The same for CSV, where every value is text. */
 const joinedFields = (one: Shape, other: Shape): Shape => {
   const both = joined(one, other)
   return both.kind === "Variant" ? { kind: "String" } : both
@@ -129,12 +129,12 @@ const typeOf = (shape: Shape): ColumnType => {
 }
 
 /**
- * The name of the column for a name of a file, by which `nameMatch.ts` finds it; undefined when
- * there is none.
+ * The column name for a name in a file; `nameMatch.ts` maps the file's name back to it. Undefined
+ * when no valid name exists.
  */
 const columnName = (name: string): string | undefined => {
   if (/^[A-Za-z_][A-Za-z0-9_]{0,254}$/.test(name) && name !== "__proto__") return name
-  // What is left out is what the match leaves out too.
+  // Removes the same characters as `nameMatch.ts`.
   const plain = name
     .toLowerCase()
     .replace(/[^\p{L}\p{M}\p{N}]+/gu, "_")
@@ -143,12 +143,12 @@ const columnName = (name: string): string | undefined => {
   return /^\d/.test(plain) ? `_${plain}` : plain
 }
 
-/** Columns, or why they cannot be told. */
+/** The inferred columns, or why there are none. */
 export type Inferred =
   | { readonly columns: ReadonlyArray<ColumnDefinition> }
   | { readonly problem: string }
 
-/** The columns for records of a file. `header` has the names of CSV. */
+/** Infers the columns from records of a file. `header` has the names of a CSV file. */
 export const inferColumns = (
   records: ReadonlyArray<SourceRecord>,
   header: ReadonlyArray<string> | undefined,

@@ -1,10 +1,10 @@
 /**
- * Moves the records of a file into a stream: read, check, queue, and remember where in the file the
- * durable records end.
+ * Moves the records of a file into a stream: reads, checks and queues them, and tracks the file
+ * position of durable records.
  *
- * Memory is bounded by the stream's landing zone, whose full state stops the reading. Per record
- * everything is synchronous; effects run per chunk of the file, and where a record has to wait.
- * What is shown to the user is the business of `progress.ts`.
+ * Memory is bounded by the stream's landing zone: when it is full, reading stops. Records are
+ * processed synchronously. Effects run once per chunk, and when a record has to wait. `progress.ts`
+ * builds the output for users.
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -19,42 +19,46 @@ import type { Reject, WriteRejects } from "./rejectsFile.ts"
 import type { FileRecords } from "../records/fileRecords.ts"
 import type { RecordReader, SourceRecord } from "../records/sourceRecord.ts"
 
-/** What an ingest needs of one file. */
+/** One file of an ingest. */
 export interface IngestSource {
-  /** How the file is called in messages, where there are several. */
+  /** The file's name in messages, when there are several. */
   readonly name?: string | undefined
   readonly bytes: Stream.Stream<Uint8Array, UnreadableFile>
   readonly reader: RecordReader
-  /** Whether the records are rows under a header. */
+  /** Whether the file has a header. */
   readonly header: boolean
-  /** What checks the records and writes them into the stream. */
+  /** Checks the records and writes them into the stream. */
   readonly records: FileRecords
   readonly stream: ZerobusStream<SourceRecord>
-  /** Receives records that are not valid; without it the first one ends the ingest. */
+  /** Receives invalid records. Without it, the first one ends the ingest. */
   readonly onRejects: WriteRejects | undefined
-  /** Rejected records that the ingest goes on behind, at most. Default: any number. */
+  /** Most rejected records before the ingest fails. Default: no limit. */
   readonly maxRejects?: number | undefined
-  /** Records at the start of all files that are passed over. */
+  /** Number of records to skip at the start, over all files. */
   readonly skip: number
   readonly counts: Counts
   readonly places: Places
-  /** What keeps how far the file was read, for a later run. */
+  /** Saves the position in the file, for a later run. */
   readonly keeping?: Keeping | undefined
 }
 
-/** Keeps how far a file was read. */
+/** Saves the position in a file. */
 export interface Keeping {
-  /** Whether the record, which is read again, was taken by an earlier run. */
+  /** Whether an earlier run already accepted this record, which is read again. */
   readonly passOver?: ((record: SourceRecord) => boolean) | undefined
-  /** Runs before the reader gets more of a file that grows. */
+  /** Runs before the reader receives more bytes of a growing file. */
   readonly ahead?: Effect.Effect<void, CommandFailed> | undefined
   /**
-   * Keeps how far the reader is: all that it gave was taken or rejected, and `last` was taken last.
+   * Saves the reader's position. All records before it were accepted or rejected; `last` is the
+   * last accepted one.
    */
   readonly keep: (last: RecordAck | undefined) => Effect.Effect<void, CommandFailed>
 }
 
-/** Queues every record of the file; succeeds when the last one is queued, not yet durable. */
+/**
+ * Queues every record of the file. Succeeds when the last one is queued, which is before it is
+ * durable.
+ */
 export const ingestFile = Effect.fnUntraced(function* (
   source: IngestSource
 ): Effect.fn.Return<void, CommandFailed> {
@@ -70,7 +74,7 @@ export const ingestFile = Effect.fnUntraced(function* (
 const placed = ({ name }: IngestSource, line: number, problem: string): CommandFailed =>
   failed(`${name === undefined ? "Line" : `${name}, line`} ${line}: ${problem}.`)
 
-/** Checks the header once it is there, and queues records of the file. */
+/** Checks the header once it is read, and queues records. */
 export const takeRecords = (
   source: IngestSource
 ): ((records: ReadonlyArray<SourceRecord>) => Effect.Effect<void, CommandFailed>) => {
@@ -92,7 +96,7 @@ export const takeRecords = (
   })
 }
 
-/** Fails when more records were rejected than may be. */
+/** The failure when more records were rejected than allowed, else undefined. */
 export const countRejects = ({
   counts,
   maxRejects
@@ -145,13 +149,13 @@ const queue = Effect.fnUntraced(function* (
     yield* Effect.mapError(source.onRejects(rejects), because)
   const tooMany = countRejects(source)
   if (tooMany !== undefined) return yield* tooMany
-  // Behind the rejects, so that a kill leaves none of them out.
+  // Saved after the rejects, so that a kill loses none of them.
   if (keeping !== undefined) yield* keeping.keep(last)
 })
 
 /**
- * Queues without waiting: the receipt, undefined when it has to wait, or why the record cannot be
- * sent.
+ * Queues a record without waiting. Returns the receipt, undefined when the record has to wait, or
+ * why it cannot be sent.
  */
 const offer = (
   stream: ZerobusStream<SourceRecord>,

@@ -1,5 +1,5 @@
 /**
- * Moves one file after the other into a stream, from where an earlier run got, if it did.
+ * Ingests files one after another, starting where an earlier run stopped when it is resumed.
  */
 import * as Effect from "effect/Effect"
 import { openFile, recordBytes } from "../input/recordBytes.ts"
@@ -10,12 +10,11 @@ import type { RecordInput } from "./inputs.ts"
 import type { ResumePlace } from "./resumePlace.ts"
 import type { SpoolPlace } from "./spoolPlace.ts"
 
-/** What an ingest needs in addition to its files. */
+/** The options of an ingest, apart from its files. */
 export type FilesSource = Omit<IngestSource, "name" | "bytes" | "reader" | "header" | "keeping">
 
 /**
- * Queues the records of the files; `place` is the way through the spool of the stream, if it has
- * one.
+ * Queues the records of the files. `place` saves the position in the stream's spool, if it has one.
  */
 export const ingestFiles = (
   inputs: ReadonlyArray<RecordInput>,
@@ -41,7 +40,7 @@ export const ingestFiles = (
       header: format === "csv"
     }
     if (place === undefined) return yield* ingestFile(one)
-    // What is no plain file can be opened once only.
+    // Anything but a regular file can be opened only once.
     const handle =
       size === undefined
         ? undefined

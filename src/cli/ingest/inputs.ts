@@ -1,5 +1,5 @@
 /**
- * What an ingest reads and how, from the flags of the command line.
+ * The inputs of an ingest and how they are read, from the command-line flags.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -12,7 +12,7 @@ import { type TimeFormat, timeFormat } from "../records/timeFormat.ts"
 import type { TimestampUnit, ValueForms } from "../records/valueForms.ts"
 import { because, type CommandFailed, failed } from "../terminal/CommandFailed.ts"
 
-/** The flags that say how files are read. */
+/** The flags that determine how files are read. */
 export interface ReadingFlags {
   readonly files: ReadonlyArray<string>
   readonly format: Option.Option<Format>
@@ -26,28 +26,25 @@ export interface ReadingFlags {
   readonly timestampUnit: TimestampUnit
   readonly rowLines: number
   readonly ignoreUnknown: boolean
-  /**
-   * Whether the file is followed: it may be missing for a moment, between its rotation and the next
-   * one.
-   */
+  /** Whether the file is followed. It may then be missing briefly during rotation. */
   readonly follow: boolean
 }
 
 /** One file, ready to be read. */
 export interface RecordInput {
   readonly file: string
-  /** How it is called in messages where there are several. */
+  /** Its name in messages, when there are several. */
   readonly name: string
   readonly format: Format
   readonly gzip: boolean
   readonly csv: CsvOptions
-  /** Bytes of the file as it is stored; undefined where that is not known. */
+  /** Size of the stored file in bytes. Undefined when unknown. */
   readonly size: number | undefined
-  /** Its bytes, where the start has been read already; they can be read once. */
+  /** The bytes of an input whose start has already been read. They can be read once. */
   readonly bytes?: Stream.Stream<Uint8Array, UnreadableFile>
 }
 
-/** The delimiter that a user means who cannot easily type it. */
+/** Accepts `\t` and `tab` for a tab, which is hard to type. */
 const delimiterNamed = (text: string): string =>
   text === "\\t" || text.toLowerCase() === "tab" ? "\t" : text
 
@@ -68,7 +65,7 @@ const formatOf = (
     : Effect.succeed(format)
 }
 
-/** The forms of values that the flags name. */
+/** The value formats from the flags. */
 export const formsOf = (flags: ReadingFlags): Effect.Effect<ValueForms, CommandFailed> =>
   Effect.map(
     Effect.all([
@@ -102,12 +99,12 @@ const csvOf = (flags: ReadingFlags): Effect.Effect<CsvOptions, CommandFailed> =>
   }
   if (flags.rowLines < 1) return Effect.fail(failed("--row-lines must be at least 1."))
   const columns = Option.map(flags.columns, (text) => text.split(",").map((name) => name.trim()))
-  // Without names they are those of the table, which is read later.
+  // An empty list is replaced by the table's columns, which are read later.
   const names = flags.noHeader ? Option.getOrElse(columns, () => []) : undefined
   return Effect.succeed({ delimiter, names, rowLines: flags.rowLines })
 }
 
-/** The files of the command line; fails where one cannot be read. */
+/** The inputs from the command line. Fails when one cannot be read. */
 export const inputsOf = Effect.fnUntraced(function* (
   flags: ReadingFlags
 ): Effect.fn.Return<ReadonlyArray<RecordInput>, CommandFailed> {
@@ -141,7 +138,7 @@ export const inputsOf = Effect.fnUntraced(function* (
   )
 })
 
-/** The inputs with the columns of the table for the fields of files that have no names. */
+/** Sets the table's columns as names for inputs that have none. */
 export const withColumns = (
   inputs: ReadonlyArray<RecordInput>,
   columns: ReadonlyArray<{ readonly name: string }>

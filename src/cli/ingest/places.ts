@@ -1,31 +1,31 @@
 /**
- * Where accepted records stand in the files, from the first one that is not durable yet.
+ * Positions of accepted records in the files, from the first one that is not durable yet.
  */
 import type { Place } from "../terminal/progress.ts"
 
-/** How many places are forgotten at a time. */
+/** Number of positions removed at a time. */
 const forgetEvery = 65_536
 
-/** The places of accepted records. */
+/** The positions of accepted records. */
 export class Places {
   private lines: Array<number> = []
   private records: Array<number> = []
   private first = 0
-  /** From which accepted record on which file is read. */
+  /** The files, each with the number of its first accepted record. */
   private readonly files: Array<{ readonly from: number; readonly name: string }> = []
 
-  /** Says which file the next records are of, where there are several. */
+  /** Sets the file of the next records, when there are several. */
   begin(name: string): void {
     this.files.push({ from: this.first + this.lines.length, name })
   }
 
-  /** Notes the place of the next accepted record. */
+  /** Adds the position of the next accepted record. */
   add(line: number, records: number): void {
     this.lines.push(line)
     this.records.push(records)
   }
 
-  /** The place of an accepted record by its number from 0, undefined when it was forgotten. */
+  /** The position of an accepted record by its number, from 0. Undefined when it was removed. */
   of(accepted: number): Place | undefined {
     const index = accepted - this.first
     if (index < 0 || index >= this.lines.length) return undefined
@@ -34,9 +34,7 @@ export class Places {
     return file === undefined ? place : { ...place, file }
   }
 
-  /**
-   * The place of the last of the first `durable` accepted records; forgets the places before it.
-   */
+  /** The position of the record number `durable - 1`. Removes positions before it. */
   reached(durable: number): Place | undefined {
     const place = this.of(durable - 1)
     const index = durable - 1 - this.first

@@ -1,6 +1,6 @@
 /**
- * The file of rejected records: NDJSON of `{"line", "reason", "record"}` that is only ever appended
- * to, so that the rejects of an earlier run, or of anything else, are never lost.
+ * The file of rejected records: NDJSON of `{"line", "reason", "record"}`. It is only appended to,
+ * so that rejects of an earlier run, or any other content, are never lost.
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -9,31 +9,31 @@ import * as Semaphore from "effect/Semaphore"
 import * as Fs from "node:fs/promises"
 import { NotAFile, openPlain } from "../../internal/log/plainFile.ts"
 
-/** A record that is not valid, and why. */
+/** A rejected record and the reason. */
 export interface Reject {
-  /** The file that it stands in, where there are several. */
+  /** Its file, when there are several. */
   readonly file?: string | undefined
   readonly line: number
   readonly reason: string
   readonly record: string
 }
 
-/** The file of rejects cannot be used; the message says why. */
+/** The rejects file cannot be used. The message says why. */
 export class UnusableRejects extends Data.TaggedError("UnusableRejects")<{
   readonly message: string
 }> {}
 
-/** Writes rejects; succeeds when the file has them. */
+/** Writes rejects. Succeeds when they are in the file. */
 export type WriteRejects = (rejects: ReadonlyArray<Reject>) => Effect.Effect<void, UnusableRejects>
 
 const { O_APPEND, O_CREAT, O_RDWR } = Fs.constants
 
-/** Bytes at the start of a file that show whether it is one of rejects. */
+/** Bytes at the start of a file that are checked to recognize a rejects file. */
 const shown = 64 * 1024
 
 /**
- * Whether the text begins with a line of a reject; one that is cut off by the end of `shown` counts
- * by its start.
+ * Whether the text starts with a reject. A first line longer than `shown` is recognized by its
+ * start.
  */
 const isOfRejects = (start: string): boolean => {
   const end = start.indexOf("\n")
@@ -50,8 +50,8 @@ const isOfRejects = (start: string): boolean => {
 }
 
 /**
- * Opens the file to append to it. It may be new, empty, or one of rejects that belongs to this
- * user; nothing else is touched.
+ * Opens the file to append to it. It may be new, empty, or a rejects file that belongs to this
+ * user. Any other file is refused.
  */
 export const openRejects = (
   path: string,
@@ -107,7 +107,7 @@ const openOwn = async (path: string, sources: ReadonlyArray<string>): Promise<Fs
       if (!isOfRejects(buffer.toString("utf8", 0, bytesRead)))
         refuse("exists and is not a file of rejects")
       const { buffer: last } = await handle.read(Buffer.alloc(1), 0, 1, size - 1)
-      // A process that was killed may have left the last line without its end.
+      // A killed process may have left the last line without a line feed.
       if (last[0] !== 0x0a) await handle.appendFile("\n")
     }
     return handle

@@ -1,6 +1,6 @@
 /**
- * `zerobus ingest --resume`: where in the files reading goes on, once they are known to be those
- * that the position in the spool is of.
+ * `zerobus ingest --resume`: finds where reading resumes, after checking that the files match the
+ * position in the spool.
  */
 import * as Effect from "effect/Effect"
 import { startsAs } from "../input/followedFile.ts"
@@ -12,23 +12,26 @@ import { type GoingOn, goingOn, reading } from "./filePlace.ts"
 import type { RecordInput } from "./inputs.ts"
 import type { FilesPosition } from "./spoolPlace.ts"
 
-/** Where reading goes on. */
+/** Where reading resumes. */
 export interface ResumePlace {
-  /** The file, from 0; those before it are done. */
+  /** Index of the file. The files before it are done. */
   readonly file: number
-  /** The byte of it. Undefined: it is read from its start. */
+  /** Byte offset in the file. Undefined when it is read from its start. */
   readonly offset: number | undefined
   readonly csv: CsvOptions
-  /** Records of the files in front of where reading begins, and of the file itself. */
+  /** Records before the start of reading: in all files, and in this file. */
   readonly skipped: number
   readonly records: number
-  /** Records of the files in front of the position; those that are read again are passed over. */
+  /**
+   * Records before the position, over all files. Records that are read again are skipped up to this
+   * number.
+   */
   readonly skip: number
-  /** Bytes of the files in front of where reading begins. */
+  /** Bytes before the start of reading, over all files. */
   readonly stored: number
 }
 
-/** Where a run begins that does not resume. */
+/** The start of a run that does not resume. */
 export const atStart = (csv: CsvOptions, skip: number): ResumePlace => ({
   file: 0,
   offset: undefined,
@@ -39,7 +42,7 @@ export const atStart = (csv: CsvOptions, skip: number): ResumePlace => ({
   stored: 0
 })
 
-/** Whether the file at the position is the one that it is of, by the bytes at its start. */
+/** Whether the file at the position is still the same, by its first bytes. */
 export const isSameFile = Effect.fnUntraced(function* (
   inputs: ReadonlyArray<RecordInput>,
   { file, identity }: FilesPosition
@@ -63,7 +66,7 @@ type Handle = Effect.Success<ReturnType<typeof openFile>>
 
 const fromStart = "To ingest the files as they are now from their start, leave --resume out."
 
-/** Where reading goes on in files that a position is of; fails where they are not as they were. */
+/** Where reading resumes. Fails when the files have changed. */
 export const resumePlace = Effect.fnUntraced(function* (
   inputs: ReadonlyArray<RecordInput>,
   position: FilesPosition
@@ -99,7 +102,7 @@ export const resumePlace = Effect.fnUntraced(function* (
   return { file, offset, csv, skipped: skip, records, skip, stored: bytesBefore + offset }
 })
 
-/** Why reading cannot go on at a place of a file. */
+/** Why reading cannot resume at a position of a file. */
 export const notAsItWas = (
   name: string,
   offset: number,

@@ -1,12 +1,12 @@
 /**
- * `zerobus ingest --spool`: how far the files were read, kept in the spool beside their records,
- * and where the next run goes on.
+ * `zerobus ingest --spool`: saves the position in the files in the spool, next to their records,
+ * and finds where the next run resumes.
  *
- * The position belongs to an offset of the spool. The records of the files behind the position that
- * the spool has as well are passed over. The spool's own order decides, so a kill at any moment
- * leaves no record out and none twice. A file of NDJSON or CSV is read from the byte of the
- * position on; one that is compressed, in UTF-16 or of format json is read from its start, and its
- * records up to the position are passed over.
+ * Each position is saved with an offset of the spool. Records after the position that the spool
+ * already contains are skipped. The order of the spool decides, so a kill at any moment neither
+ * loses nor duplicates a record. NDJSON and CSV files are read from the byte offset of the
+ * position. Files that are compressed, in UTF-16 or of format json are read from their start, and
+ * records up to the position are skipped.
  */
 import * as Effect from "effect/Effect"
 import { createHash } from "node:crypto"
@@ -25,72 +25,75 @@ import type { FollowKeeper } from "./followRun.ts"
 import type { Keeping } from "./ingestFile.ts"
 import type { RecordInput } from "./inputs.ts"
 
-/** The position as it stands in the spool, in JSON. */
+/** The position saved in the spool, as JSON. */
 export interface FilesPosition {
   readonly kind: "zerobus ingest"
-  /** Which files, by names in order, and how they are read. */
+  /** Hash of the file names, in order, and of the flags for reading them. */
   readonly source: string
-  /** The file that was read, from 0, and by what it is known again. */
+  /** Index of the file that was being read, and its identity. */
   readonly file: number
   readonly identity: Pick<FileIdentity, "length" | "start"> & Partial<FileIdentity>
-  /** Bytes and records of the files before it, rejected records included. */
+  /** Bytes and records of the previous files, including rejected records. */
   readonly bytesBefore: number
   readonly recordsBefore: number
-  /** Records read of the file itself. */
+  /** Records read from this file. */
   readonly records: number
-  /** Where they end, in a file that can be read from there. */
+  /** Their end, in a file that can be read from there. */
   readonly place: Omit<FilePlace, "identity"> | undefined
 }
 
-/** A file that is read with a spool. */
+/** A file that is ingested through a spool. */
 export interface SpooledFile {
-  /** Its place among the files, from 0. */
+  /** Its index among the files. */
   readonly file: number
-  /** The open file; undefined for standard input and for what is no plain file. */
+  /** The open file. Undefined for standard input and anything but a regular file. */
   readonly open: OpenFile | undefined
-  /** Records of the file that an earlier run read, where this one begins behind them. */
+  /** Records of the file that an earlier run read, when this run starts after them. */
   readonly records: number
 }
 
-/** The way through a spool. */
+/** Positions in a spool. */
 export interface SpoolPlace {
-  /** The offset of the first record that this run adds. */
+  /** Offset of the first record that this run adds. */
   readonly firstOffset: number
-  /** The position of these files that the spool has, whether this run goes on there or not. */
+  /** The saved position of these files, whether or not this run resumes there. */
   readonly before: FilesPosition | undefined
-  /** Begins a file: keeps its place from now on. */
+  /** Starts a file and saves its position from now on. */
   readonly begin: (file: SpooledFile) => Effect.Effect<SpooledKeeping, CommandFailed>
-  /** What is read from now on is not what the records behind the position came from. */
+  /**
+   * Called when the input restarts: what is read next does not match the spool's records after the
+   * position.
+   */
   readonly restarted: () => void
 }
 
-/** Keeps how far a file was read, in the spool. */
+/** Saves the position in a file in the spool. */
 export interface SpooledKeeping extends Keeping {
-  /** Ends the file, all of whose records were taken or rejected. */
+  /** Ends the file. All of its records were accepted or rejected. */
   readonly ended: Effect.Effect<void, CommandFailed>
 }
 
-/** What a way through a spool needs. */
+/** Options of `spoolPlace`. */
 export interface SpoolPlaceOptions {
   readonly stream: ZerobusStream<SourceRecord>
   readonly folder: string
   readonly inputs: ReadonlyArray<RecordInput>
   readonly codec: RecordCodec<SourceRecord>
-  /** The flags that decide which records the files have. */
+  /** The flags that determine which records the files contain. */
   readonly reading: unknown
-  /** Whether the run goes on at the position. */
+  /** Whether the run resumes at the position. */
   readonly resume: boolean
   /**
-   * Whether the only file is followed: its records count from the start of the latest file of its
-   * name.
+   * Whether the only file is followed. Its records then count from the start of the latest file
+   * with its name.
    */
   readonly follow: boolean
-  /** Records at the start of all files that are passed over. */
+  /** Number of records to skip at the start, over all files. */
   readonly skip: number
   readonly counts: Counts
 }
 
-/** Bytes to encode records in that are only counted. */
+/** A sink whose bytes are discarded: records are encoded only to see whether they are valid. */
 class Discarded implements ByteSink {
   buffer = Buffer.allocUnsafe(64 * 1024)
   position = 0
@@ -117,14 +120,15 @@ const positionOf = (bytes: Uint8Array | undefined): FilesPosition | undefined =>
   }
 }
 
-/** What a file that cannot be read again is known by. */
+/** The identity of an input that cannot be read again. */
 const unknown = { length: 0, start: "" }
 
 const identityIn = (handle: Fs.FileHandle | undefined) =>
   handle === undefined ? Promise.resolve(unknown) : identityOf(handle)
 
 /**
- * The way through a stream's spool; fails where it has no position at which this run could go on.
+ * Opens the positions of a stream's spool. Fails when the run should resume and the spool has no
+ * matching position.
  */
 export const spoolPlace = Effect.fnUntraced(function* (
   options: SpoolPlaceOptions
@@ -160,7 +164,8 @@ export const spoolPlace = Effect.fnUntraced(function* (
     return true
   }
 
-  // A position is kept before the first record of a file, so what is behind it is of that file.
+  // A position is saved before the first record of a file, so the spool's records after a position
+  // belong to that file.
   const restarted = (): void => {
     left = 0
   }
@@ -174,12 +179,12 @@ export const spoolPlace = Effect.fnUntraced(function* (
     const files = <A>(run: () => Promise<A>) => Effect.mapError(reading(name, run), because)
     const earlier = recordsRead(counts) - records
     const seekable = open !== undefined && (yield* files(() => isPlain(open.handle)))
-    /** Bytes by which the file is known again in the position. */
+    /** Number of bytes in the file's saved identity. */
     let known = 0
     const note = Effect.fnUntraced(function* (
       last: RecordAck | undefined
     ): Effect.fn.Return<void, CommandFailed> {
-      // A place in front of records that are skipped would have them ingested.
+      // A saved position before skipped records would ingest them in the next run.
       const found =
         seekable && recordsRead(counts) >= skip ? yield* files(() => placeOf(open)) : undefined
       const identity = found?.identity ?? (yield* files(() => identityIn(open?.handle)))
@@ -202,13 +207,13 @@ export const spoolPlace = Effect.fnUntraced(function* (
       )
       known = identity.length
     })
-    // What is passed over is behind the position that the spool has.
+    // Records that are still skipped come after the saved position.
     const keep = (last: RecordAck | undefined) => (left > 0 ? Effect.void : note(last))
-    // On disk before the file's first record, so that a kill finds it, and what is behind it is of
-    // one file.
+    // Saved before the file's first record, so that the next run finds it after a kill, and the
+    // records after it belong to one file.
     if (open === undefined || open.from === 0) yield* keep(undefined)
-    // A file that was empty, or had its header only, is not known by that: another one may have
-    // come under its name and inode, whose records would be passed over.
+    // An empty file, or one with only a header, cannot be identified. Another file could appear
+    // with the same name and inode, and its records would be skipped.
     const ahead = Effect.gen(function* () {
       if (known >= knownBytes || left > 0) return
       const { length } = yield* files(() => identityIn(open?.handle))
@@ -230,7 +235,7 @@ export const spoolPlace = Effect.fnUntraced(function* (
   }
 })
 
-/** Keeps how far the only file is followed, in the spool. */
+/** Saves the position in the only, followed file in the spool. */
 export const spoolKeeper = (
   place: SpoolPlace,
   folder: string

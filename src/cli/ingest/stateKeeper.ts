@@ -1,6 +1,6 @@
 /**
- * `zerobus ingest --follow --state`: keeps in the state file up to where the followed file is
- * durable.
+ * `zerobus ingest --follow --state`: saves the durable position in the followed file to the state
+ * file.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -10,7 +10,7 @@ import { type FilePlace, placeOf, reading } from "./filePlace.ts"
 import type { FollowKeeper } from "./followRun.ts"
 import { Marks, readState, UnusableState, writeState } from "./followState.ts"
 
-/** Least time between two writes of the state while records go on. */
+/** Minimum time between two writes of the state while records arrive, in milliseconds. */
 const stateInterval = 1000
 
 const unusable = (error: unknown): CommandFailed =>
@@ -20,7 +20,7 @@ const unusable = (error: unknown): CommandFailed =>
 
 const tried = <A>(run: () => Promise<A>) => Effect.tryPromise({ try: run, catch: unusable })
 
-/** Keeps how far `file` is durable in the table, in the state file at `path`. */
+/** Saves the durable position in `file` to the state file at `path`. */
 export const stateKeeper = Effect.fnUntraced(function* (
   path: string,
   file: string,
