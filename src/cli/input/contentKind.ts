@@ -1,15 +1,14 @@
 /**
- * What the first bytes of a file say about it: how it is compressed or encoded, or that it is no
- * file of records at all.
+ * Detects a file's compression and encoding from its first bytes, and formats that cannot be read.
  */
 
-/** How the bytes of a file become text. */
+/** Compression or encoding of a file. */
 export type Packing = "plain" | "gzip" | "zstd" | "utf16le" | "utf16be"
 
-/** Bytes that are enough to tell. */
+/** Number of bytes needed for detection. */
 export const enoughBytes = 8
 
-/** First bytes of files that hold records in a form that is not read here, and what they are. */
+/** Signatures of unsupported file formats, with a description and advice. */
 const others: ReadonlyArray<readonly [start: string, what: string]> = [
   [
     "PK\u0003\u0004",
@@ -28,7 +27,7 @@ const others: ReadonlyArray<readonly [start: string, what: string]> = [
   ["\u0000\u0000\u00fe\u00ff", "text in UTF-32; write it as UTF-8"]
 ]
 
-/** What the bytes at the start of a file are, or why they are no records. */
+/** The compression or encoding for the first bytes of a file, or why the file is unsupported. */
 export const packingOf = (head: Uint8Array): Packing | { readonly problem: string } => {
   const start = Buffer.from(
     head.buffer,

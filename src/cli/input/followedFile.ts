@@ -1,6 +1,5 @@
 /**
- * A file that grows, as `tail -F` follows it: what is appended, and the file that takes its name
- * when it is rotated.
+ * Follows a growing file like `tail -F`: appended bytes, and the new file after a rotation.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -9,26 +8,24 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { openFile, type UnreadableFile, unreadable } from "./recordBytes.ts"
 
-/** Time between two looks at a file that has not grown. */
+/** Time between two polls of a file that has not grown. */
 const pause = "200 millis"
 
 const chunkSize = 256 * 1024
 
-/** Bytes at the start of a file by which it is known again. */
+/** Number of bytes at the start of a file that identify it. */
 export const knownBytes = 256
 
-/**
- * Which file of a name it is: inode numbers are used again, so the bytes at the start count too.
- */
+/** Identity of a file. Inode numbers are reused, so it includes a hash of the first bytes. */
 export interface FileIdentity {
   readonly device: number
   readonly inode: number
-  /** How many bytes at the start were looked at, and their SHA-256. */
+  /** Number of hashed bytes at the start, and their SHA-256. */
   readonly length: number
   readonly start: string
 }
 
-/** The SHA-256 of `length` bytes from `from` on, of a file that may be shorter. */
+/** The SHA-256 of up to `length` bytes starting at `from`. */
 const hashOf = async (handle: Fs.FileHandle, from: number, length: number) => {
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, from)
   const hash = createHash("sha256").update(buffer.subarray(0, bytesRead)).digest("hex")
@@ -36,7 +33,7 @@ const hashOf = async (handle: Fs.FileHandle, from: number, length: number) => {
 }
 
 /**
- * The identity of an open file; to compare it with an earlier one, by as many bytes as that has.
+ * The identity of an open file. To compare it with an earlier one, pass the earlier one's `length`.
  */
 export const identityOf = async (
   handle: Fs.FileHandle,
@@ -48,8 +45,8 @@ export const identityOf = async (
 }
 
 /**
- * Whether an open file begins with the bytes of an identity, whatever its inode: a copy does as
- * well.
+ * Whether an open file starts with the bytes of an identity. The inode is ignored, so a copy
+ * matches too.
  */
 export const startsAs = async (
   handle: Fs.FileHandle,
@@ -59,15 +56,15 @@ export const startsAs = async (
   return length === wanted.length && start === wanted.start
 }
 
-/** The SHA-256 of the bytes in front of an offset. */
+/** The SHA-256 of the last bytes before an offset. */
 export const endOf = async (handle: Fs.FileHandle, offset: number): Promise<string> => {
   const length = Math.min(knownBytes, offset)
   return (await hashOf(handle, offset - length, length)).hash
 }
 
 /**
- * Opens the file of this identity, by its name or by another one in the same folder, as rotation
- * gives it. Undefined when it is gone.
+ * Opens the file with this identity, under its name or under another name in the same folder, to
+ * which rotation may have moved it. Undefined when it is gone.
  */
 export const reopen = async (
   file: string,
@@ -92,24 +89,24 @@ export const reopen = async (
   return undefined
 }
 
-/** What becomes of the file. */
+/** Callbacks for a followed file. */
 export interface Follower<E> {
-  /** More bytes of the file, from `offset` on. */
+  /** Receives more bytes of the file, which start at `offset`. */
   readonly onBytes: (
     bytes: Uint8Array,
     handle: Fs.FileHandle,
     offset: number
   ) => Effect.Effect<void, E>
-  /** Nothing more was there. */
+  /** Runs when there was nothing more to read. */
   readonly onIdle: Effect.Effect<void, E>
   /**
-   * The file has ended: it was cut, or another one has its name. What follows is read from its
-   * start.
+   * Runs when the file has ended: it was truncated, or another file has its name. Reading continues
+   * from the start.
    */
   readonly onRestart: (why: "rotated" | "cut") => Effect.Effect<void, E>
 }
 
-/** Follows a file from an offset of the handle that is open, until it is interrupted. */
+/** Follows a file from an offset of an open handle, until interrupted. */
 export const follow = <E>(
   file: string,
   first: { readonly handle: Fs.FileHandle; readonly offset: number },
@@ -120,7 +117,7 @@ export const follow = <E>(
     yield* Effect.addFinalizer(() => Effect.ignore(Effect.promise(() => handle.close())))
     const of = <A>(run: () => Promise<A>) =>
       Effect.tryPromise({ try: run, catch: (error) => unreadable(file, error) })
-    /** The position up to which the file was read when another one was found under its name. */
+    /** The offset at which another file was first found under the name. */
     let replaced: number | undefined
     while (true) {
       const { buffer, bytesRead } = yield* of(() =>
@@ -139,8 +136,8 @@ export const follow = <E>(
       }
       const named = yield* Effect.promise(() => Fs.stat(file).catch(() => undefined))
       if (named !== undefined && (named.ino !== own.ino || named.dev !== own.dev)) {
-        // Its writer may have gone on for a moment: the file is done when nothing came between two
-        // looks.
+        // The writer may still append for a moment: the old file is done when it has not grown
+        // between two polls.
         if (replaced === offset) {
           yield* follower.onRestart("rotated")
           const next = yield* openFile(file)

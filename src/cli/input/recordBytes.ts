@@ -1,6 +1,6 @@
 /**
- * The bytes of a record file or of standard input as UTF-8, decompressed, as a stream that reads no
- * further than its consumer.
+ * The bytes of a record file or of standard input, decompressed and as UTF-8. The stream reads only
+ * as fast as its consumer.
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -11,33 +11,34 @@ import { createGunzip, createZstdDecompress } from "node:zlib"
 import { enoughBytes, type Packing, packingOf } from "./contentKind.ts"
 import { utf16ToUtf8 } from "./utf16.ts"
 
-/** The file cannot be opened or read, or is not gzip as it should be; the message says which. */
+/** The file cannot be opened, read or decompressed. The message says which. */
 export class UnreadableFile extends Data.TaggedError("UnreadableFile")<{
   readonly message: string
 }> {}
 
 /** How a file is read. */
 export interface ReadOptions {
-  /** Whether it is gzip whatever its first bytes are. Default false. */
+  /** Treat the file as gzip regardless of its first bytes. Default false. */
   readonly gzip?: boolean | undefined
   /**
-   * Byte at which reading starts, of a plain file of UTF-8. Default: its start, which says what it
-   * is.
+   * Byte offset at which reading starts, for plain UTF-8 files. Default: the start, where the
+   * encoding is detected.
    */
   readonly from?: number | undefined
-  /** Called with the count of bytes that were read of the file itself. */
+  /** Called with the number of bytes read from the stored file. */
   readonly onRead?: ((bytes: number) => void) | undefined
 }
 
 /** Bytes read at a time. */
 const chunkSize = 256 * 1024
 
-/** How a file is called in messages. */
+/** The name of a file in messages. */
 export const nameOf = (file: string): string => (file === "-" ? "Standard input" : file)
 
 /**
- * Opens a file (`-` is standard input) and gives its text as UTF-8, whatever its first bytes say it
- * is: gzip, zstd, UTF-16. Fails when it cannot be opened or read, or is none of these.
+ * Opens a file (`-` is standard input) and streams its content as UTF-8. Decompresses gzip and zstd
+ * and converts UTF-16, as detected from the first bytes. Fails when the file cannot be opened or
+ * read, or its format is unsupported.
  */
 export const recordBytes = (
   file: string,
@@ -60,11 +61,11 @@ export const recordBytes = (
             ? yield* begin(source, name)
             : { bytes: source, packing: "plain" as const }
       const { onRead } = options
-      // A listener for data would start the flow, which is for the reader to do.
+      // Adding a `data` listener would start the flow, which only the reader should do.
       if (onRead !== undefined)
         outer.bytes.on("data", (chunk: Buffer) => onRead(chunk.length)).pause()
       const unpacked = unpack(outer)
-      // Compressed text may be in UTF-16 as well; compressed twice it is not read.
+      // Compressed text may also be in UTF-16. Double compression is not supported.
       const compressed = outer.packing === "gzip" || outer.packing === "zstd"
       const inner = compressed
         ? yield* begin(unpacked, name, outer.packing)
@@ -82,7 +83,7 @@ export const recordBytes = (
 }
 
 const unpack = ({ bytes, packing }: Begun): Readable => {
-  // The callback takes the error that also reaches whoever reads the last stream of the pipeline.
+  // The pipeline requires a callback. The error also reaches the reader of the last stream.
   const through = (transform: Transform): Readable => pipeline(bytes, transform, () => {})
   switch (packing) {
     case "gzip":
@@ -97,13 +98,13 @@ const unpack = ({ bytes, packing }: Begun): Readable => {
   }
 }
 
-/** A stream from its start, and what its first bytes say. */
+/** A stream from its start, with the detected encoding. */
 interface Begun {
   readonly bytes: Readable
   readonly packing: Packing
 }
 
-/** Looks at the first bytes of a stream. */
+/** Detects the encoding from the first bytes of a stream. */
 const begin = (
   source: Readable,
   name: string,
@@ -136,7 +137,7 @@ const begin = (
       source.unshift(head)
       answer(source, head)
     }
-    // A stream that has ended takes nothing back.
+    // `unshift` does not work on an ended stream.
     const end = () => answer(Readable.from(seen), Buffer.concat(seen))
     const fail = (error: Error) => {
       stop()
@@ -149,8 +150,8 @@ const begin = (
   })
 
 /**
- * The size of a file in bytes, undefined for standard input and for what is no plain file. Fails as
- * `recordBytes` does.
+ * The size of a file in bytes. Undefined for standard input and anything but a regular file. Fails
+ * like `recordBytes`.
  */
 export const sizeOf = (file: string): Effect.Effect<number | undefined, UnreadableFile> =>
   file === "-"
@@ -163,7 +164,7 @@ export const sizeOf = (file: string): Effect.Effect<number | undefined, Unreadab
         })
       )
 
-/** Opens a file to read it. */
+/** Opens a file for reading. */
 export const openFile = (file: string): Effect.Effect<Fs.FileHandle, UnreadableFile> =>
   Effect.tryPromise({
     try: async () => {
@@ -177,7 +178,7 @@ export const openFile = (file: string): Effect.Effect<Fs.FileHandle, UnreadableF
     catch: (error) => unreadable(file, error)
   })
 
-/** What became of a file, as a sentence. */
+/** The error for a file that cannot be read. */
 export const unreadable = (
   name: string,
   error: unknown,

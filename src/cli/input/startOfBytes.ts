@@ -1,5 +1,6 @@
 /**
- * The start of a stream of bytes, read ahead of the rest: standard input cannot be read twice.
+ * Reads the start of a byte stream and returns the whole stream: standard input cannot be read
+ * twice.
  */
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
@@ -9,9 +10,9 @@ import * as Stream from "effect/Stream"
 type Bytes<E> = Stream.Stream<Uint8Array, E>
 
 /**
- * Reads a stream until `take` wants no more of it, and returns the whole stream, which can be read
- * once within the scope. `take` is given each chunk. Chunks that were read are let go as the whole
- * is read.
+ * Reads a stream until `take` returns false, and returns the whole stream, which can be read once
+ * within the scope. `take` receives each chunk. Buffered chunks are released as the whole stream is
+ * read.
  */
 export const startOfBytes = Effect.fnUntraced(function* <E>(
   bytes: Bytes<E>,

@@ -1,10 +1,10 @@
 /**
- * UTF-16 as UTF-8. What is no character becomes a byte that is no UTF-8 either, so that the record
- * around it is refused by name.
+ * Converts UTF-16 to UTF-8. A lone surrogate becomes a byte that is invalid in UTF-8, so that its
+ * record is rejected with a reason.
  */
 import { Transform } from "node:stream"
 
-/** Half of a surrogate pair without the other. */
+/** A lone surrogate. */
 const lone = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
 
 const noUtf8 = Buffer.of(0xff)
@@ -18,7 +18,7 @@ const utf8Of = (text: string): Buffer => {
   )
 }
 
-/** Makes the transform for one file. */
+/** Creates the transform for one file. */
 export const utf16ToUtf8 = (order: "utf16le" | "utf16be"): Transform => {
   let rest: Buffer = Buffer.alloc(0)
   return new Transform({
@@ -26,7 +26,7 @@ export const utf16ToUtf8 = (order: "utf16le" | "utf16be"): Transform => {
       const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
       let end = bytes.length - (bytes.length % 2)
       const last = order === "utf16le" ? bytes[end - 1]! : bytes[end - 2]!
-      // The first half of a pair waits for the second one.
+      // A high surrogate at the end waits for the next chunk.
       if (end > 0 && last >= 0xd8 && last <= 0xdb) end -= 2
       rest = Buffer.from(bytes.subarray(end))
       const whole = Buffer.from(bytes.subarray(0, end))
