@@ -1,13 +1,13 @@
 /**
- * `zerobus local --trust-issuer` and `--subject`: whose JWTs are exchanged for tokens, and which
- * principals they act as.
+ * `zerobus local --trust-issuer` and `--subject`: the identity providers whose JWTs are exchanged
+ * for tokens, and the principals that their subjects act as.
  */
 import * as Effect from "effect/Effect"
 import { readFile } from "node:fs/promises"
 import type { TrustedIssuer } from "../../testing/localOptions.ts"
 import { type CommandFailed, failed } from "../terminal/CommandFailed.ts"
 
-/** The most bytes of a file of keys. */
+/** Maximum size of a key file, in bytes. */
 const largestFile = 1024 * 1024
 
 /** Splits `name=value` at its first equals sign. */
@@ -23,7 +23,7 @@ const pair = (
     : Effect.succeed([name, value])
 }
 
-/** Reads one `issuer=file`. What is in the file is checked by the server. */
+/** Reads one `issuer=file`. The server checks the file's content. */
 export const issuerOf = (text: string): Effect.Effect<TrustedIssuer, CommandFailed> =>
   Effect.flatMap(pair("trust-issuer", text, "https://issuer.example=keys.json"), ([issuer, file]) =>
     Effect.tryPromise({
@@ -44,7 +44,7 @@ export const issuerOf = (text: string): Effect.Effect<TrustedIssuer, CommandFail
     )
   )
 
-/** Reads all `name=subject` as the subjects of each of the named principals. */
+/** Reads all `name=subject` pairs. Returns a function from principal names to subjects. */
 export const subjectsOf = (
   texts: ReadonlyArray<string>,
   names: ReadonlyArray<string>

@@ -1,40 +1,40 @@
 /**
- * Bounds how the server's JavaScript heap grows, in all of its threads.
+ * Bounds the growth of the server's JavaScript heap in all of its threads.
  *
  * V8 doubles the space for new objects up to two times 64 MiB in each thread, and a server that
- * allocates all the time soon uses all of it. A quarter is enough: what the server makes for a
- * message lives for milliseconds. V8 also lets the space for older objects grow to four times what
- * is in use before it collects there. Half as much again is enough: the state of tables and streams
- * is most of what is in use, and changes slowly.
+ * allocates steadily soon uses all of it. A quarter is enough: the objects of a message live for
+ * milliseconds. V8 also lets the space for older objects grow to four times the live size before it
+ * collects there. One and a half times is enough: most of it is the state of tables and streams,
+ * which changes slowly.
  *
- * The limits of a process are flags of the Node command, which nobody types for `npx zerobus`, so
- * they are set here. The growth of the space for new objects is stopped once it is large enough,
- * and permitted again after V8 has shrunk it, as it does while the server is idle.
+ * These limits are flags of the `node` command, which users of `npx zerobus` do not pass, so they
+ * are set here. Growth of the space for new objects is disabled once it is large enough. It is
+ * enabled again after V8 has shrunk the space, which happens while the server is idle.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { PerformanceObserver } from "node:perf_hooks"
 import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8"
 
-/** Bytes of the young generation from which on it does not grow: two halves of 16 MiB. */
+/** Size of the young generation, in bytes, at which growth is disabled: two halves of 16 MiB. */
 const enoughBytes = 32 * 1024 * 1024
 /**
- * The halves of a thread that starts later, in MiB. They do not grow either, and would stay at 1
- * MiB. The threads have this as their limit, too.
+ * Semi-space size of threads that start later, in MiB. While growth is disabled they would stay at
+ * 1 MiB. It is also the threads' maximum.
  */
 const threadMebibytes = 8
-/** How much the old generation grows over what is in use, in percent. */
+/** Growth of the old generation over its live size, in percent. */
 const growthPercent = 50
 
 const youngBytes = (): number =>
   getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space")?.space_size ?? 0
 
-/** How many times its size the space has after it grew; 1 keeps it from growing. */
+/** Sets the growth factor of the young generation; 1 disables growth. */
 const growBy = (factor: number): void => setFlagsFromString(`--semi-space-growth-factor=${factor}`)
 
 /**
- * Bounds it while the scope is open. The bound of the young generation is needed on Node 24: Node
- * 22 has the same by itself.
+ * Bounds the heap while the scope is open. Only Node 24 needs the bound of the young generation:
+ * Node 22 has the same by default.
  */
 export const boundHeap: Effect.Effect<void, never, Scope.Scope> = Effect.asVoid(
   Effect.acquireRelease(

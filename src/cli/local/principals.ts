@@ -1,9 +1,9 @@
 /**
- * `zerobus local --principal`: further service principals with what they may do, and the secrets of
- * all.
+ * `zerobus local --principal`: additional service principals with their grants, and the secrets of
+ * all principals.
  *
- * A secret is never on the command line, which every process of the machine can read. It comes from
- * the environment, or is derived from a key that the data folder keeps.
+ * A secret is never passed on the command line, which every process of the machine can read. It
+ * comes from the environment, or is derived from a key in the data folder.
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -12,7 +12,7 @@ import * as Redacted from "effect/Redacted"
 import type { Grant, Privilege } from "../../testing/localOptions.ts"
 import { type CommandFailed, failed } from "../terminal/CommandFailed.ts"
 
-/** A principal of the command line. Without `grants` it may do everything. */
+/** A principal from the command line. Without `grants` it may do everything. */
 export interface NamedPrincipal {
   readonly clientId: string
   readonly grants: ReadonlyArray<Grant> | undefined
@@ -23,7 +23,7 @@ const form =
   "main.default; " +
   "SELECT, MODIFY ON main.default.orders"
 
-/** Where each privilege can be granted: on how many parts of a name at most. */
+/** The most name parts of an object on which each privilege can be granted. */
 const mostParts: Readonly<Record<Privilege, number>> = {
   "USE CATALOG": 1,
   "USE SCHEMA": 2,
@@ -70,7 +70,7 @@ export const principalOf = (text: string): Effect.Effect<NamedPrincipal, Command
   const colon = text.indexOf(":")
   const clientId = (colon < 0 ? text : text.slice(0, colon)).trim()
   if (/^[A-Za-z0-9._-]+=/.test(clientId)) {
-    // What follows may be a secret, which is not repeated.
+    // The text after `=` may be a secret and is not repeated.
     const name = clientId.slice(0, clientId.indexOf("="))
     return Effect.fail(
       failed(
@@ -100,7 +100,7 @@ export const principalOf = (text: string): Effect.Effect<NamedPrincipal, Command
     : Effect.succeed({ clientId, grants })
 }
 
-/** Reads all principals, each of which has a name of its own. */
+/** Reads all principals. Their secret variables must differ. */
 export const principalsOf = (
   texts: ReadonlyArray<string>
 ): Effect.Effect<ReadonlyArray<NamedPrincipal>, CommandFailed> =>
@@ -119,23 +119,23 @@ export const principalsOf = (
         )
   })
 
-/** The variable that has the secret of a principal. */
+/** The environment variable with the secret of a principal. */
 export const secretVariable = (clientId: string): string =>
   `ZEROBUS_LOCAL_SECRET_${clientId.toUpperCase().replace(/[^A-Z0-9]/g, "_")}`
 
-/** The secret that the environment has for a principal. */
+/** The secret of a principal in the environment, if any. */
 export const secretFromEnvironment = (
   clientId: string
 ): Effect.Effect<Redacted.Redacted<string> | undefined> =>
   Config.Redacted(secretVariable(clientId)).pipe(
     Effect.option,
-    // A variable that is set to nothing counts as not set: no secret is empty.
+    // An empty variable counts as not set.
     Effect.map((found) =>
       Option.getOrUndefined(Option.filter(found, (secret) => Redacted.value(secret) !== ""))
     )
   )
 
-/** The grants of a principal in words. */
+/** A phrase that describes the grants of a principal. */
 export const grantsText = (grants: ReadonlyArray<Grant> | undefined): string => {
   if (grants === undefined) return "may do everything"
   return grants.length === 0
@@ -143,6 +143,6 @@ export const grantsText = (grants: ReadonlyArray<Grant> | undefined): string => 
     : `has ${grants.map(({ on, privileges }) => `${privileges.join(", ")} on ${on}`).join("; ")}`
 }
 
-/** A text as one word of a shell. */
+/** Text quoted as one shell word. */
 export const shellText = (text: string): string =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`

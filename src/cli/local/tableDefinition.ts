@@ -1,6 +1,5 @@
 /**
- * Table definitions of the command line: how they are read, and in what an existing table differs
- * from one.
+ * Reads table definitions from the command line and compares them with existing tables.
  */
 import * as Effect from "effect/Effect"
 import {
@@ -18,11 +17,11 @@ const knownTypes = `The types are ${Object.keys(scalarTypes)
   .map((tag) => sqlName(tag as ScalarTag))
   .join(", ")}, DECIMAL(p,s), ARRAY<T>, MAP<K, V> and STRUCT<name: T, ...>.`
 
-/** Why a definition cannot be read, with the types that there are where one is not known. */
+/** The parse error of a definition. For an unknown type it lists the supported types. */
 export const problemText = (problem: string): string =>
   problem.endsWith("is not a supported column type.") ? `${problem} ${knownTypes}` : problem
 
-/** Reads a definition as the command line has it. */
+/** Reads a definition from the command line. */
 export const definitionOf = (text: string): Effect.Effect<TableDefinition, CommandFailed> =>
   Effect.mapError(Effect.fromResult(parseTableDefinition(text)), (problem) =>
     failed(
@@ -33,19 +32,19 @@ export const definitionOf = (text: string): Effect.Effect<TableDefinition, Comma
 
 const mostShown = 10
 
-/** How a table is partitioned, in words. */
+/** A phrase that describes a table's partitioning. */
 export const partitionsOf = ({ partitionColumns = [] }: TableDefinition): string =>
   partitionColumns.length === 0
     ? "not partitioned"
     : `partitioned by ${partitionColumns.join(", ")}`
 
-/** The column as it would be added to a table. */
+/** The SQL that adds the column. */
 const sqlOf = ({ name, type }: ColumnDefinition): string =>
   `${name} ${typeText(type).toUpperCase()}`
 
 /**
- * A sentence on how the existing table differs, with the way out where columns are missing;
- * undefined when it differs in comments at most.
+ * A sentence that describes how the existing table differs, with the command that adds missing
+ * columns. Undefined when only comments differ.
  */
 export const differenceText = (
   wanted: TableDefinition,

@@ -1,9 +1,9 @@
 /**
- * `zerobus local --tables FILE`: the tables of a file of CREATE TABLE statements, and what has to
- * happen so that a server has them.
+ * `zerobus local --tables FILE`: reads a file of CREATE TABLE statements and computes the changes
+ * that a server needs.
  *
  * Tables are created, and nullable columns and fields are added. Nothing is dropped or changed: a
- * table that the file leaves out stays, and what else differs is reported.
+ * table that is not in the file stays, and other differences are reported.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -21,7 +21,7 @@ import { because, type CommandFailed, failed } from "../terminal/CommandFailed.t
 import { counted } from "../terminal/progress.ts"
 import { partitionsOf, problemText } from "./tableDefinition.ts"
 
-/** Something that the file has otherwise than the table, and that cannot be changed. */
+/** A difference between the file and the table that cannot be applied. */
 export interface Unchangeable {
   readonly kind: "COLUMN_LEFT_OUT" | "COLUMN_CHANGED" | "NEW_COLUMN_NOT_NULL" | "PARTITIONING"
   /** The column, or the path of a field; undefined for the partitioning. */
@@ -30,15 +30,15 @@ export interface Unchangeable {
   readonly message: string
 }
 
-/** What a table needs so that it is as the file has it. */
+/** The changes that bring a table in line with the file. */
 export interface TableChange {
   readonly definition: TableDefinition
-  /** Columns to add; undefined where the table has to be created. */
+  /** Columns to add. Undefined when the table must be created. */
   readonly added: ReadonlyArray<ColumnDefinition> | undefined
   readonly unchangeable: ReadonlyArray<Unchangeable>
 }
 
-/** Longest file that is read, in bytes. */
+/** Maximum size of the file, in bytes. */
 const maxBytes = 1_000_000
 
 /** Reads the file. */
@@ -67,7 +67,7 @@ export const readTablesFile = (
     )
   })
 
-/** How a table is brought to what the file has. */
+/** The changes that bring an existing table in line with the file. */
 export const changeOf = (wanted: TableDefinition, existing: TableDefinition): TableChange => {
   const left = new Map(wanted.columns.map((column) => [column.name.toLowerCase(), column]))
   const added: Array<ColumnDefinition> = []
@@ -110,8 +110,8 @@ export const changeOf = (wanted: TableDefinition, existing: TableDefinition): Ta
 }
 
 /**
- * How the tables of a server are brought to what the file has; those that are so already are left
- * out.
+ * The changes that bring a server's tables in line with the file. Tables without changes are
+ * omitted.
  */
 export const changesFor = (
   local: ZerobusLocalShape,
@@ -131,7 +131,7 @@ export const changesFor = (
       changes.filter(({ added, unchangeable }) => added?.length !== 0 || unchangeable.length > 0)
   )
 
-/** Creates the table, or adds its columns. What cannot be changed stays. */
+/** Creates the table or adds its columns. Other differences are left as they are. */
 export const applyChange = (
   local: ZerobusLocalShape,
   { added, definition }: TableChange
@@ -143,8 +143,8 @@ export const applyChange = (
       : Effect.asVoid(Effect.mapError(local.addColumns(definition.name, added), because))
 
 /**
- * Brings a server that starts to what the file has. A table that differs is refused with its
- * differences, before any table is made or changed; with `grow`, missing columns are added instead.
+ * Applies the file when a server starts. When a table differs, it fails with the differences before
+ * any table is created or changed. With `grow`, missing columns are added instead.
  */
 export const ensureTables = Effect.fnUntraced(function* (
   local: ZerobusLocalShape,

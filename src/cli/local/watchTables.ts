@@ -1,10 +1,9 @@
 /**
- * `zerobus local --watch`: brings the tables to what the file of `--tables` has, whenever it
- * changes.
+ * `zerobus local --watch`: applies the file of `--tables` whenever it changes.
  *
- * The file is looked at twice a second rather than subscribed to: notifications do not pass the
- * border of a container, and an editor that replaces a file ends them. A change counts once two
- * looks in a row agree, so that a file which is being written is not read.
+ * The file is polled twice a second. File notifications do not cross the boundary of a container,
+ * and an editor that replaces the file ends them. A change counts once two polls in a row agree, so
+ * that a file is not read while it is being written.
  */
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs/promises"
@@ -13,7 +12,7 @@ import { applyChange, changesFor, readTablesFile } from "./tablesFile.ts"
 
 const lookEvery = "500 millis"
 
-/** What tells two states of a file apart. "missing" while there is none. */
+/** A text that differs between two states of a file. "missing" while there is no file. */
 export const stateOfFile = (path: string): Effect.Effect<string> =>
   Effect.promise(() =>
     Fs.stat(path, { bigint: true }).then(
@@ -22,7 +21,7 @@ export const stateOfFile = (path: string): Effect.Effect<string> =>
     )
   )
 
-/** Applies the file as it is now, and logs what became of each table. */
+/** Applies the current file and logs the result for each table. */
 const apply = Effect.fnUntraced(function* (path: string, local: ZerobusLocalShape) {
   const wanted = yield* readTablesFile(path)
   let [created, altered] = [0, 0]
@@ -53,7 +52,7 @@ const apply = Effect.fnUntraced(function* (path: string, local: ZerobusLocalShap
   })
 })
 
-/** Follows the file, from the state that it had when it was read. */
+/** Follows the file, starting from the state in which it was last read. */
 export const watchTables = (
   path: string,
   read: string,
