@@ -1,11 +1,11 @@
 /**
- * Reader of CSV files as RFC 4180 has them: quoted fields with doubled quotes, line ends inside
- * quotes, any line end between rows, names in the first row. It works on the bytes; text is made of
- * the header and of what cannot be read.
+ * Reader of CSV files (RFC 4180): quoted fields with doubled quotes, line ends inside quotes, any
+ * line end between rows, names in the first row. It works on bytes. Only the header and invalid
+ * rows are converted to text.
  *
- * A row with a broken quote is one bad line: reading goes on at the next line, so that nothing
- * behind it is swallowed. (csv-parse, which tests use as an oracle for correct files, passes over
- * the rows up to the next quote there.)
+ * A row with a broken quote counts as one invalid line: reading continues at the next line, so that
+ * no later row is lost. (csv-parse, which tests use as an oracle for valid files, skips the rows up
+ * to the next quote.)
  */
 import { isUtf8 } from "node:buffer"
 import { delimiterOf } from "./delimiter.ts"
@@ -22,36 +22,35 @@ import { textOf } from "./utf8Text.ts"
 
 const quote = 0x22
 
-/** Lines that a row may go on for within quotes, where nothing else is given. */
+/** Default limit for the lines of a quoted row. */
 export const mostRowLines = 1000
 
 /** How a CSV file is read. */
 export interface CsvOptions {
-  /** What separates the fields; default: a comma, or what the first row shows instead. */
+  /** The field delimiter. Default: detected from the first row, else a comma. */
   readonly delimiter?: string | undefined
-  /** The delimiter that is tried first; default a comma. */
+  /** The preferred delimiter for detection. Default a comma. */
   readonly usualDelimiter?: string | undefined
-  /** The names, of a file that has none in its first row. */
+  /** The names for a file without a header row. */
   readonly names?: ReadonlyArray<string> | undefined
   /**
-   * The line on which reading starts behind the start of the file; default: it starts there, on
-   * line 1.
+   * Line number at which reading starts, when it does not start at the beginning of the file.
+   * Default: the beginning, line 1.
    */
   readonly line?: number | undefined
   /**
-   * Lines that a row may go on for within quotes; beyond them its closing quote counts as missing.
-   * Default 1,000.
+   * Most lines of a quoted row. Beyond them, the closing quote counts as missing. Default 1,000.
    */
   readonly rowLines?: number | undefined
 }
 
-/** Finds rows and their fields among bytes. */
+/** Finds rows and their fields in bytes. */
 class RowFinder {
-  /** The bounds of the fields of all rows found, as `PlacedRow` has them. */
+  /** The bounds of the fields of all rows found, in the form of `PlacedRow`. */
   bounds: Array<number> = []
   /**
-   * Of the row found last: where its content ends, where the next row starts, and the line ends in
-   * its quotes.
+   * For the last row found: the end of its content, the start of the next row, and the number of
+   * line ends inside its quotes.
    */
   end = 0
   next = 0
@@ -65,9 +64,9 @@ class RowFinder {
   }
 
   /**
-   * Finds the row that starts at `start`: true, false when the row is not complete,
-   * or why it cannot be read.
-   * Without `final`, a row that reaches the end of the bytes may go on in the next chunk.
+   * Finds the row that starts at `start`. Returns true, false when the row is incomplete, or why it
+   * cannot be read. Unless `final`, a row that reaches the end of the bytes may continue in the
+   * next chunk.
    */
   find(bytes: Buffer, start: number, final: boolean): boolean | string {
     const { bounds, separator } = this
@@ -120,8 +119,8 @@ class RowFinder {
   }
 
   /**
-   * Passes the quoted field at `at` and gives what is behind its closing quote, or -1 when that, or
-   * a whole separator behind it, has not come.
+   * Reads past the quoted field at `at`. Returns the index after its closing quote, or -1 when the
+   * quote or a full delimiter after it has not arrived.
    */
   private passQuoted(bytes: Buffer, at: number, final: boolean): number {
     let from = at + 1
@@ -152,27 +151,27 @@ const tooManyLines = -2
 const byteOrderMark = Buffer.from("\ufeff")
 
 /**
- * Reads CSV rows; the first one gives the names, unless they are given. An empty line is passed
- * over, except in a file of one column, where it is a row with an empty field.
+ * Reads CSV rows. The first one has the names, unless `names` is given. An empty line is skipped,
+ * except in a file of one column, where it is a row with an empty field.
  */
 export const csvReader = (options: CsvOptions = {}): RecordReader => {
   const rowLines = options.rowLines ?? mostRowLines
   let delimiter = options.delimiter
   let finder = delimiter === undefined ? undefined : new RowFinder(delimiter, rowLines)
   let rest: Buffer = Buffer.alloc(0)
-  // Behind the start there is no byte order mark, and the delimiter is known.
+  // After the start there is no byte order mark, and the delimiter is known.
   let begun = options.line !== undefined && finder !== undefined
   let line = options.line ?? 1
   let header = options.names
   let problem: string | undefined
-  /** The rest of a line that was too long is passed over. */
+  /** The rest of an overlong line is being skipped. */
   let skipping = false
   const place = new ReadingPlace()
 
   const textFrom = (bytes: Buffer, start: number, end: number): string =>
     textOf(bytes.subarray(start, end))
 
-  /** The record of the row that was found; its fields are the last bounds, from `first` on. */
+  /** The record of the row found. Its fields are the last bounds, starting at `first`. */
   const row = (
     { bounds, end }: RowFinder,
     bytes: Buffer,
@@ -188,7 +187,7 @@ export const csvReader = (options: CsvOptions = {}): RecordReader => {
       if (count > 1 || names[0] !== "") header = names
       return undefined
     }
-    // Space alone is a value where there is one column, and nothing where there are more.
+    // A blank row is a value when there is one column, and is skipped when there are more.
     if (count === 1 && header.length > 1 && textFrom(bytes, start, end).trim() === "")
       return undefined
     const refused =
@@ -230,9 +229,9 @@ export const csvReader = (options: CsvOptions = {}): RecordReader => {
     }
     const rows = finder!
     rows.bounds = []
-    // Whatever ends here ends behind a line end, which is no part of another character.
+    // The checked range ends after a line end, which is never part of a multi-byte character.
     const valid = isUtf8(final ? bytes : bytes.subarray(0, endOfLines(bytes)))
-    /** Goes on behind the line at `start`; false when its end has not come. */
+    /** Moves past the line at `start`. Returns false when its end has not arrived. */
     const passLine = (): boolean => {
       const end = findLineEnd(bytes, start)
       const ending = end < 0 ? -1 : lineEndAt(bytes, end, final)
@@ -241,7 +240,7 @@ export const csvReader = (options: CsvOptions = {}): RecordReader => {
       if (ending >= 0) line++
       return ending >= 0
     }
-    /** Up to where the place was brought. */
+    /** The index up to which the position was advanced. */
     let placed = 0
     const advance = (): void => {
       place.advance(start - placed)
@@ -267,7 +266,7 @@ export const csvReader = (options: CsvOptions = {}): RecordReader => {
       if (!long && (next === false || (end < 0 && !final))) break
       const reason = next === false ? "is too long, or a quote is not closed" : next
       if (header === undefined) {
-        // Without names no row means anything.
+        // Without names, no row can be read.
         problem = `the header cannot be read: ${reason}`
         rest = Buffer.alloc(0)
         return found
@@ -296,7 +295,7 @@ export const csvReader = (options: CsvOptions = {}): RecordReader => {
   }
 }
 
-/** A name of the header, which may hold bytes that are not UTF-8. */
+/** A header name, which may contain bytes that are not UTF-8. */
 const headerName = (bytes: Buffer, bounds: ReadonlyArray<number>, at: number): string => {
   const start = bounds[at]!
   const field = bytes.subarray(start < 0 ? -1 - start : start, bounds[at + 1]!)

@@ -1,10 +1,8 @@
 /**
- * The short way of a CSV row from the bytes of a file to those of a JSON record: each field is
- * checked by its column and copied, without text in between. Numbers are never read, so they keep
- * their digits.
+ * Fast path from the bytes of a CSV row to a JSON record: each field is checked against its column
+ * and copied without creating strings. Numbers are not parsed, so they keep their digits.
  *
- * As in `jsonShortcut.ts`, whatever is written in an unusual way, or wrong, is left to the exact
- * check.
+ * As in `jsonShortcut.ts`, unusual or invalid values are left to the exact check.
  */
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
 import { numberRange } from "../../internal/columns/scalarTypes.ts"
@@ -31,13 +29,13 @@ const backslash = 0x5c
 const hex = Buffer.from("0123456789abcdef")
 
 /**
- * Writes the JSON value of the field from `start` to `end`; false when the exact check has to look
- * at it. With `doubled` two quotes in it mean one.
+ * Writes the JSON value of the field from `start` to `end`. Returns false when the exact check has
+ * to decide. With `doubled`, two quotes in the field mean one.
  */
 type Put = (bytes: Buffer, start: number, end: number, output: Output, doubled: boolean) => boolean
 
 interface Cell {
-  /** The column's name as it stands in a record, with its quotes and a colon. */
+  /** The column's name as in a record, with quotes and a colon. */
   readonly name: Uint8Array
   readonly put: Put
   readonly text: boolean
@@ -69,7 +67,7 @@ const isWord = (bytes: Buffer, start: number, end: number, text: string): boolea
   return true
 }
 
-/** Writes text as JSON. */
+/** Writes text as a JSON string. */
 const putText: Put = (bytes, start, end, output, doubled) => {
   const { buffer } = output
   let position = output.position
@@ -86,7 +84,7 @@ const putText: Put = (bytes, start, end, output, doubled) => {
       if (doubled && code === quote) at++
       continue
     }
-    // A control character as four digits.
+    // A control character becomes a `\u` escape.
     buffer[position++] = 0x75
     buffer[position++] = 0x30
     buffer[position++] = 0x30
@@ -111,7 +109,7 @@ const putNumber =
   (bytes, start, end, output) =>
     numberEnd(bytes, start, float) === end && copied(bytes, start, end, output)
 
-/** Reads a text by the form that the user named. */
+/** Reads a text in the user's format. */
 const putTime =
   (read: (text: string) => bigint | number | undefined): Put =>
   (bytes, start, end, output, doubled) => {
@@ -191,12 +189,12 @@ const putOf = (type: ColumnType, forms: ValueForms): Put | undefined => {
   }
 }
 
-/** Takes rows whose fields belong to these columns the short way. */
+/** The fast path for rows whose fields belong to these columns. */
 export class CsvShortcut {
-  /** Bytes that a record may have beyond six times those of its row. */
+  /** Bytes that a record may need in addition to six times the size of its row. */
   readonly extra: number
   private readonly cells: ReadonlyArray<Cell | undefined>
-  /** Whether every column has a short way. */
+  /** Whether every column has a fast path. */
   private readonly complete: boolean
   private readonly output: Output
   private readonly nullWords: ReadonlyArray<Buffer>
@@ -230,8 +228,8 @@ export class CsvShortcut {
   }
 
   /**
-   * Writes the row as a record to the output, which has the room. False when the exact check has to
-   * look at it; the output is undefined then.
+   * Writes the row as a record to the output, which must have enough room. Returns false when the
+   * exact check has to decide; the output is then undefined.
    */
   take({ bounds, bytes, first }: PlacedRow): boolean {
     if (!this.complete) return false

@@ -1,14 +1,14 @@
 /**
- * Decimals as people write them, turned into the plain decimal text that travels.
+ * Converts decimals as people write them to plain decimal text for the wire.
  *
- * Text that does not fit reads as `undefined`; nothing is rounded.
+ * Text that does not fit returns `undefined`. Nothing is rounded.
  */
 
 const decimalPattern = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,3}))?$/
 
 /**
- * A number as text without an exponent that fits DECIMAL(precision, scale), or `undefined`. More
- * decimals than the scale are only taken when they are zeros.
+ * The number as text without an exponent, or `undefined` when it does not fit DECIMAL(precision,
+ * scale). Digits beyond the scale are accepted only when they are zeros.
  */
 export const plain = (text: string, precision: number, scale: number): string | undefined => {
   const match = decimalPattern.exec(text)

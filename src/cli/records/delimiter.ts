@@ -1,29 +1,26 @@
 /**
- * Finds out what separates the fields of a CSV file, from its first row.
+ * Detects the field delimiter of a CSV file from its first row.
  */
 import { findLineEnd, lineEndAt } from "./lineEnds.ts"
 
-/** What may separate fields without being named. */
+/** Delimiters that are detected. */
 const delimiters = [",", "\t", ";", "|"] as const
 
-/** Bytes of a first row that are looked at, at most. */
+/** Most bytes of the first row that are examined. */
 const mostBytes = 1 << 20
 
-/**
- * What the first row shows: the delimiter, and how many bytes the line takes that only names it.
- */
+/** The detected delimiter, and the length in bytes of a line that only declares it. */
 export interface ShownDelimiter {
   readonly delimiter: string
   readonly length: number
 }
 
-/** The line that some spreadsheets put before the header: `sep=;`. */
+/** A line that some spreadsheets write before the header: `sep=;`. */
 const naming = /^sep=(.)$/i
 
 /**
- * The delimiter of the file that begins with these bytes: the usual one wherever the first row has
- * it, else the one that the row has most often outside of quotes. Undefined when the row's end has
- * not come.
+ * The delimiter of the file that starts with these bytes: the usual one when the first row contains
+ * it, else the most frequent one outside quotes. Undefined when the end of the row has not arrived.
  */
 export const delimiterOf = (
   bytes: Buffer,

@@ -1,9 +1,9 @@
 /**
- * JSON whose numbers keep the digits they are written with, where JavaScript would write others:
+ * JSON that keeps the original digits of numbers which JavaScript would write differently:
  * identifiers beyond 2^53, long decimals, `1.50`, `1e2` and `-0.0`.
  */
 
-/** A number as it is written. */
+/** A number with its original text. */
 export class ExactNumber {
   readonly source: string
   constructor(source: string) {
@@ -12,8 +12,8 @@ export class ExactNumber {
 }
 
 /**
- * Numbers that JavaScript may write otherwise than they stand: many digits, an exponent, zeros at
- * the end of a fraction, a negative zero. Text that holds none goes the fast way.
+ * Matches numbers that JavaScript may write differently: many digits, an exponent, trailing zeros
+ * of a fraction, a negative zero. Text without a match uses plain `JSON.parse`.
  */
 const unusualNumber = /[0-9][0-9.]{15}|[0-9][eE]|\.[0-9]*0(?![0-9])|-0|0\.000000/
 
@@ -23,15 +23,15 @@ const keepDigits = (
   context?: { readonly source?: string }
 ): unknown => {
   if (typeof value !== "number" || context?.source === undefined) return value
-  // An integer beyond 2^53 may have come from other digits, also where these are its own.
+  // An integer beyond 2^53 may have been rounded, even when its text looks the same.
   const kept =
     String(value) === context.source && (Number.isSafeInteger(value) || !Number.isInteger(value))
   return kept ? value : new ExactNumber(context.source)
 }
 
 /**
- * Parses JSON; a number that is written otherwise than JavaScript does becomes an `ExactNumber`.
- * Throws what `JSON.parse` throws.
+ * Parses JSON. A number that JavaScript would write differently becomes an `ExactNumber`. Throws
+ * the errors of `JSON.parse`.
  */
 export const parse = (text: string): unknown =>
   unusualNumber.test(text) ? JSON.parse(text, keepDigits) : JSON.parse(text)
@@ -41,5 +41,5 @@ const withDigits = (_key: string, value: unknown): unknown =>
     ? (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(value.source)
     : value
 
-/** Writes a parsed value as JSON, every number with its digits. */
+/** Writes a parsed value as JSON with the original digits of its numbers. */
 export const stringify = (value: unknown): string => JSON.stringify(value, withDigits)

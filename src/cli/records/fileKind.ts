@@ -1,14 +1,14 @@
 /**
- * The formats of record files, and what a file's name says about its content.
+ * The formats of record files, and their detection from file names.
  */
 
-/** How a file is laid out. `json` is one array, one object, or objects one after another. */
+/** File format. `json` is one array, one object, or a sequence of objects. */
 export type Format = "ndjson" | "json" | "csv"
 
 /** The names of the formats, for flags. */
 export const formats = ["ndjson", "json", "csv"] as const
 
-/** What a file name says about its content. */
+/** Properties detected from a file name. */
 export interface FileKind {
   readonly format: Format | undefined
   readonly gzip: boolean
@@ -16,8 +16,8 @@ export interface FileKind {
 }
 
 /**
- * Reads format, compression and delimiter off a file name: `.ndjson .jsonl .json .csv .tsv`, each
- * also with `.gz` or `.zst`.
+ * Detects format, compression and delimiter from a file name: `.ndjson .jsonl .json .csv .tsv`,
+ * each also with `.gz` or `.zst`.
  */
 export const kindOf = (file: string): FileKind => {
   const gzip = /\.gz$/i.test(file)

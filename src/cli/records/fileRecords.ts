@@ -1,8 +1,8 @@
 /**
- * The records of a file as a stream takes them: checked and brought into the form that travels
- * while they are written into the stream's memory.
+ * Codec for the records of a file: checks them and converts them to the wire form while writing
+ * them into the stream's memory.
  *
- * Most records go the short way, from bytes to bytes. What that leaves over is checked as text.
+ * Most records take the fast path, from bytes to bytes. The others are checked as text.
  */
 import type { ColumnDefinition } from "../../internal/columns/columnType.ts"
 import type { ByteSink, RecordCodec } from "../../internal/recordCodec.ts"
@@ -20,15 +20,15 @@ import type { RecordCheck } from "./recordCheck.ts"
 import type { ValueForms } from "./valueForms.ts"
 import { PlacedRecord, PlacedRow, type SourceRecord } from "./sourceRecord.ts"
 
-/** Longest record that goes the short way, in bytes. What is longer costs little by its number. */
+/** Longest record for the fast path, in bytes. Longer records are rare enough for the slow path. */
 const longestShort = 64 * 1024
 
 const lineFeed = 0x0a
 const decoder = new TextDecoder()
 
 /**
- * Writes records of a table. A refused one is an `InvalidArgument` whose message names the column
- * and what is expected there, to stand behind the line's number.
+ * Writes records of a table. A refused record is an `InvalidArgument` whose message names the
+ * column and what is expected there. The caller prefixes it with the line number.
  */
 export class FileRecords implements RecordCodec<SourceRecord> {
   private readonly columns: ReadonlyArray<ColumnDefinition>
@@ -41,7 +41,7 @@ export class FileRecords implements RecordCodec<SourceRecord> {
   private short: (record: SourceRecord) => boolean
   private check: RecordCheck
 
-  /** JSON records, until there is a header. */
+  /** Reads JSON records until a header is set. */
   constructor(columns: ReadonlyArray<ColumnDefinition>, options: ValueForms = {}) {
     this.columns = columns
     this.options = options
@@ -62,15 +62,15 @@ export class FileRecords implements RecordCodec<SourceRecord> {
     this.check = this.json.check
   }
 
-  /** Takes JSON records from now on, until there is a header again. */
+  /** Reads JSON records from now on, until a header is set. */
   useJson(): void {
     this.short = this.json.short
     this.check = this.json.check
   }
 
   /**
-   * Takes rows of a CSV file under this header from now on; answers what is wrong with it. Without
-   * one no row is taken.
+   * Reads rows of a CSV file with this header from now on. Returns the problem with the header, if
+   * any. Without a header, every row is refused.
    */
   useHeader(header: ReadonlyArray<string> | undefined): HeaderProblem | undefined {
     const targets = header === undefined ? [] : csvColumns(this.columns, header, this.options)

@@ -1,8 +1,8 @@
 /**
- * Readers of JSON files: one record per line, and arrays or objects that may span lines.
+ * Readers of JSON files: one record per line, or arrays and objects that may span lines.
  *
- * Both find where a record starts and ends and leave its content to `JSON.parse` later, so that a
- * broken record is one bad record, and numbers keep the digits they have in the file.
+ * Both only find the bounds of records. The content is parsed later by `JSON.parse`, so that an
+ * invalid record affects only itself, and numbers keep their digits.
  */
 import { isUtf8 } from "node:buffer"
 import { carriageReturn, endOfLines, lineEndAt, lineFeed } from "./lineEnds.ts"
@@ -19,7 +19,7 @@ import * as Utf8Text from "./utf8Text.ts"
 const tooLong = `longer than ${longestRecord} bytes`
 const notUtf8 = "holds bytes that are not UTF-8"
 
-/** How much of a piece that is too long is kept, to show where it is. */
+/** Characters kept of an overlong record, for messages. */
 const shown = 1024
 
 const record = (line: number, text: string, problem?: string): SourceRecord => {
@@ -32,24 +32,22 @@ const record = (line: number, text: string, problem?: string): SourceRecord => {
 const longRecord = (line: number, text: string): SourceRecord =>
   record(line, text.slice(0, shown), tooLong)
 
-/**
- * Space that a record of one line may have around it: what lies beyond ASCII is left to the text.
- */
+/** ASCII whitespace around a record on one line. Other whitespace is handled as text. */
 const isAsciiSpace = (code: number): boolean => code === 0x20 || (code >= 0x09 && code <= 0x0d)
 
 /**
- * Reads one record per line. Empty lines are passed over; the last line needs no line feed.
- * `firstLine` is the number of the first one.
+ * Reads one record per line. Empty lines are skipped, and the last line needs no line feed.
+ * `firstLine` is the number of the first line.
  */
 export const lineReader = (firstLine = 1): RecordReader => {
-  /** A line whose end has not come. */
+  /** A line whose end has not arrived. */
   let rest: Buffer = Buffer.alloc(0)
   let line = firstLine
   let skipping = false
   let valid = false
   const place = new ReadingPlace()
 
-  /** The line from `start` to `end`, without the space around it. */
+  /** Adds the line from `start` to `end`, without surrounding whitespace. */
   const take = (bytes: Buffer, start: number, end: number, found: Array<SourceRecord>): void => {
     let first = start
     let last = end
@@ -61,7 +59,7 @@ export const lineReader = (firstLine = 1): RecordReader => {
     } else if (valid && bytes[first]! < 0x80 && bytes[last - 1]! < 0x80) {
       found.push(new PlacedRecord(line, bytes, first, last))
     } else {
-      // Unicode has more kinds of space, and a byte order mark counts as one.
+      // Also trims Unicode whitespace and a byte order mark.
       const text = textOf(bytes.subarray(first, last)).trim()
       if (text !== "") found.push(record(line, text))
     }
@@ -72,7 +70,7 @@ export const lineReader = (firstLine = 1): RecordReader => {
     const chunk = Buffer.from(more.buffer, more.byteOffset, more.byteLength)
     const from = rest.length
     const bytes = from === 0 ? chunk : Buffer.concat([rest, chunk])
-    // Within a record of one line CR is nothing but space, so each one may end a line.
+    // In a one-line record, CR can only be whitespace, so each CR may end a line.
     const carriages = bytes.indexOf(carriageReturn) >= 0
     const whole = final
       ? bytes.length
@@ -81,7 +79,7 @@ export const lineReader = (firstLine = 1): RecordReader => {
         : bytes.lastIndexOf(lineFeed) + 1
     valid = isUtf8(bytes.subarray(0, whole))
     let start = 0
-    // The next ones from `start` on; each is looked for once.
+    // The next line feed and carriage return from `start` on. Each is searched once.
     let feed = -1
     let carriage = carriages ? -1 : whole
     const next = (code: number, at: number): number => {
@@ -130,8 +128,8 @@ const isSpace = (code: number): boolean =>
   code === 0x20 || code === lineFeed || code === 0x0d || code === 0x09
 
 /**
- * Reads an array of records, or objects one after another (a single object too); which of the two,
- * the first character says. Records may span lines and share a line.
+ * Reads an array of records, or a sequence of objects (or a single one). The first character
+ * decides. Records may span lines and share a line.
  */
 export const jsonReader = (): RecordReader => {
   const input = Utf8Text.make()
@@ -139,29 +137,26 @@ export const jsonReader = (): RecordReader => {
   let text = ""
   let at = 0
   let line = 1
-  /** Where the record being read starts in `text`, or -1 between records. */
+  /** Start of the current record in `text`, or -1 between records. */
   let start = -1
   let startLine = 1
   let depth = 0
   let inString = false
   let escaped = false
-  /** The record being read is too long and was reported: its rest is passed over. */
+  /** The current record is too long and was reported; its rest is skipped. */
   let skipping = false
-  /** A comma was read and no record since. */
+  /** A comma was read, and no record since. */
   let expecting = false
-  /** A character that belongs to no record: the rest of its line is one bad piece. */
+  /** A character outside any record was read; the rest of its line is one invalid record. */
   let stray = false
-  /** The last character was CR: a line feed behind it ends no further line. */
+  /** The last character was CR; a following line feed ends no further line. */
   let carriage = false
-  /** Characters of the line up to here, and up to the start of the record being read. */
+  /** Column of the current character, and of the start of the current record. */
   let column = 0
   let startColumn = 0
-  /**
-   * A record was broken off within a text: lines are passed over up to one where a record may
-   * start.
-   */
+  /** A record ended inside a string; lines are skipped up to one where a record may start. */
   let lost = false
-  /** The line being passed over does not start a record. */
+  /** The line being skipped does not start a record. */
   let passing = false
 
   const finish = (end: number, found: Array<SourceRecord>, problem?: string): void => {
@@ -181,14 +176,14 @@ export const jsonReader = (): RecordReader => {
     expecting = false
   }
 
-  /** Counts a line that ends here, and ends what cannot go on behind it. */
+  /** Counts the line that ends here, and ends a record that cannot continue on the next line. */
   const endLine = (found: Array<SourceRecord>): void => {
     line++
     column = -1
     if (stray) finish(at, found, strayProblem())
     if (!inString || start < 0) return
-    // No text of JSON holds a line end: its quote is missing, and what follows would be read inside
-    // out.
+    // A JSON string cannot contain a line end, so its closing quote is missing. Continuing would
+    // swap the inside and outside of strings.
     finish(at, found, "a text is not closed on its line")
     inString = escaped = false
     depth = 0
@@ -196,8 +191,8 @@ export const jsonReader = (): RecordReader => {
   }
 
   /**
-   * Whether reading goes on with this character behind a broken record: one that starts a line no
-   * deeper than that did.
+   * Whether reading resumes at this character after a broken record. It must start a line, at no
+   * deeper column than the broken record.
    */
   const isFound = (code: number): boolean => {
     if (isSpace(code)) return false
@@ -210,7 +205,7 @@ export const jsonReader = (): RecordReader => {
   const strayProblem = (): string =>
     shape === "ended" ? "stands after the end of the array" : "is not a JSON object"
 
-  /** One character outside of any record. */
+  /** Handles a character outside any record. */
   const between = (code: number, found: Array<SourceRecord>): void => {
     if (isSpace(code)) return
     if (shape === "unknown") {
@@ -218,8 +213,8 @@ export const jsonReader = (): RecordReader => {
       if (shape === "array") return
     }
     if (shape === "array" && (code === comma || code === closeBracket)) {
-      // The comma after a record ends that record; one that is met here stands where a record
-      // should, or before the bracket.
+      // The comma after a record ends that record. A comma seen here is where a record should be,
+      // or before the bracket.
       if (code === comma || expecting)
         found.push(record(line, code === comma ? "," : "]", "a comma stands where a record should"))
       if (code === closeBracket) shape = "ended"
@@ -232,7 +227,7 @@ export const jsonReader = (): RecordReader => {
     else stray = true
   }
 
-  /** One character of a record. */
+  /** Handles a character of a record. */
   const inside = (code: number, found: Array<SourceRecord>): void => {
     if (code === quote) inString = true
     else if (code === openBrace || code === openBracket) depth++
@@ -302,7 +297,7 @@ export const jsonReader = (): RecordReader => {
     header: () => undefined,
     delimiter: () => undefined,
     problem: () => undefined,
-    // Whether it is an array stands at the start.
+    // Only the start of the file shows whether it is an array.
     place: () => undefined,
     line: () => line
   }

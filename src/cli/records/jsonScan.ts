@@ -1,6 +1,5 @@
 /**
- * The bytes of one JSON record while they are passed and copied: space, texts, numbers and words of
- * JSON.
+ * Scans and copies the bytes of one JSON record: whitespace, strings, numbers and keywords.
  */
 import { copyBytes, numberEnd, type Output, writeInteger } from "./plainBytes.ts"
 
@@ -8,23 +7,23 @@ const quote = 0x22
 const backslash = 0x5c
 
 /**
- * Bytes that end a plain stretch of a text: its quote, an escape, and control characters, which no
- * text may hold.
+ * Bytes that end a plain run inside a string: the quote, an escape, and control characters, which
+ * strings cannot contain.
  */
 const endsStretch = new Uint8Array(256).fill(1, 0, 0x20)
 endsStretch[quote] = endsStretch[backslash] = 1
 
-/** Letters that stand behind a backslash by themselves. */
+/** Characters that form a complete escape with a backslash. */
 const escapes = new Uint8Array(256)
 for (const letter of '"\\/bfnrt') escapes[letter.charCodeAt(0)] = 1
 
-/** The record in work. */
+/** Scanner of one record. */
 export class JsonScan {
   bytes: Buffer = Buffer.alloc(0)
   at = 0
-  /** Where the record ends; a line feed from there on is not part of it. */
+  /** End of the record. A line feed from there on is not part of it. */
   end = 0
-  /** Up to where the record was copied. */
+  /** The index up to which the record was copied. */
   copied = 0
   readonly output: Output
 
@@ -45,7 +44,7 @@ export class JsonScan {
     return code ?? 0
   }
 
-  /** Passes a text whose escapes, if any, need no look. */
+  /** Reads past a string. Returns false when it contains `\u` escapes. */
   passText(): boolean {
     const { bytes } = this
     if (bytes[this.at] !== quote) return false
@@ -57,13 +56,13 @@ export class JsonScan {
         this.at = at + 1
         return true
       }
-      // An escaped code may be half of a surrogate pair.
+      // A `\u` escape may be a lone surrogate.
       if (code !== backslash || escapes[bytes[at + 1]!] !== 1) return false
       at += 2
     }
   }
 
-  /** Passes a text without escapes. */
+  /** Reads past a string without escapes. */
   passPlainText(): boolean {
     const { bytes } = this
     if (bytes[this.at] !== quote) return false
@@ -74,7 +73,10 @@ export class JsonScan {
     return true
   }
 
-  /** Passes a number; false also for one that a DOUBLE (with `float` a FLOAT) may not hold. */
+  /**
+   * Reads past a number. Also returns false for one that a DOUBLE (or FLOAT, with `float`) may not
+   * hold.
+   */
   passNumber(float: boolean): boolean {
     const end = numberEnd(this.bytes, this.at, float)
     if (end < 0) return false
@@ -89,20 +91,20 @@ export class JsonScan {
     return true
   }
 
-  /** Copies everything before `until` and leaves out what comes up to `next`. */
+  /** Copies everything before `until` and skips the bytes up to `next`. */
   copyUntil(until: number, next: number): void {
     copyBytes(this.bytes, this.copied, until, this.output)
     this.copied = next
   }
 
-  /** Puts an integer where the value from `start` to here stands. */
+  /** Replaces the value from `start` to the current position with an integer. */
   replaceByInteger(start: number, value: number): true {
     this.copyUntil(start, this.at)
     writeInteger(value, this.output)
     return true
   }
 
-  /** Puts the value from `start` to here in quotes. */
+  /** Copies the value from `start` to the current position in quotes. */
   putInQuotes(start: number): true {
     const { output } = this
     this.copyUntil(start, start)

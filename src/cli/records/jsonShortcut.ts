@@ -1,10 +1,10 @@
 /**
- * The short way of a JSON record from the bytes of a file to those that travel: one pass that
- * checks each value against its column, copies what may stay and replaces dates, times, decimals
- * and long integers by the form that travels. Numbers are never read, so they keep their digits.
+ * Fast path from the bytes of a JSON record to the wire form. One pass checks each value against
+ * its column, copies unchanged bytes, and replaces dates, times, decimals and long integers with
+ * their wire form. Numbers are not parsed, so they keep their digits.
  *
- * It takes what most records are made of and answers `false` for all the rest, also for whatever is
- * wrong: the exact check then reads the record anew and decides (`recordCheck.ts`).
+ * It handles common values and returns `false` for everything else, including invalid values. The
+ * exact check then reads the record again and decides (`recordCheck.ts`).
  */
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
 import { numberRange } from "../../internal/columns/scalarTypes.ts"
@@ -29,26 +29,24 @@ const quote = 0x22
 const comma = 0x2c
 const colon = 0x3a
 
-/**
- * Reads a value and copies or replaces it; false when the exact check has to look at the record.
- */
+/** Reads a value and copies or replaces it. Returns false when the exact check has to decide. */
 type Take = (scan: JsonScan) => boolean
 
-/** Names that are kept with the fields that they mean, at most. */
+/** Most names that are cached with their fields. */
 const mostAlike = 1000
 
 /** The fields of an object by name. */
 class ObjectShortcut {
-  /** Names in quotes, as bytes; none has a character that JSON escapes. */
+  /** Quoted names as bytes. None contains a character that JSON escapes. */
   private readonly names: ReadonlyArray<Uint8Array>
   private readonly places: ReadonlyMap<string, number>
   private readonly match: NameMatch
-  /** Fields of names that are written otherwise, -1 for those that mean none. */
+  /** Fields by names that match only approximately; -1 for names without a field. */
   private readonly alike = new Map<string, number>()
   private readonly takes: ReadonlyArray<Take>
   private readonly required: Uint8Array
   private readonly requiredCount: number
-  /** In which object each field was seen last, to find one that stands there twice. */
+  /** The object in which each field was last seen, to find duplicates. */
   private readonly seen: Float64Array
   private objects = 0
 
@@ -94,7 +92,7 @@ class ObjectShortcut {
   }
 
   /**
-   * Passes a name and gives its field, which most often is the one behind the last. -1 when there
+   * Reads past a name and returns its field, usually the one after the last. Returns -1 when there
    * is none.
    */
   private passName(scan: JsonScan, expected: number): number {
@@ -114,7 +112,10 @@ class ObjectShortcut {
     return this.places.get(written) ?? this.passAlike(scan, start, written)
   }
 
-  /** Puts the field's own name where a name stands that only means it. -1 when it means none. */
+  /**
+   * Replaces an approximately matching name with the field's own name. Returns -1 when no field
+   * matches.
+   */
   private passAlike(scan: JsonScan, start: number, written: string): number {
     const { alike, match, names } = this
     let index = alike.get(written)
@@ -124,7 +125,7 @@ class ObjectShortcut {
       if (alike.size < mostAlike) alike.set(written, index)
     }
     const name = names[index]
-    // The output has room for twice the bytes.
+    // The output has room for twice the input bytes.
     if (name === undefined || name.length > 2 * (scan.at - start)) return -1
     scan.copyUntil(start, scan.at)
     copyBytes(name, 0, name.length, scan.output)
@@ -145,7 +146,7 @@ const nullableTake = (type: ColumnType, nullable: boolean, forms: ValueForms): T
   }
 }
 
-/** Whether the text that ends here may be one of the words: it is, or it has escapes. */
+/** Whether the string that ends here may be one of the words. A string with escapes may be. */
 const mayBeWord = (
   { at, bytes }: JsonScan,
   start: number,
@@ -252,7 +253,7 @@ const integerTake =
     return value >= min && value <= max
   }
 
-/** Leaves out the `.0` behind the integer that starts at `start`. */
+/** Omits the `.0` after the integer that starts at `start`. */
 const passPointZero = (scan: JsonScan, start: number, min: number, max: number): boolean => {
   const end = endOfPointZero(scan.bytes, scan.at)
   const value = integerAt(scan.bytes, start, end)
@@ -299,7 +300,7 @@ const takeElements = (scan: JsonScan, element: Take): boolean => {
   }
 }
 
-/** Takes records of a table the short way. */
+/** The fast path for records of a table. */
 export class JsonShortcut {
   private readonly scan: JsonScan
   private readonly record: ObjectShortcut
@@ -310,9 +311,9 @@ export class JsonShortcut {
   }
 
   /**
-   * Writes the record from `start` to `end`, valid UTF-8 that the bytes or a line end or space end,
-   * to the output, which has room for twice its bytes and 16 more. False when the exact check has
-   * to look at it; the output is undefined then.
+   * Writes the record from `start` to `end` to the output. The record must be valid UTF-8, followed
+   * by the end of the bytes, a line end or whitespace. The output must have room for twice its
+   * bytes plus 16. Returns false when the exact check has to decide; the output is then undefined.
    */
   take(bytes: Buffer, start: number, end: number): boolean {
     const { scan } = this

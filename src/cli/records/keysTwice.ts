@@ -1,12 +1,11 @@
 /**
- * Finds a key that stands twice in an object of JSON, of which `JSON.parse` keeps the last value in
- * silence.
+ * Finds duplicate keys in a JSON object. `JSON.parse` silently keeps the last value.
  */
 
 const quote = 0x22
 const backslash = 0x5c
 
-/** The end of the JSON string that starts at `at`, behind its quote. */
+/** The index after the closing quote of the JSON string that starts at `at`. */
 const stringEnd = (text: string, at: number): number => {
   let end = text.indexOf('"', at + 1)
   for (;;) {
@@ -18,11 +17,11 @@ const stringEnd = (text: string, at: number): number => {
 }
 
 /**
- * The first key that an object of the text has twice; undefined when there is none. The text is
+ * The first duplicate key in any object of the text. Undefined when there is none. The text must be
  * valid JSON.
  */
 export const keyTwice = (text: string): string | undefined => {
-  /** The keys of the objects that are open, undefined for arrays. */
+  /** The keys of the open objects; undefined for arrays. */
   const open: Array<Set<string> | undefined> = []
   let key = false
   for (let at = 0; at < text.length; at++) {

@@ -1,14 +1,14 @@
 /**
- * Where a line of a file ends: LF, CR LF, CR alone as old Macs wrote it, and CR CR LF, which
- * Windows programs make of CR LF in text mode. All of them may stand in one file.
+ * Line ends of a file: LF, CR LF, a single CR (old Mac files), and CR CR LF, which Windows programs
+ * produce from CR LF in text mode. One file may contain all of them.
  */
 
 export const lineFeed = 0x0a
 export const carriageReturn = 0x0d
 
 /**
- * Bytes of the line end at `at`: 0 when there is none, -1 when the bytes that decide have not come.
- * With `final` none will.
+ * Length in bytes of the line end at `at`: 0 when there is none, -1 when the deciding bytes have
+ * not arrived. With `final`, no more bytes will arrive.
  */
 export const lineEndAt = (bytes: Uint8Array, at: number, final: boolean): number => {
   if (bytes[at] === lineFeed) return 1
@@ -21,7 +21,7 @@ export const lineEndAt = (bytes: Uint8Array, at: number, final: boolean): number
   return third === lineFeed ? 3 : third === undefined && !final ? -1 : 1
 }
 
-/** Where the first line end from `start` on begins, or -1. */
+/** The index of the first line end from `start` on, or -1. */
 export const findLineEnd = (bytes: Uint8Array, start: number): number => {
   for (let at = start; at < bytes.length; at++) {
     const code = bytes[at]!
@@ -30,11 +30,11 @@ export const findLineEnd = (bytes: Uint8Array, start: number): number => {
   return -1
 }
 
-/** The position behind the last line end that is known to be whole; 0 when there is none. */
+/** The index after the last complete line end; 0 when there is none. */
 export const endOfLines = (bytes: Buffer): number => {
   const feed = bytes.lastIndexOf(lineFeed) + 1
   let limit = bytes.length
-  // One or two CR at the end may be the beginning of CR LF or CR CR LF.
+  // One or two CR at the end may be the start of CR LF or CR CR LF.
   for (let n = 0; n < 2 && limit > feed && bytes[limit - 1] === carriageReturn; n++) limit--
   return feed + bytes.subarray(feed, limit).lastIndexOf(carriageReturn) + 1
 }

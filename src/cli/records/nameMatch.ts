@@ -1,13 +1,14 @@
 /**
- * Which column a name of a file means, by one rule for CSV headers and JSON keys: the column of the
- * same name; else the one whose name differs in case only; else the one that is the same in its
- * letters and digits, with anything else between them (`Cost Total $` is `cost_total`).
+ * Finds the column for a name in a file, by the same rules for CSV headers and JSON keys. First the
+ * column with the same name; then the one whose name differs only in case; then the one with the
+ * same letters and digits and anything else between them (`Cost Total $` is `cost_total`).
  *
- * A name that could mean several columns means none, and so does one without letters and digits.
+ * A name that could match several columns matches none, and so does a name without letters and
+ * digits.
  */
 
 /**
- * A name's letters and digits in lower case, with one underscore for whatever stands between them.
+ * The letters and digits of a name in lower case. Everything between them becomes one underscore.
  */
 const plainName = (name: string): string =>
   name
@@ -16,10 +17,10 @@ const plainName = (name: string): string =>
     .replace(/[^\p{L}\p{M}\p{N}]+/gu, "_")
     .replace(/^_+|_+$/g, "")
 
-/** Index of a column, or why a name has none. */
+/** Index of a column, or why a name matches none. */
 export type Match = number | "unknown" | "ambiguous" | "taken"
 
-/** Stands for several columns in the maps. */
+/** Marks several columns in the maps. */
 const several = -1
 
 /** Finds the columns of names. */
@@ -39,16 +40,16 @@ export class NameMatch {
     })
   }
 
-  /** The column that a name means which is not a column's own name. */
+  /** The column for a name that is not exactly a column's name. */
   alike(name: string): number | "unknown" | "ambiguous" {
     const found = this.byCase.get(name.toLowerCase()) ?? this.byLetters.get(plainName(name))
     return found === undefined ? "unknown" : found === several ? "ambiguous" : found
   }
 
   /**
-   * The columns of the names that stand in one header or object. A column's own name wins over
-   * others that mean it, which are `taken`; of several names that are merely alike all but the
-   * first are given as the same column.
+   * The columns for the names of one header or object. A column's exact name has priority; other
+   * names for the same column are `taken`. When several approximate names match a column, all of
+   * them return it.
    */
   columnsOf(names: ReadonlyArray<string>): ReadonlyArray<Match> {
     const taken = new Set(names.map((name) => this.own.get(name)))
@@ -63,7 +64,7 @@ export class NameMatch {
 
 const quoted = (name: string): string => JSON.stringify(name.slice(0, 64).toWellFormed())
 
-/** Why a name has no column, for messages. */
+/** The message for a name without a column. */
 export const noColumn = (name: string, match: Match): string => {
   switch (match) {
     case "ambiguous":

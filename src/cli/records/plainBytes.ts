@@ -1,11 +1,11 @@
 /**
- * Values in bytes as files most often have them: plain digits, ISO dates and times, base64. Read
- * without making text of them.
+ * Reads values from bytes in their common forms: plain digits, ISO dates and times, base64. No
+ * strings are created.
  *
- * What is written in any other way is not refused here: it reads as `false` or `NaN`, and the exact
- * check of `valueCheck.ts` decides.
+ * Other forms are not rejected here: they return `false` or `NaN`, and the exact check of
+ * `valueCheck.ts` decides.
  */
-/** Where what travels is written. The buffer has the room. */
+/** The output buffer, which must have enough room. */
 export interface Output {
   readonly buffer: Uint8Array
   position: number
@@ -17,7 +17,7 @@ const point = 0x2e
 const colon = 0x3a
 const space = 0x20
 
-/** The value of that many digits; `NaN` when a byte among them is no digit. */
+/** The value of `count` digits. `NaN` when one of the bytes is not a digit. */
 const digitsAt = (bytes: Uint8Array, at: number, count: number): number => {
   let value = 0
   for (let n = 0; n < count; n++) {
@@ -29,8 +29,8 @@ const digitsAt = (bytes: Uint8Array, at: number, count: number): number => {
 }
 
 /**
- * An integer of at most 15 digits without leading zeros, which a number holds exactly; `-0` is
- * none.
+ * Reads an integer of at most 15 digits without leading zeros, which a number holds exactly. `NaN`
+ * for `-0` and anything else.
  */
 export const integerAt = (bytes: Uint8Array, start: number, end: number): number => {
   const negative = bytes[start] === minus
@@ -42,13 +42,13 @@ export const integerAt = (bytes: Uint8Array, start: number, end: number): number
   return negative ? -value : value
 }
 
-/** Where the integer ends that `.0` stands behind, up to `end`; `end` where it does not. */
+/** The end without a trailing `.0`, or `end` when there is none. */
 export const endOfPointZero = (bytes: Uint8Array, end: number): number =>
   bytes[end - 1] === zero && bytes[end - 2] === point ? end - 2 : end
 
 /**
- * Digits of an integer of 16 to 18 digits without leading zeros: it fits 64 bits and may be beyond
- * 2^53.
+ * Whether the bytes are an integer of 16 to 18 digits without leading zeros: it fits 64 bits and
+ * may exceed 2^53.
  */
 export const isLongInteger = (bytes: Uint8Array, start: number, end: number): boolean => {
   const first = bytes[start] === minus ? start + 1 : start
@@ -58,8 +58,8 @@ export const isLongInteger = (bytes: Uint8Array, start: number, end: number): bo
 }
 
 /**
- * Whether the bytes are an integer that a TIMESTAMP holds: one of 16 digits that is not beyond 2^53
- * lies within the years 1 to 9999.
+ * Whether the bytes are an integer in the range of TIMESTAMP, the years 1 to 9999. This holds for
+ * any 16 digits up to 2^53.
  */
 export const isMicros = (bytes: Uint8Array, start: number, end: number): boolean => {
   if (!Number.isNaN(integerAt(bytes, start, end))) return true
@@ -89,8 +89,8 @@ export const isDecimal = (
 }
 
 /**
- * Where a number of JSON that starts at `start` ends, or -1 when there is none, or one so large
- * that a DOUBLE (a FLOAT with `float`) may not hold it.
+ * The end of the JSON number that starts at `start`. Returns -1 when there is none, or when a
+ * DOUBLE (or FLOAT, with `float`) may not hold it.
  */
 export const numberEnd = (bytes: Uint8Array, start: number, float: boolean): number => {
   let at = bytes[start] === minus ? start + 1 : start
@@ -123,8 +123,8 @@ const daysAtStart = (bytes: Uint8Array, at: number): number => {
   if (!(year >= 1 && month >= 1 && month <= 12 && day >= 1)) return Number.NaN
   const leap = month === 2 && year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
   if (day > monthLengths[month - 1]! + (leap ? 1 : 0)) return Number.NaN
-  // Years that begin in March have their odd day at the end, and months whose lengths follow one
-  // line.
+  // Counting years from March puts the leap day last, and month lengths then follow a linear
+  // formula.
   const shifted = month > 2 ? year : year - 1
   const yearDay = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1
   const leapDays = Math.floor(shifted / 4) - Math.floor(shifted / 100) + Math.floor(shifted / 400)
@@ -136,9 +136,9 @@ export const daysAt = (bytes: Uint8Array, start: number, end: number): number =>
   end - start === 10 ? daysAtStart(bytes, start) : Number.NaN
 
 /**
- * Microseconds since 1970-01-01 of `2026-11-22T08:30:00.123456`, with `T` or a space, with the
- * seconds and their fraction or without; with `zoned` also with `Z` behind it. `NaN` for anything
- * else, also when a number does not hold the microseconds exactly.
+ * Microseconds since 1970-01-01 of `2026-11-22T08:30:00.123456`, with `T` or a space. The fraction,
+ * or the seconds with it, may be missing. With `zoned`, `Z` may follow. `NaN` for anything else,
+ * and when a number does not hold the microseconds exactly.
  */
 export const microsAt = (bytes: Uint8Array, start: number, end: number, zoned: boolean): number => {
   const until = zoned && bytes[end - 1] === 0x5a ? end - 1 : end
@@ -171,7 +171,7 @@ export const microsAt = (bytes: Uint8Array, start: number, end: number, zoned: b
   return Number.isSafeInteger(micros) ? micros : Number.NaN
 }
 
-/** Whether the bytes are base64 with its padding. */
+/** Whether the bytes are padded base64. */
 export const isPaddedBase64 = (bytes: Uint8Array, start: number, end: number): boolean => {
   if ((end - start) % 4 !== 0) return false
   let until = end
@@ -185,7 +185,6 @@ export const isPaddedBase64 = (bytes: Uint8Array, start: number, end: number): b
   return true
 }
 
-/** Copies bytes. */
 export const copyBytes = (bytes: Uint8Array, start: number, end: number, output: Output): void => {
   const { buffer } = output
   let position = output.position
@@ -210,7 +209,7 @@ export const writeInteger = (value: number, output: Output): void => {
   for (let bound = 10; rest >= bound && count < 16; bound *= 10) count++
   let at = output.position + count
   output.position = at
-  // Up to 2^31 the division is one of whole numbers, which is several times as fast.
+  // Up to 2^31 the engine divides integers, which is several times faster.
   while (rest > 0x7fffffff) {
     const next = Math.floor(rest / 1e6)
     let low = rest - next * 1e6

@@ -1,26 +1,29 @@
 /**
- * How far a reader has come: the last place between two records, also while the rest of a record
- * that is too long is passed over.
+ * Position of a reader: the last boundary between two records, also while the rest of an overlong
+ * record is skipped.
  */
 
-/** The place of a reader that keeps what it could not read yet. */
+/** Position of a reader that buffers incomplete records. */
 export class ReadingPlace {
   private between = 0
-  /** Bytes behind the place that are not kept. */
+  /** Bytes after the position that are not buffered. */
   private dropped = 0
 
-  /** Bytes up to the last place between two records. */
+  /** Number of bytes up to the last boundary between two records. */
   get bytes(): number {
     return this.between
   }
 
-  /** A record ends `count` bytes behind what was dropped or passed before. */
+  /**
+   * Moves the position to the end of a record, `count` bytes after everything dropped or passed
+   * before.
+   */
   advance(count: number): void {
     this.between += this.dropped + count
     this.dropped = 0
   }
 
-  /** So many bytes belong to a record whose end has not come, and are not kept. */
+  /** Counts bytes of an incomplete record that are not buffered. */
   drop(count: number): void {
     this.dropped += count
   }

@@ -1,12 +1,12 @@
 /**
- * Holds the records of a file against the columns of a table before they are sent, and brings them
- * into the form that travels.
+ * Checks the records of a file against the columns of a table before they are sent, and converts
+ * them to the wire form.
  *
- * A bad record is found here, with its column, so that it cannot end the stream for all the others.
- * JSON records that need no change travel as they stand in the file. The value conventions are
- * those of Zerobus: DATE as days, timestamps as microseconds, DECIMAL and VARIANT as strings,
- * BIGINT beyond 2^53 as a string; dates and timestamps may also be written in ISO form. How each
- * type is converted stands in `valueCheck.ts`.
+ * An invalid record is found here, with its column, so that it cannot end the stream for the
+ * others. JSON records that need no change are sent unchanged. The value conventions are those of
+ * Zerobus: DATE as days, timestamps as microseconds, DECIMAL and VARIANT as strings, BIGINT beyond
+ * 2^53 as a string. Dates and timestamps may also be in ISO form. `valueCheck.ts` converts the
+ * single types.
  */
 import type { ColumnDefinition } from "../../internal/columns/columnType.ts"
 import * as ExactJson from "./exactJson.ts"
@@ -24,8 +24,8 @@ import {
 import type { SourceRecord } from "./sourceRecord.ts"
 
 /**
- * Largest record that one call carries, in encoded bytes: the service's limit less room for the
- * message around it.
+ * Largest record of one call, in encoded bytes: the service's limit minus room for the surrounding
+ * message.
  */
 export const largestRecord = 10 * 1024 * 1024 - 128 * 1024
 
@@ -68,8 +68,8 @@ export interface HeaderProblem {
 }
 
 /**
- * The columns that the names of a CSV file's header belong to by the rule of `nameMatch.ts`,
- * `undefined` for names that are left out.
+ * The columns for the names of a CSV header, by the rules of `nameMatch.ts`; `undefined` for names
+ * that are ignored.
  */
 export const csvColumns = (
   columns: ReadonlyArray<ColumnDefinition>,
@@ -111,7 +111,7 @@ export const csvColumns = (
   return targets
 }
 
-/** Whether an empty field of a CSV file is NULL. In a STRING that is NOT NULL it is empty text. */
+/** Whether an empty CSV field is NULL. For a STRING column that is NOT NULL it is empty text. */
 export const emptyIsNull = ({ nullable, type }: ColumnDefinition): boolean =>
   nullable || type._tag !== "String"
 
@@ -131,7 +131,7 @@ export const rowCheck = (
     if (problem !== undefined) return { problem }
     if (fields === undefined) return { problem: "is not a CSV row" }
     report.exact = false
-    // Without a prototype a column may be called __proto__.
+    // Without a prototype, a column may be named __proto__.
     const record: Record<string, unknown> = Object.create(null)
     for (const cell of cells) {
       if (cell === undefined) continue
@@ -149,7 +149,7 @@ export const rowCheck = (
   }
 }
 
-/** Columns by name for a message, cut short when there are many. */
+/** Column names for a message. Only the first ones when there are many. */
 const columnList = (columns: ReadonlyArray<ColumnDefinition>): string =>
   columns
     .slice(0, 20)

@@ -1,14 +1,12 @@
 /**
- * What all readers of record files give, and how long a record may be.
+ * The output of all readers of record files, and the longest allowed record.
  */
 
-/** One record of a file, or a piece of it that is none. */
+/** One record of a file, or an invalid piece of it. */
 export interface SourceRecord {
   /** 1-based line on which the record starts. */
   readonly line: number
-  /**
-   * The record as it stands in the file; cut short when it is longer than {@link longestRecord}.
-   */
+  /** The record as in the file. Truncated when it is longer than {@link longestRecord}. */
   readonly text: string
   /** The fields of a CSV row, as many as the header has. */
   readonly fields?: ReadonlyArray<string> | undefined
@@ -18,20 +16,20 @@ export interface SourceRecord {
 
 /** Reads one file. Not reusable. */
 export interface RecordReader {
-  /** Takes the next bytes and gives the records they complete. */
+  /** Adds bytes and returns the records that they complete. */
   readonly push: (bytes: Uint8Array) => ReadonlyArray<SourceRecord>
-  /** The input has ended: gives what was waiting for more. */
+  /** Ends the input and returns the remaining records. */
   readonly end: () => ReadonlyArray<SourceRecord>
   /** The header of a CSV file, once it was read. */
   readonly header: () => ReadonlyArray<string> | undefined
-  /** What separates the fields of a CSV file, once it is known. */
+  /** The delimiter of a CSV file, once it is known. */
   readonly delimiter: () => string | undefined
-  /** Why nothing of the file can be read from here on, once that is so. */
+  /** Why the rest of the file cannot be read, once that is so. */
   readonly problem: () => string | undefined
   /**
-   * Bytes from where reading started to the last place between two records: a new reader may start
-   * there, under the header. 0 until that was read; undefined for a format that has to be read
-   * from its start.
+   * Number of bytes from the start of reading to the last boundary between two records. A new
+   * reader may start there, with the same header. 0 until the first boundary; undefined for a
+   * format that must be read from its start.
    */
   readonly place: () => number | undefined
   /** 1-based line on which the next record starts. */
@@ -39,14 +37,14 @@ export interface RecordReader {
 }
 
 /**
- * Longest record that is kept in memory, in bytes: somewhat above the largest payload of a call (10
+ * Longest record kept in memory, in bytes: slightly more than the largest payload of a call (10
  * MiB).
  */
 export const longestRecord = 11 * 1024 * 1024
 
 /**
- * A record by its place among the bytes of a file, which are valid UTF-8 there. Its text is only
- * made for whoever asks.
+ * A record as a range of the file's bytes, which are valid UTF-8. Its text is created only on
+ * access.
  */
 export class PlacedRecord implements SourceRecord {
   readonly line: number
@@ -67,9 +65,9 @@ export class PlacedRecord implements SourceRecord {
 }
 
 /**
- * A CSV row by its place. `bounds` has two numbers for each field from `first` on: where it starts
- * and where it ends, without its quotes. A start below zero is `-1 - start` and says that the field
- * holds doubled quotes.
+ * A CSV row as a range of bytes. `bounds` has two numbers for each field, starting at `first`: the
+ * start and the end of the field without its quotes. A negative start is `-1 - start` and means
+ * that the field contains doubled quotes.
  */
 export class PlacedRow extends PlacedRecord {
   readonly bounds: ReadonlyArray<number>
@@ -104,7 +102,7 @@ export class PlacedRow extends PlacedRecord {
   }
 }
 
-/** The text of a field whose bounds stand at `at`. */
+/** The text of the field with the bounds at `at`. */
 export const fieldText = (bytes: Buffer, bounds: ReadonlyArray<number>, at: number): string => {
   const start = bounds[at]!
   const end = bounds[at + 1]!

@@ -1,8 +1,7 @@
 /**
- * Formats of dates and times that a user names, in either notation: `%d/%m/%Y %H:%M` as in C,
- * Python and DuckDB, or `DD/MM/YYYY HH:mm` as in Java and Spark. A text fits a format as a whole or
- * not at all, and digits of a second are kept up to microseconds, which parsers over the `Date` of
- * JavaScript lose.
+ * Date and time formats in two notations: `%d/%m/%Y %H:%M` as in C, Python and DuckDB, or
+ * `DD/MM/YYYY HH:mm` as in Java and Spark. A text must match the whole format. Fractions of a
+ * second are kept up to microseconds, which parsers based on JavaScript's `Date` lose.
  */
 import { daysOfText, microsOfText } from "../../internal/columns/timeText.ts"
 
@@ -61,10 +60,7 @@ const wholeMonths =
   "january|february|march|april|may|june|july|august|september|october|november|december|" +
   months.join("|")
 
-/**
- * The text that each part takes; parts of digits have the shorter form where no digit stands beside
- * them.
- */
+/** The pattern of each part. Numeric parts may be shorter when no digit is adjacent. */
 const patterns: Readonly<Record<Part, readonly [alone: string, beside: string]>> = {
   year: ["\\d{4}", "\\d{4}"],
   shortYear: ["\\d{2}", "\\d{2}"],
@@ -88,8 +84,8 @@ const isDigits = (part: Part | string | undefined): boolean =>
   part !== "zone"
 
 /**
- * The parts of a format with the text between them, which starts with a quote; or why there is no
- * such format.
+ * The parts of a format, and the literal text between them, which starts with a quote. Returns the
+ * problem with an invalid format.
  */
 const partsOf = (
   format: string
@@ -123,15 +119,15 @@ const partsOf = (
 
 const needed = [["year", "shortYear"], ["month", "monthName"], ["day"]] as const
 
-/** A format, ready to read texts. */
+/** A parsed format. */
 export interface TimeFormat {
-  /** Days since 1970-01-01, or `undefined` for a text that is no day of this form. */
+  /** Days since 1970-01-01, or `undefined` for a text that does not match. */
   readonly days: (text: string) => number | undefined
-  /** Microseconds since 1970-01-01 in UTC, or without `zoned` as wall-clock time. */
+  /** Microseconds since 1970-01-01 in UTC, or of wall-clock time without `zoned`. */
   readonly micros: (text: string, zoned: boolean) => bigint | undefined
 }
 
-/** Reads a format; `time` says whether it may hold a time of day. Answers why it is none. */
+/** Parses a format. `time` allows a time of day. Returns the problem with an invalid format. */
 export const timeFormat = (
   format: string,
   time: boolean
@@ -178,12 +174,12 @@ export const timeFormat = (
 const two = (text: string | number): string => String(text).padStart(2, "0")
 
 /**
- * The parts in ISO form, whose numbers may be out of range; undefined for an hour of twelve that
- * there is not.
+ * The parts in ISO form; their numbers may be out of range. Undefined for an invalid hour of the
+ * 12-hour clock.
  */
 const isoText = (found: Partial<Record<Part, string>>): string | undefined => {
   const short = Number(found.shortYear)
-  // As POSIX has it: 69 to 99 are of the twentieth century.
+  // As in POSIX, 69 to 99 are in the twentieth century.
   const year = found.year ?? String(short + (short < 69 ? 2000 : 1900))
   const month = found.month ?? months.indexOf(found.monthName!.slice(0, 3).toLowerCase()) + 1
   let hour = Number(found.hour ?? 0)

@@ -1,26 +1,26 @@
 /**
- * Turns chunks of bytes into text without losing what is wrong with them.
+ * Decodes chunks of bytes to text and keeps track of invalid bytes.
  *
- * A character split between two chunks is put together again, and a byte order mark at the start is
- * dropped. A byte that is not UTF-8 becomes a lone surrogate, which correct UTF-8 never gives: a
- * record that is not well formed holds such bytes, and is refused by name instead of being sent
- * with replacement characters.
+ * A character split between two chunks is reassembled, and a byte order mark at the start is
+ * dropped. A byte that is not UTF-8 becomes a lone surrogate, which valid UTF-8 never decodes to. A
+ * record with one is thus recognized and rejected with a reason, instead of being sent with
+ * replacement characters.
  */
 import { isUtf8 } from "node:buffer"
 
-/** The text of bytes by themselves; each byte that is not UTF-8 becomes a lone surrogate. */
+/** The text of bytes. Each byte that is not UTF-8 becomes a lone surrogate. */
 export const textOf = (bytes: Buffer): string =>
   isUtf8(bytes) ? bytes.toString("utf8") : escaped(bytes)
 
-/** Reads bytes chunk by chunk. */
+/** Decoder for chunks of bytes. */
 export interface Utf8Text {
-  /** The text of the chunk, less a character that ends in the next one. */
+  /** The text of the chunk, without a character that ends in the next one. */
   readonly push: (bytes: Uint8Array) => string
-  /** What is left at the end: nothing, unless the input ends within a character. */
+  /** The rest at the end: empty, unless the input ends within a character. */
   readonly end: () => string
 }
 
-/** Makes a reader for one input. */
+/** Creates a decoder for one input. */
 export const make = (): Utf8Text => {
   let rest: Buffer = Buffer.alloc(0)
   let first = true
@@ -46,7 +46,7 @@ export const make = (): Utf8Text => {
   }
 }
 
-/** Bytes of the character that a lead byte starts; 0 for a byte that starts none. */
+/** Length in bytes of the character that a lead byte starts; 0 for any other byte. */
 const width = (byte: number): number =>
   byte < 0x80
     ? 1
@@ -58,7 +58,7 @@ const width = (byte: number): number =>
           ? 4
           : 0
 
-/** How many bytes at the end belong to a character that is not complete yet. */
+/** Number of bytes at the end that belong to an incomplete character. */
 const openTail = (bytes: Buffer): number => {
   for (let back = 1; back <= 3 && back <= bytes.length; back++) {
     const byte = bytes[bytes.length - back]!

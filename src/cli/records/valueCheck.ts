@@ -1,7 +1,7 @@
 /**
- * Converters of single values by column type, composed once per table: each takes a value as
- * `JSON.parse` gives it and answers what travels, or refuses it with the column's path and what is
- * expected there, never with the value.
+ * Converters of single values by column type, composed once per table. Each takes a value from
+ * `JSON.parse` and returns its wire form, or refuses it with the column's path and what is expected
+ * there. The message never contains the value.
  */
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
 import { paddedBase64 } from "../../internal/columns/base64Text.ts"
@@ -18,21 +18,18 @@ import { keyTwice } from "./keysTwice.ts"
 import { NameMatch, noColumn } from "./nameMatch.ts"
 import { daysOf, formHint, microsOf, microsOfNumber, type ValueForms } from "./valueForms.ts"
 
-/**
- * What the converters of one record tell: whether anything is to be sent otherwise than it stands,
- * and why it was refused.
- */
+/** Result of the converters for one record: whether the record changed, and why it was refused. */
 export interface Report {
   changed: boolean
-  /** Whether what is to be sent holds numbers that only `ExactJson.stringify` writes. */
+  /** Whether the record contains numbers that only `ExactJson.stringify` writes. */
   exact: boolean
   problem: string
 }
 
-/** The answer of a converter that refuses a value; the reason is in the report. */
+/** Returned by a converter that refuses a value. The reason is in the report. */
 export const refused: unique symbol = Symbol("refused")
 
-/** Answers what travels for a value, the same value when nothing changes, or `refused`. */
+/** Returns the wire form of a value (the same value when nothing changes), or `refused`. */
 export type Convert = (value: unknown, report: Report) => unknown
 
 type Path = ReadonlyArray<string>
@@ -48,7 +45,7 @@ const refuse = (report: Report, path: Path, reason: string): typeof refused => {
   return refused
 }
 
-/** Stands for JSON of a cell that has a key twice in an object. */
+/** Replaces a cell whose JSON has a duplicate key. */
 class KeyTwice {
   readonly key: string
   constructor(key: string) {
@@ -56,7 +53,7 @@ class KeyTwice {
   }
 }
 
-/** Why a record, or a value that is JSON itself, is refused for a key that an object has twice. */
+/** The message for a duplicate key in a record or in a JSON value. */
 export const keyTwiceProblem = (key: string): string =>
   `the key ${JSON.stringify(key.slice(0, 64).toWellFormed())} stands twice in an object; only ` +
   `one of the values could be kept`
@@ -107,7 +104,9 @@ export const structConverter = (
   }
 }
 
-/** Gives the values of an object the names of their columns; answers why one has no column. */
+/**
+ * Renames the keys of an object to their column names. Returns a message when a key has no column.
+ */
 const giveColumnNames = (
   value: Record<string, unknown>,
   names: ReadonlyArray<string>,
@@ -126,7 +125,7 @@ const giveColumnNames = (
     const name = names[place]!
     if (name === key) continue
     if (Object.hasOwn(value, name)) return `two names of the record belong to the column ${name}`
-    // A plain assignment to __proto__ would be none to a property of its own.
+    // A plain assignment to __proto__ would set the prototype instead of a property.
     Object.defineProperty(value, name, {
       value: value[key],
       configurable: true,
@@ -138,7 +137,7 @@ const giveColumnNames = (
   return undefined
 }
 
-/** Converter of a column or struct field: its type's, and whether it may be NULL. */
+/** Converter of a column or struct field: that of its type, with the check for NULL. */
 export const fieldConverter = (path: Path, field: ColumnDefinition, forms: ValueForms): Convert =>
   nullable(path, field.type, field.nullable, forms)
 
@@ -271,7 +270,7 @@ const converter = (path: Path, type: ColumnType, forms: ValueForms): Convert => 
       return (value, report) => {
         if (!isObject(value)) return no(report)
         for (const name of Object.keys(value)) {
-          // Keys travel as they are written, so they have to be written as they travel.
+          // Keys are sent as written, so they must be in wire form.
           const read = readCell(type.key, name, forms)
           const checked = key(read, report)
           if (checked === refused) return refused
@@ -297,10 +296,10 @@ const converter = (path: Path, type: ColumnType, forms: ValueForms): Convert => 
   }
 }
 
-/** Most digits of an integer, to look at; more are beyond 64 bits. */
+/** Most digits of an integer that are examined; longer ones exceed 64 bits. */
 const mostDigits = 38
 
-/** An integer of up to 15 digits as a number, however it is written: `1.0`, `1e2`, `-0.0`. */
+/** An integer of up to 15 digits as a number, in any notation: `1.0`, `1e2`, `-0.0`. */
 const wholeNumber = (value: unknown): number | undefined => {
   if (typeof value === "number") return Number.isInteger(value) ? value + 0 : undefined
   if (!(value instanceof ExactJson.ExactNumber)) return undefined
@@ -309,7 +308,7 @@ const wholeNumber = (value: unknown): number | undefined => {
 }
 
 /**
- * A 64-bit integer as a number, or as text beyond 2^53. Text may write it as a number may: `1.0`,
+ * A 64-bit integer as a number, or as text beyond 2^53. Text may use any number notation: `1.0`,
  * `1e2`, `+5`.
  */
 const bigInteger = (value: unknown, tag: IntegerTag): number | string | undefined => {
@@ -328,8 +327,8 @@ const bigInteger = (value: unknown, tag: IntegerTag): number | string | undefine
 }
 
 /**
- * Half of a surrogate pair, as `JSON.stringify` writes it; a backslash before the `u` that is
- * itself escaped is text.
+ * A lone surrogate as `JSON.stringify` writes it. When the backslash before the `u` is itself
+ * escaped, it is plain text.
  */
 const loneSurrogate = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
 
@@ -337,7 +336,7 @@ const loneSurrogate = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
 const deepestVariant = 500
 
 /**
- * Whether a VARIANT can hold a value of JSON: not too deep, and its numbers in the range of DOUBLE.
+ * Whether a VARIANT can hold a JSON value: not too deep, and its numbers in the range of DOUBLE.
  */
 const isStorable = (value: unknown, depth: number): boolean => {
   if (typeof value === "number") return Number.isFinite(value)
@@ -347,8 +346,8 @@ const isStorable = (value: unknown, depth: number): boolean => {
 }
 
 /**
- * VARIANT travels as JSON text: text that is JSON already stays, everything else is written as
- * JSON. Undefined when a VARIANT cannot hold the value.
+ * A VARIANT is sent as JSON text. Text that is valid JSON stays unchanged; everything else is
+ * written as JSON. Undefined when a VARIANT cannot hold the value.
  */
 const variantText = (value: unknown): string | KeyTwice | undefined => {
   let json = value
@@ -375,8 +374,8 @@ const trueTexts = new Set(["true", "t", "yes", "y", "1"])
 const falseTexts = new Set(["false", "f", "no", "n", "0"])
 
 /**
- * Text of a CSV field or a map key as the value that JSON would have; text that does not fit stays
- * text and is refused later.
+ * The value of a CSV field or map key as in JSON. Text that does not fit stays text and is refused
+ * later.
  */
 export const readCell = (type: ColumnType, text: string, forms: ValueForms): unknown => {
   switch (type._tag) {
@@ -394,7 +393,7 @@ export const readCell = (type: ColumnType, text: string, forms: ValueForms): unk
     case "Timestamp":
     case "TimestampNtz": {
       const number = text.trim()
-      // Digits without separators may be of the form that the user named.
+      // Digits without separators may match the user's format.
       const format = type._tag === "Date" ? forms.dateFormat : forms.timestampFormat
       if (format !== undefined && isTime(type)) return number
       return numberText.test(number) ? new ExactJson.ExactNumber(number) : number

@@ -1,25 +1,25 @@
 /**
- * The forms in which a file may write NULL, dates and timestamps, and what the user says of them.
+ * Accepted forms of NULL, dates and timestamps in a file, and the user's settings for them.
  */
 import { daysOfText, microsOfText } from "../../internal/columns/timeText.ts"
 import * as DecimalText from "./decimalText.ts"
 import type { TimeFormat } from "./timeFormat.ts"
 
-/** The units of a timestamp that is a number. */
+/** The units of numeric timestamps. */
 export const timestampUnits = ["s", "ms", "us", "ns"] as const
 
-/** The unit of a timestamp that is a number, since 1970-01-01. */
+/** The unit of numeric timestamps, which count from 1970-01-01. */
 export type TimestampUnit = (typeof timestampUnits)[number]
 
-/** How columns, names and values of the file come together. */
+/** How names and values of a file map to columns. */
 export interface ValueForms {
-  /** Leave out what the table has no column for, instead of refusing the record. Default false. */
+  /** Ignore fields without a column, instead of refusing the record. Default false. */
   readonly ignoreUnknown?: boolean | undefined
   /** Texts that mean NULL. Default: none. An empty field of CSV is NULL anyway. */
   readonly nullWords?: ReadonlyArray<string> | undefined
-  /** The form of texts in DATE columns. Default: `2026-11-22` or `2026/11/22`. */
+  /** The format of text in DATE columns. Default: `2026-11-22` or `2026/11/22`. */
   readonly dateFormat?: TimeFormat | undefined
-  /** The form of texts in TIMESTAMP and TIMESTAMP_NTZ columns. Default: ISO. */
+  /** The format of text in TIMESTAMP and TIMESTAMP_NTZ columns. Default: ISO. */
   readonly timestampFormat?: TimeFormat | undefined
   /** The unit of numbers in these columns. Default: microseconds. */
   readonly timestampUnit?: TimestampUnit | undefined
@@ -28,7 +28,9 @@ export interface ValueForms {
 const slashes = /^(\d{4})\/(\d{2})\/(\d{2})(?!\d)/
 const smallT = /^(.{10})t/
 
-/** ISO text of a date or timestamp that is written a little otherwise, and as unmistakably. */
+/**
+ * ISO text of a date or timestamp with slashes or a lower-case `t`, which are just as unambiguous.
+ */
 const isoOf = (text: string): string => text.replace(slashes, "$1-$2-$3").replace(smallT, "$1T")
 
 /** Days since 1970-01-01 of the text of a DATE. */
@@ -45,10 +47,10 @@ export const microsOf = (
     ? microsOfText(isoOf(text), zoned)
     : timestampFormat.micros(text, zoned)
 
-/** Digits by which a number of the unit is moved to be one of microseconds. */
+/** Powers of ten from each unit to microseconds. */
 const digitsOf: Readonly<Record<TimestampUnit, number>> = { s: 6, ms: 3, us: 0, ns: -3 }
 
-/** Microseconds of a number in the unit; digits beyond them are cut off, towards the past. */
+/** Microseconds of a number in the unit, rounded down. */
 export const microsOfNumber = (text: string, unit: TimestampUnit): bigint | undefined => {
   const plain = DecimalText.plain(text, 38, 18)
   if (plain === undefined) return undefined
@@ -62,10 +64,7 @@ export const microsOfNumber = (text: string, unit: TimestampUnit): bigint | unde
 
 const mistakable = /^\s*\d{1,2}([/.-])\d{1,2}\1\d{2,4}(?!\d)/
 
-/**
- * What helps where the text of a date or timestamp has another form; empty where nothing is to be
- * said.
- */
+/** A hint for a date or timestamp in another format. Empty when there is none. */
 export const formHint = (
   text: string,
   type: "Date" | "Timestamp" | "TimestampNtz",

@@ -1,28 +1,28 @@
 /**
- * The short way of a VARIANT: a value of JSON becomes the text that travels, in quotes and without
- * space, with its digits.
+ * Fast path for VARIANT: converts a JSON value to its wire form, the JSON text in quotes without
+ * whitespace, with its original digits.
  *
- * Texts are left to the exact check, since they may hold JSON themselves; so are names that stand
- * twice in an object.
+ * Strings are left to the exact check, because they may contain JSON. So are objects with duplicate
+ * names.
  */
 import type { JsonScan } from "./jsonScan.ts"
 
 const quote = 0x22
 const backslash = 0x5c
 
-/** Objects in objects and arrays, at most. */
+/** Deepest nesting of objects and arrays. */
 const deepest = 64
-/** Names of one object that are compared with each other, at most. */
+/** Most names of one object that are compared with each other. */
 const mostNames = 64
 
-/** The names of the objects that are open, to find one that stands twice in its object. */
+/** The names of the open objects, to find duplicates. */
 export class NamesOfObjects {
   private readonly starts: Array<number> = []
   private readonly ends: Array<number> = []
   private first = 0
   private count = 0
 
-  /** Begins an object and gives what its end needs. */
+  /** Starts an object and returns the argument for `end`. */
   begin(): number {
     const outer = this.first
     this.first = this.count
@@ -34,12 +34,15 @@ export class NamesOfObjects {
     this.first = outer
   }
 
-  /** Forgets what a record that was given up has left. */
+  /** Clears the names of an abandoned record. */
   clear(): void {
     this.first = this.count = 0
   }
 
-  /** Passes a name without escapes; false when the object has it already, or too many. */
+  /**
+   * Reads past a name without escapes. Returns false when the object already has it, or has too
+   * many.
+   */
   passName(scan: JsonScan): boolean {
     const { bytes } = scan
     const start = scan.at
@@ -59,7 +62,7 @@ export class NamesOfObjects {
 
 const names = new NamesOfObjects()
 
-/** Puts a value of JSON in quotes; false when the exact check has to look at it. */
+/** Writes a JSON value in quotes. Returns false when the exact check has to decide. */
 export const takeVariant = (scan: JsonScan): boolean => {
   if (scan.bytes[scan.at] === quote) return false
   names.clear()
