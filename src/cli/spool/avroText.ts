@@ -1,11 +1,14 @@
 /**
- * Avro records as JSON text by their schema, in the forms that `zerobus ingest` reads.
+ * Converts Avro records to JSON text by their schema, in the forms that `zerobus ingest` reads.
  */
 import { AvroProblem } from "../../internal/avro/avroProblem.ts"
 import { parseAvroSchema } from "../../internal/avro/avroSchema.ts"
 import { datumReader, datumText } from "../../internal/avro/datumReader.ts"
 
-/** The text of payloads; `undefined` for one that is no value of the schema. */
+/**
+ * Returns a function from payloads to text. It returns `undefined` for a payload that does not
+ * match the schema.
+ */
 export const avroTextOf = (schema: Uint8Array): ((payload: Uint8Array) => string | undefined) => {
   const found = attempt(() => datumReader(parseAvroSchema(new TextDecoder().decode(schema))))
   return (payload) => (found === undefined ? undefined : attempt(() => datumText(found(payload))))

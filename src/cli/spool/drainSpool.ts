@@ -1,6 +1,6 @@
 /**
- * `zerobus spool drain`: opens a stream on the spool, which sends what waits, and ends when the
- * server has acknowledged all of it, or when it cannot be reached.
+ * `zerobus spool drain`: opens a stream on the spool, which sends the waiting records. It ends when
+ * the server has acknowledged all of them, or when the server cannot be reached.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -31,18 +31,21 @@ import {
   showProgress
 } from "../terminal/progress.ts"
 
-/** What `drain` is given. */
+/** Flags and arguments of `drain`. */
 export interface DrainInput {
   readonly folder: string
   readonly deadLetters: Option.Option<string>
   readonly json: boolean
 }
 
-/** The failure that a stream ended with, not that it has ended. */
+/** The cause of a closed stream, else the error itself. */
 const reasonOf = (error: AckError): CommandFailed =>
   because(error._tag === "StreamClosed" ? (error.cause ?? error) : error)
 
-/** Succeeds once everything up to an offset is settled; fails once the server cannot be reached. */
+/**
+ * Succeeds once every record up to an offset is durable or refused. Fails when the server cannot be
+ * reached.
+ */
 const settledUpTo = (
   stream: ZerobusStream<any>,
   offset: number
@@ -54,7 +57,7 @@ const settledUpTo = (
     Effect.raceFirst(unreachable(stream))
   )
 
-/** Records of a table that the client has counted so far as durable, and as refused. */
+/** Numbers of durable and refused records of a table so far, from the client's metrics. */
 const countedFor = (table: string) => {
   const labelled = { table }
   const durable = Metric.withAttributes(ZerobusMetrics.recordsDurable, labelled)
@@ -64,7 +67,7 @@ const countedFor = (table: string) => {
   )
 }
 
-/** Sends what waits, from opening the stream to closing it, and shows how far it got. */
+/** Opens the stream, sends the waiting records, closes the stream, and shows the progress. */
 const send = Effect.fnUntraced(function* (
   { deadLetters, folder }: DrainInput,
   { descriptor, nextOffset, recordType, streamId, tableName, waitingRecords }: Spool.SpoolContent,
@@ -83,7 +86,7 @@ const send = Effect.fnUntraced(function* (
       ? {}
       : { onRefused: DeadLetters.file(deadLetters.value), maxRefusals: Number.MAX_SAFE_INTEGER })
   }
-  /** A spool of a persistent stream is opened with the stream that it has. */
+  /** A persistent stream's spool is opened as that stream. */
   const openOn = <A>(table: TableProperties.TableProperties<A>) =>
     streamId === undefined
       ? zerobus.createStream(table, options)
@@ -116,7 +119,7 @@ const send = Effect.fnUntraced(function* (
   )
 })
 
-/** Sends what waits in a spool. */
+/** Runs the command. */
 export const drainSpool = Effect.fnUntraced(function* (
   input: DrainInput
 ): Effect.fn.Return<void, CommandFailed> {
@@ -124,7 +127,7 @@ export const drainSpool = Effect.fnUntraced(function* (
   const content = yield* Effect.mapError(Spool.inspect(folder), because)
   const { streamId, tableName, waitingRecords } = content
   const counts = noCounts()
-  /** What the spool itself holds when the stream is closed. */
+  /** Reports the result from the spool itself, after the stream is closed. */
   const report = Effect.gen(function* () {
     const left = (yield* Spool.inspect(folder)).waitingRecords
     const { refused } = counts

@@ -1,9 +1,9 @@
 /**
- * `zerobus spool export`: the records that wait, one line each, to a new file or to standard
+ * `zerobus spool export`: writes the waiting records, one line each, to a new file or to standard
  * output.
  *
- * A record that is a JSON object, or that the spool's descriptor describes, is a line that
- * `zerobus ingest` reads. Any other is `{"offset", "payloadBase64"}`, so that nothing is left out.
+ * A JSON object, or a record that the spool's descriptor describes, becomes a line that `zerobus
+ * ingest` reads. Any other record becomes `{"offset", "payloadBase64"}`, so that none is omitted.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -17,17 +17,17 @@ import { counted } from "../terminal/progress.ts"
 import { avroTextOf } from "./avroText.ts"
 import { messageTextOf } from "./messageText.ts"
 
-/** What `export` is given. */
+/** Flags and arguments of `export`. */
 export interface ExportInput {
   readonly folder: string
   readonly to: Option.Option<string>
   readonly payloads: boolean
 }
 
-/** Lines are written once they are so many characters together. */
+/** Number of characters that are collected before they are written. */
 const writtenAtOnce = 256 * 1024
 
-/** The lines of a spool's records. */
+/** Returns the function that formats a record as a line. */
 const lineOf = (
   { descriptor, recordType }: Spool.SpoolContent,
   payloads: boolean
@@ -46,7 +46,7 @@ const lineOf = (
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-/** How payloads become text, where they can. */
+/** Returns the function from payloads to text, when there is one for the record type. */
 const textOfRecords = (
   recordType: Spool.SpoolContent["recordType"],
   descriptor: Uint8Array | undefined
@@ -56,11 +56,11 @@ const textOfRecords = (
   return recordType === "avro" ? avroTextOf(descriptor) : messageTextOf(descriptor)
 }
 
-/** A JSON object on one line; `undefined` for bytes that are none. */
+/** A JSON object on one line. `undefined` for bytes that are not JSON. */
 const objectText = (payload: Uint8Array): string | undefined => {
   try {
     const text = decoder.decode(payload)
-    // Line ends and tabs stand between the values of a JSON text only, never within one.
+    // In valid JSON, line ends and tabs appear only between values, never inside strings.
     JSON.parse(text)
     return text.replace(/[\r\n\t]+/g, " ").trim()
   } catch {
@@ -99,7 +99,7 @@ const writeAll = Effect.fnUntraced(function* (
   return { records, undecoded }
 })
 
-/** A new file, which is deleted again where the export does not come to its end. */
+/** Writes to a new file, which is deleted when the export fails. */
 const toFile = (
   path: string,
   use: (write: Write) => Effect.Effect<void, CommandFailed | ReaderGone>
@@ -127,7 +127,7 @@ const toFile = (
   )
 }
 
-/** Writes the records that wait. */
+/** Runs the command. */
 export const exportSpool = Effect.fnUntraced(function* (
   input: ExportInput
 ): Effect.fn.Return<void, CommandFailed> {

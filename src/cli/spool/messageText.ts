@@ -1,9 +1,9 @@
 /**
- * Protobuf messages as JSON text by their descriptor, in the forms that `zerobus ingest` reads:
- * integers with all their digits, bytes as base64, maps as objects.
+ * Converts protobuf messages to JSON text by their descriptor, in the forms that `zerobus ingest`
+ * reads: integers with all their digits, bytes as base64, maps as objects.
  *
- * A message that the descriptor does not describe in full, such as one with an unknown field, has
- * no text: writing one would leave something of the record out.
+ * A message with content that the descriptor does not describe, such as an unknown field, has no
+ * text, because the text would omit a part of the record.
  */
 import * as Result from "effect/Result"
 import { parseDescriptorProto } from "../../internal/protobuf/descriptorReader.ts"
@@ -11,13 +11,14 @@ import type { FieldShape, MessageShape } from "../../internal/protobuf/descripto
 import { MalformedMessage, WireReader } from "../../internal/protobuf/reader.ts"
 
 /**
- * The JSON text of a message; `undefined` for one that the descriptor does not describe in full.
+ * Returns the JSON text of a message, or `undefined` when the descriptor does not fully describe
+ * it.
  */
 export type MessageText = (payload: Uint8Array) => string | undefined
 
 type ReadValue = (reader: WireReader) => string
 
-/** How one type of field is read, and the wire type that its values have. */
+/** The reader of a field type, and its wire type. */
 interface Reading {
   readonly wire: number
   readonly read: ReadValue
@@ -67,10 +68,10 @@ const scalars: Readonly<Record<Exclude<FieldShape["type"], "message">, Reading>>
   bytes: delimited((reader) => `"${Buffer.from(reader.view()).toString("base64")}"`)
 }
 
-/** Values of one field, as they come. */
+/** Collects the values of one field. */
 interface Found {
   readonly add: (reader: WireReader, wire: number) => void
-  /** The text of what was found. */
+  /** The text of the collected values. */
   readonly text: () => string
 }
 
@@ -82,7 +83,7 @@ const single = ({ read, wire: wanted }: Reading): Found => {
   }
 }
 
-/** One message; where it comes in several pieces, they are one message together. */
+/** A message field. Several occurrences are merged into one message. */
 const singleMessage = (write: ReadValue): Found => {
   const pieces: Array<Uint8Array> = []
   return {
@@ -104,7 +105,7 @@ const list = ({ read, wire: wanted }: Reading): Found => {
   }
 }
 
-/** A map as an object: the entry's key as a text, and the last value of each key. */
+/** A map field as an object: keys become strings, and the last value of each key is kept. */
 const map = (entry: (reader: WireReader) => readonly [key: string, value: string]): Found => {
   const entries = new Map<string, string>()
   return {
@@ -116,7 +117,9 @@ const map = (entry: (reader: WireReader) => readonly [key: string, value: string
   }
 }
 
-/** What stands for a key or a value that an encoder left out, since it is zero, false or empty. */
+/**
+ * The default text of a key or value that the encoder omitted because it is zero, false or empty.
+ */
 const zeroText = ({ type }: FieldShape): string =>
   type === "message"
     ? "{}"
@@ -131,7 +134,7 @@ const readingOf = (field: FieldShape, write: (shape: MessageShape) => ReadValue)
     ? delimited((reader) => write(field.message!)(reader.sub()))
     : scalars[field.type]
 
-/** Reads a message of this shape as the text of an object. */
+/** Returns the function that reads a message of this shape as the text of an object. */
 const writerOf = (shape: MessageShape, known: Map<MessageShape, ReadValue>): ReadValue => {
   const made = known.get(shape)
   if (made !== undefined) return made
@@ -181,7 +184,7 @@ const entryReader = (shape: MessageShape, write: (shape: MessageShape) => ReadVa
   }
 }
 
-/** The texts of messages of a descriptor; `undefined` for a descriptor that cannot be read. */
+/** Returns the converter for a descriptor, or `undefined` when the descriptor cannot be read. */
 export const messageTextOf = (descriptor: Uint8Array): MessageText | undefined => {
   const shape = parseDescriptorProto(descriptor)
   if (Result.isFailure(shape)) return undefined

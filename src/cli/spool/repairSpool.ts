@@ -1,6 +1,6 @@
 /**
- * `zerobus spool repair`: says what is damaged and what a repair would do, and with `--yes` does
- * it.
+ * `zerobus spool repair`: reports the damage and what a repair would do. With `--yes` it repairs
+ * the spool.
  */
 import * as Effect from "effect/Effect"
 import * as Path from "node:path"
@@ -16,7 +16,7 @@ import { print, printJson, visible } from "../terminal/print.ts"
 import { counted } from "../terminal/progress.ts"
 import { holderOf } from "./showSpool.ts"
 
-/** What `repair` is given. */
+/** Flags and arguments of `repair`. */
 export interface RepairInput {
   readonly folder: string
   readonly yes: boolean
@@ -35,7 +35,7 @@ const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, CommandFailed> =>
 const rangeText = ({ first, last }: OffsetRange): string =>
   first === last ? String(first) : `${first} to ${last}`
 
-/** What is damaged, as sentences. */
+/** Sentences that describe the damage. */
 const damageText = ({ damage, lost, offsets, records }: DamagedSpool): ReadonlyArray<string> => [
   ...damage.map(({ byte, bytes, path }) => `${path} is damaged at byte ${byte} of ${bytes}.`),
   lost.length === 0
@@ -50,7 +50,7 @@ const damageJson = (found: DamagedSpool | undefined) => ({
   readableRecords: found?.records ?? null
 })
 
-/** Examines a spool, and repairs it where that is wanted. */
+/** Examines a spool, and repairs it when `yes` is set. */
 export const repairSpool = Effect.fnUntraced(function* ({
   folder,
   json,

@@ -1,6 +1,7 @@
 /**
- * `zerobus spool show`: table, record type, offsets, what waits, the position, and who holds the
- * lock. It opens nothing and takes no lock, so the program that uses the spool goes on.
+ * `zerobus spool show`: prints table, record type, offsets, waiting records, the position and the
+ * lock holder. It opens no stream and takes no lock, so it does not disturb the program that uses
+ * the spool.
  */
 import * as Effect from "effect/Effect"
 import * as Path from "node:path"
@@ -10,7 +11,7 @@ import { because, type CommandFailed, failed } from "../terminal/CommandFailed.t
 import { print, printJson, visible } from "../terminal/print.ts"
 import { count, counted } from "../terminal/progress.ts"
 
-/** What `show` is given. */
+/** Flags and arguments of `show`. */
 export interface ShowInput {
   readonly folder: string
   readonly json: boolean
@@ -18,7 +19,7 @@ export interface ShowInput {
 
 const decoder = new TextDecoder("utf-8", { fatal: true })
 
-/** A position as text where it is printable, else `undefined`. */
+/** A position as text when it is printable, else `undefined`. */
 const positionText = (position: Uint8Array): string | undefined => {
   try {
     const text = decoder.decode(position)
@@ -40,14 +41,14 @@ const holderText: Readonly<Record<LockHolder["state"], string>> = {
   unknown: "runs in another container or on another machine, or has ended"
 }
 
-/** The holder of the lock; fails where the lock file cannot be read. */
+/** The holder of the lock. Fails when the lock file cannot be read. */
 export const holderOf = (folder: string): Effect.Effect<LockHolder | undefined, CommandFailed> =>
   Effect.tryPromise({
     try: () => lockHolder(Path.resolve(folder)),
     catch: (error) => failed(`The lock of ${folder} cannot be read: ${(error as Error).message}`)
   })
 
-/** Prints what a spool holds. */
+/** Runs the command. */
 export const showSpool = Effect.fnUntraced(function* ({
   folder,
   json

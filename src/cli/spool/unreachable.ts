@@ -1,5 +1,5 @@
 /**
- * When a command gives a spool's server up: the stream itself would try again for ever.
+ * Decides when a command stops waiting for the server: a stream with a spool retries without end.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -7,7 +7,7 @@ import * as Stream from "effect/Stream"
 import type { ZerobusStream } from "../../ZerobusStream.ts"
 import { type CommandFailed, exitTryAgain, failed } from "../terminal/CommandFailed.ts"
 
-/** Fails once the retry budget of a stream with a spool is spent; never succeeds. */
+/** Fails once the retry budget of a stream with a spool is spent. Never succeeds. */
 export const unreachable = (stream: ZerobusStream<any>): Effect.Effect<never, CommandFailed> =>
   stream.stateChanges.pipe(
     Stream.filter((state) => state === "waiting"),
