@@ -1,6 +1,6 @@
 /**
- * How a command fails: one sentence on standard error, an exit code that says what can be done, no
- * stack trace.
+ * The failure of a command: one sentence on standard error, an exit code that says whether a retry
+ * can help, no stack trace.
  */
 import * as CliError from "effect/cli/CliError"
 import * as Data from "effect/Data"
@@ -9,16 +9,16 @@ import * as Cause from "effect/Cause"
 import * as Runtime from "effect/Runtime"
 import { visible } from "./print.ts"
 
-/** The data or the command has to be changed: trying again would end alike. */
+/** The data or the command must be changed; a retry would fail again. */
 export const exitFix = 2
 
-/** Done, but not with every record. */
+/** The command finished, but some records were rejected. */
 export const exitRejects = 3
 
-/** What failed may work later, as `EX_TEMPFAIL` of sysexits. */
+/** A retry may succeed; the value of `EX_TEMPFAIL` in sysexits. */
 export const exitTryAgain = 75
 
-/** A command failed; the message says what happened and what to do. */
+/** A failed command. The message says what happened and what to do. */
 export class CommandFailed extends Data.TaggedError("CommandFailed")<{
   readonly message: string
   readonly exitCode: number
@@ -29,23 +29,25 @@ export class CommandFailed extends Data.TaggedError("CommandFailed")<{
   }
 }
 
-/** A failure with this message, on one line; the data or the command has to be changed. */
+/** A failure with this message on one line. By default the data or the command must be changed. */
 export const failed = (message: string, exitCode: number = exitFix): CommandFailed =>
   new CommandFailed({ message: visible(message), exitCode })
 
-/** An error with a sentence of its own, such as those of the client and of the local server. */
+/** An error with a message for users, such as those of the client and of the local server. */
 export interface Explained {
   readonly message: string
   readonly isRetryable?: boolean
 }
 
-/** Turns such an error into the command's failure; what can be retried ends with its exit code. */
+/**
+ * Converts such an error to the command's failure, with the exit code for whether it is retryable.
+ */
 export const because = ({ isRetryable, message }: Explained): CommandFailed =>
   failed(message, isRetryable === true ? exitTryAgain : exitFix)
 
 /**
- * Gives the exit code of a command: as Effect has it, and that of a mistake on the command line as
- * one to be fixed.
+ * The exit code of a command: Effect's default, except that a command-line mistake exits with
+ * `exitFix`.
  */
 export const exitCodes: Runtime.Teardown = (exit, onExit) =>
   Runtime.defaultTeardown(exit, (code) => {

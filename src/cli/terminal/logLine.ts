@@ -1,6 +1,6 @@
 /**
- * What is logged, as lines to read: when, how bad, what happened, its numbers in parentheses, and
- * last the sentence that explains it.
+ * Log entries as text lines: time, level, message, fields in parentheses, and last the explaining
+ * sentence.
  */
 import * as Cause from "effect/Cause"
 import * as Logger from "effect/Logger"
@@ -23,7 +23,7 @@ const shown = (value: unknown): string =>
 
 const named = ([name, value]: readonly [string, unknown]): string => `${name} ${shown(value)}`
 
-/** One line for each message; the trace of a defect stands on lines of its own. */
+/** One line for each message. The stack trace of a defect follows on separate lines. */
 export const logLine: Logger.Logger<unknown, string> = Logger.make(
   ({ cause, date, fiber, logLevel, message }) => {
     const parts = Array.isArray(message) ? message : [message]

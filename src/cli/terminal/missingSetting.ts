@@ -3,12 +3,9 @@
  */
 import { type CommandFailed, failed } from "./CommandFailed.ts"
 
-/**
- * What to do when the environment lacks a setting, or has one that cannot be read. The value is not
- * repeated.
- */
+/** The failure for a setting that is missing or invalid. The value is not repeated. */
 export const missingSetting = (error: { readonly message: string }): CommandFailed => {
-  // The error names the place as `at ["ZEROBUS"]["FLUSH_TIMEOUT"]`.
+  // The error gives the path as `at ["ZEROBUS"]["FLUSH_TIMEOUT"]`.
   const names = [...error.message.matchAll(/\bat ((?:\["[A-Z][A-Z0-9_]*"\])+)/g)].map(
     ([, path = ""]) => path.slice(2, -2).replaceAll('"]["', "_")
   )

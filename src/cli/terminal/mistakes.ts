@@ -1,6 +1,6 @@
 /**
- * What a command line that cannot be read is answered with: the mistake on standard error, and
- * where the help is. Help that was asked for goes to standard output as always.
+ * Output for an invalid command line: the mistake and a pointer to the help, on standard error.
+ * Requested help goes to standard output as usual.
  */
 import * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
@@ -11,15 +11,14 @@ import * as Effect from "effect/Effect"
 import { visibleLines } from "./print.ts"
 
 /**
- * All numbers on the command line are whole ones; the parser speaks of text that stands for a
- * finite number.
+ * All numbers on the command line are integers, but the parser's message mentions a finite number.
  */
 const inWords = (error: CliError.NonShowHelpErrors): CliError.NonShowHelpErrors =>
   error._tag === "InvalidValue" && error.expected.includes("finite number")
     ? new CliError.InvalidValue({ ...error, expected: "Expected a whole number" })
     : error
 
-/** Shows mistakes without the whole help. */
+/** Shows mistakes without the full help text. */
 export const presenter: CliOutput.Presenter = {
   present: Effect.fnUntraced(function* (event) {
     if (event._tag !== "InvalidInvocation") return yield* CliOutput.defaultPresenter.present(event)
@@ -27,8 +26,8 @@ export const presenter: CliOutput.Presenter = {
     const given = Context.getOrUndefined(context, CliOutput.Formatter)
     const formatted = (colors: boolean) =>
       (given ?? CliOutput.defaultFormatter({ colors })).formatErrors(event.errors.map(inWords))
-    // Arguments are repeated. Where they hold characters that a terminal obeys, nothing is
-    // coloured.
+    // The message repeats arguments. When they contain control characters, it is printed without
+    // colours.
     const plain = formatted(false)
     const shown = visibleLines(plain)
     const mistakes =

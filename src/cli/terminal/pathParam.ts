@@ -1,7 +1,7 @@
 /**
- * Flags and arguments that name a file or folder: shells complete them, and the text stays as it
- * was typed. Those of Effect are absolute paths, which neither messages nor `-` for standard input
- * are.
+ * Flags and arguments that name a file or folder. Shells complete them, and the text stays as
+ * typed. Effect's own path parameters become absolute paths, which suit neither messages nor `-`
+ * for standard input.
  */
 import type * as Argument from "effect/cli/Argument"
 import type * as Flag from "effect/cli/Flag"
@@ -14,7 +14,7 @@ const asTyped = (pathType: Primitive.PathType): Primitive.Primitive<string> => (
   parse: Effect.succeed
 })
 
-/** A flag whose value is the name of a file, or of a folder. */
+/** A flag whose value names a file or a folder. */
 export const pathFlag = (name: string, pathType: Primitive.PathType = "file"): Flag.Flag<string> =>
   Param.makeSingle({
     kind: Param.flagKind,
@@ -23,7 +23,7 @@ export const pathFlag = (name: string, pathType: Primitive.PathType = "file"): F
     typeName: pathType === "directory" ? "folder" : "file"
   })
 
-/** An argument that is the name of a file, or of a folder. */
+/** An argument that names a file or a folder. */
 export const pathArgument = (
   name: string,
   pathType: Primitive.PathType = "file"

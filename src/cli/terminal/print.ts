@@ -1,35 +1,39 @@
 /**
- * What commands print. Text of others (values, names, comments, errors) can hold characters that a
- * terminal obeys instead of showing them: they are printed as `\u{1b}`.
+ * Output of the commands. Untrusted text (values, names, comments, errors) can contain characters
+ * that control a terminal. They are printed as `\u{1b}`.
  */
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 
 /**
- * Control characters, line and paragraph separators, and marks that change the direction of text.
- * Joiners of scripts and emoji are none of them.
+ * Control characters, line and paragraph separators, and bidirectional marks. Joiners of scripts
+ * and emoji are not included.
  */
 const controls = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu
 
 const codeOf = (control: string): string => control.codePointAt(0)!.toString(16)
 
-/** A text of others on one line, without a character that a terminal obeys. */
+/** Untrusted text on one line, with control characters escaped. */
 export const visible = (text: string): string =>
   text.replace(controls, (control) => `\\u{${codeOf(control)}}`)
 
-/** The same for a text of several lines; line feeds and tabs stay. */
+/** The same for text of several lines. Line feeds and tabs stay. */
 export const visibleLines = (text: string): string =>
   text.replace(controls, (control) =>
     control === "\n" || control === "\t" ? control : `\\u{${codeOf(control)}}`
   )
 
-/** JSON with the escapes that `JSON.stringify` leaves out. Programs read the same values. */
+/**
+ * JSON with escapes for the control characters that `JSON.stringify` leaves in. It parses to the
+ * same values.
+ */
 export const visibleJson = (json: string): string =>
   json.replace(controls, (control) => `\\u${codeOf(control).padStart(4, "0")}`)
 
 /**
- * Prints lines. Texts of others in them have to be `visible`, so that none makes a line of its own.
+ * Prints lines. Untrusted text in them must be passed through `visible`, so that it cannot add
+ * lines.
  */
 export const print = (text: string): Effect.Effect<void> => Console.log(visibleLines(text))
 
@@ -39,17 +43,18 @@ export const printJson = (json: string): Effect.Effect<void> => Console.log(visi
 /** Prints a remark on standard error, on one line. */
 export const remark = (text: string): Effect.Effect<void> => Console.error(visible(text))
 
-/** The reader of standard output has seen enough, such as `head`. */
+/** The reader of standard output, such as `head`, closed the pipe. */
 export class ReaderGone extends Data.TaggedError("ReaderGone") {}
 
 /**
- * Writes much to standard output, at the pace of its reader. Texts of others in it have to be
- * visible.
+ * Writes large output to standard output with backpressure. Untrusted text in it must be passed
+ * through `visible`.
  */
 export const withOutput = <A, E>(
   use: (write: (text: string) => Effect.Effect<void, ReaderGone>) => Effect.Effect<A, E>
 ): Effect.Effect<A, E> => {
-  // The callback of each write has the error; without a listener it would end the process as well.
+  // Each write reports its error through its callback. Without a listener the same error would end
+  // the process.
   const ignore = (): void => {}
   const write = (text: string): Effect.Effect<void, ReaderGone> =>
     Effect.callback((resume) => {

@@ -1,35 +1,40 @@
 /**
- * How far an ingest has come, and what it shows of that: one line that is rewritten on a terminal,
- * a plain line now and then elsewhere, and the summary.
+ * Counts of an ingest and their display: one rewritten line on a terminal, a line every few seconds
+ * elsewhere, and the summary.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { visible } from "./print.ts"
 
-/** How far an ingest has come. Changed in place while it runs. */
+/** Counts of an ingest, updated in place while it runs. */
 export interface Counts {
   /** Bytes of the files, decompressed. */
   bytes: number
-  /** Bytes of the files as they are stored, and of how many; undefined where that is not known. */
+  /**
+   * Bytes read of the stored (compressed) files, and their total size. The total is undefined when
+   * unknown.
+   */
   stored: number
   total: number | undefined
-  /** Records of the files that were passed over at the start. */
+  /** Records skipped at the start. */
   skipped: number
-  /** Records that the stream took. */
+  /** Records accepted by the stream. */
   accepted: number
-  /** Records that are no valid records of the table. */
+  /** Records that are not valid for the table. */
   rejected: number
   /** Accepted records that the server refused. */
   refused: number
   /** Accepted records that the server has made durable. */
   durable: number
-  /** Records that were sent again on a new connection: each may be a duplicate in the table. */
+  /** Records sent again on a new connection. Each may be duplicated in the table. */
   resent: number
 }
 
-/** A place in a file: the line of a record, and how many records of all files end there. */
+/**
+ * A position in a file: the line of a record, and the number of records in all files up to there.
+ */
 export interface Place {
-  /** The file, where there are several. */
+  /** The file, when there are several. */
   readonly file?: string | undefined
   readonly line: number
   readonly records: number
@@ -48,14 +53,14 @@ export const noCounts = (): Counts => ({
   resent: 0
 })
 
-/** Records of the files, accepted and rejected. */
+/** Records read from the files: skipped, accepted and rejected. */
 export const recordsRead = (counts: Counts): number =>
   counts.skipped + counts.accepted + counts.rejected
 
 /** A number with thousands separators. */
 export const count = (value: number): string => value.toLocaleString("en-US")
 
-/** One and many: `1 record`, `2 records`. */
+/** A number with its noun: `1 record`, `2 records`. */
 export const counted = (value: number, noun: string): string =>
   `${count(value)} ${noun}${value === 1 ? "" : "s"}`
 
@@ -68,20 +73,20 @@ const seconds = (millis: number): string => `${(millis / 1000).toFixed(millis < 
 const rate = (records: number, millis: number): string =>
   `${count(Math.round((records / Math.max(millis, 1)) * 1000))} records/s`
 
-/** Where the lines go. */
+/** The output of the progress display. */
 export interface Output {
   readonly write: (text: string) => unknown
   readonly isTTY?: boolean | undefined
   readonly columns?: number | undefined
 }
 
-/** Time between two looks, on a terminal and elsewhere. */
+/** Time between two updates, on a terminal and elsewhere. */
 const terminalInterval = "100 millis"
 const plainInterval = "5 seconds"
 
 /**
- * Shows the counts as `lineOf` writes them, brought up to date by `look`, until it is interrupted,
- * which clears the line on a terminal.
+ * Shows the counts in the form of `lineOf` until interrupted; `look` updates them before each line.
+ * On a terminal the interrupt clears the line.
  */
 export const showProgress = (
   counts: Counts,
@@ -99,7 +104,8 @@ export const showProgress = (
       yield* look
       const now = yield* Clock.currentTimeMillis
       const latest = ((counts.durable - before.durable) / Math.max(now - before.at, 1)) * 1000
-      // A moving average over about a second: readable at ten looks a second, exact at one in five.
+      // On a terminal, with ten updates a second, the speed is a moving average over about one
+      // second. Elsewhere it is the exact rate since the last line.
       speed = terminal && speed > 0 ? speed * 0.9 + latest * 0.1 : latest
       before = { durable: counts.durable, at: now }
       const line = lineOf(counts, speed, now - started)
@@ -116,7 +122,10 @@ export const showProgress = (
   )
 }
 
-/** The counts on one line; `speed` in durable records per second, `millis` since the start. */
+/**
+ * The counts on one line. `speed` is in durable records per second, `millis` is the time since the
+ * start.
+ */
 export const progressLine = (counts: Counts, speed: number, millis: number): string => {
   const bad = counts.rejected + counts.refused
   return [
@@ -131,10 +140,7 @@ export const progressLine = (counts: Counts, speed: number, millis: number): str
   ].join("  ")
 }
 
-/**
- * How much of the total was done, and how long the rest takes at this pace, where the total is
- * known.
- */
+/** The percentage done and the estimated time left. Empty when the total is unknown. */
 export const shareDone = ({ stored, total }: Counts, millis: number): ReadonlyArray<string> => {
   if (total === undefined || total === 0) return []
   const share = Math.min(stored / total, 1)
@@ -143,7 +149,7 @@ export const shareDone = ({ stored, total }: Counts, millis: number): ReadonlyAr
   return [percent, `${duration((millis * (1 - share)) / share)} left`]
 }
 
-/** A time in the unit that is read at a glance. */
+/** A duration in seconds, minutes or hours, depending on its length. */
 const duration = (millis: number): string => {
   const whole = Math.ceil(millis / 1000)
   if (whole < 100) return `${whole} s`
@@ -155,18 +161,18 @@ export interface Outcome {
   readonly table: string
   readonly millis: number
   readonly counts: Counts
-  /** The last durable record that is followed by no other that is not. */
+  /** The last record before which every record is durable or rejected. */
   readonly durableTo: Place | undefined
-  /** Why it did not come to the end of the file. */
+  /** Why it stopped before the end of the file. */
   readonly stopped: "error" | "interrupted" | undefined
   readonly rejectsFile: string | undefined
-  /** The folder of the spool that keeps what is not durable. */
+  /** The folder of the spool that keeps records which are not durable. */
   readonly spool?: string | undefined
-  /** Whether a state file says where to go on. */
+  /** Whether the ingest follows a file and has saved its position. */
   readonly following?: boolean | undefined
 }
 
-/** The summary in sentences. */
+/** The summary as text. */
 export const summary = (outcome: Outcome): string => {
   const { counts, durableTo, following, millis, rejectsFile, spool, stopped, table } = outcome
   const lost = counts.accepted - counts.durable - counts.refused

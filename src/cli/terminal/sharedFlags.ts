@@ -1,12 +1,12 @@
 /**
- * Flags and arguments that several commands have, and the loading of what a command does, which the
- * commands that do not run can leave out.
+ * Flags and arguments shared by several commands, and lazy loading of each command's
+ * implementation.
  */
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 
-/** A flag that is off unless it is given. */
+/** A flag that is off by default. */
 const onRequest = (name: string, description: string) =>
   Flag.Boolean(name).pipe(Flag.withDescription(description), Flag.withDefault(false))
 
@@ -20,10 +20,10 @@ export const yesFlag = (description: string) => onRequest("yes", description)
 export const tableArgument = (description = "catalog.schema.table") =>
   Argument.String("table").pipe(Argument.withDescription(description))
 
-/** The table of a command that reads its files. */
+/** The table of a command that reads the table's files. */
 export const localTableArgument = tableArgument("catalog.schema.table of the local server")
 
-/** A command's work, of a module that is loaded when the command runs. */
+/** A command's handler, loaded from its module when the command runs. */
 export const loaded =
   <M, I, A, E, R>(
     load: () => Promise<M>,
