@@ -1,5 +1,5 @@
 /**
- * The root command `zerobus` and its sub-commands, each in a file of its own.
+ * The root command `zerobus`. Each sub-command has its own file.
  */
 import * as Command from "effect/cli/Command"
 import { doctor } from "./doctor.ts"

@@ -1,7 +1,8 @@
 /**
- * Copies of data files that keep parts of their VARIANTs in columns of their own ("shredded")
- * without the annotation VARIANT, as Spark 4.0 writes them: with the annotation, DuckDB puts the
- * values together.
+ * Temporary copies of data files with shredded VARIANTs that lack the VARIANT annotation.
+ *
+ * Spark 4.0 writes such files. DuckDB reassembles the values only when the annotation is present,
+ * so the copies add it.
  */
 import * as Fs from "node:fs/promises"
 import * as Os from "node:os"
@@ -17,8 +18,8 @@ interface Table {
 }
 
 /**
- * Runs `use` with tables that have copies in the place of the files that need one. They lie in a
- * folder for this user alone, and are deleted afterwards.
+ * Runs `use` with tables in which a copy replaces each file that needs one. The copies are in a
+ * folder that only this user can read. They are deleted afterwards.
  */
 export const withAnnotatedCopies = async <T extends Table, A>(
   tables: ReadonlyArray<T>,
@@ -48,13 +49,13 @@ export const withAnnotatedCopies = async <T extends Table, A>(
   }
 }
 
-/** The pages stay where they are in the file, so that only its end is written anew. */
+/** The data pages keep their positions, so only the footer is rewritten. */
 const copyAnnotated = async (
   from: string,
   to: string,
   columns: ReadonlyArray<ColumnDefinition>
 ): Promise<void> => {
-  // A copy that shares its blocks with the file where the file system can.
+  // Shares blocks with the original when the file system supports it.
   await Fs.copyFile(from, to, Fs.constants.COPYFILE_FICLONE)
   await Fs.chmod(to, 0o600)
   const file = await Fs.open(to, "r+")

@@ -1,5 +1,5 @@
 /**
- * The catalog that the environment names, as the commands use it. A failure is a sentence for
+ * The catalog of `DATABRICKS_WORKSPACE_URL`, as the commands use it. Failures carry a message for
  * users.
  */
 import * as Effect from "effect/Effect"
@@ -15,7 +15,7 @@ import type { StreamFailure } from "../ZerobusError.ts"
 import { because, type CommandFailed, failed } from "./terminal/CommandFailed.ts"
 import { missingSetting } from "./terminal/missingSetting.ts"
 
-/** Uses the catalog of `DATABRICKS_WORKSPACE_URL`. */
+/** Runs `use` with the catalog of `DATABRICKS_WORKSPACE_URL`. */
 export const withCatalog = <A>(
   use: (catalog: UnityCatalogShape) => Effect.Effect<A, StreamFailure | CommandFailed>
 ): Effect.Effect<A, CommandFailed> =>
@@ -26,7 +26,7 @@ export const withCatalog = <A>(
     )
   )
 
-/** Reads a table that is there to be used. */
+/** Reads a table. When it does not exist, the message names the command that creates one. */
 export const readTable = (name: string): Effect.Effect<CatalogTable, CommandFailed> =>
   withCatalog((catalog) =>
     Effect.catchTag(catalog.getTable(name), "InvalidTable", ({ isMissing, message }) =>

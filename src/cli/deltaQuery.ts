@@ -2,9 +2,9 @@
  * SQL over local Delta tables with DuckDB, where `@duckdb/node-api` is installed.
  *
  * Each table becomes a view over its live data files, so a query sees one committed version of
- * each. DuckDB's own reader for Delta is a download; the list of files is all that is needed here.
- * DuckDB lets no database be called `main`, so the view's name is the table's whole name, and full
- * names in a query are put in quotes.
+ * each. DuckDB's Delta extension would have to be downloaded, and the list of files is enough.
+ * DuckDB does not allow a database named `main`, so each view is named by the table's full name,
+ * and full names in a query are quoted.
  */
 import type { ColumnDefinition, ColumnType } from "../internal/columns/columnType.ts"
 import { isSimple, sqlName } from "../internal/columns/scalarTypes.ts"
@@ -17,7 +17,7 @@ import { rowJson } from "./queryJson.ts"
 import { prepareReading, statementsOf } from "./readingStatement.ts"
 import { visible } from "./terminal/print.ts"
 
-/** A table to query: `catalog.schema.table` and what it consists of. */
+/** A table to query: its full name, `catalog.schema.table`, its columns and its live files. */
 export interface QueryTable {
   readonly name: string
   readonly columns: ReadonlyArray<ColumnDefinition>
@@ -35,7 +35,7 @@ export interface QueryAnswer extends QueryResult {
   readonly json: ReadonlyArray<string>
 }
 
-/** What to type when DuckDB is missing. */
+/** The command that installs DuckDB. */
 export const installDuckdb = "npm install @duckdb/node-api"
 
 /** Loads DuckDB; undefined when it is not installed. */
@@ -51,7 +51,7 @@ export const loadDuckdb = async (): Promise<typeof import("@duckdb/node-api") | 
 const text = (value: string): string => `'${value.replaceAll("'", "''")}'`
 const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
-/** The SQL type of a column in DuckDB's words. */
+/** The DuckDB type of a column. */
 const sqlType = (type: ColumnType): string => {
   switch (type._tag) {
     case "Boolean":
@@ -86,8 +86,8 @@ const sqlType = (type: ColumnType): string => {
 }
 
 /**
- * An expression that makes VARIANTs of the two parts that our files hold, undefined for a type
- * without VARIANT.
+ * An expression that builds VARIANTs from the metadata and value parts in our files. Undefined for
+ * a type without VARIANT.
  */
 const variantsFromParts = (type: ColumnType, value: string): string | undefined => {
   if (isSimple(type)) {
@@ -124,8 +124,8 @@ const holds = (names: ReadonlyArray<string>, name: string): boolean =>
   names.some((each) => sameName(each, name))
 
 /**
- * The first column whose VARIANTs a file keeps in parts without the annotation VARIANT: the two
- * parts alone would show it wrong. Undefined when there is none.
+ * The first shredded VARIANT column without the VARIANT annotation: its metadata and value alone
+ * would give wrong results. Undefined when there is none.
  */
 const shreddedColumn = (
   { columns }: Pick<QueryTable, "columns">,
@@ -141,8 +141,8 @@ const shreddedColumn = (
 }
 
 /**
- * Runs `use` with tables whose files DuckDB reads right: of those that it would show wrong they
- * have copies, which are deleted afterwards.
+ * Runs `use` with tables whose files DuckDB reads correctly. Files that it would read wrongly are
+ * replaced by copies, which are deleted afterwards.
  */
 export const withReadableFiles = <A>(
   tables: ReadonlyArray<QueryTable>,
@@ -151,8 +151,8 @@ export const withReadableFiles = <A>(
   withAnnotatedCopies(tables, (table, file) => shreddedColumn(table, file) !== undefined, use)
 
 /**
- * Why other engines than Spark show the files of a table wrong as they are, undefined when they do
- * not.
+ * Why engines other than Spark would read the table's files wrongly. Undefined when they read them
+ * correctly.
  */
 export const filesProblem = ({ columns, live, name }: QueryTable): string | undefined => {
   for (const file of live.live) {
@@ -167,26 +167,23 @@ export const filesProblem = ({ columns, live, name }: QueryTable): string | unde
   return undefined
 }
 
-/** Bits in the order that DuckDB counts them, from the highest of each byte. */
+/** Bytes with their bits reversed: DuckDB counts the bits of each byte from the highest. */
 const reversed = Uint8Array.from({ length: 256 }, (_, byte) => {
   let turned = 0
   for (let bit = 0; bit < 8; bit++) if ((byte & (1 << bit)) !== 0) turned |= 128 >> bit
   return turned
 })
 
-/**
- * The condition for the rows of one file that are not deleted. The bits take one eighth of a byte
- * for each row.
- */
+/** The condition that selects the rows of a file that are not deleted. It takes one bit per row. */
 const keptRows = ({ bits }: RowSet): string => {
   const base64 = base64OfBytes(bits.map((byte) => reversed[byte]!))
   return `get_bit(from_base64('${base64}')::BIT, file_row_number::INTEGER) = 0`
 }
 
 /**
- * The query that reads a table: one `read_parquet` over the live files that are read alike, and one
- * for each file with deleted rows. Files differ in the values of partition columns, which are not
- * in the files, and in how they hold VARIANT.
+ * The query that reads a table. Live files that can be read alike share one `read_parquet`; each
+ * file with deleted rows has its own. Files differ in their partition values, which are not stored
+ * in them, and in how they store VARIANT.
  */
 export const tableSelect = ({ columns, live }: Pick<QueryTable, "columns" | "live">): string => {
   const empty = `SELECT ${columns.map((column) => `NULL::${sqlType(column.type)} AS ` + `${identifier(column.name)}`).join(", ")} WHERE false`
@@ -234,9 +231,7 @@ export const tableSelect = ({ columns, live }: Pick<QueryTable, "columns" | "liv
 const literalOrName =
   /'(?:[^']|'')*'|("?)([A-Za-z_]\w*)\1\.("?)([A-Za-z_]\w*)\3\.("?)([A-Za-z_]\w*)\5/g
 
-/**
- * The three-part names in a query, with and without quotes. Fields of structs may be among them.
- */
+/** The three-part names in a query, quoted or not. Some may be fields of structs. */
 export const namesIn = (sql: string): ReadonlyArray<string> => [
   ...new Set(
     [...sql.matchAll(literalOrName)].flatMap(([, , a, , b, , c]) =>
@@ -246,8 +241,8 @@ export const namesIn = (sql: string): ReadonlyArray<string> => [
 ]
 
 /**
- * The query with the full names of these tables as single quoted names. Text in quotes stays as it
- * is.
+ * The query with the full names of these tables as single quoted names. String literals are
+ * unchanged.
  */
 export const withTableNames = (sql: string, names: ReadonlyArray<string>): string => {
   const known = new Map(names.map((name) => [name.toLowerCase(), name]))
@@ -261,8 +256,9 @@ export const withTableNames = (sql: string, names: ReadonlyArray<string>): strin
 }
 
 /**
- * Runs one statement that reads over the tables and returns at most `limit` rows; with `writes` any
- * statements, and the rows of the last one. Throws what DuckDB says, and `NotReading`.
+ * Runs one read-only statement over the tables and returns at most `limit` rows. With `writes` it
+ * runs any statements and returns the rows of the last one. Throws DuckDB's errors and
+ * `NotReading`.
  */
 export const runQuery = async (
   duckdb: typeof import("@duckdb/node-api"),
@@ -273,7 +269,7 @@ export const runQuery = async (
   const instance = await duckdb.DuckDBInstance.create(":memory:")
   const connection = await instance.connect()
   try {
-    // Text of timestamps must not depend on where the program runs.
+    // The text of timestamps must not depend on the machine's time zone.
     await connection.run("SET TimeZone = 'UTC'")
     for (const table of tables)
       await connection.run(`CREATE VIEW ${identifier(table.name)} AS ${tableSelect(table)}`)
@@ -300,7 +296,10 @@ export const runQuery = async (
   }
 }
 
-/** Rows as aligned text under a header. NULL is shown as such, long values are cut. */
+/**
+ * Rows as aligned text under a header. NULL is printed as NULL, and values over 60 characters are
+ * cut.
+ */
 export const tableText = ({ columns, rows }: QueryResult): string => {
   const cell = (value: string | null) => {
     const shown = visible((value ?? "NULL").replace(/\s+/g, " "))

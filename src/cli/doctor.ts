@@ -1,6 +1,6 @@
 /**
- * `zerobus doctor`: looks at all that a stream needs, one thing after another, and says what to do
- * about what fails. What it looks at stands in `doctor/checks.ts`, which is loaded when it runs.
+ * `zerobus doctor`: checks everything a stream needs, step by step, and prints advice for each
+ * failure. The checks are in `doctor/checks.ts`, which is loaded when the command runs.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"

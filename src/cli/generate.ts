@@ -2,9 +2,9 @@
  * `zerobus generate`: writes the `.proto` file, the descriptor and the TypeScript module of a
  * table, from the catalog or from a file.
  *
- * The flags are those of the official generator, but for the secret: it comes from the environment
- * or a prompt, never from an argument, which every process on the machine could read. What is
- * written is decided in `cli/generate/generateTable.ts`.
+ * The flags are those of the official generator, except for the secret. It comes from the
+ * environment or a prompt, never from an argument, which every process on the machine could read.
+ * The content of the files is built in `cli/generate/generateTable.ts`.
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -85,7 +85,7 @@ const fromFile = Effect.fnUntraced(function* (
   )
   const files = yield* FileSystem.FileSystem
   const { size, type } = yield* Effect.mapError(files.stat(file), unreadable(file))
-  // A pipe or a device could go on for ever.
+  // A pipe or a device may never end.
   if (type !== "File")
     return yield* failed(`${file} is not a plain file. Write the definition to one.`)
   if (Number(size) > maxSource)
@@ -117,7 +117,7 @@ const stateOf = Effect.fnUntraced(function* (
 const unwritable = (path: string) => () =>
   failed(`The file ${path} cannot be written. Check the folder and your rights to it.`)
 
-// Written beside and renamed, so that nobody reads half a file.
+// Written to a temporary file and renamed, so that no reader sees a partial file.
 const write = Effect.fnUntraced(function* (path: string, file: GeneratedFile) {
   const files = yield* FileSystem.FileSystem
   const beside = `${path}.writing-${process.pid}`

@@ -1,6 +1,6 @@
 /**
- * `zerobus ingest`: files, or standard input, into a table. What it does stands in `ingestRun.ts`,
- * which is loaded when it runs.
+ * `zerobus ingest`: reads files or standard input into a table. The work is in `ingestRun.ts`,
+ * which is loaded when the command runs.
  */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -133,7 +133,7 @@ const flags = {
   json: off("json", "Print the summary as one line of JSON")
 }
 
-/** What the command is given. */
+/** The command's flags and arguments. */
 export type IngestInput = Command.Command.Config.Infer<typeof flags>
 
 /** The command. */

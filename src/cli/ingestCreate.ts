@@ -1,5 +1,5 @@
 /**
- * `zerobus ingest --create`: the table for a file, from the records at its start.
+ * `zerobus ingest --create`: infers a table from the first records of a file.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -21,18 +21,18 @@ import { because, type CommandFailed, failed } from "./terminal/CommandFailed.ts
 import { print, remark } from "./terminal/print.ts"
 import { counted } from "./terminal/progress.ts"
 
-/** Records and bytes that the columns are told from, at most. */
+/** Most records and bytes that the columns are inferred from. */
 const mostRecords = 20_000
 const mostBytes = 16 * 1024 * 1024
 
-/** Words of SQL in capitals; names of fields keep their case. */
+/** SQL keywords in upper case; field names keep their case. */
 const sqlText = (text: string): string => (text.includes("<") ? text : text.toUpperCase())
 
 /** The definition as `zerobus table create` takes it. */
 export const definitionText = ({ columns, name }: TableDefinition): string =>
   `${name}(${columns.map((column) => `${column.name} ${sqlText(fullTypeText(column.type))}`).join(", ")})`
 
-/** The definition of a table for the file, and the file as it is to be read from now on. */
+/** The table definition inferred from the file, and the input to read afterwards. */
 const definitionFor = Effect.fnUntraced(function* (
   table: string,
   input: RecordInput,
@@ -55,8 +55,8 @@ const definitionFor = Effect.fnUntraced(function* (
     return !isEnough()
   }
   const source = recordBytes(input.file, { gzip: input.gzip })
-  // A file is read anew afterwards, so that what was read shows in the progress. Standard input
-  // cannot be.
+  // A file is read again afterwards, so that its first bytes count in the progress. Standard input
+  // can be read only once.
   const read =
     input.file === "-"
       ? Effect.map(startOfBytes(source, take), (whole) => ({ ...input, bytes: whole }))
@@ -76,7 +76,7 @@ const definitionFor = Effect.fnUntraced(function* (
   return [definition, then] as const
 })
 
-/** Prints the definition of a table for the file. */
+/** Prints the table definition inferred from the file. */
 export const printTable = (
   table: string,
   input: RecordInput,
@@ -89,8 +89,8 @@ export const printTable = (
   )
 
 /**
- * Creates a table for the file, unless there is one of this name. Returns the file as it is to be
- * read from now on.
+ * Creates a table for the file unless one with this name exists. Returns the input to read
+ * afterwards.
  */
 export const createTable = Effect.fnUntraced(function* (
   table: string,

@@ -1,6 +1,6 @@
 /**
- * What `zerobus ingest` does: composes reading, checking, the client and what is shown; each has a
- * module of its own.
+ * The work of `zerobus ingest`: combines reading, checking, the client and the output. Each has its
+ * own module.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -51,15 +51,15 @@ import {
   summaryJson
 } from "./terminal/progress.ts"
 
-/** How long an interrupted ingest waits for what is queued. */
+/** How long an interrupted ingest waits for queued records. */
 const interruptedLimit = "10 seconds"
 
 /**
- * Bytes queued and in flight: enough to keep a connection busy, little enough for a small machine.
+ * Bytes queued and in flight. Enough to keep a connection busy, small enough for a small machine.
  */
 const inflightBytes = 32 * 1024 * 1024
 
-/** What is wrong with the flags together. */
+/** The problem with a combination of flags, if any. */
 const flagProblem = (input: IngestInput): string | undefined => {
   if (input.skip < 0) return "--skip must not be negative."
   if (Option.exists(input.maxRejects, (most) => most < 0))
@@ -90,7 +90,7 @@ const flagProblem = (input: IngestInput): string | undefined => {
     : undefined
 }
 
-/** Keeps records that the server refuses in the file of rejects, with their lines. */
+/** Writes records that the server refuses to the rejects file, with their line numbers. */
 const refusedHandler =
   (
     write: WriteRejects,
@@ -102,7 +102,7 @@ const refusedHandler =
   ) =>
   ({ cause, offset, payloads }: Refused<SourceRecord>): Effect.Effect<void, unknown> => {
     const number = numberOf(Number(offset))
-    // An earlier run has left it in the spool.
+    // An earlier run left this record in the spool.
     const isOlder = number < 0
     const place = isOlder ? undefined : places.of(number)
     if (!isOlder) counts.refused += payloads.length
@@ -150,7 +150,7 @@ const run = Effect.fnUntraced(function* (
   const limit = { counts, maxRejects: Option.getOrUndefined(input.maxRejects) }
   const several = inputs.length > 1
   const spool = Option.getOrUndefined(input.spool)
-  // Offsets go on from one run to the next in a spool.
+  // In a spool, offsets continue from one run to the next.
   let firstOffset = spool === undefined ? 0 : Infinity
   const stream = yield* zerobus
     .createStream<SourceRecord>(
@@ -158,7 +158,7 @@ const run = Effect.fnUntraced(function* (
       {
         maxInflightBytes: inflightBytes,
         scopeCloseTimeout: "1 second",
-        // What is left is in the summary, with the place in the file.
+        // The summary reports unacknowledged records, with their place in the file.
         onUnacked: () => Effect.void,
         spool: spool === undefined ? undefined : Spool.directory(spool),
         ...(onRejects === undefined
@@ -252,7 +252,7 @@ const run = Effect.fnUntraced(function* (
   })
   const progress = yield* Effect.forkScoped(showProgress(counts, process.stderr, look))
 
-  /** Closes the stream, stops the display and prints how far it got. */
+  /** Closes the stream, stops the progress display and prints the summary. */
   const finish = Effect.fnUntraced(function* (stopped: Outcome["stopped"]) {
     const close =
       spool === undefined
@@ -264,7 +264,7 @@ const run = Effect.fnUntraced(function* (
     })
     const closed = yield* Effect.exit(stopped === "interrupted" ? limited : close)
     if (spool !== undefined) {
-      // A group that could not be written takes no offset.
+      // A batch that could not be written gets no offset.
       yield* Spool.progress(stream).pipe(
         Effect.map(({ nextOffset }) => {
           counts.accepted = nextOffset - firstOffset
@@ -314,11 +314,11 @@ const run = Effect.fnUntraced(function* (
     return yield* failed(`${counted(bad, "record")} rejected, and --strict was given.`, exitRejects)
 })
 
-/** The failure that a stream ended with, not that it has ended; and an end that took too long. */
+/** The cause of a closed stream, or the error of a close that took too long. */
 const closeFailure = (error: AckError): CommandFailed =>
   because(error._tag === "StreamClosed" ? (error.cause ?? error) : error)
 
-/** The flags that decide which records the files hold. */
+/** The flags that determine which records the files contain. */
 const readingOf = ({
   columns,
   dateFormat,
@@ -333,7 +333,7 @@ const readingOf = ({
   [gzip, ignoreUnknown, noHeader, flags.nullWords, flags.rowLines, flags.timestampUnit]
 ]
 
-/** The bytes of all files, where all are known. */
+/** The total size of the files in bytes. Undefined when one is unknown. */
 const totalOf = (inputs: ReadonlyArray<RecordInput>): number | undefined =>
   inputs.reduce<number | undefined>(
     (sum, { size }) => (sum === undefined || size === undefined ? undefined : sum + size),

@@ -1,6 +1,6 @@
 /**
- * `zerobus local`: the local server until it is stopped. What it does stands in `localRun.ts`,
- * which is loaded when it runs.
+ * `zerobus local`: runs the local server until it is stopped. The work is in `localRun.ts`, which
+ * is loaded when the command runs.
  */
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -163,15 +163,15 @@ const flags = {
   json: jsonFlag("Print what a client needs as one line of JSON")
 }
 
-/** What the command is given. */
+/** The command's flags and arguments. */
 export type LocalInput = Command.Command.Config.Infer<typeof flags>
 
 /** The command. */
 export const local = Command.make("local", flags, (input) =>
   Effect.promise(() => import("./localRun.ts")).pipe(
     Effect.flatMap(({ runLocal }) => runLocal(input)),
-    // The scope has closed by now: everything acknowledged is committed. Being stopped is how this
-    // command ends well.
+    // The scope has closed: every acknowledged record is committed. An interrupt is the normal end
+    // of this command, so the exit code is 0.
     Effect.onInterrupt(() =>
       Effect.sync(() => {
         process.exitCode = 0

@@ -1,6 +1,6 @@
 /**
- * What `zerobus local` does: the local server until it is stopped, and the environment that a
- * client needs to reach it.
+ * The work of `zerobus local`: runs the local server until it is stopped, and prints the
+ * environment that a client needs.
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -49,10 +49,7 @@ const durationOf = (
         }
       )
 
-/**
- * What is wrong with the flags, apart from what the server itself checks, in the words of the
- * command line.
- */
+/** The problem with the flags, if any, in terms of the command line. The server checks the rest. */
 const flagProblem = (input: LocalInput): string | undefined => {
   if (Option.isSome(input.dataDir) && input.memory) {
     return "--memory keeps no tables, so it does not go with --data-dir. Leave one of them out."
@@ -95,11 +92,11 @@ const flagProblem = (input: LocalInput): string | undefined => {
 /** The variables that `ZerobusLayer` and the commands read. */
 const environmentOf = (local: ZerobusLocalShape): Record<string, string> => ({
   ...clientVariables(local),
-  // This secret is valid for this server alone. It is printed because its user needs it.
+  // This secret is valid only for this server. It is printed because the user needs it.
   [secretVariable]: Redacted.value(local.clientSecret)
 })
 
-/** Creates the table. One that exists is kept, and the log says in what it differs. */
+/** Creates the table. An existing table is kept, and the log reports how it differs. */
 const ensureTable = Effect.fnUntraced(function* (
   local: ZerobusLocalShape,
   definition: TableDefinition
@@ -107,7 +104,7 @@ const ensureTable = Effect.fnUntraced(function* (
   const existing = yield* local.getTable(definition.name)
   if (Option.isNone(existing)) {
     return yield* local.createTable(definition).pipe(
-      // The log has the reason already.
+      // The reason is already in the log.
       Effect.catchTag("TableExists", ({ name }) =>
         Effect.logWarning(`The table ${name} exists and is refused for now. It is kept as it is.`)
       ),
@@ -203,7 +200,7 @@ const serve = Effect.fnUntraced(function* (
           : `${counted(tables.length, "table")}: ${tables.join(", ")}`,
         "",
         ...Object.entries(environment).map(([name, value]) => `export ${name}=${shellText(value)}`),
-        // Comments, so that all lines can be pasted: the first principal stays.
+        // Printed as comments, so that pasting all lines keeps the first principal.
         ...local.principals
           .slice(1)
           .flatMap(({ clientId, clientSecret, grants }) => [
@@ -223,7 +220,7 @@ const serve = Effect.fnUntraced(function* (
     : Effect.never
 })
 
-/** The log as JSON, one object a line, for programs that read it. */
+/** The log as JSON, one object a line, for other programs. */
 const jsonLog = Logger.layer([Logger.withConsoleError(Logger.map(Logger.formatJson, visibleJson))])
 
 /** Runs the command. */

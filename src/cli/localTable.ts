@@ -1,5 +1,5 @@
 /**
- * Where a table of the catalog lies on this machine, and what it consists of there.
+ * The folder of a catalog table on this machine, and its live files.
  */
 import * as Effect from "effect/Effect"
 import { fileURLToPath } from "node:url"
@@ -7,7 +7,7 @@ import { type LiveTable, readLiveTable } from "../local/delta/liveFiles.ts"
 import type { CatalogTable } from "../UnityCatalog.ts"
 import { type CommandFailed, failed } from "./terminal/CommandFailed.ts"
 
-/** The folder of a table on this machine; undefined for tables elsewhere. */
+/** The folder of a table on this machine. Undefined for tables elsewhere. */
 export const localFolder = ({
   location
 }: {
@@ -17,12 +17,12 @@ export const localFolder = ({
   try {
     return fileURLToPath(location)
   } catch {
-    // A URL with a host, or one that no path can have.
+    // The URL has a host or does not map to a path.
     return undefined
   }
 }
 
-/** Why a table has no folder on this machine, and the way out. */
+/** The failure for a table without a folder on this machine. It says what to do. */
 export const notHere = (
   name: string,
   location: string | undefined,
@@ -55,7 +55,7 @@ export const liveTable = Effect.fnUntraced(function* (
   return { folder, live }
 })
 
-/** What the folder of a table holds; undefined when it holds no Delta table. */
+/** The live files of the table in this folder. Undefined when the folder holds no Delta table. */
 export const readLog = (folder: string): Effect.Effect<LiveTable | undefined, CommandFailed> =>
   Effect.tryPromise({
     try: () => readLiveTable(folder),

@@ -1,15 +1,15 @@
 #!/usr/bin/env node
 /**
- * The executable `zerobus`: says so when Node is too old for the rest, which is loaded only after
- * that, from Node's compile cache.
+ * The executable `zerobus`. It reports a Node version that is too old before it loads the program,
+ * with Node's compile cache.
  */
 import * as Os from "node:os"
 import * as Path from "node:path"
 
 /**
- * Where Node keeps the compiled modules between runs: where NODE_COMPILE_CACHE says, else in the
- * user's own cache. Node's default is the temporary folder, in which another user may have put
- * code. Undefined where there is no such place.
+ * The folder in which Node keeps compiled modules between runs: `NODE_COMPILE_CACHE` when set, else
+ * the user's cache folder. Node's default is the temporary folder, where another user could place
+ * code. Undefined when there is no such folder.
  */
 const compileCache = (): string | undefined => {
   const { LOCALAPPDATA, NODE_COMPILE_CACHE, XDG_CACHE_HOME } = process.env
@@ -20,7 +20,7 @@ const compileCache = (): string | undefined => {
     const home = Os.homedir()
     return Path.isAbsolute(home) ? Path.join(home, ".cache", "effect-zerobus") : undefined
   } catch {
-    // A user without an entry in the system's list of users has no home.
+    // A user without an entry in the system's user database has no home.
     return undefined
   }
 }
@@ -33,7 +33,7 @@ if (major < 22 || (major === 22 && minor < 19)) {
 } else {
   const { enableCompileCache } = await import("node:module")
   const folder = compileCache()
-  // Where the folder cannot be written, nothing is cached and the command goes on.
+  // When the folder is not writable, nothing is cached and the command continues.
   if (folder !== undefined) enableCompileCache(folder)
   const { run } = await import("./program.ts")
   run()

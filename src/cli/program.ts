@@ -1,6 +1,5 @@
 /**
- * The program behind the executable: runs the commands with what Node gives, and ends with their
- * exit code.
+ * Runs the command named by the arguments on Node's services, and exits with its code.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -22,8 +21,8 @@ const { version } = JSON.parse(
 }
 
 /**
- * Standard output is for results, which programs may read; what is logged goes to standard error,
- * over a line of progress.
+ * Standard output carries only results, which other programs may read. Logs go to standard error
+ * and overwrite the progress line.
  */
 const overProgress = Logger.map(logLine, (line) =>
   process.stderr.isTTY ? `\r\u001b[K${line}` : line
@@ -31,8 +30,7 @@ const overProgress = Logger.map(logLine, (line) =>
 const logs = Logger.layer([Logger.withConsoleError(overProgress)])
 
 /**
- * An interrupted command ends with 130, unless it says that being interrupted is how it ends well,
- * as a server does.
+ * An interrupted command exits with 130, unless it has set the exit code to 0, as the server does.
  */
 const teardown: Runtime.Teardown = (exit, onExit) =>
   exitCodes(exit, (code) => onExit(code === 130 && process.exitCode === 0 ? 0 : code))
@@ -44,8 +42,8 @@ const teardown: Runtime.Teardown = (exit, onExit) =>
 const sameSignal = 0.3
 
 /**
- * The first signal ends a command in order, the second one at once, whatever is still being started
- * or made durable.
+ * The first signal ends a command gracefully. The second one ends it immediately, even during
+ * startup or while data is being made durable.
  */
 const endAtOnce = (): void => {
   let first: number | undefined
@@ -60,8 +58,8 @@ const endAtOnce = (): void => {
         ).unref()
       }
       if (now - first < sameSignal) return
-      // The signal itself does not wait for file operations that hang, as an exit does; the exit is
-      // for where signals do nothing.
+      // A signal ends the process even when file operations hang; `process.exit` would wait for
+      // them. The exit is for platforms where signals have no effect.
       process.removeAllListeners(signal)
       process.kill(process.pid, signal)
       process.exit(signal === "SIGINT" ? 130 : 143)
@@ -69,7 +67,7 @@ const endAtOnce = (): void => {
   }
 }
 
-/** Runs the command that the arguments of the process name. */
+/** Runs the command named by the process arguments. */
 export const run = (): void => {
   endAtOnce()
   zerobus.pipe(

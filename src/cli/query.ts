@@ -1,8 +1,8 @@
 /**
- * `zerobus query`: SQL over tables that lie on this machine, with DuckDB where it is installed.
+ * `zerobus query`: runs SQL over tables on this machine, with DuckDB when it is installed.
  *
- * The tables are those whose full names the SQL mentions. What was acknowledged within the last
- * second may not be committed yet and is not seen.
+ * The tables are those whose full names appear in the SQL. Records acknowledged within the last
+ * second may not be committed yet, so a query may not see them.
  */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -28,7 +28,10 @@ const queryTable = Effect.fnUntraced(function* (
   return { name: table.definition.name, columns: table.definition.columns, live }
 })
 
-/** What DuckDB says, on lines that point into the SQL, and what it cannot know. */
+/**
+ * DuckDB's error on separate lines, because it points into the SQL. A missing table also gets a
+ * hint.
+ */
 const refusal = (error: unknown): CommandFailed => {
   const said = visibleLines(error instanceof Error ? error.message : String(error))
   const message = said.startsWith("Catalog Error: Table with name")

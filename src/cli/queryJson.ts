@@ -1,7 +1,7 @@
 /**
- * Rows of a query as JSON, in the forms that `zerobus ingest` reads: numbers with all their digits,
- * arrays, structs and maps as arrays and objects, bytes in base64. Dates, times and whatever else
- * JSON has no form for are text, as DuckDB writes them.
+ * Rows of a query as JSON, in the forms that `zerobus ingest` reads. Numbers keep all their digits;
+ * arrays, structs and maps become arrays and objects; bytes become base64. Dates, times and other
+ * values without a JSON form are text, as DuckDB writes them.
  */
 import type { DuckDBValue } from "@duckdb/node-api"
 import { base64OfBytes } from "../internal/columns/base64Text.ts"
@@ -9,7 +9,7 @@ import { ExactNumber, stringify } from "./records/exactJson.ts"
 
 type Duckdb = typeof import("@duckdb/node-api")
 
-/** The value as JSON has it; `within` says that it is a part of a VARIANT. */
+/** The value as JSON. `within` marks a part of a VARIANT. */
 const plain = (duckdb: Duckdb, value: DuckDBValue | undefined, within = false): unknown => {
   const inner = (one: DuckDBValue) => plain(duckdb, one, within)
   if (value === null || value === undefined || typeof value === "boolean") return value ?? null
@@ -40,8 +40,8 @@ const plain = (duckdb: Duckdb, value: DuckDBValue | undefined, within = false): 
 }
 
 /**
- * `ingest` takes text in a VARIANT that is JSON as that JSON. A VARIANT that is such a text itself
- * is written as the JSON of a text, so that it comes back as the text.
+ * `ingest` parses text in a VARIANT column as JSON where it can. A VARIANT whose value is such a
+ * text is therefore written as a JSON string, so that it is read back as text.
  */
 const variantJson = (value: unknown): unknown => {
   if (typeof value !== "string") return value
@@ -53,7 +53,7 @@ const variantJson = (value: unknown): unknown => {
   }
 }
 
-/** A row as one JSON object; of columns with the same name the last one is in it. */
+/** A row as one JSON object. Of columns with the same name, it contains the last one. */
 export const rowJson = (
   duckdb: Duckdb,
   columns: ReadonlyArray<string>,

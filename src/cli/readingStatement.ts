@@ -1,38 +1,38 @@
 /**
- * Whether SQL is one statement that only reads, by DuckDB's own parser.
+ * Checks that SQL is a single read-only statement, with DuckDB's own parser.
  *
- * Preparing a statement is too late to find out: DuckDB makes the folder of an EXPORT DATABASE when
- * it prepares one. Its parser counts VALUES, FROM, DESCRIBE, SUMMARIZE and SHOW as SELECT. It does
- * not count EXPLAIN, which with ANALYZE runs what it explains.
+ * Preparing a statement is too late for the check: DuckDB creates the folder of an EXPORT DATABASE
+ * when it prepares one. Its parser counts VALUES, FROM, DESCRIBE, SUMMARIZE and SHOW as SELECT. It
+ * does not count EXPLAIN, which with ANALYZE runs the explained statement.
  */
 import type { DuckDBConnection, DuckDBPreparedStatement } from "@duckdb/node-api"
 
 type Duckdb = typeof import("@duckdb/node-api")
 
-/** The SQL is no single statement that reads. The message says what to do. */
+/** The SQL is not a single read-only statement. The message says what to do. */
 export class NotReading extends Error {
   override readonly name = "NotReading"
 }
 
-/** The statements of the SQL, which are not prepared. Throws `NotReading` where it has none. */
+/** The statements of the SQL, not prepared. Throws `NotReading` when there are none. */
 export const statementsOf = async (connection: DuckDBConnection, sql: string) => {
   try {
     return await connection.extractStatements(sql)
   } catch (error) {
-    // What the binding answers for a text without a statement.
+    // The binding's error for a text without a statement.
     if (!(error instanceof Error) || error.message !== "Error in native callback") throw error
     throw new NotReading("The SQL holds no statement.")
   }
 }
 
 const comments = String.raw`(?:\s|--[^\n]*\n|/\*(?:(?!\*/)[\s\S])*\*/)*`
-/** An EXPLAIN, with what it explains. */
+/** An EXPLAIN and the statement that it explains. */
 const explain = new RegExp(
   String.raw`^${comments}explain\b(?:\s+analyze\b|\s*\(\s*(?:analyze|format)\b[^()]*\))?([\s\S]*)$`,
   "i"
 )
 
-/** Whether the SQL is one SELECT. Nothing of it is prepared or run. */
+/** Whether the SQL is a single SELECT. Nothing is prepared or run. */
 const isSelect = async (connection: DuckDBConnection, sql: string): Promise<boolean> => {
   const reader = await connection.runAndReadAll("SELECT json_serialize_sql($1::VARCHAR)", [sql])
   const parsed = JSON.parse(String(reader.getRows()[0]?.[0])) as {
@@ -42,7 +42,7 @@ const isSelect = async (connection: DuckDBConnection, sql: string): Promise<bool
   return !parsed.error && parsed.statements?.length === 1
 }
 
-/** Prepares the only statement of the SQL. Throws `NotReading` when it is not one that reads. */
+/** Prepares the only statement of the SQL. Throws `NotReading` when it is not read-only. */
 export const prepareReading = async (
   duckdb: Duckdb,
   connection: DuckDBConnection,

@@ -1,14 +1,15 @@
 /**
- * Ready code for reading a local table with other engines.
+ * Code that reads a local table with other engines.
  *
- * DuckDB gets the list of live files, because its reader for Delta is a download: the view shows
- * one version and has to be made anew for a later one. The others read the Delta log themselves.
+ * DuckDB gets the list of live files, because its Delta extension would have to be downloaded. The
+ * view shows one version and must be created again for a later one. The other engines read the
+ * Delta log themselves.
  */
 import type { QueryTable } from "./deltaQuery.ts"
 import { tableSelect } from "./deltaQuery.ts"
 import type { engines } from "./table.ts"
 
-/** Code that reads the table in this folder. */
+/** The code for one engine that reads the table in this folder. */
 export const snippet = (
   engine: (typeof engines)[number],
   table: QueryTable,

@@ -1,6 +1,6 @@
 /**
- * `zerobus spool show|drain|export|repair`: looks after the folder in which a stream keeps records
- * on disk. What each command does stands in `cli/spool`, which is loaded when it runs.
+ * `zerobus spool show|drain|export|repair`: works on the folder in which a stream keeps records on
+ * disk. Each command's work is in `cli/spool`, which is loaded when it runs.
  */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"

@@ -1,6 +1,6 @@
 /**
- * `zerobus table create|list|show|snippet|alter|rewrite|register|salvage|drop`: tables of the
- * catalog that the environment names.
+ * `zerobus table create|list|show|snippet|alter|rewrite|register|salvage|drop`: works on tables of
+ * the catalog at `DATABRICKS_WORKSPACE_URL`.
  */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -18,10 +18,10 @@ import { tableRegister } from "./tableRegister.ts"
 import { rewrite } from "./tableRewrite.ts"
 import { tableSalvage } from "./tableSalvage.ts"
 
-/** The engines that there is code for. */
+/** The engines that `zerobus table snippet` supports. */
 export const engines = ["duckdb", "pandas", "spark"] as const
 
-/** What only some commands need is loaded by those that run. */
+/** Loaded by the commands that need them. */
 const catalogUse = Effect.promise(() => import("./catalog.ts"))
 const localTable = Effect.promise(() => import("./localTable.ts"))
 

@@ -1,5 +1,5 @@
 /**
- * `zerobus table alter`: new columns for a table of the local server.
+ * `zerobus table alter`: adds columns to a table of the local server.
  */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"

@@ -1,5 +1,5 @@
 /**
- * `zerobus table register`: serves a Delta table that another program put below the data folder.
+ * `zerobus table register`: serves a Delta table that another program placed below the data folder.
  */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"

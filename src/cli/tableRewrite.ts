@@ -1,5 +1,5 @@
 /**
- * `zerobus table rewrite`: brings files of earlier versions into the form that all readers know.
+ * `zerobus table rewrite`: rewrites files of earlier versions in the form that all readers support.
  */
 import * as Command from "effect/cli/Command"
 import * as Clock from "effect/Clock"

@@ -1,8 +1,9 @@
 /**
- * `zerobus table salvage`: acknowledged records that are not in their table, as lines of JSON.
+ * `zerobus table salvage`: writes acknowledged records that are not in their table as lines of
+ * JSON.
  *
- * It reads the log in the data folder itself, so it works with a running server and with a folder
- * whose server has stopped.
+ * It reads the log in the data folder directly, so it works both with a running server and with the
+ * folder of a stopped one.
  */
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -26,16 +27,13 @@ const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, CommandFailed> =>
     catch: (error) => failed(error instanceof Error ? error.message : String(error))
   })
 
-/**
- * Where a table's log lies, and whether a running server takes the records into the table by
- * itself.
- */
+/** The data folder with a table's log, and whether a running server commits the records itself. */
 interface Place {
   readonly dataFolder: string
   readonly served: boolean
 }
 
-/** Asks the running server. */
+/** Finds the place through the running server's catalog. */
 const placeOfServer = Effect.fnUntraced(function* (
   name: string,
   schema: string
@@ -64,7 +62,7 @@ const placeOfServer = Effect.fnUntraced(function* (
   return { dataFolder: Path.resolve(folder, "../../.."), served: place.problem === undefined }
 })
 
-/** The log of the table; of several, the one that `id` names. */
+/** The log of the table. Where there are several, the one with this `id`. */
 const logOf = Effect.fnUntraced(function* (
   dataFolder: string,
   name: string,
@@ -87,9 +85,7 @@ const logOf = Effect.fnUntraced(function* (
   return chosen[0]
 })
 
-/**
- * Writes the records to a new file, which is deleted when nothing is in it or when writing fails.
- */
+/** Writes the records to a new file. The file is deleted when it is empty or writing fails. */
 const writeTo = async (path: string, dataFolder: string, log: FoundLog): Promise<Salvaged> => {
   const { salvage } = await salvageOf()
   const file = await Fs.open(path, "wx", 0o600).catch((error: NodeJS.ErrnoException) => {
@@ -141,7 +137,7 @@ export const tableSalvage = Command.make(
   Effect.fn(function* (input) {
     const name = input.table
     const [catalog, schema, ...rest] = name.split(".")
-    // The parts themselves may be such as no client can use.
+    // Only the number of parts is checked: the parts may be names that no client can use.
     if (rest.length !== 1) {
       return yield* failed(
         `${JSON.stringify(name)} is not catalog.schema.table, such as main.default.orders.`
