@@ -1,12 +1,12 @@
 /**
- * What happened lately, newest first.
+ * Recent events, newest first.
  */
 import { useState } from "preact/hooks"
 import type { ConsoleEvent } from "../src/local/console/consoleMessages.ts"
 import { timeOfDay } from "./format.ts"
 import { TableName } from "./tablesPanel.tsx"
 
-/** Events drawn before one asks for more. */
+/** Events shown before "Show more" is clicked. */
 const first = 30
 
 /** The list of events. */

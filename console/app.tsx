@@ -1,5 +1,5 @@
 /**
- * The whole page: status, numbers, plots, tables, streams, what happened, and how to connect.
+ * The whole page: status, numbers, plots, tables, streams, activity, and how to connect.
  */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks"
 import type { StreamRow, TableRow } from "../src/local/console/consoleMessages.ts"
@@ -42,7 +42,7 @@ const useServer = () => {
         changed()
       }
     })
-    // Ages go on, and the plots too, while the server has nothing to tell.
+    // Ages and plots are updated even while the server sends nothing.
     setInterval(() => {
       if (!isLive || document.hidden) return
       state.idle(Date.now())

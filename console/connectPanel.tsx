@@ -1,12 +1,12 @@
 /**
- * The variables with which a client reaches the server. The secret is fetched by a click.
+ * The environment variables for a client. The secret is fetched on click.
  */
 import { useState } from "preact/hooks"
 import type { ServerInfo } from "../src/local/console/consoleMessages.ts"
 import { fetchSecret } from "./connection.ts"
 import { CopyButton } from "./copy.tsx"
 
-/** A text as one word of a shell. */
+/** Text quoted as one shell word. */
 const shellWord = (text: string): string =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 

@@ -1,29 +1,29 @@
 /**
- * The page's way to the server: the token of the link becomes a cookie, and the event stream is
- * read for as long as the page is looked at.
+ * The page's connection to the server: exchanges the link's token for a cookie, and reads the event
+ * stream while the page is visible.
  */
 import type { ConsoleMessage, FaultName, TableView } from "../src/local/console/consoleMessages.ts"
 
-/** How the page stands with its server. */
+/** State of the connection to the server. */
 export type Status =
   | { readonly _tag: "Connecting" }
   | { readonly _tag: "Live" }
-  /** The connection is gone and is tried again. */
+  /** The connection was lost and is retried. */
   | { readonly _tag: "Lost" }
-  /** The server knows no session of this browser. */
+  /** The server has no session for this browser. */
   | { readonly _tag: "Locked"; readonly wasOpen: boolean }
-  /** The server takes no further page. */
+  /** The server accepts no more pages. */
   | { readonly _tag: "Full" }
 
-/** What a connection tells. */
+/** Callbacks of a connection. */
 export interface Listener {
   readonly status: (status: Status) => void
   readonly message: (message: ConsoleMessage) => void
 }
 
-/** The first pause before another attempt, and the longest, in milliseconds. */
+/** First and longest pause before a reconnect, in milliseconds. */
 const pauses = { first: 500, longest: 5000 }
-/** A page that nobody looks at for so long gives its connection back. */
+/** A page hidden for this long closes its connection. */
 const hiddenMillis = 60_000
 
 const post = (path: string, body: unknown): Promise<Response> =>
@@ -33,7 +33,7 @@ const post = (path: string, body: unknown): Promise<Response> =>
     body: JSON.stringify(body)
   })
 
-/** Exchanges the token of the link for a cookie. The address keeps no token. */
+/** Exchanges the link's token for a cookie and removes the token from the address. */
 const logIn = async (): Promise<void> => {
   const token = new URLSearchParams(location.hash.slice(1)).get("token")
   if (token === null) return
@@ -41,10 +41,13 @@ const logIn = async (): Promise<void> => {
   await post("/console/session", { token })
 }
 
-/** The server sends something every 15 seconds; after so long without it the connection is dead. */
+/**
+ * The server sends something at least every 15 seconds. After this long without data, the
+ * connection counts as dead.
+ */
 const silentMillis = 40_000
 
-/** Reads server-sent events and hands on their data. Ends when the stream does, or is silent. */
+/** Reads server-sent events and passes on their data. Ends when the stream ends or stays silent. */
 const readEvents = async (
   body: ReadableStream<Uint8Array>,
   onData: (data: string) => void
@@ -62,7 +65,7 @@ const readEvents = async (
   }
 }
 
-/** Connects, and connects again whenever that is needed. Runs for the life of the page. */
+/** Connects, and reconnects when needed, for the life of the page. */
 export const connect = (listener: Listener): void => {
   let current: AbortController | undefined
   let wasOpen = false
@@ -108,7 +111,7 @@ export const connect = (listener: Listener): void => {
       }, hiddenMillis)
     } else if (current === undefined) void run()
   })
-  // A new link pasted into this tab changes nothing but the hash.
+  // Pasting a new link into this tab changes only the hash.
   addEventListener("hashchange", () => void run())
   void run()
 }
@@ -122,11 +125,11 @@ const answerOf = async <A>(response: Response): Promise<A> => {
   throw new Error(message ?? `The server answered with status ${response.status}.`)
 }
 
-/** A table with its last rows. */
+/** Fetches a table with its last rows. */
 export const fetchTable = async (name: string): Promise<TableView> =>
   answerOf(await fetch(`/console/table?name=${encodeURIComponent(name)}`))
 
-/** The secret of the client; called only where the user asked for it. */
+/** Fetches the client's secret. Called only on request of the user. */
 export const fetchSecret = async (): Promise<string> => {
   const { secret } = await answerOf<{ readonly secret: string }>(await post("/console/secret", {}))
   return secret

@@ -3,7 +3,7 @@
  */
 import { useState } from "preact/hooks"
 
-/** Copies, by the clipboard where a page may use it: over plain HTTP only on this machine. */
+/** Copies to the clipboard. Over plain HTTP, browsers allow this only on localhost. */
 const copy = async (text: string): Promise<boolean> => {
   try {
     await navigator.clipboard.writeText(text)
@@ -13,7 +13,7 @@ const copy = async (text: string): Promise<boolean> => {
   }
 }
 
-/** The button; `text` may be fetched by the click. */
+/** The button. `text` may fetch its value on click. */
 export const CopyButton = ({
   label = "Copy",
   text

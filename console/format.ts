@@ -11,27 +11,27 @@ const clock = new Intl.DateTimeFormat("en-GB", {
   second: "2-digit"
 })
 
-/** All digits, in groups. */
+/** All digits, with thousands separators. */
 export const count = (value: number): string => whole.format(value)
 
 /** At most five digits: `12,345`, then `123K`. */
 export const brief = (value: number): string =>
   Math.abs(value) < 100_000 ? whole.format(value) : short.format(value)
 
-/** The marks of an axis of counts, all in thousands or millions where one has to be. */
+/** Labels of an axis of counts. All use thousands or millions when the largest does. */
 export const countMarks = (marks: ReadonlyArray<number>): ReadonlyArray<string> => {
   const top = Math.max(...marks)
   const [unit, sign] = top < 100_000 ? [1, ""] : top < 1e6 ? [1e3, "K"] : [1e6, "M"]
   return marks.map((mark) => (mark === 0 ? "0" : `${decimal.format(mark / unit)}${sign}`))
 }
 
-/** The marks of an axis of milliseconds, all in seconds where one has to be. */
+/** Labels of an axis of milliseconds. All use seconds when the largest does. */
 export const latencyMarks = (marks: ReadonlyArray<number>): ReadonlyArray<string> => {
   const [unit, sign] = Math.max(...marks) < 10_000 ? [1, "ms"] : [1000, "s"]
   return marks.map((mark) => (mark === 0 ? "0" : `${decimal.format(mark / unit)} ${sign}`))
 }
 
-/** A rate, of which the first digit counts most. */
+/** A rate. Below 10 it has one decimal. */
 export const rate = (perSecond: number): string =>
   perSecond > 0 && perSecond < 10 ? perSecond.toFixed(1).replace(/\.0$/, "") : brief(perSecond)
 

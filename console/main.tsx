@@ -1,5 +1,5 @@
 /**
- * The start of the page.
+ * Entry point of the page.
  */
 import { render } from "preact"
 import { App } from "./app.tsx"

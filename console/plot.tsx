@@ -18,18 +18,18 @@ interface PlotProps {
   readonly lines: ReadonlyArray<Line>
   readonly valuesOf: (state: ServerState) => ReadonlyArray<ReadonlyArray<number | null>>
   readonly text: (value: number) => string
-  /** The texts of the marks of its axis. */
+  /** Labels for the values of its axis. */
   readonly marks: (values: ReadonlyArray<number>) => ReadonlyArray<string>
-  /** The lowest end of the scale, so that small noise does not fill the plot. */
+  /** Minimum upper end of the scale, so that small noise does not fill the plot. */
   readonly leastTop: number
   readonly state: ServerState
-  /** Grows with each change of the state. */
+  /** Increases with each change of the state. */
   readonly version: number
 }
 
 const plotHeight = 160
 
-/** The colour of a CSS variable as a canvas takes it. */
+/** The computed colour of a CSS variable, for the canvas. */
 const color = (name: string): string => {
   const probe = document.createElement("i")
   probe.style.color = `var(${name})`
@@ -72,7 +72,7 @@ const optionsOf = ({ leastTop, lines, marks }: PlotProps, width: number): uPlot.
         grid: { show: false },
         size: 26,
         space: 90,
-        // A text at the right end would be cut.
+        // A label at the right edge would be cut off.
         values: (plot, splits) =>
           splits.map((at) =>
             plot.valToPos(at, "x") > plot.over.clientWidth - 20 ? "" : timeOfDay(at * 1000)
@@ -100,7 +100,7 @@ const optionsOf = ({ leastTop, lines, marks }: PlotProps, width: number): uPlot.
   }
 }
 
-/** One plot with its legend, which shows the values at the cursor, or else the latest ones. */
+/** One plot with a legend, which shows the values at the cursor, else the latest ones. */
 const Plot = (props: PlotProps) => {
   const { lines, text, title, version } = props
   const box = useRef<HTMLDivElement>(null)

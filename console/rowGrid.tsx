@@ -1,7 +1,6 @@
 /**
- * A long list of rows with sortable columns and a filter. It draws the rows in sight only, so that
- * a thousand tables cost as much as twenty, and works by keyboard as one stop: arrow keys move,
- * Enter opens.
+ * A long list of rows with sortable columns and a filter. Only visible rows are rendered, so a
+ * thousand tables cost as much as twenty. The list is one tab stop: arrow keys move, Enter opens.
  */
 import type { ComponentChildren, TargetedKeyboardEvent } from "preact"
 import { useEffect, useMemo, useRef, useState } from "preact/hooks"
@@ -11,7 +10,7 @@ import { count } from "./format.ts"
 export interface GridColumn<Row> {
   readonly title: string
   readonly isNumber?: boolean
-  /** In pixels; a column without one takes what is left. */
+  /** In pixels. Columns without a width share the remaining space. */
   readonly width?: number
   readonly cell: (row: Row) => ComponentChildren
   readonly sortBy: (row: Row) => string | number
@@ -21,7 +20,7 @@ interface GridProps<Row> {
   readonly title: string
   readonly rows: ReadonlyArray<Row>
   readonly keyOf: (row: Row) => string
-  /** What the filter looks through. */
+  /** The text that the filter searches. */
   readonly textOf: (row: Row) => string
   readonly columns: ReadonlyArray<GridColumn<Row>>
   /** A row on a narrow screen. */
@@ -32,7 +31,7 @@ interface GridProps<Row> {
   readonly name: string
 }
 
-/** Rows drawn beyond those in sight. */
+/** Rows rendered above and below the visible ones. */
 const beyond = 6
 
 /** The list. */

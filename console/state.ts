@@ -1,6 +1,6 @@
 /**
- * What the page knows of the server: rows by their names, rates, recent events and the samples of
- * the plots. Messages change it; components read it.
+ * The page's copy of the server's state: rows by name, rates, recent events and plot samples.
+ * Messages update it; components read it.
  */
 import type {
   ConsoleEvent,
@@ -10,24 +10,25 @@ import type {
   TableRow
 } from "../src/local/console/consoleMessages.ts"
 
-/** A row with its records a second, as of the message that brought it. */
+/** A row with its records per second, as of its last message. */
 export type Rated<Row> = Row & { readonly perSecond: number; readonly ratedAt: number }
 
-/** One second of the plots; times in seconds, as the plot wants them. */
+/** Samples of the plots, one per second; times in seconds. */
 export interface Samples {
   readonly time: Array<number>
-  /** Null where the page was not connected. */
+  /** Null while the page was not connected. */
   readonly rate: Array<number | null>
   readonly p50: Array<number | null>
   readonly p99: Array<number | null>
 }
 
-/** Events that are kept. */
+/** Most events kept. */
 const maxEvents = 200
-/** Seconds of the plots. */
+/** Time range of the plots, in seconds. */
 export const plotSeconds = 300
 /**
- * Without a message for so long the server is idle: it sends one a second while something changes.
+ * The server is idle after this long without a message: it sends one a second while something
+ * changes.
  */
 const idleMillis = 1500
 
@@ -44,21 +45,21 @@ export class ServerState {
   perSecond = 0
   latency: { readonly p50: number; readonly p99: number } | undefined
   samples = noSamples()
-  /** The clock of the server at the last message, and this page's clock then. */
+  /** The server's clock at the last message, and the page's clock at that moment. */
   private now = 0
   private receivedAt = 0
-  /** When the last sample was taken, by the server's clock. */
+  /** Time of the last sample, by the server's clock. */
   private sampledAt = 0
 
-  /** The server's clock at a time of this page's. */
+  /** Converts a time of the page's clock to the server's clock. */
   serverTime(pageTime: number): number {
     return this.now + (pageTime - this.receivedAt)
   }
 
-  /** Takes a message that arrived at this time of the page's clock. */
+  /** Applies a message that arrived at this time of the page's clock. */
   apply(message: ConsoleMessage, pageTime: number): void {
     if (message.server !== undefined) this.restart(message.server)
-    // What came since the last message, or since the idle second that was sampled last.
+    // Time since the last message, or since the last idle sample.
     const seconds = Math.max(1, (message.now - Math.max(this.now, this.sampledAt)) / 1000)
     const isFirst = message.server !== undefined
     for (const row of message.tables)
@@ -81,7 +82,8 @@ export class ServerState {
   }
 
   /**
-   * Takes a sample of an idle server, once no message has come for a while; says whether it did.
+   * Adds a sample for an idle server once no message has arrived for a while. Returns whether it
+   * did.
    */
   idle(pageTime: number): boolean {
     const now = this.serverTime(pageTime)
@@ -93,7 +95,7 @@ export class ServerState {
     return true
   }
 
-  /** The records a second of a row now: a row that the last message left out had none. */
+  /** The current records per second of a row. A row missing from the last message received none. */
   rateOf(row: Rated<TableRow> | Rated<StreamRow>): number {
     return row.ratedAt === this.now && this.perSecond > 0 ? row.perSecond : 0
   }
@@ -118,7 +120,7 @@ export class ServerState {
       this.samples = noSamples()
       this.events = []
     } else if (this.sampledAt > 0) {
-      // The page was away: the lines of the plots pause.
+      // The page was disconnected: leave a gap in the plots.
       this.samples.time.push((this.sampledAt + 1) / 1000)
       for (const name of ["rate", "p50", "p99"] as const) this.samples[name].push(null)
     }

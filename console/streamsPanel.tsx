@@ -1,5 +1,5 @@
 /**
- * The streams that are open.
+ * The list of open streams.
  */
 import { useMemo } from "preact/hooks"
 import type { StreamRow } from "../src/local/console/consoleMessages.ts"
@@ -12,7 +12,7 @@ type Row = Rated<StreamRow>
 
 const kinds: Readonly<Record<string, string>> = { Proto: "protobuf", Json: "JSON" }
 
-/** The list of streams; opening one opens its table. */
+/** The list of streams. Opening a stream opens its table. */
 export const StreamsPanel = ({
   isNarrow,
   onOpen,

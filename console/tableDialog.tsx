@@ -1,5 +1,5 @@
 /**
- * One table: its last rows, its columns, SQL that reads it, and faults to script.
+ * A dialog for one table: last rows, columns, SQL that reads it, and faults to script.
  */
 import { useEffect, useRef, useState } from "preact/hooks"
 import type { FaultName, TableRow, TableView } from "../src/local/console/consoleMessages.ts"
@@ -9,7 +9,7 @@ import { brief, bytes, count } from "./format.ts"
 
 interface DialogProps {
   readonly name: string
-  /** The table's numbers, as long as there is such a table. */
+  /** The table's numbers. Undefined when the table no longer exists. */
   readonly row: TableRow | undefined
   readonly storage: "disk" | "memory"
   readonly onClose: () => void
@@ -42,7 +42,7 @@ export const TableDialog = ({ name, onClose, row, storage }: DialogProps) => {
     load()
   }, [])
 
-  /** Arrow keys go from tab to tab. */
+  /** Arrow keys move between tabs. */
   const onKeyDown = (event: KeyboardEvent) => {
     const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0
     if (step === 0) return

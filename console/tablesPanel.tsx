@@ -31,7 +31,7 @@ const Flags = ({ row }: { readonly row: Row }) => (
   </>
 )
 
-/** A name whose last part is the one that is read. */
+/** A table name. When space is short, its last part stays visible. */
 export const TableName = ({ name }: { readonly name: string }) => {
   const cut = name.lastIndexOf(".") + 1
   return (

@@ -1,5 +1,5 @@
 /**
- * Atomic batches: each is durable as a whole or not at all, and has one offset.
+ * Atomic batches. Each has one offset and is durable as a whole or not at all.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Array, Console, Effect } from "effect"

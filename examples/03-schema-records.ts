@@ -1,6 +1,6 @@
 /**
- * JSON records typed by an Effect Schema: a value that the schema refuses fails at the call, and
- * the stream goes on.
+ * JSON records typed by an Effect Schema. A record that the schema refuses fails at the call, and
+ * the stream stays open.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Schema } from "effect"

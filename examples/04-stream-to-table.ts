@@ -1,6 +1,6 @@
 /**
- * An Effect `Stream` into a typed table: protobuf on the wire, no generated code, backpressure from
- * end to end.
+ * Streams an Effect `Stream` into a typed table: protobuf on the wire, no generated code,
+ * end-to-end backpressure.
  *
  * The table must exist. This starts a local server with it (one command, in one line):
  *

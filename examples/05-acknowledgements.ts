@@ -1,5 +1,5 @@
 /**
- * Following what is durable while records go in from a plain callback, here a timer.
+ * Follows the durable offset while a plain callback, here a timer, ingests records.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Fiber, Option, Stream } from "effect"
@@ -9,7 +9,7 @@ const program = Effect.gen(function* () {
   const zerobus = yield* Zerobus
   const stream = yield* zerobus.createStream(TableProperties.json("main.default.air_quality"))
 
-  // The watermark: everything up to this offset is durable. It only rises, and ends with the
+  // The watermark: everything up to this offset is durable. It only increases, and ends with the
   // stream.
   const watermark = yield* stream.durableOffsets.pipe(
     Stream.runLast,
@@ -20,8 +20,8 @@ const program = Effect.gen(function* () {
     let n = 0
     let refused = 0
     const timer = setInterval(() => {
-      // `undefined` means full or closed. A callback cannot wait, so it decides itself what becomes
-      // of the record.
+      // `undefined` means full or closed. A callback cannot wait, so it decides what to do with the
+      // record.
       if (stream.offerUnsafe({ device_name: "sensor-1", temp: n, humidity: n }) === undefined)
         refused++
       if (++n < 100) return

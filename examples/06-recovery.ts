@@ -1,6 +1,5 @@
 /**
- * What to do when recovery has given up: the unacknowledged records are there, and a new stream
- * takes them over.
+ * What to do when recovery has failed for good: a new stream takes over the unacknowledged records.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Schedule, Stream } from "effect"

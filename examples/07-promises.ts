@@ -1,5 +1,5 @@
 /**
- * From a program that is not built on Effect: one runtime for the process, promises at its edge.
+ * For programs without Effect: one runtime for the process, promises at its edge.
  */
 import { Exit, ManagedRuntime, Scope } from "effect"
 import { TableProperties, Zerobus, ZerobusLayer } from "effect-zerobus"
@@ -12,7 +12,7 @@ try {
       zerobus.createStream(TableProperties.json("main.default.air_quality"))
     ).pipe(Scope.provide(scope))
   )
-  // Per record plain code; a promise only where there is no room and something to wait for.
+  // Per record, a synchronous call. A promise is needed only when there is no room.
   for (let n = 0; n < 1000; n++) {
     const record = { device_name: "sensor-1", temp: n, humidity: n }
     if (stream.offerUnsafe(record) === undefined)

@@ -1,6 +1,6 @@
 /**
- * The local server inside a program: tables in memory, the client connected to it, and what
- * arrived. As tests use it.
+ * The local server inside a program, as tests use it: tables in memory, a connected client, and an
+ * audit of the received records.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect } from "effect"

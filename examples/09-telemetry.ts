@@ -1,7 +1,7 @@
 /**
- * What the client says about itself: metrics as Prometheus text, and metrics, spans and logs over
- * OTLP to a collector, which stands in this very program here. The client names metrics and spans;
- * exporters are the application's choice.
+ * Telemetry of the client: metrics as Prometheus text, and metrics, spans and logs over OTLP to a
+ * collector, which runs in this program for the example. The client names metrics and spans; the
+ * application chooses the exporters.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer } from "effect"
@@ -11,7 +11,7 @@ import { TableProperties, Zerobus, ZerobusLayer } from "effect-zerobus"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 
-/** A collector that only notes which of its paths were called. */
+/** A collector that only records which of its paths were called. */
 const collector = Effect.acquireRelease(
   Effect.callback<{
     readonly url: string
@@ -59,7 +59,7 @@ const ingest = Effect.gen(function* () {
 const program = Effect.gen(function* () {
   const { paths, url } = yield* collector
   const telemetry = Otlp.layerJson({ baseUrl: url, resource: { serviceName: "air-quality" } })
-  // The layer sends what is left when it closes.
+  // The layer sends the remaining data when it closes.
   yield* ingest.pipe(
     Effect.provide(ZerobusLayer),
     Effect.provide(telemetry.pipe(Layer.provide(FetchHttpClient.layer)))

@@ -1,6 +1,6 @@
 /**
- * A table whose columns are known to the catalog only, and a check of those a program was written
- * for.
+ * A table whose columns come from the catalog, and a comparison with the columns that a program
+ * expects.
  *
  * The table must exist. This starts a local server with it (one command, in one line):
  *
@@ -12,7 +12,7 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer } from "effect"
 import { Column, Table, UnityCatalogLayer, Zerobus, ZerobusLayer } from "effect-zerobus"
 
-// The program's idea of the table; the catalog knows more columns.
+// The columns that the program expects. The catalog has more.
 const Expected = Table.make("main.default.readings", {
   device_name: Column.String,
   temp: Column.SmallInt

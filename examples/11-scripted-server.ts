@@ -1,6 +1,6 @@
 /**
- * A server that misbehaves on order: faults where the script says, gates instead of sleeps, an
- * audit of what arrived, and a trace of the run that makes another server do the same again.
+ * A scripted server: faults at chosen points, gates instead of sleeps, an audit of the received
+ * records, and a trace that replays the run on another server.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Fiber } from "effect"
@@ -24,19 +24,19 @@ const firstRun = Effect.gen(function* () {
   yield* local.createTable("main.default.orders(id BIGINT)")
   yield* local.inject(
     orders,
-    // Acknowledgements take their time, as somewhere measured.
+    // Acknowledgements are delayed, with measured quantiles.
     Faults.ackLatency(Latency.quantiles({ 0: "1 millis", 0.9: "5 millis", 1: "30 millis" }), {
       seed: 7
     }),
-    // The first connection is lost when record 50 is durable and nobody knows; the second is
-    // refused; the third is stopped at record 20.
+    // The first connection is lost after record 50 is durable and before it is acknowledged. The
+    // second is refused. The third is held at record 20.
     Faults.disconnect({ at: "durable", offset: 50, connection: 1 }),
     Faults.reject({ status: "UNAVAILABLE", connection: 2 }),
     Faults.hold("message", 21, { connection: 3 })
   )
   const ingesting = yield* Effect.forkChild(ingest)
 
-  // No sleeps: the test goes on when the server is where it is to be.
+  // No sleeps: the test continues when the server has reached this point.
   yield* local.waitFor(orders, "held")
   yield* Console.log(`held on connection ${yield* local.count(orders, "connect")}`)
   yield* local.release(orders)
@@ -50,7 +50,7 @@ const firstRun = Effect.gen(function* () {
   return yield* local.trace
 })
 
-/** The same faults and acknowledgements, read off the trace. */
+/** Replays the same faults and acknowledgements from the trace. */
 const again = Effect.fn(function* (trace: string) {
   const local = yield* ZerobusLocal
   yield* local.createTable("main.default.orders(id BIGINT)")

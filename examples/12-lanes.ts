@@ -1,6 +1,6 @@
 /**
- * One fast table over several sessions: four lanes behind one stream, the records of each device in
- * order.
+ * A fast table over several sessions: four lanes behind one stream. The records of each device stay
+ * in order.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect } from "effect"
@@ -27,7 +27,7 @@ const program = Effect.gen(function* () {
     })
   }
   const last = yield* stream.ingestRecord({ device_name: "sensor-0", temp: 0, humidity: 0n })
-  // The receipt waits for its own record, flush for all lanes.
+  // The receipt waits for its own record, `flush` for all lanes.
   yield* last.await
   yield* stream.flush
   yield* Console.log(`${last.offset + 1} records of 100 devices durable over 4 lanes`)

@@ -1,7 +1,7 @@
 /**
- * The push callbacks of other SDKs, `onAck(offset)` and `onError(offset, message)`, as a program of
- * promises has them here: one call per offset, in order, and one for each offset that is left when
- * the stream fails.
+ * The push callbacks of other SDKs, `onAck(offset)` and `onError(offset, message)`, for a program
+ * with promises: one call per offset, in order, and one for each remaining offset when the stream
+ * fails.
  */
 import { Effect, Exit, ManagedRuntime, Scope, Stream } from "effect"
 import { TableProperties, Zerobus, ZerobusLayer } from "effect-zerobus"
@@ -11,7 +11,7 @@ interface Callbacks {
   readonly onError: (offset: number, message: string) => void
 }
 
-/** Opens a stream that calls back; its methods give promises. */
+/** Opens a stream with callbacks. Its methods return promises. */
 const openStream = async (tableName: string, { onAck, onError }: Callbacks) => {
   const runtime = ManagedRuntime.make(ZerobusLayer)
   const scope = Scope.makeUnsafe()
@@ -29,10 +29,10 @@ const openStream = async (tableName: string, { onAck, onError }: Callbacks) => {
     ).pipe(Scope.provide(scope))
   )
 
-  /** The first offset that nobody was told of. */
+  /** The first offset without a callback. */
   let next = 0
-  // Everything up to a durable offset is durable, or was refused. It comes whenever it has risen,
-  // so one may stand for many.
+  // Everything up to a durable offset is durable or was refused. One value may cover several
+  // offsets.
   const acknowledged = Stream.runForEach(stream.durableOffsets, (durable) =>
     Effect.sync(() => {
       for (; next <= durable; next++) if (!refused.delete(next)) onAck(next)
@@ -47,7 +47,7 @@ const openStream = async (tableName: string, { onAck, onError }: Callbacks) => {
 
   return {
     ingest: (record: TableProperties.JsonRecord) => runtime.runPromise(stream.ingestRecord(record)),
-    /** Rejects when the stream has failed. All callbacks have been called by then. */
+    /** Rejects when the stream has failed. All callbacks have been called before that. */
     close: async () => {
       const closed = await runtime.runPromiseExit(stream.close)
       await followed

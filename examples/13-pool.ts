@@ -1,5 +1,6 @@
 /**
- * Many tables over few streams: 20 tables, one per tenant, of which four have a session at a time.
+ * Many tables over few streams: 20 tables, one per tenant. At most four have an open session at a
+ * time.
  *
  * The tables have to exist; with a local server that is running: for n in $(seq 0 19); do npx
  * effect-zerobus table create "main.default.tenant_$n(event STRING, n INT)"; done
@@ -8,7 +9,7 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect } from "effect"
 import { DeadLetters, StreamPool, TableProperties, ZerobusLayer } from "effect-zerobus"
 
-// Each table is made once: a pool knows it by its name, and refuses it in another format.
+// Each table is created once: a pool identifies it by its name, and refuses it in another format.
 const tables = Array.from({ length: 20 }, (_, tenant) =>
   TableProperties.json(`main.default.tenant_${tenant}`)
 )
@@ -17,7 +18,8 @@ const program = Effect.gen(function* () {
   const pool = yield* StreamPool.make({
     maxOpen: 4,
     idleTimeToLive: "1 minute",
-    // A table that fails affects no other: what it had left is in this file, with its name.
+    // A failing table does not affect the others: its unacknowledged records are written to this
+    // file, with its name.
     stream: { onUnacked: DeadLetters.file("unacked.ndjson") }
   })
   for (let n = 0; n < 10_000; n++) {

@@ -1,9 +1,9 @@
 /**
- * A node of a cluster that takes readings of any device and keeps those of each device in order.
+ * A node of a cluster that accepts readings of any device and keeps those of each device in order.
  *
  * Each node is a runner: it owns shards of the table, and sends readings of other shards to their
- * owners. `HOST` (default `localhost`) and `PORT` say where the other nodes reach it,
- * `DATABASE_URL` where PostgreSQL is. `cluster.compose.yaml` has three of them.
+ * owners. `HOST` (default `localhost`) and `PORT` are its address for the other nodes,
+ * `DATABASE_URL` is the address of PostgreSQL. `cluster.compose.yaml` runs three of them.
  */
 import { NodeClusterSocket, NodeRuntime } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
@@ -19,7 +19,7 @@ const Shards = ZerobusShards.layer({
   key: (reading: typeof Reading.Type) => reading.device
 })
 
-// The leases of the shards live in PostgreSQL.
+// The shard leases are stored in PostgreSQL.
 const Cluster = NodeClusterSocket.layer().pipe(
   Layer.provide(PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") }))
 )

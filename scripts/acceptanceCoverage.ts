@@ -1,12 +1,13 @@
 /**
- * Counts the acceptance scenarios by group: how many there are, how many a test title names, how
- * many cannot apply, and which are missing. Exits 1 when one is missing, named twice over, or
- * unknown.
+ * Counts the acceptance scenarios by group: all, tested, not applicable, and missing. Exits with 1
+ * when a scenario is missing, unknown, or both tested and listed as not applicable.
  *
  * A test covers the scenarios whose ids its title starts with: "CR-01 CR-34 opens ...".
  *
- *   npm run acceptance:coverage node scripts/acceptanceCoverage.ts --files the files whose tests
- *   name scenarios, for npm run test:acceptance
+ * npm run acceptance:coverage
+ *
+ * node scripts/acceptanceCoverage.ts --files (prints the files whose tests name scenarios, for `npm
+ * run test:acceptance`)
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"

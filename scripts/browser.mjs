@@ -1,6 +1,6 @@
-// Drives the page of the local server's console in Chromium. Screenshots are left in
-// reports/console; `--write-screenshot` writes the one of the docs anew. Without a browser every
-// test counts as skipped.
+// Tests the page of the local server's console in Chromium. Screenshots are written to
+// reports/console; `--write-screenshot` updates the one in the docs. Without a browser, all tests
+// are skipped.
 import { existsSync, mkdirSync, rmSync } from "node:fs"
 import { delimiter, join } from "node:path"
 import { fileURLToPath } from "node:url"

@@ -1,6 +1,5 @@
-// Builds dist from src: compiles the sources, bundles the page of the console and makes the command
-// executable.
-// The build starts from an empty folder, so that nothing of an earlier build ends in the package.
+// Builds dist from src: compiles the sources, bundles the console page and makes the command
+// executable. The build starts from an empty folder, so that no file of an earlier build is packed.
 import { spawnSync } from "node:child_process"
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"

@@ -1,6 +1,6 @@
 // Bundles the page of the local server's console from the folder console: scripts and styles in one
-// file each. A server that runs from the sources imports this file as #console-page; the package
-// has what build.mjs makes of it.
+// file each. A server that runs from source imports this file as #console-page; the package
+// contains the output of build.mjs.
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -9,7 +9,7 @@ import { rolldown } from "rolldown"
 const root = fileURLToPath(new URL("..", import.meta.url))
 const read = (...path) => readFileSync(join(root, ...path), "utf8")
 
-/** What the bundle holds of others, whose licences ask to be told of. */
+/** Licence notices of the bundled packages. */
 const notices = ["preact", "uplot"].map((name) => {
   const folder = join("node_modules", name)
   const { version } = JSON.parse(read(folder, "package.json"))

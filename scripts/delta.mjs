@@ -1,6 +1,6 @@
-// Holds the local server's tables against Delta readers and writers that are not ours: delta-rs,
-// Polars, DuckDB, and delta-kernel-rs in chdb. `--full` runs the long form, `--write-matrix` writes
-// what it finds to the table of types and readers in docs/storage.md.
+// Tests the local server's tables with foreign Delta readers and writers: delta-rs, Polars, DuckDB,
+// and delta-kernel-rs in chdb. `--full` runs the long form. `--write-matrix` writes the results to
+// the table of types and readers in docs/storage.md.
 import { pythonEnvironment, runSuite, suiteOptions } from "./foreignSuite.mjs"
 
 const python = pythonEnvironment("delta", [

@@ -1,9 +1,9 @@
 // `npm run demo`: real data over real gRPC into real Delta tables on this disk, then SQL over them.
 //
-// Starts the local server in a temporary folder, ingests three data sets of the npm package
-// vega-datasets through the client (a JSON array, a CSV file, a typed table with nested columns as
-// protobuf), waits until all is durable and committed, and holds tables against files with SQL.
-// Exits with 1 when anything differs.
+// Starts the local server in a temporary folder and ingests three data sets of the npm package
+// vega-datasets through the client: a JSON array, a CSV file, and a typed table with nested columns
+// as protobuf. Waits until everything is durable and committed, and compares tables with files in
+// SQL. Exits with 1 when anything differs.
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
@@ -87,8 +87,7 @@ const quakes = (
 }))
 
 /**
- * A table that was filled: how many records, from what, and how long until the last one was
- * durable.
+ * A filled table: its number of records, their source, and the time until the last one was durable.
  */
 interface Filled {
   readonly name: string
@@ -115,8 +114,8 @@ const timed = Effect.fnUntraced(function* <E, R>(
 })
 
 /**
- * A JSON or CSV file through a stream of JSON records; succeeds with the number of records when all
- * are durable.
+ * Ingests a JSON or CSV file as JSON records. Succeeds with the number of records when all are
+ * durable.
  */
 const fillFromFile = Effect.fnUntraced(function* (file: string, definition: string) {
   const local = yield* ZerobusLocal
@@ -151,7 +150,7 @@ const fillEarthquakes = Effect.gen(function* () {
 
 const text = (path: string) => `'${path.replaceAll("'", "''")}'`
 
-/** Pairs of queries, over the table and over the file it came from, that have to give the same. */
+/** Pairs of queries, over a table and over its source file, whose results must be equal. */
 const comparisons: ReadonlyArray<readonly [table: string, file: string]> = [
   [
     "SELECT count(*), sum(delay), sum(distance), round(sum(time), 3) FROM main.default.flights",
@@ -192,8 +191,7 @@ const program = Effect.gen(function* () {
     return yield* local.listTables
   }).pipe(Effect.provide(ZerobusLocal.layer({ dataDir: folder })))
 
-  // The server has stopped: what follows reads the files it left, as any other reader of Delta
-  // tables would.
+  // The server has stopped. From here on its files are read like any other Delta table.
   const queried: Array<QueryTable> = []
   for (const { definition, location } of tables) {
     const live = yield* Effect.promise(() => readLiveTable(location))

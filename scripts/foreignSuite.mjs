@@ -1,5 +1,5 @@
-// What the suites against foreign readers share: a folder for downloads, Python environments in it,
-// and running a suite.
+// Shared by the suites with foreign readers: a download folder, Python environments in it, and
+// running a suite.
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -8,10 +8,10 @@ import { fileURLToPath } from "node:url"
 const root = fileURLToPath(new URL("..", import.meta.url))
 const windows = process.platform === "win32"
 
-/** Where downloads are kept: `.cache`, or the folder that `ZEROBUS_TEST_CACHE` names. */
+/** The download folder: `.cache`, or `ZEROBUS_TEST_CACHE`. */
 export const cache = process.env.ZEROBUS_TEST_CACHE || join(root, ".cache")
 
-/** Runs a command in sight. Ends this process with its exit code when it fails. */
+/** Runs a command with its output visible. Ends this process with its exit code when it fails. */
 export const run = (command, args, { env = process.env, cwd = root, missing } = {}) => {
   const { error, status } = spawnSync(command, args, { cwd, stdio: "inherit", env })
   if (error !== undefined)
@@ -19,24 +19,24 @@ export const run = (command, args, { env = process.env, cwd = root, missing } = 
   if (status !== 0) process.exit(status ?? 1)
 }
 
-/** The output of a command, undefined when it cannot be run or fails. */
+/** The output of a command. Undefined when it cannot be run or fails. */
 export const output = (command, args) => {
   const { error, status, stdout, stderr } = spawnSync(command, args, { encoding: "utf8" })
   return error === undefined && status === 0 ? stdout + stderr : undefined
 }
 
-/** The version of Java in the path, 0 where there is none. */
+/** The version of Java in the path; 0 when there is none. */
 export const javaVersion = () =>
   Number(/version "(\d+)/.exec(output("java", ["-version"]) ?? "")?.[1] ?? 0)
 
 const jarOf = (folder, { artifact, version }) => join(cache, folder, `${artifact}-${version}.jar`)
 
-/** Whether the folder of the cache has this artifact. */
+/** Whether this folder of the cache contains the artifact. */
 export const hasJars = (folder, artifact) => existsSync(jarOf(folder, artifact))
 
 /**
- * Copies an artifact and what it needs from Maven Central to a folder of the cache, except some
- * artifacts; gives the folder.
+ * Downloads an artifact and its dependencies, apart from `without`, from Maven Central to a folder
+ * of the cache. Returns the folder.
  */
 export const fetchJars = (folder, { group, artifact, version, without = "" }) => {
   const jars = join(cache, folder)
@@ -56,10 +56,10 @@ export const fetchJars = (folder, { group, artifact, version, without = "" }) =>
   return jars
 }
 
-/** The command that starts the Python of the system. */
+/** The command for the system's Python. */
 export const systemPython = windows ? "python" : "python3"
 
-/** A Python environment with these packages; gives the path of its Python. */
+/** Creates a Python environment with these packages. Returns the path of its Python. */
 export const pythonEnvironment = (name, packages) => {
   const environment = join(cache, name)
   const python = join(environment, windows ? "Scripts/python.exe" : "bin/python")
@@ -73,8 +73,8 @@ export const pythonEnvironment = (name, packages) => {
 }
 
 /**
- * Sees to PostgreSQL's server: root installs Debian's package of it. Says that tests are skipped
- * where it is missing.
+ * Provides the PostgreSQL server: root installs Debian's package. Prints that tests are skipped
+ * when it is missing.
  */
 export const providePostgres = () => {
   const programs = "/usr/lib/postgresql"
@@ -95,8 +95,8 @@ export const providePostgres = () => {
 }
 
 /**
- * The arguments of a suite: its own options, the environment that those set, and what is left for
- * vitest.
+ * The arguments of a suite: its own options, the environment that they set, and the remaining
+ * arguments for vitest.
  */
 export const suiteOptions = (name) => {
   const args = process.argv.slice(2)

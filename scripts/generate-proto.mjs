@@ -1,6 +1,5 @@
-// Makes test/generated from proto/zerobus_service.proto with protobufjs-cli. With --check it
-// generates into a temporary folder instead and fails when the result differs from what is checked
-// in.
+// Generates test/generated from proto/zerobus_service.proto with protobufjs-cli. With --check it
+// generates into a temporary folder and fails when the result differs from the committed files.
 import { spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -34,8 +33,8 @@ const generate = (folder) => {
   if (run.status !== 0) process.exit(run.status ?? 1)
   for (const name of readdirSync(folder)) {
     const path = join(folder, name)
-    // The runtime reads 64-bit fields as objects of the package `long` and the declarations import
-    // it: turned into numbers here.
+    // The runtime reads 64-bit fields as objects of the package `long`, and the declarations import
+    // it. Both are replaced by numbers here.
     const text = readFileSync(path, "utf8")
       .replace(/^import Long = require\("long"\);\n/m, "")
       .replaceAll("reader.int64()", "Number(reader.int64())")

@@ -1,6 +1,6 @@
-// Runs the golden programs as their reader would: the packed package in an empty project,
-// type-checked under the strictest settings, unchanged, against `zerobus local`. Each program has
-// to print what it is expected to print.
+// Runs the golden programs as a user would: with the packed package in an empty project,
+// type-checked under the strictest settings, unchanged, against `zerobus local`. Each program must
+// print its expected output.
 import { spawn } from "node:child_process"
 import {
   copyFileSync,
@@ -26,7 +26,7 @@ const tables = [
   "main.default.blobs(payload BINARY)"
 ]
 
-/** Programs and the whole of what each prints. */
+/** The programs, and the full output of each. */
 const programs = [
   ["01-first-record.ts", /^durable at offset 0\n$/],
   ["02-typed-table.ts", /^10000 records durable, last offset 9999\n$/],
@@ -37,7 +37,7 @@ const programs = [
   ["04-recreate.ts", /^all 1000 records durable\n$/],
   ["05-headers.ts", /^flushed\n$/],
   ["06-proto-bytes.ts", /^batch at offset 10000, \d+ refused\n$/],
-  // The lines before it are the log of the first refusals.
+  // The log of the first refusals comes before this line.
   ["08-dead-letters.ts", /(?:^|\n)990 durable, 10 refused\n$/],
   ["09-spool.ts", /^all durable, the spool is empty\n$/],
   ["10-lanes.ts", /^100000 records durable over 4 lanes\n$/],
@@ -51,8 +51,8 @@ const listed = [...programs.map(([file]) => file), "07-local.test.ts"]
 const unlisted = readable.filter((file) => !listed.includes(file))
 check("every golden program is run", unlisted.length === 0 ? undefined : unlisted.join("\n"))
 
-// The programs are agreed on outside this repository too; where that copy is present, the two have
-// to be the same.
+// The programs are also agreed on outside this repository. Where that copy exists, the two must be
+// equal.
 const agreed = join(root, "..", "shared", "golden")
 if (existsSync(agreed)) {
   const differing = readdirSync(agreed).filter(
@@ -101,7 +101,7 @@ check(
   typed.failure ? typed.stdout + typed.stderr : undefined
 )
 
-/** Starts `zerobus local` and waits for the line of JSON that names its endpoints. */
+/** Starts `zerobus local` and waits for the JSON line with its endpoints. */
 const startServer = () =>
   new Promise((resolve, reject) => {
     mkdirSync(join(project, "data"))
@@ -140,8 +140,7 @@ const startServer = () =>
   })
 
 /**
- * A token for the air quality table, as somebody with an identity provider of their own would bring
- * one.
+ * A token for the air quality table, as a user with a separate identity provider would supply it.
  */
 const mintToken = async (settings) => {
   const table = "main.default.air_quality"

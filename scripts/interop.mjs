@@ -1,6 +1,6 @@
-// Drives the local server with the official native SDK, and the client's Arrow batches into a
-// Flight server of pyarrow. Where the SDK or Python cannot be had (another platform, no registry)
-// it says so and ends with 1.
+// Tests the local server with the official native SDK, and the client's Arrow batches with a Flight
+// server of pyarrow. When the SDK or Python is not available (another platform, no registry), it
+// reports that and exits with 1.
 import { fetchNativeSdk } from "./nativeSdk.mjs"
 import { pythonEnvironment, runSuite } from "./foreignSuite.mjs"
 

@@ -1,9 +1,9 @@
 /**
- * Drives the local server on disk with Arrow batches of the official Python SDK, fetched from PyPI
- * into .cache: 100,000 rows with a column of each type, per compression, with a lost connection,
- * with a rotation, and with a server that is killed twice and started again; and with those of the
- * Flight client in C++ that pyarrow has. Each cell is compared with what was sent. Ends with 1 when
- * one is wrong or a row is missing. Needs Python and PyPI.
+ * Sends Arrow batches of the official Python SDK, fetched from PyPI into .cache, to the local
+ * server on disk: 100,000 rows with a column of each type, per compression, with a lost connection,
+ * with a rotation, and with a server that is killed twice and restarted. Then sends batches of
+ * pyarrow's C++ Flight client. Compares each cell with what was sent. Exits with 1 when a cell is
+ * wrong or a row is missing. Needs Python and PyPI.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Effect, Fiber, FileSystem, Layer, Redacted } from "effect"
@@ -16,7 +16,7 @@ import { preparePython, PythonFailed, runPython } from "./pythonSdk.ts"
 
 const total = 100_000
 
-/** Where the Python program finds a server. */
+/** The addresses and credentials for the Python program. */
 type Server = Omit<RunningServer, "process">
 
 const arrowTable = (name: string) => `main.default.${name}`
@@ -35,7 +35,7 @@ const ingestArrow = (server: Server, name: string, compression: string, pauseSec
     String(pauseSeconds)
   ])
 
-/** Compares each row of a table with the one that was sent; rows that came twice count once. */
+/** Compares each row of a table with the one that was sent. Duplicate rows count once. */
 const checkArrow = Effect.fnUntraced(function* (name: string) {
   const local = yield* ZerobusLocal
   const rows = yield* local.records(arrowTable(name))
@@ -75,9 +75,7 @@ const arrowScenario = Effect.fnUntraced(function* (
     return yield* new PythonFailed({ message: `${name} lost records` })
 })
 
-/**
- * Kills the server once a third and once two thirds of the rows have come, while the SDK ingests.
- */
+/** Kills the server after one third and after two thirds of the rows, while the SDK ingests. */
 const arrowKills = Effect.fnUntraced(function* (dataDir: string) {
   const name = "arrow_killed"
   const layer = ZerobusLocal.layerServer({ dataDir })
@@ -98,14 +96,14 @@ const arrowKills = Effect.fnUntraced(function* (dataDir: string) {
   yield* checkArrow(name).pipe(Effect.provide(Layer.fresh(layer)))
 })
 
-/** How many rows a server has received since it started. */
+/** Number of rows that a server has received since it started. */
 const receivedRows = ({ workspaceUrl }: Server) =>
   Effect.promise(async () => {
     const text = await (await fetch(`${workspaceUrl}/metrics`)).text()
     return Number(/^zerobus_local_records_total (\d+)$/m.exec(text)?.[1] ?? Number.NaN)
   })
 
-/** A call by a client that knows nothing of Zerobus. */
+/** Sends rows with a plain Flight client without Zerobus support. */
 const plainFlight = Effect.gen(function* () {
   const local = yield* ZerobusLocal
   const table = arrowTable("plain_flight")

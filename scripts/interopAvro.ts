@@ -1,9 +1,8 @@
 /**
- * Drives the local server on disk with Avro records of the official Python SDK, fetched from PyPI
- * into .cache: 100,000 rows with a column of each type, one by one and in batches, with a lost
- * connection, with a rotation, and with a server that is killed twice and started again. Each cell
- * is compared with what was sent. Ends with 1 when one is wrong or a row is missing. Needs Python
- * and PyPI.
+ * Sends Avro records of the official Python SDK, fetched from PyPI into .cache, to the local server
+ * on disk: 100,000 rows with a column of each type, singly and in batches, with a lost connection,
+ * with a rotation, and with a server that is killed twice and restarted. Compares each cell with
+ * what was sent. Exits with 1 when a cell is wrong or a row is missing. Needs Python and PyPI.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Effect, Fiber, FileSystem, Layer, Redacted } from "effect"
@@ -15,7 +14,7 @@ import { preparePython, PythonFailed, runPython } from "./pythonSdk.ts"
 
 const total = 100_000
 
-/** Where the Python program finds a server. */
+/** The addresses and credentials for the Python program. */
 type Server = Omit<RunningServer, "process">
 
 const tableOf = (name: string) => `main.default.${name}`
@@ -32,7 +31,7 @@ const ingest = (server: Server, name: string, mode: "single" | "batch", pauseSec
     String(pauseSeconds)
   ])
 
-/** Compares each row of a table with the one that was sent; rows that came twice count once. */
+/** Compares each row of a table with the one that was sent. Duplicate rows count once. */
 const check = Effect.fnUntraced(function* (name: string) {
   const local = yield* ZerobusLocal
   const rows = yield* local.records(tableOf(name))
@@ -68,9 +67,7 @@ const scenario = Effect.fnUntraced(function* (
     return yield* new PythonFailed({ message: `${name} lost records` })
 })
 
-/**
- * Kills the server once a third and once two thirds of the rows have come, while the SDK ingests.
- */
+/** Kills the server after one third and after two thirds of the rows, while the SDK ingests. */
 const kills = Effect.fnUntraced(function* (dataDir: string) {
   const name = "avro_killed"
   const layer = ZerobusLocal.layerServer({ dataDir })
@@ -91,7 +88,7 @@ const kills = Effect.fnUntraced(function* (dataDir: string) {
   yield* check(name).pipe(Effect.provide(Layer.fresh(layer)))
 })
 
-/** How many rows a server has received since it started. */
+/** Number of rows that a server has received since it started. */
 const receivedRows = ({ workspaceUrl }: Server) =>
   Effect.promise(async () => {
     const text = await (await fetch(`${workspaceUrl}/metrics`)).text()

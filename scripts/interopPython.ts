@@ -1,7 +1,7 @@
 /**
- * Drives the local server on disk with the official Python SDK, fetched from PyPI into .cache:
+ * Runs the official Python SDK, fetched from PyPI into .cache, against the local server on disk:
  * 100,000 records per format and mode, one run with a lost connection, one with a rotation, and two
- * with the token of an identity provider in place of a secret. Ends with 1 when a record is
+ * with the token of an identity provider instead of a secret. Exits with 1 when a record is
  * missing. Not part of the required suites, because it needs Python and PyPI.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
@@ -15,7 +15,7 @@ const total = 100_000
 
 interface Options {
   readonly fault?: Faults.Fault
-  /** In place of the server's own; `secret` may be `@` and the path of a subject token. */
+  /** Replaces the server's own client id. `secret` may be `@` and the path of a subject token. */
   readonly clientId?: string
   readonly secret?: string
 }
@@ -45,7 +45,7 @@ const scenario = Effect.fnUntraced(function* (
     String(total),
     Buffer.from(table.descriptor!).toString("base64")
   ])
-  // The SDK logs to the same output, so the answer is its last line.
+  // The SDK logs to the same output, so the result is the last line.
   const { last, subject_tokens: subjectTokens } = JSON.parse(
     answer.trimEnd().split("\n").at(-1)!
   ) as {

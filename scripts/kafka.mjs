@@ -1,11 +1,11 @@
-// Runs the bridge from Kafka with a real broker, whose jars come from Maven Central and which the
-// suite starts in a temporary folder. `--full` is the long form. Without Java 17 or Maven every
-// test counts as skipped.
+// Tests the bridge from Kafka with a real broker. Its jars come from Maven Central, and the suite
+// starts it in a temporary folder. `--full` is the long form. Without Java 17 or Maven, all tests
+// are skipped.
 import { fetchJars, hasJars, javaVersion, output, runSuite, suiteOptions } from "./foreignSuite.mjs"
 
 const kafka = { group: "org.apache.kafka", artifact: "kafka_2.13", version: "4.1.1" }
 
-/** What the machine lacks, undefined when the suite can run. */
+/** What the machine lacks. Undefined when the suite can run. */
 const lack = () => {
   if (javaVersion() < 17) return "Java 17 or later"
   return hasJars("kafka-jars", kafka) || output("mvn", ["--version"]) !== undefined

@@ -1,7 +1,7 @@
 /**
- * Measures what a message costs beyond its bytes: the objects that a landing zone keeps per
- * message, for `MESSAGE_OVERHEAD` in `src/internal/landing/chunk.ts`. Run with
- * `node --expose-gc --conditions=effect-zerobus-source scripts/messageMemory.ts`.
+ * Measures the memory of a message beyond its bytes: the objects that a landing zone keeps per
+ * message, for `MESSAGE_OVERHEAD` in `src/internal/landing/chunk.ts`. Run with `node --expose-gc
+ * --conditions=effect-zerobus-source scripts/messageMemory.ts`.
  */
 import { Effect } from "effect"
 import { MESSAGE_OVERHEAD } from "../src/internal/landing/chunk.ts"
@@ -17,7 +17,7 @@ const heap = (): number => {
 
 const record = new Uint8Array(0)
 
-/** Bytes of the heap per message, while all of them wait and when all of them are in flight. */
+/** Heap bytes per message, while all messages wait and while all are in flight. */
 const measure = (messages: number, kind: "single" | "batch") =>
   Effect.map(
     makeZone({ coalesceRecords: 1, maxInflightBytes: Number.MAX_SAFE_INTEGER }),

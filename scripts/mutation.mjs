@@ -1,6 +1,6 @@
-// Changes the engine's mechanics in many small ways, one at a time, and has the tests find each
-// change. What no test notices is listed in reports/mutation/survivors.md; ends with 1 when less
-// than 80 % is noticed.
+// Mutation testing of the engine: applies many small changes, one at a time, and checks that a test
+// fails. Changes that no test detects are listed in reports/mutation/survivors.md. Exits with 1
+// when less than 80 % are detected.
 //
 //     npm run mutation
 //         all rooms listed below; takes a night
@@ -13,8 +13,8 @@
 //     npm run mutation -- --skip-loading ...
 //         without code that runs when a module loads, which takes longest; it does not count then
 //
-// The tool is fetched into .cache, so that it is no dependency. It works on a copy of the sources,
-// so that they can be edited meanwhile.
+// The tool is fetched into .cache, so that it is not a dependency. It works on a copy of the
+// sources, so that they can be edited in the meantime.
 import { spawnSync } from "node:child_process"
 import {
   cpSync,
@@ -38,7 +38,7 @@ const tool = join(root, ".cache/mutation")
 const reports = join(root, "reports/mutation")
 
 /**
- * The rooms whose files are changed: the engine and what it stands on. Columns and codecs have
+ * The folders whose files are changed: the engine and its foundations. Columns and codecs have
  * property tests instead.
  */
 const rooms = ["engine", "landing", "protobuf", "grpc", "net"].map((room) => `src/internal/${room}`)
@@ -51,13 +51,13 @@ const filesOf = (path) =>
         .filter((name) => name.endsWith(".ts"))
         .map((name) => `${path.replace(/\/$/, "")}/${name}`)
 
-/** The tests that judge: fast ones, of the engine. */
+/** The fast tests of the engine, which judge the changes. */
 const tests = [
   "test/internal/**/*.test.ts",
   "test/acceptance/**/*.test.ts",
   "test/security/**/*.test.ts"
 ]
-/** Of those, the ones about column types, which load nothing of the changed rooms. */
+/** Excluded: tests of column types, which load none of the changed folders. */
 const others = ["test/internal/columns/**"]
 
 const run = (command, args, options) => {
@@ -79,15 +79,15 @@ const fetchTool = () => {
     return
   mkdirSync(tool, { recursive: true })
   writeFileSync(join(tool, "package.json"), JSON.stringify({ name: "mutation", private: true }))
-  // The runner finds this package's own Vitest by looking upwards from .cache.
+  // The runner finds this package's Vitest by searching upwards from .cache.
   const packages = ["core", "vitest-runner"].map((name) => `@stryker-mutator/${name}@${version}`)
   const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--legacy-peer-deps"]
   run("npm", ["install", ...flags, ...packages], { cwd: tool, timeout: 300_000 })
 }
 
 /**
- * A copy of what is committed, or of all that git knows or would take, with the installed packages
- * linked in.
+ * A copy of the commit, or of all tracked and untracked files that git does not ignore, with
+ * node_modules linked.
  */
 const copySources = (committed) => {
   const copy = mkdtempSync(join(tmpdir(), "zerobus-mutation-"))
@@ -112,8 +112,8 @@ const copySources = (committed) => {
 
 /**
  * Two passes. Most changes are switched on while a test runs, so that all test files share their
- * modules. What is computed when a module loads, such as its constants, needs modules of its own
- * for each file: a pass over just these places.
+ * modules. Values computed when a module loads, such as constants, need fresh modules for each test
+ * file: a second pass covers only these places.
  */
 const configure = (copy, { concurrency, judges, places, whileLoading }) => {
   const vitest = `
@@ -167,8 +167,8 @@ const configure = (copy, { concurrency, judges, places, whileLoading }) => {
 }
 
 /**
- * Where the changes sit that only count while a module loads, as the tool wants it: lines from 1,
- * columns from 0.
+ * The places of changes that only take effect while a module loads, in the tool's format: lines
+ * from 1, columns from 0.
  */
 const loadingPlaces = ({ files }) =>
   Object.entries(files).flatMap(([path, { mutants }]) =>
@@ -183,7 +183,7 @@ const loadingPlaces = ({ files }) =>
 const keyOf = ({ location: { end, start }, mutatorName, replacement }) =>
   [start.line, start.column, end.line, end.column, mutatorName, replacement].join(" ")
 
-/** Puts the results of the second pass in the place of what the first one left out. */
+/** Fills in the results that the first pass left out from the second pass. */
 const merge = (report, second) => {
   for (const [path, { mutants }] of Object.entries(second.files)) {
     const results = new Map(mutants.map((mutant) => [keyOf(mutant), mutant]))
@@ -196,7 +196,7 @@ const merge = (report, second) => {
 }
 
 /**
- * Keeps the results of each file on its own, so that a run over some files leaves those of others.
+ * Stores the results of each file separately, so that a run over some files keeps those of others.
  */
 const keepResults = (report) => {
   const names = new Map(

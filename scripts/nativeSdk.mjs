@@ -1,6 +1,6 @@
 // Fetches the official native TypeScript SDK into .cache, for the interop suite and the benchmark.
-// It is no dependency of the package and ends in no lockfile. Prints the folder to `require`; ends
-// with 1 where it cannot be had.
+// It is not a dependency of the package and not in the lockfile. Prints the folder for `require`;
+// exits with 1 when the SDK is not available.
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"

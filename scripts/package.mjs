@@ -1,5 +1,5 @@
-// Looks at the packed package from outside: its list of files, publint, attw, the dependencies a
-// user installs, and a first import.
+// Checks the packed package: its list of files, publint, attw, the dependencies a user installs,
+// and a first import.
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { join } from "node:path"
@@ -48,7 +48,7 @@ check(
   verdict(run(bin("attw"), [tarball, "--profile", "esm-only"], { mayFail: true }))
 )
 
-// What somebody gets who installs nothing but the package and its peers.
+// The installation of a user who installs only the package and its peers.
 const project = emptyProject(tarball, ["effect", "@effect/platform-node"])
 const modules = join(project, "node_modules")
 const tree = Object.entries(
@@ -67,8 +67,8 @@ console.log(
   `  of it ${manifest.name}: ${(sizeOf(join(modules, manifest.name)) / 1e6).toFixed(1)} MB`
 )
 
-// The peers belong to every Effect program on Node; what the package itself brings must be
-// JavaScript alone.
+// Every Effect program on Node has the peers. Everything else that the package brings must be pure
+// JavaScript.
 const own = new Set()
 const visit = (name) => {
   const entry = tree.find(([path]) => path === `node_modules/${name}`)?.[1]
@@ -142,7 +142,7 @@ check(
   verdict(run(process.execPath, ["console.js"], { cwd: project, mayFail: true }))
 )
 
-// The threads of the local server are files of their own, which nothing imports.
+// The threads of the local server are separate files that nothing imports.
 writeFileSync(
   join(project, "threads.js"),
   `import { Effect } from "effect"

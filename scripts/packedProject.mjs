@@ -1,5 +1,5 @@
-// The package as a user gets it: packed, and installed into an empty project. Shared by the scripts
-// that look at it from outside.
+// The package as a user receives it: packed, and installed into an empty project. Shared by the
+// scripts that check it.
 import { spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -18,7 +18,8 @@ if (Number(process.versions.node.split(".")[0]) < 22) {
 }
 
 /**
- * Runs a command to its end and gives its output; stops everything when it fails, unless `mayFail`.
+ * Runs a command to its end and returns its output. Ends the process when the command fails, unless
+ * `mayFail`.
  */
 export const run = (
   command,
@@ -48,7 +49,7 @@ export const run = (
   }
 }
 
-/** Builds and packs. Gives the tarball's path, its size and the files in it. */
+/** Builds and packs. Returns the tarball's path, its size and its files. */
 export const pack = () => {
   const folder = join(root, ".cache", "package")
   rmSync(folder, { recursive: true, force: true })
@@ -66,8 +67,8 @@ export const pack = () => {
 }
 
 /**
- * An empty project in a temporary folder with the tarball and `packages` in it, in the versions
- * that this repository is developed with.
+ * Creates an empty project in a temporary folder and installs the tarball and `packages`, in the
+ * versions used by this repository.
  */
 export const emptyProject = (tarball, packages) => {
   const folder = mkdtempSync(join(tmpdir(), "effect-zerobus-"))
@@ -91,7 +92,7 @@ export const emptyProject = (tarball, packages) => {
   return folder
 }
 
-/** Counts checks and ends the process with a closing line that is true. */
+/** Runs checks, counts failures and sets the exit code. */
 export const checklist = () => {
   let passed = 0
   const failures = []

@@ -1,12 +1,12 @@
 /**
- * The official Python SDK for the interop scripts: an environment in .cache that is made from PyPI
- * the first time, and programs that run in it.
+ * The official Python SDK for the interop scripts: creates an environment in .cache from PyPI on
+ * first use, and runs programs in it.
  */
 import { Console, Data, Effect, FileSystem } from "effect"
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 
-/** A Python program, or what it did, failed. */
+/** A Python program failed, or its result is wrong. */
 export class PythonFailed extends Data.TaggedError("PythonFailed")<{ readonly message: string }> {}
 
 const root = fileURLToPath(new URL("..", import.meta.url))
@@ -31,10 +31,10 @@ const run = (command: string, args: ReadonlyArray<string>): Effect.Effect<string
     return Effect.sync(() => child.kill())
   })
 
-/** The interpreter of the environment, which may not be there. */
+/** The environment's interpreter, which may not exist yet. */
 export const python = `${venv}/bin/python`
 
-/** Makes the environment where it is not there yet. */
+/** Creates the environment if it does not exist. */
 export const preparePython = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem
   if (yield* files.exists(`${venv}/bin/python`)) return
@@ -47,7 +47,7 @@ export const preparePython = Effect.gen(function* () {
   ])
 })
 
-/** Runs a program of `test/support` in the environment, and answers its output. */
+/** Runs a program of `test/support` in the environment, and returns its output. */
 export const runPython = (
   script: string,
   args: ReadonlyArray<string>

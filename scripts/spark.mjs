@@ -1,6 +1,6 @@
-// Holds the local server's tables against Spark with Delta Lake, the reference among the readers of
-// Delta tables. `--full` runs the long form, `--write-matrix` writes what it finds to
-// docs/storage.md. Without Java 17, Python 3.10 or Maven every test counts as skipped.
+// Tests the local server's tables with Spark and Delta Lake, the reference reader of Delta tables.
+// `--full` runs the long form, `--write-matrix` writes the results to docs/storage.md. Without Java
+// 17, Python 3.10 or Maven, all tests are skipped.
 import {
   fetchJars,
   hasJars,
@@ -12,7 +12,7 @@ import {
   systemPython
 } from "./foreignSuite.mjs"
 
-/** Delta Lake. Spark brings the library of Scala. */
+/** Delta Lake. Spark includes the Scala library. */
 const delta = {
   group: "io.delta",
   artifact: "delta-spark_2.13",
@@ -20,10 +20,10 @@ const delta = {
   without: "scala-library"
 }
 const spark = "4.0.1"
-/** Reads the Parquet files in the long form: there is no Delta Lake for it yet. */
+/** Reads the Parquet files in the long form: it has no Delta Lake release yet. */
 const laterSpark = "4.2.0"
 
-/** What the machine lacks, undefined when the suite can run. */
+/** What the machine lacks. Undefined when the suite can run. */
 const lack = () => {
   if (javaVersion() < 17) return "Java 17 or later"
   const python = /Python 3\.(\d+)/.exec(output(systemPython, ["--version"]) ?? "")?.[1]
@@ -34,7 +34,7 @@ const lack = () => {
 }
 
 const { env, full, rest } = suiteOptions("SPARK")
-// One process, so that its files share a session: each takes a gigabyte, and all cores.
+// One process, so that the test files share a session: each session takes a gigabyte and all cores.
 rest.unshift("--no-file-parallelism", "--no-isolate")
 const missing = lack()
 if (missing === undefined) {

@@ -1,11 +1,11 @@
 /**
- * A Kafka consumer group into a Delta table: offsets are committed once their messages are durable
- * in the table.
+ * Copies messages of a Kafka topic into a Delta table with a consumer group. Offsets are committed
+ * once their messages are durable in the table.
  *
- * Delivery is at least once. Every message is in the table, in the order of its partition among
- * first appearances. After a kill or a rebalance the messages behind the committed offset come
- * again: about a second's worth of them. `kafka_partition` and `kafka_offset` identify a message,
- * so readers can drop the second copy. Start as many as there are partitions.
+ * Delivery is at least once. Every message reaches the table, and first copies are in the order of
+ * their partition. After a kill or a rebalance, the messages after the committed offset are sent
+ * again, about one second of them. `kafka_partition` and `kafka_offset` identify a message, so that
+ * readers can drop duplicates. Start at most one process per partition.
  *
  * npx effect-zerobus local --table 'main.default.events(kafka_partition INT, kafka_offset BIGINT,
  * event_key STRING, event STRING, published_at TIMESTAMP, ingested_at TIMESTAMP)'
@@ -47,7 +47,7 @@ class KafkaError extends Data.TaggedError("KafkaError")<{ readonly cause: unknow
 const kafka = <A>(run: () => Promise<A>) =>
   Effect.tryPromise({ try: run, catch: (cause) => new KafkaError({ cause }) })
 
-/** A member of the group; it leaves the group when the scope closes. */
+/** A member of the group. It leaves the group when the scope closes. */
 const joinGroup = Effect.gen(function* () {
   const brokers = yield* Config.String("KAFKA_BROKERS")
   const groupId = yield* Config.String("KAFKA_GROUP")
@@ -66,7 +66,7 @@ const joinGroup = Effect.gen(function* () {
   )
 })
 
-/** The generation of the group in which a message was read. */
+/** The group generation in which a message was read. */
 const generationOf = ({ metadata }: Event): number =>
   (metadata["consumer"] as MessageConsumerMetadata).generationId
 
@@ -74,24 +74,24 @@ const program = Effect.gen(function* () {
   const zerobus = yield* Zerobus
   const topic = yield* Config.String("KAFKA_TOPIC")
   const consumer = yield* joinGroup
-  // An outage of the server is waited out: Kafka keeps the messages.
+  // Waits out an outage of the server: Kafka keeps the messages.
   const patient = {
     recoverySchedule: Schedule.spaced("2 seconds"),
     flushTimeout: "1 hour"
   } as const
   const stream = yield* zerobus.createStream(Events, patient)
-  /** The last message of each partition that the stream took and that is not committed. */
+  /** The last message of each partition that is in the stream and not committed. */
   const taken = new Map<number, Event>()
 
-  // What was taken before the flush is durable after it, so everything up to these messages may be
-  // committed.
+  // Messages ingested before the flush are durable after it, so everything up to these messages may
+  // be committed.
   const commit = Effect.gen(function* () {
     const last = [...taken.values()]
     if (last.length === 0) return
     yield* stream.flush
-    // A message of an earlier generation may belong to another member now, which commits for
-    // itself. The consumer reads again from the committed offsets after each rebalance, so what is
-    // left out here comes again.
+    // The partition of an earlier generation's message may belong to another member now, which
+    // commits for itself. The consumer reads again from the committed offsets after each rebalance,
+    // so messages omitted here are read again.
     const offsets = last
       .filter((message) => generationOf(message) === consumer.generationId)
       .map(({ leaderEpoch, offset, partition }) => ({

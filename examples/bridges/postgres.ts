@@ -1,19 +1,18 @@
 /**
- * Rows of a PostgreSQL table into a Delta table, each exactly once, however often this program is
- * killed.
+ * Copies rows of a PostgreSQL table into a Delta table, each exactly once, even when this program
+ * is killed.
  *
- * It needs no state of its own beyond the id of its persistent stream: offset n of the stream is
- * row n of the table, in an order that never changes. So the program goes on at the row
- * `resumedAt`.
+ * Its only state is the id of its persistent stream: offset n of the stream is row n of the table,
+ * in an order that never changes. The program resumes at row `resumedAt`.
  *
  * The database: CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY, added xid8 NOT NULL
  * DEFAULT pg_current_xact_id(), item text NOT NULL, quantity int NOT NULL); CREATE INDEX ON orders
  * (added, id); CREATE TABLE bridges (name text PRIMARY KEY, stream_id text NOT NULL);
  *
- * The order by `id` alone would change: a transaction with a lower id may commit after one with a
+ * The order by `id` alone could change: a transaction with a lower id may commit after one with a
  * higher id. `added` is the transaction's number. Rows of transactions below `pg_snapshot_xmin` are
- * all visible, and none is added among them later. Rows must not be changed or deleted. Read the
- * primary, not a replica.
+ * all visible, and no more are added among them. Rows must not be changed or deleted. Read from the
+ * primary, not from a replica.
  *
  * npx effect-zerobus local --table 'main.default.orders(id BIGINT, item STRING, quantity INT)'
  * DATABASE_URL=postgres://app:secret@localhost/shop node examples/bridges/postgres.ts
@@ -30,7 +29,7 @@ const Orders = Table.make("main.default.orders", {
   quantity: Column.Int
 })
 
-/** A row; `added` and `id` are its place in the order, as text. */
+/** A row. `added` and `id` are its position in the order, as text. */
 interface Row {
   readonly added: string
   readonly id: string
@@ -43,7 +42,7 @@ type Place = Pick<Row, "added" | "id">
 const beginning: Place = { added: "0", id: "0" }
 
 /**
- * The stream of this bridge. Its id is stored before the first row is sent; a kill before that
+ * The stream of this bridge. Its id is stored before the first row is sent. A kill before that
  * leaves an empty stream.
  */
 const openStream = Effect.gen(function* () {
@@ -60,7 +59,7 @@ const openStream = Effect.gen(function* () {
   return yield* zerobus.resumePersistentStream(Orders, bridge!.stream_id)
 })
 
-/** The place of the last row before row number `count`. */
+/** The position of the last row before row number `count`. */
 const placeBefore = Effect.fn(function* (count: number) {
   if (count === 0) return beginning
   const sql = yield* SqlClient.SqlClient
@@ -73,7 +72,7 @@ const placeBefore = Effect.fn(function* (count: number) {
   )
 })
 
-/** The rows behind a place, and the place to go on from; waits a little when there are none. */
+/** The rows after a position, and the next position. Waits briefly when there are none. */
 const pageBehind = Effect.fn(function* (place: Place) {
   const sql = yield* SqlClient.SqlClient
   const rows = yield* sql<Row>`
@@ -89,7 +88,7 @@ const program = Effect.gen(function* () {
   const stream = yield* openStream
   yield* Effect.log(`orders go on at row ${stream.resumedAt}`)
   const place = yield* placeBefore(stream.resumedAt)
-  // One call for each row, in order: that makes the offset of the stream the number of the row.
+  // One call per row, in order, so that the stream's offset equals the row number.
   yield* Stream.runForEach(Stream.paginate(place, pageBehind), ({ id, item, quantity }) =>
     stream.ingestRecord({ id: BigInt(id), item, quantity })
   )

@@ -1,6 +1,6 @@
 /**
- * The client of the sustained run: offers rows at a steady rate through the public client, and
- * measures when each 5 ms portion is acknowledged.
+ * The client of the sustained run: sends rows at a steady rate through the public client, and
+ * measures the acknowledgement latency of each 5 ms portion.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Clock, Console, Effect, Redacted } from "effect"

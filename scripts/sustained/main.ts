@@ -1,8 +1,8 @@
 /**
- * A sustained run: a client in one process offers rows of eleven columns at a steady rate
- * (`--rate`, default 100,000 a second) for a time (`--seconds`, default 60) to a local server on
- * disk in another. Prints what both measured, and the load of the machine, without which the
- * figures say little. Ends with 1 when a row is missing in the table.
+ * A sustained run: a client in one process sends rows of eleven columns at a steady rate (`--rate`,
+ * default 100,000 a second) for a time (`--seconds`, default 60) to a local server on disk in
+ * another process. Prints the measurements of both and the load of the machine, which the figures
+ * depend on. Exits with 1 when a row is missing in the table.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Effect, FileSystem } from "effect"

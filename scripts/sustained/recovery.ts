@@ -1,9 +1,9 @@
 /**
- * How long the local server's store takes to open after a kill with so many acknowledged rows that
- * are in the log alone. `npm run bench:recovery -- --rows 1000000`
+ * Measures how long the local server's store takes to open after a kill, with a number of
+ * acknowledged rows that are only in the log. `npm run bench:recovery -- --rows 1000000`
  *
- * A process of its own fills the log, with the flushes put off, and is killed; then the store is
- * opened here and everything in it committed. The rows are those of `row.ts`, as protobuf.
+ * A separate process fills the log, with flushes disabled, and is killed. Then the store is opened
+ * here and everything in it is committed. The rows are those of `row.ts`, as protobuf.
  */
 import { Effect } from "effect"
 import { spawn } from "node:child_process"

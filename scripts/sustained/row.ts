@@ -1,5 +1,5 @@
 /**
- * The row that the sustained run sends: eleven columns of most kinds, nested ones among them.
+ * The row of the sustained run: eleven columns of most types, including nested ones.
  */
 import { Column, Table } from "effect-zerobus"
 

@@ -1,7 +1,7 @@
 /**
- * The server of the sustained run and of the benchmark's end to end case: a local server on disk in
- * a process of its own. It says where it is; each line of its input, and its end, has it commit all
- * rows and report what it measured of itself so far. Each is a line of JSON.
+ * The server of the sustained run and of the end-to-end benchmark: a local server on disk in a
+ * separate process. It prints its addresses first. For each input line, and at the end of the
+ * input, it commits all rows and reports its measurements so far. Each output is a line of JSON.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Redacted, Stream } from "effect"
@@ -11,8 +11,8 @@ import { createInterface } from "node:readline"
 import { Rows } from "./row.ts"
 
 /**
- * What the server reports. `rows` are those committed to the table; CPU time is that of the process
- * since it serves.
+ * The server's report. `rows` are the committed rows; CPU time is that of the process since it
+ * started serving.
  */
 export interface ServerReport {
   readonly rows: number
@@ -22,7 +22,7 @@ export interface ServerReport {
   readonly stallMs: number
 }
 
-/** The lines of the input until it ends, then one more. */
+/** The lines of the input, and one more at its end. */
 const inputLines = Stream.concat(
   Stream.fromAsyncIterable(createInterface(process.stdin), (error) => new Error(String(error))),
   Stream.make("end")
