@@ -2,11 +2,13 @@
  * Streams an Effect `Stream` into a typed table: protobuf on the wire, no generated code,
  * end-to-end backpressure.
  *
- * The table must exist. This starts a local server with it (one command, in one line):
+ * The table must exist. A local server creates it:
  *
- *     npx effect-zerobus local --table 'main.default.readings(device_name STRING, temp INT,
- *       humidity BIGINT, measured_at TIMESTAMP, tags ARRAY<STRING>,
- *       place STRUCT<lat: DOUBLE, lon: DOUBLE>, note STRING)'
+ * ```sh
+ * npx effect-zerobus local --table 'main.default.readings(device_name STRING, temp INT,
+ *   humidity BIGINT, measured_at TIMESTAMP, tags ARRAY<STRING>,
+ *   place STRUCT<lat: DOUBLE, lon: DOUBLE>, note STRING)'
+ * ```
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, DateTime, Effect, Stream } from "effect"

@@ -2,11 +2,13 @@
  * A table whose columns come from the catalog, and a comparison with the columns that a program
  * expects.
  *
- * The table must exist. This starts a local server with it (one command, in one line):
+ * The table must exist. A local server creates it:
  *
- *     npx effect-zerobus local --table 'main.default.readings(device_name STRING, temp INT,
- *       humidity BIGINT, measured_at TIMESTAMP, tags ARRAY<STRING>,
- *       place STRUCT<lat: DOUBLE, lon: DOUBLE>, note STRING)'
+ * ```sh
+ * npx effect-zerobus local --table 'main.default.readings(device_name STRING, temp INT,
+ *   humidity BIGINT, measured_at TIMESTAMP, tags ARRAY<STRING>,
+ *   place STRUCT<lat: DOUBLE, lon: DOUBLE>, note STRING)'
+ * ```
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer } from "effect"

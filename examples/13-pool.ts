@@ -2,8 +2,13 @@
  * Many tables over few streams: 20 tables, one per tenant. At most four have an open session at a
  * time.
  *
- * The tables have to exist; with a local server that is running: for n in $(seq 0 19); do npx
- * effect-zerobus table create "main.default.tenant_$n(event STRING, n INT)"; done
+ * The tables must exist. With a running local server:
+ *
+ * ```sh
+ * for n in $(seq 0 19); do
+ *   npx effect-zerobus table create "main.default.tenant_$n(event STRING, n INT)"
+ * done
+ * ```
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect } from "effect"

@@ -41,9 +41,11 @@ const files = {
 }
 
 const flights = "main.default.flights(delay INT, distance INT, time DOUBLE)"
-const birds = `main.default.birdstrikes(airport_name STRING, aircraft_make_model STRING, effect_amount_of_damage STRING, flight_date DATE,
-  aircraft_airline_operator STRING, origin_state STRING, phase_of_flight STRING, wildlife_size STRING, wildlife_species STRING,
-  time_of_day STRING, cost_other BIGINT, cost_repair BIGINT, cost_total BIGINT, speed_ias_in_knots DOUBLE)`
+const birds = `main.default.birdstrikes(airport_name STRING, aircraft_make_model STRING,
+  effect_amount_of_damage STRING, flight_date DATE, aircraft_airline_operator STRING,
+  origin_state STRING, phase_of_flight STRING, wildlife_size STRING, wildlife_species STRING,
+  time_of_day STRING, cost_other BIGINT, cost_repair BIGINT, cost_total BIGINT,
+  speed_ias_in_knots DOUBLE)`
 
 const Earthquakes = Table.make("main.default.earthquakes", {
   id: Column.String,
@@ -160,21 +162,25 @@ const comparisons: ReadonlyArray<readonly [table: string, file: string]> = [
   [
     "SELECT count(*), sum(cost_total), min(flight_date), max(flight_date), count(DISTINCT " +
       "wildlife_species) FROM main.default.birdstrikes",
-    `SELECT count(*), sum("Cost Total $"), min("Flight Date"), max("Flight Date"), count(DISTINCT "Wildlife Species")
+    `SELECT count(*), sum("Cost Total $"), min("Flight Date"), max("Flight Date"),
+       count(DISTINCT "Wildlife Species")
        FROM read_csv(${text(files.birds)}, header = true, nullstr = '')`
   ],
   [
     "SELECT count(*), round(sum(magnitude), 6), round(sum(position.depth_km), 6), " +
       "sum(epoch_ms(happened_at)) FROM main.default.earthquakes",
-    `SELECT count(*), round(sum(f.properties.mag), 6), round(sum(f.geometry.coordinates[3]), 6), sum(f.properties.time)
-       FROM (SELECT unnest(features) AS f FROM read_json(${text(files.earthquakes)}, maximum_object_size = 50000000))`
+    `SELECT count(*), round(sum(f.properties.mag), 6), round(sum(f.geometry.coordinates[3]), 6),
+       sum(f.properties.time) FROM (SELECT unnest(features) AS f
+       FROM read_json(${text(files.earthquakes)}, maximum_object_size = 50000000))`
   ]
 ]
 
 const shown = [
-  `SELECT wildlife_size AS size, count(*) AS strikes, sum(cost_total) AS cost, round(avg(speed_ias_in_knots)) AS knots
+  `SELECT wildlife_size AS size, count(*) AS strikes, sum(cost_total) AS cost,
+    round(avg(speed_ias_in_knots)) AS knots
   FROM main.default.birdstrikes GROUP BY size ORDER BY cost DESC`,
-  `SELECT place, magnitude, round(position.depth_km, 1) AS depth_km, strftime(happened_at::TIMESTAMP, '%Y-%m-%d %H:%M') AS utc
+  `SELECT place, magnitude, round(position.depth_km, 1) AS depth_km,
+    strftime(happened_at::TIMESTAMP, '%Y-%m-%d %H:%M') AS utc
   FROM main.default.earthquakes ORDER BY magnitude DESC LIMIT 3`
 ]
 
@@ -223,7 +229,8 @@ const program = Effect.gen(function* () {
     )
   }
   yield* Console.log(`
-The tables stay in ${folder}. Serve them; then, with the variables which that prints, query them from another terminal:
+The tables stay in ${folder}. Serve them with the first command. It prints variables;
+set them in another terminal and query the tables there:
 
   npm run zerobus -- local --data-dir ${folder}
   npm run zerobus -- query 'SELECT count(*) FROM main.default.flights'`)

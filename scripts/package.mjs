@@ -107,8 +107,9 @@ writeFileSync(
   `import * as client from "effect-zerobus"
 import * as testing from "effect-zerobus/testing"
 import * as cluster from "effect-zerobus/cluster"
-if (client.Zerobus === undefined || client.ZerobusLayer === undefined || testing.ZerobusLocal === undefined) throw new Error("an export is missing")
-if (cluster.ZerobusShards?.layer === undefined) throw new Error("an export of the cluster is missing")
+const exported = [client.Zerobus, client.ZerobusLayer, testing.ZerobusLocal, cluster.ZerobusShards]
+if (exported.includes(undefined)) throw new Error("an export is missing")
+if (cluster.ZerobusShards.layer === undefined) throw new Error("a layer is missing")
 try {
   await import("effect-zerobus/dist/internal/envelope.js")
   throw new Error("internal modules can be imported")
@@ -128,13 +129,15 @@ writeFileSync(
 import { ZerobusLocal } from "effect-zerobus/testing"
 const program = Effect.gen(function*() {
   const { consoleUrl, workspaceUrl } = yield* ZerobusLocal
-  if (!Redacted.value(consoleUrl).startsWith(workspaceUrl + "/#token=")) throw new Error("the link is another one")
+  const link = Redacted.value(consoleUrl)
+  if (!link.startsWith(workspaceUrl + "/#token=")) throw new Error("the link is wrong")
   for (const path of ["/", "/console/console.js", "/console/console.css", "/console/icon.svg"]) {
     const response = yield* Effect.promise(() => fetch(workspaceUrl + path))
     if (response.status !== 200) throw new Error(path + " has status " + response.status)
   }
 })
-await Effect.runPromise(program.pipe(Effect.provide(ZerobusLocal.layerServerMemory({ console: true }))))
+const layer = ZerobusLocal.layerServerMemory({ console: true })
+await Effect.runPromise(program.pipe(Effect.provide(layer)))
 `
 )
 check(
@@ -162,12 +165,14 @@ const program = Effect.gen(function*() {
   const local = yield* ZerobusLocal
   yield* local.createTable("main.default.t(v VARIANT)")
   const zerobus = yield* Zerobus
-  yield* zerobus.withStream(TableProperties.json("main.default.t"), (stream) => stream.ingestRecords([{ v: text }]))
+  const table = TableProperties.json("main.default.t")
+  yield* zerobus.withStream(table, (stream) => stream.ingestRecords([{ v: text }]))
   const [row] = yield* local.records("main.default.t")
-  if (row.v !== text) throw new Error("the record is another one")
+  if (row.v !== text) throw new Error("the record is wrong")
 })
 const layers = ZerobusLocal.layerServer({ dataDir })
-await Effect.runPromise(program.pipe(Effect.provide(ZerobusLocal.layerClient), Effect.provide(layers)))
+const connected = program.pipe(Effect.provide(ZerobusLocal.layerClient), Effect.provide(layers))
+await Effect.runPromise(connected)
 rmSync(dataDir, { recursive: true })
 // One decodes, one flushes, and one synchronises the log.
 if (started !== 3) throw new Error(started + " threads were started")

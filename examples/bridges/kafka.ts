@@ -7,10 +7,12 @@
  * again, about one second of them. `kafka_partition` and `kafka_offset` identify a message, so that
  * readers can drop duplicates. Start at most one process per partition.
  *
+ * ```sh
  * npx effect-zerobus local --table 'main.default.events(kafka_partition INT, kafka_offset BIGINT,
- * event_key STRING, event STRING, published_at TIMESTAMP, ingested_at TIMESTAMP)'
- * KAFKA_BROKERS=localhost:9092 KAFKA_TOPIC=events KAFKA_GROUP=to-delta node
- * examples/bridges/kafka.ts
+ *   event_key STRING, event STRING, published_at TIMESTAMP, ingested_at TIMESTAMP)'
+ * KAFKA_BROKERS=localhost:9092 KAFKA_TOPIC=events KAFKA_GROUP=to-delta \
+ *   node examples/bridges/kafka.ts
+ * ```
  */
 import { NodeRuntime } from "@effect/platform-node"
 import {

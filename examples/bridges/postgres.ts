@@ -5,17 +5,24 @@
  * Its only state is the id of its persistent stream: offset n of the stream is row n of the table,
  * in an order that never changes. The program resumes at row `resumedAt`.
  *
- * The database: CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY, added xid8 NOT NULL
- * DEFAULT pg_current_xact_id(), item text NOT NULL, quantity int NOT NULL); CREATE INDEX ON orders
- * (added, id); CREATE TABLE bridges (name text PRIMARY KEY, stream_id text NOT NULL);
+ * The database:
+ *
+ * ```sql
+ * CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY,
+ *   added xid8 NOT NULL DEFAULT pg_current_xact_id(), item text NOT NULL, quantity int NOT NULL);
+ * CREATE INDEX ON orders (added, id);
+ * CREATE TABLE bridges (name text PRIMARY KEY, stream_id text NOT NULL);
+ * ```
  *
  * The order by `id` alone could change: a transaction with a lower id may commit after one with a
  * higher id. `added` is the transaction's number. Rows of transactions below `pg_snapshot_xmin` are
  * all visible, and no more are added among them. Rows must not be changed or deleted. Read from the
  * primary, not from a replica.
  *
+ * ```sh
  * npx effect-zerobus local --table 'main.default.orders(id BIGINT, item STRING, quantity INT)'
  * DATABASE_URL=postgres://app:secret@localhost/shop node examples/bridges/postgres.ts
+ * ```
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"

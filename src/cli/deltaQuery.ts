@@ -76,8 +76,10 @@ const sqlType = (type: ColumnType): string => {
       return `${sqlType(type.element)}[]`
     case "Map":
       return `MAP(${sqlType(type.key)}, ${sqlType(type.value)})`
-    case "Struct":
-      return `STRUCT(${type.fields.map((field) => `${identifier(field.name)} ` + `${sqlType(field.type)}`).join(", ")})`
+    case "Struct": {
+      const fields = type.fields.map(({ name, type }) => `${identifier(name)} ${sqlType(type)}`)
+      return `STRUCT(${fields.join(", ")})`
+    }
     case "Variant":
       return "VARIANT"
     case "String":
@@ -186,7 +188,8 @@ const keptRows = ({ bits }: RowSet): string => {
  * in them, and in how they store VARIANT.
  */
 export const tableSelect = ({ columns, live }: Pick<QueryTable, "columns" | "live">): string => {
-  const empty = `SELECT ${columns.map((column) => `NULL::${sqlType(column.type)} AS ` + `${identifier(column.name)}`).join(", ")} WHERE false`
+  const nulls = columns.map(({ name, type }) => `NULL::${sqlType(type)} AS ${identifier(name)}`)
+  const empty = `SELECT ${nulls.join(", ")} WHERE false`
   const variants = columns.flatMap(({ name, type }) => {
     const value = variantsFromParts(type, identifier(name))
     return value === undefined ? [] : [{ name, value }]
@@ -207,10 +210,11 @@ export const tableSelect = ({ columns, live }: Pick<QueryTable, "columns" | "liv
       })
       .join("")
     const rowNumber = file.deletedRows === undefined ? "" : " EXCLUDE (file_row_number)"
-    const select = `*${rowNumber}${replaced.length === 0 ? "" : ` REPLACE (${replaced.join(", ")})`}${values}`
+    const replace = replaced.length === 0 ? "" : ` REPLACE (${replaced.join(", ")})`
+    const select = `*${rowNumber}${replace}${values}`
     if (file.deletedRows !== undefined) {
-      const read =
-        `read_parquet([${text(file.path)}], hive_partitioning = false, ` + `file_row_number = true)`
+      const options = "hive_partitioning = false, file_row_number = true"
+      const read = `read_parquet([${text(file.path)}], ${options})`
       reads.push(`SELECT ${select} FROM ${read} WHERE ${keptRows(file.deletedRows)}`)
       continue
     }

@@ -30,7 +30,7 @@ const sqlText = (text: string): string => (text.includes("<") ? text : text.toUp
 
 /** The definition as `zerobus table create` takes it. */
 export const definitionText = ({ columns, name }: TableDefinition): string =>
-  `${name}(${columns.map((column) => `${column.name} ${sqlText(fullTypeText(column.type))}`).join(", ")})`
+  `${name}(${columns.map(({ name, type }) => `${name} ${sqlText(fullTypeText(type))}`).join(", ")})`
 
 /** The table definition inferred from the file, and the input to read afterwards. */
 const definitionFor = Effect.fnUntraced(function* (

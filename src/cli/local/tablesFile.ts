@@ -98,7 +98,8 @@ export const changeOf = (wanted: TableDefinition, existing: TableDefinition): Ta
     if (Result.isSuccess(inside)) add(inside.success)
     else {
       const { nullable, type } = column
-      const message = `The column ${name} is ${fullTypeText(type)}${nullable ? "" : " NOT NULL"} in the table.`
+      const sql = `${fullTypeText(type)}${nullable ? "" : " NOT NULL"}`
+      const message = `The column ${name} is ${sql} in the table.`
       unchangeable.push({ kind: "COLUMN_CHANGED", column: name, message })
     }
   }

@@ -188,6 +188,7 @@ const isoText = (found: Partial<Record<Part, string>>): string | undefined => {
     if (half < 1 || half > 12) return undefined
     hour = (half % 12) + (/^p/i.test(found.half!) ? 12 : 0)
   }
-  const time = `${two(hour)}:${two(found.minute ?? 0)}:${two(found.second ?? 0)}.${found.fraction ?? "0"}`
-  return `${year}-${two(month)}-${two(found.day!)}T${time}${(found.zone ?? "").toUpperCase()}`
+  const { day, fraction = "0", minute = 0, second = 0, zone = "" } = found
+  const time = `${two(hour)}:${two(minute)}:${two(second)}.${fraction}`
+  return `${year}-${two(month)}-${two(day!)}T${time}${zone.toUpperCase()}`
 }

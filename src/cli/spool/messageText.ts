@@ -161,7 +161,10 @@ const writerOf = (shape: MessageShape, known: Map<MessageShape, ReadValue>): Rea
       }
       values.add(reader, wire)
     }
-    return `{${Array.from(found, ([number, values]) => `"${fields.get(number)!.name}":${values.text()}`).join(",")}}`
+    const members = Array.from(found, ([number, values]) => {
+      return `"${fields.get(number)!.name}":${values.text()}`
+    })
+    return `{${members.join(",")}}`
   }
   known.set(shape, read)
   return read

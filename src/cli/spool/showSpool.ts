@@ -91,7 +91,9 @@ export const showSpool = Effect.fnUntraced(function* ({
     waitingRecords === 0
       ? `waiting   nothing`
       : `waiting   ${counted(waitingRecords, "record")}, ${count(waitingBytes)} bytes`,
-    `offsets   ${firstOffset === nextOffset ? "" : `${firstOffset} to ${nextOffset - 1} wait, `}next ${nextOffset}`,
+    firstOffset === nextOffset
+      ? `offsets   next ${nextOffset}`
+      : `offsets   ${firstOffset} to ${nextOffset - 1} wait, next ${nextOffset}`,
     `on disk   ${count(bytes)} bytes`,
     ...(base64 === undefined ? [] : [`position  ${text ?? `${base64} (base64)`}`]),
     holder === undefined

@@ -64,8 +64,10 @@ export const count = (value: number): string => value.toLocaleString("en-US")
 export const counted = (value: number, noun: string): string =>
   `${count(value)} ${noun}${value === 1 ? "" : "s"}`
 
+const oneDecimal = { minimumFractionDigits: 1, maximumFractionDigits: 1 } as const
+
 const megabytes = (bytes: number): string =>
-  `${(bytes / 1_000_000).toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 })} MB`
+  `${(bytes / 1_000_000).toLocaleString("en-US", oneDecimal)} MB`
 
 const seconds = (millis: number): string => `${(millis / 1000).toFixed(millis < 10_000 ? 2 : 1)} s`
 
