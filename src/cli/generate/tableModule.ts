@@ -78,10 +78,11 @@ const layOut = (expression: Expression, indent: string, before: number, after: n
     }
     case "Object": {
       const last = expression.entries.length - 1
-      const entries = expression.entries.flatMap(({ comment, key, value }, index) => [
-        ...comment.map((line) => `${inner}${line}`),
-        `${inner}${key}: ${layOut(value, inner, inner.length + key.length + 2, index === last ? 0 : 1)}${index === last ? "" : ","}`
-      ])
+      const entries = expression.entries.flatMap(({ comment, key, value }, index) => {
+        const comma = index === last ? "" : ","
+        const text = layOut(value, inner, inner.length + key.length + 2, comma.length)
+        return [...comment.map((line) => `${inner}${line}`), `${inner}${key}: ${text}${comma}`]
+      })
       return `{\n${entries.join("\n")}\n${indent}}`
     }
   }
@@ -161,18 +162,18 @@ export const tableModule = (definition: TableDefinition, origin: string): string
       : call("Column.positioned", expression, word(String(column.position)))
   }
   const columns = layOut(fieldsExpression(definition.columns, top), "", width, 0)
+  const partitions = definition.partitionColumns?.map((column) => JSON.stringify(column)) ?? []
   const options =
-    definition.partitionColumns === undefined || definition.partitionColumns.length === 0
-      ? undefined
-      : `{ partitionColumns: [${definition.partitionColumns.map((column) => JSON.stringify(column)).join(", ")}] }`
+    partitions.length === 0 ? undefined : `{ partitionColumns: [${partitions.join(", ")}] }`
   const made =
     options === undefined
       ? `Table.make(${JSON.stringify(definition.name)}, ${columns})`
       : `Table.make(\n  ${JSON.stringify(definition.name)},\n  ` +
         `${columns.replaceAll("\n", "\n  ")},\n  ` +
         `${layOutOptions(options, definition.partitionColumns ?? [])}\n)`
+  const header = `Written by \`zerobus generate\` from ${origin}. Do not edit: generate it again.`
   return [
-    `// ${inert(cleanLines(`Written by \`zerobus generate\` from ${origin}. Do not edit: ` + `generate it again.`).join(" "))}`,
+    `// ${inert(cleanLines(header).join(" "))}`,
     'import { Column, Table } from "effect-zerobus"',
     "",
     ...docComment(definition.comment ?? `The table ${definition.name}.`),
