@@ -38,6 +38,7 @@ export interface Column<Tag extends string, T> extends Schema.Bottom<
   SchemaAST.AST,
   Column<Tag, T>
 > {
+  /** @hidden */
   readonly "~effect-zerobus/Column": Tag
 }
 

@@ -36,7 +36,11 @@ import {
   type ZerobusOptions
 } from "./ZerobusOptions.ts"
 
-/** Settings whose effects for connections and tokens may need services `R`. */
+/**
+ * Settings whose effects for connections and tokens may need services `R`.
+ *
+ * @inline
+ */
 type Settings<R> = Omit<ZerobusOptions<unknown>, "credentials" | "tls"> &
   Pick<ZerobusOptions<R>, "credentials" | "tls">
 

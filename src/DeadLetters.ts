@@ -16,7 +16,8 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { AppendedLines } from "./internal/log/appendedLines.ts"
 import type { AckError } from "./RecordAck.ts"
-import type { Refused, StreamConfigurationOptions, Unacked } from "./StreamConfigurationOptions.ts"
+import type { Refused, Unacked } from "./ReturnedRecords.ts"
+import type { StreamConfigurationOptions } from "./StreamConfigurationOptions.ts"
 import * as TableProperties from "./TableProperties.ts"
 import { Zerobus } from "./Zerobus.ts"
 import type { StreamFailure } from "./ZerobusError.ts"
@@ -37,10 +38,12 @@ export type Letter = Refused<any> | Unacked<any>
  * @category errors
  */
 export class LetterNotWritten extends Data.TaggedError("LetterNotWritten")<{
+  /** The file as it was given to {@link file}. */
   readonly path: string
   /** The code of the operating system, such as `ENOSPC`. */
   readonly code: string
 }> {
+  /** What happened, and what becomes of the record, as full sentences. */
   override get message(): string {
     return (
       `The dead letters could not be written to ${this.path} (${this.code}). The record ` +

@@ -58,7 +58,9 @@ export interface SpoolOptions {
  * @category models
  */
 export interface SpoolContent {
+  /** The table that the records go to: `catalog.schema.table`. */
   readonly tableName: string
+  /** The format of the records. */
   readonly recordType: "json" | "proto" | "avro"
   /** The persistent stream that it belongs to; undefined for that of ephemeral streams. */
   readonly streamId: string | undefined
@@ -106,6 +108,7 @@ export interface SpoolProgress {
  * @category models
  */
 export interface SpooledRecord {
+  /** The offset of the record, or of the batch that it belongs to. */
   readonly offset: Offset
   /** UTF-8 of a JSON object, or a protobuf message. */
   readonly payload: Uint8Array

@@ -6,7 +6,6 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import type { HeadersProviderShape } from "./HeadersProvider.ts"
-import type { Offset } from "./Offset.ts"
 import { CHUNK_SIZE } from "./internal/landing/chunk.ts"
 import { HEAD_ROOM } from "./internal/protobuf/envelope.ts"
 import {
@@ -22,54 +21,10 @@ import {
   text,
   that
 } from "./internal/optionRules.ts"
+import type { Refused, Unacked } from "./ReturnedRecords.ts"
 import type { Spool } from "./internal/spooledLog.ts"
 import type { LandingZoneLimits } from "./internal/landing/sizeLimits.ts"
-import {
-  InvalidArgument,
-  type Retryable,
-  type StreamFailure,
-  type ZerobusError
-} from "./ZerobusError.ts"
-
-/**
- * What the `onUnacked` handler of a stream is told when its scope closed with records not
- * acknowledged.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Unacked<A> {
-  readonly tableName: string
-  readonly streamId: string
-  /** In order of ingestion. */
-  readonly records: ReadonlyArray<A>
-  /**
-   * Records that the table's schema encoded but cannot decode, as the bytes that travel; empty for
-   * schemas that do both.
-   */
-  readonly unreadable: ReadonlyArray<Uint8Array>
-  /** Why they are left: what ended the stream, or the `FlushTimeout` of its closing. */
-  readonly cause: ZerobusError
-}
-
-/**
- * What the `onRefused` handler of a stream is given: one record that the server refused, or the
- * batch that it came in.
- *
- * @since 0.2.0
- * @category models
- */
-export interface Refused<A> {
-  readonly tableName: string
-  readonly streamId: string
-  readonly offset: Offset
-  /** One record, or the atomic batch; without what the table's schema cannot decode. */
-  readonly records: ReadonlyArray<A>
-  /** The same, and what the schema cannot decode, as the bytes that travel. */
-  readonly payloads: ReadonlyArray<Uint8Array>
-  /** The server's reason, without quoted values. Its `offset` is the one above. */
-  readonly cause: InvalidArgument
-}
+import { InvalidArgument, type Retryable, type StreamFailure } from "./ZerobusError.ts"
 
 /**
  * How single records are packed into messages.
@@ -246,12 +201,19 @@ export interface StreamConfigurationOptions<in out A = any, out R = never> {
   readonly laneKey?: ((record: A) => string | number) | undefined
 }
 
-/** The options whose effects may need services. */
+/**
+ * The options whose effects may need services.
+ *
+ * @inline
+ */
 type Effectful = "beforeOpen" | "headersProvider" | "onRefused" | "onUnacked"
 
 /**
- * The options of a stream with a type parameter for the services of each effect. TypeScript does
- * not unite what several effects of one object need by itself.
+ * {@link StreamConfigurationOptions} with a type parameter for the services of each effect.
+ * TypeScript does not unite what several effects of one object need by itself.
+ *
+ * @since 0.2.0
+ * @category configuration
  */
 export type OptionsByEffect<A, R1, R2, R3, R4> = Omit<StreamConfigurationOptions<A>, Effectful> &
   Pick<StreamConfigurationOptions<A, R1>, "beforeOpen"> &

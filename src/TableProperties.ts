@@ -27,6 +27,7 @@ import { InvalidArgument } from "./ZerobusError.ts"
 export interface TableProperties<in out A> {
   /** `catalog.schema.table`. */
   readonly tableName: string
+  /** The format of the records. */
   readonly recordType: "json" | "proto" | "avro" | "arrow"
   /**
    * What describes a record: the serialized `DescriptorProto` for `"proto"`, the text of the schema
@@ -34,7 +35,11 @@ export interface TableProperties<in out A> {
    * `"json"`.
    */
   readonly descriptor: Uint8Array | undefined
-  /** How records become bytes and back. */
+  /**
+   * How records become bytes and back.
+   *
+   * @hidden
+   */
   readonly codec: RecordCodec<A>
 }
 
@@ -52,7 +57,9 @@ export type JsonRecord =
   // allowed.
   | { readonly [key: string]: unknown }
   | (object & {
+      /** Excludes arrays, texts and bytes. */
       readonly [Symbol.iterator]?: never
+      /** Excludes promises. A column named `then` is allowed. */
       readonly then?: string | number | boolean | null | undefined
     })
 

@@ -15,25 +15,36 @@ import { InvalidState } from "./ZerobusError.ts"
 /**
  * How a call failed, in the network's terms.
  *
- * - `Status`: the server ended the call with a gRPC status other than OK; `details` holds the raw
- *   `grpc-status-details-bin`.
- * - `Disconnected`: the connection could not be made or was lost; no status came from the server.
- * - `Unreadable`: the server sent something that is not read as a response: compressed, or larger
- *   than any response is.
- * - `TlsRefused`: the TLS handshake failed for a reason that trying again does not cure.
- *
  * @since 0.1.0
  * @category errors
  */
 export type TransportFailure = Data.TaggedEnum<{
+  /** The server ended the call with a gRPC status other than OK. */
   Status: {
+    /** The number of the status. */
     readonly code: number
+    /** The status message of the server. */
     readonly message: string
+    /** The raw `grpc-status-details-bin`. */
     readonly details?: Uint8Array | undefined
   }
-  Disconnected: { readonly message: string }
-  Unreadable: { readonly message: string }
-  TlsRefused: { readonly message: string; readonly code: string }
+  /** The connection could not be made or was lost; no status came from the server. */
+  Disconnected: {
+    /** What happened. */
+    readonly message: string
+  }
+  /** The server sent something that is not read as a response: compressed, or too large. */
+  Unreadable: {
+    /** What happened. */
+    readonly message: string
+  }
+  /** The TLS handshake failed for a reason that trying again does not cure. */
+  TlsRefused: {
+    /** What happened. */
+    readonly message: string
+    /** The code of Node or OpenSSL. */
+    readonly code: string
+  }
 }>
 
 /**

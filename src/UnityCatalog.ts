@@ -81,7 +81,12 @@ export interface UnityCatalogOptions<out R = never> extends Pick<
    * kept. Default off: every call asks the catalog.
    */
   readonly cache?:
-    | { readonly timeToLive: Duration.Input; readonly capacity?: number | undefined }
+    | {
+        /** How long an answer is kept; milliseconds, or a duration. */
+        readonly timeToLive: Duration.Input
+        /** The most tables that are kept; default 100. */
+        readonly capacity?: number | undefined
+      }
     | undefined
 }
 

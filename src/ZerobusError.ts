@@ -4,6 +4,8 @@
  * Each member says in a full sentence what happened and what to do, and whether trying again can
  * help. No member carries a secret, a token, a header or the payload of a record: messages name
  * offsets, sizes, columns and counts.
+ *
+ * The tag of an error is the name of its class, without a prefix.
  */
 import * as Data from "effect/Data"
 
@@ -11,30 +13,55 @@ import * as Data from "effect/Data"
  * Why a transient failure happened. `message` is a full sentence; none of them carries server
  * headers or payloads.
  *
- * - `ConnectionLost`: an open connection ended or broke.
- * - `ConnectTimeout`: opening a stream took longer than `recoveryTimeout`. The message names what
- *   it waited for: headers, name resolution, TCP, proxy, TLS, HTTP/2 or the server's answer.
- * - `ServerUnavailable`: the server answered with a temporary status.
- * - `AckTimeout`: records were in flight and none became durable for `serverLackOfAckTimeout`.
- * - `TokenServiceUnavailable`: the OAuth endpoint could not be reached, answered 408, 429 or 5xx,
- *   or its answer was cut off; or a headers provider failed with an error of its own.
- * - `SpoolUnavailable`: the disk or the folder of a spool failed; the record was not taken.
- * - `CatalogUnavailable`: the Unity Catalog could not be reached, or answered 408, 429 or 5xx.
- *
  * @since 0.1.0
  * @category errors
  */
 export type RetryableReason = Data.TaggedEnum<{
-  ConnectionLost: { readonly message: string }
-  ConnectTimeout: { readonly message: string }
-  ServerUnavailable: { readonly message: string; readonly status: string }
-  AckTimeout: { readonly message: string }
-  TokenServiceUnavailable: {
+  /** An open connection ended or broke. */
+  ConnectionLost: {
+    /** What happened. */
     readonly message: string
+  }
+  /**
+   * Opening a stream took longer than `recoveryTimeout`. The message names what it waited for:
+   * headers, name resolution, TCP, proxy, TLS, HTTP/2 or the server's answer.
+   */
+  ConnectTimeout: {
+    /** What happened. */
+    readonly message: string
+  }
+  /** The server answered with a temporary status. */
+  ServerUnavailable: {
+    /** What happened. */
+    readonly message: string
+    /** The name of the gRPC status. */
+    readonly status: string
+  }
+  /** Records were in flight and none became durable for `serverLackOfAckTimeout`. */
+  AckTimeout: {
+    /** What happened. */
+    readonly message: string
+  }
+  /**
+   * The OAuth endpoint could not be reached, answered 408, 429 or 5xx, or its answer was cut off;
+   * or a headers provider failed with an error of its own.
+   */
+  TokenServiceUnavailable: {
+    /** What happened. */
+    readonly message: string
+    /** The pause that the endpoint wants, in milliseconds. */
     readonly retryAfterMillis?: number | undefined
   }
-  CatalogUnavailable: { readonly message: string }
-  SpoolUnavailable: { readonly message: string }
+  /** The Unity Catalog could not be reached, or answered 408, 429 or 5xx. */
+  CatalogUnavailable: {
+    /** What happened. */
+    readonly message: string
+  }
+  /** The disk or the folder of a spool failed; the record was not taken. */
+  SpoolUnavailable: {
+    /** What happened. */
+    readonly message: string
+  }
 }>
 
 /**
@@ -57,6 +84,12 @@ export interface OfStream {
   readonly unacknowledged?: number | undefined
 }
 
+/** What an error holds whose message is written where it occurs. */
+export interface Described extends OfStream {
+  /** What happened and what to do, as full sentences. */
+  readonly message: string
+}
+
 /**
  * A transient failure that recovery could not absorb: the retry budget is spent, or recovery is
  * off. Try again later.
@@ -66,12 +99,15 @@ export interface OfStream {
  */
 export class Retryable extends Data.TaggedError("Retryable")<
   {
+    /** Why it failed. */
     readonly reason: RetryableReason
     /** How many times the operation was tried. */
     readonly attempts: number
   } & OfStream
 > {
+  /** True: trying again can help. */
   readonly isRetryable = true
+  /** What happened and what to do, as full sentences. */
   override get message(): string {
     return this.attempts > 1
       ? `${this.reason.message} Gave up after ${this.attempts} attempts.`
@@ -85,9 +121,8 @@ export class Retryable extends Data.TaggedError("Retryable")<
  * @since 0.1.0
  * @category errors
  */
-export class InvalidToken extends Data.TaggedError("InvalidToken")<
-  { readonly message: string } & OfStream
-> {
+export class InvalidToken extends Data.TaggedError("InvalidToken")<Described> {
+  /** False: trying again does not help. */
   readonly isRetryable = false
 }
 
@@ -97,9 +132,8 @@ export class InvalidToken extends Data.TaggedError("InvalidToken")<
  * @since 0.1.0
  * @category errors
  */
-export class PermissionDenied extends Data.TaggedError("PermissionDenied")<
-  { readonly message: string } & OfStream
-> {
+export class PermissionDenied extends Data.TaggedError("PermissionDenied")<Described> {
+  /** False: trying again does not help. */
   readonly isRetryable = false
 }
 
@@ -111,12 +145,13 @@ export class PermissionDenied extends Data.TaggedError("PermissionDenied")<
  */
 export class InvalidTable extends Data.TaggedError("InvalidTable")<
   {
-    readonly message: string
+    /** The name as it was given. */
     readonly tableName: string
     /** True where the catalog has no table of this name. */
     readonly isMissing?: boolean | undefined
-  } & OfStream
+  } & Described
 > {
+  /** False: trying again does not help. */
   readonly isRetryable = false
 }
 
@@ -126,9 +161,8 @@ export class InvalidTable extends Data.TaggedError("InvalidTable")<
  * @since 0.1.0
  * @category errors
  */
-export class InvalidEndpoint extends Data.TaggedError("InvalidEndpoint")<
-  { readonly message: string } & OfStream
-> {
+export class InvalidEndpoint extends Data.TaggedError("InvalidEndpoint")<Described> {
+  /** False: trying again does not help. */
   readonly isRetryable = false
 }
 
@@ -140,11 +174,11 @@ export class InvalidEndpoint extends Data.TaggedError("InvalidEndpoint")<
  */
 export class TlsFailure extends Data.TaggedError("TlsFailure")<
   {
-    readonly message: string
     /** The code of Node or OpenSSL, such as `DEPTH_ZERO_SELF_SIGNED_CERT`. */
     readonly code: string
-  } & OfStream
+  } & Described
 > {
+  /** False: trying again does not help. */
   readonly isRetryable = false
 }
 
@@ -156,7 +190,6 @@ export class TlsFailure extends Data.TaggedError("TlsFailure")<
  */
 export class InvalidArgument extends Data.TaggedError("InvalidArgument")<
   {
-    readonly message: string
     /**
      * Where the value sits: an option name, or a column path such as `["place", "lat"]`. Empty when
      * the server said it.
@@ -164,8 +197,9 @@ export class InvalidArgument extends Data.TaggedError("InvalidArgument")<
     readonly path: ReadonlyArray<string | number>
     /** The offset of the record, or batch, that the server refused; not given for anything else. */
     readonly offset?: number | undefined
-  } & OfStream
+  } & Described
 > {
+  /** False: trying again does not help. */
   readonly isRetryable = false
 }
 
@@ -193,12 +227,13 @@ export type SchemaMismatchCause =
  */
 export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<
   {
-    readonly message: string
+    /** What does not fit, by the service's words; empty for another reason. */
     readonly causes: ReadonlyArray<SchemaMismatchCause>
     /** The server's error code, such as `8001`, when it gave one. */
     readonly errorCode?: string | undefined
-  } & OfStream
+  } & Described
 > {
+  /** False: trying again does not help. */
   readonly isRetryable = false
 }
 
@@ -211,13 +246,17 @@ export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<
  */
 export class PayloadTooLarge extends Data.TaggedError("PayloadTooLarge")<
   {
+    /** What the call needs, in bytes or records. */
     readonly size: number
+    /** The limit, in the same unit. */
     readonly limit: number
     /** What has the limit, by option name. */
     readonly option: "maxPayloadBytes" | "maxInflightBytes" | "maxBatchRecords"
   } & OfStream
 > {
+  /** False: trying again does not help. */
   readonly isRetryable = false
+  /** What happened and what to do, as full sentences. */
   override get message(): string {
     const unit = this.option === "maxBatchRecords" ? "records" : "bytes"
     return (
@@ -233,9 +272,8 @@ export class PayloadTooLarge extends Data.TaggedError("PayloadTooLarge")<
  * @since 0.1.0
  * @category errors
  */
-export class Unsupported extends Data.TaggedError("Unsupported")<
-  { readonly message: string } & OfStream
-> {
+export class Unsupported extends Data.TaggedError("Unsupported")<Described> {
+  /** False: trying again does not help. */
   readonly isRetryable = false
 }
 
@@ -259,6 +297,7 @@ const TIMEOUT_ADVICE: { readonly [operation: string]: string } = {
  */
 export class FlushTimeout extends Data.TaggedError("FlushTimeout")<
   {
+    /** The call that reached its limit. */
     readonly operation: "flush" | "close" | "waitForOffset" | "ingestRecord" | "ingestRecords"
     /** The limit in milliseconds. */
     readonly timeoutMillis: number
@@ -268,7 +307,9 @@ export class FlushTimeout extends Data.TaggedError("FlushTimeout")<
     readonly lastFailure?: StreamFailure | undefined
   } & OfStream
 > {
+  /** True: trying again can help. */
   readonly isRetryable = true
+  /** What happened and what to do, as full sentences. */
   override get message(): string {
     const reason =
       this.lastFailure === undefined
@@ -292,13 +333,17 @@ export class FlushTimeout extends Data.TaggedError("FlushTimeout")<
  */
 export class StreamClosed extends Data.TaggedError("StreamClosed")<
   {
+    /** The call that the stream refused or ended. */
     readonly operation: string
+    /** The error that ended the stream; undefined for one that was closed. */
     readonly cause?: ZerobusError | undefined
   } & OfStream
 > {
+  /** Whether trying again can help: as for the error that ended the stream. */
   get isRetryable(): boolean {
     return this.cause?.isRetryable ?? false
   }
+  /** What happened and what to do, as full sentences. */
   override get message(): string {
     return this.cause === undefined
       ? `The stream is closed, which ended or refused ${this.operation}. Open a new stream with ` +
@@ -316,9 +361,8 @@ export class StreamClosed extends Data.TaggedError("StreamClosed")<
  * @since 0.1.0
  * @category errors
  */
-export class InvalidState extends Data.TaggedError("InvalidState")<
-  { readonly message: string } & OfStream
-> {
+export class InvalidState extends Data.TaggedError("InvalidState")<Described> {
+  /** False: trying again does not help. */
   readonly isRetryable = false
 }
 
@@ -329,9 +373,8 @@ export class InvalidState extends Data.TaggedError("InvalidState")<
  * @since 0.1.0
  * @category errors
  */
-export class ProtocolViolation extends Data.TaggedError("ProtocolViolation")<
-  { readonly message: string } & OfStream
-> {
+export class ProtocolViolation extends Data.TaggedError("ProtocolViolation")<Described> {
+  /** False: trying again does not help. */
   readonly isRetryable = false
 }
 
@@ -355,7 +398,14 @@ export type StreamFailure =
   | ProtocolViolation
 
 /**
- * Every failure of the client. `Match.tagsExhaustive` over it makes a program handle them all.
+ * Every failure of the client. The tag of an error is the name of its class, without a prefix:
+ * `Effect.catchTag` takes one, `Effect.catchTags` several, `Match.tagsExhaustive` all.
+ *
+ * @example
+ * const opened = zerobus.createStream(table).pipe(
+ *   Effect.catchTag("InvalidTable", ({ tableName }) => Effect.die(`Create ${tableName} first.`)),
+ *   Effect.catchTag("Retryable", ({ reason }) => Effect.die(`Not now: ${reason._tag}.`))
+ * )
  *
  * @since 0.1.0
  * @category errors

@@ -125,7 +125,9 @@ export interface ZerobusOptions<out R = never> {
    */
   readonly tokenCache?:
     | {
+        /** Whether tokens are kept; default true. */
         readonly enabled?: boolean | undefined
+        /** How long before its end a token is renewed; default 5 minutes. */
         readonly refreshBuffer?: Duration.Input | undefined
       }
     | undefined
@@ -136,8 +138,11 @@ export interface ZerobusOptions<out R = never> {
 }
 
 /**
- * The settings with a type parameter for the services of each effect. TypeScript does not unite
- * what several effects of one object need by itself.
+ * {@link ZerobusOptions} with a type parameter for the services of each effect. TypeScript does not
+ * unite what several effects of one object need by itself.
+ *
+ * @since 0.2.0
+ * @category configuration
  */
 export type SettingsByEffect<R1, R2, R3> = Omit<ZerobusOptions, "credentials" | "stream" | "tls"> &
   Pick<ZerobusOptions<R1>, "stream"> &

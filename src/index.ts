@@ -14,12 +14,12 @@ export type { AckError, RecordAck } from "./RecordAck.ts"
 export {
   type BatchingOptions,
   type KeepaliveOptions,
-  type Refused,
-  type StreamConfigurationOptions,
-  type Unacked
+  type OptionsByEffect,
+  type StreamConfigurationOptions
 } from "./StreamConfigurationOptions.ts"
 export * as Spool from "./Spool.ts"
 export * as StreamPool from "./StreamPool.ts"
+export type { Refused, Unacked } from "./ReturnedRecords.ts"
 export type { StreamState } from "./StreamState.ts"
 export * as Table from "./Table.ts"
 export * as TableProperties from "./TableProperties.ts"
@@ -58,6 +58,7 @@ export {
 export * as ZerobusMetrics from "./ZerobusMetrics.ts"
 export {
   type FederatedCredentials,
+  type SettingsByEffect,
   type TlsOptions,
   zerobusConfig,
   type ZerobusOptions

@@ -47,6 +47,7 @@ export type ArrowRecord = Table | RecordBatch | Uint8Array
  * @category models
  */
 export interface ArrowTable extends TableProperties<ArrowRecord> {
+  /** Records travel by Arrow Flight. */
   readonly recordType: "arrow"
   /** The columns as they travel, in the order of the table. */
   readonly schema: Schema

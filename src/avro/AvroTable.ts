@@ -47,6 +47,7 @@ export type AvroRecord = Uint8Array | { readonly [field: string]: unknown }
  * @category models
  */
 export interface AvroTable extends TableProperties<AvroRecord> {
+  /** Records travel as Avro's binary data. */
   readonly recordType: "avro"
   /** The schema's JSON text, as the service gets it. */
   readonly schema: string

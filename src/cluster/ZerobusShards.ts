@@ -75,6 +75,7 @@ import { feedStreams, type ShardBatch } from "./shardStream.ts"
  * @category services
  */
 export interface ZerobusShards<out A> {
+  /** @hidden */
   readonly "~effect-zerobus/cluster/ZerobusShards": { readonly _A: A }
 }
 

@@ -157,11 +157,17 @@ export interface Spool {
    * survives a power loss; `"os"` after it was written, which survives the end of the process.
    */
   readonly sync?: "group" | "os" | undefined
-  /** Opens the log. Rejects with a `LogFault`. */
+  /**
+   * Opens the log. Rejects with a `LogFault`.
+   *
+   * @hidden
+   */
   readonly open: (owner: LogOwner) => Promise<SpooledLog>
   /**
    * The waiting entries that `isLeft` selects, all by default, without opening the log; `undefined`
    * when they exceed `maxBytes`. Rejects with a `LogFault`.
+   *
+   * @hidden
    */
   readonly left: (
     maxBytes: number,

@@ -27,8 +27,14 @@ export type Behaviour =
   | "tunnel"
   | "silent"
   | "garbage"
-  | { readonly refuse: number }
-  | { readonly credentials: string }
+  | {
+      /** The status of the answer. */
+      readonly refuse: number
+    }
+  | {
+      /** `user:password`. */
+      readonly credentials: string
+    }
 
 /**
  * A running proxy.

@@ -58,7 +58,31 @@ export interface When {
   readonly times?: number | undefined
 }
 
-const codes = {
+/**
+ * The name of a gRPC status that is not OK.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type StatusName =
+  | "CANCELLED"
+  | "UNKNOWN"
+  | "INVALID_ARGUMENT"
+  | "DEADLINE_EXCEEDED"
+  | "NOT_FOUND"
+  | "ALREADY_EXISTS"
+  | "PERMISSION_DENIED"
+  | "RESOURCE_EXHAUSTED"
+  | "FAILED_PRECONDITION"
+  | "ABORTED"
+  | "OUT_OF_RANGE"
+  | "UNIMPLEMENTED"
+  | "INTERNAL"
+  | "UNAVAILABLE"
+  | "DATA_LOSS"
+  | "UNAUTHENTICATED"
+
+const codes: { readonly [Name in StatusName]: number } = {
   CANCELLED: 1,
   UNKNOWN: 2,
   INVALID_ARGUMENT: 3,
@@ -75,15 +99,7 @@ const codes = {
   UNAVAILABLE: 14,
   DATA_LOSS: 15,
   UNAUTHENTICATED: 16
-} as const
-
-/**
- * The name of a gRPC status that is not OK.
- *
- * @since 0.1.0
- * @category models
- */
-export type StatusName = keyof typeof codes
+}
 
 const fault = (at: FaultPoint, when: When, action: Fault["action"]): Fault => ({
   at,

@@ -83,12 +83,21 @@ export interface ZerobusLocalShape extends ZerobusScript {
   readonly serverEndpoint: string
   /** `http://host:port` of the token endpoint and the catalog. */
   readonly workspaceUrl: string
+  /** The client id of the server's own service principal. */
   readonly clientId: string
+  /** Its secret. */
   readonly clientSecret: Redacted.Redacted<string>
   /** All service principals, that of `clientId` first. */
   readonly principals: ReadonlyArray<Principal>
   /** The authority (PEM) that clients must trust, and where it lies; undefined without TLS. */
-  readonly tls: { readonly ca: string; readonly caPath: string | undefined } | undefined
+  readonly tls:
+    | {
+        /** The certificate of the authority (PEM). */
+        readonly ca: string
+        /** Its file; undefined for a server in memory. */
+        readonly caPath: string | undefined
+      }
+    | undefined
   /** The link that opens the console, with its token; undefined without the option `console`. */
   readonly consoleUrl: Redacted.Redacted<string> | undefined
   /** Gives the next connection to the gRPC face these faults; called again, the one after that. */

@@ -30,7 +30,7 @@ export {
   UnsupportedColumn
 } from "../local/log/storageErrors.ts"
 export type { ServerCounters } from "../local/endpoints/serverCounters.ts"
-export type { TableRecord } from "../local/store/tableStore.ts"
+export type { TableRecord, TableSize } from "../local/store/tableStore.ts"
 export {
   type Audit,
   type ConnectionAudit,

@@ -27,6 +27,7 @@ export type { TrustedIssuer } from "../local/auth/subjectTokens.ts"
  * @category models
  */
 export interface LocalPrincipal {
+  /** The id that it requests tokens with. */
   readonly clientId: string
   /**
    * Default: one made for the server, which a data folder keeps. `ZerobusLocalShape.principals` has
@@ -58,7 +59,12 @@ export interface StreamOptions {
    * and 100 MB a second.
    */
   readonly rateLimit?:
-    | { readonly records?: number | undefined; readonly bytes?: number | undefined }
+    | {
+        /** Records a second. */
+        readonly records?: number | undefined
+        /** Bytes a second. */
+        readonly bytes?: number | undefined
+      }
     | undefined
   /** Record bytes each table's audit keeps; default 256 MiB in memory, 0 (counts only) on disk. */
   readonly auditBytes?: number | undefined
@@ -117,7 +123,14 @@ export interface ZerobusLocalOptions extends StreamOptions {
    */
   readonly tls?:
     | boolean
-    | { readonly key: Redacted.Redacted<string>; readonly cert: string; readonly ca: string }
+    | {
+        /** The private key (PEM). */
+        readonly key: Redacted.Redacted<string>
+        /** The certificate (PEM). */
+        readonly cert: string
+        /** The certificate of the authority that signed it (PEM). */
+        readonly ca: string
+      }
     | undefined
   /** The client id that `environment` names; default `local-client`. */
   readonly clientId?: string | undefined
@@ -182,7 +195,10 @@ export interface ZerobusLocalDiskOptions extends ZerobusLocalOptions {
  * @since 0.1.0
  * @category errors
  */
-export class UnsafeServer extends Data.TaggedError("UnsafeServer")<{ readonly message: string }> {}
+export class UnsafeServer extends Data.TaggedError("UnsafeServer")<{
+  /** What happened and what to do, as full sentences. */
+  readonly message: string
+}> {}
 
 /** Refuses options that are none, other machines without a check of tokens, and production. */
 export const checkOptions = Effect.fnUntraced(function* (

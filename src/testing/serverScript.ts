@@ -39,7 +39,16 @@ export type { Audit, ConnectionAudit } from "../local/stream/streamAudit.ts"
  * @since 0.1.0
  * @category models
  */
-export type TableName = string | { readonly tableName: string } | { readonly name: string }
+export type TableName =
+  | string
+  | {
+      /** As in the properties of a table. */
+      readonly tableName: string
+    }
+  | {
+      /** As in a definition. */
+      readonly name: string
+    }
 
 /**
  * A table to create: SQL-like text `c.s.t(col TYPE [NOT NULL], ...)`, a definition, or a typed
@@ -48,7 +57,13 @@ export type TableName = string | { readonly tableName: string } | { readonly nam
  * @since 0.1.0
  * @category models
  */
-export type NewTable = string | TableDefinition | { readonly definition: TableDefinition }
+export type NewTable =
+  | string
+  | TableDefinition
+  | {
+      /** As in a typed table. */
+      readonly definition: TableDefinition
+    }
 
 /**
  * The text is no trace that can be replayed. `message` says why.
@@ -56,7 +71,10 @@ export type NewTable = string | TableDefinition | { readonly definition: TableDe
  * @since 0.1.0
  * @category errors
  */
-export class InvalidTrace extends Data.TaggedError("InvalidTrace")<{ readonly message: string }> {}
+export class InvalidTrace extends Data.TaggedError("InvalidTrace")<{
+  /** What is wrong with the text, as a full sentence. */
+  readonly message: string
+}> {}
 
 /**
  * Tables, scripts and audits of a local server.

@@ -82,6 +82,7 @@ export const rooms: ReadonlyArray<Room> = [
       "HeadersProvider",
       "TableProperties",
       "RecordAck",
+      "ReturnedRecords",
       "ZerobusStream",
       "StreamConfigurationOptions",
       "ZerobusOptions"

@@ -23,20 +23,38 @@ export {
   parseTables
 } from "./columnTypeParser.ts"
 
-/** The length of a STRING that Spark calls CHAR or VARCHAR, in characters (code points). */
+/**
+ * The length of a STRING that Spark calls CHAR or VARCHAR, in characters (code points).
+ *
+ * @inline
+ */
 export interface TextLength {
+  /** Spark's name of the type. */
   readonly kind: "CHAR" | "VARCHAR"
+  /** The most characters of a value. */
   readonly length: number
 }
 
 /**
  * A type of single values: a scalar or a DECIMAL. The length of a text is a rule for writers and
  * not a part of its type.
+ *
+ * @inline
  */
 export type SimpleType =
   | { readonly _tag: Exclude<ScalarTag, "String"> }
-  | { readonly _tag: "String"; readonly textLength?: TextLength | undefined }
-  | { readonly _tag: "Decimal"; readonly precision: number; readonly scale: number }
+  | {
+      readonly _tag: "String"
+      /** The bound of a CHAR or VARCHAR; default none. */
+      readonly textLength?: TextLength | undefined
+    }
+  | {
+      readonly _tag: "Decimal"
+      /** Digits in all, 1 to 38. */
+      readonly precision: number
+      /** Digits behind the point. */
+      readonly scale: number
+    }
 
 /**
  * The type of a column, or of a part of one.
@@ -46,14 +64,27 @@ export type SimpleType =
  */
 export type ColumnType =
   | SimpleType
-  | { readonly _tag: "Array"; readonly element: ColumnType; readonly containsNull: boolean }
+  | {
+      readonly _tag: "Array"
+      /** The type of an element. */
+      readonly element: ColumnType
+      /** Whether elements may be null. */
+      readonly containsNull: boolean
+    }
   | {
       readonly _tag: "Map"
+      /** The type of a key. */
       readonly key: ColumnType
+      /** The type of a value. */
       readonly value: ColumnType
+      /** Whether values may be null. */
       readonly valueContainsNull: boolean
     }
-  | { readonly _tag: "Struct"; readonly fields: ReadonlyArray<ColumnDefinition> }
+  | {
+      readonly _tag: "Struct"
+      /** The fields, in order. */
+      readonly fields: ReadonlyArray<ColumnDefinition>
+    }
 
 /**
  * A column of a table or a field of a struct. `nullable` is what the table allows, not what a
@@ -63,9 +94,13 @@ export type ColumnType =
  * @category models
  */
 export interface ColumnDefinition {
+  /** The column's name, as the catalog has it. */
   readonly name: string
+  /** The column's type. */
   readonly type: ColumnType
+  /** Whether the table allows null. */
   readonly nullable: boolean
+  /** The column's comment in the catalog. */
   readonly comment?: string | undefined
   /**
    * The SQL expression whose value is written where a record omits the column. Other writers of the
@@ -94,8 +129,11 @@ export interface ColumnDefinition {
 export interface TableDefinition {
   /** `catalog.schema.table`. */
   readonly name: string
+  /** The columns, in the order of the table. */
   readonly columns: ReadonlyArray<ColumnDefinition>
+  /** Names of the columns that the table is partitioned by; default none. */
   readonly partitionColumns?: ReadonlyArray<string> | undefined
+  /** The table's comment in the catalog. */
   readonly comment?: string | undefined
 }
 

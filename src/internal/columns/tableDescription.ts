@@ -25,6 +25,7 @@ import { scalarTag } from "./scalarTypes.ts"
  * @category models
  */
 export interface CatalogTable {
+  /** Name and columns. */
   readonly definition: TableDefinition
   /** The catalog's id of the table. It changes when the table is dropped and created again. */
   readonly tableId: string | undefined
@@ -51,8 +52,11 @@ export interface CatalogTable {
  * @category models
  */
 export interface CatalogStream {
+  /** The id that resumes the stream. */
   readonly streamId: string
+  /** The format of its records. */
   readonly recordType: "json" | "proto"
+  /** When it was created. */
   readonly createdAt: number
   /** Everything up to this offset is durable; -1 for nothing. */
   readonly committedOffset: number
@@ -77,6 +81,7 @@ export interface TableSummary {
   readonly name: string
   /** `MANAGED`, `EXTERNAL`, `VIEW`, ... */
   readonly tableType: string | undefined
+  /** How many columns it has. */
   readonly columnCount: number
   /** The URL of its files, if the list has it. */
   readonly location: string | undefined

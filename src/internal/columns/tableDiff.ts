@@ -14,6 +14,7 @@ import { typeText } from "./columnType.ts"
  * @category models
  */
 export interface TableDifference {
+  /** What differs, in one word. */
   readonly kind:
     | "FIELD_NOT_IN_TABLE"
     | "MISSING_REQUIRED_COLUMN"

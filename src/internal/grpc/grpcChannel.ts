@@ -34,7 +34,11 @@ const TCP_KEEPALIVE = 60_000
 /** Alerts by which a server refuses the client's certificate, or its absence. */
 const lateRefusal = /^ERR_SSL_.*ALERT_(?:.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)/
 
-/** The settings of a client. Those of TLS may need services `R`. */
+/**
+ * The settings of a client. Those of TLS may need services `R`.
+ *
+ * @inline
+ */
 export type ChannelOptions<R> = Omit<ZerobusOptions<unknown>, "tls"> &
   Pick<ZerobusOptions<R>, "tls">
 

@@ -23,7 +23,9 @@ export type Privilege = "USE CATALOG" | "USE SCHEMA" | "SELECT" | "MODIFY"
  * @category models
  */
 export interface Grant {
+  /** The name of the catalog, schema or table. */
   readonly on: string
+  /** What is granted there. */
   readonly privileges: ReadonlyArray<Privilege>
 }
 
@@ -34,7 +36,9 @@ export interface Grant {
  * @category models
  */
 export interface Principal {
+  /** The id that it requests tokens with. */
   readonly clientId: string
+  /** The secret that it requests tokens with. */
   readonly clientSecret: Redacted.Redacted<string>
   /**
    * The subjects (`sub`) of the JWTs that act as this principal; its client id is one in any case.

@@ -21,9 +21,13 @@ import { UnsupportedColumn } from "../log/storageErrors.ts"
  * @category models
  */
 export interface TableRecord {
+  /** Name and columns. */
   readonly definition: TableDefinition
+  /** When it was created, in milliseconds since the epoch. */
   readonly createdAt: number
+  /** The id of the table; a table that is created again has another one. */
   readonly tableId: string
+  /** The folder of the Delta table. */
   readonly location: string
   /**
    * Why the table cannot be written after a change by another writer, and what to do; absent while

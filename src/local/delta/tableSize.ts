@@ -3,11 +3,20 @@
  */
 import type { Snapshot } from "./deltaActions.ts"
 
-/** A version of a table, with its live files, their rows and their bytes. */
+/**
+ * A version of a table, with its live files, their rows and their bytes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface TableSize {
+  /** The version of the Delta table. */
   readonly version: number
+  /** Data files of this version. */
   readonly files: number
+  /** Rows in these files. */
   readonly rows: number
+  /** Bytes of these files. */
   readonly bytes: number
 }
 

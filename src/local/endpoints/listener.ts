@@ -14,11 +14,14 @@ import { type AddressInfo, createServer, type Socket } from "node:net"
  * @category errors
  */
 export class PortUnavailable extends Data.TaggedError("PortUnavailable")<{
+  /** The address that was to be listened on. */
   readonly host: string
+  /** The port that was wanted. */
   readonly port: number
   /** The code of the operating system, such as `EADDRINUSE`. */
   readonly code: string
 }> {
+  /** What happened and what to do, as full sentences. */
   override get message(): string {
     return this.code === "EADDRINUSE"
       ? `Port ${this.port} on ${this.host} is in use. Stop the program that uses it, or choose ` +

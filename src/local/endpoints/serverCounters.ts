@@ -11,10 +11,15 @@ import type { StreamObserver } from "../stream/streamContract.ts"
  * @category models
  */
 export interface ServerCounters {
+  /** Streams that are open now. */
   readonly openStreams: number
+  /** Streams that were opened. */
   readonly streams: number
+  /** Records that were received. */
   readonly records: number
+  /** Bytes of these records. */
   readonly bytes: number
+  /** Acknowledgements that were sent. */
   readonly acks: number
 }
 

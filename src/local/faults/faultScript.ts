@@ -57,12 +57,19 @@ export type LocalEvent =
  */
 export type FaultAction =
   /** Breaks the connection below gRPC, by RST or by FIN. */
-  | { readonly _tag: "Cut"; readonly how: "reset" | "fin" }
+  | {
+      readonly _tag: "Cut"
+      /** By RST or by FIN. */
+      readonly how: "reset" | "fin"
+    }
   /** Ends the call with a gRPC status. */
   | {
       readonly _tag: "Status"
+      /** The number of the gRPC status. */
       readonly code: number
+      /** The status message. */
       readonly message: string
+      /** The bytes of `grpc-status-details-bin`. */
       readonly details?: Uint8Array | undefined
     }
   /** Ends the call with OK although the client did not half-close. */
@@ -70,7 +77,11 @@ export type FaultAction =
   /** Stops here until the test releases it. */
   | { readonly _tag: "Hold" }
   /** Stops here for so many milliseconds. */
-  | { readonly _tag: "Delay"; readonly millis: number }
+  | {
+      readonly _tag: "Delay"
+      /** The pause in milliseconds. */
+      readonly millis: number
+    }
   /**
    * Does not do what comes next: no answer, no acknowledgement. A message counts as never received,
    * so the next one is out of order.
@@ -82,24 +93,41 @@ export type FaultAction =
    */
   | { readonly _tag: "Lose" }
   /** Announces the end of the stream in so many milliseconds, and ends it then. */
-  | { readonly _tag: "CloseSignal"; readonly afterMillis: number }
+  | {
+      readonly _tag: "CloseSignal"
+      /** Time until the end, in milliseconds. */
+      readonly afterMillis: number
+    }
   /** Sends an acknowledgement that breaks the protocol, then goes on. */
   | {
       readonly _tag: "BadAck"
+      /** How it breaks the protocol. */
       readonly kind: "future" | "lower" | "repeated" | "negative" | "missing"
     }
   /** Sends these bytes as a response, then goes on. */
-  | { readonly _tag: "Raw"; readonly bytes: Uint8Array }
+  | {
+      readonly _tag: "Raw"
+      /** The message of the response. */
+      readonly bytes: Uint8Array
+    }
   /**
    * Says in the same message as the next acknowledgement that the stream ends in so many
    * milliseconds, and ends it then.
    */
-  | { readonly _tag: "AckAndClose"; readonly afterMillis: number }
+  | {
+      readonly _tag: "AckAndClose"
+      /** Time until the end, in milliseconds. */
+      readonly afterMillis: number
+    }
   /**
    * Answers a resume with the committed offset and so many more, or less. At other points it does
    * nothing.
    */
-  | { readonly _tag: "Committed"; readonly by: number }
+  | {
+      readonly _tag: "Committed"
+      /** What is added to the committed offset. */
+      readonly by: number
+    }
   /** Ends the call with UNAUTHENTICATED and refuses its token from then on. */
   | { readonly _tag: "ExpireToken" }
   /**
@@ -116,6 +144,7 @@ export type FaultAction =
  * @category models
  */
 export interface Fault {
+  /** Where it strikes. */
   readonly at: FaultPoint
   /** The occurrence of `at` that strikes first, from 1; default 1. */
   readonly nth?: number | undefined
@@ -130,6 +159,7 @@ export interface Fault {
   readonly connection?: number | undefined
   /** How many times it strikes before it is spent; default 1. */
   readonly times?: number | undefined
+  /** What it does. */
   readonly action: FaultAction
 }
 

@@ -22,18 +22,29 @@ export type ConnectionFault =
    */
   | {
       readonly _tag: "CutAfter"
+      /** The direction that it concerns. */
       readonly direction: "up" | "down"
+      /** Bytes that still pass. */
       readonly bytes: number
+      /** How it ends. */
       readonly how: "reset" | "fin" | "blackHole" | "halfOpen"
     }
   /** Passes so many bytes a second. */
   | {
       readonly _tag: "Throttle"
+      /** The direction that it concerns. */
       readonly direction: "up" | "down"
+      /** Bytes that pass in a second. */
       readonly bytesPerSecond: number
     }
   /** Passes pieces of so many bytes, each in a write of its own. */
-  | { readonly _tag: "Pieces"; readonly direction: "up" | "down"; readonly size: number }
+  | {
+      readonly _tag: "Pieces"
+      /** The direction that it concerns. */
+      readonly direction: "up" | "down"
+      /** Bytes of a piece. */
+      readonly size: number
+    }
 
 type Of<Tag extends ConnectionFault["_tag"]> = Extract<ConnectionFault, { readonly _tag: Tag }>
 

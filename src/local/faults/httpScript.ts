@@ -18,24 +18,37 @@ export type HttpPart = "token" | "catalog"
  * @category models
  */
 export interface HttpFault {
+  /** The part that it strikes. */
   readonly at: HttpPart
   /** How many requests it strikes; default 1. */
   readonly times?: number | undefined
+  /** What the requests get. */
   readonly action:
     | {
         readonly _tag: "Answer"
+        /** The status of the answer. */
         readonly status: number
+        /** The body of the answer. */
         readonly body: string
+        /** Headers of the answer; default none. */
         readonly headers?: Readonly<Record<string, string>> | undefined
       }
     /** Answers as usual, so many milliseconds later. */
-    | { readonly _tag: "Delay"; readonly millis: number }
+    | {
+        readonly _tag: "Delay"
+        /** The delay in milliseconds. */
+        readonly millis: number
+      }
     /** Never answers. */
     | { readonly _tag: "Hang" }
     /** Answers as usual. */
     | { readonly _tag: "Pass" }
     /** Answers with a token that is good for so many milliseconds. */
-    | { readonly _tag: "TokenLife"; readonly millis: number }
+    | {
+        readonly _tag: "TokenLife"
+        /** The life of the token in milliseconds. */
+        readonly millis: number
+      }
 }
 
 /** The faults that are to come, and how many requests came. */

@@ -11,17 +11,32 @@
  */
 export type Latency =
   /** Always the same. */
-  | { readonly _tag: "Constant"; readonly millis: number }
+  | {
+      readonly _tag: "Constant"
+      /** The latency. */
+      readonly millis: number
+    }
   /** Anything from `from` to `to`, all equally likely. */
-  | { readonly _tag: "Uniform"; readonly from: number; readonly to: number }
+  | {
+      readonly _tag: "Uniform"
+      /** The shortest latency. */
+      readonly from: number
+      /** The longest latency. */
+      readonly to: number
+    }
   /** Mostly short and sometimes long, with this mean. */
-  | { readonly _tag: "Exponential"; readonly mean: number }
+  | {
+      readonly _tag: "Exponential"
+      /** The mean latency. */
+      readonly mean: number
+    }
   /**
    * So much at each quantile from 0 to 1, ascending; between two of them in proportion, beyond the
    * outer ones as these say.
    */
   | {
       readonly _tag: "Quantiles"
+      /** Quantiles in ascending order, each with its latency. */
       readonly points: ReadonlyArray<readonly [quantile: number, millis: number]>
     }
 

@@ -32,7 +32,9 @@ export type StorageReason =
  * @category errors
  */
 export class StorageFailure extends Data.TaggedError("StorageFailure")<{
+  /** Why it failed. */
   readonly reason: StorageReason
+  /** What happened and what to do, as full sentences. */
   readonly message: string
 }> {}
 
@@ -44,9 +46,12 @@ export class StorageFailure extends Data.TaggedError("StorageFailure")<{
  * @category errors
  */
 export class TableExists extends Data.TaggedError("TableExists")<{
+  /** The name of the table. */
   readonly name: string
+  /** Why the table is not served, and the way out; undefined for one that is served. */
   readonly problem?: string | undefined
 }> {
+  /** What happened and what to do, as full sentences. */
   override get message(): string {
     return (
       this.problem ??
@@ -61,7 +66,11 @@ export class TableExists extends Data.TaggedError("TableExists")<{
  * @since 0.2.0
  * @category errors
  */
-export class TableNotFound extends Data.TaggedError("TableNotFound")<{ readonly name: string }> {
+export class TableNotFound extends Data.TaggedError("TableNotFound")<{
+  /** The name of the table. */
+  readonly name: string
+}> {
+  /** What happened and what to do, as full sentences. */
   override get message(): string {
     return `The table ${this.name} does not exist. Create it first.`
   }
@@ -74,7 +83,9 @@ export class TableNotFound extends Data.TaggedError("TableNotFound")<{ readonly 
  * @category errors
  */
 export class UnsupportedColumn extends Data.TaggedError("UnsupportedColumn")<{
+  /** The name of the column. */
   readonly column: string
+  /** What happened and what to do, as full sentences. */
   readonly message: string
 }> {}
 
@@ -85,6 +96,7 @@ export class UnsupportedColumn extends Data.TaggedError("UnsupportedColumn")<{
  * @category errors
  */
 export class InvalidDefinition extends Data.TaggedError("InvalidDefinition")<{
+  /** What happened and what to do, as full sentences. */
   readonly message: string
 }> {}
 

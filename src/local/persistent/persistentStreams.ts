@@ -26,9 +26,13 @@ export type StreamKind = LogFormat["_tag"]
  * @category models
  */
 export interface PersistentStreamRecord {
+  /** The id that resumes the stream. */
   readonly streamId: string
+  /** The format of its records. */
   readonly kind: StreamKind
+  /** When it was created. */
   readonly createdAt: number
+  /** When it was retired; undefined while it can be resumed. */
   readonly retiredAt: number | undefined
   /** Everything up to this offset is durable; -1 for nothing. */
   readonly committed: number

@@ -38,6 +38,7 @@ import type {
 } from "../persistent/persistentStreams.ts"
 import type { Appended } from "./appended.ts"
 export type { TableRecord } from "../delta/tableFolder.ts"
+export type { TableSize } from "../delta/tableSize.ts"
 
 /** The number of the log group that a message joined. */
 export type Ticket = number

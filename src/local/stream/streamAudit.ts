@@ -16,6 +16,7 @@ import { addTo, type Entry, newEntry, noSums, recorderOf, snapshot } from "./con
 export interface ConnectionAudit {
   /** 1 for the first connection of the table since the server started. */
   readonly number: number
+  /** The id that the server gave the stream. */
   readonly streamId: string
   /** The wire offset of its first message: 0, or where a persistent stream was resumed. */
   readonly firstOffset: number
@@ -23,17 +24,25 @@ export interface ConnectionAudit {
   readonly peer: string | undefined
   /** The accepted create request. */
   readonly created:
-    | { readonly kind: string; readonly descriptor: Uint8Array | undefined }
+    | {
+        /** The format of the records. */
+        readonly kind: string
+        /** What describes a record; undefined for JSON. */
+        readonly descriptor: Uint8Array | undefined
+      }
     | undefined
   /**
    * The received messages. The wire offset of a message is its index plus `firstOffset`. Each
    * message has its records, or one complete message for Arrow. Empty when recording is off.
    */
   readonly received: ReadonlyArray<ReadonlyArray<Uint8Array>>
+  /** Received messages. */
   readonly receivedMessages: number
+  /** Records of the received messages. */
   readonly receivedRecords: number
   /** The number of durable messages: the first ones of `received`, except `lostMessages`. */
   readonly durableMessages: number
+  /** Records of the durable messages. */
   readonly durableRecords: number
   /**
    * The number of acknowledged messages; exceeds the durable ones only after a false
@@ -53,11 +62,15 @@ export interface ConnectionAudit {
  * @category models
  */
 export interface Audit {
+  /** How many connections there were. */
   readonly connections: number
   /** The latest connections, at most 1,000. */
   readonly perConnection: ReadonlyArray<ConnectionAudit>
+  /** Records that were received, over all connections. */
   readonly receivedRecords: number
+  /** Records that are durable, over all connections. */
   readonly durableRecords: number
+  /** Records that were acknowledged, over all connections. */
   readonly ackedRecords: number
   /** Distinct durable records, compared by their bytes. */
   readonly distinctRecords: number

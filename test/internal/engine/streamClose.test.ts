@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Scope } from "effect"
-import type { Unacked } from "../../../src/StreamConfigurationOptions.ts"
+import type { Unacked } from "../../../src/ReturnedRecords.ts"
 import { closeWithScope, closeOnce } from "../../../src/internal/engine/streamClose.ts"
 import {
   endUnsafe,
