@@ -2,12 +2,12 @@
  * Ingestion over many machines: the shards of a table, each owned by one runner of an
  * `effect/cluster` at a time.
  *
- * Any runner takes any record. It sends it to the owner of the record's key, in batches, and the
- * owner writes it through the one stream of its shard. When a runner is gone its shards move, and
- * what they had not acknowledged is sent again. Records of a key become durable in the order in
- * which one process ingests them, as long as the cluster's shard leases hold: the service has no
- * fence that would stop a runner that has lost its lease without noticing. The cluster itself
- * (`NodeClusterSocket`, its SQL storage) is the program's.
+ * Any runner accepts any record and sends it, in batches, to the owner of the record's key. The
+ * owner writes it through the single stream of its shard. When a runner stops, its shards move, and
+ * unacknowledged records are sent again. Records of a key become durable in the order in which one
+ * process ingests them, as long as the cluster's shard leases hold: the service has no fencing that
+ * would stop a runner that has lost its lease without noticing. The program provides the cluster
+ * itself (`NodeClusterSocket` and its SQL storage).
  *
  * @example
  * const Shards = ZerobusShards.layer({
@@ -80,21 +80,21 @@ export interface ZerobusShards<out A> {
 }
 
 /**
- * How records are packed into the batches that runners send each other.
+ * How records are combined into the batches that runners send each other.
  *
  * @since 0.2.0
  * @category configuration
  */
 export interface ShardBatchOptions {
-  /** Records of one batch; default 5,000. */
+  /** Most records of a batch. Default 5,000. */
   readonly maxRecords?: number | undefined
-  /** Bytes of one batch; default 1 MiB. A larger record travels alone. */
+  /** Most bytes of a batch. Default 1 MiB. A larger record is sent alone. */
   readonly maxBytes?: number | undefined
 }
 
 /**
- * Options of a shard's stream: those of any stream, except that its records are kept by their
- * senders or by the message storage.
+ * Options of a shard's stream: those of any stream, without `spool` and `onUnacked`, because the
+ * senders or the message storage keep the records.
  *
  * @since 0.2.0
  * @category configuration
@@ -111,42 +111,41 @@ export type ShardStreamOptions<A, R = never> = Omit<
  * @category configuration
  */
 export interface ShardsOptions<in out A, out R = never> {
-  /** The table that the records go to. */
+  /** The target table. */
   readonly table: TableProperties<A>
   /**
-   * Number of shards, which is that of the streams to the table, over all runners; from 1 to
-   * 10,000. Records of one key need the same number on every runner and for ever: change it when
-   * nothing is on its way.
+   * Number of shards, from 1 to 10,000: the number of streams to the table over all runners. The
+   * shard of a key depends on it, so it must be the same on every runner. Change it only when no
+   * records are in flight.
    */
   readonly shards: number
   /** The key of a record. Records of one key keep their order. */
   readonly key: (record: A) => string | number
   /**
-   * Options of each shard's stream. `onRefused` receives refused records; without it they are
-   * returned to `ingest` alone, and `persisted` is not offered. `scopeCloseTimeout` is 1 second by
-   * default here.
+   * Options of each shard's stream. `onRefused` receives refused records. Without it, only `ingest`
+   * reports them, and `persisted` is not available. `scopeCloseTimeout` defaults to 1 second here.
    */
   readonly stream?: ShardStreamOptions<A, R> | undefined
-  /** How records are packed into batches. */
+  /** How records are combined into batches. */
   readonly batch?: ShardBatchOptions | undefined
   /**
-   * How long a batch may take until its owner has replied, moves of its shard included; default 300
-   * seconds. Its records then fail with `Retryable` of reason `AckTimeout`.
+   * Time limit for a batch until its owner has replied, including moves of its shard. Default 300
+   * seconds. After that its records fail with `Retryable` of reason `AckTimeout`.
    */
   readonly timeout?: Duration.Input | undefined
 }
 
 /**
- * How one record is ingested.
+ * Options of one `ingest` call.
  *
  * @since 0.2.0
  * @category configuration
  */
 export interface ShardIngestOptions {
   /**
-   * Whether `ingest` succeeds once the cluster's message storage holds the record; default false.
-   * The owner of its shard then writes it, also when the runner that took it is gone. Needs
-   * `onRefused` among the options of the stream.
+   * Whether `ingest` succeeds as soon as the cluster's message storage contains the record. Default
+   * false. The owner of the shard then writes it, even when the runner that accepted it has
+   * stopped. Needs `onRefused` in the options of the stream.
    */
   readonly persisted?: boolean | undefined
 }
@@ -178,22 +177,22 @@ const rules: OptionRules<ShardsOptions<any>> = {
   timeout: duration("above zero")
 }
 
-/** Batches that wait for a shard's stream. Above it senders wait and try again. */
+/** Most batches that wait for a shard's stream. Above that, senders wait and retry. */
 const MAILBOX = 256
 /**
- * How long a shard's stream may flush when the shard moves: what it does not acknowledge is sent
- * again anyway.
+ * Time limit for the flush of a shard's stream when the shard moves, in milliseconds.
+ * Unacknowledged records are sent again anyway.
  */
 const STREAM_CLOSE_TIMEOUT = 1000
-/** How long the layer waits for batches on their way when it is closed. */
+/** How long the layer waits for batches in flight when it is closed, in milliseconds. */
 const CLOSE_TIMEOUT = 20_000
 const TIMEOUT = 300_000
 const MAX_RECORDS = 5000
 const MAX_BYTES = 1024 * 1024
 
 /**
- * The table as the owner of a shard sees it: records come as payloads. User code that reads them
- * gets records.
+ * The table for the owner of a shard: records arrive as encoded payloads. User code that reads them
+ * receives decoded records.
  */
 const encodedTable = <A>({ codec, ...table }: TableProperties<A>): TableProperties<Uint8Array> => ({
   ...table,
@@ -208,15 +207,16 @@ const encodedTable = <A>({ codec, ...table }: TableProperties<A>): TableProperti
   }
 })
 
-/** Registers the owner's side of the shards with the cluster. */
+/** Registers the shard owners with the cluster. */
 const register = <A, R>(options: ShardsOptions<A, R>) =>
   Effect.gen(function* () {
     const zerobus = yield* Zerobus
-    // Each stream has a scope of its own, not that of the layer.
+    // Each stream has its own scope, not that of the layer.
     const context = Context.omit(Scope.Scope)(yield* Effect.context<R>())
     const stream = {
       scopeCloseTimeout: STREAM_CLOSE_TIMEOUT,
-      // Senders are told of refused records, so that the stream can go on without them.
+      // Refused records are reported to their senders, so that the stream can continue without
+      // them.
       ...(options.stream?.recovery === false ? {} : { onRefused: () => Effect.void }),
       ...options.stream,
       onUnacked: () => Effect.void
@@ -249,7 +249,7 @@ const register = <A, R>(options: ShardsOptions<A, R>) =>
     return entity
   })
 
-/** Encodes records one by one and refuses those that the shard's stream would refuse. */
+/** Encodes single records and refuses those that the shard's stream would refuse. */
 const makeEncoder = <A>({ key, shards, stream, table }: ShardsOptions<A, any>) =>
   Effect.map(Effect.fromResult(resolve(stream as StreamConfigurationOptions<A>)), (limits) => {
     const writer = new ScratchWriter(table.codec)
@@ -314,13 +314,13 @@ const make = <A, R>(options: ShardsOptions<A, R>) =>
   })
 
 /**
- * The shards of a table on this runner: it owns the shards that the cluster assigns to it, and
- * sends the records of all others to their owners. A client-only runner owns none. Fails with
- * `InvalidArgument` for a bad option and with `InvalidTable` for a bad name. One layer serves one
- * table; provide it to the part of the program that ingests into that.
+ * The shards of a table on this runner. It owns the shards that the cluster assigns to it and sends
+ * records of other shards to their owners. A client-only runner owns none. Fails with
+ * `InvalidArgument` for an invalid option and with `InvalidTable` for an invalid name. One layer
+ * serves one table; provide it to the part of the program that ingests into that table.
  *
- * Closing it first sends what waits, for at most 20 seconds, then returns the rest with
- * `StreamClosed`.
+ * Closing the layer first sends waiting records, for at most 20 seconds. The remaining ones fail
+ * with `StreamClosed`.
  *
  * @example
  * const Shards = ZerobusShards.layer({
@@ -342,15 +342,20 @@ export const layer = <A, R = never>(
 > => Layer.effect(tag<A>(), make(options)) as any
 
 /**
- * Sends one record to the owner of its key and succeeds when it is durable, or with `persisted:
- * true` when the cluster's message storage holds it. Records of one key keep the order of the
+ * Sends one record to the owner of its key. Succeeds when it is durable, or with `persisted: true`
+ * when the cluster's message storage contains it. Records of one key stay in the order of the
  * calls.
  *
- * Fails with `InvalidArgument` or `PayloadTooLarge` for a record that cannot be sent, and with
- * `InvalidArgument` for one that the server refused; with what ended the stream of the shard
- * otherwise, where the record may be durable or not; with `Retryable` of reason `AckTimeout` after
- * `timeout`, of reason `SpoolUnavailable` when the message storage failed; with `StreamClosed` once
- * the layer or the cluster is closed. Interrupting it ends the wait, not the sending.
+ * Fails with:
+ *
+ * - `InvalidArgument` or `PayloadTooLarge` for a record that cannot be sent
+ * - `InvalidArgument` for a record that the server refused
+ * - the error that ended the shard's stream; the record may then be durable or not
+ * - `Retryable` of reason `AckTimeout` after `timeout`
+ * - `Retryable` of reason `SpoolUnavailable` when the message storage failed
+ * - `StreamClosed` once the layer or the cluster is closed
+ *
+ * Interrupting it ends the wait, not the sending.
  *
  * @example
  * yield* ZerobusShards.ingest({ device: "sensor-1", temp: 22 })

@@ -1,6 +1,6 @@
 /**
- * The client's errors as a schema, so that they reach the process that a record came from with
- * their class and their fields.
+ * The client's errors as a schema, so that they arrive with their class and fields in the process
+ * that sent the record.
  */
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
@@ -9,7 +9,7 @@ import * as Errors from "../ZerobusError.ts"
 const message = { message: Schema.String }
 const ofStream = { unacknowledged: Schema.optional(Schema.Number) }
 
-/** An instance of an error class, which travels as its tag and its fields. */
+/** An instance of an error class, encoded as its tag and fields. */
 const errorOf = <
   Tag extends string,
   Type extends { readonly _tag: Tag },

@@ -1,6 +1,6 @@
 /**
- * Ordered ingestion over many processes on `effect/cluster`. Nothing of it is loaded by the client
- * itself.
+ * Ordered ingestion over many processes with `effect/cluster`. The client itself does not load this
+ * module.
  *
  * @module effect-zerobus/cluster
  * @since 0.2.0

@@ -1,6 +1,6 @@
 /**
- * What runners send each other: batches of encoded records for the owner of a shard, and what
- * became of each record.
+ * Messages between runners: batches of encoded records for the owner of a shard, and the outcome of
+ * each record.
  */
 import { createHash } from "node:crypto"
 import * as ClusterSchema from "effect/cluster/ClusterSchema"
@@ -11,39 +11,39 @@ import * as Schema from "effect/Schema"
 import { MalformedMessage, WireReader } from "../internal/protobuf/reader.ts"
 import { zerobusError } from "./errorSchema.ts"
 
-/** What became of the records of a batch, by their place in it. */
+/** The outcome of a batch. Records are identified by their index in it. */
 export const Outcome = Schema.Struct({
-  /** The records in front that are durable, except for the refused ones among them. */
+  /** Number of records at the start that are durable, except for the refused ones among them. */
   settled: Schema.Number,
   refused: Schema.Array(Schema.Struct({ index: Schema.Number, error: zerobusError })),
-  /** Why the others may not be durable. Not given when there are none. */
+  /** Why the others may not be durable. Undefined when there are none. */
   failure: Schema.optional(zerobusError)
 })
 
 export type Outcome = typeof Outcome.Type
 
 const batch = {
-  /** The records as they travel in a message of the service: tag, length and payload of each. */
+  /** The records in the form of a service message: tag, length and payload of each. */
   records: Schema.Uint8Array
 }
 
-/** A batch that its sender keeps until the owner has replied. */
+/** A batch that its sender stores until the owner has replied. */
 export const Ingest = Rpc.make("Ingest", { payload: batch, success: Outcome })
 
 /**
- * A batch that the cluster's message storage keeps until it is durable: an interrupted one runs
+ * A batch that the cluster's message storage holds until it is durable. An interrupted batch runs
  * again.
  */
 export const Store = Rpc.make("Store", { payload: batch, success: Outcome })
   .annotate(ClusterSchema.Persisted, true)
   .annotate(ClusterSchema.Uninterruptible, "server")
 
-/** The longest name of an entity type in the cluster's SQL tables. */
+/** Maximum length of an entity type's name in the cluster's SQL tables. */
 const LONGEST_TYPE = 150
 
 /**
- * The shards of a table. Their number is part of the name, so that runners which disagree about it
- * never take each other's records.
+ * The shards of a table. Their number is part of the name, so that runners with different numbers
+ * never exchange records.
  */
 export const shardEntity = (tableName: string, shards: number) => {
   const name = `zerobus/${shards}/${tableName}`
@@ -53,7 +53,7 @@ export const shardEntity = (tableName: string, shards: number) => {
 
 type Rpcs = typeof Ingest | typeof Store
 
-/** A batch that arrived at its owner. */
+/** A batch received by its owner. */
 export type ShardRequest = Envelope.Request<Rpcs>
 
 /** Replies to batches. */
@@ -61,7 +61,7 @@ export type Replier = Entity.Replier<Rpcs>
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex")
 
-/** The payloads of a batch, as views; `undefined` for bytes that are no batch. */
+/** The payloads of a batch, as views. `undefined` for invalid bytes. */
 export const payloadsOf = (records: Uint8Array): ReadonlyArray<Uint8Array> | undefined => {
   const reader = new WireReader(records)
   const payloads: Array<Uint8Array> = []
@@ -77,8 +77,8 @@ export const payloadsOf = (records: Uint8Array): ReadonlyArray<Uint8Array> | und
   return payloads
 }
 
-// FNV-1a with a final mix, over UTF-16 units. It must never change: runners of two versions would
-// order a key apart.
+// FNV-1a with a final mix, over UTF-16 units. It must never change: runners of different versions
+// would assign a key to different shards.
 const hashOf = (text: string): number => {
   let hash = 0x811c9dc5
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
@@ -87,6 +87,8 @@ const hashOf = (text: string): number => {
   return (hash ^ (hash >>> 16)) >>> 0
 }
 
-/** The shard of a key, the same in every process. A number and its text are one key. */
+/**
+ * The shard of a key, the same in every process. A number and its decimal text are the same key.
+ */
 export const shardOf = (key: string | number, shards: number): number =>
   hashOf(String(key)) % shards

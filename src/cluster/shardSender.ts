@@ -1,9 +1,9 @@
 /**
- * Takes records for shards and sends them to the owners, one batch per shard at a time.
+ * Collects records for shards and sends them to the owners, one batch per shard at a time.
  *
- * While a batch travels, what arrives for its shard waits and makes the next one. A batch is sent
- * again until its owner has replied, however often the shard moves, so that records of a shard
- * leave this process in order. Nothing else bounds what waits here: each record belongs to a call
+ * While a batch is in flight, new records of its shard wait for the next one. A batch is sent again
+ * until its owner has replied, even when the shard moves several times, so that records of a shard
+ * leave this process in order. There is no other limit on waiting records: each belongs to a call
  * that waits for it.
  */
 import * as Cause from "effect/Cause"
@@ -19,11 +19,11 @@ import * as Scope from "effect/Scope"
 import { Retryable, RetryableReason, StreamClosed, type ZerobusError } from "../ZerobusError.ts"
 import type { Outcome } from "./shardProtocol.ts"
 
-/** A record that waits for its batch, or in it. */
+/** A record that waits for its batch or is part of it. */
 export interface Waiting {
   /** Tag, length and payload. */
   readonly content: Uint8Array
-  /** Whether it counts once the message storage holds it. */
+  /** Whether it succeeds once the message storage contains it. */
   readonly stored: boolean
   readonly done: (exit: Exit.Exit<void, ZerobusError>) => void
 }
@@ -31,9 +31,9 @@ export interface Waiting {
 export interface SenderOptions {
   readonly maxRecords: number
   readonly maxBytes: number
-  /** Limit of one batch in milliseconds. */
+  /** Time limit of one batch in milliseconds. */
   readonly timeout: number
-  /** How long closing waits for what is on its way, in milliseconds. */
+  /** How long closing waits for batches in flight, in milliseconds. */
   readonly closeTimeout: number
 }
 
@@ -43,19 +43,19 @@ type SendError =
   | ClusterError.PersistenceError
   | ClusterError.EntityNotAssignedToRunner
 
-/** Sends a batch to the owner of a shard; without an outcome it was stored. */
+/** Sends a batch to the owner of a shard. Without an outcome, the batch was stored. */
 export type SendBatch = (
   shard: number,
   records: Uint8Array,
   stored: boolean
 ) => Effect.Effect<Outcome | undefined, SendError>
 
-/** The owner did not process the batch, or ended while it did. */
+/** The owner did not process the batch, or stopped while processing it. */
 class Unprocessed extends Data.TaggedError("Unprocessed") {}
 
 const pause = Schedule.jittered(Schedule.min([Schedule.exponential(20), Schedule.spaced(1000)]))
 
-/** The records of one shard, in order. Those of the batch that travels are in front. */
+/** The records of one shard, in order. Those of the batch in flight come first. */
 class Line {
   readonly waiting: Array<Waiting> = []
   readonly filled = Latch.makeUnsafe(false)
@@ -89,7 +89,7 @@ const lateReply = (timeout: number): Retryable => {
   return new Retryable({ reason: RetryableReason.AckTimeout({ message }), attempts: 1 })
 }
 
-/** Why the records of a batch are returned: what the cluster answered. */
+/** The failure for the records of a batch, from the cluster's error. */
 const failureOf = (
   cause: Cause.Cause<SendError | Retryable | Unprocessed>
 ): Exit.Exit<void, ZerobusError> => {
@@ -104,7 +104,7 @@ const failureOf = (
   )
 }
 
-/** Calls back for each record of a batch. */
+/** Completes each record of a batch. */
 const settle = (
   batch: ReadonlyArray<Waiting>,
   exit: Exit.Exit<Outcome | undefined, SendError | Retryable | Unprocessed>
@@ -122,10 +122,10 @@ const settle = (
   })
 }
 
-/** Takes a record for a shard; `false` once the sender is closed. */
+/** Accepts a record for a shard. Returns `false` once the sender is closed. */
 export type Accept = (shard: number, record: Waiting) => boolean
 
-/** Makes a sender that is closed with the scope. */
+/** Creates a sender that is closed with the scope. */
 export const makeSender = Effect.fnUntraced(function* (send: SendBatch, options: SenderOptions) {
   const lines = new Map<number, Line>()
   const workers = yield* Scope.make()
@@ -137,7 +137,7 @@ export const makeSender = Effect.fnUntraced(function* (send: SendBatch, options:
   const sendUntilProcessed = (shard: number, batch: ReadonlyArray<Waiting>) => {
     const records = Buffer.concat(batch.map(({ content }) => content))
     return Effect.suspend(() => send(shard, records, batch[0]!.stored)).pipe(
-      // A runner that ends interrupts what it has not processed.
+      // A runner that stops interrupts requests that it has not processed.
       Effect.catchCause((cause): Effect.Effect<never, SendError | Unprocessed> =>
         Cause.hasInterrupts(cause) ? Effect.fail(new Unprocessed()) : Effect.failCause(cause)
       ),

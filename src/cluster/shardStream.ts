@@ -1,10 +1,10 @@
 /**
- * What the owner of a shard runs: one stream, fed with the batches of the shard in order of
+ * The owner's side of a shard: one stream at a time that ingests the shard's batches in order of
  * arrival.
  *
- * A stream is opened for the first batch and replaced when it has ended. What it had not made
- * durable goes back to the senders, with the reason. Batches that the message storage keeps stay
- * here instead and come first in the next stream, in order.
+ * A stream is opened for the first batch and replaced when it has ended. Records that were not
+ * durable are returned to the senders with the reason. Batches in the message storage stay here
+ * instead and come first in the next stream, in order.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -22,26 +22,26 @@ import type {
 import type { ZerobusStream } from "../ZerobusStream.ts"
 import type { Outcome } from "./shardProtocol.ts"
 
-/** A batch that came for the shard. */
+/** A batch received for the shard. */
 export interface ShardBatch {
   readonly payloads: ReadonlyArray<Uint8Array>
-  /** Whether the message storage keeps it until it is replied to. */
+  /** Whether the message storage holds it until it has a reply. */
   readonly stored: boolean
   readonly reply: (outcome: Outcome) => Effect.Effect<void>
 }
 
-/** A batch of which the stream has taken a part, or all. */
+/** A batch that the stream has accepted fully or in part. */
 interface Taken {
   readonly batch: ShardBatch
-  /** The receipt of each record, or why the stream did not take it. */
+  /** The receipt of each record, or why the stream refused it. */
   readonly receipts: ReadonlyArray<RecordAck | InvalidArgument | PayloadTooLarge>
-  /** Why the stream did not take the others. */
+  /** Why the stream did not accept the others. */
   readonly failure: ZerobusError | undefined
 }
 
 export type OpenShardStream = Effect.Effect<ZerobusStream<Uint8Array>, StreamFailure, Scope.Scope>
 
-/** Pause before what is stored is tried again, after the stream has given up its own attempts. */
+/** Pause before stored batches are retried, after the stream's own retries have failed. */
 const pause = Schedule.jittered(
   Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("30 seconds")])
 )
@@ -50,11 +50,11 @@ const pauses = Schedule.toStepWithSleep(pause)
 
 const isReceipt = (receipt: Taken["receipts"][number]): receipt is RecordAck => "poll" in receipt
 
-/** What ended a stream, rather than that it has ended. */
+/** The cause of a closed stream, else the error itself. */
 const reasonOf = (error: ZerobusError): ZerobusError =>
   (error._tag === "StreamClosed" && error.cause) || error
 
-/** Hands a batch to the stream. Fails when the stream has ended. */
+/** Ingests a batch. Fails when the stream has ended. */
 const take = (stream: ZerobusStream<Uint8Array>, batch: ShardBatch) =>
   Effect.gen(function* () {
     const receipts: Array<Taken["receipts"][number]> = []
@@ -74,8 +74,8 @@ const take = (stream: ZerobusStream<Uint8Array>, batch: ShardBatch) =>
   })
 
 /**
- * Waits until the stream has settled what it took of a batch, and replies. Fails when the stream
- * has ended before.
+ * Waits until the accepted records of a batch are durable or refused, and replies. Fails when the
+ * stream has ended before.
  */
 const finish = (stream: ZerobusStream<Uint8Array>, { batch, failure, receipts }: Taken) =>
   Effect.gen(function* () {
@@ -102,15 +102,15 @@ const finish = (stream: ZerobusStream<Uint8Array>, { batch, failure, receipts }:
     yield* batch.reply({ settled, refused, failure: late ?? failure })
   })
 
-/** Feeds streams with the batches of the queue, one stream after the other, for ever. */
+/** Ingests the batches of the queue, through one stream after another. Never returns. */
 export const feedStreams = (
   batches: Queue.Dequeue<ShardBatch>,
   open: OpenShardStream
 ): Effect.Effect<never> =>
   Effect.gen(function* () {
-    /** Waits before what is stored is tried again, longer each time; made anew after a reply. */
+    /** Waits before stored batches are retried, longer each time. Reset after a reply. */
     let wait: Effect.Success<typeof pauses> | undefined
-    /** Batches without a reply, in order of arrival; the last one may be taken in part. */
+    /** Batches without a reply, in order of arrival. The last one may be ingested only in part. */
     let unfinished: Array<ShardBatch> = []
 
     const feed = (stream: ZerobusStream<Uint8Array>) =>
