@@ -1,6 +1,6 @@
 /**
- * An HTTP proxy on loopback that knows CONNECT and nothing else, and that can be told to misbehave:
- * for tests of programs that reach their server through one.
+ * An HTTP proxy on loopback that supports only CONNECT and can misbehave on request, for tests of
+ * programs that use a proxy.
  *
  * @example
  * const proxy = yield* ConnectProxy.make("tunnel")
@@ -16,9 +16,9 @@ import * as Net from "node:net"
 import { PortUnavailable } from "../local/endpoints/listener.ts"
 
 /**
- * What the proxy does with a request for a tunnel: makes it, never answers, answers with something
- * that is not HTTP, refuses with a status, or makes it for these credentials (`user:password`)
- * only.
+ * How the proxy handles a request for a tunnel: opens it, never answers, answers with something
+ * other than HTTP, refuses it with a status, or opens it only for these credentials
+ * (`user:password`).
  *
  * @since 0.1.0
  * @category models
@@ -45,18 +45,18 @@ export type Behaviour =
 export interface ConnectProxy {
   /** `http://127.0.0.1:port`. */
   readonly url: string
-  /** The targets (`host:port`) that were asked for, in order. */
+  /** The requested targets (`host:port`), in order. */
   readonly requests: Effect.Effect<ReadonlyArray<string>>
-  /** From now on it does this. */
+  /** Changes the behaviour for further requests. */
   readonly behave: (behaviour: Behaviour) => Effect.Effect<void>
-  /** Breaks all tunnels, without a word to either end. */
+  /** Breaks all tunnels without notifying either end. */
   readonly cut: Effect.Effect<void>
 }
 
 const host = "127.0.0.1"
 
 /**
- * Serves on a free port of 127.0.0.1 until the scope closes. Fails with `PortUnavailable`.
+ * Starts a proxy on a free port of 127.0.0.1 until the scope closes. Fails with `PortUnavailable`.
  *
  * @since 0.1.0
  * @category constructors

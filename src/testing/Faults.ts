@@ -1,15 +1,16 @@
 /**
- * Scripted faults for tests against the local server: plain data, injected per table with
+ * Scripted faults for tests with the local server: plain data, injected per table with
  * `ZerobusLocal.inject`.
  *
- * A fault strikes at a point of a stream's life, counted from when it was injected: at the n-th
- * time, after so many records, or at a wire offset, on any connection or a certain one, once or
- * several times. Tests wait for what happens with `ZerobusLocal.waitFor` and let held streams go on
- * with `ZerobusLocal.release`, so they need no sleeps. `inject` fails for what could not strike.
+ * A fault triggers at a point of a stream's life, counted from its injection: at the n-th
+ * occurrence, after a number of records, or at a wire offset; on any connection or a certain one;
+ * once or several times. Tests wait for events with `ZerobusLocal.waitFor` and continue held
+ * streams with `ZerobusLocal.release`, so they need no sleeps. `inject` fails for a fault that
+ * could not trigger.
  *
- * Two further kinds: faults of the token endpoint and the catalog (`http...`, for
+ * There are two other kinds: faults of the token endpoint and the catalog (`http...`, for
  * `ZerobusLocal.injectHttp`), and faults of a connection below gRPC (`cutAfterBytes`, `throttle`,
- * `goAway`, ..., for `ZerobusLocal.injectConnection`). `docs/testing.md` lists them all.
+ * `goAway` and others, for `ZerobusLocal.injectConnection`). `docs/testing.md` lists them all.
  *
  * @example
  * yield* local.inject(
@@ -32,29 +33,29 @@ export type { ConnectionFault } from "../local/faults/faultySocket.ts"
 export type { HttpFault, HttpPart } from "../local/faults/httpScript.ts"
 
 /**
- * When a fault strikes.
+ * When a fault triggers.
  *
  * @since 0.1.0
  * @category configuration
  */
 export interface When {
   /**
-   * Once this many records have arrived since the injection. Not together with `nth` or `offset`.
+   * After this many records have arrived since the injection. Not together with `nth` or `offset`.
    */
   readonly afterRecords?: number | undefined
   /**
-   * Once this wire offset (0, 1, 2, ... per connection; those of a persistent stream go on)
-   * arrives, is durable or is to be acknowledged; only at these points. Not together with `nth`.
+   * When this wire offset (0, 1, 2, ... per connection; persistent streams continue theirs)
+   * arrives, is durable or is to be acknowledged. Only at these points. Not together with `nth`.
    */
   readonly offset?: number | undefined
   /**
-   * At the n-th occurrence of the point, from 1; default 1. It counts messages, of which each may
-   * carry, or acknowledge, many records.
+   * At the n-th occurrence of the point, from 1. Default 1. Counts messages, each of which may
+   * carry or acknowledge many records.
    */
   readonly nth?: number | undefined
-  /** Only on this connection of the table, from 1; default any. */
+  /** Only on this connection of the table, from 1. Default any. */
   readonly connection?: number | undefined
-  /** How often; default once. */
+  /** How often it triggers. Default once. */
   readonly times?: number | undefined
 }
 
@@ -112,9 +113,10 @@ const fault = (at: FaultPoint, when: When, action: Fault["action"]): Fault => ({
 })
 
 /**
- * Breaks the connection below gRPC. By default when a message arrives, which is then not stored;
- * `at: "durable"` breaks it when records are durable but not acknowledged, so that they are sent
- * again; `at: "connect"` before anything is read. `how` is `"reset"` (RST, the default) or `"fin"`.
+ * Breaks the connection below gRPC. By default it breaks when a message arrives, which is then not
+ * stored. `at: "durable"` breaks it when records are durable but not acknowledged, so that they are
+ * sent again; `at: "connect"` breaks it before anything is read. `how` is `"reset"` (RST, the
+ * default) or `"fin"`.
  *
  * @since 0.1.0
  * @category stream faults
@@ -141,8 +143,8 @@ export const reject = (
 ): Fault => fault("create", options, status(options))
 
 /**
- * Ends a stream with a status; by default when a message arrives, which is then not stored.
- * `at: "connect"` ends it before anything else is said, with trailers only.
+ * Ends a stream with a status. By default it ends when a message arrives, which is then not stored.
+ * `at: "connect"` ends it before any other response, with trailers only.
  *
  * @since 0.1.0
  * @category stream faults
@@ -168,9 +170,9 @@ const status = (options: {
 })
 
 /**
- * Refuses the `nth` message (from 1) of a connection with INVALID_ARGUMENT, and acknowledges none
- * of those before it: they are durable all the same, or lost with `earlier: "lost"`. To be injected
- * before the connection opens; by default the next one.
+ * Refuses the `nth` message (from 1) of a connection with INVALID_ARGUMENT, without acknowledging
+ * the messages before it. Those are durable, or lost with `earlier: "lost"`. Must be injected
+ * before the connection opens; by default it applies to the next one.
  *
  * @example
  * yield* local.inject(orders, ...Faults.refuse({ nth: 5, earlier: "lost" }))
@@ -213,7 +215,7 @@ export const rejectResume = (
 
 /**
  * Answers the resume of a persistent stream with a committed offset that is `by` ahead of the real
- * one, or behind it when negative. The stream itself goes on behind the real one.
+ * one, or behind it when negative. The stream itself continues after the real one.
  *
  * @example
  * yield* local.inject(orders, Faults.committedOffset(-1))
@@ -225,8 +227,8 @@ export const committedOffset = (by: number, when: When = {}): Fault =>
   fault("resume", when, { _tag: "Committed", by })
 
 /**
- * Breaks the connection instead of answering the create request. A persistent stream exists by
- * then, and nobody knows its id.
+ * Breaks the connection instead of answering the create request. A persistent stream already exists
+ * then, but the client does not know its id.
  *
  * @example
  * yield* local.inject(orders, Faults.loseCreateAnswer())
@@ -237,7 +239,7 @@ export const committedOffset = (by: number, when: When = {}): Fault =>
 export const loseCreateAnswer = (when: When = {}): Fault => disconnect({ ...when, at: "create" })
 
 /**
- * Ends an open stream with OK although the client did not ask for it.
+ * Ends an open stream with OK although the client did not request it.
  *
  * @since 0.1.0
  * @category stream faults
@@ -246,7 +248,7 @@ export const endStream = (options: When & { readonly at?: FaultPoint | undefined
   fault(options.at ?? "message", options, { _tag: "End" })
 
 /**
- * Refuses the next `times` streams as if their tokens were not accepted.
+ * Refuses the next `times` streams as if their tokens were invalid.
  *
  * @since 0.1.0
  * @category stream faults
@@ -256,7 +258,7 @@ export const rejectTokens = (options?: When): Fault =>
 
 /**
  * Ends an open stream with UNAUTHENTICATED, as when its token expires, and refuses that token from
- * then on; a fresh one is good.
+ * then on. A new token is accepted.
  *
  * @since 0.1.0
  * @category stream faults
@@ -266,8 +268,8 @@ export const expireToken = (options: When & { readonly at?: FaultPoint | undefin
 
 /**
  * Announces the end of the stream, and ends it after `duration` (default 0) unless the client
- * half-closes before. By default when a message arrives; `withAck` says it in the same message as
- * the next acknowledgement.
+ * half-closes first. By default it does so when a message arrives. `withAck` sends the announcement
+ * in the same message as the next acknowledgement.
  *
  * @since 0.1.0
  * @category stream faults
@@ -286,7 +288,7 @@ export const closeSignal = (
 
 /**
  * Stops the stream at a point until `ZerobusLocal.release`. `"ack"` and `"durable"` stop
- * acknowledgements, the others what comes in.
+ * acknowledgements, the other points stop incoming messages.
  *
  * @since 0.1.0
  * @category stream faults
@@ -295,7 +297,7 @@ export const hold = (at: FaultPoint, nth?: number, when: Omit<When, "nth"> = {})
   fault(at, { ...when, nth }, { _tag: "Hold" })
 
 /**
- * Stops the stream at a point for a time.
+ * Stops the stream at a point for a duration.
  *
  * @since 0.1.0
  * @category stream faults
@@ -304,7 +306,7 @@ export const delay = (at: FaultPoint, duration: Duration.Input, when: When = {})
   fault(at, when, { _tag: "Delay", millis: Duration.toMillis(Duration.fromInputUnsafe(duration)) })
 
 /**
- * Sends no acknowledgement from here on, until `ZerobusLocal.clearFaults`. Records stay durable.
+ * Sends no more acknowledgements until `ZerobusLocal.clearFaults`. Records still become durable.
  *
  * @since 0.1.0
  * @category stream faults
@@ -313,10 +315,10 @@ export const stallAcks = (options?: Omit<When, "times">): Fault =>
   fault("ack", { ...options, times: Infinity }, { _tag: "Skip" })
 
 /**
- * Acknowledges exactly these wire offsets of a connection, each as soon as it is durable, whatever
- * the acknowledgement interval. Then goes on as usual, acknowledges nothing more (`"silence"`), or
- * only once the client half-closes (`"halfClose"`). By default the next connection; `times` is for
- * how many.
+ * Acknowledges exactly these wire offsets of a connection, each as soon as it is durable,
+ * regardless of the acknowledgement interval. Afterwards it continues as usual, acknowledges
+ * nothing more (`"silence"`), or acknowledges only once the client half-closes (`"halfClose"`). By
+ * default it applies to the next connection; `times` sets the number of connections.
  *
  * @since 0.1.0
  * @category stream faults
@@ -334,9 +336,9 @@ export const ackAt = (
   })
 
 /**
- * Lets each acknowledgement take as long as a distribution of `Latency` says, without one
- * overtaking another. The same seed (default 1) gives the n-th acknowledgement of a connection the
- * same latency in every run. By default on every connection; `times` is on how many.
+ * Delays each acknowledgement by a latency from a distribution of `Latency`, in order. The same
+ * seed (default 1) gives the n-th acknowledgement of a connection the same latency in every run. By
+ * default it applies to every connection; `times` sets the number of connections.
  *
  * @since 0.1.0
  * @category stream faults
@@ -356,8 +358,8 @@ export const ackLatency = (
   )
 
 /**
- * Lies: throws messages away and acknowledges them with the others, as if they were durable. The
- * audit shows it as `lostRecords` and `ackedButMissing`. For tests that a check notices a loss.
+ * Discards messages and acknowledges them as if they were durable. The audit reports them as
+ * `lostRecords` and `ackedButMissing`. For tests that a check detects a loss.
  *
  * @since 0.1.0
  * @category stream faults
@@ -366,8 +368,8 @@ export const loseMessages = (options?: When): Fault =>
   fault("message", options ?? {}, { _tag: "Lose" })
 
 /**
- * Treats messages as if they never arrived: the server answers the next one as out of order, and
- * acknowledges nothing of them.
+ * Ignores messages as if they never arrived: the server refuses the next one as out of order, and
+ * acknowledges none of them.
  *
  * @since 0.1.0
  * @category stream faults
@@ -385,10 +387,10 @@ export const ignoreCreate = (options?: When): Fault =>
   fault("create", options ?? {}, { _tag: "Skip" })
 
 /**
- * Sends an acknowledgement that breaks the protocol before the next real one, or at another point:
- * beyond what was sent (`future`), below the last (`lower`), the same again (`repeated`), negative,
- * or without its offset (`missing`). `at: "create"` sends it before the stream is open. For one
- * after the end see `ackAfterEnd`.
+ * Sends an acknowledgement that violates the protocol, before the next real one or at another
+ * point: beyond what was sent (`future`), below the last (`lower`), the same again (`repeated`),
+ * negative, or without its offset (`missing`). `at: "create"` sends it before the stream is open.
+ * For one after the end, see `ackAfterEnd`.
  *
  * @since 0.1.0
  * @category stream faults
@@ -399,8 +401,7 @@ export const badAck = (
 ): Fault => fault(when.at ?? "ack", when, { _tag: "BadAck", kind })
 
 /**
- * Sends these bytes as a response: an unknown kind, a truncated message, whatever a test wants to
- * see refused.
+ * Sends these bytes as a response, for example an unknown message type or a truncated message.
  *
  * @since 0.1.0
  * @category stream faults

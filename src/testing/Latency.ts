@@ -1,8 +1,8 @@
 /**
- * Latencies for `Faults.ackLatency` and `ZerobusVirtual`: constant, uniform, exponential, or as
- * quantiles say.
+ * Latency distributions for `Faults.ackLatency` and `ZerobusVirtual`: constant, uniform,
+ * exponential, or from quantiles.
  *
- * They are plain data; what they draw is decided by a seed.
+ * They are plain data. A seed determines the values drawn.
  *
  * @example
  * Latency.quantiles({ 0: "1 millis", 0.5: "4 millis", 0.99: "80 millis", 1: "2 seconds" })
@@ -24,8 +24,8 @@ const millis = (input: Duration.Input, what: string): number => {
 }
 
 /**
- * Always the same. Throws a `RangeError` for a duration that is negative or infinite, as the others
- * do.
+ * Always the same latency. Throws a `RangeError` for a duration that is negative or infinite, like
+ * the other constructors.
  *
  * @since 0.1.0
  * @category constructors
@@ -36,7 +36,7 @@ export const constant = (duration: Duration.Input): Latency => ({
 })
 
 /**
- * From `from` to `to`, all equally likely.
+ * A uniform distribution from `from` to `to`.
  *
  * @since 0.1.0
  * @category constructors
@@ -52,7 +52,8 @@ export const uniform = (from: Duration.Input, to: Duration.Input): Latency => {
 }
 
 /**
- * Mostly short and sometimes long, with this mean: 5 % take more than three times as long.
+ * An exponential distribution with this mean: 5 % of the latencies are more than three times as
+ * long.
  *
  * @since 0.1.0
  * @category constructors
@@ -63,9 +64,9 @@ export const exponential = (mean: Duration.Input): Latency => ({
 })
 
 /**
- * As measured somewhere: so much at each quantile, in proportion between them. Below the lowest and
- * above the highest quantile it is what these say. The keys are numbers from 0 to 1, and a higher
- * one must not have a shorter duration.
+ * A distribution from measured quantiles, with linear interpolation between them. Below the lowest
+ * and above the highest quantile, their values apply. The keys are numbers from 0 to 1, and
+ * durations must not decrease with them.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,9 +1,9 @@
 /**
- * A transport without sockets: the client's calls meet a server in the same process, over a network
- * that can be told how to behave.
+ * A transport without sockets: the client's calls reach a server in the same process, over a
+ * scripted network.
  *
- * `ZerobusVirtual` runs on it, and the client's own tests. It is not public: a server behind it
- * speaks encoded messages, whose encoders are internal.
+ * `ZerobusVirtual` and the client's own tests use it. It is not public: a server behind it
+ * exchanges encoded messages, whose encoders are internal.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -21,14 +21,14 @@ export interface MemoryStatus {
   readonly details?: Uint8Array | undefined
 }
 
-/** The client's end of a call, as its server sees it. */
+/** The client's end of a call, as used by the server. */
 export interface MemoryPeer {
   readonly write: (response: Uint8Array) => void
   /** Ends the call: with OK, or with a status. */
   readonly finish: (status: MemoryStatus | undefined) => void
   /** Breaks the connection: nothing more arrives in either direction. */
   readonly cut: (message?: string) => void
-  /** Stops and goes on delivering requests; while stopped, the client's transport fills up. */
+  /** Stops and resumes the delivery of requests. While stopped, the client's transport fills up. */
   readonly pause: () => void
   readonly resume: () => void
 }
@@ -37,11 +37,11 @@ export interface MemoryPeer {
 export interface MemoryCall {
   readonly receive: (request: Uint8Array) => void
   readonly halfClosed: () => void
-  /** The client went away. */
+  /** The client cancelled the call. */
   readonly cancelled: () => void
 }
 
-/** Accepts calls; the answer handles what the client sends. */
+/** Accepts calls. The returned object handles the client's messages. */
 export type MemoryServer = (
   headers: Readonly<Record<string, string>>,
   peer: MemoryPeer,
@@ -49,13 +49,13 @@ export type MemoryServer = (
 ) => MemoryCall
 
 /**
- * Carries what is sent. Deliveries of one direction of one call arrive in order, whatever the
- * network does.
+ * Delivers messages. Deliveries in one direction of a call arrive in order, whatever the network
+ * does.
  */
 export interface MemoryNetwork {
-  /** Runs `arrive` later, or never for a black hole. `call` numbers the calls from 0. */
+  /** Runs `arrive` later, or never (a black hole). `call` numbers the calls from 0. */
   readonly carry: (direction: "up" | "down", call: number, arrive: () => void) => void
-  /** Requests that may be under way before the transport is full; default 16. */
+  /** Requests in flight before the transport is full. Default 16. */
   readonly window?: number | undefined
 }
 
@@ -67,9 +67,8 @@ export const immediate: MemoryNetwork = {
 }
 
 /**
- * A network whose deliveries take as long as a distribution says, on the clock of the program that
- * makes it. The same seed (default 1) gives the n-th delivery of a call the same latency in every
- * run.
+ * A network that delays deliveries by a latency distribution, on the clock of the creating program.
+ * The same seed (default 1) gives the n-th delivery of a call the same latency in every run.
  */
 export const seeded = (options: {
   readonly latency: Latency
@@ -103,7 +102,7 @@ export const layer = (
     }
   })
 
-/** One direction: carried in order, however the network shuffles the deliveries. */
+/** One direction of a call. Deliveries stay in order, even when the network reorders them. */
 const makePipe = (network: MemoryNetwork, direction: "up" | "down", call: number) => {
   const waiting: Array<() => void> = []
   let arrived = 0
@@ -162,7 +161,7 @@ const openCall = Effect.fnUntraced(function* (
     up.clear()
     if (failure === undefined) Queue.endUnsafe(responses)
     else Queue.failCauseUnsafe(responses, Cause.fail(failure))
-    // First: who waits to send more has nobody to send it to.
+    // Called first, so that callers that wait to send see the end of the call.
     onEnd?.(failure)
     writable.openUnsafe()
   }
@@ -199,8 +198,8 @@ const openCall = Effect.fnUntraced(function* (
   const opened: TransportCall = {
     sendUnsafe: (request) => {
       if (over) return true
-      // Copied now, as gRPC does: the client may stamp the same bytes anew for its next session. A
-      // Buffer's own slice would not copy.
+      // Copied now, as gRPC does: the client may rewrite the same bytes for its next session.
+      // `Buffer.slice` would not copy.
       const copy = new Uint8Array(request)
       underWay++
       up.push(() => {

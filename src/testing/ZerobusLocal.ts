@@ -1,11 +1,10 @@
 /**
- * A Zerobus server on the own machine, as layers: for tests in memory, and on disk with real Delta
- * tables.
+ * A local Zerobus server, as layers: in memory for tests, or on disk with real Delta tables.
  *
- * Three faces on loopback: the gRPC service with the protocol's strict checks, the OAuth token
- * endpoint and the Unity Catalog tables API. Faults are scripted with `Faults`, and `audit` tells
- * what was received, durable and acknowledged. The server runs on real time and real sockets also
- * where a test has a virtual clock. It is made for development, not for production.
+ * It serves three APIs on loopback: the gRPC service with the protocol's strict checks, the OAuth
+ * token endpoint and the Unity Catalog tables API. `Faults` scripts failures, and `audit` reports
+ * received, durable and acknowledged records. The server uses real time and real sockets even when
+ * a test has a virtual clock. It is made for development, not for production.
  *
  * @example
  * layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("orders", (it) => {
@@ -73,23 +72,25 @@ import type { ServerConsole } from "./serverConsole.ts"
 import { serverScript, type ZerobusScript } from "./serverScript.ts"
 
 /**
- * What {@link ZerobusLocal} offers.
+ * The methods of {@link ZerobusLocal}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ZerobusLocalShape extends ZerobusScript {
-  /** `http://host:port` of the gRPC face. */
+  /** URL of the gRPC service: `http://host:port`. */
   readonly serverEndpoint: string
-  /** `http://host:port` of the token endpoint and the catalog. */
+  /** URL of the token endpoint and the catalog: `http://host:port`. */
   readonly workspaceUrl: string
   /** The client id of the server's own service principal. */
   readonly clientId: string
   /** Its secret. */
   readonly clientSecret: Redacted.Redacted<string>
-  /** All service principals, that of `clientId` first. */
+  /** All service principals; that of `clientId` comes first. */
   readonly principals: ReadonlyArray<Principal>
-  /** The authority (PEM) that clients must trust, and where it lies; undefined without TLS. */
+  /**
+   * The certificate authority (PEM) that clients must trust, and its path. Undefined without TLS.
+   */
   readonly tls:
     | {
         /** The certificate of the authority (PEM). */
@@ -98,25 +99,31 @@ export interface ZerobusLocalShape extends ZerobusScript {
         readonly caPath: string | undefined
       }
     | undefined
-  /** The link that opens the console, with its token; undefined without the option `console`. */
+  /** The link to the console, with its token. Undefined without the option `console`. */
   readonly consoleUrl: Redacted.Redacted<string> | undefined
-  /** Gives the next connection to the gRPC face these faults; called again, the one after that. */
+  /**
+   * Injects faults into the next connection to the gRPC service. A second call applies to the
+   * connection after that.
+   */
   readonly injectConnection: (...faults: ReadonlyArray<ConnectionFault>) => Effect.Effect<void>
-  /** Adds faults to the script of the token endpoint and the catalog. */
+  /** Injects faults into the token endpoint and the catalog. */
   readonly injectHttp: (...faults: ReadonlyArray<HttpFault>) => Effect.Effect<void>
   /** Removes the faults of the token endpoint and the catalog. */
   readonly clearHttpFaults: Effect.Effect<void>
   /**
-   * How many requests a part of the HTTP face got; for `token` that is how often tokens were asked
-   * for.
+   * Number of requests to the token endpoint or the catalog. For `token`, the number of token
+   * requests.
    */
   readonly httpRequests: (part: HttpPart) => Effect.Effect<number>
 }
 
-/** How long stopping waits for records under way to become durable and acknowledged. */
+/**
+ * How long stopping waits for records in flight to become durable and acknowledged, in
+ * milliseconds.
+ */
 const shutdownMillis = 1000
 
-/** Those who are told what happens: the request log, where there is one. */
+/** The listeners for server events: the request log, if enabled. */
 const listenersOf = Effect.fnUntraced(function* ({
   requestLog
 }: ZerobusLocalOptions): Effect.fn.Return<Listeners, never, Scope.Scope> {
@@ -128,7 +135,7 @@ const listenersOf = Effect.fnUntraced(function* ({
 
 type Reached = Pick<ZerobusLocalShape, "clientId" | "serverEndpoint" | "tls" | "workspaceUrl">
 
-/** What a server in memory and one on disk have each in its own way. */
+/** The parts in which a server in memory and one on disk differ. */
 interface Parts {
   readonly store: TableStoreShape
   readonly listeners: Listeners
@@ -198,7 +205,7 @@ const start = Effect.fnUntraced(function* (
     trace.add({ event: "http", part, ...(action === undefined ? {} : { action }) })
     if (action !== undefined) tell({ _tag: "HttpFaultStruck", part, action: action._tag })
   })
-  /** Per connection to come, oldest first. */
+  /** Faults of each future connection, next one first. */
   const connectionFaults: Array<ReadonlyArray<ConnectionFault>> = []
   const host = options.host ?? "127.0.0.1"
 
@@ -239,10 +246,10 @@ const start = Effect.fnUntraced(function* (
     streams: hub,
     auth: auth ? { mint, principals } : undefined
   })
-  // Before the ports close: what is stored is acknowledged, so that clients send as little as
-  // possible again.
+  // Runs before the ports close: stored records are acknowledged, so that clients send fewer
+  // records again.
   yield* Effect.addFinalizer(() => hub.shutdown(shutdownMillis))
-  // A wildcard address is for listening, not for calling.
+  // Clients cannot connect to a wildcard address.
   const called =
     host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host
   const reached = (): Reached => ({
@@ -276,7 +283,7 @@ const start = Effect.fnUntraced(function* (
   }
 })
 
-/** The names and addresses a made certificate is for. */
+/** The names and addresses of a generated certificate. */
 const certifiedHosts = ({
   host = "127.0.0.1",
   hostNames = []
@@ -286,27 +293,26 @@ const certifiedHosts = ({
   return [...new Set([...own, ...listened, ...hostNames])]
 }
 
-/** The names and addresses under which requests may ask for the server. */
+/** The names and addresses allowed in the Host header of requests. */
 const servedHosts = ({ host = "127.0.0.1", hostNames = [] }: ZerobusLocalOptions): ServedHosts => ({
   names: [host, ...hostNames].map((name) => (name.includes(":") ? `[${name}]` : name)),
   anyAddress: !isLoopback(host)
 })
 
 /**
- * What can keep a server from starting.
+ * The errors that can prevent a server from starting.
  *
  * @since 0.1.0
  * @category errors
  */
 export type StartFailure = PortUnavailable | UnsafeServer | InvalidArgument | StorageFailure
 
-/** Sockets and disks run on real time, whatever clock a test has. */
+/** Sockets and disks use real time, regardless of the test's clock. */
 const onRealTime = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.provideService(effect, Clock.Clock, Clock.Clock.defaultValue())
 
 /**
- * The local server. Its layers provide it together with a {@link Zerobus} client that is connected
- * to it.
+ * The local server. Most layers provide it together with a connected {@link Zerobus} client.
  *
  * @since 0.1.0
  * @category services
@@ -314,7 +320,7 @@ const onRealTime = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E
 export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShape>()(
   "effect-zerobus/ZerobusLocal"
 ) {
-  /** Only the server, on disk. */
+  /** The server alone, on disk. */
   static readonly layerServer = (
     options: ZerobusLocalDiskOptions
   ): Layer.Layer<ZerobusLocal, StartFailure> =>
@@ -345,7 +351,7 @@ export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShap
       }).pipe(onRealTime)
     )
 
-  /** Only the server, in memory. */
+  /** The server alone, in memory. */
   static readonly layerServerMemory = (
     options: ZerobusLocalOptions = {}
   ): Layer.Layer<ZerobusLocal, StartFailure> =>
@@ -369,7 +375,7 @@ export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShap
       }).pipe(onRealTime)
     )
 
-  /** The client of whatever local server there is. */
+  /** A client connected to the provided local server. */
   static readonly layerClient: Layer.Layer<Zerobus, never, ZerobusLocal> = Layer.unwrap(
     Effect.map(ZerobusLocal, ({ clientId, clientSecret, serverEndpoint, tls, workspaceUrl }) =>
       Layer.orDie(
@@ -385,7 +391,7 @@ export class ZerobusLocal extends Context.Service<ZerobusLocal, ZerobusLocalShap
     )
   )
 
-  /** Server and client; the server keeps real Delta tables below `dataDir`. */
+  /** Server and client. The server stores real Delta tables below `dataDir`. */
   static readonly layer = (
     options: ZerobusLocalDiskOptions
   ): Layer.Layer<ZerobusLocal | Zerobus, StartFailure> =>

@@ -1,10 +1,10 @@
 /**
- * The local server without sockets, in the process of the test and on its clock: with a `TestClock`
- * no test waits, and the same seed and the same program give the same trace.
+ * The local server without sockets, in the test's process and on its clock. With a `TestClock` no
+ * test waits, and the same seed and program produce the same trace.
  *
- * Protocol, checks, tables, faults, gates and audit are those of `ZerobusLocal`. The token
- * endpoint, the catalog, TLS and everything below gRPC are not there: tokens are made up, and
- * `Faults.disconnect` ends the call.
+ * Protocol, checks, tables, faults, gates and audit are those of `ZerobusLocal`. There is no token
+ * endpoint, catalog, TLS or anything below gRPC: tokens are fake, and `Faults.disconnect` ends the
+ * call.
  *
  * @example
  * it.effect("arrive", () => Effect.gen(function*() {
@@ -41,8 +41,7 @@ import { serverScript, type ZerobusScript } from "./serverScript.ts"
 const shortly: Latency = { _tag: "Constant", millis: 1 }
 
 /**
- * A server without sockets. Its layer provides it together with a {@link Zerobus} client that is
- * connected to it.
+ * A server without sockets. Its layer provides it together with a connected {@link Zerobus} client.
  *
  * @since 0.1.0
  * @category services
@@ -66,7 +65,7 @@ export class ZerobusVirtual extends Context.Service<ZerobusVirtual, ZerobusScrip
         const sync = makeSampler(options.syncLatency ?? shortly, seed, -2)
         const syncs = makeDelays(timers)
         const store = yield* makeMemoryTableStoreWith((tell) => {
-          // Never at once: who stores a record does not expect the answer before it has its ticket.
+          // Never synchronous: the caller needs its ticket before the record is reported durable.
           syncs.add(sync(), () => queueMicrotask(tell))
         })
         const hub = makeStreamHub({
@@ -79,7 +78,7 @@ export class ZerobusVirtual extends Context.Service<ZerobusVirtual, ZerobusScrip
         })
         const tokens = makeTokens()
         const network = yield* MemoryTransport.seeded({ latency: options.latency ?? shortly, seed })
-        // Each server has a client of its own, also when several are built together.
+        // Each server has its own client, even when several are built together.
         const client = Layer.fresh(Zerobus.layerNoDeps).pipe(
           Layer.provide([
             MemoryTransport.layer(serverOf(hub, tokens), network),
@@ -97,7 +96,7 @@ interface Tokens {
   readonly revoked: Set<string>
 }
 
-/** Made-up tokens: a new one after each that was refused. */
+/** Fake tokens: a new one after each refused token. */
 const makeTokens = (): Tokens => {
   let number = 1
   const current = () => `Bearer virtual-${number}`

@@ -1,12 +1,12 @@
 /**
- * The environment variables with which a client reaches a local server.
+ * The environment variables for a client of a local server.
  */
 import type { ZerobusLocalShape } from "./ZerobusLocal.ts"
 
 /** The variable of the client secret. */
 export const secretVariable = "DATABRICKS_CLIENT_SECRET"
 
-/** The variables that are no secret, by their names. */
+/** The variables without the secret, by name. */
 export const clientVariables = ({
   clientId,
   serverEndpoint,

@@ -1,6 +1,6 @@
 /**
- * Faults of a connection below gRPC, for `ZerobusLocal.injectConnection`: of its bytes, and of its
- * HTTP/2 frames. Those of frames need a server without TLS, since they cannot look inside. Part of
+ * Faults of a connection below gRPC, for `ZerobusLocal.injectConnection`: of its bytes and of its
+ * HTTP/2 frames. Frame faults need a server without TLS, because they read the frames. Part of
  * `Faults`.
  */
 import type { ConnectionFault } from "../local/faults/faultySocket.ts"
@@ -12,9 +12,9 @@ export type { ConnectionFault } from "../local/faults/faultySocket.ts"
 export type { Http2Settings } from "../local/faults/frameSettings.ts"
 
 /**
- * Ends a connection after so many bytes in a direction (`up` is to the server): by RST (default),
- * by FIN, by silence in both directions with the connection left open (`"blackHole"`), or by
- * silence in this direction alone (`"halfOpen"`).
+ * Ends a connection after a number of bytes in a direction (`up` is to the server): by RST
+ * (default), by FIN, by silence in both directions with the connection left open (`"blackHole"`),
+ * or by silence in this direction only (`"halfOpen"`).
  *
  * @since 0.1.0
  * @category connection faults
@@ -26,7 +26,7 @@ export const cutAfterBytes = (
 ): ConnectionFault => ({ _tag: "CutAfter", direction, bytes, how })
 
 /**
- * Passes so many bytes a second: a slow reader (`up`) or a slow writer (`down`).
+ * Limits the bytes per second: a slow reader (`up`) or a slow writer (`down`).
  *
  * @since 0.1.0
  * @category connection faults
@@ -38,7 +38,7 @@ export const throttle = (direction: "up" | "down", bytesPerSecond: number): Conn
 })
 
 /**
- * Passes the bytes in pieces of `size`, so that frames and messages arrive in parts.
+ * Delivers the bytes in pieces of `size`, so that frames and messages arrive in parts.
  *
  * @since 0.1.0
  * @category connection faults
@@ -50,8 +50,8 @@ export const pieces = (direction: "up" | "down", size: number): ConnectionFault 
 })
 
 /**
- * Sends every frame to the client in two parts: divided in the middle of its header (`"header"`),
- * or in the middle of the five bytes in front of a gRPC message (`"prefix"`).
+ * Sends every frame to the client in two parts: split in the middle of its header (`"header"`), or
+ * in the middle of the five bytes before a gRPC message (`"prefix"`).
  *
  * @since 0.1.0
  * @category connection faults
@@ -70,9 +70,9 @@ export const splitFrames = (where: "header" | "prefix"): ConnectionFault => ({
 export const ignorePings: ConnectionFault = { _tag: "IgnorePings" }
 
 /**
- * Sends GOAWAY with an HTTP/2 error code (0 is NO_ERROR) in front of the n-th DATA frame to the
- * client. `lastStreamId` 0 says that the client's call was not processed; by default it is the
- * highest there is. Give two for a double one.
+ * Sends GOAWAY with an HTTP/2 error code (0 is NO_ERROR) before the n-th DATA frame to the client.
+ * `lastStreamId` 0 means that the client's call was not processed; the default is the highest
+ * possible id. Inject two for a double GOAWAY.
  *
  * @since 0.1.0
  * @category connection faults
@@ -88,7 +88,7 @@ export const goAway = (
 }
 
 /**
- * Sends RST_STREAM with an HTTP/2 error code in front of the n-th DATA frame.
+ * Sends RST_STREAM with an HTTP/2 error code before the n-th DATA frame.
  *
  * @since 0.1.0
  * @category connection faults
@@ -103,12 +103,12 @@ export const rstStream = (
 }
 
 /**
- * Changes the connection's settings in front of the n-th DATA frame, in the middle of a call. The
- * server goes on under its old ones, and the connection translates: with a small
- * `initialWindowSize` the client may have no more than so many bytes of a call under way (0 stops
- * it, as a reader that takes nothing does, until later settings raise it), with a large
- * `maxFrameSize` its frames are divided again. Throws a `RangeError` for a window above the
- * server's own, 65,535 bytes. Values that HTTP/2 forbids are sent as they are.
+ * Changes the connection's settings before the n-th DATA frame, in the middle of a call. The server
+ * keeps its old settings, and the connection translates. With a small `initialWindowSize`, the
+ * client may have only that many bytes of a call in flight; 0 blocks it, like a reader that stops
+ * reading, until later settings raise it. With a large `maxFrameSize`, the client's frames are
+ * split again. Throws a `RangeError` for a window above the server's own, 65,535 bytes. Values that
+ * HTTP/2 forbids are sent unchanged.
  *
  * @since 0.1.0
  * @category connection faults
@@ -126,7 +126,7 @@ export const settings = (
 }
 
 /**
- * Sends bytes, usually whole HTTP/2 frames, in front of the n-th DATA frame.
+ * Sends bytes, usually complete HTTP/2 frames, before the n-th DATA frame.
  *
  * @since 0.1.0
  * @category connection faults
@@ -149,7 +149,7 @@ export const endWithoutTrailers = (nthData = 1): ConnectionFault => ({
 })
 
 /**
- * Sends an acknowledgement of `upTo` behind the frame that ends a call.
+ * Sends an acknowledgement of `upTo` after the frame that ends a call.
  *
  * @since 0.1.0
  * @category connection faults
@@ -160,8 +160,8 @@ export const ackAfterEnd = (upTo: number): ConnectionFault => ({
 })
 
 /**
- * Ends the call with trailers that hold one header of so many bytes, in front of the n-th DATA
- * frame.
+ * Ends the call with trailers that contain one header of a given size in bytes, before the n-th
+ * DATA frame.
  *
  * @since 0.1.0
  * @category connection faults
@@ -186,7 +186,7 @@ export const largeHeader = (
 }
 
 /**
- * Marks the message in the n-th DATA frame as compressed, or gives it another length.
+ * Marks the message in the n-th DATA frame as compressed, or changes its length.
  *
  * @since 0.1.0
  * @category connection faults
@@ -208,7 +208,7 @@ const grpcMessage = (message: Uint8Array): Buffer => {
   return Buffer.concat([prefix, message])
 }
 
-/** A header field as HPACK has it, literally and outside its table. */
+/** A header field in HPACK, as a literal without indexing. */
 const headerField = (name: string, value: string): Buffer =>
   Buffer.concat([Buffer.of(0), headerText(name), headerText(value)])
 

@@ -1,6 +1,6 @@
 /**
- * What a scripted fault may be. One that could never strike is refused when it is injected: else
- * the test that needs it passes without it.
+ * Validation rules for scripted faults. A fault that could never trigger is refused at injection;
+ * otherwise the test that needs it would pass without it.
  */
 import {
   checkOptions,
@@ -33,7 +33,7 @@ const latency = that(
 
 type Member<Tag> = Extract<FaultAction, { readonly _tag: Tag }>
 
-/** Per action what it holds beside its tag. */
+/** The fields of each action, apart from its tag. */
 const actions: { readonly [Tag in FaultAction["_tag"]]: OptionRules<Omit<Member<Tag>, "_tag">> } = {
   Cut: { how: required(oneOf("reset", "fin")) },
   Status: { code: required(count(0)), message: required(text("text")), details: bytes },
@@ -78,8 +78,8 @@ const rules: OptionRules<Fault> = {
 }
 
 /**
- * Why a fault cannot strike as it says, with where that stands in it. `within` is the path of the
- * fault itself.
+ * The problem with a fault that could not trigger, with its path. `within` is the path of the fault
+ * itself.
  */
 export const faultProblem = (
   fault: Fault,

@@ -1,6 +1,6 @@
 /**
- * Faults of the token endpoint and the catalog, for `ZerobusLocal.injectHttp`. They strike the next
- * requests in the order in which they were injected. Part of `Faults`.
+ * Faults of the token endpoint and the catalog, for `ZerobusLocal.injectHttp`. They apply to the
+ * next requests in the order of their injection. Part of `Faults`.
  */
 import * as Duration from "effect/Duration"
 import type { HttpFault, HttpPart } from "../local/faults/httpScript.ts"
@@ -8,8 +8,8 @@ import type { HttpFault, HttpPart } from "../local/faults/httpScript.ts"
 export type { HttpFault, HttpPart } from "../local/faults/httpScript.ts"
 
 /**
- * The next requests to the token endpoint or the catalog get this status. `body` is the text of the
- * answer, an empty JSON object by default.
+ * Answers the next requests to the token endpoint or the catalog with this status. `body` is the
+ * response text, an empty JSON object by default.
  *
  * @since 0.1.0
  * @category HTTP faults
@@ -29,7 +29,7 @@ export const httpStatus = (
 })
 
 /**
- * The next requests to the token endpoint or the catalog are answered later.
+ * Delays the answers to the next requests to the token endpoint or the catalog.
  *
  * @since 0.1.0
  * @category HTTP faults
@@ -41,7 +41,7 @@ export const httpDelay = (at: HttpPart, duration: Duration.Input, times?: number
 })
 
 /**
- * The next requests to the token endpoint or the catalog are never answered.
+ * Never answers the next requests to the token endpoint or the catalog.
  *
  * @since 0.1.0
  * @category HTTP faults
@@ -53,8 +53,8 @@ export const httpHang = (at: HttpPart, times?: number): HttpFault => ({
 })
 
 /**
- * The next requests to the token endpoint or the catalog are answered well, so that the faults
- * injected after this one strike later.
+ * Answers the next requests to the token endpoint or the catalog normally, so that faults injected
+ * after this one apply later.
  *
  * @since 0.1.0
  * @category HTTP faults
@@ -66,7 +66,7 @@ export const httpOk = (at: HttpPart, times?: number): HttpFault => ({
 })
 
 /**
- * The next tokens are good for so long, instead of the server's `tokenLife`.
+ * The next tokens expire after this duration, instead of the server's `tokenLife`.
  *
  * @since 0.1.0
  * @category HTTP faults

@@ -1,6 +1,6 @@
 /**
- * The local Zerobus server for tests and development, and scripted faults for it; `ZerobusVirtual`
- * needs no sockets.
+ * The local Zerobus server for tests and development, with scripted faults. `ZerobusVirtual` needs
+ * no sockets.
  *
  * @module effect-zerobus/testing
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * The options of the local server, and the checks that keep it a server for development.
+ * The options of the local server, and checks that limit it to development.
  */
 import * as Config from "effect/Config"
 import * as Data from "effect/Data"
@@ -21,7 +21,7 @@ export type { Grant, Principal, Privilege } from "../local/auth/principals.ts"
 export type { TrustedIssuer } from "../local/auth/subjectTokens.ts"
 
 /**
- * A further service principal of a server.
+ * An additional service principal of a server.
  *
  * @since 0.2.0
  * @category models
@@ -30,13 +30,15 @@ export interface LocalPrincipal {
   /** The id that it requests tokens with. */
   readonly clientId: string
   /**
-   * Default: one made for the server, which a data folder keeps. `ZerobusLocalShape.principals` has
+   * Default: a generated one, which a data folder stores. `ZerobusLocalShape.principals` contains
    * it.
    */
   readonly clientSecret?: Redacted.Redacted<string> | undefined
-  /** The subjects (`sub`) of JWTs that act as this principal; its client id is one in any case. */
+  /**
+   * The subjects (`sub`) of JWTs that act as this principal. Its client id is always one of them.
+   */
   readonly subjects?: ReadonlyArray<string> | undefined
-  /** Everything is granted when left out. */
+  /** Its grants. Default: everything is granted. */
   readonly grants?: ReadonlyArray<Grant> | undefined
 }
 
@@ -48,15 +50,15 @@ export interface LocalPrincipal {
  * @category configuration
  */
 export interface StreamOptions {
-  /** How long a stream lives until it gets a close signal; default 15 minutes. */
+  /** How long a stream lives until it receives a close signal. Default 15 minutes. */
   readonly streamLife?: Duration.Input | undefined
-  /** How long it stays open after that; default 1 minute. */
+  /** How long it stays open after that. Default 1 minute. */
   readonly closeGrace?: Duration.Input | undefined
-  /** The least time between two acknowledgements of a stream; default 5 ms. */
+  /** Minimum time between two acknowledgements of a stream. Default 5 ms. */
   readonly ackInterval?: Duration.Input | undefined
   /**
-   * Slows each stream down to this pace; default no limit. The service's limits are 100,000 records
-   * and 100 MB a second.
+   * Limits the rate of each stream, per second. Default no limit. The service's limits are 100,000
+   * records and 100 MB a second.
    */
   readonly rateLimit?:
     | {
@@ -66,10 +68,13 @@ export interface StreamOptions {
         readonly bytes?: number | undefined
       }
     | undefined
-  /** Record bytes each table's audit keeps; default 256 MiB in memory, 0 (counts only) on disk. */
+  /**
+   * Record bytes that each table's audit stores. Default 256 MiB in memory, 0 (counts only) on
+   * disk.
+   */
   readonly auditBytes?: number | undefined
   /**
-   * Events that `trace` keeps, see `docs/testing.md`; default 10,000 in memory, 0 (no trace) on
+   * Events that `trace` stores, see `docs/testing.md`. Default 10,000 in memory, 0 (no trace) on
    * disk.
    */
   readonly traceEvents?: number | undefined
@@ -82,11 +87,11 @@ export interface StreamOptions {
  * @category configuration
  */
 export interface ZerobusVirtualOptions extends StreamOptions {
-  /** Decides every latency; default 1. */
+  /** Seed of all latencies. Default 1. */
   readonly seed?: number | undefined
-  /** How long each message takes between client and server, in order; default 1 ms. */
+  /** Latency of each message between client and server, in order. Default 1 ms. */
   readonly latency?: Latency | undefined
-  /** How long records take to become durable, in order; default 1 ms. */
+  /** Time until records become durable, in order. Default 1 ms. */
   readonly syncLatency?: Latency | undefined
 }
 
@@ -98,28 +103,27 @@ export interface ZerobusVirtualOptions extends StreamOptions {
  */
 export interface ZerobusLocalOptions extends StreamOptions {
   /**
-   * The address to listen on; default `127.0.0.1`. One that is not loopback needs `allowRemote` and
-   * works only with `auth`.
+   * The address to listen on. Default `127.0.0.1`. One that is not loopback needs `allowRemote` and
+   * `auth`.
    */
   readonly host?: string | undefined
-  /** Port of the gRPC face; default 0, a free one. */
+  /** Port of the gRPC service. Default 0, a free one. */
   readonly port?: number | undefined
-  /** Port of the HTTP face (tokens, catalog); default 0, a free one. */
+  /** Port of the token endpoint and the catalog. Default 0, a free one. */
   readonly httpPort?: number | undefined
-  /** Listens on addresses others can reach; default false. */
+  /** Allows listening on addresses that other machines can reach. Default false. */
   readonly allowRemote?: boolean | undefined
   /**
-   * Further host names and addresses under which clients reach the server, such as
-   * `host.docker.internal` or the name of a container. Requests may name them, and the certificate
-   * of `tls: true` is for them.
+   * Additional host names and addresses of the server, such as `host.docker.internal` or the name
+   * of a container. Requests may use them, and the certificate of `tls: true` includes them.
    */
   readonly hostNames?: ReadonlyArray<string> | undefined
-  /** Whether tokens are checked as the service does; default true. */
+  /** Whether tokens are checked as in the service. Default true. */
   readonly auth?: boolean | undefined
   /**
-   * TLS on both faces. `true` makes an authority and a certificate (on disk they are kept in
-   * `<dataDir>/.tls`); clients trust them with `ca`. Or bring key and certificate, both PEM, and
-   * the authority that signed them. Default: plaintext.
+   * TLS on both ports. `true` generates an authority and a certificate (on disk they are stored in
+   * `<dataDir>/.tls`); clients trust them with `ca`. Alternatively, supply key and certificate,
+   * both PEM, and the authority that signed them. Default: plaintext.
    */
   readonly tls?:
     | boolean
@@ -132,34 +136,36 @@ export interface ZerobusLocalOptions extends StreamOptions {
         readonly ca: string
       }
     | undefined
-  /** The client id that `environment` names; default `local-client`. */
+  /** The client id of the server's main principal. Default `local-client`. */
   readonly clientId?: string | undefined
-  /** Its secret; default one made at random, which a data folder keeps. */
+  /** Its secret. Default: a random one, which a data folder stores. */
   readonly clientSecret?: Redacted.Redacted<string> | undefined
-  /** Further service principals, with what they may do. */
+  /** Additional service principals with their grants. */
   readonly principals?: ReadonlyArray<LocalPrincipal> | undefined
-  /** The subjects (`sub`) of JWTs that act as the principal of `clientId`, beside its id. */
+  /**
+   * The subjects (`sub`) of JWTs that act as the principal of `clientId`, in addition to its id.
+   */
   readonly subjects?: ReadonlyArray<string> | undefined
   /**
-   * Identity providers whose JWTs the token endpoint exchanges for tokens; default: none. A server
-   * in memory on loopback without any takes JWTs that have no signature (`alg` is `none`).
+   * Identity providers whose JWTs the token endpoint exchanges for tokens. Default: none. A server
+   * in memory on loopback without any accepts JWTs without a signature (`alg` is `none`).
    */
   readonly trustedIssuers?: ReadonlyArray<TrustedIssuer> | undefined
-  /** How long tokens are good; default 1 hour. */
+  /** Lifetime of tokens. Default 1 hour. */
   readonly tokenLife?: Duration.Input | undefined
   /**
-   * Logs what happens, through Effect: a line for each stream that is opened, closed or refused,
-   * each token and each change of the tables, and at most one in 10 seconds about the commits of a
-   * table; at the level debug also each message and commit. Default false.
+   * Logs server events through Effect: a line for each stream that is opened, closed or refused,
+   * for each token and for each change of tables, and at most one line in 10 seconds for the
+   * commits of a table. At debug level it also logs each message and commit. Default false.
    */
   readonly requestLog?: boolean | undefined
   /**
-   * Serves the console, a page that shows the server live, at the address of the HTTP face;
-   * `consoleUrl` is its link. On every `host`, so others who have the link reach it too where
-   * `allowRemote` lets them. Default false.
+   * Serves the console, a page that shows the server live, on the HTTP port; `consoleUrl` is its
+   * link. It is served on every `host`, so with `allowRemote` others who have the link can open it
+   * too. Default false.
    */
   readonly console?: boolean | undefined
-  /** Runs although `NODE_ENV` is `production`; default false. */
+  /** Allows running when `NODE_ENV` is `production`. Default false. */
   readonly allowProduction?: boolean | undefined
 }
 
@@ -170,27 +176,26 @@ export interface ZerobusLocalOptions extends StreamOptions {
  * @category configuration
  */
 export interface ZerobusLocalDiskOptions extends ZerobusLocalOptions {
-  /** The folder of the tables; made when missing. */
+  /** The folder of the tables. Created if missing. */
   readonly dataDir: string
-  /** Time between commits to the tables; default 1 second, or 200 ms with `visibleOnceAcked`. */
+  /** Time between commits to the tables. Default 1 second, or 200 ms with `visibleOnceAcked`. */
   readonly flushInterval?: Duration.Input | undefined
   /**
-   * Lets other users of the machine read the tables: new folders get mode 0755 and new files 0644.
-   * Default false: 0700 and 0600, whatever the umask. Existing folders and files keep their modes;
-   * logs and keys are for the owner in any case.
+   * Allows other users of the machine to read the tables: new folders have mode 0755 and new files
+   * 0644. Default false: 0700 and 0600, regardless of the umask. Existing folders and files keep
+   * their modes. Logs and keys are always private to the owner.
    */
   readonly sharedFiles?: boolean | undefined
   /**
-   * Acknowledges records only when the table shows them, at each commit, so that a test can read
-   * the table after each acknowledgement. Makes many small files. Default false: acknowledged means
-   * durable in the log, and the table follows.
+   * Acknowledges records only when the table contains them, at each commit, so that a test can read
+   * the table after each acknowledgement. Creates many small files. Default false: acknowledged
+   * means durable in the log, and the table follows later.
    */
   readonly visibleOnceAcked?: boolean | undefined
 }
 
 /**
- * The options would make the server reachable or used in a way it is not made for. `message` says
- * what to change.
+ * The options would expose the server or use it in production. `message` says what to change.
  *
  * @since 0.1.0
  * @category errors
@@ -200,7 +205,7 @@ export class UnsafeServer extends Data.TaggedError("UnsafeServer")<{
   readonly message: string
 }> {}
 
-/** Refuses options that are none, other machines without a check of tokens, and production. */
+/** Refuses invalid options, access from other machines without token checks, and production. */
 export const checkOptions = Effect.fnUntraced(function* (
   options: ZerobusLocalOptions
 ): Effect.fn.Return<void, UnsafeServer | InvalidArgument> {
@@ -237,7 +242,7 @@ export const checkOptions = Effect.fnUntraced(function* (
   }
 })
 
-/** What is wrong with the options, whatever server they are for. */
+/** The problem with the options of any kind of server. */
 export const optionProblem = (
   options: Partial<ZerobusLocalDiskOptions>
 ): InvalidArgument | undefined => {
@@ -288,7 +293,7 @@ export const optionProblem = (
   return undefined
 }
 
-/** Whether a text is a host name or an address, as a certificate and a Host header can have it. */
+/** Whether a text is a host name or an address that a certificate and a Host header can contain. */
 export const isHostName = (name: string): boolean =>
   isIP(name) !== 0
     ? !name.includes("%")
@@ -304,7 +309,7 @@ const durationProblem = (input: Duration.Input | undefined): boolean => {
 const millis = (input: Duration.Input | undefined, otherwise: number): number =>
   input === undefined ? otherwise : Duration.toMillis(Duration.fromInputUnsafe(input))
 
-/** The limits of streams that the options ask for. */
+/** The stream limits from the options. */
 export const limitsOf = (options: StreamOptions): StreamLimits => ({
   ...defaultLimits,
   streamLife: millis(options.streamLife, defaultLimits.streamLife),
@@ -314,7 +319,7 @@ export const limitsOf = (options: StreamOptions): StreamLimits => ({
   maxBytesPerSecond: options.rateLimit?.bytes ?? Infinity
 })
 
-/** How long tokens are good, in milliseconds. */
+/** The lifetime of tokens in milliseconds. */
 export const tokenLifeOf = (options: ZerobusLocalOptions): number =>
   millis(options.tokenLife, 3_600_000)
 
@@ -322,7 +327,7 @@ export const tokenLifeOf = (options: ZerobusLocalOptions): number =>
 export const flushIntervalOf = (options: ZerobusLocalDiskOptions): number =>
   millis(options.flushInterval, options.visibleOnceAcked === true ? 200 : 1000)
 
-/** What the audit and the trace keep, given what they keep when nothing is said. */
+/** The limits of audit and trace, with their defaults. */
 export const boundsOf = (options: StreamOptions, auditBytes: number, traceEvents: number) => ({
   auditBytes: options.auditBytes ?? auditBytes,
   traceEvents: options.traceEvents ?? traceEvents

@@ -15,15 +15,13 @@ import type { AddressInfo } from "node:net"
 import type { ServerCertificates } from "../local/endpoints/certificates.ts"
 import { PortUnavailable } from "../local/endpoints/listener.ts"
 
-/** How long connections may take, in milliseconds. */
+/** Time limits of connections, in milliseconds. */
 interface Limits {
-  /**
-   * Until all headers of a request are there, counted from the connection or the answer before it.
-   */
+  /** For all headers of a request, counted from the connection or from the previous answer. */
   readonly headersTimeout: number
-  /** Until a request is there with its body. */
+  /** For a whole request with its body. */
   readonly requestTimeout: number
-  /** Between two looks for connections that are beyond one of these. */
+  /** Interval for checking these limits. */
   readonly connectionsCheckingInterval: number
 }
 
@@ -33,11 +31,11 @@ const usualLimits: Limits = {
   connectionsCheckingInterval: 5000
 }
 
-/** Serves until the scope closes; returns the port. Fails with `PortUnavailable`. */
+/** Serves until the scope closes. Returns the port. Fails with `PortUnavailable`. */
 export const serveHttp = Effect.fnUntraced(function* (options: {
   readonly host: string
   readonly port: number
-  /** Key and certificate, both PEM; plaintext when left out. */
+  /** Key and certificate, both PEM. Default: plaintext. */
   readonly tls?: ServerCertificates | undefined
   readonly limits?: Limits | undefined
   readonly app: Effect.Effect<
@@ -75,7 +73,7 @@ export const serveHttp = Effect.fnUntraced(function* (options: {
       return new PortUnavailable({ host, port, code })
     })
   )
-  // Connections that clients keep alive would hold up the end of the scope.
+  // Keep-alive connections would delay the end of the scope.
   yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
   const closing = Deferred.makeUnsafe<HttpServerResponse.HttpServerResponse>()
   let running = 0
@@ -88,8 +86,8 @@ export const serveHttp = Effect.fnUntraced(function* (options: {
       return answered
     })
   ).pipe(Effect.provideService(HttpServer.HttpServer, server))
-  // First of all when the scope closes: requests under way are told so, also those that would never
-  // have been answered.
+  // Runs first when the scope closes: requests in progress are answered with 503, even those that
+  // would never have been answered.
   yield* Effect.addFinalizer(() =>
     Deferred.succeed(
       closing,

@@ -1,6 +1,6 @@
 /**
- * The console of a local server with sockets: puts the feed, the access and the routes together,
- * and turns the page's buttons into scripted faults.
+ * The console of a local server with sockets: combines the feed, the access check and the routes,
+ * and converts the page's buttons to scripted faults.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -19,16 +19,16 @@ import * as Faults from "./Faults.ts"
 export interface ServerConsole {
   readonly feed: ConsoleFeed
   readonly routes: ConsoleRoutes
-  /** What stands behind the address in the link that opens it. */
+  /** The fragment of the link that opens it. */
   readonly fragment: Redacted.Redacted<string>
 }
 
-/** What a console shows and scripts. */
+/** The parts of a server that a console shows and scripts. */
 export interface ConsoleOf {
   readonly store: TableStoreShape
   readonly timers: Timers
   readonly scheme: "http" | "https"
-  /** Where the tables are kept; undefined in memory. */
+  /** The folder of the tables. Undefined in memory. */
   readonly dataDir: string | undefined
   /** The script of a table that exists. */
   readonly scriptOf: (tableName: string) => FaultScript
@@ -38,7 +38,7 @@ export interface ConsoleOf {
 }
 
 /**
- * What each button scripts. A stall holds all acknowledgements of the table until the faults are
+ * The faults of each button. A stall holds all acknowledgements of the table until the faults are
  * cleared.
  */
 const faults: Readonly<Record<Exclude<FaultName, "clear">, ReadonlyArray<Fault>>> = {
@@ -48,7 +48,7 @@ const faults: Readonly<Record<Exclude<FaultName, "clear">, ReadonlyArray<Fault>>
   expireToken: [Faults.expireToken()]
 }
 
-/** Makes the console of a server. */
+/** Creates the console of a server. */
 export const makeServerConsole = Effect.fnUntraced(function* (
   given: ConsoleOf
 ): Effect.fn.Return<ServerConsole> {

@@ -1,6 +1,6 @@
 /**
- * What tests can ask of a local server and script on it, whether it has sockets (`ZerobusLocal`) or
- * not (`ZerobusVirtual`).
+ * Methods with which tests inspect and script a local server, with sockets (`ZerobusLocal`) or
+ * without (`ZerobusVirtual`).
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -34,7 +34,7 @@ export type { PersistentStreamRecord } from "../local/persistent/persistentStrea
 export type { Audit, ConnectionAudit } from "../local/stream/streamAudit.ts"
 
 /**
- * A table's name: as text, or of anything that has one.
+ * A table's name: a string, or an object with the name.
  *
  * @since 0.1.0
  * @category models
@@ -66,7 +66,7 @@ export type NewTable =
     }
 
 /**
- * The text is no trace that can be replayed. `message` says why.
+ * The text is not a trace that can be replayed. `message` says why.
  *
  * @since 0.1.0
  * @category errors
@@ -83,19 +83,19 @@ export class InvalidTrace extends Data.TaggedError("InvalidTrace")<{
  * @category models
  */
 export interface ZerobusScript {
-  /** Creates a table; fails when it exists, or has a column this server cannot write. */
+  /** Creates a table. Fails when it exists, or has a column that this server cannot write. */
   readonly createTable: (
     table: NewTable
   ) => Effect.Effect<
     TableRecord,
     TableExists | UnsupportedColumn | InvalidDefinition | StorageFailure
   >
-  /** The table's definition, when it exists. */
+  /** Returns the table's definition, if it exists. */
   readonly getTable: (table: TableName) => Effect.Effect<Option.Option<TableRecord>>
   /**
    * Adds nullable columns at the end of a table, and fields to its STRUCTs, named by their paths
-   * (`place.height`). Streams that are open go on. Fails when there is no such table, or a column
-   * cannot be added.
+   * (`place.height`). Open streams continue. Fails when the table does not exist or a column cannot
+   * be added.
    */
   readonly addColumns: (
     table: TableName,
@@ -106,58 +106,61 @@ export interface ZerobusScript {
   >
   /** All tables. */
   readonly listTables: Effect.Effect<ReadonlyArray<TableRecord>>
-  /** Deletes a table with its data; false when there is none. */
+  /** Deletes a table with its data. Returns false when there is none. */
   readonly dropTable: (table: TableName) => Effect.Effect<boolean, StorageFailure>
   /**
-   * The rows of a small table, everything acknowledged included. BIGINT and timestamps
+   * Returns the rows of a small table, including all acknowledged records. BIGINT and timestamps
    * (microseconds) are bigint, DATE is days.
    */
   readonly records: (
     table: TableName
   ) => Effect.Effect<ReadonlyArray<Record<string, unknown>>, StorageFailure>
-  /** The persistent streams of a table, oldest first, retired ones among them. */
+  /** The persistent streams of a table, oldest first, including retired ones. */
   readonly streams: (table: TableName) => Effect.Effect<ReadonlyArray<PersistentStreamRecord>>
-  /** Commits everything acknowledged, of one table or of all. */
+  /** Commits all acknowledged records of one table or of all tables. */
   readonly flush: (table?: TableName) => Effect.Effect<void, StorageFailure>
   /** Version, files, rows and bytes of the committed table. */
   readonly stats: TableStoreShape["stats"]
   /**
-   * What was received, durable and acknowledged per connection, and what that amounts to. The table
-   * must exist.
+   * Reports received, durable and acknowledged records per connection, and totals. The table must
+   * exist.
    */
   readonly audit: (table: TableName) => Effect.Effect<Audit, StorageFailure | InvalidTable>
   /**
-   * Adds faults to a table's script, all or none. Fails with `InvalidTable` when there is no such
-   * table, and with `InvalidArgument` for a fault that could not strike as it says; its path starts
-   * with `"faults"` and the fault's index.
+   * Adds faults to a table's script, all or none. Fails with `InvalidTable` when the table does not
+   * exist, and with `InvalidArgument` for a fault that could not trigger; its path starts with
+   * `"faults"` and the fault's index.
    */
   readonly inject: (
     table: TableName,
     ...faults: ReadonlyArray<Fault>
   ) => Effect.Effect<void, InvalidTable | InvalidArgument>
-  /** Removes a table's faults; what is held stays held. */
+  /** Removes a table's faults. Held streams stay held. */
   readonly clearFaults: (table: TableName) => Effect.Effect<void>
-  /** Lets everything of a table go on that a `hold` stopped; succeeds with how much that was. */
+  /**
+   * Continues everything of a table that a `hold` stopped. Succeeds with the number of continued
+   * items.
+   */
   readonly release: (table: TableName) => Effect.Effect<number>
   /**
    * Waits until an event has happened on a table `count` times (default 1) since the server
    * started.
    */
   readonly waitFor: (table: TableName, event: LocalEvent, count?: number) => Effect.Effect<void>
-  /** How often an event has happened on a table. */
+  /** Number of times an event has happened on a table. */
   readonly count: (table: TableName, event: LocalEvent) => Effect.Effect<number>
   /** Live counters over all tables. */
   readonly counters: Effect.Effect<ServerCounters>
   /**
-   * What happened since the server started, as JSON lines: connections, messages with their
-   * offsets, acknowledgements, faults and times, but no payloads and no values of headers. Up to
-   * `traceEvents` lines.
+   * The events since the server started, as JSON lines: connections, messages with their offsets,
+   * acknowledgements, faults and times, but no payloads and no header values. Up to `traceEvents`
+   * lines.
    */
   readonly trace: Effect.Effect<string>
   /**
-   * Lets the faults and acknowledgements of a trace happen again, in its order on each connection.
-   * For the connections from now on, under a program that sends the same messages as then; times
-   * are not replayed, and what was held needs its `release` again.
+   * Replays the faults and acknowledgements of a trace, in its order on each connection. Applies to
+   * future connections of a program that sends the same messages. Times are not replayed, and held
+   * streams need `release` again.
    */
   readonly replay: (trace: string) => Effect.Effect<void, InvalidTrace>
 }
@@ -182,7 +185,7 @@ const definitionOf = (table: NewTable): Effect.Effect<TableDefinition, InvalidDe
 }
 
 /**
- * What tests can ask of a server. `onReplay` gets what a replay wants of other parts than the
+ * Creates the methods for a server. `onReplay` receives the parts of a replay that do not concern
  * tables.
  */
 export const serverScript = (server: {
@@ -193,7 +196,7 @@ export const serverScript = (server: {
   readonly onReplay: (replay: Replay) => void
 }): ZerobusScript => {
   const { counters, hub, store, trace } = server
-  /** A script or an audit of a table that is not there hides a mistyped name. */
+  /** Fails for a missing table: accepting it would hide a mistyped name. */
   const known = (table: TableName) =>
     Effect.flatMap(store.get(nameOf(table)), (found) =>
       Option.isSome(found) ? Effect.succeed(nameOf(table)) : Effect.fail(noTable(nameOf(table)))
@@ -249,8 +252,8 @@ export const serverScript = (server: {
           return Effect.fail(new InvalidTrace({ message }))
         }
         const replay = replayOf(events)
-        // The numbers of connections count from the server's start; those of the trace come after
-        // the ones there were.
+        // Connections are numbered from the server's start, so those of the trace are shifted by
+        // the number of existing ones.
         const shifts = new Map(
           replay.faults.map(({ table }) => [table, hub.script(table).count("connect")])
         )
