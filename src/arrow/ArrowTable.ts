@@ -1,5 +1,5 @@
 /**
- * Tables that take Arrow record batches, which travel by Arrow Flight.
+ * Tables with Arrow record batches, sent over Arrow Flight.
  *
  * @example
  * const program = Effect.gen(function*() {
@@ -27,13 +27,13 @@ import { fieldFrom, travelling } from "./fieldTypes.ts"
 
 /**
  * One record: a `Table` or a `RecordBatch` of `apache-arrow`, or the bytes of an IPC stream or file
- * with one batch, from any library. It has one offset, however many rows, and needs at least one
- * row.
+ * with one batch, from any library. It has one offset, regardless of its number of rows, and needs
+ * at least one row.
  *
- * Columns are found by name. A column that may be null can be left out. Types are cast where
- * nothing is lost: dictionaries to their values, texts and bytes to other offsets, integers and
- * floats to wider ones, decimals to text, times to other units if they hold them. Anything else
- * fails with `InvalidArgument`, whose `path` names the column.
+ * Columns are matched by name. A nullable column may be missing. Types are cast when the cast is
+ * lossless: dictionaries to their values, strings and bytes to other offset widths, integers and
+ * floats to wider types, decimals to text, times to other units when they can represent the value.
+ * Anything else fails with `InvalidArgument`, whose `path` names the column.
  *
  * @since 0.2.0
  * @category models
@@ -49,25 +49,25 @@ export type ArrowRecord = Table | RecordBatch | Uint8Array
 export interface ArrowTable extends TableProperties<ArrowRecord> {
   /** Records travel by Arrow Flight. */
   readonly recordType: "arrow"
-  /** The columns as they travel, in the order of the table. */
+  /** The columns in their wire types, in the order of the table. */
   readonly schema: Schema
 }
 
 /**
- * How the batches of a table travel.
+ * Options for sending the batches of a table.
  *
  * @since 0.2.0
  * @category configuration
  */
 export interface ArrowTableOptions {
-  /** How the buffers of a batch are compressed. Default `"zstd"`. */
+  /** Compression of a batch's buffers. Default `"zstd"`. */
   readonly compression?: "zstd" | "none" | undefined
 }
 
 /**
- * A table with the schema of its columns, in the table's order and in the types that the service
- * takes; `docs/arrow.md` has the list. A column of a dictionary travels as its values. Throws
- * `InvalidTable` for a malformed name and `InvalidArgument` for a schema that cannot travel.
+ * Creates a table with the schema of its columns, in the table's order and in types that the
+ * service accepts; `docs/arrow.md` lists them. Dictionary columns are sent as their values. Throws
+ * `InvalidTable` for a malformed name and `InvalidArgument` for an unsupported schema.
  *
  * @example
  * const table = ArrowTable.make(
@@ -107,8 +107,8 @@ export const make = (
 }
 
 /**
- * A table with the columns that it has in the catalog now, in the types that the service takes.
- * Fails as `UnityCatalog.getTable` does, and with `InvalidArgument` when a column cannot travel.
+ * Creates a table with its current columns in the catalog, in the types that the service accepts.
+ * Fails like `UnityCatalog.getTable`, and with `InvalidArgument` when a column is not supported.
  *
  * @example
  * const table = yield* ArrowTable.fromCatalog("main.default.air_quality", { compression: "none" })

@@ -1,6 +1,6 @@
 /**
- * How Arrow batches become bytes and back: in the landing zone a record is an IPC stream with the
- * table's schema and batches of at most 2 MiB.
+ * Encodes and decodes Arrow batches. In the landing zone a record is an IPC stream with the table's
+ * schema and batches of at most 2 MiB.
  */
 import {
   compressionRegistry,
@@ -21,7 +21,7 @@ import { InvalidArgument } from "../ZerobusError.ts"
 import { castParts } from "./castColumn.ts"
 import { flatten, flattenBatch, sizeOf } from "./flatten.ts"
 
-/** Most bytes of a batch's buffers that travel together, before compression. */
+/** Most bytes of a batch's buffers in one message, before compression. */
 const LARGEST_BATCH = 2 * 1024 * 1024
 
 /** The number of ZSTD in Arrow's format. */
@@ -30,10 +30,10 @@ const ZSTD = 1
 /** The number of LZ4 frames in Arrow's format. */
 const LZ4 = 0
 
-/** The levels above 1 take more time for hardly fewer bytes of columns. */
+/** Higher levels take more time and hardly reduce the size of columns. */
 const zstdParams = { [constants.ZSTD_c_compressionLevel]: 1 }
 
-/** Output is put together from pieces of this size; one piece costs least. */
+/** Most bytes of an output chunk; a single chunk is the fastest. */
 const LARGEST_PIECE = 1024 * 1024
 
 const zstd: BodyCompression = {
@@ -46,13 +46,16 @@ const zstd: BodyCompression = {
     })
 }
 
-/** The library reads compressed batches with codecs that programs give it; one of theirs stays. */
+/**
+ * The library reads compressed batches with registered codecs. A codec registered by the program is
+ * kept.
+ */
 const registerZstd = (): void => {
   if (compressionRegistry.get(ZSTD) !== null) return
   compressionRegistry.set(ZSTD, { decode: (bytes) => zstdDecompressSync(bytes) })
 }
 
-/** An Arrow table that came back from a stream. As JSON it is its IPC stream in base64. */
+/** An Arrow table returned by a stream. Its JSON form is its IPC stream in base64. */
 export class ReturnedTable extends Table {
   readonly #ipc: Uint8Array
 
@@ -66,18 +69,18 @@ export class ReturnedTable extends Table {
   }
 }
 
-/** What a program hands in. */
+/** A record from a program. */
 export type Given = Table | RecordBatch | Uint8Array
 
 const refused = (message: string): InvalidArgument => new InvalidArgument({ message, path: [] })
 
-/** The schema message of an IPC stream, prefix included. */
+/** The schema message of an IPC stream, including its prefix. */
 export const schemaMessage = (schema: Schema): Uint8Array => {
   const stream = tableToIPC(new Table(schema), "stream")
   return Uint8Array.from(stream.subarray(0, stream.length - END_OF_STREAM.length))
 }
 
-/** How the batches of a schema become columns of the table's. */
+/** The casts from the columns of a schema to those of the table. */
 type Plan = ReturnType<typeof castParts>
 
 /** The codec of a table with this schema. */
@@ -137,7 +140,7 @@ const append = (sink: ByteSink, bytes: Uint8Array): void => {
   sink.position += bytes.length
 }
 
-/** The batches of a record that have rows. */
+/** The non-empty batches of a record. */
 const batchesOf = (record: Given): ReadonlyArray<RecordBatch> | InvalidArgument => {
   const batches = givenBatches(record)
   if (batches instanceof InvalidArgument) return batches
@@ -173,13 +176,13 @@ const givenBatches = (record: unknown): ReadonlyArray<RecordBatch> | InvalidArgu
   return refused(`The IPC stream holds ${batches.length} batches instead of one. ${advice}`)
 }
 
-/** The batch message with the rows of a stream's only batch that come after the first `rows`. */
+/** The batch message of a stream's only batch without its first `rows` rows. */
 const withoutRows = (
   stream: Uint8Array,
   rows: number,
   body: BodyCompression | undefined
 ): Uint8Array => {
-  // Copied, because the library views numbers in place and needs them aligned.
+  // Copied, because the library reads numbers in place and needs them aligned.
   const [batch] = tableFromIPC(Uint8Array.from(stream)).batches
   const rest = flattenBatch(batch!.slice(rows))
   const sink = new GrowingSink()
@@ -187,7 +190,7 @@ const withoutRows = (
   return sink.buffer.subarray(0, sink.position)
 }
 
-/** Collects what is written. */
+/** A sink that grows as needed. */
 class GrowingSink implements ByteSink {
   buffer = Buffer.allocUnsafe(64 * 1024)
   position = 0

@@ -1,8 +1,8 @@
 /**
- * Bitmaps of Arrow: one bit per row, the first one lowest.
+ * Arrow bitmaps: one bit per row, lowest bit first.
  */
 
-/** Copies `length` bits so that the first is bit 0; the bits after the last are 0. */
+/** Copies `length` bits so that the first is bit 0. Bits after the last are 0. */
 export const copyBits = (bitmap: Uint8Array, offset: number, length: number): Uint8Array => {
   const out = new Uint8Array((length + 7) >> 3)
   const shift = offset & 7

@@ -1,20 +1,20 @@
 /**
- * Brings a column into the type that the table has, where nothing is lost. Whether types fit is
- * decided once for each schema; whether values do, when a batch is written.
+ * Casts a column to the table's type when the cast is lossless. Types are checked once per schema,
+ * values when a batch is written.
  *
  * | given | table |
  * | --- | --- |
- * | dictionary of a type | what that type becomes |
+ * | dictionary | as its value type |
  * | Utf8, Utf8View | Utf8, LargeUtf8 |
  * | Binary, BinaryView | Binary, LargeBinary |
- * | integers | integers that hold all values of the type |
+ * | integers | integer types that can represent all values |
  * | Float16, Float32 | Float32, Float64 |
  * | Decimal | text |
  * | Date64, times of day 0 | Date32 |
- * | Timestamp without zone, with any zone | the same in another unit, if it holds the instant |
+ * | Timestamp without zone, with any zone | the same in another unit, if exactly representable |
  * | LargeList, FixedSizeList | List |
- * | Struct, Map | the same with parts that fit, those of a struct by name |
- * | Null | anything that may be null |
+ * | Struct, Map | the same with castable parts; struct fields by name |
+ * | Null | any nullable type |
  */
 import { type Data, DataType, type Field, type Int, type Timestamp, TimeUnit } from "apache-arrow"
 import { type Cast, type Path, refuse } from "./columnMisfit.ts"
@@ -25,13 +25,13 @@ import { widen } from "./wideOffsets.ts"
 
 const unchanged: Cast = (data) => data
 
-/** How a column of one field becomes one of another; throws `InvalidArgument` when it cannot. */
+/** The cast from one field to another. Throws `InvalidArgument` when there is none. */
 export const castTo = (path: Path, from: Field, to: Field): Cast => {
   const cast = castType(path, from.type, to.type)
   return to.nullable ? cast : (data) => withoutNulls(path, cast(data))
 }
 
-/** A column whose nulls are refused. */
+/** Refuses a column with nulls. */
 const withoutNulls = (path: Path, data: Data): Data => {
   if (data.nullCount <= 0) return data
   let row = 0
@@ -87,11 +87,11 @@ const isLarge = (type: DataType): boolean =>
 const isList = (type: DataType): boolean =>
   DataType.isList(type) || DataType.isLargeList(type) || DataType.isFixedSizeList(type)
 
-/** Whether types without parts are the same; parts are compared by their casts. */
+/** Whether types without children are equal. Children are compared by their casts. */
 const sameType = (from: DataType, to: DataType): boolean =>
   from.typeId === to.typeId && String(from) === String(to) && (from.children?.length ?? 0) === 0
 
-/** Whether an integer type holds every value of another one. */
+/** Whether an integer type can represent every value of another one. */
 const holds = (to: Int, from: Int): boolean =>
   to.isSigned === from.isSigned
     ? to.bitWidth >= from.bitWidth
@@ -106,10 +106,10 @@ const castDictionary = (path: Path, values: DataType, to: DataType): Cast => {
   }
 }
 
-/** The largest end of values with 32-bit offsets. */
+/** The largest 32-bit offset. */
 const LARGEST_INT32 = 2 ** 31 - 1
 
-/** Texts and bytes with offsets of another width. */
+/** Casts strings and bytes to another offset width. */
 const castOffsets =
   (path: Path, to: DataType, before: Cast): Cast =>
   (given) => {
@@ -134,7 +134,7 @@ const narrow = (path: Path, offsets: Int32Array | BigInt64Array): Int32Array => 
   return Int32Array.from(offsets, Number)
 }
 
-/** Microseconds and the like in a second. */
+/** Number of units in a second. */
 const perSecond: Readonly<Record<TimeUnit, bigint>> = {
   [TimeUnit.SECOND]: 1n,
   [TimeUnit.MILLISECOND]: 1_000n,
@@ -147,7 +147,7 @@ const castTimestamp = (path: Path, from: Timestamp, to: Timestamp): Cast => {
     timezone !== undefined && timezone !== null && timezone !== ""
   if (zoned(from) !== zoned(to)) return misfit(path, from, to)
   const cast = scaled(path, to, perSecond[from.unit], perSecond[to.unit])
-  // Whatever the zone, an instant is counted in UTC.
+  // An instant is counted in UTC, regardless of its zone.
   return from.unit === to.unit ? (data) => data.clone(to) : cast
 }
 
@@ -163,10 +163,10 @@ const castStruct = (
   }
 }
 
-/** The buffers of a column that has nothing but a bitmap. */
+/** The buffers of a column that has only a bitmap. */
 const bitmapOf = (data: Data) => [undefined, undefined, data.nullBitmap, undefined] as never
 
-/** Casts columns, or the parts of a struct, by name. */
+/** Casts columns or struct fields by name. */
 export const castParts = (
   path: Path,
   given: ReadonlyArray<Field>,
@@ -214,7 +214,7 @@ export const castParts = (
 const cut = (data: Data, length: number): Data =>
   data.length === length ? data : data.slice(0, length)
 
-/** A part that takes no nulls. It has none of its own where the whole is null. */
+/** Refuses nulls in a struct field, except in rows where the struct is null. */
 const withoutOwnNulls = (
   path: Path,
   data: Data,
@@ -251,7 +251,7 @@ const castList = (
   }
 }
 
-/** Casts the items of these rows alone: others may not fit. */
+/** Casts only the items of these rows: other items may not fit. */
 const withItems = (data: Data, to: DataType, offsets: Int32Array, cast: Cast): Data => {
   const { length, nullBitmap, nullCount, offset } = data
   const [first, last] = [offsets[0] ?? 0, offsets[length] ?? 0]

@@ -1,5 +1,5 @@
 /**
- * Casts of numbers and times, value by value.
+ * Casts numbers and times, value by value.
  */
 import type { Data, DataType, Decimal } from "apache-arrow"
 import { isValid } from "./gather.ts"
@@ -8,7 +8,7 @@ import { WideOffsets } from "./wideOffsets.ts"
 
 type Numbers = Int32Array | BigInt64Array
 
-/** A column of the same rows with other values. */
+/** The same column with other values. */
 const withValues = (data: Data, to: DataType, values: ArrayBufferView): Data =>
   data.clone(to, data.offset, data.length, data.nullCount, [
     undefined,
@@ -17,12 +17,12 @@ const withValues = (data: Data, to: DataType, values: ArrayBufferView): Data =>
     undefined
   ] as never)
 
-/** A wider number: the array of its type converts. */
+/** Casts numbers to a wider type; the typed array converts them. */
 export const widened = (from: DataType, to: DataType): Cast => {
   if (String(from) === String(to)) return (data) => data
   const Values = to.ArrayType as { new (length: number): Numbers }
   return (data) => {
-    // Float16 is held as 16 bits each; reading a value gives the number.
+    // Float16 values are stored as 16 bits and have to be decoded.
     const given = data.values as unknown as ArrayLike<number | bigint>
     const values = new Values(data.length)
     const big = values instanceof BigInt64Array
@@ -49,7 +49,7 @@ const halfToNumber = (bits: number): number => {
 
 const LARGEST_INT64 = 2n ** 63n
 
-/** Times in another unit. */
+/** Casts times to another unit. */
 export const scaled =
   (path: Path, to: DataType, from: bigint, per: bigint): Cast =>
   (data) => {
@@ -73,7 +73,7 @@ export const scaled =
 
 const MILLIS_PER_DAY = 86_400_000n
 
-/** Dates in milliseconds as days. */
+/** Casts dates in milliseconds to days. */
 export const dateOfMillis =
   (path: Path, to: DataType): Cast =>
   (data) => {
@@ -89,7 +89,7 @@ export const dateOfMillis =
     return withValues(data, to, values)
   }
 
-/** Decimals as text, with as many digits behind the point as their scale. */
+/** Casts decimals to text, with as many fractional digits as their scale. */
 export const decimalText = (from: Decimal, to: DataType): Cast => {
   const words = from.bitWidth / 32
   return (data) => {

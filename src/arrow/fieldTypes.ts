@@ -1,5 +1,5 @@
 /**
- * Fields of Arrow's library for the columns of a table, and those of a schema that can travel.
+ * Arrow fields for the columns of a table, and the supported fields of a schema.
  */
 import {
   Binary,
@@ -53,7 +53,7 @@ const integers: Readonly<Record<string, () => DataType>> = {
   Uint64: () => new Uint64()
 }
 
-/** The field of the library for one that is plain data. */
+/** Converts a field in plain data to one of the library. */
 export const fieldFrom = ({ children, name, nullable, type }: ArrowField): Field =>
   new Field(name, typeFrom(type, children.map(fieldFrom)), nullable)
 
@@ -88,7 +88,9 @@ const typeFrom = (type: ArrowType, children: Array<Field>): DataType => {
   }
 }
 
-/** A map whose parts keep their names, which the library sets to key and value. */
+/**
+ * Creates a map that keeps the names of its parts, which the library would set to key and value.
+ */
 const mapOf = (entries: Field, sorted: boolean): DataType => {
   const parts = (entries.type as Struct).children
   const names = parts.map(({ name }) => name)
@@ -98,8 +100,8 @@ const mapOf = (entries: Field, sorted: boolean): DataType => {
 }
 
 /**
- * A schema whose columns can travel: dictionaries become their values. Throws `InvalidArgument` for
- * types that no column of a table has.
+ * The schema for sending: dictionaries are replaced by their value types. Throws `InvalidArgument`
+ * for types that no table column has.
  */
 export const travelling = (schema: Schema): Schema => {
   const fields = schema.fields.map((field) => plainField([field.name], field))

@@ -1,5 +1,5 @@
 /**
- * The buffers of columns as they travel: depth first, cut to their rows, offsets from 0.
+ * The buffers of columns in wire order: depth first, cut to their rows, offsets from 0.
  */
 import { type Data, DataType, type RecordBatch } from "apache-arrow"
 import type { FlatBatch } from "../internal/flight/batchMessage.ts"
@@ -7,7 +7,7 @@ import { copyBits } from "./bits.ts"
 
 const NOTHING = new Uint8Array(0)
 
-/** Views any array of numbers as its bytes. */
+/** A typed array as bytes, without a copy. */
 const bytesOf = (values: ArrayBufferView): Uint8Array =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
 
@@ -23,11 +23,11 @@ export const flatten = (columns: ReadonlyArray<Data>, rows: number): FlatBatch =
   return { rows, ...flat }
 }
 
-/** Flattens the columns of a batch as it is. */
+/** Flattens the columns of a batch without casts. */
 export const flattenBatch = (batch: RecordBatch): FlatBatch =>
   flatten(batch.data.children, batch.numRows)
 
-/** Bytes of all buffers, without padding. */
+/** Total bytes of all buffers, without padding. */
 export const sizeOf = ({ buffers }: FlatBatch): number =>
   buffers.reduce((sum, { length }) => sum + length, 0)
 
@@ -58,7 +58,7 @@ const add = (flat: Flat, data: Data): void => {
   flat.buffers.push(bytesOf(values.subarray(0, length * data.stride)))
 }
 
-/** Texts, bytes, lists and maps: offsets from 0, and what they lead to. */
+/** Adds strings, bytes, lists and maps: offsets from 0 and their values. */
 const addOffsets = (flat: Flat, data: Data): void => {
   const { length } = data
   const offsets = data.valueOffsets as unknown as Int32Array | BigInt64Array

@@ -1,5 +1,5 @@
 /**
- * Columns of indexes into a dictionary, and of views, as plain columns.
+ * Converts dictionary columns and view columns to plain columns.
  */
 import { type Data, DataType, type Vector } from "apache-arrow"
 import { bitAt, copyBits, setBit } from "./bits.ts"
@@ -41,7 +41,7 @@ const indexesOf = (data: Data, dictionary: ReadonlyArray<Data>): Int32Array => {
   return indexes
 }
 
-/** A column of indexes with their values, of this type, from the parts of a dictionary. */
+/** Replaces the indexes of a column by the dictionary's values, in the given type. */
 export const gather = (type: DataType, data: Data, dictionary: ReadonlyArray<Data>): Data => {
   const { length } = data
   const indexes = indexesOf(data, dictionary)
@@ -92,7 +92,7 @@ const gatherNumbers = (indexes: Int32Array, dictionary: ReadonlyArray<Data>): Ar
   return out
 }
 
-/** Up to this many bytes a loop is faster than a call that copies. */
+/** Up to this many bytes, a loop is faster than a copying call. */
 const FEW_BYTES = 32
 
 const gatherBytes = (indexes: Int32Array, dictionary: ReadonlyArray<Data>, isLarge: boolean) => {
@@ -134,10 +134,10 @@ const gatherBytes = (indexes: Int32Array, dictionary: ReadonlyArray<Data>, isLar
   return { offsets: isLarge ? wide.offsets : narrow, values }
 }
 
-/** Bytes of a view, which lie in it when they are 12 or fewer. */
+/** Views of up to 12 bytes contain the value itself. */
 const INLINE = 12
 
-/** A column of text or byte views as one with 64-bit offsets. */
+/** Converts a column of string or byte views to one with 64-bit offsets. */
 export const unview = (type: DataType, data: Data): Data => {
   const { length, nullBitmap, nullCount, offset, variadicBuffers } = data
   const views = data.values as Uint8Array

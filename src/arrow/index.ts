@@ -1,6 +1,6 @@
 /**
- * Arrow record batches by Arrow Flight. It needs the package `apache-arrow`; nothing of it is
- * loaded by the client itself.
+ * Arrow record batches over Arrow Flight. Needs the package `apache-arrow`. The client itself does
+ * not load this module.
  *
  * @module effect-zerobus/arrow
  * @since 0.2.0

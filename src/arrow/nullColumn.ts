@@ -1,9 +1,9 @@
 /**
- * Columns that a batch does not have: null in every row.
+ * Columns for nullable fields that a batch lacks: null in every row.
  */
 import { type Data, DataType, makeData } from "apache-arrow"
 
-/** A column with nulls only. */
+/** A column of nulls. */
 export const nullColumn = (type: DataType, length: number): Data => {
   const nullBitmap = new Uint8Array((length + 7) >> 3)
   const base = { length, nullCount: length, nullBitmap }
