@@ -1,5 +1,5 @@
 /**
- * Tables that take Avro records.
+ * Tables with Avro records.
  *
  * @example
  * const table = AvroTable.make("main.default.air_quality", {
@@ -27,13 +27,13 @@ import { InvalidArgument, InvalidTable } from "../ZerobusError.ts"
 import { avroCodec } from "./avroCodec.ts"
 
 /**
- * One record: an object of the schema's fields, or the bytes of one that is encoded already, as raw
- * binary data without container, header or registry id. Bytes are sent as they are.
+ * One record: an object with the schema's fields, or an encoded record as bytes: raw binary data
+ * without container, header or registry id. Bytes are sent unchanged.
  *
- * A field that is left out is null, where its type has null. Of a union the first branch that fits
- * is taken. `long` takes numbers and bigints, `date` and `timestamp` also a `Date`, `decimal` a
- * text such as "12.50", `uuid` its text; `bytes`, `fixed` and `duration` take bytes. A value that
- * does not fit fails with `InvalidArgument`, whose `path` names the field, and the stream goes on.
+ * A missing field is null if its type allows null. In a union, the first branch that fits is used.
+ * `long` accepts numbers and bigints, `date` and `timestamp` also a `Date`, `decimal` a string such
+ * as "12.50", `uuid` a string, and `bytes`, `fixed` and `duration` bytes. A value that does not fit
+ * fails with `InvalidArgument`, whose `path` names the field, and the stream continues.
  *
  * @since 0.2.0
  * @category models
@@ -41,7 +41,7 @@ import { avroCodec } from "./avroCodec.ts"
 export type AvroRecord = Uint8Array | { readonly [field: string]: unknown }
 
 /**
- * A table whose records are Avro. Records that come back unacknowledged are bytes.
+ * A table with Avro records. Unacknowledged records are returned as bytes.
  *
  * @since 0.2.0
  * @category models
@@ -49,16 +49,16 @@ export type AvroRecord = Uint8Array | { readonly [field: string]: unknown }
 export interface AvroTable extends TableProperties<AvroRecord> {
   /** Records travel as Avro's binary data. */
   readonly recordType: "avro"
-  /** The schema's JSON text, as the service gets it. */
+  /** The schema's JSON text, as sent to the service. */
   readonly schema: string
 }
 
 /**
- * A table with the schema of its records, as JSON text or as the object that it describes: a record
- * whose fields are columns of the table, in any order. `docs/avro.md` has the types of columns.
+ * Creates a table with the schema of its records, as JSON text or as an object: an Avro record
+ * whose fields are columns of the table, in any order. `docs/avro.md` lists the column types.
  *
  * Throws `InvalidTable` for a malformed name, and `InvalidArgument` with the path `["schema"]` for
- * a schema that is not valid, or not that of a record.
+ * a schema that is invalid or not a record.
  *
  * @example
  * const table = AvroTable.make("main.default.events", await readFile("event.avsc", "utf8"))

@@ -1,22 +1,22 @@
 /**
- * The parts of Avro's binary form, written into the sink of a record.
+ * Writes the parts of Avro's binary form into the sink of a record.
  */
 import type { ByteSink } from "../internal/recordCodec.ts"
 
-/** Bytes as they are. */
+/** Writes raw bytes. */
 export const putBytes = (sink: ByteSink, bytes: Uint8Array): void => {
   sink.ensure(bytes.length)
   sink.buffer.set(bytes, sink.position)
   sink.position += bytes.length
 }
 
-/** A single byte. */
+/** Writes a single byte. */
 export const putByte = (sink: ByteSink, byte: number): void => {
   sink.ensure(1)
   sink.buffer[sink.position++] = byte
 }
 
-/** A safe integer, in zigzag coding. */
+/** Writes a safe integer in zigzag coding. */
 export const putInteger = (sink: ByteSink, value: number): void => {
   if (value < -0x8000_0000_0000 || value > 0x7fff_ffff_ffff) return putLong(sink, BigInt(value))
   sink.ensure(10)
@@ -28,7 +28,7 @@ export const putInteger = (sink: ByteSink, value: number): void => {
   sink.buffer[sink.position++] = left
 }
 
-/** A long of 64 bits. */
+/** Writes a 64-bit integer in zigzag coding. */
 export const putLong = (sink: ByteSink, value: bigint): void => {
   sink.ensure(10)
   let left = BigInt.asUintN(64, (value << 1n) ^ (value >> 63n))
@@ -39,13 +39,13 @@ export const putLong = (sink: ByteSink, value: bigint): void => {
   sink.buffer[sink.position++] = Number(left)
 }
 
-/** Bytes behind their length. */
+/** Writes bytes with their length. */
 export const putSized = (sink: ByteSink, bytes: Uint8Array): void => {
   putInteger(sink, bytes.length)
   putBytes(sink, bytes)
 }
 
-/** A text behind its length; it must be well formed. */
+/** Writes a well-formed string with its length. */
 export const putText = (sink: ByteSink, text: string): void => {
   const length = Buffer.byteLength(text)
   putInteger(sink, length)
@@ -53,13 +53,13 @@ export const putText = (sink: ByteSink, text: string): void => {
   sink.position += sink.buffer.write(text, sink.position)
 }
 
-/** A float of 32 bits. */
+/** Writes a 32-bit float. */
 export const putFloat = (sink: ByteSink, value: number): void => {
   sink.ensure(4)
   sink.position = sink.buffer.writeFloatLE(value, sink.position)
 }
 
-/** A float of 64 bits. */
+/** Writes a 64-bit float. */
 export const putDouble = (sink: ByteSink, value: number): void => {
   sink.ensure(8)
   sink.position = sink.buffer.writeDoubleLE(value, sink.position)

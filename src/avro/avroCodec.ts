@@ -9,7 +9,7 @@ import type { AvroRecord } from "./AvroTable.ts"
 import { putBytes } from "./avroBytes.ts"
 import { recordWriter } from "./avroWriter.ts"
 
-/** Records that are read back are their bytes. */
+/** Decoded records are their bytes. */
 export const avroCodec = (tableName: string, schema: RecordSchema): RecordCodec<AvroRecord> => {
   const write = recordWriter(schema)
   return {

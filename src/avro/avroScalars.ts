@@ -12,7 +12,7 @@ import type { WriteAvro } from "./avroWriter.ts"
 const longest = 2n ** 63n
 const dayMillis = 86_400_000
 
-/** The number of a `Date` in the unit of a type; undefined for a type that cannot hold it. */
+/** A `Date` as a number in the unit of a type. Undefined for a type that cannot represent it. */
 const ofDate = (date: Date, time: AvroTime | undefined): bigint | undefined => {
   const millis = date.getTime()
   if (time === undefined || time.startsWith("time-") || Number.isNaN(millis)) return undefined
@@ -21,7 +21,7 @@ const ofDate = (date: Date, time: AvroTime | undefined): bigint | undefined => {
   return BigInt(millis) * (time.endsWith("micros") ? 1000n : 1_000_000n)
 }
 
-/** Writes `int` and `long`, and the times that they may be. */
+/** Writes `int` and `long`, including logical date and time types. */
 export const integerWriter = (type: "int" | "long", time: AvroTime | undefined): WriteAvro => {
   const bound = type === "int" ? 2n ** 31n : longest
   const most = Number(bound)
@@ -41,7 +41,7 @@ export const integerWriter = (type: "int" | "long", time: AvroTime | undefined):
   }
 }
 
-/** Writes `float` and `double`. A float rounds; a number beyond its range is refused. */
+/** Writes `float` and `double`. A float is rounded; a number beyond its range is refused. */
 export const floatWriter = (type: "float" | "double"): WriteAvro => {
   const put = type === "float" ? putFloat : putDouble
   return (value, sink) => {
@@ -56,7 +56,7 @@ export const floatWriter = (type: "float" | "double"): WriteAvro => {
 const decimalName = ({ precision, scale }: AvroDecimal): string =>
   `decimal(${precision}, ${scale}) as text, such as "12.50"`
 
-/** Writes `bytes`; decimals come as text, or as the bytes of their number. */
+/** Writes `bytes`. A decimal may be text, or the bytes of its unscaled number. */
 export const bytesWriter = (decimal: AvroDecimal | undefined): WriteAvro => {
   const expected = decimal === undefined ? "bytes (Uint8Array)" : decimalName(decimal)
   return (value, sink) => {
@@ -72,7 +72,7 @@ export const bytesWriter = (decimal: AvroDecimal | undefined): WriteAvro => {
 
 const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
-/** Writes `fixed`: bytes of its size, the text of a decimal or that of a uuid. */
+/** Writes `fixed`: bytes of its size, or the text of a decimal or uuid. */
 export const fixedWriter = ({ decimal, size, uuid }: AvroFixed): WriteAvro => {
   const expected =
     decimal !== undefined

@@ -9,14 +9,14 @@ import type { ByteSink } from "../internal/recordCodec.ts"
 import { putByte, putInteger, putText } from "./avroBytes.ts"
 import { bytesWriter, fixedWriter, floatWriter, integerWriter } from "./avroScalars.ts"
 
-/** Writes one value; answers why it does not fit, with the sink's position undefined then. */
+/** Writes one value. Returns why it does not fit; the sink's position is then undefined. */
 export type WriteAvro = (value: unknown, sink: ByteSink) => BadValue | undefined
 
-/** The writer of a schema's records. */
+/** Creates the writer for a schema's records. */
 export const recordWriter = (schema: AvroRecord): WriteAvro => new Writers().record(schema)
 
 class Writers {
-  /** Writers of records, which may hold themselves. */
+  /** Writers of record types, which may be recursive. */
   private readonly known = new Map<AvroRecord, WriteAvro>()
 
   of(type: AvroType): WriteAvro {
@@ -65,7 +65,7 @@ class Writers {
     const names = branches.map((branch) => ("name" in branch ? branch.name : branch.type))
     const others = branches.filter(({ type }) => type !== "null")
     return (value, sink) => {
-      // The place relative to the record: the sink may move what it holds.
+      // Relative to the record, because the sink may move its content.
       const start = sink.position - sink.mark
       let last: BadValue | undefined
       for (const [index, write] of writers.entries()) {
@@ -144,6 +144,6 @@ const enumWriter = (symbols: ReadonlyArray<string>): WriteAvro => {
   }
 }
 
-/** Whether it may be a record or map. Of other objects nothing would be kept. */
+/** Whether the value may be a record or map. Other objects would lose their content. */
 const isObject = (value: unknown): value is { readonly [key: string]: unknown } =>
   typeof value === "object" && value !== null && describeValue(value) === "an object"

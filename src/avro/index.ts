@@ -1,5 +1,5 @@
 /**
- * Avro records. It needs no other package; the client itself loads nothing of it.
+ * Avro records. Needs no other package. The client itself does not load this module.
  *
  * @module effect-zerobus/avro
  * @since 0.2.0
