@@ -1,11 +1,11 @@
 /**
- * Columns of typed tables. Each constructor is an Effect Schema that also knows the column type it
- * is stored as, so columns compose with the rest of a domain model: brands, checks,
- * transformations, optional keys.
+ * Columns of typed tables. Each constructor is an Effect Schema that carries its SQL column type,
+ * so columns combine with the rest of a domain model: brands, checks, transformations, optional
+ * keys.
  *
- * The name of a constructor is the SQL type; `As...` variants take another TypeScript value for the
- * same type. What a value of the wrong type or range meets is `InvalidArgument` at the ingest call,
- * with the path of the column.
+ * The name of a constructor is the SQL type. `As...` variants use another TypeScript type for the
+ * same SQL type. A value of the wrong type or range fails with `InvalidArgument` at the ingest
+ * call, with the path of the column.
  *
  * @packageDocumentation
  * @since 0.1.0
@@ -50,7 +50,7 @@ const column = <Tag extends string, T>(schema: Schema.Schema<T>, leaf: Leaf): Co
     leaf
   )
 
-// Effect's own schemas bring their JSON codecs and generators with them.
+// Effect's own schemas include their JSON codecs and generators.
 const annotated = <Tag extends string, T>(schema: Schema.Top, leaf: Leaf): Column<Tag, T> =>
   schema.annotate({ [columnAnnotation]: leaf }) as unknown as Column<Tag, T>
 
@@ -82,7 +82,7 @@ export const TinyInt: Column<"TinyInt", number> = int(leaves.TinyInt, numberRang
  */
 export const SmallInt: Column<"SmallInt", number> = int(leaves.SmallInt, numberRange("SmallInt"))
 /**
- * INT as `number`, an integer of 32 bits.
+ * INT as `number`, a 32-bit integer.
  *
  * @since 0.1.0
  * @category schemas
@@ -90,7 +90,7 @@ export const SmallInt: Column<"SmallInt", number> = int(leaves.SmallInt, numberR
 export const Int: Column<"Int", number> = int(leaves.Int, numberRange("Int"))
 const [minInt64, maxInt64] = integerRange("BigInt")
 /**
- * BIGINT as `bigint` of 64 bits.
+ * BIGINT as `bigint`, a 64-bit integer.
  *
  * @since 0.1.0
  * @category schemas
@@ -110,22 +110,22 @@ export const BigIntAsNumber: Column<"BigInt", number> = int(leaves.BigIntAsNumbe
   Number.MAX_SAFE_INTEGER
 ])
 /**
- * FLOAT as `number`, rounded to 32 bits; finite numbers beyond their range are refused, NaN and
- * infinities are not.
+ * FLOAT as `number`, rounded to 32 bits. Finite numbers beyond the 32-bit range are refused; NaN
+ * and infinities are allowed.
  *
  * @since 0.1.0
  * @category schemas
  */
 export const Float: Column<"Float", number> = column(Schema.Number, leaves.Float)
 /**
- * DOUBLE as `number`, NaN and infinities included (JSON tables refuse those).
+ * DOUBLE as `number`, including NaN and infinities (JSON tables refuse those).
  *
  * @since 0.1.0
  * @category schemas
  */
 export const Double: Column<"Double", number> = annotated(Schema.Number, leaves.Double)
 /**
- * STRING as `string`; text with lone surrogates is refused.
+ * STRING as `string`. Text with lone surrogates is refused.
  *
  * @since 0.1.0
  * @category schemas
@@ -139,7 +139,7 @@ const string: Column<"String", string> = annotated(Schema.String, leaves.String)
  */
 export const Binary: Column<"Binary", Uint8Array> = annotated(Schema.Uint8Array, leaves.Binary)
 /**
- * DATE as a `DateTime.Utc` at midnight; a time of day is refused rather than dropped.
+ * DATE as a `DateTime.Utc` at midnight. A value with a time of day is refused.
  *
  * @since 0.1.0
  * @category schemas
@@ -153,7 +153,7 @@ const date: Column<"Date", DateTime.Utc> = annotated(Schema.DateTimeUtc, leaves.
  */
 export const DateAsString: Column<"Date", string> = column(Schema.String, leaves.DateAsString)
 /**
- * TIMESTAMP, a point in time, as `DateTime.Utc` with milliseconds.
+ * TIMESTAMP, a point in time, as `DateTime.Utc` with millisecond precision.
  *
  * @since 0.1.0
  * @category schemas
@@ -173,7 +173,7 @@ export const TimestampAsDate: Column<"Timestamp", Date> = annotated(
   leaves.TimestampAsDate
 )
 /**
- * TIMESTAMP as microseconds since 1970 UTC, the full precision of the type.
+ * TIMESTAMP as microseconds since 1970-01-01 UTC, the full precision of the type.
  *
  * @since 0.1.0
  * @category schemas
@@ -183,8 +183,8 @@ export const TimestampAsMicros: Column<"Timestamp", bigint> = column(
   leaves.TimestampAsMicros
 )
 /**
- * TIMESTAMP_NTZ, a wall-clock time without zone, as a `DateTime.Utc` whose UTC parts are the wall
- * clock's.
+ * TIMESTAMP_NTZ, a wall-clock time without time zone, as a `DateTime.Utc` whose UTC parts are the
+ * wall-clock time.
  *
  * @since 0.1.0
  * @category schemas
@@ -194,7 +194,7 @@ export const TimestampNtz: Column<"TimestampNtz", DateTime.Utc> = annotated(
   leaves.TimestampNtz
 )
 /**
- * TIMESTAMP_NTZ as a JavaScript `Date` whose UTC parts are the wall clock's.
+ * TIMESTAMP_NTZ as a JavaScript `Date` whose UTC parts are the wall-clock time.
  *
  * @since 0.1.0
  * @category schemas
@@ -204,7 +204,7 @@ export const TimestampNtzAsDate: Column<"TimestampNtz", Date> = annotated(
   leaves.TimestampNtzAsDate
 )
 /**
- * TIMESTAMP_NTZ as microseconds of the wall clock since 1970.
+ * TIMESTAMP_NTZ as microseconds of wall-clock time since 1970-01-01.
  *
  * @since 0.1.0
  * @category schemas
@@ -214,8 +214,8 @@ export const TimestampNtzAsMicros: Column<"TimestampNtz", bigint> = column(
   leaves.TimestampNtzAsMicros
 )
 /**
- * VARIANT as any JSON value; travels as JSON text. Within `nullable`, `null` is the SQL null, else
- * the JSON null.
+ * VARIANT as any JSON value, sent as JSON text. Inside `nullable`, `null` is the SQL NULL;
+ * otherwise it is the JSON null.
  *
  * @since 0.1.0
  * @category schemas
@@ -233,8 +233,8 @@ const checkedDecimal = (precision: number, scale: number): void => {
 }
 
 /**
- * DECIMAL(precision, scale) as `BigDecimal`; values with more digits than fit are refused, never
- * rounded. Throws on an impossible pair.
+ * DECIMAL(precision, scale) as `BigDecimal`. Values with too many digits are refused, never
+ * rounded. Throws `RangeError` for an invalid precision or scale.
  *
  * @since 0.1.0
  * @category schemas
@@ -259,8 +259,8 @@ export const DecimalAsString = (precision: number, scale: number): Column<"Decim
 }
 
 /**
- * What cannot stand inside an array or be the value of a map: another collection, or null. The type
- * is the advice.
+ * A compile-time message for types that cannot be array elements or map values: collections and
+ * nullable types.
  */
 type Inner<S extends Schema.Constraint> = [S["Encoded"]] extends [ReadonlyArray<any>]
   ? "Wrap the inner array in Column.Struct"
@@ -272,7 +272,7 @@ type Inner<S extends Schema.Constraint> = [S["Encoded"]] extends [ReadonlyArray<
         ? "Elements and values cannot be null: wrap them in Column.Struct"
         : unknown
 
-/** What cannot be the key of a map. The type is the advice. */
+/** A compile-time message for types that cannot be map keys. */
 type Key<S extends Schema.Constraint> = S extends {
   readonly "~effect-zerobus/Column": "Float" | "Double" | "Binary" | "Variant" | "Decimal"
 }
@@ -282,8 +282,8 @@ type Key<S extends Schema.Constraint> = S extends {
     : "Map keys are integers, booleans or strings"
 
 /**
- * ARRAY of a scalar or struct as `ReadonlyArray`. Arrays of arrays or maps do not compile: wrap the
- * inner one in a struct.
+ * ARRAY of scalars or structs as `ReadonlyArray`. Arrays of arrays or maps do not compile: wrap the
+ * inner collection in a struct.
  *
  * @since 0.1.0
  * @category schemas
@@ -316,7 +316,7 @@ const record = <V extends Schema.Constraint>(
 ): Schema.$Record<Schema.String, V> => Schema.Record(Schema.String, value as V)
 
 /**
- * STRUCT with the given fields, numbered in the order written.
+ * STRUCT with the given fields, numbered in their order.
  *
  * @since 0.1.0
  * @category schemas
@@ -326,7 +326,7 @@ export const Struct = <const F extends Schema.Struct.Fields>(fields: F): Schema.
 
 export { array as Array, map as Map, record as Record }
 
-/** What cannot be null. The type is the advice. */
+/** A compile-time message for types that cannot be null. */
 type Nullable<S extends Schema.Constraint> = [S["Encoded"]] extends [ReadonlyArray<any>]
   ? "An array cannot be null: send an empty one, or wrap it in Column.Struct"
   : [S["Encoded"]] extends [ReadonlyMap<any, any>]
@@ -334,8 +334,8 @@ type Nullable<S extends Schema.Constraint> = [S["Encoded"]] extends [ReadonlyArr
     : unknown
 
 /**
- * Allows `null`. The table's column must allow it too, which it does unless it is NOT NULL. Arrays
- * and maps cannot be null.
+ * Allows `null`. The table's column must allow it too, so it must not be NOT NULL. Arrays and maps
+ * cannot be null.
  *
  * @since 0.1.0
  * @category combinators
@@ -344,8 +344,8 @@ export const nullable = <S extends Schema.Constraint>(column: S & Nullable<S>): 
   Schema.NullOr(column as S)
 
 /**
- * Says that the table's column is NOT NULL, so that its field is `required` in the descriptor. The
- * TypeScript type stays.
+ * Marks a column as NOT NULL in the table. Its field is `required` in the descriptor. The
+ * TypeScript type does not change.
  *
  * @since 0.1.0
  * @category combinators
@@ -354,9 +354,9 @@ export const required = <S extends Schema.Top>(column: S): S["Rebuild"] =>
   column.annotate({ [requiredAnnotation]: true }) as S["Rebuild"]
 
 /**
- * Gives a column the 0-based position it has in the catalog, for tables with dropped columns: its
- * field number is the position + 1. Default: the place in the list. Only for the columns of a
- * table, not for fields of structs.
+ * Sets the 0-based position of a column in the catalog, for tables with dropped columns. The field
+ * number is the position + 1. Default: the index in the list. Applies only to columns of a table,
+ * not to fields of structs.
  *
  * @since 0.1.0
  * @category combinators

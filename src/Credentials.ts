@@ -1,9 +1,9 @@
 /**
- * The tokens of connections: OAuth client credentials, or the token of another identity provider.
+ * Tokens for connections, from OAuth client credentials or from another identity provider.
  *
- * A token is narrowed to one table, kept until shortly before its end, and requested once however
- * many streams open together. The Unity Catalog does not accept such a token; `catalogToken` gives
- * one that it does.
+ * A token is valid for one table and cached until shortly before it expires. Streams that open at
+ * the same time share one request. The Unity Catalog does not accept such a token; `catalogToken`
+ * returns one that it accepts.
  *
  * @packageDocumentation
  * @since 0.1.0
@@ -37,33 +37,34 @@ import {
 } from "./ZerobusOptions.ts"
 
 /**
- * Settings whose effects for connections and tokens may need services `R`.
+ * Settings whose effects for TLS and tokens may need services `R`.
  *
  * @inline
  */
 type Settings<R> = Omit<ZerobusOptions<unknown>, "credentials" | "tls"> &
   Pick<ZerobusOptions<R>, "credentials" | "tls">
 
-/** Whose tokens are requested where. */
+/** The principal whose tokens are requested, and the token endpoint. */
 interface Principal {
   readonly route: Route
-  /** Makes the grant of one request. */
+  /** Creates the grant of one request. */
   readonly grant: Effect.Effect<Grant, StreamFailure>
   readonly federated: boolean
 }
 
 /**
- * Credentials of another identity provider, as the `credentials` of a client: its JWT is exchanged
- * for a token of the workspace (RFC 8693), without a secret.
+ * Credentials of another identity provider, for the `credentials` option of a client. Its JWT is
+ * exchanged for a token of the workspace (RFC 8693), without a secret.
  *
- * - `subjectToken` gives the provider's current JWT. It runs when a token is requested: for a table
- *   without one, and for a renewal. It has 30 seconds. An error of the client that it fails with is
- *   that of the stream; any other failure is `Retryable`. No failure is kept.
- * - `subjectTokenFile` is the path of a file with it, in place of `subjectToken`.
- * - `clientId` names the service principal of workload identity federation; without it the
- *   account's own federation finds the identity.
+ * - `subjectToken` returns the provider's current JWT. It runs when a token is requested: for a
+ *   table that has none, and for a renewal. It has 30 seconds. When it fails with an error of the
+ *   client, the stream fails with that error; any other failure is `Retryable`. Failures are not
+ *   cached.
+ * - `subjectTokenFile` is the path of a file with the JWT, instead of `subjectToken`.
+ * - `clientId` names the service principal of workload identity federation. Without it, the
+ *   account's federation policy determines the identity.
  *
- * A token is used until the earlier of its own end and the JWT's `exp`.
+ * A token is used until it expires or the JWT's `exp`, whichever is earlier.
  *
  * @example
  * Zerobus.layer({
@@ -88,9 +89,9 @@ export const federated = <E = never, R = never>(
 ): FederatedCredentials<R> => options
 
 /**
- * Makes a provider of headers, for a stream with an identity of its own (`headersProvider`). Its
- * tokens are its own: no other provider is given one of them. They are forgotten when the scope
- * closes. Without credentials it fails with `InvalidToken` when headers are requested.
+ * Creates a headers provider, for a stream with a different identity (`headersProvider`). Its
+ * tokens are not shared with other providers. They are discarded when the scope closes. Without
+ * credentials, requesting headers fails with `InvalidToken`.
  *
  * @example
  * const headersProvider = yield* Credentials.make({
@@ -136,7 +137,7 @@ export const make = <R = never>(
       ),
       renewalLimit: defaults.recoveryTimeout / 2
     })
-    // A token of a closed layer has no business in memory any more.
+    // Discards the tokens of a closed layer.
     yield* Effect.addFinalizer(() => cache.close)
     const bearer = (token: Redacted.Redacted<string>) => `Bearer ${Redacted.value(token)}`
     const waitedFor =
@@ -150,7 +151,8 @@ export const make = <R = never>(
           if (opening !== undefined) opening.waitingFor = () => waitedFor
           yield* countMints(tableName, "minted", 0)
           yield* countMints(tableName, "failed", 0)
-          // Half of the attempt's time is left for the connection when a renewal hangs.
+          // A hanging renewal gets half of the attempt's time, so that the other half remains for
+          // the connection.
           const token = yield* cache.get(tableName, opening && opening.limit / 2)
           return { authorization: bearer(token) }
         }),
@@ -160,8 +162,8 @@ export const make = <R = never>(
   })
 
 /**
- * The headers provider of a client: {@link make} as a layer. Fails with `InvalidEndpoint` for a
- * malformed URL.
+ * The headers provider of a client, as a layer: see {@link make}. Fails with `InvalidEndpoint` for
+ * a malformed URL.
  *
  * @since 0.1.0
  * @category layers
@@ -171,7 +173,7 @@ export const layer = <R = never>(
 ): Layer.Layer<HeadersProvider, InvalidEndpoint | InvalidArgument, Exclude<R, Scope.Scope>> =>
   Layer.effect(HeadersProvider, make(options))
 
-/** Adds to the tokens that were requested for a table; 0 makes the counter exist. */
+/** Counts tokens requested for a table; 0 creates the counter. */
 const countMints = (
   table: string,
   outcome: "minted" | "failed",
@@ -180,8 +182,8 @@ const countMints = (
   Metric.update(Metric.withAttributes(ZerobusMetrics.tokenMints, { table, outcome }), tokens)
 
 /**
- * A token with plain scope, which the Unity Catalog's REST API accepts. Fails with `Retryable`
- * after 30 seconds without an answer.
+ * Requests a token with plain scope, which the Unity Catalog's REST API accepts. Fails with
+ * `Retryable` after 30 seconds without an answer.
  *
  * @since 0.1.0
  * @category accessors
@@ -226,11 +228,11 @@ const variables = {
   clientSecret: "DATABRICKS_CLIENT_SECRET"
 } as const
 
-/** What of the credentials is not set, as a request to set it. */
+/** A sentence part that says which credentials to set. */
 const missing = (options: Settings<unknown>): string => {
   const names = (["workspaceUrl", "clientId", "clientSecret"] as const)
     .filter((option) => options[option] === undefined)
-    // Federation needs neither id nor secret.
+    // Federation needs neither client id nor secret.
     .filter((option) => option === "workspaceUrl" || options.credentials === undefined)
     .map((option) => `${variables[option]} (${option})`)
   return `set ${[names.slice(0, -1).join(", "), ...names.slice(-1)].filter((part) => part !== "").join(" and ")}`

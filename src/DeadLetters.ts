@@ -1,6 +1,5 @@
 /**
- * Handlers for `onRefused` and `onUnacked` that keep records for later: in a file, or in another
- * table.
+ * Handlers for `onRefused` and `onUnacked` that store records in a file or in another table.
  *
  * @example
  * const letters = DeadLetters.file("dead-letters.ndjson")
@@ -24,7 +23,7 @@ import type { StreamFailure } from "./ZerobusError.ts"
 import type { IngestError } from "./ZerobusStream.ts"
 
 /**
- * What a handler keeps: a refused record or batch, or what a stream left unacknowledged.
+ * The input of a handler: a refused record or batch, or the unacknowledged records of a stream.
  *
  * @since 0.2.0
  * @category models
@@ -32,7 +31,7 @@ import type { IngestError } from "./ZerobusStream.ts"
 export type Letter = Refused<any> | Unacked<any>
 
 /**
- * A file of dead letters could not be written.
+ * Dead letters could not be written to a file.
  *
  * @since 0.2.0
  * @category errors
@@ -40,7 +39,7 @@ export type Letter = Refused<any> | Unacked<any>
 export class LetterNotWritten extends Data.TaggedError("LetterNotWritten")<{
   /** The file as it was given to {@link file}. */
   readonly path: string
-  /** The code of the operating system, such as `ENOSPC`. */
+  /** The operating system's error code, such as `ENOSPC`. */
   readonly code: string
 }> {
   /** What happened, and what becomes of the record, as full sentences. */
@@ -53,15 +52,15 @@ export class LetterNotWritten extends Data.TaggedError("LetterNotWritten")<{
 }
 
 /**
- * How a file of dead letters grows.
+ * Options of a dead-letter file.
  *
  * @since 0.2.0
  * @category configuration
  */
 export interface FileOptions {
   /**
-   * Size in bytes from which on the file is set aside as `path.1`, `path.2`, ...; default 64 MiB.
-   * None of them is deleted.
+   * Size in bytes at which the file is renamed to `path.1`, `path.2`, ... and a new one is started.
+   * Default 64 MiB. Files are never deleted.
    */
   readonly maxBytes?: number | undefined
 }
@@ -74,11 +73,11 @@ interface Kept {
 }
 
 /**
- * Appends each record to a file as a line of JSON:
- * `{ at, table, streamId, offset, reason, record }`, or with `payloadBase64` instead of `record`
- * for what is not JSON, such as protobuf and Avro. `offset` is null for unacknowledged records. The
- * lines are on disk when the handler succeeds; it fails with `LetterNotWritten`. Only a plain file
- * is written to; a new one is readable by its owner alone.
+ * Appends each record to a file as a line of JSON: `{ at, table, streamId, offset, reason, record
+ * }`. Payloads that are not JSON, such as protobuf and Avro, have `payloadBase64` instead of
+ * `record`. `offset` is null for unacknowledged records. The lines are on disk when the handler
+ * succeeds. It fails with `LetterNotWritten`. The path must be a regular file; a new one is
+ * readable only by its owner.
  *
  * @example
  * const letters = DeadLetters.file("dead-letters.ndjson", { maxBytes: 10_000_000 })
@@ -120,7 +119,7 @@ const line = (
     offset: offset ?? null,
     reason: cause.message
   })
-  // The record's own text, so that no number in it is rounded.
+  // The record's original text, so that no number in it is rounded.
   const rest =
     typeof content === "string"
       ? `"record":${content}`
@@ -129,10 +128,11 @@ const line = (
 }
 
 /**
- * Ingests each record as a row of another table, through a stream of its own in the current scope:
- * `at TIMESTAMP, table STRING, stream STRING, offset BIGINT, reason STRING, record STRING`, where
- * `record` is JSON text, or base64 of another payload. The rows of a letter are durable when the
- * handler succeeds. What is refused of that table ends its stream and is not a letter again.
+ * Ingests each record as a row of another table, through a separate stream in the current scope.
+ * The table's columns are `at TIMESTAMP, table STRING, stream STRING, offset BIGINT, reason STRING,
+ * record STRING`, where `record` is JSON text, or base64 for other payloads. The rows of a letter
+ * are durable when the handler succeeds. A record that this table refuses ends its stream and does
+ * not become a letter again.
  *
  * @example
  * const letters = yield* DeadLetters.table("main.default.dead_letters")
@@ -155,7 +155,7 @@ export const table = <R = never>(
     const zerobus = yield* Zerobus
     const stream = yield* zerobus.createStream(TableProperties.json(tableName), {
       ...options,
-      // Explicit, since the client's defaults may be a handler that leads here.
+      // Explicit, because the client's default may be a handler that leads back here.
       onRefused: ({ cause }) => Effect.fail(cause),
       onUnacked: ({ records }) =>
         Effect.logWarning("Dead letters were not acknowledged", {
@@ -194,7 +194,8 @@ const kept = (letter: Letter): ReadonlyArray<Kept> =>
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /**
- * The JSON text of a payload; `undefined` for others. Those of Avro may begin with a brace as well.
+ * The JSON text of a payload; `undefined` for other payloads. Avro payloads may also start with a
+ * brace.
  */
 const textOf = (payload: Uint8Array): string | undefined => {
   if (payload[0] !== 0x7b) return undefined
@@ -212,7 +213,7 @@ const contentOf = (record: unknown): string | Uint8Array => {
   return typeof record === "string" ? onOneLine(record) : JSON.stringify(record, withoutLoss)
 }
 
-/** Line breaks stand between the values of a JSON text only, never within one. */
+/** In valid JSON, line breaks appear only between values, never inside strings. */
 const onOneLine = (json: string): string => json.replace(/[\r\n]+/g, " ")
 
 const withoutLoss = (_: string, value: unknown): unknown =>

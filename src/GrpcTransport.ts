@@ -1,6 +1,6 @@
 /**
- * The transport over gRPC. The only module of the client that touches `@grpc/grpc-js`; its objects
- * do not leave it.
+ * The transport over gRPC. Apart from `internal/grpc`, the only module of the client that uses
+ * `@grpc/grpc-js`. It does not expose that library's objects.
  *
  * @packageDocumentation
  * @since 0.1.0
@@ -22,11 +22,10 @@ import { clientClosed, Transport } from "./Transport.ts"
 import type { InvalidArgument, InvalidEndpoint } from "./ZerobusError.ts"
 
 /**
- * A transport to `serverEndpoint` over gRPC and HTTP/2. Each call has a connection to itself, and
- * one that a stream of a pool leaves serves a later call. With `connectionPerStream: false` calls
- * share connections, of which there are as few as the server's limit of calls for each allows.
- * Fails with `InvalidEndpoint`, or with `InvalidArgument` for TLS, proxy or application settings
- * that cannot be used.
+ * A transport to `serverEndpoint` over gRPC and HTTP/2. Each call has its own connection; a
+ * connection released by a pool's stream serves a later call. With `connectionPerStream: false`,
+ * calls share as few connections as the server's limit of calls per connection allows. Fails with
+ * `InvalidEndpoint`, or with `InvalidArgument` for invalid TLS, proxy or application settings.
  *
  * @since 0.1.0
  * @category layers

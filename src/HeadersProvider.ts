@@ -1,6 +1,6 @@
 /**
- * Where the headers of a connection come from: the service that the OAuth client credentials
- * implement, and the hook for credentials of one's own.
+ * The headers of connections: a service that is implemented with OAuth client credentials, and that
+ * programs can replace with other credentials.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -22,9 +22,9 @@ import {
 } from "./ZerobusError.ts"
 
 /**
- * Header names to values. `x-databricks-zerobus-table-name` is always the stream's own table, and a
- * bare token gets `Bearer` in front. Names that HTTP/2 or gRPC write themselves and values that are
- * not printable ASCII are refused.
+ * Header names and values. `x-databricks-zerobus-table-name` is always set to the stream's table,
+ * and `Bearer` is added before a bare token. Header names that HTTP/2 or gRPC set themselves, and
+ * values that are not printable ASCII, are refused.
  *
  * @since 0.1.0
  * @category models
@@ -32,36 +32,35 @@ import {
 export type HeaderRecord = Readonly<Record<string, string>>
 
 /**
- * What {@link HeadersProvider} implementations offer. As an option of a stream, it may need
- * services `R`.
+ * The methods of a {@link HeadersProvider}. As an option of a stream, it may need services `R`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface HeadersProviderShape<out R = never> {
   /**
-   * The headers for one new connection to `tableName`; asked again on every connection, so that
-   * tokens are always fresh. It runs in a fiber of its own: whoever gives up on it interrupts it
-   * and does not wait for its end.
+   * Returns the headers for one new connection to `tableName`. It runs for every connection, so
+   * that tokens are always fresh. It runs in a separate fiber. A caller that stops waiting
+   * interrupts it and does not wait for its end.
    */
   readonly getHeaders: (tableName: string) => Effect.Effect<HeaderRecord, StreamFailure, R>
   /**
-   * Told once per rejection that these headers were refused for `tableName`, so that the next
-   * `getHeaders` brings others. A provider that has newer ones already keeps them. Without it a
-   * rejection is final at once. One that throws or dies is logged and otherwise ignored; one that
-   * hangs is given up after `recoveryTimeout`.
+   * Called once when the server has refused these headers for `tableName`, so that the next
+   * `getHeaders` returns others. A provider that already has newer headers keeps them. Without this
+   * method, a rejection is final. If it throws or dies, this is logged and otherwise ignored. If it
+   * hangs, it is interrupted after `recoveryTimeout`.
    */
   readonly invalidate?:
     | ((tableName: string, rejected: HeaderRecord) => Effect.Effect<void, never, R>)
     | undefined
-  /** Whether the tokens come from another identity provider, which persistent streams refuse. */
+  /** Whether the tokens come from another identity provider. Persistent streams refuse them. */
   readonly federated?: boolean | undefined
 }
 
 /**
- * Gives the headers of every connection. `ZerobusLayer` provides one made of OAuth client
- * credentials; pass one of your own as the `headersProvider` option of a stream, or provide this
- * service to `Zerobus.layerNoDeps`.
+ * Provides the headers of every connection. `ZerobusLayer` includes one for OAuth client
+ * credentials. To use another one, pass it as the `headersProvider` option of a stream, or provide
+ * this service to `Zerobus.layerNoDeps`.
  *
  * @since 0.1.0
  * @category services
@@ -70,10 +69,10 @@ export class HeadersProvider extends Context.Service<HeadersProvider, HeadersPro
   "effect-zerobus/HeadersProvider"
 ) {
   /**
-   * Makes a provider of an effect, or of a function from the table name to one. A failure that is
-   * not one of the client's errors, or is one with fields of other types, or a defect, becomes
-   * `Retryable` with its text, without what may be a credential: the connection is tried again
-   * within the retry budget. Fail with `InvalidToken` where that does not help.
+   * Creates a provider from an effect, or from a function of the table name. A defect, or a failure
+   * that is not a valid error of the client, becomes `Retryable` with its text; possible
+   * credentials are removed from the text. The connection is retried within the retry budget. Fail
+   * with `InvalidToken` when a retry cannot help.
    *
    * @example
    * HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer ..." }) })
@@ -106,8 +105,9 @@ export class HeadersProvider extends Context.Service<HeadersProvider, HeadersPro
   }
 }
 
-// By class, not by tag: others have errors of these names too, and theirs may quote a token. The
-// fields that the engine computes with are checked as well, since the program may be JavaScript.
+// Checks the class, not the tag: other libraries have errors with these tags too, and their
+// messages may quote a token. The fields that the engine uses are checked as well, because the
+// program may be JavaScript.
 const isStreamFailure = (error: unknown): error is StreamFailure =>
   error instanceof Retryable
     ? isReason(error.reason) && typeof error.attempts === "number"
@@ -130,19 +130,17 @@ const isReason = (reason: unknown): boolean => {
   return retryAfterMillis === undefined || typeof retryAfterMillis === "number"
 }
 
-/**
- * The failure of a provider that gives anything but an effect, which trying again does not cure.
- */
+/** The failure of a provider that does not return an effect. A retry cannot help. */
 export const notAnEffect = new InvalidToken({
   message:
     "The headers provider's getHeaders must give an Effect. Wrap a promise with Effect.tryPromise."
 })
 
-/** How deep the causes of an error are read. */
+/** Most nested causes of an error that are read. */
 const CAUSES = 5
 
 /**
- * An error of the program as text, with its causes. Reading it runs code of the program, which may
+ * Text of a program's error, with its causes. Reading it may run the program's getters, which may
  * throw.
  */
 const textOf = (error: unknown): string => {
@@ -167,15 +165,16 @@ const textOf = (error: unknown): string => {
 }
 
 /**
- * What a provider, or other code of the program that gives credentials, failed or died with, as a
- * failure of the stream. What is not one of the client's errors may be a service that is down, so
- * it is tried again; its text goes without what may be a credential. `who` names it in the message.
+ * Converts a failure or defect of a provider, or of other code that supplies credentials, to a
+ * failure of the stream. An error that is not the client's may come from a service that is down, so
+ * it is retryable. Possible credentials are removed from its text. `who` names the source in the
+ * message.
  */
 export const toStreamFailure = (error: unknown, who = "headers provider"): StreamFailure => {
   try {
     if (isStreamFailure(error)) return error
   } catch {
-    // A value whose prototype cannot be read is no error of the client.
+    // A value whose prototype cannot be read is not an error of the client.
   }
   const text = scrubOpaque(textOf(error)).replace(/\.$/, "")
   const message = `The ${who} failed: ${text}.`

@@ -4,9 +4,9 @@
 import * as Brand from "effect/Brand"
 
 /**
- * The position of one `ingestRecord` or of one non-empty `ingestRecords` in its stream: 0, 1, 2,
- * ... without gaps, kept over reconnects. Not the offset on the wire, which starts anew with each
- * connection.
+ * The position of one `ingestRecord` or non-empty `ingestRecords` call in its stream: 0, 1, 2, ...
+ * without gaps. It stays the same after reconnects. It is not the offset on the wire, which starts
+ * again with each connection.
  *
  * @since 0.1.0
  * @category models
@@ -14,7 +14,7 @@ import * as Brand from "effect/Brand"
 export type Offset = number & Brand.Brand<"Offset">
 
 /**
- * Brands a number that is known to be an offset.
+ * Brands a number as an offset, without a check.
  *
  * @since 0.1.0
  * @category constructors

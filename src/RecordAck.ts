@@ -8,8 +8,8 @@ import type { Offset } from "./Offset.ts"
 import type { FlushTimeout, StreamClosed, StreamFailure } from "./ZerobusError.ts"
 
 /**
- * Why an offset did not become durable: what ended the stream, its closing, or the limit of the
- * wait.
+ * Why an offset is not known to be durable: the failure that ended the stream, `StreamClosed`, or
+ * the time limit of the wait.
  *
  * @since 0.1.0
  * @category errors
@@ -17,7 +17,7 @@ import type { FlushTimeout, StreamClosed, StreamFailure } from "./ZerobusError.t
 export type AckError = StreamFailure | StreamClosed | FlushTimeout
 
 /**
- * The receipt of one ingested record or batch. It costs nothing until it is asked.
+ * The receipt of one ingested record or batch. It uses no resources until one of its effects runs.
  *
  * @since 0.1.0
  * @category models
@@ -26,18 +26,18 @@ export interface RecordAck {
   /** The position in the stream. */
   readonly offset: Offset
   /**
-   * Waits until the record survives the process: with a spool until it is in the spool's log,
-   * without one until it is durable. Fails as `await` does; with `Retryable` of reason
-   * `SpoolUnavailable` when the log could not be written, which then does not hold the record.
+   * Waits until the record survives the process. With a spool, that is when it is in the spool's
+   * log; without one, when it is durable. Fails like `await`, and with `Retryable` of reason
+   * `SpoolUnavailable` when the log could not be written and does not contain the record.
    */
   readonly persisted: Effect.Effect<void, AckError>
   /**
-   * Waits until the server has said that the record is durable, at most `flushTimeout`. Fails with
-   * what ended the stream, with `StreamClosed`, or with `FlushTimeout`, after which the record may
-   * still become durable. Many receipts may be awaited at once, in any order. With several lanes it
-   * waits for its own record, whatever the other lanes have.
+   * Waits until the server has acknowledged the record as durable, at most `flushTimeout`. Fails
+   * with the error that ended the stream, with `StreamClosed`, or with `FlushTimeout`; after a
+   * timeout the record may still become durable. Many receipts may be awaited at once, in any
+   * order. With several lanes it waits only for its own record.
    */
   readonly await: Effect.Effect<Offset, AckError>
-  /** How it stands now: `None` while it is neither durable nor failed. */
+  /** The current result: `None` while the record is neither durable nor failed. */
   readonly poll: Effect.Effect<Option.Option<Exit.Exit<Offset, StreamFailure | StreamClosed>>>
 }

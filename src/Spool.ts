@@ -1,10 +1,10 @@
 /**
- * A spool keeps a stream's records on disk until the server has acknowledged them, so that they
+ * A spool stores a stream's records on disk until the server has acknowledged them, so that they
  * survive the process.
  *
- * With a spool `ingestRecord` succeeds once the record is in the spool's log. A stream that is
- * opened on a spool that holds records sends those first, in order. While the server cannot be
- * reached ingest goes on, up to `maxBytes` of disk. The format is described in `docs/spool.md`.
+ * With a spool, `ingestRecord` succeeds once the record is in the spool's log. A stream that opens
+ * a spool with records sends those first, in order. While the server cannot be reached, ingest
+ * continues up to `maxBytes` of disk. `docs/spool.md` describes the format.
  *
  * @example
  * const stream = yield* zerobus.createStream(TableProperties.json("main.default.air_quality"), {
@@ -42,17 +42,17 @@ export type { Spool } from "./internal/spooledLog.ts"
  * @category configuration
  */
 export interface SpoolOptions {
-  /** Bytes on disk above which ingest waits; default 10 GiB, at least 16 MiB. */
+  /** Bytes on disk above which ingest waits. Default 10 GiB, minimum 16 MiB. */
   readonly maxBytes?: number | undefined
   /**
    * When a record counts as persisted. `"group"` (default): after `fdatasync` of its group, which
-   * survives a loss of power. `"os"`: after `write`, which survives the end of the process.
+   * survives a power loss. `"os"`: after `write`, which survives the end of the process.
    */
   readonly sync?: "group" | "os" | undefined
 }
 
 /**
- * What a spool holds.
+ * The content of a spool.
  *
  * @since 0.2.0
  * @category models
@@ -62,47 +62,48 @@ export interface SpoolContent {
   readonly tableName: string
   /** The format of the records. */
   readonly recordType: "json" | "proto" | "avro"
-  /** The persistent stream that it belongs to; undefined for that of ephemeral streams. */
+  /** The persistent stream that the spool belongs to. Undefined for spools of ephemeral streams. */
   readonly streamId: string | undefined
-  /** The oldest offset that is not acknowledged. Equal to `nextOffset` when nothing waits. */
+  /** The oldest unacknowledged offset. Equal to `nextOffset` when no record waits. */
   readonly firstOffset: Offset
-  /** The offset that is given out next. */
+  /** The offset of the next record. */
   readonly nextOffset: Offset
   /** Bytes on disk. */
   readonly bytes: number
-  /** Records that wait, those of batches included. */
+  /** Number of waiting records, including those in batches. */
   readonly waitingRecords: number
-  /** Bytes of the records that wait, with tags and lengths as they travel. */
+  /** Bytes of the waiting records, including their tags and lengths on the wire. */
   readonly waitingBytes: number
   /**
-   * The serialized `DescriptorProto` of protobuf records, the schema's text of Avro ones;
+   * The serialized `DescriptorProto` for protobuf records, the schema text for Avro records,
    * `undefined` for JSON.
    */
   readonly descriptor: Uint8Array | undefined
-  /** The opaque position of the latest entry that carries one; at most 1 KiB. */
+  /** The latest opaque position in the spool, at most 1 KiB. */
   readonly position: Uint8Array | undefined
 }
 
 /**
- * Where an open stream's spool stands.
+ * The progress of an open stream's spool.
  *
  * @since 0.2.0
  * @category models
  */
 export interface SpoolProgress {
-  /** The offset that is given out next. */
+  /** The offset of the next record. */
   readonly nextOffset: Offset
-  /** The latest position that is on disk. */
+  /** The latest position on disk. */
   readonly position: Uint8Array | undefined
   /**
-   * Records and batches behind that position. A source that goes on there passes over so many,
-   * since the spool has them already. Without a position: all that the spool ever took.
+   * Number of records and batches after that position. A source that resumes there skips this many,
+   * because the spool already contains them. Without a position: all that the spool has ever
+   * accepted.
    */
   readonly behindPosition: number
 }
 
 /**
- * A record that waits in a spool.
+ * A waiting record of a spool.
  *
  * @since 0.2.0
  * @category models
@@ -110,16 +111,16 @@ export interface SpoolProgress {
 export interface SpooledRecord {
   /** The offset of the record, or of the batch that it belongs to. */
   readonly offset: Offset
-  /** UTF-8 of a JSON object, or a protobuf message. */
+  /** A JSON object as UTF-8, a protobuf message, or an Avro record. */
   readonly payload: Uint8Array
 }
 
 const DEFAULT_MAX_BYTES = 10 * 1024 * 1024 * 1024
 
 /**
- * A spool in a folder, which is made when it is missing. One process at a time may use it. A spool
- * belongs to one table; another one, another record type, or a descriptor that does not read what
- * waits is refused with `InvalidState`.
+ * A spool in a folder, which is created if missing. Only one process at a time may use it. A spool
+ * belongs to one table. Another table or record type, or a descriptor that cannot read the waiting
+ * records, is refused with `InvalidState`.
  *
  * @example
  * Spool.directory("spool/air_quality", { maxBytes: 1_000_000_000 })
@@ -143,9 +144,9 @@ export const directory = (path: string, options: SpoolOptions = {}): Spool => ({
 })
 
 /**
- * Looks at a spool without opening it; another process may use it meanwhile. Fails with
- * `InvalidState` where there is no spool or it is damaged, and with `Retryable` when the disk
- * fails.
+ * Reads the content of a spool without opening it; another process may use it at the same time.
+ * Fails with `InvalidState` when there is no spool or it is damaged, and with `Retryable` when the
+ * disk fails.
  *
  * @example
  * const { firstOffset, nextOffset } = yield* Spool.inspect("spool/air_quality")
@@ -168,11 +169,11 @@ export const inspect = (path: string): Effect.Effect<SpoolContent, Retryable | I
   })
 
 /**
- * Keeps where the source of a stream stands: an opaque position of at most 1 KiB, such as a file's
- * line or a Kafka offset. It belongs to the record of the receipt `ack`, or else to the record or
- * batch that the stream took last; of two positions the one that was kept later counts. Succeeds
+ * Stores the position of a stream's source: opaque bytes of at most 1 KiB, such as a line of a file
+ * or a Kafka offset. The position belongs to the record of the receipt `ack`, else to the last
+ * record or batch that the stream accepted. Of two positions, the one stored later counts. Succeeds
  * once record and position are on disk. Fails with `InvalidArgument` for a position that is too
- * large, with `InvalidState` for a stream without a spool, and as `ack.persisted` does.
+ * large, with `InvalidState` for a stream without a spool, and like `ack.persisted`.
  *
  * @example
  * const ack = yield* stream.ingestRecord(record)
@@ -198,10 +199,9 @@ export const notePosition = (
     : keepPosition(stream, position, ack)
 
 /**
- * Where a stream's spool stands, for a source that goes on behind what an earlier process has
- * ingested: it starts at `position` and passes over the first `behindPosition` records that the
- * stream would take. Read it before the first ingest call. Fails with `InvalidState` for a stream
- * without a spool.
+ * Returns the progress of a stream's spool, for a source that resumes after an earlier process: it
+ * starts at `position` and skips the first `behindPosition` records that it would ingest. Read it
+ * before the first ingest call. Fails with `InvalidState` for a stream without a spool.
  *
  * @example
  * const { behindPosition, position } = yield* Spool.progress(stream)
@@ -217,8 +217,8 @@ export const progress = (stream: ZerobusStream<any>): Effect.Effect<SpoolProgres
   }))
 
 /**
- * The records that wait in a spool, in order, without opening it; batches record by record under
- * one offset. Fails as `inspect` does.
+ * Streams the waiting records of a spool in order, without opening it. The records of a batch have
+ * the same offset. Fails like `inspect`.
  *
  * @example
  * yield* Stream.runForEach(Spool.records("spool/air_quality"), ({ payload }) =>

@@ -1,5 +1,5 @@
 /**
- * The options of one stream, their defaults, and the check that refuses a bad one by name.
+ * The options of a stream, their defaults, and the check that names an invalid option.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -27,182 +27,187 @@ import type { LandingZoneLimits } from "./internal/landing/sizeLimits.ts"
 import { InvalidArgument, type Retryable, type StreamFailure } from "./ZerobusError.ts"
 
 /**
- * How single records are packed into messages.
+ * How single records are combined into messages.
  *
  * @since 0.1.0
  * @category configuration
  */
 export interface BatchingOptions {
-  /** Bytes of one coalesced message; default and maximum 262,144. */
+  /** Most bytes of a message of combined records. Default and maximum 262,144. */
   readonly maxBytes?: number | undefined
-  /** Records of one coalesced message; default 100,000. */
+  /** Most records of a message of combined records. Default 100,000. */
   readonly maxRecords?: number | undefined
 }
 
 /**
- * How a dead connection is found when no data flows. While records are in flight, a connection that
- * is open at both ends and carries nothing is found within `interval` + `timeout`.
+ * Detection of dead connections. While records are in flight, a connection that is open at both
+ * ends but carries no data is detected within `interval` + `timeout`.
  *
  * @since 0.1.0
  * @category configuration
  */
 export interface KeepaliveOptions {
   /**
-   * Time without a byte from the server after which the client pings while something is in flight;
-   * default 20 seconds. It doubles for the endpoint, up to one hour, when a server refuses pings.
+   * Time without data from the server after which the client pings while records are in flight.
+   * Default 20 seconds. When a server refuses pings, it doubles for the endpoint, up to one hour.
    */
   readonly interval?: Duration.Input | undefined
-  /** How long a ping may stay unanswered; default 10 seconds. */
+  /** Time limit for the answer to a ping. Default 10 seconds. */
   readonly timeout?: Duration.Input | undefined
   /**
-   * The same while nothing is in flight; default 5 minutes, which default gRPC servers accept.
-   * Shorten it only where something on the way drops idle connections sooner.
+   * The interval while nothing is in flight. Default 5 minutes, which default gRPC servers accept.
+   * Shorten it only when something between client and server drops idle connections sooner.
    */
   readonly idleInterval?: Duration.Input | undefined
 }
 
 /**
- * Options of one stream. Durations are Effect durations (`"15 seconds"`); plain numbers are
- * milliseconds. A value out of its range, or a name that is no option, fails with `InvalidArgument`
- * that names it. The effects among them may need services `R`: they get those of the place where
- * the stream is created, or, as defaults of a client, where its layer is built.
+ * Options of a stream. Durations are Effect durations (`"15 seconds"`); plain numbers are
+ * milliseconds. A value out of range, or an unknown option, fails with `InvalidArgument` that names
+ * it. Effects among the options may need services `R`. They are taken from where the stream is
+ * created; for a client's defaults, from where its layer is built.
  *
  * @since 0.1.0
  * @category configuration
  */
 export interface StreamConfigurationOptions<in out A = any, out R = never> {
   /**
-   * Records (a batch counts as one) that may be queued and in flight together; default 1,000,000.
-   * Above it, ingest waits.
+   * Most records queued and in flight together; a batch counts as one. Default 1,000,000. Above it,
+   * ingest waits.
    */
   readonly maxInflightRecords?: number | undefined
   /**
-   * Bytes that may be queued and in flight together; default 128 MiB. Includes framing and 128
-   * bytes of overhead per message. Above it, ingest waits; each waiting call also holds its own
-   * record.
+   * Most bytes queued and in flight together. Default 128 MiB. Includes framing and 128 bytes of
+   * overhead per message. Above it, ingest waits; each waiting call also holds its own record.
    */
   readonly maxInflightBytes?: number | undefined
-  /** Encoded bytes of one call; default and service limit 10,420,224. */
+  /** Most encoded bytes of one call. Default and service limit 10,420,224. */
   readonly maxPayloadBytes?: number | undefined
-  /** Records of one `ingestRecords`; default 100,000. */
+  /** Most records of one `ingestRecords` call. Default 100,000. */
   readonly maxBatchRecords?: number | undefined
-  /** How single records are packed into messages; `"off"` sends one message per record. */
+  /** How single records are combined into messages. `"off"` sends one message per record. */
   readonly batching?: BatchingOptions | "off" | undefined
-  /** Whether a lost connection is replaced and what is unacknowledged sent again; default true. */
+  /**
+   * Whether a lost connection is replaced and unacknowledged records are sent again. Default true.
+   */
   readonly recovery?: boolean | undefined
-  /** Limit of one attempt to open a connection, credentials included; default 15 seconds. */
+  /** Time limit of one attempt to open a connection, including credentials. Default 15 seconds. */
   readonly recoveryTimeout?: Duration.Input | undefined
   /**
-   * Pause between attempts, jittered by 20 %; default 2 seconds. At least 100 ms where a server
-   * rotates unused connections. A token endpoint that is unavailable and asks for more time
-   * (`Retry-After`) gets it, up to an hour; the log line then has `retryAfterMillis`. Like every
-   * pause it spends one attempt.
+   * Pause between attempts, with 20 % jitter. Default 2 seconds. At least 100 ms when a server
+   * rotates unused connections. When an unavailable token endpoint requests a longer pause
+   * (`Retry-After`), that pause is used, up to one hour; the log line then contains
+   * `retryAfterMillis`. Like every pause it uses up one attempt.
    */
   readonly recoveryBackoff?: Duration.Input | undefined
   /**
-   * Attempts after the first one; default 4. Durable progress gives a fresh budget; 15 seconds of
-   * uptime do while nothing is unacknowledged. A connection that the server rotates before it made
-   * anything durable counts as an attempt. Once the budget is spent the stream fails; one with
-   * nothing unacknowledged is `idle` until the next record, which has a fresh budget.
+   * Attempts after the first one. Default 4. Durable progress resets the budget; so do 15 seconds
+   * of uptime while nothing is unacknowledged. A connection that the server rotates before any
+   * record became durable counts as an attempt. When the budget is spent, the stream fails. A
+   * stream without unacknowledged records becomes `idle` instead; the next record starts with a new
+   * budget.
    */
   readonly recoveryRetries?: number | undefined
   /**
-   * Replaces `recoveryBackoff` and `recoveryRetries` by any schedule; its input is the failure of
+   * Replaces `recoveryBackoff` and `recoveryRetries` with a schedule. Its input is the failure of
    * the attempt.
    */
   readonly recoverySchedule?: Schedule.Schedule<unknown, Retryable> | undefined
   /**
-   * How long records may be in flight without any of them becoming durable, over all connections,
-   * without the time in which none was open; default 60 seconds.
+   * How long records may be in flight without any of them becoming durable. Default 60 seconds. The
+   * time counts over all connections, except while none is open.
    */
   readonly serverLackOfAckTimeout?: Duration.Input | undefined
   /**
-   * How long one `ingestRecord` or `ingestRecords` may wait for room; default: no limit. Beyond it
-   * the call fails with `FlushTimeout` and has taken nothing.
+   * How long one `ingestRecord` or `ingestRecords` may wait for room. Default: no limit. After that
+   * the call fails with `FlushTimeout` and has ingested nothing.
    */
   readonly ingestTimeout?: Duration.Input | undefined
-  /** Limit of `flush`, `waitForOffset` and the flush in `close`; default 300 seconds. */
+  /** Time limit of `flush`, `waitForOffset` and the flush in `close`. Default 300 seconds. */
   readonly flushTimeout?: Duration.Input | undefined
   /**
-   * Upper bound for the pause before the server ends a connection. Not given: the whole time that
-   * the server announces, and `serverLackOfAckTimeout` after a GOAWAY, which announces none; zero:
-   * reconnect at once.
+   * Upper bound for the pause before the server ends a connection. Default: the full time that the
+   * server announces, or `serverLackOfAckTimeout` after a GOAWAY, which announces none. Zero:
+   * reconnect immediately.
    */
   readonly streamPausedMaxWaitTime?: Duration.Input | undefined
-  /** How long late acknowledgements are awaited after a half-close; default 500 milliseconds. */
+  /**
+   * How long the client waits for late acknowledgements after a half-close. Default 500
+   * milliseconds.
+   */
   readonly drainTimeout?: Duration.Input | undefined
   /**
-   * Limit of the flush when the scope closes a stream that was not closed; default 20 seconds.
-   * Streams of one scope share it. Handlers and the drain of the connection have 5 seconds more.
-   * After a second of waiting, a second SIGINT or SIGTERM of a program of `NodeRuntime.runMain`
-   * ends the flush.
+   * Time limit of the flush when the scope closes an open stream. Default 20 seconds. Streams of
+   * one scope share it. Handlers and the drain of the connection have 5 more seconds. With
+   * `NodeRuntime.runMain`, a second SIGINT or SIGTERM after at least one second of waiting ends the
+   * flush.
    */
   readonly scopeCloseTimeout?: Duration.Input | undefined
-  /** Credentials of one's own for this stream, instead of the layer's. */
+  /** A headers provider for this stream, instead of the layer's. */
   readonly headersProvider?: HeadersProviderShape<R> | undefined
   /**
-   * Runs once in `createStream`, before anything else of the stream; its failure is that of
-   * `createStream`, and no connection is made. For typed tables: `Table.check(table)` with the
-   * catalog provided. It may take as long as `recoveryTimeout`; an end that its interruption needs
-   * longer for is not waited for. Default: nothing.
+   * Runs once in `createStream`, before everything else. When it fails, `createStream` fails with
+   * its error and no connection is made. For typed tables: `Table.check(table)` with the catalog
+   * provided. It may take as long as `recoveryTimeout`; its finalizers are not awaited after an
+   * interruption. Default: nothing.
    */
   readonly beforeOpen?: Effect.Effect<unknown, StreamFailure, R> | undefined
   /**
-   * Receives what is left unacknowledged when the scope closes the stream; default: a warning log
-   * with the count. It has 5 seconds, less what `onRefused` and `drainTimeout` took of them, and at
-   * least one; then it is interrupted and not waited for. One that fails is logged.
+   * Receives the unacknowledged records when the scope closes the stream. Default: a warning in the
+   * log with their number. It has 5 seconds, minus the time of `onRefused` and `drainTimeout`, but
+   * at least one second; then it is interrupted and not awaited. A failure is logged.
    */
   readonly onUnacked?: ((unacked: Unacked<A>) => Effect.Effect<unknown, unknown, R>) | undefined
   /**
-   * Receives each record, or batch, that the server refuses, in order of offset; once it succeeds
-   * the stream goes on without it. Default: the stream ends with the server's reason and the
-   * offset, everything before it durable. A handler that fails, or takes more than 30 seconds (5
-   * while the scope closes), ends the stream as well. Inside it the stream takes records without
-   * waiting, and `flush`, `close` and waits of the same stream fail with `InvalidState`. Delivery
-   * is at least once. Needs `recovery`.
+   * Receives each record or batch that the server refuses, in order of offset. Once it succeeds,
+   * the stream continues without that record. Default: the stream ends with the server's reason and
+   * the offset, and everything before it is durable. A handler that fails, or takes more than 30
+   * seconds (5 while the scope closes), also ends the stream. Inside the handler, ingest calls do
+   * not wait for room, and `flush`, `close` and waits of the same stream fail with `InvalidState`.
+   * Delivery is at least once. Needs `recovery`.
    */
   readonly onRefused?: ((refused: Refused<A>) => Effect.Effect<unknown, unknown, R>) | undefined
   /**
-   * Refused offsets in a row, without a durable one between, that end the stream with the server's
-   * reason; default 100.
+   * Number of consecutive refused offsets that ends the stream with the server's reason. Default
+   * 100.
    */
   readonly maxRefusals?: number | undefined
   /**
-   * Where records are kept on disk until they are acknowledged: `Spool.directory(path)`; default:
-   * nowhere. `createStream` then succeeds when the spool is open, also while the server cannot be
-   * reached. What cannot be retried ends the stream, and the spool keeps everything. `onUnacked` is
-   * not called. Needs `recovery`.
+   * Stores records on disk until they are acknowledged: `Spool.directory(path)`. Default: none.
+   * `createStream` then succeeds when the spool is open, even while the server cannot be reached.
+   * An error that cannot be retried ends the stream, and the spool keeps all records. `onUnacked`
+   * is not called. Needs `recovery`.
    */
   readonly spool?: Spool | undefined
   /**
-   * What a `SchemaMismatch` of the server does; default `"fail"`: it is the stream's failure, or
-   * that of one record for `onRefused`. With `"reopen"` the stream opens another session first,
-   * once per offset. A table of `Table.fromCatalog` is read again there, and so it is when a record
-   * has a column that the table had not: added columns that may be NULL are written from then on.
-   * Needs `recovery`; not with `lanes`, `spool` or a persistent stream.
+   * Reaction to a `SchemaMismatch` of the server. `"fail"` (default): the stream fails with it, or
+   * one record does when `onRefused` is set. `"reopen"`: the stream first opens another session,
+   * once per offset. A table of `Table.fromCatalog` is then read again; it is also read again when
+   * a record has a column that the table lacked. Added nullable columns are written from then on.
+   * Needs `recovery`; not allowed with `lanes`, `spool` or a persistent stream.
    */
   readonly onSchemaChange?: "fail" | "reopen" | undefined
   /**
-   * Sessions to the table behind the stream, 1 to 64, fixed for its life; default 1. With `"auto"`
-   * they are as many as the server's pace needs, from 1 to 64, without order: that does not go with
-   * `laneKey` or a `spool`, and needs `recovery`. The service
-   * takes 100,000 records and 100 MB a second per session. Each lane has a connection and recovers
-   * by itself; bounds and offsets are those of the stream. With more than one lane records keep
-   * their order only by `laneKey`. All lanes share one `spool`, whose number of lanes may change
-   * from process to process.
+   * Number of sessions (lanes) to the table, 1 to 64, fixed for the stream's life. Default 1. With
+   * `"auto"` their number follows the load, from 1 to 64, and record order is not kept; this needs
+   * `recovery` and is not allowed with `laneKey` or a `spool`. The service accepts 100,000 records
+   * and 100 MB a second per session. Each lane has its own connection and recovers independently;
+   * limits and offsets are those of the stream. With more than one lane, only `laneKey` keeps
+   * records in order. All lanes share one `spool`; the number of lanes may change from one process
+   * to the next.
    */
   readonly lanes?: number | "auto" | undefined
   /**
-   * Keeps the records of one key, a text or a number, on one lane and in order; default: a record
-   * goes to any lane and order is given up. Which lane follows from the key and the number of lanes
-   * alone. The records of one `ingestRecords` must have one key. A record that it throws for, or
-   * gives something else for, is refused with `InvalidArgument`.
+   * Keeps the records of one key, a string or a number, on one lane and in order. Default: any
+   * record may use any lane, and order is not kept. The lane depends only on the key and the number
+   * of lanes. All records of one `ingestRecords` call must have the same key. A record for which it
+   * throws or returns another type is refused with `InvalidArgument`.
    */
   readonly laneKey?: ((record: A) => string | number) | undefined
 }
 
 /**
- * The options whose effects may need services.
+ * Options whose effects may need services.
  *
  * @inline
  */
@@ -221,7 +226,7 @@ export type OptionsByEffect<A, R1, R2, R3, R4> = Omit<StreamConfigurationOptions
   Pick<StreamConfigurationOptions<A, R3>, "onRefused"> &
   Pick<StreamConfigurationOptions<A, R4>, "onUnacked">
 
-/** The options after defaults; durations in milliseconds. */
+/** The options with defaults applied; durations in milliseconds. */
 export interface ResolvedStreamOptions extends LandingZoneLimits {
   readonly recovery: boolean
   readonly recoveryTimeout: number
@@ -240,15 +245,15 @@ export interface ResolvedStreamOptions extends LandingZoneLimits {
   readonly maxRefusals: number
   readonly spool: Spool | undefined
   readonly onSchemaChange: "fail" | "reopen"
-  /** The most that it may have with `autoLanes`, whose number follows the load. */
+  /** The number of lanes. With `autoLanes`, their maximum. */
   readonly lanes: number
   readonly autoLanes: boolean
   readonly laneKey: ((record: any) => string | number) | undefined
 }
 
 /**
- * The defaults of every stream, those of the official SDKs where they have the option. Bytes,
- * records, milliseconds.
+ * The defaults of every stream. They equal those of the official SDKs for options that exist there.
+ * In bytes, records and milliseconds.
  */
 export const defaults = {
   maxInflightRecords: 1_000_000,
@@ -269,11 +274,11 @@ export const defaults = {
   lanes: 1
 } as const
 
-/** The most sessions of one stream. */
+/** Most sessions of one stream. */
 const MOST_LANES = 64
 
 /**
- * Uptime of a connection with nothing unacknowledged that gives the retry budget back, in
+ * Uptime of a connection without unacknowledged records that resets the retry budget, in
  * milliseconds.
  */
 export const STABLE_UPTIME = 15_000
@@ -288,10 +293,10 @@ const provider = that("made with HeadersProvider.make", (value) => {
   )
 })
 
-/** Room for some of the largest records. */
+/** Room for a few records of the largest size. */
 const LEAST_SPOOL_BYTES = 16 * 1024 * 1024
 
-/** What each option of a stream may be. */
+/** Validation rules for the options of a stream. */
 export const streamRules: OptionRules<StreamConfigurationOptions> = {
   maxInflightRecords: count(),
   maxInflightBytes: count(),
@@ -350,7 +355,7 @@ const followProblem = (
 const millisOf = (duration: Duration.Input): number =>
   typeof duration === "number" ? duration : Duration.toMillis(Duration.fromInputUnsafe(duration))
 
-/** Fills in the defaults and checks every value. */
+/** Applies the defaults and checks every value. */
 export const resolve = <A>(
   options: StreamConfigurationOptions<A> = {}
 ): Result.Result<ResolvedStreamOptions, InvalidArgument> => {
@@ -387,7 +392,7 @@ export const resolve = <A>(
     maxInflightBytes: options.maxInflightBytes ?? defaults.maxInflightBytes,
     maxPayloadBytes: options.maxPayloadBytes ?? defaults.maxPayloadBytes,
     maxBatchRecords: options.maxBatchRecords ?? defaults.maxBatchRecords,
-    // A message of single records is no larger than a record of its own may be.
+    // A message of combined records is no larger than a single record may be.
     coalesceBytes: Math.min(
       batching.maxBytes ?? defaults.coalesceBytes,
       Math.max(0, (options.maxPayloadBytes ?? defaults.maxPayloadBytes) - HEAD_ROOM)
@@ -416,7 +421,7 @@ export const resolve = <A>(
   })
 }
 
-/** Why the number of lanes of a stream with these options cannot follow the load. */
+/** Why a stream with these options cannot use `lanes: "auto"`. */
 const unfitForAuto = ({
   laneKey,
   recovery,

@@ -1,8 +1,8 @@
 /**
- * A pool of streams: records for any number of tables over few open streams.
+ * A pool of streams: records for any number of tables over a few open streams.
  *
- * Every table has a line of its own for its records, encoded, and at most `maxOpen` tables have a
- * stream to the server at a time. A free slot goes to the table that has waited longest.
+ * Each table has a queue of encoded records. At most `maxOpen` tables have an open stream at a
+ * time. A free slot goes to the table that has waited longest.
  *
  * @example
  * const pool = yield* StreamPool.make({ maxOpen: 64, idleTimeToLive: "1 minute" })
@@ -34,9 +34,9 @@ import type { InvalidArgument, InvalidState, StreamFailure } from "./ZerobusErro
 import type { IngestError } from "./ZerobusStream.ts"
 
 /**
- * Why `pool.ingest` took nothing: as for a stream; `InvalidState` for a table that came in another
- * format before, and after the pool's scope has closed; or what a table that failed has failed
- * with.
+ * Why `pool.ingest` did not accept a record: the errors of a stream, `InvalidState` for a table
+ * that was used in another format before or after the pool's scope has closed, or the error with
+ * which the table failed.
  *
  * @since 0.2.0
  * @category errors
@@ -44,8 +44,8 @@ import type { IngestError } from "./ZerobusStream.ts"
 export type PoolIngestError = IngestError | StreamFailure | InvalidState
 
 /**
- * Options of every stream of a pool. A spool belongs to one table, a slot to one lane, and the
- * budget to the pool.
+ * Options of every stream of a pool. Excluded are a spool, which belongs to one table, lanes, and
+ * the memory limit, which belongs to the pool.
  *
  * @since 0.2.0
  * @category configuration
@@ -56,28 +56,28 @@ export type PooledStreamOptions<R1 = never, R2 = never, R3 = never, R4 = never> 
 >
 
 /**
- * Options of a pool. A value out of its range fails with `InvalidArgument` that names it.
+ * Options of a pool. A value out of range fails with `InvalidArgument` that names it.
  *
  * @since 0.2.0
  * @category configuration
  */
 export interface StreamPoolOptions<R1 = never, R2 = never, R3 = never, R4 = never> {
-  /** Streams that may be open at a time. */
+  /** Most streams open at a time. */
   readonly maxOpen: number
   /**
-   * How long a stream stays open without records while no other table waits; milliseconds, or a
+   * How long a stream stays open without records while no other table waits. Milliseconds or a
    * duration.
    */
   readonly idleTimeToLive: Duration.Input
   /**
-   * Bytes that all tables together may have queued and in flight; default 128 MiB. One table may
-   * have half of them, so that a table whose records do not get through leaves room for others.
-   * Above it `ingest` waits. Each table with records holds up to one buffer of 64 KiB besides.
+   * Most bytes queued and in flight over all tables. Default 128 MiB. One table may use half of
+   * them, so that a blocked table leaves room for others. Above the limit, `ingest` waits. In
+   * addition, each table with records holds a buffer of up to 64 KiB.
    */
   readonly maxInflightBytes?: number | undefined
   /**
-   * Options of the streams, over the client's defaults. Handlers are told the table's name. Needs
-   * `recovery`. `maxInflightRecords` counts per table.
+   * Options of the streams, which override the client's defaults. Handlers receive the table's
+   * name. Needs `recovery`. `maxInflightRecords` applies per table.
    */
   readonly stream?: PooledStreamOptions<R1, R2, R3, R4> | undefined
 }
@@ -90,18 +90,18 @@ export interface StreamPoolOptions<R1 = never, R2 = never, R3 = never, R4 = neve
  */
 export interface StreamPool {
   /**
-   * Queues one record of a table and succeeds with its receipt; waits while the pool, or the table,
-   * has no room. Records of one table stay in order. The record is encoded at the call, so that a
-   * bad one fails here with `InvalidArgument` or `PayloadTooLarge`. Interrupting the wait hands in
-   * nothing.
+   * Queues one record of a table and succeeds with its receipt. Waits while the pool or the table
+   * has no room. Records of one table stay in order. The record is encoded during the call, so that
+   * an invalid one fails here with `InvalidArgument` or `PayloadTooLarge`. Interrupting the wait
+   * ingests nothing.
    *
-   * A table is known by its name, and every call must give it in the same format and with the same
-   * schema, else `InvalidState`: make a table once and use it for all its records.
+   * A table is identified by its name. Every call must use it in the same format and with the same
+   * schema, else it fails with `InvalidState`: create a table once and use it for all its records.
    *
-   * When a table fails, what it had left goes to `onUnacked` and its receipts fail with the cause;
-   * a call that was waiting fails with `StreamClosed`. For 10 seconds further calls for this table
-   * fail with the cause at once; then the next one opens it anew. Offsets of a receipt count per
-   * table, from 0 again after that.
+   * When a table fails, its unacknowledged records go to `onUnacked` and its receipts fail with the
+   * cause. A waiting call fails with `StreamClosed`. For 10 seconds, further calls for this table
+   * fail immediately with the cause; then the next one opens it again. The offset of a receipt
+   * counts per table, and starts from 0 again after that.
    *
    * @example
    * const ack = yield* pool.ingest(readings, { device: "sensor-1", temp: 22 })
@@ -112,9 +112,9 @@ export interface StreamPool {
     record: A
   ) => Effect.Effect<RecordAck, PoolIngestError>
   /**
-   * Waits until everything that was ingested before is durable or accepted by `onRefused`, each
-   * table for at most `flushTimeout`. When tables fail meanwhile, or have failed with records left
-   * since the last flush, it waits for the others and then fails with the first cause.
+   * Waits until every record ingested before is durable or accepted by `onRefused`, at most
+   * `flushTimeout` per table. When tables fail while it waits, or have failed with unacknowledged
+   * records since the last flush, it waits for the others and then fails with the first cause.
    */
   readonly flush: Effect.Effect<void, AckError>
 }
@@ -134,13 +134,13 @@ const poolRules: OptionRules<StreamPoolOptions> = {
   stream: fields<PooledStreamOptions>(pooledRules)
 }
 
-/** The parts of the budget that one table may have. */
+/** One table may use this fraction (1/n) of the memory limit. */
 const PARTS_OF_TABLE = 2
 
 /**
  * Opens a pool in the current scope. It connects with its first records. When the scope closes, all
- * tables are flushed at once within `scopeCloseTimeout`, and what is left goes to `onUnacked`,
- * table by table. Fails with `InvalidArgument` for an option out of its range.
+ * tables are flushed concurrently within `scopeCloseTimeout`, and unacknowledged records go to
+ * `onUnacked`, table by table. Fails with `InvalidArgument` for an option out of range.
  *
  * @example
  * const pool = yield* StreamPool.make({

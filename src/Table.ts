@@ -1,10 +1,10 @@
 /**
- * Typed tables: a table's name and columns as one value, from which its record type, its descriptor
- * and its encoder follow.
+ * Typed tables: a table's name and columns as one value, which determines its record type,
+ * descriptor and encoder.
  *
- * A typed table is a `TableProperties`, so it goes wherever those go: `createStream`, `withStream`,
- * `sink`. No `protoc`, no generated code. Columns are in `Column.ts`; reading a table from the
- * catalog is in `UnityCatalog.ts`.
+ * A typed table is a `TableProperties`, so it works with `createStream`, `withStream` and `sink`.
+ * It needs no `protoc` and no generated code. `Column.ts` defines the columns; `UnityCatalog.ts`
+ * reads tables from the catalog.
  *
  * @packageDocumentation
  * @since 0.1.0
@@ -46,20 +46,20 @@ export type { TableDifference } from "./internal/columns/tableDiff.ts"
  * @category models
  */
 export interface Table<in out A> extends TableProperties<A> {
-  /** The record type, for `typeof table.Type`; not there at run time. */
+  /** The record type, for `typeof table.Type`. Not present at run time. */
   readonly Type: A
-  /** The columns in order, as the table has them. */
+  /** The columns in the order of the table. */
   readonly columns: ReadonlyArray<ColumnDefinition>
-  /** Name and columns as plain data: what creates the table, what `diff` compares. */
+  /** Name and columns as plain data, for creating and comparing tables. */
   readonly definition: TableDefinition
-  /** The schema of a record; `undefined` for tables known only at run time. */
+  /** The schema of a record. `undefined` for tables known only at run time. */
   readonly schema: Schema.Codec<A, any> | undefined
-  /** Reads one encoded record back. Fails with `InvalidArgument` for bytes that are none. */
+  /** Decodes one encoded record. Fails with `InvalidArgument` for invalid bytes. */
   readonly decode: (payload: Uint8Array) => Result.Result<A, InvalidArgument>
 }
 
 /**
- * A record of a table that is known only at run time: column names to values. It is checked at the
+ * A record of a table that is known only at run time: values by column name. It is checked at the
  * ingest call.
  *
  * @since 0.1.0
@@ -68,22 +68,19 @@ export interface Table<in out A> extends TableProperties<A> {
 export type DynamicRecord = Readonly<Record<string, unknown>>
 
 /**
- * How a typed table travels and is created.
+ * Options of a typed table: its record format, and how it is created.
  *
  * @since 0.1.0
  * @category configuration
  */
 export interface TableOptions {
   /**
-   * `"proto"` sends protobuf records, `"json"` JSON records with the same checks. Default
-   * `"proto"`.
+   * `"proto"` (default) sends protobuf records. `"json"` sends JSON records with the same checks.
    */
   readonly recordType?: "proto" | "json" | undefined
-  /**
-   * Columns that partition the table when it is created, in a local server for one. Default none.
-   */
+  /** Partition columns for creating the table, for example in a local server. Default none. */
   readonly partitionColumns?: ReadonlyArray<string> | undefined
-  /** The table's comment when it is created. Default none. */
+  /** The table's comment for creating it. Default none. */
   readonly comment?: string | undefined
 }
 
@@ -96,7 +93,7 @@ const build = <A>(
   const invalid = (message: string): never => {
     throw new InvalidArgument({ message, path: [] })
   }
-  // JSON tables keep the limits of protobuf, so that one table can travel either way.
+  // JSON tables have the limits of protobuf, so that a table can use either format.
   const descriptor = Result.getOrElse(toDescriptorProto(definition), invalid)
   const codec =
     recordType === "json"
@@ -128,11 +125,11 @@ const checked = <A>(tableName: string, make: () => A): A => {
 }
 
 /**
- * Makes a typed table from columns by name, a `Schema.Struct` or a `Schema.Class`.
+ * Creates a typed table from columns by name, a `Schema.Struct` or a `Schema.Class`.
  *
- * Columns are numbered in the order written, which should be the table's. A column is NOT NULL only
- * when marked with `Column.required`. Throws `InvalidTable` for a malformed name and
- * `InvalidArgument` for columns that cannot travel; both say what to do.
+ * Columns are numbered in the given order, which should be that of the table. A column is NOT NULL
+ * only when marked with `Column.required`. Throws `InvalidTable` for a malformed name and
+ * `InvalidArgument` for columns that cannot be sent. Both messages say what to do.
  *
  * @example
  * const Readings = Table.make("main.default.readings", {
@@ -173,11 +170,11 @@ export const make: {
 }
 
 /**
- * Makes a table from a definition that is known only at run time, such as one read from the
- * catalog. Records are objects whose values have the default type of each column
- * (`Column.Timestamp` and so on); nullable columns may be null or absent, arrays and maps absent
- * but not null. Columns keep their catalog positions. A rescue column (`rescue`) is no field of a
- * record. Throws as `make` does.
+ * Creates a table from a definition that is known only at run time, such as one read from the
+ * catalog. Records are objects with the default type of each column (`Column.Timestamp` and so on).
+ * Nullable columns may be null or absent; arrays and maps may be absent but not null. Columns keep
+ * their catalog positions. A rescue column (`rescue`) is not a field of a record. Throws like
+ * `make`.
  *
  * @since 0.1.0
  * @category constructors
@@ -204,10 +201,10 @@ export const fromDefinition = (
   })
 
 /**
- * Reads a table from the catalog: columns, nullability, positions and descriptor as they are now,
- * records checked at the ingest call (see {@link fromDefinition}). A stream with
- * `onSchemaChange: "reopen"` follows columns that are added later. Fails as `UnityCatalog.getTable`
- * does, and with `InvalidArgument` when a column cannot travel.
+ * Reads a table from the catalog: its current columns, nullability, positions and descriptor.
+ * Records are checked at the ingest call (see {@link fromDefinition}). A stream with
+ * `onSchemaChange: "reopen"` follows columns that are added later. Fails like
+ * `UnityCatalog.getTable`, and with `InvalidArgument` when a column cannot be sent.
  *
  * @since 0.1.0
  * @category constructors
@@ -222,7 +219,7 @@ export const fromCatalog = Effect.fn("Table.fromCatalog")(function* (
 })
 
 /**
- * The table of a definition; it knows how to read itself again, for streams that follow its
+ * The table of a definition, with an effect that reads it again, for streams that follow its
  * columns.
  */
 const ofCatalog = (
@@ -241,7 +238,10 @@ const ofCatalog = (
     (table) => withReread(table, reread(catalog, table, options))
   )
 
-/** The table as it is now, when it has other columns than before that records without them fit. */
+/**
+ * Reads the table again. Returns it when its columns have changed and records without the new
+ * columns still fit.
+ */
 const reread = Effect.fnUntraced(function* (
   catalog: UnityCatalogShape,
   before: Table<DynamicRecord>,
@@ -254,9 +254,9 @@ const reread = Effect.fnUntraced(function* (
 })
 
 /**
- * Compares a table with the catalog before a stream opens. Succeeds with the harmless differences;
- * fails with `SchemaMismatch`, which says each breaking one in words, or as `UnityCatalog.getTable`
- * does.
+ * Compares a table with the catalog before a stream opens. Succeeds with the harmless differences.
+ * Fails with `SchemaMismatch`, which describes each breaking difference, or like
+ * `UnityCatalog.getTable`.
  *
  * @since 0.1.0
  * @category comparisons
@@ -271,8 +271,8 @@ export const check = Effect.fn("Table.check")(function* (
 })
 
 /**
- * Says what differs between a table in code and another one, usually the catalog's. Empty when
- * nothing does.
+ * Returns the differences between a table in code and another one, usually the catalog's. Empty
+ * when there are none.
  *
  * @since 0.1.0
  * @category comparisons
@@ -287,8 +287,8 @@ export const diff = (
   )
 
 /**
- * The error a stream would meet for differences that the service refuses, or `undefined` when none
- * of them is breaking.
+ * The error of a stream for differences that the service refuses, or `undefined` when none is
+ * breaking.
  *
  * @since 0.1.0
  * @category comparisons

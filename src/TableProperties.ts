@@ -1,9 +1,8 @@
 /**
- * What a stream writes to: a table's name, the format of its records and how a record becomes
- * bytes.
+ * The target of a stream: a table's name, the format of its records and their codec.
  *
- * The record type of a stream follows from its table properties, so that a record of the wrong kind
- * does not compile. Names are checked when the stream is created, not here.
+ * The record type of a stream is inferred from its table properties, so that a record of the wrong
+ * type does not compile. Names are checked when the stream is created, not here.
  *
  * @packageDocumentation
  * @since 0.1.0
@@ -19,7 +18,7 @@ import type { RecordCodec } from "./internal/recordCodec.ts"
 import { InvalidArgument } from "./ZerobusError.ts"
 
 /**
- * A table and the format in which records travel to it. `A` is the type of one record.
+ * A table and the format of its records. `A` is the type of one record.
  *
  * @since 0.1.0
  * @category models
@@ -30,13 +29,13 @@ export interface TableProperties<in out A> {
   /** The format of the records. */
   readonly recordType: "json" | "proto" | "avro" | "arrow"
   /**
-   * What describes a record: the serialized `DescriptorProto` for `"proto"`, the text of the schema
-   * as UTF-8 for `"avro"`, the schema message of Arrow's IPC format for `"arrow"`, undefined for
+   * The description of a record: the serialized `DescriptorProto` for `"proto"`, the schema text as
+   * UTF-8 for `"avro"`, the schema message of Arrow's IPC format for `"arrow"`, undefined for
    * `"json"`.
    */
   readonly descriptor: Uint8Array | undefined
   /**
-   * How records become bytes and back.
+   * Encodes and decodes records.
    *
    * @hidden
    */
@@ -64,14 +63,14 @@ export type JsonRecord =
     })
 
 /**
- * A table that takes JSON records.
+ * A table with JSON records.
  *
- * Without a schema a record is an object, turned into text once, or the text of a JSON object, sent
- * unchanged. With an Effect Schema a record is a value of its type, encoded by the schema at the
- * ingest call; a value that the schema refuses fails with `InvalidArgument` and the path inside the
- * record. So does a `Date`, `DateTime`, `Duration`, `Map` or `Option` that the schema does not
- * encode as a plain value: the service takes times as numbers of microseconds or days, and maps as
- * objects.
+ * Without a schema, a record is an object, which is serialized once, or the text of a JSON object,
+ * which is sent unchanged. With an Effect Schema, a record is a value of its type and is encoded at
+ * the ingest call. A value that the schema refuses fails with `InvalidArgument` and the path inside
+ * the record. So does a `Date`, `DateTime`, `Duration`, `Map` or `Option` that the schema does not
+ * encode as a plain value: the service expects times as numbers of microseconds or days, and maps
+ * as objects.
  *
  * @example
  * const readings = TableProperties.json(
@@ -93,9 +92,9 @@ export const json: {
 })
 
 /**
- * A table that takes prepared protobuf records: bytes of the message that `descriptor` (a
- * serialized `DescriptorProto`) describes. The descriptor is copied here and the bytes of a record
- * at the ingest call, so the caller may reuse its buffers.
+ * A table with encoded protobuf records. A record is the bytes of a message of type `descriptor` (a
+ * serialized `DescriptorProto`). The descriptor is copied here and the bytes of a record at the
+ * ingest call, so the caller may reuse its buffers.
  *
  * @since 0.1.0
  * @category constructors
@@ -103,18 +102,21 @@ export const json: {
 export const proto = (tableName: string, descriptor: Uint8Array): TableProperties<Uint8Array> => ({
   tableName: trimmed(tableName),
   recordType: "proto",
-  // A Buffer's slice would be a view of the caller's bytes.
+  // `Buffer.slice` would return a view of the caller's bytes.
   descriptor: isBytes(descriptor) ? new Uint8Array(descriptor) : new Uint8Array(),
   codec: bytesCodec
 })
 
-/** Untyped callers may have no name, such as that of a missing variable; the stream refuses it. */
+/**
+ * Untyped callers may pass an undefined name, for example from a missing variable. The stream
+ * refuses the empty name.
+ */
 const trimmed = (tableName: string): string =>
   typeof tableName === "string" ? tableName.trim() : ""
 
 const schemaCodec = <A, I>(schema: Schema.Codec<A, I>): RecordCodec<A> => {
-  // The schema's JSON form, so that what was encoded can be read back whatever the schema's own
-  // encoded side is.
+  // The schema's JSON codec, so that encoded records can be decoded whatever the schema's own
+  // encoded type is.
   const json = Schema.toCodecJson(schema)
   const encode = Schema.encodeUnknownResult(json)
   const decode = Schema.decodeUnknownSync(json)
@@ -141,7 +143,7 @@ const refuseForm = ({ advice, path, what }: ForeignForm): InvalidArgument => {
   })
 }
 
-// The issue's own text may quote the value, so only its place and kind are passed on.
+// The issue's text may quote the value, so only its path and kind are reported.
 const refusal = (issue: SchemaIssue.Issue): InvalidArgument => {
   const path: Array<string | number> = []
   let inner: SchemaIssue.Issue | undefined = issue

@@ -1,8 +1,9 @@
 /**
- * The seam between the stream engine and the network: one duplex call, requests out, responses in.
+ * The interface between the stream engine and the network: one duplex call, requests out, responses
+ * in.
  *
- * The engine knows nothing below this service, so the same engine runs over gRPC (`GrpcTransport`)
- * and, in tests, in memory on a virtual clock (`MemoryTransport`).
+ * The engine depends only on this service, so it runs over gRPC (`GrpcTransport`) and, in tests, in
+ * memory on a virtual clock (`MemoryTransport`).
  */
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -13,7 +14,7 @@ import type * as Scope from "effect/Scope"
 import { InvalidState } from "./ZerobusError.ts"
 
 /**
- * How a call failed, in the network's terms.
+ * The failure of a call at the network level.
  *
  * @since 0.1.0
  * @category errors
@@ -56,81 +57,81 @@ export type TransportFailure = Data.TaggedEnum<{
 export const TransportFailure = Data.taggedEnum<TransportFailure>()
 
 /**
- * One open duplex call. It ends when its scope closes; closing the scope cancels a call that is
- * still running.
+ * One open duplex call. It ends when its scope closes; this cancels a call that is still running.
  *
  * @since 0.1.0
  * @category models
  */
 export interface TransportCall {
   /**
-   * Hands over one encoded request. The bytes belong to the transport until it counts the request
-   * as sent, or the call's scope has closed. `room` bytes in front of it in the same buffer, none
-   * by default, are the transport's to overwrite. Returns `false` when the transport is full: the
-   * request is still taken, but await `writable` before the next one.
+   * Sends one encoded request. The transport owns the bytes until it counts the request as sent or
+   * the call's scope has closed. It may overwrite `room` bytes before the request in the same
+   * buffer (default none). Returns `false` when the transport is full: the request is still
+   * accepted, but await `writable` before the next one.
    */
   readonly sendUnsafe: (request: Uint8Array, room?: number) => boolean
-  /** Completes when the transport takes requests again, or has ended. */
+  /** Completes when the transport accepts requests again, or has ended. */
   readonly writable: Effect.Effect<void>
   /**
-   * How many requests have left for the network. An acknowledgement beyond that is not believed
-   * yet.
+   * Number of requests handed to the network. The engine ignores acknowledgements beyond it for
+   * now.
    */
   readonly sentUnsafe: () => number
-  /** Called whenever `sentUnsafe` has grown. One listener at most. */
+  /** Calls the listener whenever `sentUnsafe` has increased. One listener at most. */
   readonly onSentUnsafe: (listener: () => void) => void
   /**
-   * Gives the transport a function that returns whether something sent is still unacknowledged. A
-   * transport that pings pings less often while nothing is. Optional; before it is called, the
-   * transport assumes that an answer is awaited.
+   * Sets a function that returns whether a sent record is still unacknowledged. A transport that
+   * sends pings sends fewer while there is none. Optional; before it is called, the transport
+   * assumes that there is one.
    */
   readonly watchInFlightUnsafe?: ((isInFlight: () => boolean) => void) | undefined
   /**
-   * What keeps the call from having reached the server, as the end of a sentence, such as "the TLS
-   * handshake with host:443"; undefined once it has. Optional; without it, a call counts as having
-   * reached the server.
+   * What the call is still waiting for before it reaches the server, as the end of a sentence, such
+   * as "the TLS handshake with host:443". Undefined once it has reached the server. Optional;
+   * without it, a call counts as having reached the server.
    */
   readonly waitingForUnsafe?: (() => string | undefined) | undefined
   /**
-   * Calls the listener each time that the connection announces its end without an error, which the
-   * call outlives for a while. One listener at most. Optional; a transport that does not see such
-   * announcements calls nobody.
+   * Calls the listener each time the connection announces its end without an error; the call
+   * continues for a while. One listener at most. Optional; a transport that does not receive such
+   * announcements never calls it.
    */
   readonly onRetiringUnsafe?: ((listener: () => void) => void) | undefined
   /**
-   * Says that the call has ended in order and that its connection may serve another call, made
-   * soon. Optional; a transport without it makes a connection for that, or shares one anyway.
+   * Marks the call as ended normally, so that its connection may soon serve another call. Optional;
+   * a transport without it opens a new connection, or shares connections anyway.
    */
   readonly keepConnectionUnsafe?: (() => void) | undefined
-  /** Says that no further request follows. */
+  /** Half-closes the call: no further request follows. */
   readonly halfClose: Effect.Effect<void>
   /**
-   * Calls the listener with each response when it arrives, which may be within a call of
-   * `sendUnsafe`, and before with those that wait in `responses`. That then gets none any more and
-   * ends as it would. The listener does not throw. One listener at most. Optional; without it,
-   * responses are taken from `responses`.
+   * Calls the listener with each response when it arrives, which may be during a call of
+   * `sendUnsafe`. Responses that wait in `responses` are delivered first. After that, `responses`
+   * receives no more responses, but still ends. The listener must not throw. One listener at most.
+   * Optional; without it, responses are read from `responses`.
    */
   readonly onResponseUnsafe?: ((listener: (response: Uint8Array) => void) => void) | undefined
   /**
-   * Calls the listener once when the call has ended, behind its last response: with the failure, or
-   * with nothing when the server closed with OK. At once when it has ended already. The listener
-   * does not throw. One listener at most. Optional; without it, the end is taken from `responses`.
+   * Calls the listener once when the call has ended, after its last response: with the failure, or
+   * with undefined when the server closed with OK. Calls it immediately when the call has already
+   * ended. The listener must not throw. One listener at most. Optional; without it, the end is read
+   * from `responses`.
    */
   readonly onEndUnsafe?:
     | ((listener: (failure: TransportFailure | undefined) => void) => void)
     | undefined
   /**
-   * Encoded responses in order; ends with `Done` when the server closed with OK, else with the
+   * Encoded responses in order. Ends with `Done` when the server closed with OK, else with the
    * failure.
    */
   readonly responses: Queue.Dequeue<Uint8Array, TransportFailure | Cause.Done>
 }
 
 /**
- * The RPCs that a call can be. `PersistentStream` and `RetireStream` are in development at the
- * service; the local server has them. `RetireStream` takes one request, and answers with one
- * response or with its status alone. `DoPut` is the one of Arrow Flight's service, at the same
- * endpoint; the others are the Zerobus service's.
+ * The RPC of a call. `PersistentStream` and `RetireStream` are in development at the service; the
+ * local server supports them. `RetireStream` takes one request and returns one response or only a
+ * status. `DoPut` belongs to the Arrow Flight service at the same endpoint, the others to the
+ * Zerobus service.
  */
 export type Rpc = "EphemeralStream" | "PersistentStream" | "RetireStream" | "DoPut"
 
@@ -144,8 +145,8 @@ export class Transport extends Context.Service<
   Transport,
   {
     /**
-     * Starts one call of an RPC (default `EphemeralStream`) with these headers. Connecting goes on
-     * in the background; a failure to connect ends `responses`. Fails with `InvalidState` when the
+     * Starts a call of an RPC (default `EphemeralStream`) with these headers. Connecting continues
+     * in the background; a connection failure ends `responses`. Fails with `InvalidState` when the
      * transport was closed, which ends the stream.
      */
     readonly open: (
@@ -155,9 +156,7 @@ export class Transport extends Context.Service<
   }
 >()("effect-zerobus/Transport") {}
 
-/**
- * The failure of a connection, or of a stream, that is wanted of a client whose layer was closed.
- */
+/** The failure when a connection or stream is requested from a client whose layer was closed. */
 export const clientClosed: Effect.Effect<never, InvalidState> = Effect.suspend(() =>
   Effect.fail(
     new InvalidState({

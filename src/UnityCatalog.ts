@@ -1,10 +1,10 @@
 /**
- * The tables of the Unity Catalog of the workspace: reads, lists, creates, extends and drops them.
+ * Client of the workspace's Unity Catalog: reads, lists, creates, alters and drops tables.
  *
- * `Table.fromCatalog` makes a table of what is read and `Table.check` compares one with it.
- * Requests follow the client's TLS and proxy settings and carry a token of their own with plain
- * scope. Each ends within 30 seconds, follows no redirect and reads at most 8 MiB, or 32 MiB for a
- * page of a list.
+ * `Table.fromCatalog` creates a table from the catalog's definition, and `Table.check` compares a
+ * table with it. Requests use the client's TLS and proxy settings and a separate token with plain
+ * scope. Each request ends within 30 seconds, follows no redirect and reads at most 8 MiB, or 32
+ * MiB for a page of a list.
  */
 import * as Cache from "effect/Cache"
 import * as Config from "effect/Config"
@@ -63,7 +63,7 @@ export type {
 } from "./internal/columns/tableDescription.ts"
 
 /**
- * The settings of the catalog client, a part of the client's own.
+ * The settings of the catalog client, a subset of the client's.
  *
  * @since 0.1.0
  * @category configuration
@@ -77,8 +77,8 @@ export interface UnityCatalogOptions<out R = never> extends Pick<
    */
   readonly workspaceUrl: string
   /**
-   * Keeps answers: at most `capacity` tables (default 100) for `timeToLive` each; failures are not
-   * kept. Default off: every call asks the catalog.
+   * Caches at most `capacity` tables (default 100) for `timeToLive` each; failures are not cached.
+   * Default off: every call sends a request.
    */
   readonly cache?:
     | {
@@ -91,18 +91,18 @@ export interface UnityCatalogOptions<out R = never> extends Pick<
 }
 
 /**
- * What the {@link UnityCatalog} service offers. Every operation can fail with `InvalidToken` or
+ * The methods of the {@link UnityCatalog} service. Every operation can fail with `InvalidToken` or
  * `PermissionDenied` for the credentials, `InvalidEndpoint` for a URL that is not a workspace's,
- * `TlsFailure`, and `Retryable` (`CatalogUnavailable`, `TokenServiceUnavailable`) when trying again
- * can help.
+ * `TlsFailure`, and `Retryable` (`CatalogUnavailable`, `TokenServiceUnavailable`) when a retry can
+ * help.
  *
  * @since 0.1.0
  * @category models
  */
 export interface UnityCatalogShape {
   /**
-   * Reads a table; with `fresh` not from the cache, which keeps the answer. Fails with
-   * `InvalidTable` for a malformed name, an unknown table, or columns that cannot be used.
+   * Reads a table. With `fresh` it bypasses the cache and updates it. Fails with `InvalidTable` for
+   * a malformed name, an unknown table, or unsupported columns.
    *
    * @example
    * const { definition } = yield* catalog.getTable("main.default.air_quality")
@@ -112,18 +112,18 @@ export interface UnityCatalogShape {
     options?: { readonly fresh?: boolean | undefined }
   ) => Effect.Effect<CatalogTable, StreamFailure>
   /**
-   * Lists the tables of a schema (`catalog.schema`), a page of 50 at a time. Fails with
-   * `InvalidArgument` for a malformed or unknown schema, and with `InvalidEndpoint` after 500 pages
-   * or 100,000 tables, which no schema has.
+   * Lists the tables of a schema (`catalog.schema`), in pages of 50. Fails with `InvalidArgument`
+   * for a malformed or unknown schema, and with `InvalidEndpoint` after 500 pages or 100,000
+   * tables, more than any schema has.
    *
    * @example
    * const tables = yield* Stream.runCollect(catalog.listTables("main.default"))
    */
   readonly listTables: (schemaName: string) => Stream.Stream<TableSummary, StreamFailure>
   /**
-   * Creates a managed Delta table. Returns false, and changes nothing, when a table of that name
-   * exists, whatever its columns. Fails with `InvalidArgument` for a definition that no table can
-   * have, and `InvalidTable` for a malformed name or an unknown catalog or schema.
+   * Creates a managed Delta table. Returns false and changes nothing when a table with that name
+   * exists, whatever its columns. Fails with `InvalidArgument` for an invalid definition, and with
+   * `InvalidTable` for a malformed name or an unknown catalog or schema.
    *
    * @example
    * const Events = Table.make("main.default.events", { id: Column.BigInt })
@@ -131,10 +131,11 @@ export interface UnityCatalogShape {
    */
   readonly createTable: (definition: TableDefinition) => Effect.Effect<boolean, StreamFailure>
   /**
-   * Adds nullable columns at the end of a table of the local server; streams that are open go on. A
-   * name may be the path of a field in a STRUCT: `a.b`, `a.element.b` in an ARRAY, `a.value.b` in a
-   * MAP. Fails with `InvalidArgument` for columns that cannot be added, and where the catalog adds
-   * none: a Databricks workspace takes `ALTER TABLE ... ADD COLUMN` as SQL only.
+   * Adds nullable columns at the end of a table of the local server; open streams continue. A name
+   * may be the path of a field in a STRUCT: `a.b`, `a.element.b` in an ARRAY, `a.value.b` in a MAP.
+   * Fails with `InvalidArgument` for columns that cannot be added, and when the catalog does not
+   * support adding columns: a Databricks workspace supports `ALTER TABLE ... ADD COLUMN` only in
+   * SQL.
    *
    * @example
    * yield* catalog.addColumns("main.default.t", [
@@ -146,10 +147,10 @@ export interface UnityCatalogShape {
     columns: ReadonlyArray<ColumnDefinition>
   ) => Effect.Effect<void, StreamFailure>
   /**
-   * Serves a Delta table that lies at `location` already and was written by another program, and
-   * returns it. The local server takes the `file://` URL of a folder `<catalog>/<schema>/<table>`
-   * below its data folder; a workspace wants a CREATE TABLE in SQL. Fails with `InvalidArgument`
-   * for a table that cannot be served, with the reason.
+   * Registers an existing Delta table at `location` that another program wrote, and returns it. The
+   * local server accepts the `file://` URL of a folder `<catalog>/<schema>/<table>` below its data
+   * folder. In a workspace, use CREATE TABLE in SQL. Fails with `InvalidArgument` and the reason
+   * for a table that cannot be served.
    *
    * @example
    * yield* catalog.registerTable("main.default.t", "file:///data/main/default/t")
@@ -168,7 +169,7 @@ export interface UnityCatalogShape {
   readonly dropTable: (tableName: string) => Effect.Effect<void, StreamFailure>
 }
 
-/** What each setting of the catalog client may be. */
+/** Validation rules for the settings of the catalog client. */
 export const catalogRules: OptionRules<UnityCatalogOptions> = {
   workspaceUrl: required(zerobusRules.workspaceUrl),
   clientId: zerobusRules.clientId,
@@ -182,17 +183,16 @@ export const catalogRules: OptionRules<UnityCatalogOptions> = {
   })
 }
 
-/** Tables of one page of a list: the most that the service gives. */
+/** Tables per page of a list: the service's maximum. */
 const pageSize = 50
-/** The most bytes of a page, which is larger than that of one table: each of the 50 can be wide. */
+/** Most bytes of a page. Larger than for one table, because each of the 50 can be wide. */
 const pageLimit = 32 * 1024 * 1024
 const mostPages = 500
 const mostTables = 100_000
 
 /**
- * The workspace settings alone: `DATABRICKS_WORKSPACE_URL`, `DATABRICKS_CLIENT_ID` and
- * `DATABRICKS_CLIENT_SECRET`, or the token of another identity provider, as `zerobusConfig` reads
- * it.
+ * Reads only the workspace settings: `DATABRICKS_WORKSPACE_URL`, `DATABRICKS_CLIENT_ID` and
+ * `DATABRICKS_CLIENT_SECRET`, or the token of another identity provider, like `zerobusConfig`.
  *
  * @since 0.1.0
  * @category configuration
@@ -256,7 +256,7 @@ const make = <R>(
       const body = yield* send(tableRequest("GET", tableName, reading))
       return yield* Effect.fromResult(
         Result.mapError(readCatalogTable(tableName, body), (why) => {
-          // A local server names the table when it tells why it does not serve it.
+          // A local server's message for a table that it does not serve already names the table.
           const message =
             why === problemOf(body) ? why : `The table ${tableName} cannot be used: ${why}`
           return new InvalidTable({ message, tableName })
@@ -327,7 +327,7 @@ const make = <R>(
           return Stream.fail(new InvalidArgument({ message, path: ["schemaName"] }))
         }
         const start: Place = { next: undefined, pages: 0, tables: 0 }
-        // One token for all pages.
+        // All pages use one token.
         return Stream.unwrap(
           Effect.map(Effect.cached(token), (once) =>
             Stream.paginate(start, (place) => page(schemaName, place, once))
@@ -411,7 +411,7 @@ const make = <R>(
     }
   })
 
-/** How far a list has been read. */
+/** The position in a list. */
 interface Place {
   readonly next: string | undefined
   readonly pages: number
@@ -430,15 +430,15 @@ export class UnityCatalog extends Context.Service<UnityCatalog, UnityCatalogShap
   "effect-zerobus/UnityCatalog"
 ) {
   /**
-   * The catalog client with explicit settings. Fails with `InvalidEndpoint` or `InvalidArgument`
-   * that names the setting.
+   * The catalog client with explicit settings. Fails with `InvalidEndpoint`, or with
+   * `InvalidArgument` that names the setting.
    */
   static readonly layer = <R = never>(
     options: UnityCatalogOptions<R>
   ): Layer.Layer<UnityCatalog, InvalidEndpoint | InvalidArgument, Exclude<R, Scope.Scope>> =>
     Layer.effect(UnityCatalog, make(options))
 
-  /** The catalog client with settings that are read through `Config`. */
+  /** The catalog client with settings from `Config`. */
   static readonly layerConfig = (
     config: Config.Wrap<UnityCatalogOptions>
   ): Layer.Layer<UnityCatalog, Config.ConfigError | InvalidEndpoint | InvalidArgument> =>
@@ -446,7 +446,7 @@ export class UnityCatalog extends Context.Service<UnityCatalog, UnityCatalogShap
 }
 
 /**
- * The ready catalog client: reads {@link unityCatalogConfig}.
+ * The catalog client with settings from the environment: {@link unityCatalogConfig}.
  *
  * @since 0.1.0
  * @category layers

@@ -56,26 +56,26 @@ import { retire } from "./internal/persistent/retireStream.ts"
 import type { IngestError, PersistentStream, SinkSummary, ZerobusStream } from "./ZerobusStream.ts"
 
 /**
- * What the {@link Zerobus} service offers.
+ * The methods of the {@link Zerobus} service.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ZerobusShape {
   /**
-   * Opens a stream to a table; succeeds with its first session. It lives in the caller's scope:
-   * when that closes, the stream is flushed within `scopeCloseTimeout` and closed, and what is left
-   * goes to `onUnacked`. Fails with what kept it from opening.
+   * Opens a stream to a table. Succeeds when its first session is open. The stream lives in the
+   * caller's scope: when that closes, the stream is flushed within `scopeCloseTimeout` and closed,
+   * and unacknowledged records go to `onUnacked`. Fails with the reason why it could not be opened.
    */
   readonly createStream: <A, R1 = never, R2 = never, R3 = never, R4 = never>(
     table: TableProperties<A>,
     options?: OptionsByEffect<A, R1, R2, R3, R4>
   ) => Effect.Effect<ZerobusStream<A>, StreamFailure, Scope.Scope | R1 | R2 | R3 | R4>
   /**
-   * Opens a stream, runs `use` with it, flushes and closes it, and fails with what closing failed
-   * with. An error of the stream is the one that ended it; its `unacknowledged` is the number of
-   * records that were left and went to `onUnacked`. When `use` has given the stream to
-   * `recreateStream`, that one has the records, and this one's failure is not told again.
+   * Opens a stream, runs `use` with it, then flushes and closes it. Fails with the error of `use`,
+   * or with the error that ended the stream. That error's `unacknowledged` is the number of
+   * unacknowledged records that went to `onUnacked`. When `use` has passed the stream to
+   * `recreateStream`, the new stream has the records, and this one's failure is not reported again.
    */
   readonly withStream: {
     <A, B, E, R>(
@@ -89,18 +89,18 @@ export interface ZerobusShape {
     ): Effect.Effect<B, E | StreamFailure | AckError, Exclude<R | R1 | R2 | R3 | R4, Scope.Scope>>
   }
   /**
-   * Opens a new stream like an ended one and ingests, once, what that had not acknowledged: in
-   * order, batches as batches. Fails with `InvalidState` for an active stream and the second time;
-   * a recreate that fails to open can be tried again. It takes records that `getUnackedRecords` or
-   * `onUnacked` gave as well: use one of the ways. It has the options of the ended stream, with
-   * their services.
+   * Opens a new stream with the table and options of an ended one and ingests its unacknowledged
+   * records once: in order, batches as batches. Fails with `InvalidState` for an active stream and
+   * for a second call. When the new stream fails to open, the call can be repeated. It also takes
+   * records that `getUnackedRecords` or `onUnacked` returned: use only one of these ways. The
+   * options keep the services of the ended stream.
    */
   readonly recreateStream: <A>(
     ended: ZerobusStream<A>
   ) => Effect.Effect<ZerobusStream<A>, StreamFailure | InvalidState, Scope.Scope>
   /**
-   * A sink with a stream of its own: opens it, ingests, closes it, and ends with a summary when all
-   * is durable. Fails as `withStream` does; what is left then goes to `onUnacked`.
+   * A sink with its own stream: opens it, ingests, closes it, and ends with a summary when
+   * everything is durable. Fails like `withStream`; unacknowledged records then go to `onUnacked`.
    */
   readonly sink: <A, R1 = never, R2 = never, R3 = never, R4 = never>(
     table: TableProperties<A>,
@@ -114,11 +114,11 @@ export interface ZerobusShape {
   >
   /**
    * Experimental: creates a {@link PersistentStream}, which can be resumed by its `streamId`. With
-   * a spool that belongs to a persistent stream already it resumes that one, so that a program does
-   * the same at each start. Fails with `Unsupported` where the server has no persistent streams,
-   * and with `InvalidArgument` for `onRefused`, `lanes`, `laneKey` and federated credentials.
-   * `batching` has no effect. An answer that is lost leaves a stream on the server that nobody
-   * knows the id of.
+   * a spool that already belongs to a persistent stream it resumes that stream, so that a program
+   * can do the same at each start. Fails with `Unsupported` when the server has no persistent
+   * streams, and with `InvalidArgument` for `onRefused`, `lanes`, `laneKey` and federated
+   * credentials. `batching` has no effect. When the server's answer is lost, the server keeps a
+   * stream whose id is unknown.
    *
    * @example
    * const spool = Spool.directory("spool/orders")
@@ -129,10 +129,10 @@ export interface ZerobusShape {
     options?: OptionsByEffect<A, R1, R2, R3, R4>
   ) => Effect.Effect<PersistentStream<A>, StreamFailure, Scope.Scope | R1 | R2 | R3 | R4>
   /**
-   * Experimental: opens the persistent stream of an id, behind what the server has committed of it.
-   * A stream elsewhere that has it open ends with `InvalidState`. Fails with `InvalidArgument` for
-   * an id that the server does not know or that was retired, and for another record type than it
-   * was created with; with `InvalidState` for a spool that belongs to another stream.
+   * Experimental: opens the persistent stream with this id, after the last record that the server
+   * has committed. If it is open elsewhere, that stream ends with `InvalidState`. Fails with
+   * `InvalidArgument` for an id that is unknown or retired and for another record type than it was
+   * created with, and with `InvalidState` for a spool that belongs to another stream.
    *
    * @example
    * const stream = yield* zerobus.resumePersistentStream(table, streamId)
@@ -143,10 +143,10 @@ export interface ZerobusShape {
     options?: OptionsByEffect<A, R1, R2, R3, R4>
   ) => Effect.Effect<PersistentStream<A>, StreamFailure, Scope.Scope | R1 | R2 | R3 | R4>
   /**
-   * Experimental: ends a persistent stream for good; its records stay. No stream needs to be open,
-   * and one that has it open ends. Retiring it again succeeds. Fails with `InvalidArgument` for an
-   * id that the server does not know, and with `Retryable` when it could not be reached: call it
-   * again then. It takes at most `recoveryTimeout` for an attempt.
+   * Experimental: ends a persistent stream permanently. Its records stay in the table. No stream
+   * needs to be open; an open one ends. Retiring it again succeeds. Fails with `InvalidArgument`
+   * for an unknown id, and with `Retryable` when the server could not be reached: call it again
+   * then. An attempt takes at most `recoveryTimeout`.
    *
    * @example
    * yield* zerobus.retireStream("main.default.orders", streamId)
@@ -155,8 +155,8 @@ export interface ZerobusShape {
 }
 
 /**
- * The options of one stream, checked, with the services of the current context. An option that is
- * `undefined` is not given, so the client's default holds.
+ * The checked options of a stream, with the services of the current context. An option that is
+ * `undefined` counts as not given, so the client's default applies.
  */
 const withDefaults = <A, R>(
   defaults: StreamConfigurationOptions<A>,
@@ -166,7 +166,7 @@ const withDefaults = <A, R>(
   Effect.suspend(() => {
     const refused = checkOptions(streamRules, options)
     if (refused !== undefined) return Effect.fail(refused)
-    // By the names of the rules: the options may be an instance whose getters have them.
+    // Reads the options by the names of the rules: they may be getters of a class instance.
     const given: Record<string, unknown> = {}
     for (const name in streamRules) {
       const value = options[name as keyof StreamConfigurationOptions]
@@ -178,7 +178,7 @@ const withDefaults = <A, R>(
     })
   })
 
-/** Runs what comes before the first attempt within the limit of one. */
+/** Runs `beforeOpen` within the time limit of one attempt. */
 const withinAttempt = (
   beforeOpen: Effect.Effect<unknown, StreamFailure>,
   options: StreamConfigurationOptions
@@ -206,8 +206,8 @@ const make = <R>(
     const noteStream = yield* makeStreamChurn
 
     /**
-     * Opens a stream with the options that are given and the defaults of the client, in a span.
-     * `check` comes first.
+     * Opens a stream with the given options and the client's defaults, in a span. Runs `check`
+     * first.
      */
     const opening = <A, R, S>(
       span: string,
@@ -218,14 +218,15 @@ const make = <R>(
       ) => Effect.Effect<S, StreamFailure, Transport | Scope.Scope>,
       check: Effect.Effect<void, InvalidArgument> = Effect.void
     ): Effect.Effect<S, StreamFailure, Scope.Scope | R> =>
-      // Without the span, so that what handlers keep of it is the same for all streams.
+      // The context does not include the span, so that captured services are the same for all
+      // streams.
       Effect.contextWith((context: Context.Context<R>) => {
         const opened = Effect.gen(function* () {
           yield* check
           yield* client.whileOpen
           yield* noteStream(table?.tableName)
           const all = yield* withDefaults(defaults, options, context)
-          // What it opens itself is not in the pool that the stream is for.
+          // Streams that `beforeOpen` opens do not belong to the pool.
           if (all.beforeOpen !== undefined) {
             yield* Effect.provideService(withinAttempt(all.beforeOpen, all), Pooled, undefined)
           }
@@ -328,22 +329,22 @@ const make = <R>(
   })
 
 /**
- * The client: opens streams to tables.
+ * The client service. It opens streams to tables.
  *
  * @since 0.1.0
  * @category services
  */
 export class Zerobus extends Context.Service<Zerobus, ZerobusShape>()("effect-zerobus/Zerobus") {
   /**
-   * The client over a transport and credentials of one's own; every stream has the options it is
-   * given, or their defaults.
+   * The client with a custom transport and headers provider. Streams use the options that they are
+   * given, else the defaults.
    */
   static readonly layerNoDeps: Layer.Layer<Zerobus, never, Transport | HeadersProvider> =
     Layer.effect(this, make({}))
 
   /**
-   * The client with explicit settings. Fails with `InvalidEndpoint` or `InvalidArgument` that names
-   * the setting.
+   * The client with explicit settings. Fails with `InvalidEndpoint`, or with `InvalidArgument` that
+   * names the setting.
    */
   static readonly layer = <R1 = never, R2 = never, R3 = never>(
     options: SettingsByEffect<R1, R2, R3>
@@ -356,7 +357,7 @@ export class Zerobus extends Context.Service<Zerobus, ZerobusShape>()("effect-ze
       )
     )
 
-  /** The client with settings that are read through `Config`. */
+  /** The client with settings from `Config`. */
   static readonly layerConfig = <R = never>(
     config: Config.Wrap<ZerobusOptions<R>>
   ): Layer.Layer<
@@ -367,9 +368,9 @@ export class Zerobus extends Context.Service<Zerobus, ZerobusShape>()("effect-ze
 }
 
 /**
- * The ready client. It reads `ZEROBUS_SERVER_ENDPOINT`, `DATABRICKS_WORKSPACE_URL`,
- * `DATABRICKS_CLIENT_ID`, `DATABRICKS_CLIENT_SECRET` or the token of another identity provider, and
- * the optional settings of {@link zerobusConfig} through `Config`.
+ * The client with settings from the environment, read through `Config`: `ZEROBUS_SERVER_ENDPOINT`,
+ * `DATABRICKS_WORKSPACE_URL`, `DATABRICKS_CLIENT_ID`, `DATABRICKS_CLIENT_SECRET` or the token of
+ * another identity provider, and the optional settings of {@link zerobusConfig}.
  *
  * @since 0.1.0
  * @category layers

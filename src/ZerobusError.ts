@@ -1,17 +1,17 @@
 /**
- * Every failure of the client as one tagged union, `ZerobusError`.
+ * All failures of the client as one tagged union, `ZerobusError`.
  *
- * Each member says in a full sentence what happened and what to do, and whether trying again can
- * help. No member carries a secret, a token, a header or the payload of a record: messages name
- * offsets, sizes, columns and counts.
+ * The message of each error says in full sentences what happened and what to do, and `isRetryable`
+ * says whether a retry can help. No error contains a secret, a token, a header or the payload of a
+ * record. Messages name offsets, sizes, columns and counts.
  *
  * The tag of an error is the name of its class, without a prefix.
  */
 import * as Data from "effect/Data"
 
 /**
- * Why a transient failure happened. `message` is a full sentence; none of them carries server
- * headers or payloads.
+ * The reason of a transient failure. `message` is a full sentence and never contains server headers
+ * or payloads.
  *
  * @since 0.1.0
  * @category errors
@@ -73,12 +73,12 @@ export type RetryableReason = Data.TaggedEnum<{
 export const RetryableReason = Data.taggedEnum<RetryableReason>()
 
 /**
- * What the errors of `withStream` and `sink` hold besides, whose stream has ended when they are
- * seen.
+ * Additional fields of errors from `withStream` and `sink`, which are reported after the stream has
+ * ended.
  */
 export interface OfStream {
   /**
-   * How many records were not acknowledged when the stream had ended. The message says where they
+   * Number of records that were not acknowledged when the stream ended. The message says where they
    * went.
    */
   readonly unacknowledged?: number | undefined
@@ -91,7 +91,7 @@ export interface Described extends OfStream {
 }
 
 /**
- * A transient failure that recovery could not absorb: the retry budget is spent, or recovery is
+ * A transient failure that recovery could not resolve: the retry budget is spent, or recovery is
  * off. Try again later.
  *
  * @since 0.1.0
@@ -101,7 +101,7 @@ export class Retryable extends Data.TaggedError("Retryable")<
   {
     /** Why it failed. */
     readonly reason: RetryableReason
-    /** How many times the operation was tried. */
+    /** Number of attempts. */
     readonly attempts: number
   } & OfStream
 > {
@@ -116,7 +116,7 @@ export class Retryable extends Data.TaggedError("Retryable")<
 }
 
 /**
- * The credentials were refused, or the token cannot travel in a header.
+ * The credentials were refused, or the token is not a valid header value.
  *
  * @since 0.1.0
  * @category errors
@@ -147,7 +147,7 @@ export class InvalidTable extends Data.TaggedError("InvalidTable")<
   {
     /** The name as it was given. */
     readonly tableName: string
-    /** True where the catalog has no table of this name. */
+    /** True when the catalog has no table with this name. */
     readonly isMissing?: boolean | undefined
   } & Described
 > {
@@ -174,7 +174,7 @@ export class InvalidEndpoint extends Data.TaggedError("InvalidEndpoint")<Describ
  */
 export class TlsFailure extends Data.TaggedError("TlsFailure")<
   {
-    /** The code of Node or OpenSSL, such as `DEPTH_ZERO_SELF_SIGNED_CERT`. */
+    /** The error code of Node or OpenSSL, such as `DEPTH_ZERO_SELF_SIGNED_CERT`. */
     readonly code: string
   } & Described
 > {
@@ -183,7 +183,7 @@ export class TlsFailure extends Data.TaggedError("TlsFailure")<
 }
 
 /**
- * An option or a record is not acceptable, found locally or refused by the server.
+ * An option or a record is invalid. Found by the client or refused by the server.
  *
  * @since 0.1.0
  * @category errors
@@ -191,11 +191,11 @@ export class TlsFailure extends Data.TaggedError("TlsFailure")<
 export class InvalidArgument extends Data.TaggedError("InvalidArgument")<
   {
     /**
-     * Where the value sits: an option name, or a column path such as `["place", "lat"]`. Empty when
-     * the server said it.
+     * Path of the invalid value: an option name, or a column path such as `["place", "lat"]`. Empty
+     * when the server refused it.
      */
     readonly path: ReadonlyArray<string | number>
-    /** The offset of the record, or batch, that the server refused; not given for anything else. */
+    /** The offset of the record or batch that the server refused. Undefined for anything else. */
     readonly offset?: number | undefined
   } & Described
 > {
@@ -204,7 +204,7 @@ export class InvalidArgument extends Data.TaggedError("InvalidArgument")<
 }
 
 /**
- * Why a descriptor does not fit its table, in the server's words; unknown words are kept.
+ * The server's code for why a descriptor does not match its table. Unknown codes are kept.
  *
  * @since 0.1.0
  * @category errors
@@ -218,9 +218,9 @@ export type SchemaMismatchCause =
   | (string & {})
 
 /**
- * The descriptor or the typed table does not fit the table in the catalog; or, without `causes`,
- * the table takes no records as it is: another program gave it a constraint, say, or its folder is
- * gone. The message says why.
+ * The descriptor or the typed table does not match the table in the catalog. Without `causes`, the
+ * table currently accepts no records, for example because another program added a constraint or its
+ * folder is gone. The message gives the reason.
  *
  * @since 0.1.0
  * @category errors
@@ -229,7 +229,7 @@ export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<
   {
     /** What does not fit, by the service's words; empty for another reason. */
     readonly causes: ReadonlyArray<SchemaMismatchCause>
-    /** The server's error code, such as `8001`, when it gave one. */
+    /** The server's error code, such as `8001`, if any. */
     readonly errorCode?: string | undefined
   } & Described
 > {
@@ -238,8 +238,8 @@ export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<
 }
 
 /**
- * A record or batch is larger than one call may carry. Sizes in bytes, measured on the encoded
- * request, or records; of a batch, up to where encoding gave it up.
+ * A record or batch exceeds the limit of one call. Sizes are in records, or in bytes of the encoded
+ * request. For a batch, the size counts up to where encoding stopped.
  *
  * @since 0.1.0
  * @category errors
@@ -250,7 +250,7 @@ export class PayloadTooLarge extends Data.TaggedError("PayloadTooLarge")<
     readonly size: number
     /** The limit, in the same unit. */
     readonly limit: number
-    /** What has the limit, by option name. */
+    /** The option that sets the limit. */
     readonly option: "maxPayloadBytes" | "maxInflightBytes" | "maxBatchRecords"
   } & OfStream
 > {
@@ -267,7 +267,7 @@ export class PayloadTooLarge extends Data.TaggedError("PayloadTooLarge")<
 }
 
 /**
- * The server does not implement what was asked of it.
+ * The server does not implement the requested operation.
  *
  * @since 0.1.0
  * @category errors
@@ -279,7 +279,7 @@ export class Unsupported extends Data.TaggedError("Unsupported")<Described> {
 
 const NO_ROOM = "The stream had no room and took nothing; call it again, or raise ingestTimeout."
 
-/** What to do after a `FlushTimeout`, by operation. */
+/** Advice after a `FlushTimeout`, by operation. */
 const TIMEOUT_ADVICE: { readonly [operation: string]: string } = {
   close:
     "The stream has ended; nothing was dropped: read getUnackedRecords, or pass the stream to " +
@@ -289,8 +289,8 @@ const TIMEOUT_ADVICE: { readonly [operation: string]: string } = {
 }
 
 /**
- * A flush, wait or close reached its limit: the records stay queued or in flight. Or an ingest call
- * did, while the stream had no room: it accepted nothing. Nothing was dropped.
+ * A flush, wait or close reached its time limit: the records stay queued or in flight. Or an ingest
+ * call reached it while the stream had no room, and accepted nothing. No record was dropped.
  *
  * @since 0.1.0
  * @category errors
@@ -299,11 +299,11 @@ export class FlushTimeout extends Data.TaggedError("FlushTimeout")<
   {
     /** The call that reached its limit. */
     readonly operation: "flush" | "close" | "waitForOffset" | "ingestRecord" | "ingestRecords"
-    /** The limit in milliseconds. */
+    /** The time limit in milliseconds. */
     readonly timeoutMillis: number
-    /** Offsets that were not durable yet when the limit was reached. */
+    /** Number of offsets that were not durable when the limit was reached. */
     readonly pending: number
-    /** Why the stream last had to recover, if it had to: the likely reason for the wait. */
+    /** The failure of the stream's last recovery, if any: the likely reason for the wait. */
     readonly lastFailure?: StreamFailure | undefined
   } & OfStream
 > {
@@ -355,8 +355,9 @@ export class StreamClosed extends Data.TaggedError("StreamClosed")<
 }
 
 /**
- * The operation does not fit the state of the stream or of the client: unacknowledged records asked
- * of an active stream, a second recreate, a connection wanted of a client whose layer was closed.
+ * The operation is not allowed in the current state of the stream or client: reading unacknowledged
+ * records of an active stream, a second `recreateStream`, or a connection of a client whose layer
+ * was closed.
  *
  * @since 0.1.0
  * @category errors
@@ -367,8 +368,7 @@ export class InvalidState extends Data.TaggedError("InvalidState")<Described> {
 }
 
 /**
- * The server broke the Zerobus protocol, so nothing it says about durability can be trusted any
- * more.
+ * The server violated the Zerobus protocol, so its acknowledgements can no longer be trusted.
  *
  * @since 0.1.0
  * @category errors
@@ -379,7 +379,7 @@ export class ProtocolViolation extends Data.TaggedError("ProtocolViolation")<Des
 }
 
 /**
- * What can end a stream, or keep it from opening.
+ * The errors that can end a stream or prevent it from opening.
  *
  * @since 0.1.0
  * @category errors

@@ -1,14 +1,14 @@
 /**
- * Every metric of the client, by name and unit. The client updates them per message, per
- * acknowledgement and per connection, never per record, and the gauges give what is true when they
- * are read; exporters are the application's business (`effect/observability`).
+ * All metrics of the client, with names and units. The client updates counters per message, per
+ * acknowledgement and per connection, never per record. Gauges report the current value when they
+ * are read. The application chooses the exporters (`effect/observability`).
  *
- * All carry the attributes `table` and `unit`, which exporters take as the metric's unit:
- * `records`, `bytes`, `milliseconds` and the like. The counters and the histogram of a table exist
- * from its first `createStream` on, with 0; `zerobus_token_mints` from the first token that is
- * needed. The gauges carry `stream` as well and disappear with their stream; counters do not, so
- * that opening many streams does not grow the registry. Those of a stream with several lanes carry
- * `lane` too, from `"0"`.
+ * All metrics have the attributes `table` and `unit`, which exporters use as the metric's unit:
+ * `records`, `bytes`, `milliseconds` and others. The counters and the histogram of a table exist
+ * with 0 from its first `createStream` on; `zerobus_token_mints` exists from the first token
+ * request on. Gauges also have the attribute `stream` and are removed with their stream. Counters
+ * do not, so that opening many streams does not grow the registry. The gauges of a stream with
+ * several lanes also have `lane`, starting with `"0"`.
  *
  * @packageDocumentation
  * @since 0.1.0
@@ -17,8 +17,7 @@ import * as Metric from "effect/Metric"
 
 /**
  * Records accepted by `ingestRecord`, `ingestRecords` and `offerUnsafe`, or taken over by
- * `recreateStream`. Brought up to date when a connection takes a message or is lost, and when the
- * stream ends.
+ * `recreateStream`. Updated when a connection sends a message or is lost, and when the stream ends.
  *
  * @since 0.1.0
  * @category metrics
@@ -30,7 +29,7 @@ export const recordsIngested = Metric.counter("zerobus_records_ingested", {
 })
 
 /**
- * Encoded bytes accepted, framing included; counted with their records.
+ * Encoded bytes accepted, including framing. Counted with their records.
  *
  * @since 0.1.0
  * @category metrics
@@ -42,7 +41,7 @@ export const bytesIngested = Metric.counter("zerobus_bytes_ingested", {
 })
 
 /**
- * Records that the server said are durable.
+ * Records that the server acknowledged as durable.
  *
  * @since 0.1.0
  * @category metrics
@@ -54,7 +53,7 @@ export const recordsDurable = Metric.counter("zerobus_records_durable", {
 })
 
 /**
- * Encoded bytes that the server said are durable, framing included.
+ * Encoded bytes that the server acknowledged as durable, including framing.
  *
  * @since 0.1.0
  * @category metrics
@@ -66,8 +65,8 @@ export const bytesDurable = Metric.counter("zerobus_bytes_durable", {
 })
 
 /**
- * Records sent again on a new connection, also on that of a recreated stream: each may be a
- * duplicate in the table.
+ * Records sent again on a new connection, including that of a recreated stream. Each may be
+ * duplicated in the table.
  *
  * @since 0.1.0
  * @category metrics
@@ -79,8 +78,8 @@ export const recordsResent = Metric.counter("zerobus_records_resent", {
 })
 
 /**
- * Records that a stream ended with, not acknowledged; they stay readable and are what `onUnacked`
- * is given.
+ * Records that were not acknowledged when their stream ended. They stay readable and are passed to
+ * `onUnacked`.
  *
  * @since 0.1.0
  * @category metrics
@@ -126,7 +125,7 @@ export const bytesInFlight = Metric.gauge("zerobus_bytes_in_flight", {
 })
 
 /**
- * Milliseconds from the ingest of a message's first record to its acknowledgement, of the oldest
+ * Milliseconds from the ingest of a message's first record to its acknowledgement, for the oldest
  * message of each acknowledgement.
  *
  * @since 0.1.0
@@ -140,7 +139,7 @@ export const ackLatency = Metric.histogram("zerobus_ack_latency_ms", {
 })
 
 /**
- * Acknowledgements that repeated or undercut an earlier one; they change nothing.
+ * Acknowledgements that were not above an earlier one. They have no effect.
  *
  * @since 0.1.0
  * @category metrics
@@ -164,8 +163,8 @@ export const sessionsOpened = Metric.counter("zerobus_sessions_opened", {
 })
 
 /**
- * Connections lost or refused and tried again, with the attribute `cause`: the tag of the error or
- * of its reason.
+ * Connections that were lost or refused and retried. The attribute `cause` is the tag of the error
+ * or of its reason.
  *
  * @since 0.1.0
  * @category metrics
@@ -189,8 +188,8 @@ export const pauses = Metric.counter("zerobus_pauses", {
 })
 
 /**
- * Tokens for streams asked of the token endpoint, with the attribute `outcome`: `minted` or
- * `failed`. The catalog's are not counted.
+ * Tokens for streams requested from the token endpoint. The attribute `outcome` is `minted` or
+ * `failed`. The catalog's tokens are not counted.
  *
  * @since 0.1.0
  * @category metrics

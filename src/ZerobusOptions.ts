@@ -28,50 +28,54 @@ import {
 import { InvalidArgument } from "./ZerobusError.ts"
 
 /**
- * TLS settings; they hold for gRPC, the token endpoint and the catalog alike.
+ * TLS settings for gRPC, the token endpoint and the catalog.
  *
  * @since 0.1.0
  * @category configuration
  */
 export interface TlsOptions {
   /**
-   * Certificates (PEM) of further authorities to trust, beside the operating system's store and the
-   * bundled roots.
+   * Certificates (PEM) of additional trusted authorities, besides the operating system's store and
+   * the bundled roots.
    */
   readonly ca?: string | ReadonlyArray<string> | undefined
   /** The client's certificate chain (PEM) for mutual TLS. */
   readonly cert?: string | undefined
   /** The client's private key (PEM) for mutual TLS. */
   readonly key?: Redacted.Redacted<string> | undefined
-  /** Lowest protocol version; default `"TLSv1.2"`. */
+  /** Minimum protocol version. Default `"TLSv1.2"`. */
   readonly minVersion?: "TLSv1.2" | "TLSv1.3" | undefined
   /**
-   * The name that servers are asked for (SNI) and that their certificates are checked against;
-   * default: the host of the URL. For an endpoint that is reached under another name or address.
+   * The host name sent to servers (SNI) and checked against their certificates. Default: the host
+   * of the URL. For an endpoint that is reached under another name or address.
    */
   readonly serverName?: string | undefined
 }
 
 /**
- * Credentials of another identity provider in place of a secret, made with `Credentials.federated`.
- * The effect may need services `R`.
+ * Credentials of another identity provider, instead of a secret. Created with
+ * `Credentials.federated`. The effect may need services `R`.
  *
  * @since 0.2.0
  * @category configuration
  */
 export interface FederatedCredentials<out R = never> {
-  /** The provider's current JWT; runs when a token is requested. Give it or `subjectTokenFile`. */
+  /**
+   * Returns the provider's current JWT. Runs when a token is requested. Set either this or
+   * `subjectTokenFile`.
+   */
   readonly subjectToken?: Effect.Effect<Redacted.Redacted<string>, unknown, R> | undefined
-  /** The path of a file with the JWT, read when a token is requested. */
+  /** Path of a file with the JWT, read when a token is requested. */
   readonly subjectTokenFile?: string | undefined
   /**
-   * The service principal of workload identity federation; none for the account's own federation.
+   * The service principal of workload identity federation. Not set for the account's federation
+   * policy.
    */
   readonly clientId?: string | undefined
 }
 
 /**
- * Settings of one client. The effects among them may need services `R`.
+ * Settings of a client. The effects among them may need services `R`.
  *
  * @since 0.1.0
  * @category configuration
@@ -83,8 +87,8 @@ export interface ZerobusOptions<out R = never> {
    */
   readonly serverEndpoint: string
   /**
-   * The workspace URL with the Unity Catalog and the token endpoint. Not needed when every stream
-   * has its own headers provider.
+   * The workspace URL, with the Unity Catalog and the token endpoint. Not needed when every stream
+   * has a headers provider.
    */
   readonly workspaceUrl?: string | undefined
   /** The service principal's application id. */
@@ -92,36 +96,36 @@ export interface ZerobusOptions<out R = never> {
   /** The service principal's OAuth secret. */
   readonly clientSecret?: Redacted.Redacted<string> | undefined
   /**
-   * The token of another identity provider, in place of `clientId` and `clientSecret`:
+   * The token of another identity provider, instead of `clientId` and `clientSecret`:
    * `Credentials.federated`. Default: none. Persistent streams refuse it.
    */
   readonly credentials?: FederatedCredentials<R> | undefined
   /** Added to the user agent: printable ASCII. */
   readonly applicationName?: string | undefined
   /**
-   * Whether each stream has a connection to itself (default), or streams share connections: as few
-   * as the server's limit of concurrent streams (SETTINGS_MAX_CONCURRENT_STREAMS) allows. Sharing
-   * saves most of the time and memory that many streams take to open; their requests are copied
-   * once more.
+   * Whether each stream has its own connection (default). Otherwise streams share as few
+   * connections as the server's limit of concurrent streams (SETTINGS_MAX_CONCURRENT_STREAMS)
+   * allows. Sharing saves most of the time and memory for opening many streams, but copies their
+   * requests once more.
    */
   readonly connectionPerStream?: boolean | undefined
   /**
-   * TLS settings, or an effect of them that runs for each new connection, so that certificates can
-   * be replaced while the program runs. It has 30 seconds; its failure, and settings that cannot be
-   * used, make that connection fail, which is tried again within the retry budget.
+   * TLS settings, or an effect that returns them and runs for each new connection, so that
+   * certificates can be replaced while the program runs. The effect has 30 seconds. When it fails
+   * or returns invalid settings, that connection fails and is retried within the retry budget.
    */
   readonly tls?: TlsOptions | Effect.Effect<TlsOptions, unknown, R> | undefined
   /**
-   * An HTTP proxy, `http://[user:password@]host:port`, reached by CONNECT; `false` for none.
-   * Default: the proxy of the environment, for other hosts than loopback. Streams take the first of
-   * `grpc_proxy`, `https_proxy` and `http_proxy`, unless `no_grpc_proxy` or else `no_proxy` lists
-   * the host; requests for tokens and tables leave the variables of gRPC out. A list has names,
-   * addresses, ranges such as `10.0.0.0/8`, each with a port or without, and `*`.
+   * An HTTP proxy, `http://[user:password@]host:port`, used with CONNECT; `false` for none.
+   * Default: the proxy of the environment, except for loopback hosts. Streams use the first of
+   * `grpc_proxy`, `https_proxy` and `http_proxy`, unless `no_grpc_proxy`, or else `no_proxy`, lists
+   * the host. Requests for tokens and tables ignore the gRPC variables. The lists contain names,
+   * addresses and ranges such as `10.0.0.0/8`, each with or without a port, and `*`.
    */
   readonly proxy?: Redacted.Redacted<string> | false | undefined
   /**
-   * The token cache: on by default, tokens are renewed `refreshBuffer` (default 5 minutes) before
-   * they expire.
+   * The token cache. Enabled by default; tokens are renewed `refreshBuffer` (default 5 minutes)
+   * before they expire.
    */
   readonly tokenCache?:
     | {
@@ -131,7 +135,7 @@ export interface ZerobusOptions<out R = never> {
         readonly refreshBuffer?: Duration.Input | undefined
       }
     | undefined
-  /** Pings that find dead connections; `"off"` for none. */
+  /** Pings that detect dead connections; `"off"` disables them. */
   readonly keepalive?: KeepaliveOptions | "off" | undefined
   /** Defaults for the options of every stream. */
   readonly stream?: StreamConfigurationOptions<any, R> | undefined
@@ -160,16 +164,16 @@ const tlsRules: OptionRules<TlsOptions> = {
   )
 }
 
-/** Why a value is no TLS settings. */
+/** The problem with TLS settings, if any. */
 export const tlsProblem = (tls: unknown): InvalidArgument | undefined =>
   checkOptions(tlsRules, tls, ["tls"])
 
-// A colon would end it in the header that carries it.
+// In the authorization header, a colon ends the client id.
 const clientIdRule = text("text without colons, and not empty", /^[^:]+$/)
 
 /**
- * What each setting of a client may be. What a URL, a proxy or a certificate holds is checked where
- * it is used.
+ * Validation rules for the settings of a client. The content of URLs, proxies and certificates is
+ * checked where it is used.
  */
 export const zerobusRules: OptionRules<ZerobusOptions> = {
   serverEndpoint: required(text("the URL of the Zerobus endpoint")),
@@ -203,7 +207,7 @@ export const zerobusRules: OptionRules<ZerobusOptions> = {
   stream: fields(streamRules)
 }
 
-/** Why the settings of a principal do not go together. */
+/** The problem with a combination of principal settings, if any. */
 export const principalProblem = ({
   clientId,
   clientSecret,
@@ -226,7 +230,7 @@ export const principalProblem = ({
     : undefined
 }
 
-/** Fails for the first setting that breaks its rule. */
+/** Fails for the first invalid setting. */
 export const checkZerobusOptions = (
   options: ZerobusOptions<unknown>
 ): Effect.Effect<void, InvalidArgument> =>
@@ -239,8 +243,8 @@ const optional = <A>(config: Config.Config<A>): Config.Config<A | undefined> =>
   Config.withDefault(config, undefined)
 
 /**
- * An option of a stream as a variable, whose full name is the key: its text is read and then held
- * to the option's own rule.
+ * Reads a stream option from an environment variable. The text is parsed and then checked by the
+ * option's rule.
  */
 const variable = <A>(
   name: `ZEROBUS_${string}`,
@@ -261,11 +265,12 @@ const flags: ReadonlyMap<string, boolean> = new Map([
   ...["false", "no", "off", "0", "n"].map((word) => [word, false] as const)
 ])
 
-/** The words that `Config.Boolean` takes, in any case. */
+/** The words that `Config.Boolean` accepts, in upper or lower case. */
 const readFlag = (text: string): boolean | undefined => flags.get(text.trim().toLowerCase())
 
 /**
- * A plain number is milliseconds, as in the options; the option's rule refuses what is no duration.
+ * A plain number is milliseconds, as in the options. The option's rule refuses text that is not a
+ * duration.
  */
 const readDuration = (text: string): Duration.Input =>
   numeric.test(text.trim()) ? Number(text) : (text.trim() as Duration.Input)
@@ -281,9 +286,9 @@ const endpoint = Schema.String.annotate({
 )
 
 /**
- * The principal that the environment has: `DATABRICKS_CLIENT_ID` with `DATABRICKS_CLIENT_SECRET`,
- * or a token of another identity provider. The secret comes first, then the file, as in other
- * clients of Databricks.
+ * The principal of the environment: `DATABRICKS_CLIENT_ID` with `DATABRICKS_CLIENT_SECRET`, or a
+ * token of another identity provider. The secret has priority, then the file, as in other clients
+ * of Databricks.
  */
 export const principalConfig: Config.Config<
   Pick<ZerobusOptions, "clientId" | "clientSecret"> & Pick<ZerobusOptions, "credentials">
@@ -308,13 +313,13 @@ export const principalConfig: Config.Config<
  * `DATABRICKS_CLIENT_ID`, `DATABRICKS_CLIENT_SECRET`, and optionally
  * `ZEROBUS_MAX_INFLIGHT_RECORDS`, `ZEROBUS_MAX_INFLIGHT_BYTES`, `ZEROBUS_RECOVERY`,
  * `ZEROBUS_RECOVERY_TIMEOUT`, `ZEROBUS_RECOVERY_BACKOFF`, `ZEROBUS_RECOVERY_RETRIES`,
- * `ZEROBUS_FLUSH_TIMEOUT`, `ZEROBUS_SERVER_LACK_OF_ACK_TIMEOUT`. Durations as `"15 seconds"`; plain
- * numbers are milliseconds. A value that the option does not take fails with `ConfigError`. The
- * workspace and the credentials may be missing where every stream has its own headers provider.
+ * `ZEROBUS_FLUSH_TIMEOUT`, `ZEROBUS_SERVER_LACK_OF_ACK_TIMEOUT`. Durations are texts such as `"15
+ * seconds"`; plain numbers are milliseconds. An invalid value fails with `ConfigError`. The
+ * workspace and the credentials may be missing when every stream has its own headers provider.
  *
- * Without `DATABRICKS_CLIENT_SECRET` the token of another identity provider is taken
- * (`Credentials.federated`): that of the file `DATABRICKS_OIDC_TOKEN_FILEPATH`, read for each
- * exchange, or `DATABRICKS_OIDC_TOKEN` itself, which no one replaces once the program runs.
+ * Without `DATABRICKS_CLIENT_SECRET`, the token of another identity provider is used
+ * (`Credentials.federated`): from the file `DATABRICKS_OIDC_TOKEN_FILEPATH`, read for each
+ * exchange, or from `DATABRICKS_OIDC_TOKEN`, which cannot change while the program runs.
  * `DATABRICKS_CLIENT_ID` then names the service principal of workload identity federation.
  *
  * @since 0.1.0
