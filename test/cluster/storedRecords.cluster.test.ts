@@ -17,7 +17,10 @@ import { freePort } from "../support/freePort.ts"
 import { postgresPrograms, startPostgres } from "../support/postgres.ts"
 
 const page = Fs.readFileSync(Path.join(import.meta.dirname, "../../docs/scaling.md"), "utf8")
-const statements = /```sql\n([^]*?)```/.exec(page)![1]!.trim().split("\n")
+const statements = /```sql\n([^]*?)```/
+  .exec(page)![1]!
+  .trim()
+  .split(/(?<=;)\n/)
 
 const Reading = Schema.Struct({ device: Schema.String, n: Schema.Int })
 

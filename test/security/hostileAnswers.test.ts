@@ -243,7 +243,7 @@ describe("frames", () => {
 
 describe("the environment", () => {
   it.effect(
-    "S-22 is asked for the variables that the README names and those of proxies, and for no others",
+    "S-22 is asked for the variables that the guides name and those of proxies, and for no others",
     () =>
       Effect.gen(function* () {
         const read = new Set<string>()
@@ -264,8 +264,11 @@ describe("the environment", () => {
         yield* Layer.build(ZerobusLayer).pipe(
           Effect.provideService(ConfigProvider.ConfigProvider, provider)
         )
-        const readme = Fs.readFileSync(Path.resolve(import.meta.dirname, "../../README.md"), "utf8")
-        const documented = new Set(readme.match(/\b(?:ZEROBUS|DATABRICKS)_[A-Z_]+\b/g))
+        const guide = Fs.readFileSync(
+          Path.resolve(import.meta.dirname, "../../docs/options.md"),
+          "utf8"
+        )
+        const documented = new Set(guide.match(/\b(?:ZEROBUS|DATABRICKS)_[A-Z_]+\b/g))
         const ofProxies = ["grpc_proxy", "https_proxy", "http_proxy", "no_grpc_proxy", "no_proxy"]
         const allowed = new Set([
           ...documented,
