@@ -1,32 +1,32 @@
 /**
- * Who may see the data of the console: whoever has its link. The link carries a random token behind
- * `#`, which a browser sends to nobody; the page exchanges it for a cookie.
+ * Access to the data of the console: the holder of its link. The link has a random token after `#`,
+ * which browsers do not send to servers; the page exchanges it for a cookie.
  *
- * A browser sends cookies to all ports of a host, also along with requests of pages of other ports.
- * So a request counts only when the page of this very origin made it, and the cookie goes along
- * with requests below the console's path alone.
+ * A browser sends cookies to all ports of a host, even with requests of pages on other ports. A
+ * request is therefore accepted only if a page of exactly this origin made it, and the cookie is
+ * limited to the console's path.
  */
 import type * as Headers from "effect/http/Headers"
 import * as Redacted from "effect/Redacted"
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto"
 
-/** The path below which data is. */
+/** The path prefix of the console's data. */
 export const consolePath = "/console"
 
 /** The token and the session of one server. */
 export interface ConsoleAccess {
-  /** What stands behind the address in the link. */
+  /** The fragment of the link, after the address. */
   readonly fragment: Redacted.Redacted<string>
   /**
-   * The `Set-Cookie` header for a token that a page with these headers sent; undefined for a wrong
-   * one.
+   * The `Set-Cookie` header for a token that a page sent with these headers; undefined for a wrong
+   * token.
    */
   readonly login: (token: string, headers: Headers.Headers) => string | undefined
   /** Whether the request has the cookie of the session. */
   readonly hasSession: (headers: Headers.Headers) => boolean
   /**
-   * Whether a page of this origin made the request; where `isChange`, a request that does not say
-   * so is none.
+   * Whether a page of this origin made the request. With `isChange`, the request must have a header
+   * that proves it.
    */
   readonly isOwnPage: (headers: Headers.Headers, isChange: boolean) => boolean
 }
@@ -38,11 +38,11 @@ const isSame = (one: string, other: string): boolean => {
   return timingSafeEqual(hash(one), hash(other))
 }
 
-/** One name per port, so that two servers do not overwrite each other's cookies. */
+/** A cookie name per port, so that two servers do not overwrite each other's cookies. */
 const cookieName = (headers: Headers.Headers): string =>
   `zerobus_console_${/:(\d{1,5})$/.exec(headers["host"] ?? "")?.[1] ?? "default"}`
 
-/** Makes token and session of a server that is reached by `scheme`. */
+/** Creates the token and the session of a server that uses `scheme`. */
 export const makeConsoleAccess = (scheme: "http" | "https"): ConsoleAccess => {
   const token = random()
   const session = random()

@@ -1,7 +1,7 @@
 /**
- * What the console tells of the server's events: a title, the table, and the detail in one
- * sentence. Texts that came from a client are cut, and hold no control characters and no marks that
- * turn text around.
+ * The text of the server's events in the console: a title, the table, and the detail in one
+ * sentence. Texts from clients are truncated, and control characters and direction marks are
+ * escaped.
  */
 import { statusName } from "../../internal/grpc/grpcStatus.ts"
 import type { Ending, ServerEvent } from "../activity/serverEvent.ts"
@@ -9,7 +9,7 @@ import type { RecordKind } from "../stream/streamMessages.ts"
 import type { ConsoleEvent } from "./consoleMessages.ts"
 import { shownText } from "./shownValue.ts"
 
-/** An event before it has its number and time. */
+/** An event without its number and time. */
 export type Told = Omit<ConsoleEvent, "n" | "at">
 
 const count = (records: number): string =>
@@ -19,7 +19,7 @@ const ended = ({ how, status }: Ending): Pick<Told, "title" | "tone"> => {
   if (status !== undefined)
     return { title: "Stream failed", tone: status.code === 14 ? "warn" : "bad" }
   if (how === "cut") return { title: "Connection cut", tone: "warn" }
-  if (how === "cancelled") return { title: "Client gone", tone: "warn" }
+  if (how === "cancelled") return { title: "Client disconnected", tone: "warn" }
   return { title: "Stream closed", tone: "good" }
 }
 
@@ -67,13 +67,13 @@ const told = (event: ServerEvent): Told | undefined => {
       const { ending, stream } = event
       const why =
         ending.status === undefined
-          ? "The client went away before the stream was open."
+          ? "The client disconnected before the stream was open."
           : reason(ending)
       return { tone: "bad", title: "Stream refused", table: stream.tableName, detail: why }
     }
     case "StreamRotated": {
       const seconds = (event.graceMillis / 1000).toFixed(0)
-      const detail = `The client was told that the stream ends in ${seconds} s.`
+      const detail = `The server announced that the stream ends in ${seconds} s.`
       return { tone: "plain", title: "Stream rotated", table: event.stream.tableName, detail }
     }
     case "RecordRefused": {
@@ -109,10 +109,10 @@ const told = (event: ServerEvent): Told | undefined => {
   }
 }
 
-/** What a fault did, in words. */
+/** The text for each action of a fault. */
 const struck: Readonly<Record<Extract<ServerEvent, { _tag: "FaultStruck" }>["action"], string>> = {
   AckAndClose: "Acknowledged, with the end of the stream announced",
-  BadAck: "Acknowledged against the protocol",
+  BadAck: "Invalid acknowledgement sent",
   CloseSignal: "End of the stream announced",
   Committed: "Answered with another committed offset",
   Cut: "Connection broken",
@@ -121,8 +121,8 @@ const struck: Readonly<Record<Extract<ServerEvent, { _tag: "FaultStruck" }>["act
   ExpireToken: "Token expired",
   Hold: "Held",
   Lose: "Message lost",
-  Raw: "Answered with raw bytes",
-  Skip: "Left out",
+  Raw: "Raw bytes sent",
+  Skip: "Skipped",
   Status: "Stream ended with an error"
 }
 
@@ -133,7 +133,7 @@ const fault = (table: string, action: string, where: string): Told => ({
   detail: `${action}, ${where}`
 })
 
-/** What the console tells of an event; undefined for one that it only counts. */
+/** The console's text for an event; undefined for an event that it only counts. */
 export const toldOf = (event: ServerEvent): Told | undefined => {
   const found = told(event)
   return (

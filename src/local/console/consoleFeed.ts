@@ -1,9 +1,9 @@
 /**
- * The state of the server as its console shows it, and the messages that pages get of it.
+ * The server state that the console shows, and the messages about it that pages receive.
  *
- * Streams are counted at all times, which costs some additions a message. Messages are made while
- * somebody watches: at most one a second, of what changed, the same for all who watch. Whoever
- * reads more slowly than that gets a snapshot when it has caught up.
+ * Streams are always counted, which costs a few additions per message. Console messages are created
+ * only while pages watch: at most one per second, with the changes, the same for all pages. A page
+ * that reads more slowly gets a snapshot once it has caught up.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -22,45 +22,45 @@ import type {
 import { Latencies } from "./latencies.ts"
 import { type Watcher, Watchers } from "./watchers.ts"
 
-/** The least time between two messages, in milliseconds. */
+/** The minimum time between two messages, in milliseconds. */
 const messageEvery = 1000
-/** After the first change others are waited for, so that what comes at once is one message. */
+/** How long to wait after the first change, so that changes at the same time share a message. */
 const gatherMillis = 50
-/** Rows of a kind in one message. What is left over goes into the next. */
+/** The most rows of a kind in one message. The rest goes into the next message. */
 const maxRows = 1000
-/** Events that are kept. */
+/** The most events kept. */
 const maxEvents = 200
 
-/** What a feed needs. */
+/** Options of a feed. */
 export interface FeedOptions {
   readonly store: TableStoreShape
   readonly timers: Timers
   readonly storage: ServerInfo["storage"]
-  /** Read for each snapshot: ports are known only once the server listens. */
+  /** Called for each snapshot, because ports are known only once the server listens. */
   readonly server: () => ServerInfo
-  /** Faults of a table that have yet to strike, and what they hold. */
+  /** The number of pending faults of a table, and of streams that they hold. */
   readonly pendingFaults: (tableName: string) => { readonly faults: number; readonly held: number }
 }
 
-/** What one page gets. */
+/** The messages for one page. */
 export interface Watching {
   /** The next message, as a frame of server-sent events. */
   readonly next: Effect.Effect<string>
   readonly stop: () => void
 }
 
-/** What a console shows. */
+/** Collects the state for the console. */
 export interface ConsoleFeed {
   /** Counts a stream. */
   readonly observe: ObserveStream
   readonly tell: Tell
-  /** Counts records that came by REST. */
+  /** Counts records received through REST. */
   readonly stored: (tableName: string, records: number, bytes: number) => void
-  /** A table's script was changed. */
+  /** Notes that a table's script was changed. */
   readonly scripted: (tableName: string) => void
-  /** Begins to watch; undefined when too many do. */
+  /** Starts watching; undefined when too many pages watch. */
   readonly watch: () => Watching | undefined
-  /** Whether as many watch as may. */
+  /** Whether the maximum number of pages watch. */
   readonly isFull: () => boolean
 }
 
@@ -72,7 +72,7 @@ interface Table extends Marked {
   readonly name: string
   records: number
   writtenAt: number | null
-  /** Whether its script may hold faults. */
+  /** Whether its script may have faults. */
   isScripted: boolean
 }
 
@@ -83,7 +83,7 @@ interface OpenStream extends Marked {
   readonly table: Table
 }
 
-/** Makes the feed of a server. */
+/** Creates the feed of a server. */
 export const makeConsoleFeed = (options: FeedOptions): ConsoleFeed => {
   const { pendingFaults, server, storage, store, timers } = options
   const isOnDisk = storage === "disk"
@@ -93,7 +93,7 @@ export const makeConsoleFeed = (options: FeedOptions): ConsoleFeed => {
   const totals = { records: 0, bytes: 0 }
   const latencies = new Latencies()
   const watchers = new Watchers(timers)
-  /** What changed since the last message. */
+  /** The changes since the last message. */
   let changed = noChanges()
   let eventsSent = 0
   let eventNumber = 0
@@ -128,7 +128,7 @@ export const makeConsoleFeed = (options: FeedOptions): ConsoleFeed => {
     })
   }
 
-  /** The rows of tables that the store has. */
+  /** The rows of those tables that exist in the store. */
   const tableRows = Effect.fnUntraced(function* (some: ReadonlyArray<Table>) {
     const rows: Array<TableRow> = []
     for (const table of some) {
@@ -166,7 +166,7 @@ export const makeConsoleFeed = (options: FeedOptions): ConsoleFeed => {
     return `data: ${JSON.stringify(whole)}\n\n`
   }
 
-  /** Sends what changed to all who watch. */
+  /** Sends the changes to all watching pages. */
   const send: Effect.Effect<void> = Effect.gen(function* () {
     const part = takeChanges(changed)
     const rows = yield* tableRows(part.tables)
@@ -191,7 +191,7 @@ export const makeConsoleFeed = (options: FeedOptions): ConsoleFeed => {
     if (hasChanges(changed)) schedule()
   })
 
-  /** Everything, in messages of bounded size. */
+  /** The complete state, in messages of limited size. */
   const snapshot: Effect.Effect<ReadonlyArray<string>> = Effect.gen(function* () {
     const unserved = yield* Effect.orElseSucceed(store.unserved, () => [])
     for (const { definition } of yield* store.listAll) tableOf(definition.name)
@@ -268,7 +268,7 @@ export const makeConsoleFeed = (options: FeedOptions): ConsoleFeed => {
       closed: () => {
         if (open === undefined) return
         streams.delete(id)
-        // A refusal of the table ends its streams.
+        // Its streams also end when the table is refused, which changes the table's row.
         markTable(open.table)
         if (!watchers.any) return
         changed.ended.push(id)
@@ -278,7 +278,7 @@ export const makeConsoleFeed = (options: FeedOptions): ConsoleFeed => {
     }
   }
 
-  /** Keeps the numbers of tables in step with an event. */
+  /** Updates the state of tables for an event. */
   const count = (event: ServerEvent): void => {
     switch (event._tag) {
       case "TableCommitted": {
@@ -353,7 +353,7 @@ type Changes = ReturnType<typeof noChanges>
 const hasChanges = ({ dropped, ended, streams, tables }: Changes): boolean =>
   tables.length + streams.length + dropped.length + ended.length > 0
 
-/** Takes the oldest changes out, as many as one message holds. */
+/** Removes and returns the oldest changes, as many as fit into one message. */
 const takeChanges = (changed: Changes): Changes => {
   const part = {
     tables: changed.tables.splice(0, maxRows),

@@ -1,6 +1,6 @@
 /**
- * What the server and the page of the console tell each other, as plain data. The page imports
- * these types too, so this file imports nothing.
+ * The messages between the server and the console page, as plain data. The page imports these types
+ * too, so this file has no imports.
  */
 
 /** A table. Counts and bytes are of the committed table; times are milliseconds since the epoch. */
@@ -13,9 +13,9 @@ export interface TableRow {
   readonly version: number
   /** Records received since the server started. */
   readonly records: number
-  /** The last commit of rows since the server started, or in memory the last durable record. */
+  /** When rows were last committed, or, in memory, when a record last became durable. */
   readonly writtenAt: number | null
-  /** Scripted faults that have yet to strike, and what they hold. */
+  /** The number of pending scripted faults, and of streams that they hold. */
   readonly faults: number
   readonly held: number
   /** Why the table is not written or not served. */
@@ -33,14 +33,14 @@ export interface StreamRow {
   readonly received: number
   readonly durable: number
   readonly acked: number
-  /** Whether the client was told that the stream ends. */
+  /** Whether the server announced the end of the stream. */
   readonly rotating: boolean
 }
 
-/** How an event looks. */
+/** The style of an event. */
 export type Tone = "good" | "plain" | "warn" | "bad"
 
-/** Something that happened. `n` counts all events of the server from 1. */
+/** An event. `n` numbers all events of the server from 1. */
 export interface ConsoleEvent {
   readonly n: number
   readonly at: number
@@ -50,9 +50,9 @@ export interface ConsoleEvent {
   readonly detail: string
 }
 
-/** What does not change while the server runs. */
+/** Data that does not change while the server runs. */
 export interface ServerInfo {
-  /** Tells a server from the one before on the same port. */
+  /** Distinguishes a server from an earlier one on the same port. */
   readonly instance: string
   readonly startedAt: number
   readonly storage: "disk" | "memory"
@@ -63,17 +63,17 @@ export interface ServerInfo {
   readonly secretName: string
 }
 
-/** Acknowledgement latency in milliseconds since the message before. */
+/** Acknowledgement latencies since the previous message, in milliseconds. */
 export interface LatencyRow {
   readonly count: number
   readonly p50: number
   readonly p99: number
 }
 
-/** A message of the event stream. Rows replace those of the same name or id. */
+/** A message of the event stream. Rows replace earlier ones with the same name or id. */
 export interface ConsoleMessage {
   readonly now: number
-  /** Begins a snapshot: what came before is forgotten. */
+  /** Present in the first message of a snapshot, which replaces all earlier state. */
   readonly server?: ServerInfo
   readonly tables: ReadonlyArray<TableRow>
   readonly streams: ReadonlyArray<StreamRow>
@@ -95,8 +95,8 @@ export interface ColumnRow {
 }
 
 /**
- * A table looked at closely. Rows are the last ones, newest first, as texts that are escaped and
- * cut.
+ * The detailed view of a table. `rows` are the last ones, newest first, as escaped and truncated
+ * texts.
  */
 export interface TableView {
   readonly name: string
@@ -105,12 +105,12 @@ export interface TableView {
   readonly problem: string | null
   readonly columns: ReadonlyArray<ColumnRow>
   readonly rows: ReadonlyArray<ReadonlyArray<string | null>>
-  /** Columns at the end that `rows` leaves out. */
+  /** The number of columns at the end that `rows` leaves out. */
   readonly columnsLeftOut: number
   /** Why there are no rows to show. */
   readonly rowsProblem: string | null
   readonly sql: string
 }
 
-/** The faults that the page scripts, and the end of all faults of a table. */
+/** The faults that the page can script; `clear` removes all faults of a table. */
 export type FaultName = "disconnect" | "stall" | "refuse" | "expireToken" | "clear"

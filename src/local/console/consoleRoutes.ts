@@ -1,6 +1,6 @@
 /**
- * The console over HTTP: the page, which is public and holds no data, and below `/console` what
- * only the page of a session gets: the event stream, a table, the secret, and faults to script.
+ * The HTTP routes of the console: the page, which is public and holds no data, and routes below
+ * `/console` that need a session: the event stream, a table, the secret, and faults to script.
  */
 import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -13,12 +13,12 @@ import type { ConsoleFeed } from "./consoleFeed.ts"
 import type { FaultName } from "./consoleMessages.ts"
 import { tableView } from "./tableView.ts"
 
-/** The files of the page, by their names below `/console/`; `index.html` is at `/`. */
+/** The files of the page by their names below `/console/`; `index.html` is served at `/`. */
 export type PageFiles = Readonly<
   Record<"index.html" | "console.js" | "console.css" | "icon.svg", string>
 >
 
-/** What the routes need. */
+/** Options of the routes. */
 export interface ConsoleOptions {
   readonly access: ConsoleAccess
   readonly feed: ConsoleFeed
@@ -29,13 +29,13 @@ export interface ConsoleOptions {
   readonly inject: (tableName: string, fault: FaultName) => Effect.Effect<boolean>
 }
 
-/** The answer to a request for this path; undefined for a path that is not the console's. */
+/** The response to a request; undefined for a path outside the console. */
 export type ConsoleRoutes = (
   request: HttpServerRequest.HttpServerRequest,
   url: URL
 ) => Effect.Effect<HttpServerResponse.HttpServerResponse> | undefined
 
-/** Scripts and styles come from this server alone, and no other page may show this one. */
+/** Scripts and styles are loaded from this server only, and no other page may frame this one. */
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -79,7 +79,7 @@ const json = (status: number, body: unknown) =>
 const failure = (status: number, message: string) => Effect.succeed(json(status, { message }))
 const done = HttpServerResponse.empty({ status: 204, headers })
 
-/** Makes the routes. */
+/** Creates the routes. */
 export const consoleRoutes = (options: ConsoleOptions): ConsoleRoutes => {
   const { access, feed, inject, page, secret, store } = options
 
@@ -90,11 +90,14 @@ export const consoleRoutes = (options: ConsoleOptions): ConsoleRoutes => {
     withJson(request, ({ token }) => {
       const cookie = typeof token === "string" ? access.login(token, request.headers) : undefined
       if (cookie === undefined)
-        return failure(401, "The token is of another server, or of an earlier run of this one.")
+        return failure(
+          401,
+          "The token belongs to another server, or to an earlier run of this one."
+        )
       return Effect.succeed(HttpServerResponse.setHeader(done, "set-cookie", cookie))
     })
 
-  /** Watches from the moment that the answer is written until the page is gone. */
+  /** Watches from the start of the response until the page disconnects. */
   const frames = Effect.acquireRelease(Effect.sync(feed.watch), (watching) =>
     Effect.sync(() => watching?.stop())
   ).pipe(
@@ -134,7 +137,7 @@ export const consoleRoutes = (options: ConsoleOptions): ConsoleRoutes => {
       })
     })
 
-  /** Per path below `/console` its method, whether a session is needed, and what answers. */
+  /** For each path below `/console`: the method, whether a session is needed, and the handler. */
   const routes: Readonly<
     Record<
       string,
@@ -171,7 +174,7 @@ export const consoleRoutes = (options: ConsoleOptions): ConsoleRoutes => {
     const [allowed, needsSession, answer] = routes[path]!
     if (method !== allowed) return failure(405, `Use ${allowed} here.`)
     if (!access.isOwnPage(headers, method === "POST"))
-      return failure(403, "Only the page of this server may ask this.")
+      return failure(403, "Only the page of this server may send this request.")
     if (needsSession && !access.hasSession(headers)) {
       return failure(401, "Open the link that the server printed when it started.")
     }
@@ -180,8 +183,8 @@ export const consoleRoutes = (options: ConsoleOptions): ConsoleRoutes => {
 }
 
 /**
- * Runs what follows with the JSON object of the body. A page of another origin cannot send this
- * type unasked.
+ * Runs `next` with the JSON object of the body. A page of another origin cannot send this content
+ * type without a CORS preflight.
  */
 const withJson = (
   request: HttpServerRequest.HttpServerRequest,

@@ -1,10 +1,10 @@
 /**
- * Latencies of one interval as a histogram of fixed size, from which percentiles are read.
+ * The latencies of one interval as a histogram of fixed size, for percentiles.
  */
 
 /**
- * Each bucket ends 1.1 times as far as the one before, so that a percentile is at most 10% too
- * high.
+ * The upper bound of each bucket is 1.1 times that of the previous one, so that a percentile is at
+ * most 10% too high.
  */
 const growth = Math.log(1.1)
 /** The last bucket ends at about ten minutes. */
@@ -22,7 +22,10 @@ export class Latencies {
     this.count++
   }
 
-  /** The latency that this share of all did not exceed, in milliseconds; 0 when there are none. */
+  /**
+   * The latency that this fraction of all latencies did not exceed, in milliseconds; 0 without
+   * latencies.
+   */
   percentile(share: number): number {
     const rank = Math.ceil(this.count * share)
     let seen = 0

@@ -1,14 +1,15 @@
 /**
- * Values as text to look at: cut to a length, with control characters and marks that turn text
- * around written as escapes. What a browser makes of markup is not decided here: the page sets text
- * only.
+ * Values as display text: truncated, with control characters and direction marks escaped. Markup is
+ * not escaped, because the page sets text content only.
  */
 import type { ColumnType } from "../../internal/columns/columnType.ts"
 
-/** Controls, marks of direction, line separators, invisible and lone half characters. */
+/**
+ * Control characters, direction marks, line separators, invisible characters and lone surrogates.
+ */
 const unseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]/gu
 
-/** A text without what a reader cannot see, at most `limit` characters of it. */
+/** At most `limit` characters of a text, with invisible characters escaped. */
 export const shownText = (text: string, limit: number): string => {
   const cut = text.length > limit ? `${text.slice(0, limit)}…` : text
   return cut.replace(unseen, (unit) => {
@@ -19,7 +20,7 @@ export const shownText = (text: string, limit: number): string => {
 }
 
 /**
- * A value of a column, in the form that the store reads it, as text of at most `limit` characters;
+ * A value of a column, in the form that the store returns, as text of at most `limit` characters;
  * null for NULL.
  */
 export const shownValue = (type: ColumnType, value: unknown, limit: number): string | null => {
@@ -29,7 +30,7 @@ export const shownValue = (type: ColumnType, value: unknown, limit: number): str
   return shownText(writer.text, limit)
 }
 
-/** Collects the text of one value, and stops once it is long enough: a cell may hold megabytes. */
+/** Builds the text of one value, and stops at the limit, because a cell may hold megabytes. */
 class Writer {
   text = ""
   private readonly limit: number
@@ -63,7 +64,7 @@ class Writer {
           this.add(": ")
           this.write(type.value, item, false)
         })
-      // It is read as its JSON.
+      // The store returns it as JSON text.
       case "Variant":
         return this.add((value as string).slice(0, this.limit + 1))
       case "Binary":
@@ -123,7 +124,7 @@ const timeText = (micros: bigint): string => {
   return `${iso.slice(0, -5).replace("T", " ")}${digits}`
 }
 
-/** Undefined beyond the years that dates of the language reach. */
+/** The ISO text of a time; undefined outside the range of `Date`. */
 const isoOf = (millis: number): string | undefined => {
   const date = new Date(millis)
   return Number.isNaN(date.getTime()) ? undefined : date.toISOString()

@@ -1,6 +1,6 @@
 /**
- * A table looked at closely: its columns, its last rows as text, and SQL that reads it. Everything
- * is bounded: columns, rows and the length of each value.
+ * The detailed view of a table: its columns, its last rows as text, and SQL that reads it. Columns,
+ * rows and the length of values are limited.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -18,7 +18,7 @@ const maxValueColumns = 60
 const maxValueLength = 160
 const maxTypeLength = 2000
 
-/** The view of a table; undefined where there is none of this name. */
+/** The view of a table; undefined when no table has this name. */
 export const tableView = Effect.fnUntraced(function* (
   store: TableStoreShape,
   name: string

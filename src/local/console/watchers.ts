@@ -1,34 +1,34 @@
 /**
- * Those who watch a console: each has a queue of messages that is bounded, and one that reads too
- * slowly begins anew with a snapshot.
+ * The pages that watch a console. Each has a limited queue of messages, and a page that reads too
+ * slowly starts again with a snapshot.
  */
 import * as Effect from "effect/Effect"
 import type { Timers } from "../timers.ts"
 
-/** Pages that watch at a time. */
+/** The most pages that watch at the same time. */
 const maxWatchers = 16
-/** Messages that wait for a slow reader, beside those of its snapshot. */
+/** The most messages that wait for a slow reader, in addition to those of its snapshot. */
 const maxWaiting = 8
-/** After this time without a message a comment is sent, so that a page that is gone is noticed. */
+/** After this time without a message, a comment is sent to detect disconnected pages. */
 const idleMillis = 15_000
 
-/** One who watches. */
+/** A watching page. */
 export interface Watcher {
-  /** The next message, as soon as there is one. To be run by one fiber. */
+  /** Waits for the next message. Must be run by one fiber at a time. */
   readonly next: Effect.Effect<string>
 }
 
 interface Reader extends Watcher {
   queue: ReadonlyArray<string>
   maxQueue: number
-  /** Whether it gets a snapshot next, and no message before. */
+  /** Whether it gets a snapshot next, and no messages before it. */
   isBehind: boolean
   wake: () => void
 }
 
 const none = () => {}
 
-/** All who watch. */
+/** All watching pages. */
 export class Watchers {
   private readonly timers: Timers
   private readonly readers = new Set<Reader>()
@@ -38,7 +38,7 @@ export class Watchers {
     this.timers = timers
   }
 
-  /** Whether somebody watches. */
+  /** Whether any page watches. */
   get any(): boolean {
     return this.readers.size > 0
   }
@@ -47,10 +47,11 @@ export class Watchers {
     return this.readers.size >= maxWatchers
   }
 
-  /** Adds one, whose first messages are those of a snapshot. Undefined when there are too many. */
+  /** Adds a watcher, whose first messages are a snapshot. Undefined when there are too many. */
   add(snapshot: Effect.Effect<ReadonlyArray<string>>): Watcher | undefined {
     if (this.isFull) return undefined
-    // What is sent while the snapshot is made follows it: some of its rows are read before.
+    // Messages that are sent while the snapshot is created follow it, because some of its rows were
+    // read before.
     const taken = Effect.suspend(() => {
       Object.assign(reader, { queue: [], maxQueue: maxWaiting, isBehind: false })
       return Effect.map(snapshot, ([first, ...rest]) => {
@@ -83,7 +84,7 @@ export class Watchers {
     if (!this.any) this.cancelIdle()
   }
 
-  /** Sends a message to all who have caught up. */
+  /** Sends a message to all watchers that have caught up. */
   send(frame: string): void {
     for (const reader of this.readers) {
       if (reader.isBehind) continue
@@ -91,7 +92,7 @@ export class Watchers {
       else Object.assign(reader, { queue: [], isBehind: true })
       const { wake } = reader
       reader.wake = none
-      // Its fiber may go on at once, and wait again.
+      // Its fiber may continue immediately and wait again.
       wake()
     }
     this.restartIdle()
