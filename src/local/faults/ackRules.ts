@@ -1,39 +1,42 @@
 /**
- * Rules for the acknowledgements of a table: at which offsets they are decided, and how long they
- * take. A rule applies to a connection from the first message or acknowledgement after the rule was
- * injected. Terms as in `stream/serverStream.ts`.
+ * Rules for the acknowledgements of a table: the offsets at which they are decided, and their
+ * latency. A rule applies to a connection from the first message or acknowledgement after the rule
+ * was injected. Terms as in `stream/serverStream.ts`.
  */
 import type { Fault } from "./faultScript.ts"
 import { type Latency, makeSampler } from "./latency.ts"
 
-/** One acknowledgement of a plan. The optional fields make a replay keep the order of its trace. */
+/** One acknowledgement of a plan. The optional fields keep the order of the trace in a replay. */
 export interface PlannedAck {
-  /** The wire offset up to which it acknowledges; it is due once that is ready. */
+  /** The wire offset up to which it acknowledges. It is due once that offset is ready. */
   readonly offset: number
-  /** Messages, and at last the half-close, that arrive before this step. The next one waits. */
+  /**
+   * The number of arrivals (messages and the half-close) before this step. Later arrivals wait for
+   * it.
+   */
   readonly after?: number | undefined
-  /** Nothing is acknowledged: a fault strikes when the offset is due or durable. */
+  /** Acknowledges nothing: a fault strikes when the offset is due or durable. */
   readonly fault?: "ack" | "durable" | undefined
 }
 
 /** A rule for the acknowledgements of a connection. */
 export type AckRule =
-  /** Exactly these acknowledgements; then as usual, none, or none until the half-close. */
+  /** Exactly these acknowledgements; afterwards as usual, none, or none until the half-close. */
   | {
       readonly _tag: "AckAt"
       readonly acks: ReadonlyArray<PlannedAck>
       readonly afterwards: "automatic" | "silence" | "halfClose"
     }
-  /** Each takes this long; none overtakes another. */
+  /** Each acknowledgement is delayed by this latency; their order is kept. */
   | { readonly _tag: "AckLatency"; readonly latency: Latency; readonly seed: number }
 
-/** How far the acknowledgements of a connection are. */
+/** The progress of a connection's acknowledgements. */
 export interface AckProgress {
   /** The highest wire offset of a decided acknowledgement, or -1. */
   readonly decided: number
   /** The highest wire offset that is ready, or -1. */
   readonly ready: number
-  /** Messages that arrived, and one more for the half-close. */
+  /** The number of arrived messages, plus one for the half-close. */
   readonly arrived: number
   /** Whether the stream is ending and everything received is ready. */
   readonly ending: boolean
@@ -42,7 +45,7 @@ export interface AckProgress {
 /** An acknowledgement that is due. */
 export interface DueAck {
   readonly offset: number
-  /** Whether a plan has exactly this offset; otherwise it is for everything that is ready. */
+  /** Whether a plan has exactly this offset. Otherwise, it covers everything that is ready. */
   readonly isPlanned: boolean
   /** Whether only a fault strikes here. */
   readonly isFault: boolean
@@ -54,22 +57,22 @@ export interface AckRules {
   readonly clear: () => void
   /** Whether a script decides at which offsets the connection is acknowledged. */
   readonly isPlanned: (connection: number) => boolean
-  /** The acknowledgement that is due, or undefined. */
+  /** The acknowledgement that is due; undefined if none is. */
   readonly due: (connection: number, progress: AckProgress) => DueAck | undefined
-  /** The first step of the plan is done. */
+  /** Marks the first step of the plan as done. */
   readonly stepDone: (connection: number) => void
-  /** Whether an acknowledgement is owed, so that what arrives next is postponed. */
+  /** Whether an acknowledgement is owed, so that the next arrival has to be postponed. */
   readonly isOwed: (connection: number, progress: AckProgress) => boolean
   /**
-   * The offset up to which messages are ready now, where a plan defers that of `offset`; undefined
-   * where none does, which completes the plan's step for it.
+   * The offset up to which messages are ready now, if a plan defers the message at `offset`.
+   * Undefined if none does; that completes the plan's step for it.
    */
   readonly readyLimit: (
     connection: number,
     offset: number,
     progress: AckProgress
   ) => number | undefined
-  /** How long the next acknowledgement takes, in milliseconds. */
+  /** The delay of the next acknowledgement, in milliseconds. */
   readonly delay: (connection: number) => number
 }
 
@@ -82,7 +85,7 @@ interface Armed<Rule, State> {
   left: number
 }
 
-/** Rules of one kind, each with a state for every connection that it applies to. */
+/** Rules of one kind, with a state for each connection that they apply to. */
 const makeKind = <Rule, State>(start: (rule: Rule, connection: number) => State) => {
   let armed: Array<Armed<Rule, State>> = []
   return {
@@ -111,7 +114,7 @@ const makeKind = <Rule, State>(start: (rule: Rule, connection: number) => State)
   }
 }
 
-/** Makes an empty set of rules. */
+/** Creates an empty set of rules. */
 export const makeAckRules = (): AckRules => {
   const plans = makeKind((rule: Of<"AckAt">) => ({
     acks: [...rule.acks],
@@ -121,7 +124,7 @@ export const makeAckRules = (): AckRules => {
     makeSampler(rule.latency, rule.seed, connection)
   )
 
-  /** The plan of a connection without the steps that are decided. */
+  /** The plan of a connection without the steps that are already decided. */
   const planOf = (connection: number, decided: number) => {
     const plan = plans.of(connection)
     const isDone = (step: PlannedAck | undefined) =>
@@ -142,7 +145,7 @@ export const makeAckRules = (): AckRules => {
     isPlanned: (connection) => plans.of(connection) !== undefined,
     due: (connection, { arrived, decided, ending, ready }) => {
       const plan = planOf(connection, decided)
-      // Nothing more arrives, so later steps would never be due.
+      // Nothing more arrives, so later steps would never become due.
       if (ending)
         plan?.acks.splice(0, Infinity, ...plan.acks.filter(({ offset }) => offset <= ready))
       const next = plan?.acks[0]

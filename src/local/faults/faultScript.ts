@@ -1,24 +1,24 @@
 /**
  * Scripted faults of one table as data, and the events of its streams.
  *
- * A stream asks `next` at every point where something could go wrong; the script counts the events,
- * picks the fault that is due and remembers held streams until `releaseUnsafe`. What an action does
- * to a stream is `serverStream.ts`'s business. Everything here is synchronous, so that a test's
- * order of events is the order of the script.
+ * A stream calls `next` at every point where a fault can strike. The script counts the events,
+ * selects the fault that is due, and keeps held streams until `releaseUnsafe`.
+ * `stream/streamFaults.ts` carries out the actions. Everything here is synchronous, so that the
+ * order of events in a test is the order of the script.
  */
 import { type AckRule, type AckRules, makeAckRules } from "./ackRules.ts"
 
 /**
  * Points in the life of a stream where a fault can strike.
  *
- * - `connect`: a call arrived, before anything of it was read.
- * - `create`: the create request was accepted, before it is answered. A persistent stream exists by
- *   then.
+ * - `connect`: a call arrived, before anything was read from it.
+ * - `create`: the create request was accepted, before it is answered. A persistent stream already
+ *   exists.
  * - `resume`: the resume request of a persistent stream was accepted, before it is answered.
  * - `message`: a record or batch arrived, before it is stored.
- * - `durable`: records became durable, before that is acknowledged.
+ * - `durable`: records became durable, before they are acknowledged.
  * - `ack`: an acknowledgement is about to be sent.
- * - `halfClose`: the client said that it sends no more.
+ * - `halfClose`: the client half-closed the call.
  *
  * @since 0.1.0
  * @category models
@@ -33,7 +33,7 @@ export type FaultPoint =
   | "halfClose"
 
 /**
- * What a test can wait for: the points above, and what the server or the client did then.
+ * Events that a test can wait for: the points above, and actions of the server or the client.
  *
  * @since 0.1.0
  * @category models
@@ -76,43 +76,43 @@ export type FaultAction =
   | { readonly _tag: "End" }
   /** Stops here until the test releases it. */
   | { readonly _tag: "Hold" }
-  /** Stops here for so many milliseconds. */
+  /** Stops here for this many milliseconds. */
   | {
       readonly _tag: "Delay"
       /** The pause in milliseconds. */
       readonly millis: number
     }
   /**
-   * Does not do what comes next: no answer, no acknowledgement. A message counts as never received,
-   * so the next one is out of order.
+   * Skips the next step: no response or no acknowledgement. A skipped message counts as never
+   * received, so the next one is out of order.
    */
   | { readonly _tag: "Skip" }
   /**
-   * Lies about a message: acknowledges what was never stored, so that the audit shows a loss. At
-   * other points it does nothing.
+   * Acknowledges a message that is not stored, so that the audit shows a loss. Does nothing at
+   * other points.
    */
   | { readonly _tag: "Lose" }
-  /** Announces the end of the stream in so many milliseconds, and ends it then. */
+  /** Announces the end of the stream in this many milliseconds, and ends it then. */
   | {
       readonly _tag: "CloseSignal"
       /** Time until the end, in milliseconds. */
       readonly afterMillis: number
     }
-  /** Sends an acknowledgement that breaks the protocol, then goes on. */
+  /** Sends an acknowledgement that breaks the protocol, then continues. */
   | {
       readonly _tag: "BadAck"
       /** How it breaks the protocol. */
       readonly kind: "future" | "lower" | "repeated" | "negative" | "missing"
     }
-  /** Sends these bytes as a response, then goes on. */
+  /** Sends these bytes as a response, then continues. */
   | {
       readonly _tag: "Raw"
       /** The message of the response. */
       readonly bytes: Uint8Array
     }
   /**
-   * Says in the same message as the next acknowledgement that the stream ends in so many
-   * milliseconds, and ends it then.
+   * Announces the end of the stream in this many milliseconds, in the same message as the next
+   * acknowledgement, and ends it then.
    */
   | {
       readonly _tag: "AckAndClose"
@@ -120,8 +120,8 @@ export type FaultAction =
       readonly afterMillis: number
     }
   /**
-   * Answers a resume with the committed offset and so many more, or less. At other points it does
-   * nothing.
+   * Answers a resume with the committed offset plus this number, which may be negative. Does
+   * nothing at other points.
    */
   | {
       readonly _tag: "Committed"
@@ -131,13 +131,13 @@ export type FaultAction =
   /** Ends the call with UNAUTHENTICATED and refuses its token from then on. */
   | { readonly _tag: "ExpireToken" }
   /**
-   * Not at one occurrence of `ack` but for whole connections: when acknowledgements are sent, and
-   * how long they take.
+   * Applies to whole connections instead of one occurrence of `ack`: when acknowledgements are
+   * sent, and their latency.
    */
   | AckRule
 
 /**
- * A fault: where it strikes, when, how often, and what it does. Counting starts when the fault is
+ * A fault: where it strikes, when, how often, and its action. Counting starts when the fault is
  * injected.
  *
  * @since 0.1.0
@@ -146,7 +146,7 @@ export type FaultAction =
 export interface Fault {
   /** Where it strikes. */
   readonly at: FaultPoint
-  /** The occurrence of `at` that strikes first, from 1; default 1. */
+  /** The first occurrence of `at` that it strikes, from 1; default 1. */
   readonly nth?: number | undefined
   /** Strikes once this many records have arrived, instead of counting occurrences. */
   readonly afterRecords?: number | undefined
@@ -182,14 +182,14 @@ interface Waiter {
 
 /** The faults and events of one table. */
 export interface FaultScript {
-  /** Adds a fault behind those already there. */
+  /** Adds a fault after the existing ones. */
   readonly inject: (fault: Fault) => void
-  /** Removes all faults; what is held stays held until it is released. */
+  /** Removes all faults. Held streams stay held until they are released. */
   readonly clear: () => void
   /**
-   * Reports that a stream reached a point; returns what is to happen there, at most one action per
-   * point. `records` are those of a message, `offset` is the wire offset that arrives, is durable
-   * or is to be acknowledged.
+   * Reports that a stream reached a point, and returns the action there, at most one per point.
+   * `records` is the number of records of a message. `offset` is the wire offset that arrives, is
+   * durable or is about to be acknowledged.
    */
   readonly next: (
     point: FaultPoint,
@@ -199,24 +199,26 @@ export interface FaultScript {
   ) => StruckAction | undefined
   /** The rules for acknowledgements. */
   readonly acks: AckRules
-  /** Notes an event, of a connection where that is known, for those who wait for it. */
+  /** Records an event, with its connection if known, and calls back its waiters. */
   readonly note: (event: LocalEvent, connection?: number) => void
   /** Keeps a continuation until the next release. */
   readonly hold: (resume: () => void) => void
-  /** Lets everything go on that is held now; returns how much that was. */
+  /** Continues everything that is held now; returns the number of continuations. */
   readonly releaseUnsafe: () => number
-  /** Faults that have yet to strike, apart from rules for acknowledgements, and what is held. */
+  /**
+   * The number of pending faults, without rules for acknowledgements, and of held continuations.
+   */
   readonly pending: () => { readonly faults: number; readonly held: number }
-  /** How often an event happened so far. */
+  /** How often an event has happened so far. */
   readonly count: (event: LocalEvent) => number
   /**
-   * Calls back once an event has happened `count` times in all, at once if it has already; returns
-   * how to stop waiting.
+   * Calls back once an event has happened `count` times in total, immediately if it already has.
+   * Returns a function that stops waiting.
    */
   readonly when: (event: LocalEvent, count: number, resume: () => void) => () => void
 }
 
-/** Makes an empty script. */
+/** Creates an empty script. */
 export const makeFaultScript = (): FaultScript => {
   let armed: Array<Armed> = []
   let held: Array<() => void> = []
@@ -230,8 +232,7 @@ export const makeFaultScript = (): FaultScript => {
     const due = waiting.filter((waiter) => waiter.event === event && waiter.count <= count)
     if (due.length === 0) return
     waiting = waiting.filter((waiter) => !due.includes(waiter))
-    // A waiter may change the script, so it goes on when the stream's step is over, not in the
-    // middle of it.
+    // A waiter may change the script, so it continues after the current step of the stream.
     for (const waiter of due) queueMicrotask(waiter.resume)
   }
 

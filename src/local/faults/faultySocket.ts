@@ -1,7 +1,7 @@
 /**
- * A connection with scripted faults below the protocol: cut after so many bytes, silent from then
- * on, slow, cut into small pieces, or with damaged HTTP/2 frames. It stands between the socket and
- * whoever speaks the protocol.
+ * A connection with scripted faults below the protocol: cut or silent after a number of bytes,
+ * slow, split into small pieces, or with damaged HTTP/2 frames. It wraps the socket for the
+ * protocol implementation.
  */
 import type { Socket } from "node:net"
 import { Duplex } from "node:stream"
@@ -17,8 +17,8 @@ import type { Timers } from "../timers.ts"
 export type ConnectionFault =
   | FrameFault
   /**
-   * Ends it after so many bytes: by RST, by FIN, or by saying nothing more, in both directions or
-   * in this one, while it stays open.
+   * Ends the connection after this many bytes: by RST, by FIN, or by silence while it stays open,
+   * in both directions (`blackHole`) or only in this one (`halfOpen`).
    */
   | {
       readonly _tag: "CutAfter"
@@ -29,7 +29,7 @@ export type ConnectionFault =
       /** How it ends. */
       readonly how: "reset" | "fin" | "blackHole" | "halfOpen"
     }
-  /** Passes so many bytes a second. */
+  /** Passes this many bytes per second. */
   | {
       readonly _tag: "Throttle"
       /** The direction that it concerns. */
@@ -37,7 +37,7 @@ export type ConnectionFault =
       /** Bytes that pass in a second. */
       readonly bytesPerSecond: number
     }
-  /** Passes pieces of so many bytes, each in a write of its own. */
+  /** Passes pieces of this many bytes, each in a separate write. */
   | {
       readonly _tag: "Pieces"
       /** The direction that it concerns. */
@@ -48,7 +48,7 @@ export type ConnectionFault =
 
 type Of<Tag extends ConnectionFault["_tag"]> = Extract<ConnectionFault, { readonly _tag: Tag }>
 
-/** One direction of a connection: takes chunks, delivers what is left of them, in order. */
+/** One direction of a connection: accepts chunks and delivers their remaining bytes in order. */
 const makeLane = (
   direction: "up" | "down",
   faults: ReadonlyArray<ConnectionFault>,
@@ -66,10 +66,10 @@ const makeLane = (
   let passed = 0
   let over = false
 
-  /** Passes a chunk; `done` is called when the next one may come. */
+  /** Passes a chunk; `done` is called when the next one may follow. */
   return (chunk: Buffer, done: () => void): void => {
     const step = (from: number): void => {
-      // What comes after the end is taken and not passed on.
+      // Bytes after the end are accepted and dropped.
       if (over || from >= chunk.length) return done()
       const left = end === undefined ? Infinity : end.bytes - passed
       const piece = chunk.subarray(from, Math.min(chunk.length, from + Math.min(pieceSize, left)))
@@ -90,9 +90,7 @@ const makeLane = (
   }
 }
 
-/**
- * Passes lists of parts over a lane, one list after the other and each part in a write of its own.
- */
+/** Passes lists of parts over a lane, one list after another, each part in a separate write. */
 const inParts = (lane: (chunk: Buffer, done: () => void) => void) => {
   const waiting: Array<{ readonly parts: ReadonlyArray<Buffer>; readonly done: () => void }> = []
   let busy = false
@@ -104,7 +102,7 @@ const inParts = (lane: (chunk: Buffer, done: () => void) => void) => {
       const part = next.parts[index]
       if (part === undefined) {
         busy = false
-        // This may bring the next list at once.
+        // This may add the next list immediately.
         next.done()
         return pass()
       }
@@ -119,7 +117,7 @@ const inParts = (lane: (chunk: Buffer, done: () => void) => void) => {
   }
 }
 
-/** Puts faults between a socket and its user. */
+/** Wraps a socket with faults. */
 export const faultySocket = (
   socket: Socket,
   faults: ReadonlyArray<ConnectionFault>,
@@ -158,12 +156,12 @@ export const faultySocket = (
       done()
     },
     destroy: (error, done) => {
-      // A silent connection stays open: only the client, or the end of the server, closes it.
+      // A silent connection stays open: only the client or the shutdown of the server closes it.
       if (!silent && !halfSilent) socket.destroy()
       done(error)
     }
   })
-  // One chunk at a time, so that a slow one is not overtaken, not even by the end.
+  // One chunk at a time, so that a slow chunk is not overtaken by others or by the end.
   let passing = false
   let ended = false
   socket.on("data", (chunk: Buffer) => {

@@ -1,20 +1,20 @@
 /**
- * HTTP/2 frames of a connection, as far as scripted faults change them: splits the byte streams at
- * frame boundaries, and inserts, drops, divides or damages frames there. What the client sends is
- * only looked at where changed settings ask for it.
+ * Applies scripted faults to the HTTP/2 frames of a connection: splits the byte streams at frame
+ * boundaries, and inserts, drops, divides or damages frames. Frames from the client are parsed only
+ * if changed settings require it.
  */
 import { makeWindowKeeper, settingsPayload, type SettingValues } from "./frameSettings.ts"
 
-/** What happens to the frames of a connection. DATA frames to the client are counted from 1. */
+/** A fault of the frames of a connection. DATA frames to the client are counted from 1. */
 export type FrameFault =
-  /** Puts these bytes, usually whole frames, in front of the n-th DATA frame. */
+  /** Inserts these bytes, usually complete frames, before the n-th DATA frame. */
   | { readonly _tag: "InsertFrames"; readonly nthData: number; readonly bytes: Uint8Array }
   /** Sets END_STREAM on the n-th DATA frame, so that the call ends without trailers. */
   | { readonly _tag: "EndWithoutTrailers"; readonly nthData: number }
-  /** Sends these bytes in a DATA frame behind the one that ends a call. */
+  /** Sends these bytes in a DATA frame after the frame that ends a call. */
   | { readonly _tag: "DataAfterEnd"; readonly bytes: Uint8Array }
   /**
-   * Sets the compressed flag of the message that starts in the n-th DATA frame, or gives it another
+   * Sets the compressed flag of the message that starts in the n-th DATA frame, or changes its
    * length.
    */
   | {
@@ -25,21 +25,17 @@ export type FrameFault =
     }
   /** Leaves the client's pings unanswered. */
   | { readonly _tag: "IgnorePings" }
-  /** Changes the settings for the client, in front of the n-th DATA frame. */
+  /** Changes the settings for the client, before the n-th DATA frame. */
   | { readonly _tag: "Settings"; readonly nthData: number; readonly values: SettingValues }
-  /**
-   * Sends frames in two parts: divided in their header, or in the prefix of the gRPC message in
-   * them.
-   */
+  /** Sends frames in two parts, divided in their header or in the prefix of their gRPC message. */
   | { readonly _tag: "SplitFrames"; readonly where: "header" | "prefix" }
 
 /**
- * Changes what goes over one connection. Both directions return parts that are to be written one by
- * one.
+ * Edits the bytes of one connection. Both directions return parts that must be written one by one.
  */
 export interface FrameEditor {
   readonly down: (chunk: Uint8Array) => ReadonlyArray<Buffer>
-  /** `down` holds frames that the client is to be sent because of what it said. */
+  /** `down` holds frames to send to the client in reaction. */
   readonly up: (chunk: Uint8Array) => {
     readonly up: ReadonlyArray<Buffer>
     readonly down: ReadonlyArray<Buffer>
@@ -56,10 +52,10 @@ const windowUpdateType = 8
 const endStreamFlag = 1
 const ackFlag = 1
 const initialWindowSize = 4
-/** What a server takes that did not say otherwise. */
+/** The default maximum frame size of a server. */
 const serverFrameSize = 16_384
 
-/** Makes an editor for one connection. */
+/** Creates an editor for one connection. */
 export const makeFrameEditor = (faults: ReadonlyArray<FrameFault>): FrameEditor => {
   const split = makeSplitter(0)
   const splitUp = makeSplitter(prefaceLength)
@@ -67,8 +63,8 @@ export const makeFrameEditor = (faults: ReadonlyArray<FrameFault>): FrameEditor 
   const changesSettings = faults.some((fault) => fault._tag === "Settings")
   const windows = makeWindowKeeper()
   /**
-   * Settings that were sent and not acknowledged by the client, oldest first: whether they were
-   * ours.
+   * For each SETTINGS frame that the client has not acknowledged yet, oldest first: whether it was
+   * inserted here.
    */
   const unanswered: Array<boolean> = []
   let dataFrames = 0
@@ -125,7 +121,7 @@ export const makeFrameEditor = (faults: ReadonlyArray<FrameFault>): FrameEditor 
     ]
   }
 
-  /** The server's grant for a call becomes what the scripted window leaves of it. */
+  /** Limits the server's window update for a call to the scripted window. */
   const regrant = (frame: Buffer): Array<Buffer> => {
     const streamId = streamOf(frame)
     if (streamId === 0) return [frame]
@@ -163,7 +159,7 @@ export const makeFrameEditor = (faults: ReadonlyArray<FrameFault>): FrameEditor 
 }
 
 /**
- * Cuts a byte stream into frames; what comes in front of the first one is passed as single bytes.
+ * Splits a byte stream into frames. The preface before the first frame is passed as single bytes.
  */
 const makeSplitter = (preface: number) => {
   let rest: Buffer = Buffer.alloc(0)
@@ -189,7 +185,7 @@ const makeSplitter = (preface: number) => {
 const together = (frames: ReadonlyArray<Buffer>): ReadonlyArray<Buffer> =>
   frames.length === 0 ? [] : [Buffer.concat(frames)]
 
-/** A DATA frame as several that are no larger than the server takes. */
+/** Divides a DATA frame into frames that the server accepts. */
 const divideData = (frame: Buffer): ReadonlyArray<Buffer> => {
   const payload = frame.subarray(headerLength)
   if (payload.length <= serverFrameSize) return [frame]

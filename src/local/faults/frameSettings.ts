@@ -1,25 +1,25 @@
 /**
- * HTTP/2 settings that a script changes behind the server's back, and what makes the rest of the
- * connection agree with them: the client's acknowledgement is kept from the server, its window is
- * kept within both the old and the new size, and its frames are divided again.
+ * HTTP/2 settings that a script changes without the server. To keep the connection consistent, the
+ * client's acknowledgement is hidden from the server, its window is kept within both the old and
+ * the new size, and its frames are divided again.
  */
 
 /**
- * Settings by name; what is left out stays.
+ * Settings by name; omitted ones stay unchanged.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Http2Settings {
-  /** Bytes of a call that the client may have under way. */
+  /** The bytes of a call that the client may have in flight. */
   readonly initialWindowSize?: number | undefined
-  /** Bytes of one frame of the client's. */
+  /** The largest frame of the client, in bytes. */
   readonly maxFrameSize?: number | undefined
-  /** Calls that the client may have open on the connection. */
+  /** The calls that the client may have open on the connection. */
   readonly maxConcurrentStreams?: number | undefined
-  /** Bytes of the headers that the server takes. */
+  /** The largest headers that the server accepts, in bytes. */
   readonly maxHeaderListSize?: number | undefined
-  /** Bytes of the table that the client's headers are compressed with. */
+  /** The size of the client's header compression table, in bytes. */
   readonly headerTableSize?: number | undefined
 }
 
@@ -31,10 +31,10 @@ const identifiers: Readonly<Record<keyof Http2Settings, number>> = {
   maxHeaderListSize: 6
 }
 
-/** Settings as HTTP/2 numbers them. */
+/** Settings by their HTTP/2 identifiers. */
 export type SettingValues = ReadonlyArray<readonly [identifier: number, value: number]>
 
-/** The numbers of settings. */
+/** The HTTP/2 identifiers and values of settings. */
 export const settingsOf = (settings: Http2Settings): SettingValues =>
   (Object.keys(identifiers) as Array<keyof Http2Settings>).flatMap((name) => {
     const value = settings[name]
@@ -51,34 +51,34 @@ export const settingsPayload = (values: SettingValues): Buffer => {
   return payload
 }
 
-/** The window that a server starts with and believes in. */
+/** The initial window that the server assumes. */
 const serverWindow = 65_535
 
-/** The frames of a connection's windows: what the server grants, and what the client is told. */
+/** Tracks the windows of a connection: what the server grants, and what the client is told. */
 export interface WindowKeeper {
   /**
-   * The initial window is to have a new size. Returns the size to tell the client, and what each
-   * call is granted besides. When it grows, the client is told less by what the server has not
-   * taken yet, and granted the rest when it has.
+   * Changes the size of the initial window. Returns the size to tell the client, and additional
+   * grants for each call. When the window grows, the client is told less by the bytes that the
+   * server has not consumed yet, and is granted the rest once it has.
    */
   readonly resize: (size: number) => {
     readonly told: number
     readonly grants: ReadonlyArray<readonly [streamId: number, bytes: number]>
   }
-  /** The client sent so many bytes of a call; returns what it is granted, 0 for nothing. */
+  /** The client sent this many bytes of a call. Returns the bytes that it is granted, or 0. */
   readonly sent: (streamId: number, bytes: number) => number
   /**
-   * The server grants so many bytes; undefined when it may say so itself, else what the client is
-   * granted instead.
+   * The server grants this many bytes. Returns what the client is granted instead; undefined when
+   * the server's grant may pass unchanged.
    */
   readonly granted: (streamId: number, bytes: number) => number | undefined
 }
 
-/** Keeps the windows of one connection. */
+/** Creates the window tracking of one connection. */
 export const makeWindowKeeper = (): WindowKeeper => {
   let size: number | undefined
   let told = serverWindow
-  /** Per call: what the server would still take, and what the client believes. */
+  /** For each call: the window of the server, and the window that the client assumes. */
   const windows = new Map<number, { server: number; client: number }>()
   const windowOf = (streamId: number) => {
     let window = windows.get(streamId)
@@ -88,7 +88,7 @@ export const makeWindowKeeper = (): WindowKeeper => {
     }
     return window
   }
-  /** What the client can be granted within the scripted window and the server's. */
+  /** The bytes that the client can be granted within both the scripted window and the server's. */
   const grant = (window: { server: number; client: number }): number => {
     if (size === undefined) return 0
     const more = Math.max(0, Math.min(size, window.server) - window.client)

@@ -1,10 +1,10 @@
 /**
- * Scripted faults of the HTTP face: what the next requests to the token endpoint or the catalog get
- * instead of an answer.
+ * Scripted faults of the HTTP endpoint: what the next requests to the token endpoint or the catalog
+ * get instead of the usual response.
  */
 
 /**
- * The part of the HTTP face a fault strikes.
+ * The part of the HTTP endpoint that a fault strikes.
  *
  * @since 0.1.0
  * @category models
@@ -20,7 +20,7 @@ export type HttpPart = "token" | "catalog"
 export interface HttpFault {
   /** The part that it strikes. */
   readonly at: HttpPart
-  /** How many requests it strikes; default 1. */
+  /** The number of requests that it strikes; default 1. */
   readonly times?: number | undefined
   /** What the requests get. */
   readonly action:
@@ -33,7 +33,7 @@ export interface HttpFault {
         /** Headers of the answer; default none. */
         readonly headers?: Readonly<Record<string, string>> | undefined
       }
-    /** Answers as usual, so many milliseconds later. */
+    /** Answers as usual, after this many milliseconds. */
     | {
         readonly _tag: "Delay"
         /** The delay in milliseconds. */
@@ -43,7 +43,7 @@ export interface HttpFault {
     | { readonly _tag: "Hang" }
     /** Answers as usual. */
     | { readonly _tag: "Pass" }
-    /** Answers with a token that is good for so many milliseconds. */
+    /** Answers with a token that is valid for this many milliseconds. */
     | {
         readonly _tag: "TokenLife"
         /** The life of the token in milliseconds. */
@@ -51,16 +51,18 @@ export interface HttpFault {
       }
 }
 
-/** The faults that are to come, and how many requests came. */
+/** The pending faults, and the number of requests. */
 export interface HttpScript {
   readonly inject: (fault: HttpFault) => void
   readonly clear: () => void
-  /** Counts a request, and says what it gets. */
+  /** Counts a request, and returns the action for it. */
   readonly next: (part: HttpPart) => HttpFault["action"] | undefined
   readonly count: (part: HttpPart) => number
 }
 
-/** Makes an empty script. `onRequest` is told of each request and what strikes it. */
+/**
+ * Creates an empty script. `onRequest` is called with each request and the fault that strikes it.
+ */
 export const makeHttpScript = (
   onRequest: (part: HttpPart, action: HttpFault["action"] | undefined) => void = () => {}
 ): HttpScript => {

@@ -1,10 +1,10 @@
 /**
- * Distributions of latencies as data, and seeded samplers of them: the same seed draws the same
- * latencies, whatever the clock.
+ * Latency distributions as data, and seeded samplers: the same seed gives the same latencies,
+ * independent of the clock.
  */
 
 /**
- * How long something takes, in milliseconds.
+ * A distribution of latencies, in milliseconds.
  *
  * @since 0.1.0
  * @category models
@@ -16,7 +16,7 @@ export type Latency =
       /** The latency. */
       readonly millis: number
     }
-  /** Anything from `from` to `to`, all equally likely. */
+  /** Uniformly distributed from `from` to `to`. */
   | {
       readonly _tag: "Uniform"
       /** The shortest latency. */
@@ -24,15 +24,15 @@ export type Latency =
       /** The longest latency. */
       readonly to: number
     }
-  /** Mostly short and sometimes long, with this mean. */
+  /** Exponentially distributed with this mean: mostly short, sometimes long. */
   | {
       readonly _tag: "Exponential"
       /** The mean latency. */
       readonly mean: number
     }
   /**
-   * So much at each quantile from 0 to 1, ascending; between two of them in proportion, beyond the
-   * outer ones as these say.
+   * The latency at each quantile from 0 to 1, ascending. Interpolated linearly between two points,
+   * and constant outside the first and the last.
    */
   | {
       readonly _tag: "Quantiles"
@@ -40,7 +40,7 @@ export type Latency =
       readonly points: ReadonlyArray<readonly [quantile: number, millis: number]>
     }
 
-/** The latency of a distribution at a number from 0 (inclusive) to 1 (exclusive). */
+/** The latency of a distribution at a quantile from 0 (inclusive) to 1 (exclusive). */
 export const latencyAt = (latency: Latency, u: number): number => {
   switch (latency._tag) {
     case "Constant":
@@ -69,14 +69,14 @@ const interpolate = (
 
 /**
  * Draws latencies. `stream` numbers the independent series of one seed, such as the connections of
- * a table, so that one of them drawing more often does not change what the others draw.
+ * a table, so that additional draws of one do not change the others.
  */
 export const makeSampler = (latency: Latency, seed: number, stream: number): (() => number) => {
   const random = makeRandom(Math.imul(seed | 0, 0x9e3779b1) ^ Math.imul(stream + 1, 0x85ebca6b))
   return () => latencyAt(latency, random())
 }
 
-/** Numbers from 0 (inclusive) to 1 (exclusive) that the seed decides (splitmix32). */
+/** Pseudo-random numbers from 0 (inclusive) to 1 (exclusive) for a seed (splitmix32). */
 const makeRandom = (seed: number): (() => number) => {
   let state = seed | 0
   return () => {

@@ -1,19 +1,19 @@
 /**
  * The trace of a server: connections, messages with their offsets, acknowledgements, faults and
- * times, as JSON lines. It holds neither payloads nor the values of headers, only the name of the
- * table; bytes that a script made the server send are part of that script.
+ * times, as JSON lines. It contains table names, but no payloads and no header values. Bytes that a
+ * script made the server send are included as part of the script.
  */
 import type { FaultPoint, StruckAction } from "./faultScript.ts"
 import type { ConnectionFault } from "./faultySocket.ts"
 import type { HttpFault, HttpPart } from "./httpScript.ts"
 
-/** What happened to one stream. `connection` is its number on the table, from 1. */
+/** An event of one stream. `connection` is its number on the table, from 1. */
 export type StreamTraceEvent =
   /** A call arrived. */
   | { readonly event: "connect" }
   /** Its create request was accepted. */
   | { readonly event: "create"; readonly kind: string }
-  /** It was answered. */
+  /** The create request was answered. */
   | { readonly event: "created" }
   /** A record or batch was accepted. */
   | {
@@ -25,15 +25,15 @@ export type StreamTraceEvent =
   /** Everything up to this offset is durable. */
   | { readonly event: "durable"; readonly offset: number }
   /**
-   * Everything up to this offset was acknowledged, when so many messages, and at last the
-   * half-close, had arrived.
+   * Everything up to this offset was acknowledged. `received` is the number of arrivals until then:
+   * messages, and the half-close.
    */
   | { readonly event: "ack"; readonly offset: number; readonly received: number }
   | { readonly event: "closeSignal" }
   | { readonly event: "halfClose" }
   /**
    * A fault struck. `offset` is the one that arrived, became durable or was about to be
-   * acknowledged; `received` as above.
+   * acknowledged; `received` is as above.
    */
   | {
       readonly event: "fault"
@@ -42,13 +42,13 @@ export type StreamTraceEvent =
       readonly offset?: number | undefined
       readonly action: StruckAction
     }
-  /** The stream ended: `OK`, `status <code>`, `cut` or `cancelled`; `received` as above. */
+  /** The stream ended: `OK`, `status <code>`, `cut` or `cancelled`; `received` is as above. */
   | { readonly event: "end"; readonly how: string; readonly received: number }
 
-/** What happened, `t` milliseconds after the server started. */
+/** An event, `t` milliseconds after the server started. */
 export type TraceEvent = { readonly t: number } & (
   | ({ readonly table: string; readonly connection: number } & StreamTraceEvent)
-  /** A connection to the gRPC face, with the faults it was given. */
+  /** A connection to the gRPC endpoint, with its faults. */
   | { readonly event: "socket"; readonly faults: ReadonlyArray<ConnectionFault> }
   /** A request to the token endpoint or the catalog, with the fault that struck it. */
   | {
@@ -56,7 +56,7 @@ export type TraceEvent = { readonly t: number } & (
       readonly part: HttpPart
       readonly action?: HttpFault["action"] | undefined
     }
-  /** There was more than the trace takes. */
+  /** The trace reached its limit; further events are missing. */
   | { readonly event: "truncated" }
 )
 
@@ -72,7 +72,7 @@ export interface Trace {
   readonly read: () => ReadonlyArray<TraceEvent>
 }
 
-/** Makes an empty trace that takes so many events. */
+/** Creates an empty trace of at most `maxEvents` events. */
 export const makeTrace = (maxEvents: number, now: () => number): Trace => {
   const start = now()
   const events: Array<TraceEvent> = []
@@ -93,7 +93,8 @@ export const encodeTrace = (events: ReadonlyArray<TraceEvent>): string =>
   events.map((event) => `${JSON.stringify(event, encodeValue)}\n`).join("")
 
 const encodeValue = function (this: unknown, key: string, value: unknown): unknown {
-  // A Buffer has turned itself into an array by now, so what counts is what stands in the object.
+  // A Buffer has already converted itself by `toJSON`, so the original value is read from the
+  // object.
   const original =
     typeof this === "object" && this !== null ? (this as Record<string, unknown>)[key] : value
   if (original instanceof Uint8Array) return { base64: Buffer.from(original).toString("base64") }
@@ -108,7 +109,7 @@ const decodeValue = (_: string, value: unknown): unknown => {
     : value
 }
 
-/** Reads JSON lines; the text of what is wrong when they are no trace. */
+/** Reads a trace from JSON lines; returns a text with the problem when they are not a trace. */
 export const decodeTrace = (text: string): ReadonlyArray<TraceEvent> | string => {
   const events: Array<TraceEvent> = []
   for (const [index, line] of text.split("\n").entries()) {
@@ -119,7 +120,7 @@ export const decodeTrace = (text: string): ReadonlyArray<TraceEvent> | string =>
     } catch {
       return `line ${index + 1} is not JSON`
     }
-    if (!isEvent(value)) return `line ${index + 1} is no event of a trace`
+    if (!isEvent(value)) return `line ${index + 1} is not an event of a trace`
     events.push(value)
   }
   return events

@@ -1,6 +1,6 @@
 /**
- * Makes a script of a trace: on each connection the same faults strike at the same offsets, and the
- * same acknowledgements are sent, in the order in which the trace has them.
+ * Converts a trace to a script: on each connection, the same faults strike at the same offsets, and
+ * the same acknowledgements are sent, in the order of the trace.
  */
 import type { PlannedAck } from "./ackRules.ts"
 import type { Fault } from "./faultScript.ts"
@@ -8,10 +8,10 @@ import type { ConnectionFault } from "./faultySocket.ts"
 import type { HttpFault } from "./httpScript.ts"
 import type { TraceEvent } from "./trace.ts"
 
-/** What makes the server repeat a trace. */
+/** The scripts that make the server repeat a trace. */
 export interface Replay {
   readonly faults: ReadonlyArray<{ readonly table: string; readonly fault: Fault }>
-  /** For each connection to the gRPC face, in order. */
+  /** The faults of each connection to the gRPC endpoint, in order. */
   readonly connections: ReadonlyArray<ReadonlyArray<ConnectionFault>>
   readonly http: ReadonlyArray<HttpFault>
 }
@@ -20,13 +20,13 @@ interface Connection {
   readonly table: string
   readonly number: number
   readonly acks: Array<PlannedAck>
-  /** Whether the client ended it. */
+  /** Whether the client half-closed it. */
   halfClosed: boolean
-  /** Whether the server announced its end. */
+  /** Whether the server announced the end. */
   announced: boolean
 }
 
-/** Reads the script off a trace. */
+/** The script for a trace. */
 export const replayOf = (events: ReadonlyArray<TraceEvent>): Replay => {
   const faults: Array<{ table: string; fault: Fault }> = []
   const connections: Array<ReadonlyArray<ConnectionFault>> = []
@@ -77,8 +77,8 @@ export const replayOf = (events: ReadonlyArray<TraceEvent>): Replay => {
         break
       case "end": {
         const { acks, announced, halfClosed } = streamOf(event.table, event.connection)
-        // Its time was over, which no message says, so what arrived later than that has to wait for
-        // the end.
+        // The announced time was over. No event records that, so later arrivals have to wait for
+        // the end of the stream.
         if (announced && !halfClosed)
           acks.push({ offset: Infinity, after: event.received, fault: "durable" })
         break
@@ -88,8 +88,8 @@ export const replayOf = (events: ReadonlyArray<TraceEvent>): Replay => {
     }
   }
   for (const { acks, halfClosed, number, table } of streams.values()) {
-    // What the client ended was acknowledged whole; anything else must not be acknowledged further
-    // than it was, before it ends.
+    // A stream that the client half-closed was acknowledged completely. Any other stream must not
+    // be acknowledged further than in the trace before it ends.
     const afterwards = halfClosed ? "automatic" : "halfClose"
     faults.push({
       table,
