@@ -185,7 +185,7 @@ describe("a local server that trusts an identity provider", () => {
     ],
     ["no grant", { grant_type: undefined }, 400, "invalid_request", /grant_type is missing/],
     ["a secret's grant", { grant_type: "client_credentials" }, 401, "invalid_client", /HTTP Basic/],
-    ["no JWT", { subject_token: "opaque" }, 400, "invalid_request", /is no JWT/],
+    ["no JWT", { subject_token: "opaque" }, 400, "invalid_request", /is not a JWT/],
     ["an unknown client", { client_id: "nobody" }, 401, "invalid_client", /no service principal/],
     ["no scope", { scope: undefined }, 400, "invalid_request", /scope is missing/],
     ["another resource", { resource: "x" }, 400, "invalid_request", /resource/]
@@ -266,7 +266,7 @@ describe("a local server that trusts an identity provider", () => {
     [
       "no end",
       () => idp.sign({ iss: issuer, sub: "local-client", aud: "zerobus" }),
-      /no end of life/
+      /no expiry/
     ],
     [
       "a begin to come",

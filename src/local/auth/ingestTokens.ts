@@ -1,28 +1,30 @@
 /**
- * Who may write to a table: one decision for both ways in, as a problem that each says in its own
- * form.
+ * Decides who may write to a table, for the gRPC and the HTTP endpoint, which convert the problem
+ * to their own form.
  */
 import type { Principals, Privilege } from "./principals.ts"
 import type { TokenMint } from "./tokens.ts"
 
-/** Signs and checks tokens, and knows the principals. */
+/** The token mint and the principals. */
 export interface Authority {
   readonly mint: TokenMint
   readonly principals: Principals
 }
 
-/** Why a request is refused: its token, or what its principal lacks. */
+/** Why a request is refused: because of its token, or of missing privileges. */
 export interface IngestRefusal {
   readonly _tag: "Unauthenticated" | "PermissionDenied"
   readonly message: string
 }
 
-/** What writing to a table needs. */
+/** The privileges that writing to a table needs. */
 const writing: ReadonlyArray<Privilege> = ["USE CATALOG", "USE SCHEMA", "SELECT", "MODIFY"]
 
 const unauthenticated = (message: string): IngestRefusal => ({ _tag: "Unauthenticated", message })
 
-/** Checks the header `authorization` of a request to write to a table; undefined when it may. */
+/**
+ * Checks the header `authorization` of a request to write to a table; undefined when it is allowed.
+ */
 export const refuseIngest = (
   { mint, principals }: Authority,
   authorization: string | undefined,
@@ -37,7 +39,7 @@ export const refuseIngest = (
   if (claims === "Foreign") return unauthenticated("The token was not issued by this server")
   if (claims.table === undefined) {
     return unauthenticated(
-      "The token is one for the catalog; ask for one with the table in authorization_details"
+      "The token is for the catalog; request one with the table in authorization_details"
     )
   }
   if (claims.table !== tableName.toLowerCase()) {

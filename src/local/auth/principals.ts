@@ -1,14 +1,15 @@
 /**
- * Service principals of the local server and what they may do.
+ * The service principals of the local server and their privileges.
  *
- * Secrets are kept as digests and compared in constant time. Without a list of grants a principal
- * may do everything, which is what a developer's machine wants; with one, only what it names.
+ * Secrets are stored as digests and compared in constant time. Without a list of grants, a
+ * principal may do everything, which suits a developer's machine. With a list, it has only those
+ * privileges.
  */
 import * as Redacted from "effect/Redacted"
 import { createHash, timingSafeEqual } from "node:crypto"
 
 /**
- * Writing to a table needs all four; reading its definition needs all but `MODIFY`.
+ * A privilege. Writing to a table needs all four; reading its definition needs all but `MODIFY`.
  *
  * @since 0.1.0
  * @category models
@@ -17,7 +18,7 @@ export type Privilege = "USE CATALOG" | "USE SCHEMA" | "SELECT" | "MODIFY"
 
 /**
  * Privileges on a catalog (`main`), a schema (`main.default`) or a table (`main.default.orders`),
- * and on everything below it.
+ * and on everything inside it.
  *
  * @since 0.1.0
  * @category models
@@ -40,21 +41,19 @@ export interface Principal {
   readonly clientId: string
   /** The secret that it requests tokens with. */
   readonly clientSecret: Redacted.Redacted<string>
-  /**
-   * The subjects (`sub`) of the JWTs that act as this principal; its client id is one in any case.
-   */
+  /** The subjects (`sub`) of JWTs that act as this principal, in addition to its client id. */
   readonly subjects?: ReadonlyArray<string> | undefined
-  /** Everything is granted when left out. */
+  /** Everything is granted when omitted. */
   readonly grants?: ReadonlyArray<Grant> | undefined
 }
 
-/** The principals a server knows. */
+/** The principals of a server. */
 export interface Principals {
   readonly authenticate: (clientId: string, clientSecret: string) => boolean
   /** The client id of the principal that a subject of JWTs acts as. */
   readonly ofSubject: (subject: string) => string | undefined
   readonly isKnown: (clientId: string) => boolean
-  /** All of them, in the order in which they were given. */
+  /** All principals, in the given order. */
   readonly all: ReadonlyArray<Principal>
   /** The privileges among `needed` that the principal lacks on a table. */
   readonly missing: (
@@ -66,7 +65,7 @@ export interface Principals {
 
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest()
 
-/** Makes the directory of principals. */
+/** Creates the directory of principals. */
 export const makePrincipals = (list: ReadonlyArray<Principal>): Principals => {
   const known = new Map(
     list.map(({ clientId, clientSecret, grants }) => [
@@ -84,7 +83,7 @@ export const makePrincipals = (list: ReadonlyArray<Principal>): Principals => {
     all: list,
     authenticate: (clientId, clientSecret) => {
       const entry = known.get(clientId)
-      // The comparison runs for unknown ids too, so that time does not tell which ids exist.
+      // The comparison also runs for unknown ids, so that timing does not reveal which ids exist.
       return timingSafeEqual(entry?.digest ?? nobody, digest(clientSecret)) && entry !== undefined
     },
     ofSubject: (subject) => subjects.get(subject),

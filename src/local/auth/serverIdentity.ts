@@ -1,9 +1,9 @@
 /**
- * What makes a server on a data folder the same server after a restart: the key that signs its
- * tokens and its default credentials.
+ * The identity of a server, which it keeps over restarts on the same data folder: the key that
+ * signs its tokens, and its default credentials.
  *
- * They lie in the data folder, readable by its owner only, so that a client whose server was killed
- * and started again goes on with the token it has. A server in memory makes new ones each time.
+ * They are stored in the data folder, readable by its owner only, so that clients can continue with
+ * their tokens after the server was restarted. A server in memory creates new ones each time.
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -40,7 +40,8 @@ const identity = (stored: Stored): ServerIdentity => ({
 })
 
 /**
- * The secret of a further principal that brings none: the same for as long as the identity is kept.
+ * The secret of an additional principal that was given none. It stays the same as long as the
+ * identity.
  */
 export const secretOf = (
   { tokenKey }: ServerIdentity,
@@ -54,10 +55,12 @@ export const secretOf = (
   })
 }
 
-/** An identity for the life of the process. */
+/** A new identity for the lifetime of the process. */
 export const newIdentity: Effect.Effect<ServerIdentity> = Effect.sync(() => identity(generate()))
 
-/** The identity of a data folder, made when it has none. The caller holds the folder's lock. */
+/**
+ * The identity of a data folder, created when it has none. The caller must hold the folder's lock.
+ */
 export const folderIdentity = (folder: string): Effect.Effect<ServerIdentity, StorageFailure> =>
   Effect.tryPromise({
     try: async () => {
@@ -81,11 +84,10 @@ const parse = (text: string, path: string): Stored => {
       return { tokenKey: stored.tokenKey, clientSecret: stored.clientSecret }
     }
   } catch {
-    // Said below, without the parser's message, which could quote the file.
+    // Reported below without the parser's message, which could quote the file.
   }
   throw new StorageFailure({
     reason: "Io",
-    message:
-      `${path} is damaged. Delete it to have a new one made; clients then need the new ` + `secret.`
+    message: `${path} is damaged. Delete it to create a new one; clients then need the new secret.`
   })
 }

@@ -1,5 +1,5 @@
 /**
- * JWTs of identity providers that the server trusts: reads one, checks it, and says whose it is.
+ * Reads and checks JWTs of trusted identity providers, and returns their subject.
  */
 import { readTrustedKeys, type TrustedKey } from "./trustedKeys.ts"
 
@@ -10,15 +10,15 @@ import { readTrustedKeys, type TrustedKey } from "./trustedKeys.ts"
  * @category models
  */
 export interface TrustedIssuer {
-  /** What its tokens have as `iss`. */
+  /** The `iss` of its tokens. */
   readonly issuer: string
   /** Its public keys: PEM, or a JWKS document. Ed25519, RSA from 2048 bits and P-256. */
   readonly keys: string
-  /** What its tokens must have as `aud`, or among it; default: anything. */
+  /** The audience that `aud` of its tokens must contain; any audience by default. */
   readonly audience?: string | undefined
 }
 
-/** Whose token it is, or why it is refused. */
+/** The subject of a token, or why it is refused. */
 export type ReadSubject =
   | { readonly subject: string; readonly expiresAt: number | undefined }
   | { readonly error: "invalid_request" | "invalid_grant"; readonly problem: string }
@@ -39,23 +39,23 @@ interface Claims {
 }
 
 const longestToken = 16 * 1024
-/** How far the clocks of issuer and server may differ for the begin of a token, in milliseconds. */
+/** The tolerated clock difference between issuer and server for `nbf`, in milliseconds. */
 const clockSkew = 60_000
 
-/** What is wrong with trusted issuers, as the end of a sentence. */
+/** The problem of trusted issuers, as the end of a sentence. */
 export const issuersProblem = (issuers: ReadonlyArray<TrustedIssuer>): string | undefined => {
   for (const { issuer, keys } of issuers) {
     if (issuer.trim() === "") return "has an issuer without a name"
     const read = readTrustedKeys(keys)
     if (typeof read === "string")
-      return `has keys of ${issuer} that cannot be used: what is given ${read}`
+      return `has keys of ${issuer} that cannot be used: the given text ${read}`
   }
   return undefined
 }
 
 /**
- * Takes the tokens of these issuers, which must have passed their check; `unsigned` takes any token
- * without a signature instead.
+ * Accepts tokens of these issuers, which must have passed `issuersProblem`. With `unsigned`, also
+ * accepts tokens without a signature.
  */
 export const makeSubjectTokens = (
   issuers: ReadonlyArray<TrustedIssuer>,
@@ -71,7 +71,7 @@ export const makeSubjectTokens = (
     const header = jsonOf(head) as { readonly alg?: unknown; readonly kid?: unknown } | undefined
     const claims: Claims | undefined = jsonOf(body)
     if (header === undefined || claims === undefined || more !== undefined) {
-      return { error: "invalid_request", problem: "is no JWT" }
+      return { error: "invalid_request", problem: "is not a JWT" }
     }
     const refused = (problem: string): ReadSubject => ({ error: "invalid_grant", problem })
     const problem =
@@ -87,9 +87,10 @@ export const makeSubjectTokens = (
     if (problem !== undefined) return refused(problem)
     const { exp, nbf, sub } = claims
     if (typeof sub !== "string" || sub === "") return refused("has no subject (sub)")
-    if (exp !== undefined && typeof exp !== "number") return refused("has an exp that is no number")
-    // Made by hand for a test, a token may be without an end.
-    if (exp === undefined && header.alg !== "none") return refused("has no end of life (exp)")
+    if (exp !== undefined && typeof exp !== "number")
+      return refused("has an exp that is not a number")
+    // An unsigned token, made by hand for a test, may have no expiry.
+    if (exp === undefined && header.alg !== "none") return refused("has no expiry (exp)")
     if (exp !== undefined && exp * 1000 <= now) return refused("has expired")
     if (typeof nbf === "number" && nbf * 1000 > now + clockSkew)
       return refused("is not valid yet (nbf)")
@@ -100,8 +101,8 @@ export const makeSubjectTokens = (
 const unsignedProblem = (signature: string, unsigned: boolean): string | undefined => {
   if (!unsigned) {
     return (
-      "has no signature. A server in memory on loopback without trusted issuers takes such " +
-      "tokens, and no other"
+      "has no signature. Only a server in memory, on loopback and without trusted issuers, " +
+      "accepts such tokens"
     )
   }
   return signature === "" ? undefined : "has a signature, although its alg is none"
@@ -125,7 +126,7 @@ const signatureProblem = (
         key.verify(data, signature)
     )
   )
-  if (signed.length === 0) return "has a signature that no key of its issuer made"
+  if (signed.length === 0) return "has a signature that matches no key of its issuer"
   const audiences: ReadonlyArray<unknown> = Array.isArray(aud) ? aud : [aud]
   return signed.some(({ audience }) => audience === undefined || audiences.includes(audience))
     ? undefined

@@ -1,21 +1,21 @@
 /**
  * The OAuth token endpoint, for client credentials and the exchange of an identity provider's token
- * (RFC 8693): reads the form as the service wants it, and says which field is missing or wrong.
+ * (RFC 8693). Reads the form that the service requires, and reports which field is missing or
+ * wrong.
  *
- * Pure but for the token's signature: the HTTP face passes the header and the body in and gets a
- * status and a JSON value back.
+ * Pure except for the token's signature: takes the header and the body, and returns a status and a
+ * JSON value.
  */
 import { tableNameProblem } from "../../internal/columns/columnNames.ts"
 import type { Principals } from "./principals.ts"
 import type { SubjectTokens } from "./subjectTokens.ts"
 import type { TokenMint } from "./tokens.ts"
 
-/** An answer of the endpoint. */
+/** A response of the endpoint. */
 export interface TokenAnswer {
   readonly status: number
   /**
-   * Whose request it was, where it named a client. Of one that was refused it is as the client
-   * wrote it.
+   * The client of the request, if it named one. For a refused request, this is the unverified name.
    */
   readonly clientId?: string | undefined
   /** The table that the token is bound to. */
@@ -23,7 +23,7 @@ export interface TokenAnswer {
   readonly body: unknown
 }
 
-/** What the endpoint needs. */
+/** Options of the endpoint. */
 export interface TokenEndpoint {
   readonly mint: TokenMint
   readonly principals: Principals
@@ -44,8 +44,8 @@ const jwtType = "urn:ietf:params:oauth:token-type:jwt"
 const resourcePattern = /^api:\/\/databricks\/workspaces\/[^/]+\/zerobusDirectWriteApi$/
 
 /**
- * Answers one request, and says who asked; `authorization` is the header, `form` the decoded body,
- * `now` in milliseconds.
+ * Answers one request, and returns its client. `authorization` is the header, `form` the decoded
+ * body, `now` in milliseconds.
  */
 export const answerTokenRequest = (
   endpoint: TokenEndpoint,
@@ -58,7 +58,9 @@ export const answerTokenRequest = (
   return { ...answer, clientId: asker.clientId }
 }
 
-/** Who asks, or why it is nobody; `clientId` of one that is refused is as the request has it. */
+/**
+ * The authenticated client, or why it is refused. The `clientId` of a refused client is unverified.
+ */
 type Asker =
   | { readonly clientId: string; readonly expiresAt: number; readonly refused?: undefined }
   | { readonly clientId: string | undefined; readonly refused: TokenAnswer }
@@ -103,7 +105,8 @@ const withSecret = ({ principals }: TokenEndpoint, client: ReturnType<typeof rea
 }
 
 /**
- * The principal of a subject token. Workload identity federation names it too, and both must agree.
+ * The principal of a subject token. Workload identity federation also sends its client id, and both
+ * must match.
  */
 const withSubject = (
   { principals, subjects }: TokenEndpoint,
@@ -133,7 +136,7 @@ const withSubject = (
       clientId === undefined
         ? "acts as no service principal"
         : "acts as another principal than the client_id"
-    const advice = "zerobus local --subject NAME=SUBJECT says as which principal a subject acts."
+    const advice = "Use zerobus local --subject NAME=SUBJECT to set the principal of a subject."
     const message = `The subject (sub) of the subject_token ${problem}. ${advice}`
     return refused(refuse(400, "invalid_grant", message))
   }
@@ -157,10 +160,10 @@ const answerScope = (
   const details = form.get("authorization_details")
   if (resource === null && details === null) return granted(undefined)
   if (details === null)
-    return invalid("The form field authorization_details is missing, but resource is there.")
+    return invalid("The form field authorization_details is missing although resource is given.")
   const table = readDetails(details, resource !== null)
   if ("problem" in table) return invalid(`The form field authorization_details ${table.problem}`)
-  // Without a resource the token is one for the catalog: the official code generator reads schemas
+  // Without a resource, the token is for the catalog: the official code generator reads schemas
   // with it.
   if (resource === null) return granted(undefined)
   if (!resourcePattern.test(resource)) {
@@ -172,7 +175,7 @@ const answerScope = (
   return granted(table.name)
 }
 
-/** A token, which ends no later than what it was exchanged for. */
+/** Issues a token, which expires no later than the token it was exchanged for. */
 const grant = (
   endpoint: TokenEndpoint,
   clientId: string,
@@ -204,8 +207,8 @@ const readBasic = (
 }
 
 /**
- * Reads the three objects of `authorization_details`: catalog, schema and table of one name, each
- * with its privileges.
+ * Reads the three objects of `authorization_details`: the catalog, schema and table of one table
+ * name, each with its privileges.
  */
 const readDetails = (
   json: string,
@@ -249,7 +252,7 @@ const readDetails = (
         return { problem: `needs the privilege ${privilege} in its ${objectType} object.` }
       }
     }
-    // Narrows the token to Zerobus writes; older clients leave it out.
+    // Restricts the token to Zerobus writes; older clients omit it.
     const operations = entry["operations"]
     if (
       operations !== undefined &&

@@ -1,18 +1,17 @@
 /**
- * Access tokens of the local server: signed with the server's own key, so that a token of one
- * server is foreign to every other.
+ * Access tokens of the local server, signed with the server's own key, so that other servers do not
+ * accept them.
  *
- * A token is either bound to one table (what Zerobus wants) or good for the catalog
- * (`scope=all-apis` without privileges); neither is accepted in place of the other, as with the
- * service.
+ * A token is either bound to one table, for Zerobus, or valid for the catalog (`scope=all-apis`
+ * without privileges). Neither is accepted in place of the other, as with the service.
  */
 import * as Redacted from "effect/Redacted"
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
 
-/** What a token says. */
+/** The claims of a token. */
 export interface TokenClaims {
   readonly clientId: string
-  /** The table it is bound to, lower-case; undefined for a token of the catalog. */
+  /** The table it is bound to, in lower case; undefined for a catalog token. */
   readonly table: string | undefined
   /** Milliseconds since the epoch. */
   readonly expiresAt: number
@@ -21,7 +20,7 @@ export interface TokenClaims {
 /** Why a token is refused. */
 export type TokenProblem = "Foreign" | "Expired"
 
-/** Makes and checks tokens. */
+/** Issues and checks tokens. */
 export interface TokenMint {
   readonly mint: (claims: TokenClaims) => string
   readonly read: (token: string, now: number) => TokenClaims | TokenProblem
@@ -29,7 +28,7 @@ export interface TokenMint {
 
 const maxTokenLength = 4096
 
-/** Makes a mint that signs with a key. */
+/** Creates a mint that signs with a key. */
 export const makeTokenMint = (key: Redacted.Redacted<Uint8Array>): TokenMint => {
   const sign = (body: string) =>
     createHmac("sha256", Redacted.value(key)).update(body).digest("base64url")

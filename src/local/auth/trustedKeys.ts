@@ -1,21 +1,21 @@
 /**
- * The public keys of an identity provider, as PEM or as a JWKS document, and the check of a
- * signature.
+ * Reads the public keys of an identity provider from PEM or a JWKS document, and verifies
+ * signatures.
  *
- * A key takes the one algorithm of its kind, whatever a token's header says: EdDSA for Ed25519,
- * RS256 for RSA, ES256 for P-256.
+ * A key accepts only the algorithm of its type, regardless of the token's header: EdDSA for
+ * Ed25519, RS256 for RSA, ES256 for P-256.
  */
 import { createPublicKey, type JsonWebKey, type KeyObject, verify } from "node:crypto"
 
 /** One key. */
 export interface TrustedKey {
-  /** The id that tokens name it by; a key of a PEM file has none. */
+  /** The key id in tokens; a key from a PEM file has none. */
   readonly id: string | undefined
   readonly algorithm: string
   readonly verify: (data: Buffer, signature: Buffer) => boolean
 }
 
-/** RSA keys below this are too weak for RS256 (RFC 7518). */
+/** RSA keys below this size are too weak for RS256 (RFC 7518). */
 const leastRsaBits = 2048
 
 const trustedKey = (key: KeyObject, id: string | undefined): TrustedKey | undefined => {
@@ -51,7 +51,7 @@ const trustedKey = (key: KeyObject, id: string | undefined): TrustedKey | undefi
 
 const useful = `Ed25519, RSA from ${leastRsaBits} bits, or P-256`
 
-/** Reads public keys; a text says why there are none, as the end of a sentence. */
+/** Reads public keys. Returns a text, the end of a sentence, when there are none. */
 export const readTrustedKeys = (text: string): ReadonlyArray<TrustedKey> | string => {
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text))
     return "has a private key; give the public one"
@@ -71,7 +71,7 @@ export const readTrustedKeys = (text: string): ReadonlyArray<TrustedKey> | strin
   }
 }
 
-/** The keys of a JWKS document for signatures. A document lists keys of other kinds as well. */
+/** The signature keys of a JWKS document, which may also list other keys. */
 const jwksKeys = (text: string): ReadonlyArray<TrustedKey | undefined> => {
   const parsed = JSON.parse(text) as { readonly keys?: unknown }
   const listed = Array.isArray(parsed.keys)

@@ -40,7 +40,7 @@ describe("a token", () => {
       [`Bearer ${forged}.${signature}`, /not issued by this server/],
       [`Bearer ${body}.${signature}.x`, /not issued by this server/],
       [`Bearer ${"x".repeat(5000)}`, /not issued by this server/],
-      [bearer({ table: undefined }), /one for the catalog/],
+      [bearer({ table: undefined }), /is for the catalog/],
       [bearer({ table: "main.default.others" }), /bound to another table/]
     ] as const) {
       const refused = refuseIngest(authority(), authorization, table, 0)
