@@ -1,15 +1,15 @@
 /**
- * Those who are told what happens in a server. Some of them come after the first events.
+ * The listeners for the events of a server. Some are added after the first events.
  */
 import type { Tell } from "./serverEvent.ts"
 
-/** Tells all who listen. */
+/** Passes events to all listeners. */
 export interface Listeners {
   readonly tell: Tell
   readonly add: (listener: Tell) => void
 }
 
-/** Makes the listeners of one server. */
+/** Creates the listeners of one server. */
 export const makeListeners = (): Listeners => {
   const listeners: Array<Tell> = []
   return {

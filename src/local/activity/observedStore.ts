@@ -1,11 +1,12 @@
 /**
- * Tells of tables that are made, changed, registered and dropped, by whichever face of the server.
+ * Reports tables that are created, changed, registered and dropped, through any endpoint of the
+ * server.
  */
 import * as Effect from "effect/Effect"
 import type { TableStoreShape } from "../store/tableStore.ts"
 import type { ServerEvent, Tell } from "./serverEvent.ts"
 
-/** The store, with its changes told. */
+/** The store, with its changes reported. */
 export const observedStore = (store: TableStoreShape, tell: Tell): TableStoreShape => {
   const told = (_tag: Extract<ServerEvent["_tag"], `Table${string}ed`>, tableName: string) =>
     Effect.sync(() => tell({ _tag, tableName } as ServerEvent))

@@ -1,10 +1,12 @@
 /**
- * Turns what a stream's observer is told into events, and lets two observe the same streams.
+ * Converts the calls of a stream observer to events, and combines two observers.
  */
 import type { ObserveStream } from "../stream/streamContract.ts"
 import type { Tell } from "./serverEvent.ts"
 
-/** Tells of each stream, beside what `others` make of it; `now` in milliseconds. */
+/**
+ * Reports the events of each stream, in addition to the observer `others`; `now` in milliseconds.
+ */
 export const observedStreams =
   (tell: Tell, now: () => number, others: ObserveStream): ObserveStream =>
   (stream) => {
@@ -46,7 +48,7 @@ export const observedStreams =
     }
   }
 
-/** Observes each stream twice. */
+/** Observes each stream with both observers. */
 export const observedTwice =
   (first: ObserveStream, second: ObserveStream): ObserveStream =>
   (stream) => {

@@ -1,9 +1,9 @@
 /**
  * The request log: a line for each stream that is opened, closed or refused, for each token, and
- * for each change of the tables. Commits are summed, with one line per table in ten seconds at
- * most.
+ * for each change of the tables. Commits are summed, with at most one line per table in ten
+ * seconds.
  *
- * Messages and single commits are lines of the level debug. No line holds a record or a credential.
+ * Messages and single commits are logged at level debug. No line contains a record or a credential.
  */
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
@@ -13,7 +13,7 @@ import type { ObservedStream } from "../stream/streamContract.ts"
 import { makeScopedTimers, type Timers } from "../timers.ts"
 import type { Ending, ServerEvent, Tell } from "./serverEvent.ts"
 
-/** The least time between two lines about the commits of a table, in milliseconds. */
+/** The minimum time between two lines about the commits of a table, in milliseconds. */
 const commitsEvery = 10_000
 
 /** The commits of a table since its last line. */
@@ -27,8 +27,9 @@ interface Commits {
 }
 
 /**
- * Makes the log of the program that it is made in. When the scope closes it writes the lines about
- * commits that were still to come, so make it before the store whose last commits it has to hold.
+ * Creates the request log, which uses the logger of the current program. When the scope closes, it
+ * writes the pending lines about commits. Create it before the store, so that it includes the
+ * store's last commits.
  */
 export const makeRequestLog = (timers: Timers): Effect.Effect<Tell, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -49,7 +50,7 @@ export const makeRequestLog = (timers: Timers): Effect.Effect<Tell, never, Scope
 const commitsLine = (table: string, { count, rows, version }: Commits): Effect.Effect<void> =>
   Effect.logInfo("Table written", { table, commits: count, version, rows })
 
-/** `write` runs an effect that logs. Without `debug` messages and single commits cost nothing. */
+/** `write` runs an effect that logs. Without `debug`, messages and single commits cost nothing. */
 const requestLog = (
   commits: Map<string, Commits>,
   timers: Timers,
@@ -123,7 +124,7 @@ const requestLog = (
         return write(
           Effect.logInfo("Fault struck", { on: "connection", fault: event.actions.join(", ") })
         )
-      // The line about the stream's end tells of these.
+      // The line about the end of the stream includes these.
       case "StreamRotated":
       case "RecordRefused":
         return
@@ -166,7 +167,7 @@ const named = ({ address, id, tableName }: ObservedStream) => ({
   ...(address === undefined ? {} : { client: address })
 })
 
-/** A status as its name and its text, which explains the line. */
+/** The name and the text of a status. */
 const said = ({ how, status }: Ending) =>
   status === undefined
     ? { end: how ?? "OK" }

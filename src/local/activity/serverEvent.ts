@@ -1,18 +1,18 @@
 /**
- * What happens in a server, as values that its request log writes.
+ * The events of a server as values, for its request log and its console.
  */
 import type { HttpPart } from "../faults/httpScript.ts"
 import type { ServerStatus } from "../stream/serverStatus.ts"
 import type { ObservedStream, StreamNote } from "../stream/streamContract.ts"
 import type { RecordKind } from "../stream/streamMessages.ts"
 
-/** How a stream or call ended: in one word, or by a status. */
+/** How a stream or call ended: as one word, or as a status. */
 export interface Ending {
   readonly how: string | undefined
   readonly status: ServerStatus | undefined
 }
 
-/** Something that happened. Texts that came from a client hold no control characters. */
+/** An event of the server. Texts from clients have no control characters. */
 export type ServerEvent =
   | { readonly _tag: "StreamOpened"; readonly stream: ObservedStream; readonly kind: RecordKind }
   | {
@@ -54,5 +54,5 @@ export type ServerEvent =
   | { readonly _tag: "HttpFaultStruck"; readonly part: HttpPart; readonly action: string }
   | { readonly _tag: "ConnectionFaultsStruck"; readonly actions: ReadonlyArray<string> }
 
-/** Takes what happens. It must not throw. */
+/** Handles an event. It must not throw. */
 export type Tell = (event: ServerEvent) => void

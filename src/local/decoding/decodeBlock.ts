@@ -1,7 +1,7 @@
 /**
- * What goes to the decode thread and comes back: the bytes of messages in one piece, and the column
- * buffers of their rows. The thread decodes whole messages in order and stops at the first that it
- * refuses, of which nothing is among the rows.
+ * The data exchanged with the decode thread: the bytes of messages in one piece, and the column
+ * buffers of their rows. The thread decodes whole messages in order and stops at the first refused
+ * one, which adds no rows.
  */
 import type { ColumnDefinition } from "../../internal/columns/columnType.ts"
 import { buffersOf, type LeafChunk, markOf, rollBack, sealAll } from "../parquet/columnBuffer.ts"
@@ -23,18 +23,18 @@ export interface DecodeTarget {
 /** Messages for the decode thread. */
 export interface DecodeBlock {
   readonly bytes: Uint8Array
-  /** Where each record begins and ends. */
+  /** The start and the end of each record. */
   readonly places: Uint32Array<ArrayBuffer>
-  /** How many records each message has. */
+  /** The number of records in each message. */
   readonly counts: Uint32Array<ArrayBuffer>
 }
 
 /** The rows of a block. */
 export interface DecodedBlock {
   readonly chunks: ReadonlyArray<LeafChunk>
-  /** How many there are. */
+  /** The number of rows. */
   readonly rows: number
-  /** The first message that is refused, with the record and why; the rows are those before it. */
+  /** The first refused message, with the record and the reason. The rows are those before it. */
   readonly refused:
     | {
         readonly message: number
@@ -73,7 +73,7 @@ export const blockOf = (messages: ReadonlyArray<MessageRecords>): DecodeBlock =>
   return { bytes, places, counts: Uint32Array.from(messages, ({ length }) => length) }
 }
 
-/** Decodes blocks of one target, one after another. */
+/** Creates the decoder for blocks of one target. */
 export const blockDecoder = ({
   columns,
   format
@@ -101,10 +101,10 @@ export const blockDecoder = ({
   }
 }
 
-/** The memory of chunks that goes to another thread by transfer; the rest is shared. */
+/** The buffers that have to be transferred to another thread; the others are shared. */
 export const transferOf = (buffers: ReadonlyArray<ArrayBufferLike>): Array<ArrayBuffer> =>
   buffers.filter((buffer) => buffer instanceof ArrayBuffer)
 
-/** The memory behind the rows of a block. */
+/** The buffers of a block's rows. */
 export const memoryOf = ({ chunks }: DecodedBlock): ReadonlyArray<ArrayBufferLike> =>
   buffersOf(chunks)

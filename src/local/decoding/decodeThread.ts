@@ -1,10 +1,10 @@
 /**
- * Decodes records in a thread of its own, block by block, so that the main thread goes on framing,
- * logging and acknowledging. It starts with the first block that asks for it.
+ * Decodes records in a dedicated thread, block by block, so that the main thread continues to
+ * frame, log and acknowledge. The thread starts when it is first needed.
  *
- * One block is decoded at a time: while one is, others wait in order. A thread that dies fails what
- * it holds, and the next block starts a new one. One that cannot start leaves decoding to the
- * caller for good.
+ * One block is decoded at a time; others wait in order. When the thread dies, its blocks fail, and
+ * the next block starts a new thread. If the thread cannot start, the caller has to decode from
+ * then on.
  */
 import { Worker } from "node:worker_threads"
 import { giveMemory } from "../parquet/columnMemory.ts"
@@ -17,36 +17,36 @@ import {
   transferOf
 } from "./decodeBlock.ts"
 
-/** What goes to the worker. */
+/** A request to the worker. */
 export type DecodeRequest =
   | { readonly kind: "open"; readonly target: number; readonly how: DecodeTarget }
   | { readonly kind: "close"; readonly target: number }
   | { readonly kind: "decode"; readonly target: number; readonly block: DecodeBlock }
 
-/** What comes back. */
+/** A reply of the worker. */
 export type DecodeReply =
   | { readonly kind: "ready" }
   | { readonly kind: "decoded"; readonly decoded: DecodedBlock }
 
 /**
- * What became of a block: its rows, which are to be copied at once; "undecoded" where the caller
- * has to decode it; or why it is lost.
+ * The result of a block: its rows, which have to be copied immediately; "undecoded" when the caller
+ * has to decode it; or an error when it is lost.
  */
 export type DecodeResult = DecodedBlock | "undecoded" | Error
 
 /** A thread that decodes. */
 export interface DecodeThread {
-  /** Whether a block is decoded without waiting for the start of the thread; has it start. */
+  /** Whether a block can be decoded without waiting for the thread to start. Starts the thread. */
   readonly isReady: () => boolean
-  /** Whether it can never be started. */
+  /** Whether the thread cannot be started. */
   readonly isBroken: () => boolean
-  /** Decodes messages that keep their bytes until `done`, which is called once. */
+  /** Decodes messages, whose bytes must not change until `done` is called, once. */
   readonly decode: (
     target: DecodeTarget,
     messages: ReadonlyArray<MessageRecords>,
     done: (result: DecodeResult) => void
   ) => void
-  /** Forgets a target; its blocks that wait are lost. */
+  /** Removes a target; its waiting blocks are lost. */
   readonly forget: (target: DecodeTarget) => void
   readonly close: () => Promise<void>
 }
@@ -61,17 +61,20 @@ interface Waiting {
 interface Running {
   readonly worker: Worker
   isReady: boolean
-  /** The block that it decodes, and its bytes. */
+  /** The block being decoded, and its bytes. */
   current: { readonly waiting: Waiting; readonly block: DecodeBlock } | undefined
   readonly targets: Map<DecodeTarget, number>
 }
 
-// String literals in `new URL` are not rewritten by the compiler, so the extension comes from the
-// file that runs.
+// The compiler does not rewrite string literals in `new URL`, so the extension is that of the
+// running file.
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
 const workerEntry = new URL(`./decodeWorker.${extension}`, import.meta.url)
 
-/** A thread that is not started yet. `onStart` sees each worker, and tests end it there. */
+/**
+ * Creates a decode thread, which is not started yet. `onStart` is called with each worker; tests
+ * use it to end the worker.
+ */
 export const decodeThread = (
   onStart: (worker: Worker) => void = () => {},
   entry: URL = workerEntry

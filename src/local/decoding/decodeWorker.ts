@@ -1,6 +1,6 @@
 /**
- * The worker thread behind `decodeThread.ts`: decodes one block after another. What it throws ends
- * it, which fails the blocks that it holds.
+ * The worker thread of `decodeThread.ts`: decodes one block after another. An error ends the
+ * thread, which fails its blocks.
  */
 import { parentPort } from "node:worker_threads"
 import { giveMemory } from "../parquet/columnMemory.ts"
@@ -9,7 +9,7 @@ import type { DecodeReply, DecodeRequest } from "./decodeThread.ts"
 
 const port = parentPort!
 const decoders = new Map<number, ReturnType<typeof blockDecoder>>()
-/** Memory that the other side reads until it sends the next block. */
+/** Memory that the main thread reads until it sends the next block. */
 let lent: ReadonlyArray<ArrayBufferLike> = []
 
 port.on("message", (request: DecodeRequest) => {

@@ -1,16 +1,16 @@
 /**
- * The persistent streams of one table: which there are, who has each open, and up to which offset
- * they are durable.
+ * The persistent streams of one table: their connections, and the offsets up to which they are
+ * durable.
  *
  *   create, resume -> HeldStream -- noteUnsafe: a message joined a group of the log --> marks
  *                          |                          group on disk --> durable up to its offset
  *                          |                          group failed  --> its marks are dropped
  *                          +-- replaced by a later resume, or retired: `onReplaced`
  *
- * A resume answers once every group that an earlier connection joined is on disk or has failed, so
- * that the offset it gives is that of the log: what is behind it has to be sent again, and nothing
- * else. What survives the server is the business of `streamRegister.ts`, and of the log and the
- * commits of the table's rows.
+ * A resume completes once every log group with messages of earlier connections is on disk or has
+ * failed. Its offset is therefore exact: the client has to send everything after it again, and
+ * nothing else. `streamRegister.ts`, the log, and the commits of the table's rows keep the state
+ * over restarts.
  */
 import * as Data from "effect/Data"
 import type { LogFormat } from "../log/logFrames.ts"
@@ -20,7 +20,7 @@ import type { StreamRegister } from "./streamRegister.ts"
 export type StreamKind = LogFormat["_tag"]
 
 /**
- * What is known of a persistent stream. Times in milliseconds since the epoch.
+ * The state of a persistent stream. Times in milliseconds since the epoch.
  *
  * @since 0.2.0
  * @category models
@@ -47,10 +47,10 @@ export class StreamRefused extends Data.TaggedError("StreamRefused")<{
   readonly message: string
 }> {}
 
-/** Calls back once a group of the log is on disk, or with a failure. */
+/** Calls back once a log group is on disk, or with a failure. */
 type OnDurable = (group: number, callback: (failure: unknown) => void) => void
 
-/** Messages in one group of the log that is not settled: the last of their offsets. */
+/** The last offset of the messages in a log group that is not settled yet. */
 interface Mark {
   readonly group: number
   offset: number
@@ -64,10 +64,10 @@ interface StreamState extends Omit<PersistentStreamRecord, "committed" | "retire
   readonly whenSettled: Array<() => void>
 }
 
-/** A stream that a connection has open. */
+/** A stream that is open on a connection. */
 export class HeldStream {
   readonly streamId: string
-  /** False once another connection has the stream, or none. */
+  /** False once the connection ended or lost the stream. */
   isHeld = true
   readonly onReplaced: (why: Replaced) => void
   private readonly state: StreamState
@@ -80,9 +80,9 @@ export class HeldStream {
     this.onReplaced = onReplaced
   }
 
-  /** A message with this offset joined a group of the log. */
+  /** Records that a message with this offset joined a log group. */
   noteUnsafe(group: number, offset: number): void {
-    // A log that was closed has taken nothing.
+    // A closed log has not accepted the message.
     if (group <= 0) return
     const { marks } = this.state
     const newest = marks[marks.length - 1]
@@ -95,14 +95,14 @@ export class HeldStream {
     this.onDurable(group, (failure) => settle(this.state, mark, failure === undefined))
   }
 
-  /** The connection has ended. */
+  /** Called when the connection has ended. */
   release(): void {
     this.isHeld = false
     if (this.state.holder === this) this.state.holder = undefined
   }
 }
 
-/** Takes over that a group is on disk, or that it failed, with which all later ones fail. */
+/** Records that a group is on disk or has failed. If it failed, all later groups fail too. */
 const settle = (state: StreamState, mark: Mark, isDurable: boolean): void => {
   const index = state.marks.indexOf(mark)
   if (index < 0) return
@@ -113,7 +113,7 @@ const settle = (state: StreamState, mark: Mark, isDurable: boolean): void => {
   if (state.marks.length === 0) for (const resume of state.whenSettled.splice(0)) resume()
 }
 
-/** A stream that was opened, whose messages up to an offset are durable; -1 for none. */
+/** An opened stream. Messages up to the offset `committed` are durable; -1 for none. */
 export interface OpenStream {
   readonly stream: HeldStream
   readonly committed: number
@@ -127,8 +127,7 @@ export class PersistentStreams {
   private readonly now: () => number
 
   /**
-   * `known` are those that the register and the table tell of; `now` in milliseconds since the
-   * epoch.
+   * `known` are the streams from the register and the table; `now` in milliseconds since the epoch.
    */
   constructor(options: {
     readonly register: StreamRegister
@@ -142,7 +141,7 @@ export class PersistentStreams {
     for (const { committed, ...known } of options.known) this.add({ ...known, durable: committed })
   }
 
-  /** All of them, oldest first. */
+  /** All streams, oldest first. */
   get all(): ReadonlyArray<PersistentStreamRecord> {
     return [...this.streams.values()].map(({ createdAt, durable, kind, retiredAt, streamId }) => ({
       streamId,
@@ -154,8 +153,8 @@ export class PersistentStreams {
   }
 
   /**
-   * Opens a stream: a new one, which is on disk then, or one that was created before, which the
-   * connection that has it open loses.
+   * Opens a stream. A new stream is on disk afterwards. A stream that was created before is taken
+   * from the connection that has it open.
    */
   async open(
     streamId: string,
@@ -173,7 +172,7 @@ export class PersistentStreams {
     }
   }
 
-  /** Answers once nothing of the stream is under way. */
+  /** Resolves once no messages of the stream are pending. */
   private async resume(
     streamId: string,
     kind: StreamKind,
@@ -204,7 +203,7 @@ export class PersistentStreams {
     return { stream, committed: state.durable }
   }
 
-  /** Ends a stream for good, on disk. Answers why it cannot. */
+  /** Ends a stream permanently, on disk. Returns why it cannot. */
   async retire(streamId: string): Promise<StreamRefused | undefined> {
     const state = this.streams.get(streamId)
     if (state === undefined) return unknown()

@@ -1,7 +1,7 @@
 /**
- * Which persistent streams a table has, on disk: a line of JSON for each that was created, and for
- * each that was retired, beside the table's own log. Up to which offset a stream is durable stands
- * in the log and in the commits of its rows.
+ * The register of a table's persistent streams on disk, next to the table's own log: a line of JSON
+ * for each created and each retired stream. The log and the commits of the rows hold the offset up
+ * to which a stream is durable.
  */
 import * as Path from "node:path"
 import { AppendedLines } from "../../internal/log/appendedLines.ts"
@@ -9,7 +9,7 @@ import { makeFoldersIn } from "../../internal/log/durableFile.ts"
 import { readPlain } from "../../internal/log/plainFile.ts"
 import type { PersistentStreamRecord } from "./persistentStreams.ts"
 
-/** Notes what has to survive the server. Each resolves once it does. */
+/** Records created and retired streams. Each call resolves once the entry is on disk. */
 export interface StreamRegister {
   readonly created: (
     stream: Pick<PersistentStreamRecord, "streamId" | "kind" | "createdAt">
@@ -20,7 +20,7 @@ export interface StreamRegister {
   }) => Promise<void>
 }
 
-/** What the register says of a stream. */
+/** The entry of a stream. */
 type RegisteredStream = Omit<PersistentStreamRecord, "committed">
 
 /** The register of a server in memory. */
@@ -28,7 +28,7 @@ export const noRegister: StreamRegister = { created: async () => {}, retired: as
 
 const fileIn = (folder: string): string => Path.join(folder, "streams.ndjson")
 
-/** The register in a folder, which is made with the first stream. */
+/** The register in a folder. The folder is created with the first stream. */
 export const folderRegister = (folder: string): StreamRegister => {
   const lines = new AppendedLines(fileIn(folder), Infinity)
   const append = async (line: object): Promise<void> => {
@@ -39,7 +39,10 @@ export const folderRegister = (folder: string): StreamRegister => {
   return { created: append, retired: append }
 }
 
-/** The streams that a register has, oldest first. A line that a crash has torn was not answered. */
+/**
+ * The streams in a register, oldest first. A line torn by a crash is ignored: its request was not
+ * answered.
+ */
 export const registeredStreams = async (
   folder: string
 ): Promise<ReadonlyArray<RegisteredStream>> => {
@@ -62,8 +65,8 @@ export const registeredStreams = async (
 }
 
 /**
- * Registered streams, each durable up to its last offset in the table, and what the log holds
- * beyond. Both are by stream.
+ * Registered streams, each durable up to its last offset in the table or in the log. Both maps are
+ * by stream id.
  */
 export const knownStreams = (
   registered: ReadonlyArray<RegisteredStream>,
