@@ -157,7 +157,7 @@ describe("defaults", () => {
       const refused = writer.appendUnsafe([json({ id: 1, must: 1 })]) as RecordRejected
       assert.match(
         refused.message,
-        /column at: expected a value, because the column's default is no literal/
+        /column at: expected a value, because the column's default is not an SQL literal/
       )
       yield* append(writer, [json({ id: 1, at: 5, must: 1 }), json({ id: 2, at: null, must: 2 })])
       const proto = yield* store.openWriter(
