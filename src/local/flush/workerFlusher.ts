@@ -91,8 +91,8 @@ export const workerFlusher = (
     const worker = new Worker(entry, {
       name: "effect-zerobus-flush",
       workerData: readers,
-      // With a limit of 2,048 MiB or more, V8 lets the heap grow to four times the memory in use
-      // before it collects; with less, to twice. The young generation consists of three parts of 8
+      // With a limit of 2,048 MiB, V8 lets the heap grow to four times the memory in use before it
+      // collects; with a lower limit, to twice. The young generation consists of three parts of 8
       // MiB here; V8's default is 64 MiB each.
       resourceLimits: { maxOldGenerationSizeMb: 2047, maxYoungGenerationSizeMb: 24 }
     })

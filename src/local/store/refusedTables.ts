@@ -10,7 +10,7 @@ import type { RefusedTable } from "./unserved.ts"
 /** Opens the table in a folder; false when the folder holds none. */
 export type OpenTable = (name: string, location: string) => Promise<boolean>
 
-/** Reasons that can end while the server runs, such as free space on the disk. */
+/** Reasons that can end while the server runs, such as a full disk. */
 const passing: ReadonlySet<StorageFailure["reason"]> = new Set([
   "TableRefused",
   "DiskFull",
