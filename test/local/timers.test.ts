@@ -1,5 +1,5 @@
 /**
- * Timers of a clock or of an owner that ends, and delays of which none overtakes another.
+ * Timers of a clock and of an owner that ends, and delays that keep their order.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
@@ -7,7 +7,7 @@ import { TestClock } from "effect/testing"
 import { makeDelays, makeScopedTimers, makeTimers, type Timers } from "../../src/local/timers.ts"
 
 describe("timers", () => {
-  it.effect("call back at their time, once, unless they are taken back", () =>
+  it.effect("call back at their time, once, unless they are cancelled", () =>
     Effect.gen(function* () {
       const timers = makeTimers(yield* Clock.Clock)
       const called: Array<string> = []
@@ -43,7 +43,7 @@ describe("delays of one series", () => {
   )
 })
 
-/** Timers that the test fires by hand, also cancelled ones. */
+/** Timers that the test fires by hand, including cancelled ones. */
 const handTimers = () => {
   const callbacks: Array<() => void> = []
   const cancelled: Array<number> = []

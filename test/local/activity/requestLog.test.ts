@@ -1,5 +1,5 @@
 /**
- * The request log: which line follows each event, and how commits are summed.
+ * The request log: the line for each event, and the summing of commits.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger, References } from "effect"
@@ -13,7 +13,7 @@ interface Line {
   readonly message: unknown
 }
 
-/** Runs with a request log; `lines` are those that it wrote. */
+/** Runs with a request log; `lines` are the lines that it wrote. */
 const logged = <A, E>(
   level: "Info" | "Debug",
   use: (tell: (event: ServerEvent) => void, lines: ReadonlyArray<Line>) => Effect.Effect<A, E>
@@ -107,7 +107,7 @@ describe("the request log", () => {
         yield* TestClock.adjust("1 millis")
         expected.push(table("a.b.c", 8, 9))
         assert.deepStrictEqual(lines, expected)
-        // Nothing is owed, and a commit much later has its line at once.
+        // Nothing is pending, and a commit much later gets its line immediately.
         yield* TestClock.adjust("1 hour")
         assert.deepStrictEqual(lines, expected)
         commit("a.b.c", 10)
@@ -117,7 +117,7 @@ describe("the request log", () => {
     )
   )
 
-  it.effect("writes what it owes when its scope closes, and nothing after that", () =>
+  it.effect("writes pending lines when its scope closes, and nothing after that", () =>
     Effect.gen(function* () {
       let seen: ReadonlyArray<Line> = []
       let late = (_: ServerEvent): void => {}

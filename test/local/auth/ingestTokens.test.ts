@@ -1,5 +1,5 @@
 /**
- * Who may write to a table: the refusals of a token, and what each missing privilege leads to.
+ * Who may write to a table: the refusals of tokens, and the effect of each missing privilege.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Redacted } from "effect"
@@ -27,7 +27,7 @@ describe("a token", () => {
     assert.strictEqual(refuseIngest(authority(), bearer(), table, 1000)?._tag, "Unauthenticated")
   })
 
-  it("is refused when it is none, foreign, changed, of the catalog or of another table", () => {
+  it("is refused when it is missing, foreign, changed, for the catalog or for another table", () => {
     const [body, signature] = bearer().slice("Bearer ".length).split(".")
     const forged = Buffer.from(JSON.stringify({ sub: "app", exp: 9e15, table })).toString(
       "base64url"
@@ -69,12 +69,12 @@ describe("a principal", () => {
         message: `The principal lacks ${lacking} for ${table}`
       })
     }
-    // The catalog's own privilege cannot be had from a table.
+    // A grant on a table does not include privileges on its catalog.
     const onTable = refuseIngest(authority([{ on: table, privileges: all }]), bearer(), table, 0)
     assert.include(onTable?.message, "lacks USE CATALOG, USE SCHEMA for")
   })
 
-  it("that the server does not know may do nothing", () => {
+  it("that is unknown to the server may do nothing", () => {
     const refused = refuseIngest(authority(), bearer({ clientId: "nobody" }), table, 0)
     assert.strictEqual(refused?._tag, "PermissionDenied")
   })

@@ -1,6 +1,6 @@
 /**
- * What pages are sent: a snapshot, then at most one message a second of what changed, and nothing
- * to nobody.
+ * The messages to pages: a snapshot, then at most one message per second with the changes, and none
+ * without pages.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Result } from "effect"
@@ -28,7 +28,7 @@ const feedOver = Effect.fnUntraced(function* (...tables: ReadonlyArray<string>) 
     yield* store.create(Result.getOrThrow(parseTableDefinition(`${table}(id INT)`)))
   const timers = yield* timersOfProgram
   const pending = { faults: 0, held: 0 }
-  /** How often the feed set a timer. */
+  /** The number of timers that the feed set. */
   let timersSet = 0
   const feed = makeConsoleFeed({
     store,
@@ -56,13 +56,13 @@ const read = (frame: string): ConsoleMessage => {
   return JSON.parse(frame.slice(6))
 }
 
-/** Watches; `next` gives the next message, `waiting` whether there is none yet. */
+/** Watches; `next` waits for the next message. */
 const watched = (feed: ReturnType<typeof makeConsoleFeed>) => {
   const watching = feed.watch()!
   return { next: Effect.map(watching.next, read), frame: watching.next, stop: watching.stop }
 }
 
-/** Whether an effect has not ended, now that everything due has run. */
+/** Whether a fiber is still running after everything due has run. */
 const isWaiting = Effect.fnUntraced(function* (fiber: Fiber.Fiber<unknown>) {
   yield* TestClock.adjust(0)
   return fiber.pollUnsafe() === undefined
@@ -186,7 +186,7 @@ describe("the feed of the console", () => {
       const before = timersSet()
       busy()
       assert.strictEqual(timersSet(), before)
-      // Nothing of the one before is left over for the next one.
+      // No changes of the earlier watcher remain for the next one.
       const other = watched(feed)
       const snapshot = yield* other.next
       assert.strictEqual(snapshot.totals.records, 6)
@@ -196,7 +196,7 @@ describe("the feed of the console", () => {
     })
   )
 
-  it.effect("divides what is more than a message holds", () =>
+  it.effect("divides changes that do not fit into one message", () =>
     Effect.gen(function* () {
       const names = Array.from({ length: 1200 }, (_, n) => `a.b.t${n}`)
       const { feed, open } = yield* feedOver(...names)
@@ -235,7 +235,7 @@ describe("the feed of the console", () => {
     })
   )
 
-  it.effect("takes sixteen pages, and sends those that wait a sign of life", () =>
+  it.effect("accepts sixteen pages, and sends idle ones a sign of life", () =>
     Effect.gen(function* () {
       const { feed } = yield* feedOver()
       const pages = Array.from({ length: 16 }, () => watched(feed))

@@ -1,4 +1,4 @@
-/** The console over HTTP: who gets what, with which headers, and what a table shows. */
+/** The HTTP routes of the console: access, headers, and the view of a table. */
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
@@ -32,7 +32,7 @@ const post = (
     body: JSON.stringify(body)
   })
 
-/** The header of a session. */
+/** The cookie header of a session. */
 const logIn = (local: ZerobusLocalShape) =>
   Effect.map(post(local, "/console/session", { token: tokenOf(local) }), ({ headers, status }) => {
     assert.strictEqual(status, 204)
@@ -239,7 +239,7 @@ layer(server, { excludeTestServices: true })("the session", (it) => {
           assert.strictEqual(status, 403, `${path} ${told}`)
         }
       }
-      // A change without an origin comes from no page.
+      // A change without an Origin header does not come from a page.
       const { status } = yield* call(local, "/console/secret", {
         method: "POST",
         headers: { ...json, ...session }
@@ -303,7 +303,7 @@ layer(server, { excludeTestServices: true })("the data", (it) => {
             assert.strictEqual((yield* httpCall(url, { headers })).status, 503)
           })
         )
-        // The server notices the closed connections one by one.
+        // The server detects the closed connections one by one.
         const opened = yield* eventStream(url, headers).pipe(
           Effect.flatMap((next) => Effect.timeoutOption(next, 500)),
           Effect.repeat({ until: (found) => found._tag === "Some", times: 20 })
@@ -445,7 +445,10 @@ layer(server, { excludeTestServices: true })("the faults", (it) => {
 
 const serverOf = (dataDir: string) => ZerobusLocal.layer({ dataDir, console: true })
 
-/** The last commit is that of before the restart, up to the time from its making to its notice. */
+/**
+ * The last commit is the one before the restart; its time may differ by the delay until it was
+ * noted.
+ */
 const afterRestart = Effect.fnUntraced(function* (writtenAt: number) {
   const local = yield* ZerobusLocal
   const next = yield* eventStream(`${local.workspaceUrl}/console/events`, yield* logIn(local))

@@ -1,4 +1,4 @@
-/** Percentiles of latencies: never below the true one, and at most a tenth above it. */
+/** Percentiles of latencies: never below the true value, and at most a tenth above it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Latencies } from "../../../src/local/console/latencies.ts"
 

@@ -1,6 +1,5 @@
 /**
- * Values as text: their forms, what is escaped, and that a large value costs no more than what is
- * shown.
+ * Values as text: their forms, escaping, and that a large value costs no more than its shown part.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"

@@ -1,6 +1,6 @@
 /**
- * Messages decoded in another thread against the same messages decoded here, and the end of
- * threads.
+ * Compares messages decoded in another thread with the same messages decoded here, and tests the
+ * end of threads.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
@@ -37,7 +37,7 @@ const contentOf = (chunks: ReadonlyArray<LeafChunk>) =>
     values: [...values.subarray(0, size)]
   }))
 
-/** What decoding the messages one record after another gives. */
+/** The result of decoding the messages record by record. */
 const expected = (
   { columns }: TableDefinition,
   format: LogFormat,
@@ -64,7 +64,7 @@ const expected = (
   return { content: contentOf(leaves.map((leaf) => leaf.seal())), refused }
 }
 
-/** Messages of a random table in one format; with `bad`, one record among them is damaged. */
+/** Messages of a random table in one format; with `bad`, one record is damaged. */
 const messagesOf = (seed: number, bad: boolean) => {
   const definition = storable(randomTable(seed))
   const random = seeded(seed * 101)
@@ -106,7 +106,7 @@ const decoded = (
   target: Parameters<typeof thread.decode>[0],
   messages: ReadonlyArray<MessageRecords>
 ) =>
-  // The rows are copied at once: the thread reuses their memory.
+  // The rows are copied immediately, because the thread reuses their memory.
   new Promise<
     | DecodeResult
     | { readonly content: ReturnType<typeof contentOf>; readonly refused: DecodedBlock["refused"] }
@@ -131,7 +131,7 @@ describe("blocks of messages", () => {
       for (const bad of [false, true]) {
         const { definition, format, messages } = messagesOf(seed, bad)
         const decode = blockDecoder({ columns: definition.columns, format })
-        // The decoder is used again: the second block must not see the first.
+        // The decoder is reused: the second block must not contain rows of the first.
         for (let round = 0; round < 2; round++) {
           const { chunks, refused } = decode(blockOf(messages))
           const wanted = expected(definition, format, messages)

@@ -1,6 +1,5 @@
 /**
- * Checkpoints of ours, read by themselves: the same state as from the rows that the Parquet library
- * reads.
+ * Our checkpoints, read by our own reader: the same state as with the rows of the Parquet library.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -78,7 +77,7 @@ const randomState = (seed: number): Snapshot => {
   return snapshot
 }
 
-/** What a state holds, without how its tombstones are packed. */
+/** The content of a state, independent of the packing of its tombstones. */
 const held = (state: Snapshot) => ({ ...state, tombstones: new Map(state.tombstones) })
 
 const defined = (fields: Record<string, unknown>): Record<string, unknown> =>
@@ -96,7 +95,7 @@ it.live("a checkpoint holds what was put in, read by our own way and by the libr
           held(state),
           `seed ${seed}`
         )
-        // Another writer's name in the footer sends the file the library's way.
+        // With another writer's name in its footer, the file is read with the library.
         const bytes = await Fs.readFile(Path.join(folder, name))
         const at = bytes.lastIndexOf("effect-zerobus")
         bytes.write("someone-else-1", at)

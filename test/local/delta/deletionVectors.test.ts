@@ -1,7 +1,7 @@
 /**
- * Tables with deletion vectors that Spark made (`test/fixtures/foreignTables`), read by the store
- * and by `zerobus query`; the same vectors in the log itself and under an absolute path; and
- * vectors that are damaged.
+ * Tables with deletion vectors that Spark wrote (`test/fixtures/foreignTables`), read by the store
+ * and by `zerobus query`; the same vectors inside the log and with an absolute path; and damaged
+ * vectors.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -68,7 +68,7 @@ const withVector = (location: string, { deletionVector, ...add }: Add, vector: D
     { add: { ...add, deletionVector: vector } }
   )
 
-/** What `make.py` left of the rows of `deleted`. */
+/** The rows of `deleted` that `make.py` did not delete. */
 const kept = [
   ...Array.from({ length: 200_000 }, (_, id) => id).filter(
     (id) =>
@@ -83,7 +83,7 @@ const expected = [[String(kept.length), String(sum), "1", "500001"]]
 const digits =
   "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
 
-/** Z85, after its specification. */
+/** Z85, implemented from its specification. */
 const z85 = (bytes: Buffer): string => {
   const padded = Buffer.concat([bytes, Buffer.alloc((4 - (bytes.length % 4)) % 4)])
   let text = ""
@@ -190,8 +190,8 @@ describe("deletion vectors of Spark", () => {
         (add) => add.deletionVector !== undefined
       )
       assert.isAbove(withVectors.length, 0)
-      // Only the vectors keep them out: they have names of our own files, which a merge would read
-      // and not find.
+      // Only the vectors exclude them from merges: they have names like our own files, so a merge
+      // would try to read them and fail.
       for (const remove of log.snapshot.files.values()) applyAction(log.snapshot, { remove })
       for (const add of withVectors) {
         for (const name of ["a", "b"])

@@ -1,6 +1,6 @@
 /**
- * The Delta log: commits that never overwrite each other, checkpoints, replay, and refusing what
- * cannot be replayed.
+ * The Delta log: commits that never overwrite each other, checkpoints, replay, and the refusal of
+ * logs that cannot be replayed.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"

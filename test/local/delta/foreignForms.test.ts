@@ -1,6 +1,6 @@
 /**
- * Forms that other writers give to a log and to data files: fields left out, names in another case,
- * absolute paths, and VARIANTs of a preview or in parts.
+ * Forms of logs and data files of other writers: omitted fields, names in another case, absolute
+ * paths, and preview or shredded VARIANTs.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Result } from "effect"
@@ -255,7 +255,7 @@ describe("VARIANTs of Spark", () => {
           ...[0, 1, 2].map((id) => [`${id}`, `{'a': ${id}, 'b': 'x'}`, `${id + 1}`]),
           ...[6, 7, 8, 9].map((id) => [`${id}`, `{'a': ${id}}`, `${id + 1}`])
         ])
-        // The table's own file is as it was, and no copy is left.
+        // The table's own file is unchanged, and no copy remains.
         assert.deepStrictEqual(
           yield* Effect.promise(() => Fs.readFile(Path.join(location, shredded!))),
           bytes

@@ -1,7 +1,6 @@
 /**
- * State that other writers leave in a Delta log: deletion vectors, row ids, domains, unknown
- * actions, and checkpoints in every form. A checkpoint of ours carries all of it, or none is
- * written.
+ * State of other writers in a Delta log: deletion vectors, row ids, domains, unknown actions, and
+ * checkpoints in every form. A checkpoint of ours carries all of it, or is not written.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -51,7 +50,7 @@ const withLog = (body: (log: DeltaLog, folder: string) => Promise<void>) =>
 const commit = async (log: DeltaLog, ...actions: ReadonlyArray<object>) =>
   assert.isTrue(await log.tryCommit(actions as ReadonlyArray<Action>))
 
-/** The log without the commits up to its newest checkpoint, as after a clean-up. */
+/** Deletes the commits up to the newest checkpoint, as a clean-up does. */
 const fromCheckpoint = async (location: string, version: number): Promise<DeltaLog> => {
   for (let each = 0; each < version; each++)
     await Fs.rm(Path.join(logFolder(location), `${versionName(each)}.json`))

@@ -1,19 +1,19 @@
 /**
- * Folder names of partitions: `column=value` only where a program without the log reads the true
+ * Folder names of partitions: `column=value` only if a program without the log reads the exact
  * value from it.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { partitionFolders } from "../../../src/local/delta/partitions.ts"
 import { pick, seeded } from "../../support/randomTables.ts"
 
-/** The value of a folder as Spark takes it: each `%` and two digits are one character. */
+/** The value of a folder as Spark reads it: each `%` with two digits is one character. */
 const bySpark = (folder: string): string =>
   folder
     .slice(folder.indexOf("=") + 1)
     .replace(/%([0-9A-F]{2})/g, (_, digits: string) =>
       String.fromCharCode(Number.parseInt(digits, 16))
     )
-/** As pyarrow and DuckDB take it: the bytes of a URL. */
+/** As pyarrow and DuckDB read it: percent-encoded UTF-8, as in a URL. */
 const byUrl = (folder: string): string => decodeURIComponent(folder.slice(folder.indexOf("=") + 1))
 
 describe("partition folders", () => {

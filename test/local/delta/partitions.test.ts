@@ -1,4 +1,4 @@
-/** Partitioned tables: rows land in the file of their values and read back unchanged. */
+/** Partitioned tables: rows are written to the file of their values and read back unchanged. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Fs from "node:fs/promises"
@@ -30,7 +30,7 @@ it.live("rows of a partitioned table read back unchanged, file by file", () =>
       }
       const word = words[n % words.length]
       yield* append(writer, [json({ ...sent, word, n })])
-      // Delta has one partition value for NULL and the empty text.
+      // Delta has one partition value for NULL and the empty string.
       expected.push({ ...row, word: word === "" ? null : word, n })
     }
     yield* store.flush()

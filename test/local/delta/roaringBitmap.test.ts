@@ -1,6 +1,6 @@
 /**
- * The bitmaps of deletion vectors, built here byte by byte after the Roaring specification. Vectors
- * of a real writer are in `deletionVectors.test.ts`.
+ * The bitmaps of deletion vectors, built here byte by byte from the Roaring specification.
+ * `deletionVectors.test.ts` has vectors of a real writer.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { DamagedBitmap, hasRow, readRoaringArray } from "../../../src/local/delta/roaringBitmap.ts"

@@ -1,6 +1,6 @@
 /**
- * Statistics of data files: a bound too narrow would make readers skip rows, so every value is held
- * against them.
+ * Statistics of data files. A bound that is too narrow would make readers skip rows, so every value
+ * is compared with the bounds.
  */
 import { assert, describe, it } from "@effect/vitest"
 import type { ColumnType } from "../../../src/internal/columns/columnType.ts"
@@ -120,7 +120,7 @@ describe("the columns with statistics", () => {
   })
 })
 
-/** A number that orders decimals and dates as their values do. */
+/** A number with the order of the decimal or date. */
 const scaled = (text: string, scale: number): bigint =>
   BigInt(text.replace(".", "") + (text.includes(".") ? "" : "0".repeat(scale)))
 const micros = (text: string): bigint => {

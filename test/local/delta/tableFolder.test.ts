@@ -1,4 +1,4 @@
-/** What a table's log declares, and which columns no table gets. */
+/** The declarations in a table's log, and the columns that are refused. */
 import { assert, describe, it } from "@effect/vitest"
 import {
   protocolOf,

@@ -1,6 +1,5 @@
 /**
- * Table properties: intervals as Spark writes them, lists of columns, and values that cannot be
- * read.
+ * Table properties: intervals in Spark's form, lists of columns, and values that cannot be parsed.
  */
 import { assert, describe, it } from "@effect/vitest"
 import type { Metadata } from "../../../src/local/delta/deltaActions.ts"

@@ -1,4 +1,4 @@
-/** Packed tombstones: what a `Map` of them holds, in a fraction of its memory. */
+/** Packed tombstones: the same content as a `Map`, in a fraction of its memory. */
 import { assert, describe, it } from "@effect/vitest"
 import { fileKey, type Remove } from "../../../src/local/delta/deltaActions.ts"
 import { Tombstones } from "../../../src/local/delta/tombstones.ts"
@@ -35,7 +35,8 @@ describe("tombstones", () => {
       for (let step = 0; step < 2000; step++) {
         const remove = randomRemove(random, Math.floor(random() * paths))
         const key = fileKey(remove)
-        // Long runs of each, so that all go at times and buffers grow and shrink.
+        // Long runs of sets and deletes, so that buffers grow and shrink and sometimes all entries
+        // are deleted.
         if (Math.sin(step / 150) + random() > 0.5) {
           packed.set(key, remove)
           plain.delete(key)

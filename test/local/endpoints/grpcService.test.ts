@@ -1,6 +1,6 @@
 /**
- * The gRPC face with raw calls: what a strict server accepts, what it refuses and with which status
- * and text.
+ * The gRPC endpoint with raw calls: what it accepts, and what it refuses, with which status and
+ * text.
  */
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect } from "effect"

@@ -1,6 +1,6 @@
 /**
- * The HTTP face: the token endpoint's form, the tables API in the service's JSON, and what keeps
- * strangers out.
+ * The HTTP endpoint: the form of the token endpoint, the tables API in the service's JSON, and the
+ * access checks.
  */
 import { assert, layer } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
@@ -18,7 +18,7 @@ interface Answer {
   readonly headers: Http.IncomingHttpHeaders
 }
 
-/** A request by `node:http`, which lets a test set any Host header. */
+/** A request with `node:http`, which allows any Host header. */
 const request = (
   local: ZerobusLocalShape,
   method: string,

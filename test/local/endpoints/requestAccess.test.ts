@@ -1,6 +1,6 @@
 /**
- * Which HTTP requests are let in: by Host, Origin and Content-Type, with tokens checked and
- * without.
+ * Which HTTP requests are accepted, by Host, Origin and Content-Type, with and without token
+ * checks.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Option } from "effect"
@@ -22,9 +22,7 @@ const serve = (options: ZerobusLocalOptions) =>
     Context.get(context, ZerobusLocal)
   )
 
-/**
- * Sends a request; `host` is the address to connect to, where it is not that of the server's URL.
- */
+/** Sends a request; `host` is the address to connect to, if it differs from the server's URL. */
 const send = (
   local: ZerobusLocalShape,
   method: string,
@@ -58,7 +56,7 @@ const other = JSON.stringify({
 
 const catalogForm = { grant_type: "client_credentials", scope: "all-apis" }
 
-/** Each request that changes something, as a program makes it. */
+/** All requests that change something, as a program sends them. */
 const changes = [
   ["POST", tables, other],
   ["PATCH", `${tables}/${table}`, JSON.stringify({ columns })],
@@ -167,7 +165,7 @@ describe.each([true, false])("with auth %s", (auth) => {
         )
       }
       assert.lengthOf(yield* local.records(table), 3)
-      // Reading across origins shows a page nothing, since no answer allows it to look.
+      // A page of another origin cannot read responses, because none has CORS headers.
       const health = yield* send(local, "GET", "/health", { origin: "http://evil.example" })
       assert.strictEqual(health.status, 200)
     })

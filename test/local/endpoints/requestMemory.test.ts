@@ -1,6 +1,6 @@
 /**
- * The memory of requests is used again once they are stored. What waits for a fault, for another
- * thread or for the reader of an audit keeps its bytes, whatever comes behind it.
+ * The memory of requests is reused once they are stored. Requests that wait for a fault, for
+ * another thread or for the reader of an audit keep their bytes, regardless of later requests.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { NodeServices } from "@effect/platform-node"
@@ -11,8 +11,8 @@ import { openCreated } from "../../support/rawStream.ts"
 const table = "main.default.texts"
 
 /**
- * Every message has texts of its own: short ones, some of several chunks, and some for the other
- * thread.
+ * Every message has distinct texts: short ones, some that span several chunks, and some for the
+ * other thread.
  */
 const sizes = [10, 40_000, 70, 20_000, 1_200_000, 30_000, 10, 60_000, 300_000, 40_000]
 const textOf = (n: number): string =>

@@ -1,7 +1,7 @@
 /**
- * Requests that are read from the HTTP/2 stream: that it happens with the installed grpc-js, that
- * each arrives once and in order, none while reading is paused, that memory is freed only when
- * nobody uses it, and that grpc-js reads what is wrong.
+ * Requests that are read directly from the HTTP/2 stream: this works with the installed grpc-js,
+ * each request arrives once and in order, none arrives while reading is paused, memory is freed
+ * only when unused, and grpc-js handles invalid requests.
  */
 import { assert, describe, it, vi } from "@effect/vitest"
 import * as Grpc from "@grpc/grpc-js"
@@ -13,10 +13,10 @@ import { frame, messageOf } from "../../support/grpcFrame.ts"
 
 const limit = 1024 * 1024
 
-/** What a server does with the requests of its n-th call. */
+/** Handles the requests of the server's n-th call. */
 type Handle = (reader: RequestReader, request: Uint8Array, call: number) => void
 
-/** A server of grpc-js whose calls are read as the local server's, and a bare HTTP/2 client. */
+/** A grpc-js server that reads its calls like the local server, and a plain HTTP/2 client. */
 const serve = async (handle: Handle, prepare: (reader: RequestReader) => void = () => {}) => {
   const server = new Grpc.Server({ "grpc.max_receive_message_length": limit })
   const readers: Array<RequestReader> = []
@@ -59,7 +59,7 @@ const serve = async (handle: Handle, prepare: (reader: RequestReader) => void = 
     })
     return { stream, status }
   }
-  /** Waits until the server has taken in what was written before. */
+  /** Waits until the server has read everything written before. */
   const settle = () => new Promise<void>((resolve) => session.ping(() => resolve()))
   const stop = () => {
     session.destroy()
@@ -146,7 +146,7 @@ describe("requests read from the HTTP/2 stream", () => {
     stop()
   })
 
-  /** Sends messages of one chunk each, and answers how many have lost their memory. */
+  /** Sends messages of one chunk each, and returns the number whose memory was freed. */
   const freedAmong = async (releases: boolean, others: number): Promise<number> => {
     const requests: Array<Uint8Array> = []
     const { open, settle, stop } = await serve((reader, request) => {

@@ -1,5 +1,6 @@
 /**
- * Records by REST: durable when answered, all or none, with the same tokens and checks as a stream.
+ * Records through REST: durable when answered, all or none, with the same tokens and checks as a
+ * stream.
  */
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"

@@ -1,4 +1,4 @@
-/** Connections to the gRPC face whose other end is gone without a word. */
+/** Connections to the gRPC endpoint whose other end disappeared without closing them. */
 import { assert, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
 import * as Http2 from "node:http2"
@@ -34,8 +34,8 @@ const preface = Buffer.concat([
 ])
 
 /**
- * Connects, sends these bytes, reads what comes and answers none of it; resolves when the server
- * closes the connection.
+ * Connects, sends these bytes, reads without ever replying, and resolves when the server closes the
+ * connection.
  */
 const silent = (port: number, bytes: Uint8Array) =>
   Effect.callback<void>((resume) => {

@@ -1,4 +1,4 @@
-/** When a fault strikes: counting, connections, records, repetition, and who waits for what. */
+/** When a fault strikes: counting, connections, records, repetition, and waiting for events. */
 import { assert, describe, it } from "@effect/vitest"
 import { type Fault, makeFaultScript } from "../../../src/local/faults/faultScript.ts"
 

@@ -1,8 +1,8 @@
-/** The turns of flushes: how many at once, and in which order. */
+/** The turns of flushes: the number at once, and their order. */
 import { assert, describe, it } from "@effect/vitest"
 import { FlushTurns } from "../../../src/local/flush/flushTurns.ts"
 
-/** Works that end when they are told to, and the order in which they began. */
+/** Works that end when the test ends them, and the order in which they began. */
 const works = (turns: FlushTurns) => {
   const begun: Array<string> = []
   const begin = (name: string) => {
@@ -15,7 +15,7 @@ const works = (turns: FlushTurns) => {
   }
   return { begun, begin }
 }
-/** Lets everything run that can. */
+/** Lets everything run that is ready. */
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 describe("turns", () => {

@@ -1,5 +1,5 @@
 /**
- * Flushes in a worker thread: what the end of one worker does to the requests of the next, and how
+ * Flushes in a worker thread: the effect of a worker's end on requests of the next worker, and how
  * failures arrive.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -33,7 +33,7 @@ describe("a flush worker that fails", () => {
         )
         first!.emit("error", new Error("planted"))
         assert.strictEqual(await failing, "The flush worker failed: planted")
-        // The successor holds a request that it has not answered when the first worker exits.
+        // The successor has a pending request when the first worker exits.
         const exited = new Promise((resolve) => first!.once("exit", resolve))
         void first!.terminate()
         const look = flusher.look(location, name)
@@ -129,8 +129,8 @@ describe("the columns of a flush", () => {
         yield* flush
         most = Math.max(most, used() - before)
       }
-      // Each flush passes 60 KB to the worker. They count here, where they were made, until they
-      // are freed.
+      // Each flush passes 60 KB to the worker. This thread allocated them, so they count here until
+      // they are freed.
       assert.isAtMost(most, 200_000)
     })
   )

@@ -1,5 +1,5 @@
 /**
- * The log of all tables: what was acknowledged is found again, whatever a crash left of the end of
+ * The log of all tables: acknowledged records are found again, whatever a crash did to the end of
  * the file.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -31,13 +31,13 @@ const tableOf = (shared: SharedLog, folder: string, id: string) =>
 const withFolder = (body: (folder: string) => Promise<void>) =>
   Effect.flatMap(temporaryFolder, (folder) => Effect.promise(() => body(folder)))
 
-/** A log that appends at a time that is set. */
+/** A log with a clock that the test sets. */
 const opened = async (folder: string) => {
   const clock = { now: 0 }
   return { clock, shared: await openSharedLog(folder, () => clock.now) }
 }
 
-/** What a start finds, as words by table. */
+/** The records that a start finds, as texts by table. */
 const found = async (folder: string): Promise<Record<string, ReadonlyArray<string>>> => {
   const { shared } = await opened(folder)
   const words: Record<string, ReadonlyArray<string>> = {}
@@ -48,7 +48,7 @@ const found = async (folder: string): Promise<Record<string, ReadonlyArray<strin
   return words
 }
 
-/** A log with three groups of one record each; answers the file and where each group ended. */
+/** A log with three groups of one record each; returns the file and the end of each group. */
 const threeGroups = async (folder: string) => {
   const { shared } = await opened(folder)
   const table = tableOf(shared, folder, "t")
@@ -79,7 +79,7 @@ describe("the log of all tables", () => {
         ] as const
         for (let n = 0; n < 3; n++) {
           const group = one.append(writers[0], [text(`a${n}`), text("")])
-          // One group, and one synchronisation, for both tables.
+          // One group, and one sync, for both tables.
           assert.strictEqual(other.append(writers[2], [text(`x${n}`)]), group)
           one.append(writers[1], [text("b".repeat(200_000))])
           assert.isUndefined(await durable(one, group))
@@ -236,7 +236,7 @@ describe("the log of all tables", () => {
         const [first = ""] = await logFiles(folder)
         clock.now += 5000
         await durable(other, other.append(writers[1], [text("b")]))
-        // What stays of a group whose write and truncation failed.
+        // The remains of a group whose write and truncation failed.
         await Fs.appendFile(first, (await Fs.readFile(first)).subarray(-20))
         clock.now += 5000
         await durable(one, one.append(writers[0], [text("c")]))

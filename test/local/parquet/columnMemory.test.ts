@@ -1,4 +1,4 @@
-/** Memory that is freed by hand: only what has one owner. */
+/** Memory that is freed explicitly: only memory with one owner. */
 import { assert, it } from "@effect/vitest"
 import { freeMemory, freePassed } from "../../../src/local/parquet/columnMemory.ts"
 
@@ -6,7 +6,7 @@ it("memory with one owner is freed, and pools of Buffers are not", () => {
   const own = Buffer.allocUnsafeSlow(3000)
   freeMemory(own.subarray(0, 2999))
   assert.strictEqual(own.length, 0)
-  // Sizes around those that pools serve.
+  // Sizes around those of pooled Buffers.
   for (let size = 1; size < 70_000; size += 7) {
     const part = Buffer.allocUnsafe(size)
     const isPooled = part.buffer.byteLength > 2 * size

@@ -1,4 +1,4 @@
-/** Parquet files of random tables as DuckDB reads them, and the pages' corner cases. */
+/** Parquet files of random tables as DuckDB reads them, and corner cases of pages. */
 import { assert, describe, it } from "@effect/vitest"
 import { DuckDBInstance } from "@duckdb/node-api"
 import { Effect } from "effect"
@@ -22,7 +22,7 @@ const encode = (columns: ReadonlyArray<ColumnDefinition>, records: ReadonlyArray
   return encodeParquet(tree, [{ rows: records.length, chunks: leaves.map((leaf) => leaf.seal()) }])
 }
 
-/** A row as text, from ours or DuckDB's values. */
+/** A row as text, from our values or DuckDB's. */
 const canonical = (type: ColumnType, value: unknown): unknown => {
   if (value === null || value === undefined) return null
   const any = value as {
@@ -194,7 +194,7 @@ describe("parquet", () => {
   })
 })
 
-/** A reader of the hybrid encoding, written from Parquet's specification for this test. */
+/** A decoder of the hybrid encoding, written for this test from Parquet's specification. */
 const decodeLevels = (bytes: Uint8Array, width: number, count: number): Array<number> => {
   const levels: Array<number> = []
   let at = 4

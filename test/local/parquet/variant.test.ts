@@ -1,5 +1,5 @@
 /**
- * VARIANT values: what is encoded decodes to the same JSON, and DuckDB reads the same from a file.
+ * VARIANT values: encoded values decode to the same JSON, and DuckDB reads the same from a file.
  */
 import { DuckDBInstance } from "@duckdb/node-api"
 import { assert, describe, it } from "@effect/vitest"
@@ -133,7 +133,7 @@ describe("variant", () => {
         continue
       }
       if (typeof variant === "string") {
-        // Half a pair of surrogates is no text.
+        // A lone surrogate is not valid text.
         if (JSON.stringify(parsed) === JSON.stringify(parsed).replace(/\\ud[89a-f]/i, ""))
           assert.match(variant, /DOUBLE/, text)
       } else {
@@ -179,7 +179,7 @@ describe("variant", () => {
         `SELECT v::JSON::VARCHAR, l::JSON::VARCHAR, typeof(v), v IS NULL FROM ` +
         `(${made}) ORDER BY n`
       const rows = (yield* Effect.promise(() => connection.runAndReadAll(query))).getRows()
-      // DuckDB prints decimals below one without their zero, which is no JSON.
+      // DuckDB prints decimals below one without the leading zero, which is not valid JSON.
       const value = (text: unknown) =>
         text === null
           ? null
@@ -192,7 +192,7 @@ describe("variant", () => {
         rows.slice(0, -1).map((row) => value(row[1])),
         variants.map(value)
       )
-      // DuckDB takes a VARIANT that holds null for NULL.
+      // DuckDB reads a VARIANT that holds null as NULL.
       assert.deepStrictEqual(
         rows.map((row) => row[3]),
         [...variants.map((text) => text === "null"), true]

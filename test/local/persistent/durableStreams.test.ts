@@ -1,6 +1,6 @@
 /**
- * Persistent streams of a server on disk, over real gRPC: what a killed server answers after its
- * restart.
+ * Persistent streams of a server on disk, over real gRPC: the responses of a killed server after
+ * its restart.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
@@ -27,8 +27,8 @@ const disk = (dataDir: string, visibleOnceAcked = false) =>
   ZerobusLocal.layer({ dataDir, visibleOnceAcked })
 
 /**
- * Copies the data folder as a kill leaves it at this moment. The lock of a dead process counts for
- * nothing.
+ * Copies the data folder in its state after a kill at this moment. The lock of a dead process is
+ * ignored.
  */
 const killed = (folder: string, image: string) =>
   Effect.promise(async () => {
@@ -37,7 +37,8 @@ const killed = (folder: string, image: string) =>
   })
 
 /**
- * What the commits of a table say of a persistent stream: the version of each `txn`, oldest first.
+ * The offsets of a persistent stream in the commits of a table: the version of each `txn`, oldest
+ * first.
  */
 const committedOffsets = (folder: string, streamId: string) =>
   Effect.promise(async () => {
@@ -161,7 +162,7 @@ describe("the persistent streams of a data folder", () => {
           for (let offset: number = stream.resumedAt; offset < 12; offset++) {
             yield* stream.ingestRecords(upTo(100, offset * 100).map((n) => record(n, pad)))
           }
-          // Resumed while the older connection has batches under way.
+          // Resumed while the older connection has batches in flight.
           stream = yield* resume(id)
         }
         for (let offset: number = stream.resumedAt; offset < 12; offset++) {

@@ -16,7 +16,7 @@ import {
   registeredStreams
 } from "../../../src/local/persistent/streamRegister.ts"
 
-/** A log whose groups settle when a test says so. */
+/** A log whose groups the test settles. */
 const makeLog = () => {
   const waiting = new Map<number, Array<(failure: unknown) => void>>()
   return {
@@ -98,7 +98,7 @@ describe("the persistent streams of a table", () => {
       held.map(({ isHeld }) => isHeld),
       [false, true]
     )
-    // The older one's end is not that of the stream.
+    // The end of the older connection does not end the stream.
     held[0]!.release()
     assert.isTrue(held[1]!.isHeld)
   })

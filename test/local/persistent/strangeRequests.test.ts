@@ -1,6 +1,6 @@
 /**
- * What broken clients can send to the RPCs of persistent streams: it is refused, and takes the
- * stream from nobody.
+ * Requests of faulty clients to the RPCs of persistent streams: they are refused, and take the
+ * stream from no other connection.
  */
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
@@ -21,7 +21,7 @@ const create = request({
 const resume = (streamId: string, recordType = 2) =>
   request({ resumeStream: { streamId, recordType } })
 
-/** Sends these bytes on a call of its own, and says how that ended. */
+/** Sends these bytes on a new call, and returns how the call ended. */
 const send = Effect.fnUntraced(function* (rpc: string, ...messages: ReadonlyArray<Uint8Array>) {
   const local = yield* ZerobusLocal
   const call = yield* openRaw(local.serverEndpoint, yield* headersFor(local, table.tableName), rpc)
@@ -64,7 +64,7 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("the server", (it
         }
         yield* stream.ingestRecord({ n: 3 })
         yield* stream.flush
-        // Only now it is taken from the client, by one who then gets the offset wrong.
+        // Only this resume takes the stream from the client; its next offset is wrong.
         const taken = yield* send("PersistentStream", resume(streamId), record(0))
         assert.include(taken.message, "expected 4, got 0")
         assert.strictEqual((yield* local.records(table)).length, 4)

@@ -1,6 +1,6 @@
 /**
- * Arrow batches become the rows that JSON records of the same values become, and what does not fit
- * is refused by its column.
+ * Arrow batches give the same rows as JSON records with the same values. Values that do not fit are
+ * refused by column.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -80,7 +80,7 @@ const readings = table(
   "a.b.c(id BIGINT NOT NULL, name STRING, s STRUCT<x: INT, y: STRING>, d DECIMAL(4, 2))"
 )
 
-/** What becomes of these columns in a table. */
+/** The refusal of these columns by a table. */
 const refusal = (definition: typeof readings, columns: Columns) =>
   Effect.gen(function* () {
     const store = yield* makeMemoryTableStore
@@ -142,7 +142,7 @@ describe("values that do not fit", () => {
       )
       const writer = yield* store.openWriter("a.b.c", formatOf(schema!))
       const broken = Uint8Array.from(batch!)
-      // The second text now begins inside the character that the first one ends with.
+      // The second text now begins inside the last character of the first one.
       const at = Buffer.from(broken).indexOf(
         Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 5])
       )
@@ -170,7 +170,7 @@ describe("values that do not fit", () => {
         [[], [0]],
         [[0x12, 0, 0], [0]],
         [[0x11, 2, 0, 1], [0]],
-        // An object whose field has a name that is not there, and an array that holds itself.
+        // An object with a field name that does not exist, and an array that contains itself.
         [empty, [2, 1, 0, 0, 2, 0x0c, 5]],
         [empty, [3, 1, 0, 40, 0]]
       ]

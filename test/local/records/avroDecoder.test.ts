@@ -1,6 +1,6 @@
 /**
- * Avro records become the rows that JSON records of the same values become. What does not fit is
- * refused by its column, and hostile bytes are refused within bounds.
+ * Avro records give the same rows as JSON records with the same values. Values that do not fit are
+ * refused by column, and hostile bytes are refused at a limited cost.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -188,7 +188,7 @@ describe("the schema of a stream", () => {
   }
 })
 
-/** Decodes one record into a table of these columns; answers the refusal. */
+/** Decodes one record into a table of these columns; returns the refusal. */
 const refusal = (columns: ReadonlyArray<ColumnDefinition>, schema: object, bytes: Uint8Array) => {
   const tree = columnTree(columns)
   const decode = makeDecoder(tree, formatFor(schema), makeLeaves(tree))
@@ -308,7 +308,7 @@ describe("hostile records", () => {
             refused++
           }
         }
-        // No more values than bytes, whatever the lengths say.
+        // There are no more values than bytes, whatever lengths the record declares.
         leaves.forEach((leaf, index) => {
           assert.isAtMost(leaf.entries - marks[index]![0], cut.length + 1)
           leaf.cut(...marks[index]!)

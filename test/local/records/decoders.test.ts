@@ -1,6 +1,6 @@
 /**
- * Both decoders against protobufjs and against each other: what is put in is what a reader of the
- * table gets out.
+ * Compares both decoders with protobufjs and with each other: a reader of the table gets exactly
+ * the values of the records.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
@@ -121,14 +121,14 @@ describe("decoders", () => {
       )
       const put = (...parts: ReadonlyArray<ReadonlyArray<number>>) =>
         proto.appendUnsafe([Uint8Array.from(parts.flat())])
-      // The last scalar wins, also for text of another length.
+      // The last scalar wins, even for text of another length.
       put(
         field(1, 0, 1),
         delimited(2, utf8("first, long")),
         field(1, 0, 2),
         delimited(2, utf8("b"))
       )
-      // Packed and single elements mix; an empty packed run adds nothing, wherever it stands.
+      // Packed and single elements mix; an empty packed run adds nothing at any position.
       put(delimited(3, []), field(3, 0, 7), delimited(3, [8, 9]), delimited(3, []))
       put(delimited(3, []), delimited(3, []))
       // Two occurrences of a nested message merge.
@@ -139,7 +139,8 @@ describe("decoders", () => {
       )
       // An entry without key or value has their defaults.
       put(delimited(5, []), delimited(5, delimited(1, utf8("k"))))
-      // A negative int32 travels as ten bytes, and an overlong one counts by its low 32 bits.
+      // A negative int32 takes ten bytes on the wire, and only the low 32 bits of a longer value
+      // count.
       put(field(1, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01))
       const none = { n: null, s: null, l: [], p: null, m: new Map() }
       assert.deepStrictEqual(yield* rows, [

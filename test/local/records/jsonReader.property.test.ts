@@ -1,6 +1,6 @@
 /**
- * JSON records read from their bytes against the same records parsed: the same cells, the same
- * refusals.
+ * Compares JSON records read from their bytes with the same records parsed: the same cells, the
+ * same refusals.
  */
 import { assert, describe, it } from "vitest"
 import type { TableDefinition } from "../../../src/internal/columns/columnType.ts"
@@ -14,7 +14,7 @@ import { record } from "../../support/randomRecords.ts"
 import { pick, randomTable, seeded, storable } from "../../support/randomTables.ts"
 import { table } from "../../support/storedTables.ts"
 
-/** Decodes records one after another; a refused one leaves nothing, and its reason. */
+/** Decodes records one after another; for a refused one, returns its reason and rolls it back. */
 const decoded = (
   definition: TableDefinition,
   records: ReadonlyArray<Uint8Array>,
@@ -54,9 +54,7 @@ const agree = (definition: TableDefinition, texts: ReadonlyArray<string | Uint8A
   return expected.refusals
 }
 
-/**
- * The text of a value with space between its tokens and its keys in another order, now and then.
- */
+/** The text of a value, sometimes with spaces between its tokens and its keys in another order. */
 const written = (random: () => number, value: unknown): string => {
   const space = () => (random() < 0.1 ? pick(random, [" ", "\n", "\t ", "\r\n"]) : "")
   if (Array.isArray(value))
@@ -294,7 +292,7 @@ describe("JSON read from its bytes", () => {
       if (Number.isFinite(any)) check(String(any))
       check(String(random() * 60 - 20))
       check((random() * 10 ** Math.floor(random() * 12)).toFixed(Math.floor(random() * 20)))
-      // A tie between two doubles, and texts just beside it.
+      // A tie between two doubles, and texts close to it.
       const even = Math.floor(random() * 2 ** 52) + 2 ** 52
       const tie = String(BigInt(even) * 2n + 1n)
       const point = 1 + Math.floor(random() * 15)

@@ -1,6 +1,6 @@
 /**
- * Records of the log as JSON text: what a table shows of it is what it shows of the record itself,
- * for random tables and records.
+ * Records of the log as JSON text: the text gives the same row as the record itself, for random
+ * tables and records.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"

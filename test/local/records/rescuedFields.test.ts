@@ -1,6 +1,6 @@
 /**
- * The rescue column: JSON records with fields that have no column, or do not fit theirs, on a real
- * server, to the cells of the table.
+ * The rescue column: JSON records with fields that have no column or do not fit, on a real server,
+ * compared with the cells of the table.
  */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
@@ -18,19 +18,19 @@ const sql =
   `ARRAY<STRING>>, rest VARIANT TAGS ('zerobus-rescue'))`
 const table = TableProperties.json(name)
 
-/** Records as text, and what the column holds of each; `undefined` for nothing. */
+/** Records as text, and the value of the rescue column for each; `undefined` for none. */
 const rows: ReadonlyArray<readonly [record: string, rescued: string | undefined]> = [
   ['{"id":0,"temp":1,"place":{"lat":1.5,"tags":["a"]}}', undefined],
   ['{"id":1,"extra":{"b":[1,2.50,null],"a":"\\u00e9"}}', '{"extra":{"a":"é","b":[1,2.50,null]}}'],
   ['{"id":2,"temp":"warm"}', '{"temp":"warm"}'],
   ['{"id":3,"place":{"lat":1,"tags":["a",5]}}', '{"place":{"lat":1,"tags":["a",5]}}'],
   ['{"id":4,"place":{"lat":1,"alt":7}}', '{"place":{"alt":7,"lat":1}}'],
-  // Beyond what a double holds.
+  // More digits than a double holds.
   [
     '{"id":5,"big":12345678901234567890,"fine":0.1000}',
     '{"big":12345678901234567890,"fine":0.1000}'
   ],
-  // The column is no field of a record.
+  // The rescue column is not a field of records.
   ['{"id":6,"rest":"mine","temp":2147483648}', '{"rest":"mine","temp":2147483648}'],
   ['{"id":7,"ID":1,"__proto__":{"x":1},"":false}', '{"":false,"ID":1,"__proto__":{"x":1}}'],
   ['{"id":8,"temp":null,"place":null}', undefined],

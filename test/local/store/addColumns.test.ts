@@ -1,5 +1,5 @@
 /**
- * New columns for a table while its streams go on, in memory and on disk.
+ * New columns for a table while its streams continue, in memory and on disk.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Result } from "effect"

@@ -1,6 +1,6 @@
 /**
- * Arrow batches in the log: what was acknowledged is in the table after a kill, can be salvaged,
- * and is read by its format alone.
+ * Arrow batches in the log: acknowledged batches are in the table after a kill, can be salvaged,
+ * and are read with their format only.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
@@ -36,7 +36,7 @@ const formatFor = (schema: Uint8Array): LogFormat => ({
   schema: readFlightData(schema)!.header
 })
 
-/** A data folder whose server was killed with these rows in its log, and not in its table. */
+/** A data folder whose server was killed with these rows in its log and not in its table. */
 const killedFolder = Effect.gen(function* () {
   const folder = yield* temporaryFolder
   const copy = yield* temporaryFolder
@@ -46,7 +46,7 @@ const killedFolder = Effect.gen(function* () {
     const [schema, ...batches] = flightOfRows(definition.columns, rows, 100)
     const writer = yield* store.openWriter(definition.name, formatFor(schema!))
     for (const batch of batches) yield* append(writer, [batch])
-    // What is on disk now is what a kill leaves.
+    // The current state of the disk is that after a kill.
     yield* Effect.promise(() => Fs.cp(folder, copy, { recursive: true }))
   }).pipe(Effect.scoped)
   yield* Effect.promise(() => Fs.rm(`${copy}/.lock`, { force: true }))
@@ -83,7 +83,7 @@ it.live("batches that a table does not take any more are salvaged as JSON, one l
       salvage(folder, log!, async (text) => void lines.push(...text.trimEnd().split("\n")))
     )
     assert.strictEqual(records, rows.length)
-    // The lines are records that a table takes.
+    // A table accepts the lines as records.
     const store = yield* makeDurableTableStore({
       ...byHand,
       folder: yield* temporaryFolder,
@@ -134,7 +134,7 @@ it("a log of this format is read as written, and one of a later version is refus
     })
   }
   assert.throws(() => formatOf(2, new Uint8Array(0)), /later version/)
-  // Versions without Arrow take it for this descriptor, which fits no table, and keep it.
+  // Versions without Arrow read it as this descriptor, which fits no table, and keep the records.
   const shape = parseDescriptorProto(formatBytes({ _tag: "Arrow", schema: Uint8Array.of(3) }))
   const [finding] = checkDescriptor(definition.columns, Result.getOrThrow(shape))
   assert.strictEqual(

@@ -1,4 +1,4 @@
-/** The limits of what waits of all tables. */
+/** The limits for the waiting rows of all tables. */
 import { assert, describe, it } from "@effect/vitest"
 import { Backlog } from "../../../src/local/store/backlog.ts"
 import { defaultLimits } from "../../../src/local/store/engineLimits.ts"

@@ -1,7 +1,7 @@
 /**
- * Another writer replaces a version, as Spark's log store for local disks can, and merges of ours
- * that came later do not fit the log any more. Each row is in the table once, for readers of the
- * commits and of the checkpoints.
+ * Another writer replaces a version, as Spark's log store for local disks can do, so that later
+ * merges of ours no longer fit the log. Each row is in the table once, for readers of the commits
+ * and of the checkpoints.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -32,8 +32,7 @@ const added = (actions: ReadonlyArray<Action>): ReadonlyArray<Add> =>
   actions.flatMap((action) => ("add" in action ? [action.add] : []))
 
 /**
- * A table with rows, of which a merge has merged what an earlier merge had made. Answers the
- * versions of both.
+ * A table where a merge has merged the result of an earlier merge. Returns the versions of both.
  */
 const stacked = Effect.gen(function* () {
   const folder = yield* temporaryFolder
@@ -73,7 +72,7 @@ const stacked = Effect.gen(function* () {
     ids,
     warnings,
     write,
-    /** Puts a commit of another writer in the place of a version, as a rename does. */
+    /** Replaces a version with a commit of another writer, as a rename does. */
     replace: (version: number, ...actions: ReadonlyArray<object>) =>
       onDisk(async () => {
         const path = Path.join(logFolder(location), `${versionName(version)}.json`)
@@ -84,7 +83,7 @@ const stacked = Effect.gen(function* () {
         )
         await Fs.rename(`${path}.theirs`, path)
       }),
-    /** The ids as readers have them; without checkpoints, the commits tell the same. */
+    /** The ids that readers get. Without the checkpoints, the commits give the same ids. */
     read: onDisk(async () => {
       const told = async (at: string) =>
         (await readRows({ ...record, location: at }))
@@ -99,7 +98,7 @@ const stacked = Effect.gen(function* () {
       await Fs.rm(copy, { recursive: true })
       return found
     }),
-    /** A start on the folder as it is now, as after a kill. */
+    /** A start on the folder in its current state, as after a kill. */
     restart: Effect.gen(function* () {
       const copy = yield* temporaryFolder
       yield* onDisk(() => Fs.cp(folder, copy, { recursive: true }))
@@ -128,7 +127,7 @@ describe("a merge of ours that a replaced version has broken is taken back", () 
       assert.deepStrictEqual(yield* restart, ids)
       yield* write
       assert.deepStrictEqual(yield* read, once(ids))
-      // And it merges on.
+      // Merging continues.
       for (let round = 0; round < 15; round++) yield* write
       assert.deepStrictEqual(yield* read, once(ids))
       assert.deepStrictEqual(yield* restart, ids)

@@ -1,6 +1,6 @@
 /**
- * What another writer's clean-up of the log takes: commits below a checkpoint, and numbers of
- * applications. No acknowledged record is lost by it or in the table twice.
+ * Another writer's clean-up of the log deletes commits before a checkpoint, and transaction
+ * numbers. No acknowledged record is lost or in the table twice.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -14,7 +14,7 @@ import { append, byHand, json, table, temporaryFolder } from "../../support/stor
 const definition = table("main.default.t(id BIGINT NOT NULL)")
 const format = { _tag: "Json" } as const
 
-/** Opens the store of a folder, whose looks come with each flush or not at all. */
+/** Opens the store of a folder, with looks at each flush or never. */
 const open = (folder: string, lookAfterMillis: number) =>
   makeDurableTableStore({
     ...byHand,
@@ -46,8 +46,7 @@ describe("another writer's clean-up", () => {
         const store = yield* open(folder, 0)
         const { location } = yield* store.create(definition)
         for (let id = 1; id <= 10; id++) yield* sent(store, id)
-        // A look finds the last row in its place, so that nothing makes the server read the log
-        // anew.
+        // A look confirms the last row, so that the server has no reason to read the log again.
         yield* store.flush()
         yield* Effect.promise(async () => {
           const other = (await openLog(location))!
@@ -71,9 +70,7 @@ describe("another writer's clean-up", () => {
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const location = Path.join(folder, "main", "default", "t")
-      /**
-       * A checkpoint as another writer makes it once the numbers are older than the table wants.
-       */
+      /** A checkpoint of another writer after the numbers have expired. */
       const forgotten = Effect.promise(async () => {
         const log = (await openLog(location))!
         log.snapshot.transactions.clear()
@@ -90,7 +87,7 @@ describe("another writer's clean-up", () => {
         })
       )
       yield* forgotten
-      // The log still has both rows: no look has found them in the table yet.
+      // The log still has both rows, because no look has confirmed them yet.
       yield* Effect.scoped(
         Effect.gen(function* () {
           const store = yield* open(folder, 0)
@@ -101,7 +98,7 @@ describe("another writer's clean-up", () => {
         })
       )
       yield* forgotten
-      // Numbers go on, so that new rows are not taken for those from before.
+      // Numbers continue, so that new rows are not mistaken for earlier ones.
       yield* Effect.scoped(
         Effect.gen(function* () {
           const store = yield* open(folder, 1e9)

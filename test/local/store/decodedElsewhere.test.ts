@@ -1,6 +1,6 @@
 /**
- * Messages that another thread decodes: the table holds what it holds when the main thread decodes
- * them.
+ * Messages that another thread decodes: the table has the same content as when the main thread
+ * decodes them.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
@@ -49,7 +49,7 @@ const message = (...records: ReadonlyArray<Uint8Array>): MessageRecords => {
   return records.map(({ length }) => bytes.subarray(at, (at += length)))
 }
 
-/** A thread that decodes when the test says so. */
+/** A thread that decodes when the test lets it. */
 const heldThread = () => {
   const held: Array<() => void> = []
   const thread: DecodeThread = {

@@ -1,6 +1,6 @@
 /**
  * Tables that are listed and not served are dropped like others, unless acknowledged records would
- * go with them. Changes of one table take turns.
+ * be lost. Changes of one table run one at a time.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Option, Result } from "effect"
@@ -48,8 +48,8 @@ const isThere = (path: string) =>
   )
 
 /**
- * A folder whose server has stopped, with a refused table that has records in its log and one
- * beside it that is served.
+ * The folder of a stopped server, with a refused table that has records in its log, and another
+ * table that is served.
  */
 const refusedFolder = Effect.gen(function* () {
   const folder = yield* temporaryFolder
@@ -82,7 +82,7 @@ const withRecords = Effect.gen(function* () {
   return { folder, location }
 })
 
-/** Salvages the records of the refused table and orders that they are discarded. */
+/** Salvages the records of the refused table and orders to discard them. */
 const salvaged = (folder: string) =>
   onDisk(async () => {
     const log = (await logsIn(folder)).find(({ table }) => table === definition.name)!
@@ -300,7 +300,7 @@ const gated = (kind: "flush" | "look") => {
   return { flusher, close, open: () => state.open() }
 }
 
-/** Lets everything else run that can. */
+/** Lets everything else run that is ready. */
 const settle = onDisk(async () => {
   for (let turn = 0; turn < 50; turn++) await Fs.readdir("/")
 })
@@ -316,7 +316,7 @@ describe("changes of a table take turns", () => {
       yield* otherWriter(location).commit(rowTracking)
       refusal(yield* Effect.exit(store.flush()))
       yield* salvaged(folder)
-      // The engine is about to try again, and is stopped only after that.
+      // The engine is about to try again, and is stopped only afterwards.
       const reached = close()
       const flushing = yield* Effect.forkChild(Effect.exit(store.flush()), {
         startImmediately: true

@@ -145,7 +145,8 @@ describe("TableStore", () => {
         ...local,
         forget: async (location) => {
           Deferred.doneUnsafe(dropping, Exit.void)
-          // Time enough for what does not wait for the drop. What waits for it ends after this.
+          // Enough time for everything that does not wait for the drop. Calls that wait for it end
+          // afterwards.
           const reads = async () => {
             for (let n = 0; n < 200; n++) await Fs.readdir(folder)
           }
@@ -166,7 +167,7 @@ describe("TableStore", () => {
       )
       others = Effect.runPromise(Effect.andThen(Fiber.join(registered), Fiber.join(created)))
       assert.isTrue(yield* Fiber.join(drop))
-      // Whichever of the two comes first after the drop.
+      // Either of the two may be first after the drop.
       const record = yield* yield* Fiber.join(created)
       assert.notStrictEqual(record.tableId, tableId)
       const exit = yield* Fiber.join(registered)

@@ -1,6 +1,6 @@
 /**
- * Every cell of a table with 60 columns of all types, as readers other than ours see it.
- * `npm run test:delta` provides them.
+ * Every cell of a table with 60 columns of all types, read by other readers than ours. `npm run
+ * test:delta` provides them.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -45,7 +45,7 @@ const duckdb = async (
   rows: await readDuckdb(location, columns)
 })
 
-/** What a reader sees of a table with these columns. */
+/** The content of a table with these columns, as a reader returns it. */
 const compared = Effect.fnUntraced(function* (
   columns: ReadonlyArray<ColumnDefinition>,
   read: (location: string, columns: ReadonlyArray<ColumnDefinition>) => Promise<Seen>

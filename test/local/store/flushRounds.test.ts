@@ -1,4 +1,4 @@
-/** Flushes while records keep coming. */
+/** Flushes while records keep arriving. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber } from "effect"
 import { makeDurableTableStore } from "../../../src/local/store/durableTableStore.ts"
@@ -21,7 +21,7 @@ describe("a flush", () => {
         }
       }
       const folder = yield* temporaryFolder
-      // With one row a batch there is always a batch that waits.
+      // With one row per batch, a batch is always waiting.
       const store = yield* makeDurableTableStore({
         ...byHand,
         folder,
@@ -35,7 +35,7 @@ describe("a flush", () => {
       yield* append(writer, [json({ id: 0 })])
       yield* store.flush()
       assert.isBelow(flushes, enough)
-      // What came meanwhile is not left behind.
+      // Rows that arrived in the meantime are committed too.
       yield* store.flush()
       yield* store.flush()
       more = () => {}
@@ -52,7 +52,7 @@ describe("a flush", () => {
       let first = true
       const flusher: Flusher = {
         ...inner,
-        // The first refusal takes long to come back.
+        // The first refusal is delayed.
         flush: (job) =>
           inner.flush(job).catch(async (error: unknown) => {
             if (first) {

@@ -1,5 +1,5 @@
 /**
- * What lies in a data folder: who can read it, and links and special files that somebody put there.
+ * The content of a data folder: who can read it, and links and special files put there by others.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Logger, Option, Redacted, Scope } from "effect"
@@ -20,7 +20,10 @@ const format = { _tag: "Json" } as const
 const open = (options: DurableOptions) =>
   makeDurableTableStore({ ...byHand, worker: false, ...options })
 
-/** Everything below a folder, itself included, as `mode kind`, without what `skip` names. */
+/**
+ * Everything below a folder, including the folder, as `mode kind`, except the paths that `skip`
+ * selects.
+ */
 const modesBelow = (folder: string, skip: (path: string) => boolean = () => false) =>
   Effect.promise(async () => {
     const entries = await Fs.readdir(folder, { recursive: true, withFileTypes: true })
@@ -34,8 +37,8 @@ const modesBelow = (folder: string, skip: (path: string) => boolean = () => fals
   })
 
 /**
- * Makes a table, appends, flushes often enough for a checkpoint and a merge, and makes the server's
- * own files.
+ * Creates a table, appends, flushes often enough for a checkpoint and a merge, and creates the
+ * server's own files.
  */
 const useFolder = (options: DurableOptions) =>
   Effect.gen(function* () {
@@ -51,7 +54,7 @@ const useFolder = (options: DurableOptions) =>
     yield* folderCertificates(options.folder, ["localhost"], Date.now())
   })
 
-/** Runs with a umask, which belongs to the whole process. */
+/** Runs with a umask, which applies to the whole process. */
 const withUmask = <A, E, R>(umask: number, effect: Effect.Effect<A, E, R>) =>
   Effect.acquireUseRelease(
     Effect.sync(() => process.umask(umask)),

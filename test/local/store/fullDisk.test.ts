@@ -1,6 +1,6 @@
 /**
- * A disk that is full while rows go into the table: clients are refused, and what was acknowledged
- * goes in later.
+ * A disk that is full while rows are committed: clients are refused, and acknowledged rows are
+ * committed later.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Option } from "effect"

@@ -1,5 +1,5 @@
 /**
- * The tables as delta-rs sees them. Needs Python with deltalake and pyarrow in `DELTA_PYTHON`;
+ * The tables as delta-rs reads them. Needs Python with deltalake and pyarrow in `DELTA_PYTHON`;
  * `npm run test:delta` provides it.
  */
 import { assert, describe, it } from "@effect/vitest"

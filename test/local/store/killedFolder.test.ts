@@ -1,5 +1,5 @@
 /**
- * A data folder that an earlier version of the server left behind when it was killed
+ * The data folder of an earlier version of the server that was killed
  * (`test/fixtures/killedFolder`): it opens, nothing is lost, and the next write upgrades each
  * table's protocol in one commit.
  */
@@ -14,7 +14,7 @@ import { append, byHand, json, temporaryFolder } from "../../support/storedTable
 
 const fixture = Path.join(import.meta.dirname, "../../fixtures/killedFolder")
 
-/** A copy of the folder, and its rows by table as the earlier version showed them. */
+/** A copy of the folder, and its rows by table as the earlier version returned them. */
 const keptFolder = Effect.gen(function* () {
   const folder = yield* temporaryFolder
   yield* Effect.promise(() => Fs.cp(Path.join(fixture, "data"), folder, { recursive: true }))
@@ -106,7 +106,7 @@ it.live("merging rewrites the files of VARIANTs without the annotation that Spar
     const record = (yield* store.listAll).find(({ definition }) => definition.name === name)!
     assert.deepStrictEqual(byId(yield* store.rows(name)), rows.get(name))
     const live = (yield* Effect.promise(() => readLiveTable(record.location)))!
-    // Rows that were in the log only are merged after the look that finds them in the table.
+    // Rows that were only in the log are merged after the look that confirms them.
     assert.strictEqual(live.files, 2)
     for (const { annotatedVariants } of live.live) assert.deepStrictEqual(annotatedVariants, [])
   })

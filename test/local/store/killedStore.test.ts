@@ -1,6 +1,6 @@
 /**
- * A server process that is killed at random moments: no acknowledged row is lost, no row is in the
- * table twice.
+ * A server process that is killed at random moments: no acknowledged row is lost, and no row is in
+ * the table twice.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -12,12 +12,12 @@ import { killAfter } from "../../support/killedProcess.ts"
 import { seeded } from "../../support/randomTables.ts"
 import { byHand, logFiles, temporaryFolder } from "../../support/storedTables.ts"
 
-/** More rounds by hand: `ZEROBUS_KILLS=200`. */
+/** For more rounds, set `ZEROBUS_KILLS=200`. */
 const kills = Number(process.env["ZEROBUS_KILLS"] ?? 6)
 
 /**
- * Where the process kills itself in every second round: around commits, checkpoints, and the
- * deletion of log segments.
+ * The places where the process kills itself in every second round: around commits, checkpoints, and
+ * the deletion of log segments.
  */
 const aims = ["link before", "link after", "rename before", "rename after", "rm before", "rm after"]
 
@@ -61,7 +61,7 @@ it.live(
         "no acknowledged row lost"
       )
       assert.strictEqual((yield* store.stats("main.default.killed")).rows, ids.length)
-      // Nothing is left over: the log is empty and every data file is named by the table.
+      // Nothing remains: the log is empty and the table names every data file.
       const location = Path.join(folder, "main", "default", "killed")
       const files = yield* Effect.promise(() => Fs.readdir(location))
       const log = yield* Effect.promise(() => openLog(location))
@@ -73,7 +73,7 @@ it.live(
   180_000 + kills * 3000
 )
 
-/** Appends garbage to the newest log segment, as a write under way at a power cut may leave it. */
+/** Appends garbage to the newest log segment, like a write interrupted by a power loss. */
 const tearTail = async (folder: string, random: () => number): Promise<void> => {
   const segments = await logFiles(folder)
   const last = segments[segments.length - 1]

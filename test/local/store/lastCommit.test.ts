@@ -1,6 +1,6 @@
 /**
- * When a table got its latest commit, as the store knows it after a restart; and what a start says
- * of a damaged log.
+ * The time of a table's latest commit after a restart, and the message of a start about a damaged
+ * log.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -13,7 +13,7 @@ import { append, byHand, json, table, temporaryFolder } from "../../support/stor
 const name = "main.default.t"
 const inFolder = (folder: string) => makeDurableTableStore({ ...byHand, folder, worker: false })
 
-/** Makes the table with some commits of a row each, and stops the store. */
+/** Creates the table with a number of commits of one row each, and stops the store. */
 const written = (folder: string, commits: number) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -33,7 +33,7 @@ const committedAt = (folder: string) =>
 
 const logFile = (location: string, file: string): string => Path.join(location, "_delta_log", file)
 
-/** Puts the time of a commit to what no clock says. */
+/** Sets the time of a commit to a value that no clock returns. */
 const retime = (location: string, version: number, timestamp: number): void => {
   const path = logFile(location, `${String(version).padStart(20, "0")}.json`)
   const [info, ...rest] = Fs.readFileSync(path, "utf8").split("\n")

@@ -1,6 +1,5 @@
 /**
- * The last rows of a table: in order, of the newest files, without deleted rows, however few files
- * hold them.
+ * The last rows of a table: in order, from the newest files, without deleted rows.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
@@ -68,7 +67,7 @@ it.live("the last rows without those that a deletion vector hides", () =>
     }
     const all = (yield* Effect.promise(() => readRows(record))).map(({ id }) => Number(id))
     const kept = new Set(all)
-    // 199,999, the last row of its file, is deleted.
+    // Row 199,999, the last one of its file, is deleted.
     for (const limit of [1, 5, 100_000]) {
       const ids = (yield* Effect.promise(() => readLastRows(record, limit))).map(({ id }) =>
         Number(id)

@@ -1,7 +1,7 @@
 /**
- * Data files that another writer deletes after their commit, where one commit and one log file do
- * not hold the same rows: a log goes on in a new file after a write that failed, and a restart
- * takes each file by itself. Each row is in the table once.
+ * Data files that another writer deletes after their commit, when a commit and a log file do not
+ * hold the same rows: a log continues in a new file after a failed write, and a restart processes
+ * each file separately. Each row is in the table once.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -30,7 +30,7 @@ const definition = table("main.default.t(id BIGINT NOT NULL, side STRING) PARTIT
 const format = { _tag: "Json" } as const
 const onDisk = <A>(work: () => Promise<A>) => Effect.promise(work)
 
-/** Opens the store of a folder, whose looks come with each flush or not at all. */
+/** Opens the store of a folder, with looks at each flush or never. */
 const open = (folder: string, lookAfterMillis: number) =>
   makeDurableTableStore({
     ...byHand,
@@ -52,7 +52,8 @@ const lose = (folder: string, ...sides: ReadonlyArray<string>) =>
   })
 
 /**
- * A restart that commits what the table lacks, looks at it, and has no log left. Answers the ids.
+ * A restart that commits the missing rows, looks at them, and has no log afterwards. Returns the
+ * ids.
  */
 const restarted = (folder: string) =>
   Effect.scoped(
@@ -67,14 +68,14 @@ const restarted = (folder: string) =>
     })
   )
 
-/** A start that looks at nothing, as before a kill. */
+/** A start without looks, as before a kill. */
 const startedAndKilled = (folder: string) => Effect.scoped(open(folder, 1e9))
 
 type Row = { readonly id: number; readonly side: string }
 
 /**
- * A folder as after a kill: the rows of a commit, and its log with other files. Each of the files
- * holds one group of entries, an entry for each row.
+ * A folder after a kill: the rows of a commit, and a log with differently divided files. Each file
+ * holds one group, with one entry per row.
  */
 const killed = (committed: ReadonlyArray<Row>, files: ReadonlyArray<ReadonlyArray<Row>>) =>
   Effect.gen(function* () {
@@ -155,7 +156,7 @@ describe("a data file that was deleted", () => {
       yield* startedAndKilled(folder)
       yield* lose(folder, "b")
       yield* startedAndKilled(folder)
-      // What took the place of the lost files is lost as well.
+      // The files that replaced the lost ones are lost too.
       yield* lose(folder, "a", "b")
       yield* startedAndKilled(folder)
       assert.deepStrictEqual(yield* restarted(folder), [1, 2, 3, 4])

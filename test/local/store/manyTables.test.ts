@@ -1,6 +1,6 @@
 /**
- * Tables that share the flush worker: rows that wait for it go in together, and slow those who
- * send.
+ * Tables that share the flush worker: rows that wait for it are committed together, and slow the
+ * clients down.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
@@ -10,7 +10,7 @@ import { append, byHand, json, table, temporaryFolder } from "../../support/stor
 
 const format = { _tag: "Json" } as const
 
-/** A flusher that holds the jobs of a table until it is opened, and lists all jobs. */
+/** A flusher that holds the jobs of one table until the test releases them, and lists all jobs. */
 const heldFlusher = (held: string) => {
   const inner = localFlusher()
   const gate = Promise.withResolvers<void>()

@@ -1,6 +1,6 @@
 /**
  * Merging small files after another writer changed the columns: rows keep their values, and files
- * from before the change stop neither later merges nor checkpoints.
+ * from before the change do not prevent later merges and checkpoints.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -15,7 +15,7 @@ import { append, byHand, json, table, temporaryFolder } from "../../support/stor
 
 const fewest = 4
 
-/** A table, its other writer, and flushes of four rows each, with the warnings they gave. */
+/** A table, another writer, and flushes of four rows each, with their warnings. */
 const setup = (definition: TableDefinition, recordOf: (id: number) => object) =>
   Effect.gen(function* () {
     const folder = yield* temporaryFolder
@@ -163,8 +163,8 @@ describe("after the columns became others", () => {
 it.live("a merge that fails is a warning, and checkpoints go on", () =>
   Effect.gen(function* () {
     const made = yield* setup(ofText("STRING"), (n) => ({ n, c: `c${n}` }))
-    // The look at the second flush finds the first file in place; from then on nothing brings it
-    // back.
+    // The look at the second flush confirms the first file; from then on, it is not committed
+    // again.
     yield* made.flushes(2)
     const [lost] = (yield* made.log).snapshot.files.values()
     yield* Effect.promise(() => Fs.rm(filePath(made.location, lost!.path)))

@@ -1,6 +1,6 @@
 /**
- * The folder of a table that is served is moved away, and something else takes its name. Nothing is
- * written there.
+ * The folder of a served table is moved away, and something else takes its name. Nothing is written
+ * there.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Logger, Option } from "effect"
@@ -22,7 +22,7 @@ const format = { _tag: "Json" } as const
 const open = (options: DurableOptions) =>
   makeDurableTableStore({ ...byHand, worker: false, ...options })
 
-/** What takes the name of a folder: a way to put it there, and how messages name it. */
+/** What replaces a folder: how to create it, and how messages name it. */
 const kinds = [
   ["a link", (path: string, moved: string) => Fs.symlink(moved, path)],
   ["a pipe", async (path: string) => void execFileSync("mkfifo", [path])],

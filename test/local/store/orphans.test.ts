@@ -1,4 +1,4 @@
-/** The sweep at the start: it deletes what a crash left behind, and no file that the log names. */
+/** The sweep at the start: it deletes the leftovers of a crash, and no file that the log names. */
 import { assert, it } from "@effect/vitest"
 import { Effect, Exit, Option } from "effect"
 import * as Fs from "node:fs/promises"
@@ -21,8 +21,8 @@ const insert = (store: Store, id: number, day: string) =>
   })
 
 /**
- * The folder and the location of a closed store's table with one row, in a partition with a strange
- * name.
+ * The folder and the location of a closed store's table with one row, in a partition with an
+ * unusual name.
  */
 const stored = Effect.gen(function* () {
   const folder = yield* temporaryFolder

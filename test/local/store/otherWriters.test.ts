@@ -1,6 +1,6 @@
 /**
- * Another writer changes a table while the server runs: commits written by hand stand for it. What
- * the server can follow it follows, what it cannot write it refuses and keeps.
+ * Another writer, simulated by hand-written commits, changes a table while the server runs. The
+ * server follows compatible changes; otherwise it refuses the table and keeps its records.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Option } from "effect"
@@ -145,7 +145,7 @@ describe("what another writer does is followed", () => {
   )
 })
 
-/** Changes that the server cannot write by, each with the words that its refusal names. */
+/** Changes after which the server cannot write the table, each with the text of the refusal. */
 const refusals: ReadonlyArray<
   readonly [what: string, actions: (metadata: Metadata) => ReadonlyArray<object>, words: RegExp]
 > = [
@@ -235,7 +235,7 @@ describe("what the server cannot write is refused", () => {
         const version = (yield* Effect.promise(async () => (await openLog(location))!)).snapshot
           .version
         assert.match(refusal(yield* Effect.exit(store.flush())).message, words)
-        // A running stream ends without a record being called bad.
+        // A running stream ends without treating a record as bad.
         const appended = Option.getOrThrow(
           Exit.findErrorOption(yield* Effect.exit(append(writer, [json({ id: 2 })])))
         )
@@ -371,7 +371,7 @@ const racing = (change: { strike?: (() => void) | undefined }): Flusher => {
       inner.flush(
         Object.defineProperty({ ...job }, "appId", {
           get: () => {
-            // Read for the last time while the actions of the commit are made.
+            // The last read happens while the actions of the commit are built.
             if (change.strike !== undefined && /commitActions/.test(new Error().stack ?? "")) {
               const { strike } = change
               change.strike = undefined

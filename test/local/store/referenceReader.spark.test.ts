@@ -1,6 +1,6 @@
 /**
- * The tables as Spark with Delta Lake sees them, the reference. Needs `SPARK_PYTHON`;
- * `npm run test:spark` provides it.
+ * The tables as Spark with Delta Lake, the reference, reads them. Needs `SPARK_PYTHON`; `npm run
+ * test:spark` provides it.
  */
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -206,8 +206,8 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
         )
         assert.deepStrictEqual(only, [{ id: "2" }])
 
-        // Without its log the table is Parquet files in folders. The long value's folder must not
-        // pass for a value.
+        // Without its log, the table is Parquet files in folders. The folder of the long value must
+        // not be read as a value.
         const alone = yield* temporaryFolder
         const filter = (path: string) =>
           !path.includes("_delta_log") && !path.includes("partition-")
@@ -301,8 +301,8 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
           ["isnan(real)", ids((row) => row.real === "NaN")],
           ["n IS NULL", ids((row) => row.n === null)]
         )
-        // Several in one statement: each has its own choice of files, and a statement costs much
-        // more than a predicate.
+        // Several predicates in one statement: each selects its own files, and a statement costs
+        // much more than a predicate.
         for (let first = 0; first < cases.length; first += 15) {
           const some = cases.slice(first, first + 15)
           const seen = yield* sql(
@@ -396,7 +396,7 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
         const folder = yield* temporaryFolder
         const kept = Path.join(import.meta.dirname, "../../fixtures/killedFolder/data")
         yield* Effect.promise(() => Fs.cp(kept, folder, { recursive: true }))
-        // Opening commits what the log holds; merging rewrites files with the annotation that Spark
+        // Opening commits the logged rows; merging rewrites files with the annotation that Spark
         // refuses.
         yield* makeDurableTableStore({
           ...byHand,

@@ -1,7 +1,7 @@
 /**
- * Logs whose records cannot reach their table: of a table that another writer changed, of one that
- * is gone, and of one whose folder another table has. They are listed with the way out, read
- * without a change, and dropped only when that is ordered.
+ * Logs whose records cannot reach their table: the table was changed by another writer, is gone, or
+ * its folder belongs to another table. Such logs are listed with what to do, read without changes,
+ * and dropped only on request.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Result, Scope } from "effect"
@@ -19,7 +19,7 @@ const definition = table("main.default.t(id BIGINT, name STRING)")
 const format = { _tag: "Json" } as const
 const options = { ...byHand, worker: false, limits: { lookAfterMillis: 0 } }
 
-/** A store that stops when it is told. */
+/** A store that the test stops. */
 const start = (folder: string) =>
   Effect.gen(function* () {
     const scope = yield* Scope.make()
@@ -123,7 +123,7 @@ describe("the log of a refused table", () => {
       const { log, segments } = yield* read(folder)
       yield* commit(plain, { metaData: before })
       const writer = yield* store.openWriter(definition.name, format)
-      // The order names a segment by its size, so it does not strike one that has grown.
+      // The order names a segment with its size, so it does not apply to one that has grown.
       const grown = segments.map((segment) => ({ ...segment, bytes: segment.bytes - 1 }))
       yield* append(writer, [json({ id: 3 })])
       yield* stop
@@ -165,7 +165,7 @@ describe("the log of a refused table", () => {
       yield* commit({ metaData: { ...(yield* metadata), schemaString: renamed } })
       yield* stop
       assert.deepStrictEqual((yield* read(folder)).lines, ['{"id":7,"name":"a"}'])
-      // After a restart the reason is as exact as before.
+      // After a restart, the reason is as exact as before.
       const again = yield* start(folder)
       const [refused] = yield* again.store.unserved
       assert.match(
@@ -183,7 +183,7 @@ describe("the log of a refused table", () => {
       Effect.gen(function* () {
         const folder = yield* temporaryFolder
         const scope = yield* Scope.make()
-        // No look comes, so that all segments stay.
+        // There are no looks, so all segments stay.
         const store = yield* makeDurableTableStore({
           ...options,
           folder,
@@ -210,7 +210,7 @@ describe("the log of a refused table", () => {
         })
         const { lines, segments } = yield* read(folder)
         assert.deepStrictEqual(lines, ['{"id":2}'])
-        // The server runs, and has the records in the log of all tables.
+        // The server is running and has the records in the shared log.
         assert.lengthOf(segments, 0)
         yield* Scope.close(scope, Exit.void)
       })
@@ -293,7 +293,7 @@ describe("a log without its table", () => {
       Effect.gen(function* () {
         const { folder, location, stop } = yield* refusedTable
         yield* stop
-        // The table holds a first record of this log already.
+        // The table already has the first record of this log.
         yield* Effect.promise(() =>
           Fs.rename(location, Path.join(Path.dirname(location), "renamed"))
         )
@@ -334,7 +334,7 @@ it.live("damage in a log is told, and what is whole before it is read", () =>
     const { location, tableId } = yield* store.create(definition)
     const { commit, metadata } = otherWriter(location)
     const writer = yield* store.openWriter(definition.name, format)
-    // Each is on disk before the next: the third proves that the second was durable.
+    // Each is on disk before the next one, so the third proves that the second was durable.
     for (const name of ["first", "second", "third"]) yield* append(writer, [json({ id: 1, name })])
     yield* commit(constrained, { metaData: { ...(yield* metadata), configuration: constraint } })
     yield* stop
@@ -348,7 +348,7 @@ it.live("damage in a log is told, and what is whole before it is read", () =>
     assert.deepStrictEqual(lines, ['{"id":1,"name":"first"}'])
     assert.match(damage.join(), /is damaged at byte \d+ of \d+/)
     assert.include(damage.join(), path)
-    // An end that is torn was never acknowledged, so nothing is wrong with it.
+    // A torn end was never acknowledged, so it is not damage.
     yield* Effect.promise(() => Fs.writeFile(path, bytes.subarray(0, bytes.indexOf("first") + 20)))
     assert.lengthOf((yield* read(folder)).damage, 0)
   })

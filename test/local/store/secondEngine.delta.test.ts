@@ -1,6 +1,6 @@
 /**
- * The tables as ClickHouse sees them through delta-kernel-rs, an implementation of Delta that
- * shares nothing with delta-rs' reader.
+ * The tables as ClickHouse reads them through delta-kernel-rs, a Delta implementation that is
+ * independent of delta-rs' reader.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"

@@ -1,7 +1,7 @@
 /**
- * A disk that is really full, to the page: at the log, at data files, commits, checkpoints and
- * merges. What was acknowledged is in the table once when there is room again, failures are typed,
- * and no file is left over.
+ * A disk that is really full, exact to the page: at the log, at data files, commits, checkpoints
+ * and merges. Acknowledged rows are in the table once when there is space again, failures are
+ * typed, and no file is left behind.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Option } from "effect"
@@ -29,10 +29,10 @@ const reasonOf = (exit: Exit.Exit<unknown, unknown>): StorageFailure["reason"] |
   return (failure as StorageFailure).reason
 }
 
-/** What the full disk has struck, in all tests together. */
+/** The operations that the full disk has interrupted, in all tests together. */
 const struck = new Set<string>()
 
-/** A flusher that notes it. */
+/** A flusher that records them. */
 const noting = (): Flusher => {
   const inner = localFlusher()
   return {
@@ -89,7 +89,8 @@ describe.runIf(hasSmallDisks)("a disk with so many free pages", () => {
             const flush = Effect.map(Effect.exit(store.flush()), reasonOf)
             for (let round = 0; round < rounds; round++) {
               assert.isUndefined(yield* write)
-              // Every other round, so that each version is written with room and without.
+              // The disk is full in every other round, so that each version is written with and
+              // without space.
               if (round % 2 === 1) disk.fill(freePages)
               for (let attempt = 0; attempt < 4; attempt++) {
                 for (const reason of [yield* write, yield* flush])

@@ -1,6 +1,6 @@
 /**
- * What Spark notes in the metadata of columns: CHAR and VARCHAR with their lengths, and defaults.
- * And tables whose commits carry their time.
+ * Column metadata of Spark: CHAR and VARCHAR with their lengths, and defaults. Also tables with
+ * in-commit timestamps.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
@@ -26,7 +26,7 @@ const text = (number: number, value: string) => {
 }
 
 /**
- * A table on disk with an `id`, and the fields that another writer adds to it while no server runs.
+ * A table on disk with an `id`, and the fields that another writer adds while no server is running.
  */
 const setup = (fields: ReadonlyArray<object>, writerFeatures: ReadonlyArray<string> = []) =>
   Effect.gen(function* () {
@@ -131,7 +131,7 @@ describe("defaults", () => {
       ])
       const refused = writer.appendUnsafe([json({ id: 9, must: null })]) as RecordRejected
       assert.match(refused.message, /column must: .*NOT NULL/)
-      // A descriptor without the columns, and one with a column that the record leaves out.
+      // A descriptor without the columns, and one with a column that the record omits.
       yield* append(yield* store.openWriter(name, asProto("id BIGINT NOT NULL")), [
         Uint8Array.from([8, 4])
       ])

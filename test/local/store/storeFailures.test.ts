@@ -1,6 +1,6 @@
 /**
- * What goes wrong around a store: locks, folders, damaged logs, failing flushes, a dying worker, a
- * full disk.
+ * Failures around a store: locks, folders, damaged logs, failing flushes, a dying worker, a full
+ * disk.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Option, Scope } from "effect"
@@ -59,12 +59,12 @@ describe("a data folder", () => {
       const deep = Path.join(folder, "not", "there", "yet")
       yield* Effect.scoped(makeDurableTableStore({ ...byHand, folder: deep, worker: false }))
       assert.deepStrictEqual(yield* Effect.promise(() => Fs.readdir(deep)), [".gitignore"])
-      // Where there is a /proc, a folder in it "is not there" and cannot be made.
+      // On systems with /proc, a folder in it does not exist and cannot be created.
       const exit = yield* Effect.exit(
         makeDurableTableStore({ ...byHand, folder: "/proc/effect-zerobus/data", worker: false })
       )
       assert.instanceOf(Option.getOrThrow(Exit.findErrorOption(exit)), StorageFailure)
-      // A file in the way.
+      // A file in place of the folder.
       const file = Path.join(folder, "file")
       yield* Effect.promise(() => Fs.writeFile(file, ""))
       for (const below of [file, Path.join(file, "data")]) {
@@ -86,8 +86,8 @@ describe("a data folder", () => {
       const host = (yield* Effect.promise(() => import("node:os"))).hostname()
       yield* Effect.promise(() => lock({ pid: gone.pid, started: "1", host, token: "old" }))
       yield* Effect.scoped(makeDurableTableStore({ ...byHand, folder, worker: false }))
-      // The id may live on in another process, as in a container where the server is always process
-      // 1.
+      // The process id may belong to another process, as in a container where the server is always
+      // process 1.
       yield* Effect.promise(() => lock({ pid: process.pid, started: "1", host, token: "older" }))
       yield* Effect.scoped(makeDurableTableStore({ ...byHand, folder, worker: false }))
       yield* Effect.promise(() => Fs.writeFile(Path.join(folder, ".lock"), ""))
@@ -129,7 +129,7 @@ describe("a table", () => {
           yield* store.create(other)
           const writer = yield* store.openWriter(definition.name, format)
           for (let id = 0; id < 3; id++) yield* append(writer, [json({ id })])
-          // A failure moves the records into a log of the table alone.
+          // A failure moves the records into the table's own log.
           yield* Effect.exit(store.flush())
           yield* append(yield* store.openWriter(other.name, format), [json({ id: 7 })])
           return record

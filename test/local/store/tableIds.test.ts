@@ -1,6 +1,6 @@
 /**
- * The id of a table names its log. What another program put into the data folder may have the id of
- * another table, as a copied folder has, or one that is no name of a folder.
+ * The id of a table names its log. A table that another program put into the data folder may have
+ * the id of another table, like a copied folder, or an id that is not a valid folder name.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Option, Scope } from "effect"

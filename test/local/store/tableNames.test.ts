@@ -1,6 +1,5 @@
 /**
- * Names of tables and partitions that a file system takes in another way than a table does, or not
- * at all.
+ * Names of tables and partitions that a file system interprets differently, or does not support.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Logger, Option, Result } from "effect"
@@ -71,7 +70,7 @@ describe("tables whose names differ in case only", () => {
           (yield* store.listAll).map(({ definition }) => definition.name),
           ["main.default.TWIN"]
         )
-        // Another program made a table of that name while the server ran.
+        // Another program created a table of that name while the server ran.
         yield* Effect.promise(() =>
           Fs.cp(Path.join(schema, "twin"), Path.join(schema, "other"), { recursive: true })
         )

@@ -1,4 +1,4 @@
-/** The store keeps to the properties that another writer sets on a table. */
+/** The store follows the properties that another writer sets on a table. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Fs from "node:fs/promises"
@@ -12,7 +12,7 @@ import { append, byHand, json, table, temporaryFolder } from "../../support/stor
 
 const definition = table("main.default.t(a INT, b INT, c INT)")
 
-/** A table with these properties, and flushes of two rows each, with the warnings they gave. */
+/** A table with these properties, and flushes of two rows each, with their warnings. */
 const setup = (configuration: Record<string, string>) =>
   Effect.gen(function* () {
     const warnings: Array<string> = []

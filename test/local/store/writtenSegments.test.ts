@@ -1,7 +1,6 @@
 /**
- * What other writers can undo after our commit: a version file that is replaced, a data file that
- * is deleted. A log segment stays until a later look finds the rows in place, also across a
- * restart.
+ * Other writers can undo our commit by replacing a version file or deleting a data file. A log
+ * segment stays until a later look confirms the rows, even across a restart.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -30,7 +29,7 @@ const format = { _tag: "Json" } as const
 const onDisk = <A>(work: () => Promise<A>) => Effect.promise(work)
 const options = { ...byHand, worker: false }
 
-/** A table, with its log segments and what other writers can do to its files. */
+/** A table with its log segments, and the actions of other writers on its files. */
 const setup = (definition = plain, lookAfterMillis = 0, compactFiles = 100) =>
   Effect.gen(function* () {
     const folder = yield* temporaryFolder
@@ -49,7 +48,7 @@ const setup = (definition = plain, lookAfterMillis = 0, compactFiles = 100) =>
       write: (...records: ReadonlyArray<object>) =>
         Effect.andThen(append(writer, records.map(json)), store.flush(definition.name)),
       segments: onDisk(() => logFiles(folder)),
-      /** Puts a commit of another writer in the place of a version, as a rename does. */
+      /** Replaces a version with a commit of another writer, as a rename does. */
       replace: (number: number, table = location) =>
         onDisk(async () => {
           const version = (each: number) => Path.join(logFolder(table), `${versionName(each)}.json`)
@@ -69,7 +68,7 @@ const setup = (definition = plain, lookAfterMillis = 0, compactFiles = 100) =>
     }
   })
 
-/** The ids in the table, as a reader of its files sees them. */
+/** The ids in the table, as a reader of its files gets them. */
 const idsIn = (folder: string) =>
   Effect.gen(function* () {
     const copy = yield* temporaryFolder
@@ -81,7 +80,10 @@ const idsIn = (folder: string) =>
     return (yield* store.rows(plain.name)).map((row) => Number(row["id"])).sort((a, b) => a - b)
   }).pipe(Effect.scoped)
 
-/** What a restart makes of the folder as it is now, as after a kill: the ids once it has looked. */
+/**
+ * The ids after a restart on the folder in its current state, as after a kill, once the restart has
+ * looked.
+ */
 const idsAfterKill = (folder: string) =>
   Effect.gen(function* () {
     const copy = yield* temporaryFolder
@@ -101,10 +103,7 @@ const idsAfterKill = (folder: string) =>
     return yield* idsIn(copy)
   }).pipe(Effect.scoped)
 
-/**
- * The folder as after a kill, with a log entry that a failed write has left behind that of the
- * first commit.
- */
+/** The folder after a kill, with a log entry of a failed write after that of the first commit. */
 const killedAfterFailure = (folder: string) =>
   Effect.gen(function* () {
     const killed = yield* temporaryFolder
@@ -140,7 +139,7 @@ describe("rows that another writer has undone are committed again", () => {
       assert.deepStrictEqual(yield* idsIn(folder), [])
       assert.deepStrictEqual(yield* idsAfterKill(folder), [1, 2])
       assert.lengthOf(yield* segments, 1)
-      // New rows come after the loss was made, and before it was looked for.
+      // New rows arrive after the loss and before the look.
       yield* write({ id: 3 })
       assert.deepStrictEqual(yield* idsAfterKill(folder), [1, 2, 3])
       assert.isTrue((yield* log).snapshot.transactions.has("theirs-1"))
@@ -208,7 +207,7 @@ describe("rows that another writer has undone are committed again", () => {
       )
       assert.isTrue(yield* onDisk(() => Fs.stat(checkpoint).then((found) => found.isFile())))
       yield* made.replace(10)
-      // Readers of the checkpoint have the rows of the replaced version, readers of the commits do
+      // Readers of the checkpoint get the rows of the replaced version, readers of the commits do
       // not.
       assert.strictEqual((yield* made.log).snapshot.rows, 10)
       assert.deepStrictEqual(yield* idsAfterKill(made.folder), ids)
@@ -245,7 +244,7 @@ describe("rows that another writer has undone are committed again", () => {
       yield* replace(merge)
       for (let round = 0; round < 1; round++) yield* next()
       assert.deepStrictEqual(yield* idsIn(folder), ids)
-      // It reads on what others do.
+      // It continues to read the commits of others.
       yield* commit({ txn: { appId: "theirs", version: 2 } })
       yield* next()
       assert.deepStrictEqual(yield* idsIn(folder), ids)
@@ -263,7 +262,7 @@ describe("rows that another writer has undone are committed again", () => {
       const checkpoint = version(10, ".checkpoint.parquet")
       assert.include(yield* onDisk(() => Fs.readFile(version(10, ".json"), "utf8")), "OPTIMIZE")
       assert.isTrue(yield* onDisk(() => Fs.stat(checkpoint).then((found) => found.isFile())))
-      // The other writer deletes a row, by a version that it has seen free.
+      // The other writer deletes a row, with a version that was free when it looked.
       const remove = { path: deleted!.path, deletionTimestamp: 1, dataChange: true }
       yield* onDisk(() => Fs.writeFile(version(10, ".theirs"), `${JSON.stringify({ remove })}\n`))
       yield* onDisk(() => Fs.rename(version(10, ".theirs"), version(10, ".json")))
@@ -329,7 +328,8 @@ describe("rows that another writer has undone are committed again", () => {
       assert.deepStrictEqual(yield* idsIn(folder), [1, 2])
       const { files, tombstones } = (yield* log).snapshot
       assert.isTrue(files.has(kept!.path))
-      // No change of data: readers of changes have these rows, and tables that only grow allow it.
+      // `dataChange` is false: readers of the change feed already have these rows, and append-only
+      // tables allow it.
       assert.isFalse(tombstones.get(lost!.path)!.dataChange)
       yield* store.flush()
       assert.lengthOf(yield* segments, 0)
@@ -377,7 +377,7 @@ describe("rows that are in place are not committed again", () => {
       const { folder, write } = yield* setup(plain, 60_000)
       yield* write({ id: 1 })
       const killed = yield* killedAfterFailure(folder)
-      // The segment's rows are in two commits now, and no look has come.
+      // The segment's rows are in two commits now, and no look has run.
       yield* Effect.scoped(
         makeDurableTableStore({ ...options, folder: killed, limits: { lookAfterMillis: 60_000 } })
       )

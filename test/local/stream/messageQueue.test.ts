@@ -1,6 +1,6 @@
 /**
- * A stream whose large messages are decoded elsewhere, without sockets and threads: the test says
- * when a block is decoded.
+ * A stream whose large messages are decoded elsewhere, without sockets and threads: the test
+ * decides when a block is decoded.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
@@ -15,7 +15,7 @@ import { makeTimers } from "../../../src/local/timers.ts"
 
 const { EphemeralStreamRequest, EphemeralStreamResponse } = databricks.zerobus
 const table = "main.default.orders"
-/** Texts of so many letters and more are decoded elsewhere. */
+/** Texts of at least this many letters are decoded elsewhere. */
 const large = 20
 const long = (text: string): string => text.padEnd(large, ".")
 
@@ -100,7 +100,7 @@ const open = Effect.fnUntraced(function* (maxUndurableBytes = 10_000) {
     reading: () => reading,
     said: () => said.splice(0),
     record: (text: string) => send({ ingestRecord: { offsetId: next++, jsonRecord: text } }),
-    /** Has the next block decoded, once the turn in which it collects is over. */
+    /** Decodes the next block, after the turn in which it collects. */
     decode: Effect.promise(async () => {
       await new Promise<void>((resolve) => setImmediate(resolve))
       assert.lengthOf(blocks, 1)

@@ -1,6 +1,6 @@
 /**
- * A stream of the server without sockets, on a virtual clock: the pace of acknowledgements, the
- * life of a stream, back-pressure and failures of the store, each at an exact moment.
+ * A stream of the server without sockets, on a virtual clock: the timing of acknowledgements, the
+ * lifetime of a stream, back-pressure and failures of the store, each at an exact moment.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
@@ -17,7 +17,7 @@ import { makeTimers } from "../../../src/local/timers.ts"
 const { EphemeralStreamRequest, EphemeralStreamResponse } = databricks.zerobus
 const table = "main.default.orders"
 
-/** A store whose disk the test moves by hand. */
+/** A store whose disk the test controls. */
 const handStore = () => {
   const waiting: Array<(failure: StorageFailure | undefined) => void> = []
   const roomWaiting: Array<() => void> = []
@@ -42,7 +42,7 @@ const handStore = () => {
     store: {
       openWriter: () => Effect.succeed(writer)
     } as Partial<TableStoreShape> as TableStoreShape,
-    /** Lets the oldest groups become durable, or fail. */
+    /** Makes the oldest groups durable, or fails them. */
     sync: (count: number, failure?: StorageFailure) => {
       for (const callback of waiting.splice(0, count)) callback(failure)
     },

@@ -1,4 +1,4 @@
-/** What the audit concludes from what it was told. */
+/** The conclusions of the audit from its reports. */
 import { assert, describe, it } from "@effect/vitest"
 import { makeStreamAudit, maxConnections } from "../../../src/local/stream/streamAudit.ts"
 

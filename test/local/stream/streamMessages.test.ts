@@ -1,4 +1,4 @@
-/** The server's own codec, held against the code generated from the protocol file. */
+/** Compares the server's own codec with the code generated from the protocol file. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { databricks } from "../../generated/zerobus_service.js"
@@ -13,7 +13,7 @@ import {
 const { EphemeralStreamRequest, EphemeralStreamResponse } = databricks.zerobus
 const Offset = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
 const Bytes = Schema.Uint8Array
-/** Protobuf strings are UTF-8, which has no lone surrogates. */
+/** Protobuf strings are UTF-8, which cannot encode lone surrogates. */
 const Text = Schema.String.check(Schema.makeFilter((text) => text.isWellFormed()))
 const texts = (records: ReadonlyArray<Uint8Array>) =>
   records.map((record) => Buffer.from(record).toString())

@@ -1,12 +1,12 @@
 /**
- * The parts of a server's stream by themselves: the lane of requests, and the groups that wait for
+ * Parts of a server's stream, tested separately: the lane of requests, and the groups that wait for
  * the log.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { type Inbound, InboundLane } from "../../../src/local/stream/inboundLane.ts"
 import { PendingGroups } from "../../../src/local/stream/pendingGroups.ts"
 
-/** A lane whose target notes what it takes, and stops the lane again in front of `stopAt`. */
+/** A lane whose target records its items, and stops the lane again before `stopAt`. */
 const lane = (stopAt?: Inbound) => {
   const taken: Array<Inbound> = []
   let changes = 0

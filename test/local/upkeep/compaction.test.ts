@@ -1,4 +1,4 @@
-/** Compaction and clean-up: fewer files, the same rows, older versions still readable. */
+/** Compaction and clean-up: fewer files, the same rows, and older versions stay readable. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Fs from "node:fs/promises"
@@ -51,7 +51,7 @@ it.live(
             )
             .sort()
         assert.deepStrictEqual(text(yield* store.rows(definition.name)), text(expected))
-        // Version 5 is before the first merge: its files are all still there.
+        // Version 5 is before the first merge: all its files still exist.
         const old = emptySnapshot()
         for (let version = 0; version <= 5; version++) {
           applyCommit(
@@ -120,8 +120,8 @@ it.live(
         await age(25)
         assert.strictEqual(await removeExpired(log, now + 1), 0, "not twice in an hour")
         const again = (await openLog(table))!
-        // Checkpoints are 10, 20 and 30; 20 is the newest old one: 0 to 19 go, with the checkpoint
-        // of 10.
+        // The checkpoints are 10, 20 and 30, and 20 is the newest expired one: versions 0 to 19 are
+        // deleted, with checkpoint 10.
         assert.strictEqual(await removeExpired(again, now), 21)
         const left = (await Fs.readdir(logFolder(table)))
           .filter((name) => /^\d{20}\.json$/.test(name))

@@ -1,6 +1,6 @@
 /**
- * Which checkpoints of ours may go early, in logs where commits are missing or a checkpoint cannot
- * be read.
+ * Which of our checkpoints may be deleted early, in logs with missing commits or an unreadable
+ * checkpoint.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { vi } from "vitest"
@@ -17,12 +17,14 @@ import { temporaryFolder } from "../../support/storedTables.ts"
 
 const hour = day / 24
 vi.setConfig({ testTimeout: 60_000 })
-/** The middle of a period of checkpoints, so that files of the hours around it share it. */
+/**
+ * The middle of a checkpoint period, so that files of the hours around it are in the same period.
+ */
 const noon = Math.floor(1_800_000_000_000 / day) * day + day / 2
 
 /**
- * A log of 45 commits with checkpoints at 10, 20, 30 and 40, all files as old as given; `change`
- * comes before.
+ * A log of 45 commits with checkpoints at 10, 20, 30 and 40, all files with the given age; `change`
+ * runs before.
  */
 const logOf = (
   ageOf: (version: number) => number,
@@ -68,8 +70,8 @@ const deleteCommits = (from: number, end: number) => async (folder: string) => {
 }
 
 /**
- * Cleans up, and checks that the versions from here on have their files. Answers the checkpoints
- * that stay.
+ * Cleans up, and checks that the versions from this one on have their files. Returns the remaining
+ * checkpoints.
  */
 const cleanedUp = async (
   log: DeltaLog,

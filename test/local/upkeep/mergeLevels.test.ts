@@ -1,6 +1,6 @@
 /**
  * Merging in levels: few live files after many commits, few rewrites of each row, and the same
- * choice however it was come by.
+ * choice after any history.
  */
 import { assert, describe, it } from "@effect/vitest"
 import {
@@ -24,7 +24,7 @@ const file = (rows: number, partition = "", size = 2000 + rows * 40): Add => ({
 })
 const none = new Set<string>()
 
-/** Replaces files by one, as a merge does. Answers the rows that were written anew. */
+/** Replaces files by one, as a merge does. Returns the number of rewritten rows. */
 const merge = (snapshot: Snapshot, files: ReadonlyArray<Add>): number => {
   const rows = files.reduce((sum, each) => sum + rowsOf(each)!, 0)
   for (const { path } of files) applyAction(snapshot, { remove: { path, dataChange: false } })
@@ -45,7 +45,7 @@ describe("levels", () => {
         most = Math.max(most, snapshot.files.size)
       }
       assert.strictEqual(snapshot.rows, 20_000 * rows)
-      // 31 of each level below the big files, and those.
+      // At most 31 files of each level below the large files, plus the large files.
       assert.isAtMost(most, 31 * 4 + (20_000 * rows) / 500_000)
       assert.isAtMost(written / (20_000 * rows), 3, "20,000 is less than 32 to the power of 3")
     })

@@ -1,5 +1,5 @@
 /**
- * Forty days of a table as delta-rs sees them: each version within the retention of deleted files
+ * Forty days of a table as delta-rs reads them: each version within the retention of deleted files
  * has its rows. Needs the environment of `npm run test:delta`.
  */
 import { assert, it } from "@effect/vitest"

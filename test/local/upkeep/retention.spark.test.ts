@@ -1,5 +1,5 @@
 /**
- * Forty days of a table as Spark with Delta Lake sees them: each version within the retention of
+ * Forty days of a table as Spark with Delta Lake reads them: each version within the retention of
  * deleted files has its rows, and properties that Spark sets are read. Needs the environment of
  * `npm run test:spark`.
  */
@@ -37,7 +37,7 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
         )
         assert.isAbove(kept.length, 6)
         const sql = (text: string) => Effect.promise(() => spark.sql(text))
-        // One statement for all: each one costs Spark a second.
+        // One statement for all versions, because each statement takes Spark a second.
         const counted = yield* sql(
           kept
             .map(

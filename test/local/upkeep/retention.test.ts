@@ -1,6 +1,6 @@
 /**
- * What leaves a table by its retention, on a virtual clock and with file times that are set to it;
- * and what never does.
+ * What the retention removes from a table, and what it never removes, on a virtual clock and with
+ * file times set to it.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -26,7 +26,7 @@ import { temporaryFolder } from "../../support/storedTables.ts"
 
 const hour = day / 24
 
-/** The state at one version, as a reader finds it that is given the version. */
+/** The state at one version, as a reader of that version finds it. */
 const stateAt = async (location: string, version: number): Promise<Snapshot> => {
   const names = await Fs.readdir(logFolder(location))
   const { snapshot } = await replay(
@@ -52,7 +52,7 @@ const idsAt = async (location: string, version: number): Promise<ReadonlyArray<n
 }
 const upTo = (rows: number): ReadonlyArray<number> => Array.from({ length: rows }, (_, id) => id)
 
-/** The versions that were the latest one at some time within the last so many milliseconds. */
+/** The versions that were the latest one at some time within this many last milliseconds. */
 const within = (
   { now, versions }: Pick<AgedTable, "now" | "versions">,
   age: number
@@ -84,7 +84,7 @@ describe("forty days", () => {
           const first = versions[commits[0]!]!
           assert.isAtMost(first.time, now - 30 * day, "commits of thirty days stay")
           assert.isAtLeast(first.time, now - 32 * day, "older ones go")
-          // A version whose files are gone still has its state.
+          // A version whose data files are deleted still has its state.
           for (const version of [commits[0]!, commits[10]!]) {
             assert.strictEqual((await stateAt(location, version)).rows, versions[version]!.rows)
           }
@@ -122,7 +122,7 @@ describe("forty days", () => {
           },
           atNight: async (night, location) => {
             if (night % 9 !== 4) return
-            // The same content under the name of a checkpoint in parts, which this server never
+            // The same content under the name of a multi-part checkpoint, which this server never
             // writes.
             const folder = logFolder(location)
             const [newest] = checkpointsIn(await Fs.readdir(folder))
@@ -174,7 +174,7 @@ describe("removal", () => {
             "delta.checkpointInterval": "2"
           }
         })
-        // Shorter from now on, so that one round has much to do.
+        // A shorter retention from now on, so that one round removes many files.
         const other = otherWriter(aged.location)
         yield* other.commit({
           metaData: {
@@ -194,8 +194,8 @@ describe("removal", () => {
           })
         )
         /**
-         * One round on a copy that ends before the removal with this number. Answers how many there
-         * were.
+         * One round on a copy, which ends before the removal with this number. Returns the number
+         * of removals.
          */
         const round = async (end: number): Promise<number> => {
           const copy = Path.join(folder, "copy")
@@ -261,7 +261,7 @@ describe("removal", () => {
           await Fs.writeFile(theirs, "x")
         })
         const remove = { deletionTimestamp: 1, dataChange: false }
-        // Opened before: the latest version is read before anything is deleted.
+        // Opened before the change: the latest version is read before anything is deleted.
         const log = yield* other.log
         yield* other.commit(
           { add: { ...add, path: restored!.path } },
@@ -312,8 +312,8 @@ describe("removal", () => {
         const other = otherWriter(location)
         const { snapshot } = yield* other.log
         const live = [...snapshot.files.values()].find(({ tags }) => tags !== undefined)!
-        // As Spark does it: what is removed keeps the tags of what was added. A checkpoint says of
-        // each that it changed no data.
+        // As Spark does it: a remove keeps the tags of its add. A checkpoint sets `dataChange` of
+        // all entries to false.
         const { modificationTime: _, stats: __, ...add } = live
         const deletionVector = {
           storageType: "i",

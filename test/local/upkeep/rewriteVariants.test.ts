@@ -1,6 +1,6 @@
 /**
- * Files of an earlier version, whose VARIANT columns Spark cannot read, are rewritten beside the
- * server.
+ * Files of an earlier version, whose VARIANT columns Spark cannot read, are rewritten while the
+ * server runs.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -71,7 +71,7 @@ describe("rewriteVariants", () => {
           return text(yield* store.rows(name))
         })
       )
-      // The start of a server sweeps what a crash left behind.
+      // The start of a server sweeps the leftovers of a crash.
       assert.deepStrictEqual(text(yield* (yield* open).rows(name)), expected)
     })
   )
