@@ -2,9 +2,9 @@
  * The harness of the acceptance tests: the real client over a scripted server, on the virtual clock
  * of the test.
  *
- * Nothing here waits for real time. `settle` gives fibers and deliveries their turns, `advance`
- * moves the virtual clock and settles, and `started` runs a call in the background so that a test
- * can say whether it has ended.
+ * Nothing here waits for real time. `settle` runs ready fibers and deliveries, `advance` moves the
+ * virtual clock and settles, and `started` runs a call in the background so that a test can check
+ * whether it has ended.
  */
 import { assert } from "@effect/vitest"
 import * as Cause from "effect/Cause"
@@ -33,7 +33,7 @@ export const descriptor = Uint8Array.from([
 ])
 export const protoTable = TableProperties.proto("main.default.blobs", descriptor)
 
-/** A JSON record by number, and the text that the server sees of it. */
+/** The text of a JSON record, by its number. */
 export const record = (n: number): string => `{"n":${n}}`
 export const recordsFrom = (from: number, count: number): Array<string> =>
   Array.from({ length: count }, (_, i) => record(from + i))
@@ -43,12 +43,14 @@ export const turn: Effect.Effect<void> = Effect.callback<void>((resume) => {
   setImmediate(() => resume(Effect.void))
 })
 
-/** Gives everything that is ready to run its turns. */
+/** Runs everything that is ready. */
 export const settle: Effect.Effect<void> = Effect.gen(function* () {
   for (let i = 0; i < 40; i++) yield* turn
 })
 
-/** Settles until the condition holds; fails when it does not come true without moving the clock. */
+/**
+ * Settles until the condition is true. Fails when it does not become true without moving the clock.
+ */
 export const until = (what: string, condition: () => boolean): Effect.Effect<void> =>
   Effect.gen(function* () {
     for (let i = 0; i < 5000; i++) {
@@ -59,8 +61,8 @@ export const until = (what: string, condition: () => boolean): Effect.Effect<voi
   })
 
 /**
- * Moves the virtual clock by whole milliseconds, in steps so that timers which start other timers
- * do so at their own time.
+ * Moves the virtual clock by whole milliseconds, in steps, so that timers started by other timers
+ * run at their own time.
  */
 export const advance = (
   millis: number,
@@ -86,7 +88,7 @@ export interface Running<A, E> {
   readonly join: Effect.Effect<A, E>
 }
 
-/** Starts a call in the background and lets it come as far as it gets without time. */
+/** Starts a call in the background and runs it as far as possible without moving the clock. */
 export const started = <A, E, R>(
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<Running<A, E>, never, R | Scope.Scope> =>
@@ -129,7 +131,7 @@ export const tagged = <E extends { readonly _tag: string }, T extends E["_tag"]>
 }
 
 /**
- * Credentials that count how they are used: `Bearer token-0`, `Bearer token-1`, ... a new one after
+ * Credentials that count their use: `Bearer token-0`, `Bearer token-1`, ... with a new one after
  * each invalidation.
  */
 export class CountingProvider {
@@ -182,10 +184,7 @@ export const client = (
     return { server, zerobus: Context.get(context, Zerobus), provider }
   })
 
-/**
- * Options that fit tests: nothing is flushed when the test's scope closes a stream that it left
- * behind.
- */
+/** Options for tests: nothing is flushed when the test's scope closes an open stream. */
 const testOptions = {
   scopeCloseTimeout: 0,
   onUnacked: () => Effect.void
@@ -212,12 +211,12 @@ export const open = (
   })
 
 /**
- * A server that accepts streams and acknowledges nothing; it ends a call when the client
- * half-closes it.
+ * A server that accepts streams and acknowledges nothing. It ends a call after the client's
+ * half-close.
  */
 export const silent: Script = { onMessage: () => {} }
 
-/** A server that ends the opening of a stream with a status. */
+/** A server that refuses streams with a status. */
 export const refusing = (status: number, message = "refused by script"): Script => ({
   onCreate: (connection) => connection.fail(status, message)
 })

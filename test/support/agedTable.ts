@@ -1,9 +1,9 @@
 /**
- * A table of many days, made in seconds: a virtual clock for what the server writes into the log,
- * and times of files that are set to it.
+ * A table with a history of many days, created in seconds: a virtual clock for the times in the
+ * log, and file times set to match.
  *
- * The server is stopped every night, so that file times change only while no log is open: they tell
- * a version's file from another one.
+ * The server is stopped every night, so that file times change only while no log is open: they
+ * distinguish a version's file from another one.
  */
 import { Effect } from "effect"
 import * as Clock from "effect/Clock"
@@ -19,9 +19,7 @@ export const day = 24 * 3600 * 1000
 /** The columns of the table. */
 export const agedDefinition = table("main.default.aged(id BIGINT NOT NULL, word STRING)")
 
-/**
- * A version of the table: when it was committed, and the ids of its rows are those below `rows`.
- */
+/** A version of the table: its commit time, and its rows, whose ids are those below `rows`. */
 export interface AgedVersion {
   readonly version: number
   readonly time: number
@@ -32,11 +30,11 @@ export interface AgedVersion {
 export interface AgedTable {
   readonly location: string
   readonly now: number
-  /** All versions that ever were, oldest first. */
+  /** All versions, oldest first. */
   readonly versions: ReadonlyArray<AgedVersion>
   /**
-   * For each data file the time at which it was there last while the server ran, and whether it was
-   * gone later.
+   * For each data file, the last time it existed while the server ran, and whether it was removed
+   * later.
    */
   readonly lastSeen: ReadonlyMap<string, number>
 }
@@ -52,9 +50,9 @@ const clockAt = (now: () => number): Clock.Clock => ({
 })
 
 /**
- * Makes a table that gets so many commits of three rows a day, evenly, up to the present.
- * `configuration` is set by another writer on the first day; `atNight` runs after each day with the
- * folder's server stopped.
+ * Creates a table with a number of commits of three rows a day, evenly spaced, up to the present.
+ * Another writer sets `configuration` on the first day. `atNight` runs after each day while the
+ * folder's server is stopped.
  */
 export const agedTable = Effect.fnUntraced(function* (options: {
   readonly folder: string
@@ -70,12 +68,12 @@ export const agedTable = Effect.fnUntraced(function* (options: {
   const lastSeen = new Map<string, number>()
   let location = ""
   let rows = 0
-  /** Notes files that are new, and those that are there. */
+  /** Records new files and existing files. */
   const look = async (): Promise<void> => {
     for (const entry of await Fs.readdir(location, { recursive: true, withFileTypes: true })) {
       if (!entry.isFile()) continue
       const path = Path.join(entry.parentPath, entry.name)
-      // The pointer is replaced again and again.
+      // The checkpoint pointer is replaced repeatedly.
       if (!times.has(path) || entry.name === "_last_checkpoint") times.set(path, now)
       if (entry.name.startsWith("zerobus-")) lastSeen.set(entry.name, now)
     }
@@ -133,7 +131,7 @@ export const agedTable = Effect.fnUntraced(function* (options: {
 const versionPath = (location: string, version: number): string =>
   Path.join(location, "_delta_log", `${String(version).padStart(20, "0")}.json`)
 
-/** A copy of a table's folder with the times of its files. */
+/** Copies a table's folder including its file times. */
 export const copyAged = async (location: string, to: string): Promise<void> => {
   await Fs.cp(location, to, { recursive: true, preserveTimestamps: true })
 }

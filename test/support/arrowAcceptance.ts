@@ -31,10 +31,10 @@ export const schema = new Schema([
   new Field("text", new LargeUtf8(), true)
 ])
 
-/** A table of numbers and their texts. */
+/** A table of numbers and strings. */
 export const table = ArrowTable.make("main.default.readings", schema, { compression: "none" })
 
-/** A batch of so many rows, numbered from `from`. */
+/** A batch of `rows` rows, numbered from `from`. */
 export const batch = (from: number, rows: number): Table =>
   tableFromArrays({
     n: Int32Array.from({ length: rows }, (_, row) => from + row),
@@ -63,7 +63,7 @@ export const readIpc = (bytes: Uint8Array): Table => tableFromIPC(bytes)
 export const numbers = (from: number, count: number): ReadonlyArray<number> =>
   Array.from({ length: count }, (_, n) => from + n)
 
-/** What a test has of the client and its server. */
+/** The parts of a client and its server that a test uses. */
 export interface Parts {
   readonly server: ScriptedFlight
   readonly zerobus: ZerobusShape
@@ -91,7 +91,7 @@ export const client = (
     return { server, zerobus: Context.get(context, Zerobus), provider }
   })
 
-/** Options that fit tests: nothing is flushed when the test's scope closes a stream. */
+/** Options for tests: nothing is flushed when the test's scope closes a stream. */
 export const testOptions = {
   scopeCloseTimeout: 0,
   onUnacked: () => Effect.void,
@@ -113,5 +113,5 @@ export const open = (
     return { ...parts, stream }
   })
 
-/** A server that is ready and acknowledges nothing; it ends a call after the half-close. */
+/** A server that is ready and acknowledges nothing. It ends a call after the half-close. */
 export const silent: FlightScript = { onFrame: () => {} }

@@ -1,18 +1,18 @@
-/** A Flight call made by hand over grpc-js, for tests of what the server answers. */
+/** A manual Flight call over grpc-js, for tests of the server's answers. */
 import { Effect } from "effect"
 import type { ZerobusLocalShape } from "effect-zerobus/testing"
 import { DO_PUT_PATH } from "../../src/internal/flight/flightData.ts"
 import { forEachField } from "../../src/internal/protobuf/reader.ts"
 import { headersFor, openCall, type RawCall } from "./rawStream.ts"
 
-/** What one answer of the server says, as it stands in its JSON. */
+/** One answer of the server, parsed from its JSON. */
 export interface Answer {
   readonly ack_up_to_offset?: number
   readonly ack_up_to_records?: number
   readonly close_stream_duration_ms?: number
 }
 
-/** A call under way. */
+/** A running call. */
 export type ArrowCall = Omit<RawCall<Answer>, "sendBytes"> & {
   readonly send: RawCall<Answer>["sendBytes"]
 }

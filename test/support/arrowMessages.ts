@@ -1,4 +1,4 @@
-/** Arrow data as the messages of a Flight call, made with the library of the Arrow project. */
+/** Arrow data as messages of a Flight call, created with the Arrow project's library. */
 import * as Arrow from "apache-arrow"
 import {
   type FlightData,
@@ -24,7 +24,7 @@ export const ipcMessages = (
   return messages
 }
 
-/** Reads `bodyLength` with the library. */
+/** Reads `bodyLength` with the Arrow library. */
 const bodyLengthOf = (header: Uint8Array): number => Arrow.Message.decode(header).bodyLength
 
 /** A column by its name: type, values, and whether it may be NULL. */
@@ -51,7 +51,7 @@ export const batchOf = (columns: Columns): Arrow.RecordBatch => {
   )
 }
 
-/** The messages of a call that sends these batches, which have one schema. */
+/** The messages of a call that sends these batches. All have the same schema. */
 export const flightMessages = (
   ...batches: ReadonlyArray<Arrow.RecordBatch>
 ): ReadonlyArray<Uint8Array> =>

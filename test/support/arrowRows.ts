@@ -1,4 +1,4 @@
-/** Rows of a table, as reading gives them, as the messages of an Arrow call. */
+/** Converts rows read from a table to the messages of an Arrow call. */
 import * as Arrow from "apache-arrow"
 import type { ColumnDefinition, ColumnType } from "../../src/internal/columns/columnType.ts"
 import { encodeVariant } from "../../src/local/parquet/variantEncoder.ts"
@@ -18,7 +18,7 @@ const typeOf = (type: ColumnType): Arrow.DataType => {
   }
 }
 
-/** The type whose values the library stores as they are: dates and times as their integers. */
+/** The type whose values the library stores unchanged: dates and times as integers. */
 const plainType = (type: ColumnType): Arrow.DataType => {
   switch (type._tag) {
     case "Date":
@@ -93,7 +93,7 @@ const valueOf = (type: ColumnType, value: unknown): unknown => {
   }
 }
 
-/** The messages of a call that sends these rows in batches of one size. */
+/** The messages of a call that sends these rows in batches of a fixed size. */
 export const flightOfRows = (
   columns: ReadonlyArray<ColumnDefinition>,
   rows: ReadonlyArray<Record<string, unknown>>,

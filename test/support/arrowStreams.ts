@@ -1,4 +1,4 @@
-/** What tests of Arrow streams on the server share: a table, batches, and a call that is open. */
+/** Shared by tests of Arrow streams on the server: a table, batches, and an open call. */
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { ZerobusLocal, type ZerobusLocalShape } from "effect-zerobus/testing"
@@ -6,7 +6,7 @@ import { type ArrowCall, openDoPut, putHeaders } from "./arrowCall.ts"
 import { batchOf, flightMessages, types } from "./arrowMessages.ts"
 
 let tables = 0
-/** A table of its own for each test. */
+/** A new table for each test. */
 export const freshTable = (columns = "id BIGINT NOT NULL, name STRING") =>
   Effect.gen(function* () {
     const local = yield* ZerobusLocal
@@ -15,7 +15,7 @@ export const freshTable = (columns = "id BIGINT NOT NULL, name STRING") =>
     return { local, table }
   })
 
-/** Batches of so many rows each, with ids that go on, as the messages of a call. */
+/** Batches with these numbers of rows and consecutive ids, as the messages of a call. */
 export const messagesOf = (...sizes: ReadonlyArray<number>): ReadonlyArray<Uint8Array> => {
   let next = 0
   const batches = sizes.map((size) => {
@@ -47,7 +47,7 @@ export const opened = Effect.fnUntraced(function* (
 /** The answer to a schema. */
 export const ready = { ack_up_to_offset: -1, ack_up_to_records: 0 }
 
-/** Reads answers until so many rows are acknowledged. */
+/** Reads answers until this many rows are acknowledged. */
 export const acked = Effect.fnUntraced(function* (call: ArrowCall, rows: number) {
   let last = yield* call.next
   while (last.ack_up_to_records! < rows) last = yield* call.next
@@ -60,5 +60,5 @@ export const idsIn = (local: ZerobusLocalShape, table: string) =>
     rows.map((row) => Number(row["id"])).sort((a, b) => a - b)
   )
 
-/** The numbers below one. */
+/** The numbers from 0 to `count` - 1. */
 export const upTo = (count: number) => Array.from({ length: count }, (_, n) => n)

@@ -1,8 +1,8 @@
-/** Rows of a table, as reading gives them, as values of an Avro table. */
+/** Converts rows read from a table to values of an Avro table. */
 import type { ColumnDefinition, ColumnType } from "../../src/internal/columns/columnType.ts"
 import { pick } from "./randomTables.ts"
 
-/** Whether Avro has a type for a column: keys of its maps are texts. */
+/** Whether Avro has a type for a column. Keys of Avro maps are strings. */
 export const isAvroColumn = (type: ColumnType): boolean => {
   switch (type._tag) {
     case "Array":
@@ -16,7 +16,7 @@ export const isAvroColumn = (type: ColumnType): boolean => {
   }
 }
 
-/** The schema of records for these columns, with a choice where several types of Avro do. */
+/** The schema of records for these columns. Where several Avro types fit, one is chosen. */
 export const avroSchemaOf = (
   columns: ReadonlyArray<ColumnDefinition>,
   random: () => number = () => 0

@@ -1,12 +1,11 @@
 /**
- * A byte sink for encoder tests, with little room on purpose so that growing and moving happen all
- * the time.
+ * A byte sink for encoder tests. It is small, so that it has to grow and move often.
  */
 import type { ByteSink } from "../../src/internal/recordCodec.ts"
 import type { RecordCodec } from "../../src/internal/recordCodec.ts"
 import type { InvalidArgument } from "../../src/ZerobusError.ts"
 
-/** Keeps what is written and, as the engine does, moves it to another place when it grows. */
+/** Stores the written bytes and, like the engine, moves them when it grows. */
 export class TestSink implements ByteSink {
   buffer: Buffer = Buffer.alloc(8)
   position = 3

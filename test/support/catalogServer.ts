@@ -1,19 +1,18 @@
 /**
- * A token endpoint and a tables API on a free port, scripted by the test and with everything they
- * were asked.
+ * A token endpoint and a tables API on a free port, scripted by the test. It records all requests.
  */
 import { Effect } from "effect"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 
-/** What a request was answered with. */
+/** The answer to a request. */
 export interface Answer {
   readonly status: number
   readonly body: string
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** A running server. `tables` maps the path behind `/tables/` to an answer. */
+/** A running server. `tables` maps the path after `/tables/` to an answer. */
 export interface CatalogServer {
   readonly url: string
   readonly requests: ReadonlyArray<{

@@ -1,7 +1,7 @@
 /**
- * The command line as a user has it: processes over the sources with their output and exit codes, a
- * server that can be killed, and the same commands without a process of their own, for the many
- * cases that need none.
+ * The command line as a user runs it: processes from source with their output and exit codes, a
+ * server that can be killed, and the same commands inside this process, for the many cases that
+ * need no separate one.
  */
 import { NodeServices } from "@effect/platform-node"
 import { ConfigProvider, Console, Effect } from "effect"
@@ -17,27 +17,27 @@ import { zerobus as commands } from "../../src/cli/Commands.ts"
 const root = Path.resolve(import.meta.dirname, "../..")
 const program = ["--conditions=effect-zerobus-source", Path.join(root, "src/cli/main.ts")]
 
-/** What a client reads from the environment. */
+/** The environment of a client. */
 export type Environment = Readonly<Record<string, string>>
 
-/** A finished command. `code` is the signal's name when one ended it. */
+/** A finished command. `code` is the name of the signal that ended it, if any. */
 export interface Finished {
   readonly code: number | string | null
   readonly out: string
   readonly err: string
 }
 
-/** A command that runs. */
+/** A running command. */
 export interface Running {
   readonly child: ChildProcess
   readonly out: () => string
   readonly err: () => string
-  /** Waits for output on either channel; fails when the command ends without it. */
+  /** Waits for output on either channel. Fails when the command ends without it. */
   readonly says: (pattern: RegExp) => Promise<void>
   readonly end: Promise<Finished>
 }
 
-/** The environment of this process without anything that could point a command somewhere else. */
+/** The environment of this process without variables that could redirect a command. */
 const plainEnvironment = (): Record<string, string | undefined> =>
   Object.fromEntries(
     Object.entries(process.env).filter(
@@ -47,8 +47,8 @@ const plainEnvironment = (): Record<string, string | undefined> =>
   )
 
 /**
- * Starts `zerobus` with these arguments; standard input is empty, `input`, or whatever the caller
- * writes. `uid` is the user of the process, by default that of this one.
+ * Starts `zerobus` with these arguments. Standard input is empty, `input`, or written by the
+ * caller. `uid` is the user of the process, by default the current one.
  */
 export const start = (
   args: ReadonlyArray<string>,
@@ -66,7 +66,7 @@ export const start = (
   child.stdout!.on("data", (data) => (out += data))
   child.stderr!.on("data", (data) => (err += data))
   if (input !== undefined) {
-    // A command that ends early closes its end of the pipe.
+    // A command that exits early closes its end of the pipe.
     child.stdin!.on("error", () => {})
     if (input !== "caller") child.stdin!.end(input)
   }
@@ -90,7 +90,7 @@ export const start = (
   return { child, out: () => out, err: () => err, says, end }
 }
 
-/** Runs `zerobus` as a process to its end. */
+/** Runs `zerobus` as a process until it ends. */
 export const zerobusProcess = (
   args: ReadonlyArray<string>,
   environment: Environment = {},
@@ -98,8 +98,8 @@ export const zerobusProcess = (
 ): Promise<Finished> => start(args, environment, input).end
 
 /**
- * Runs the same commands in this process: without the start of a process they take milliseconds.
- * The exit code is what `main.ts` would end with.
+ * Runs the same commands in this process, which takes milliseconds. The exit code is that of
+ * `main.ts`.
  */
 export const zerobus = async (
   args: ReadonlyArray<string>,
@@ -128,8 +128,8 @@ export interface LocalServer extends Running {
 }
 
 /**
- * Starts `zerobus local --json` and waits until it can be reached; free ports unless `args` say
- * otherwise.
+ * Starts `zerobus local --json` and waits until it is ready. Uses free ports unless `args` name
+ * them.
  */
 export const startServer = async (
   args: ReadonlyArray<string>,

@@ -1,9 +1,9 @@
 /**
- * A process of its own that races for commits of one table.
+ * A separate process that competes for commits of a table.
  *
  *     node commitProcess.ts TABLE_FOLDER NAME COUNT
  *
- * It adds COUNT files named NAME-0, NAME-1, ... that exist in name only.
+ * It adds COUNT files named NAME-0, NAME-1, ... that do not exist on disk.
  */
 import { openLog } from "../../src/local/delta/deltaLog.ts"
 

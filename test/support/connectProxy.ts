@@ -1,7 +1,7 @@
 /**
- * A proxy on loopback that knows CONNECT and nothing else, plain or with TLS, and that can be told
- * to misbehave. It resolves names below `example.com` to loopback, so that a server of the test can
- * have a name that only the proxy reaches.
+ * A proxy on loopback that supports only CONNECT, plain or with TLS, and can misbehave on request.
+ * It resolves names below `example.com` to loopback, so that a test server can have a name that
+ * only the proxy reaches.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -9,7 +9,7 @@ import * as Http from "node:http"
 import * as Https from "node:https"
 import * as Net from "node:net"
 
-/** What the proxy does with a request for a tunnel. */
+/** How the proxy handles a request for a tunnel. */
 export type ProxyBehaviour =
   | "tunnel"
   | "silent"
@@ -19,7 +19,7 @@ export type ProxyBehaviour =
 
 export interface ConnectProxy {
   readonly port: number
-  /** The targets that were asked for, in order. */
+  /** The requested targets, in order. */
   readonly tunnels: ReadonlyArray<string>
 }
 

@@ -1,7 +1,6 @@
 /**
- * The core of a stream without a connection, for tests of its parts: they play the session that
- * takes messages and has them acknowledged, and the supervisor that ends the stream when it is
- * asked to.
+ * The core of a stream without a connection, for tests of its parts. The tests act as the session,
+ * which takes and acknowledges messages, and as the supervisor, which ends the stream on request.
  */
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
@@ -27,7 +26,7 @@ export const makeCore = (
     makeStreamCore(table, resolved, new Turns())
   )
 
-/** What is behind the object of a stream with this core, in a scope of its own. */
+/** Creates the internals of a stream object with this core, in a separate scope. */
 export const makeOrigin = (core: StreamCore<any>): Effect.Effect<Origin> =>
   Effect.map(Scope.make(), (scope) => ({
     core,
@@ -37,13 +36,13 @@ export const makeOrigin = (core: StreamCore<any>): Effect.Effect<Origin> =>
     recreated: false
   }))
 
-/** Hands in records, each without waiting. */
+/** Ingests records without waiting. */
 export const offer = (
   core: StreamCore<JsonRecord>,
   records: ReadonlyArray<JsonRecord>
 ): ReadonlyArray<unknown> => records.map((record) => core.zone.offerUnsafe(record))
 
-/** Takes what is queued, as a session does. */
+/** Takes the queued messages, like a session. */
 export const take = (core: StreamCore<any>): ReadonlyArray<Message> => {
   const taken: Array<Message> = []
   for (let next = core.zone.nextUnsafe(); next !== undefined; next = core.zone.nextUnsafe())
@@ -51,13 +50,13 @@ export const take = (core: StreamCore<any>): ReadonlyArray<Message> => {
   return taken
 }
 
-/** Has the oldest messages acknowledged, as a session does. */
+/** Acknowledges the oldest messages, like a session. */
 export const acknowledge = (core: StreamCore<any>, messages: number): void => {
   core.acks.advanceUnsafe(core.zone.acknowledgeUnsafe(messages))
   core.zone.admitUnsafe()
 }
 
-/** Ends the stream once it is asked to, as the supervisor does. */
+/** Ends the stream on request, like the supervisor. */
 export const supervised = (core: StreamCore<any>): Effect.Effect<void, never, Scope.Scope> =>
   Effect.asVoid(
     Effect.forkScoped(

@@ -1,6 +1,6 @@
 /**
- * A gRPC proxy that gives the first message of `DoPut` a descriptor, and passes everything else on
- * as it is. The service takes calls without one; Arrow's own servers refuse them.
+ * A gRPC proxy that adds a descriptor to the first message of `DoPut` and passes everything else on
+ * unchanged. The service accepts calls without one; Arrow's own servers refuse them.
  */
 import * as Grpc from "@grpc/grpc-js"
 import * as Effect from "effect/Effect"
@@ -20,7 +20,7 @@ const DESCRIPTOR = Uint8Array.of(0x0a, 0x04, 0x08, 0x02, 0x12, 0x00)
 
 const unlimited = { "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 }
 
-/** Runs a proxy to a port of 127.0.0.1; gives its own. */
+/** Runs a proxy to a port of 127.0.0.1. Returns the proxy's port. */
 export const descriptorProxy = (to: number): Effect.Effect<number, never, Scope.Scope> =>
   Effect.gen(function* () {
     const server = new Grpc.Server(unlimited)
@@ -49,7 +49,7 @@ export const descriptorProxy = (to: number): Effect.Effect<number, never, Scope.
             if (code === Grpc.status.OK) call.end()
             else call.emit("error", { code, details })
           }
-          // A status overtakes responses that nobody has read yet.
+          // A status would arrive before unread responses.
           if (onward.readableLength === 0) end()
           else onward.once("end", end)
         })

@@ -1,12 +1,12 @@
-/** Rows of a table as DuckDB reads its live Parquet files, in the form of `plainValues.py`. */
+/** Reads the rows of a table's live Parquet files with DuckDB, in the form of `plainValues.py`. */
 import { DuckDBInstance, version } from "@duckdb/node-api"
 import type { ColumnDefinition, ColumnType } from "../../src/internal/columns/columnType.ts"
 import { readLiveTable } from "../../src/local/delta/liveFiles.ts"
 
-/** The version that reads. */
+/** The version of DuckDB. */
 export const duckdbVersion = version().replace(/^v/, "")
 
-// The values of DuckDB have a class per type; which one it is follows from the type of the column.
+// DuckDB's values have a class per type, which follows from the column's type.
 const plain = (type: ColumnType, value: any): unknown => {
   if (value === null) return null
   switch (type._tag) {
@@ -48,7 +48,7 @@ const plain = (type: ColumnType, value: any): unknown => {
 const base64 = (value: { readonly bytes: Uint8Array }): string =>
   Buffer.from(value.bytes).toString("base64")
 
-/** All rows of the table in a folder, which has no partition columns. */
+/** All rows of the table in a folder. The table must have no partition columns. */
 export const readDuckdb = async (
   location: string,
   columns: ReadonlyArray<ColumnDefinition>

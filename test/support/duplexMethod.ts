@@ -1,4 +1,4 @@
-/** A gRPC method whose messages the servers of the tests take and give as bytes. */
+/** A gRPC method with raw bytes as messages, for the test servers. */
 import type * as Grpc from "@grpc/grpc-js"
 
 const identity = (bytes: Buffer): Buffer => bytes

@@ -20,7 +20,7 @@ const special: ReadonlyArray<Edge> = [NaN, Infinity, -Infinity].map((row) => ({
   row
 }))
 
-/** Stands for -0 until {@link edgeJson}: `JSON.stringify` makes 0 of it. */
+/** Replaces -0 until {@link edgeJson}, because `JSON.stringify` writes it as 0. */
 const minusZero = "<-0>"
 const zeros: ReadonlyArray<Edge> = [
   { json: 0, row: 0 },
@@ -42,7 +42,7 @@ const decimals = (precision: number, scale: number): ReadonlyArray<Edge> => {
 
 const null_: Edge = { json: null, row: null }
 
-/** The edge values of a type, NULL not among them. */
+/** The edge values of a type, without NULL. */
 const edges = (type: ColumnType): ReadonlyArray<Edge> => {
   switch (type._tag) {
     case "Boolean":
@@ -120,8 +120,8 @@ const edges = (type: ColumnType): ReadonlyArray<Edge> => {
 }
 
 /**
- * NULL for what may be NULL inside a collection; collections in it are not, which some readers
- * cannot show.
+ * NULL for nullable types inside a collection. Nested collections are never NULL, because some
+ * readers cannot show that.
  */
 const nullOf = (type: ColumnType): ReadonlyArray<Edge> =>
   type._tag === "Array" || type._tag === "Map" || type._tag === "Struct" ? [] : [null_]
@@ -130,7 +130,7 @@ const valuesOf = ({ nullable, type }: ColumnDefinition): ReadonlyArray<Edge> =>
   nullable ? [...edges(type), null_] : edges(type)
 
 /**
- * Records for these columns with ids from `first` on, as many as show each edge value of each
+ * Records for these columns with ids from `first` on, enough to contain each edge value of each
  * column.
  */
 export const edgeRecords = (columns: ReadonlyArray<ColumnDefinition>, first: number) => {

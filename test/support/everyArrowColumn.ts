@@ -1,5 +1,5 @@
 /**
- * The table and the rows of `pythonArrow.py`: every column type, each row a function of its number.
+ * The table and rows of `pythonArrow.py`: every column type, and each row computed from its number.
  */
 
 /** The columns of the table, as SQL. */
@@ -14,7 +14,7 @@ const names = everyColumn.match(/c_\w+/g)!
 const numbered = <A>(count: number, make: (index: number) => A): ReadonlyArray<A> =>
   Array.from({ length: count }, (_, index) => make(index))
 
-/** The row with this number, as reading the table gives it. */
+/** The row with this number, as read from the table. */
 export const everyRow = (n: number): Record<string, unknown> => {
   if (n % 7 === 3)
     return { id: BigInt(n), ...Object.fromEntries(names.map((name) => [name, null])) }

@@ -1,7 +1,7 @@
-/** A disk that fails, or waits, where a test says so, over the real files of this machine. */
+/** A disk over the real files of this machine that fails or waits when a test requires it. */
 import { type LogDisk, type LogFile, nodeDisk } from "../../src/internal/log/logDisk.ts"
 
-/** What a log does with its disk. */
+/** The disk operations of a log. */
 export type DiskOperation =
   | "create"
   | "write"
@@ -14,7 +14,7 @@ export type DiskOperation =
 /** A failure of the operating system. */
 export const failure = (code: string): Error => Object.assign(new Error(code), { code })
 
-/** Called before each operation, which fails with what it rejects with. */
+/** Called before each operation. When it rejects, the operation fails with that error. */
 export interface FaultyDisk extends LogDisk {
   before: (operation: DiskOperation, path: string) => Promise<void> | void
 }

@@ -1,6 +1,6 @@
 /**
- * Reads a file of records twice: as `zerobus ingest` does, and as DuckDB does, both into the forms
- * that travel, so that the two readings can be held against each other.
+ * Reads a record file twice, as `zerobus ingest` does and as DuckDB does, both into the wire form,
+ * so that the results can be compared.
  */
 import { DuckDBInstance } from "@duckdb/node-api"
 import { Effect, Result, Stream } from "effect"
@@ -25,10 +25,10 @@ export const columnsOf = (text: string): ReadonlyArray<ColumnDefinition> =>
 /** A row in the order of the columns, each value as text; NULL is null. */
 export type Row = ReadonlyArray<string | null>
 
-/** What an ingest makes of a file. */
+/** The result of ingesting a file. */
 export interface Reading {
   readonly rows: ReadonlyArray<Row>
-  /** Line and reason of each record that is refused. */
+  /** Line and reason of each refused record. */
   readonly rejects: ReadonlyArray<readonly [line: number, reason: string]>
   /** Why the file as a whole cannot be read. */
   readonly problem: string | undefined
@@ -39,7 +39,7 @@ export interface ReadingOptions extends ValueForms {
   readonly names?: ReadonlyArray<string> | undefined
 }
 
-/** Numbers are compared as numbers: DECIMALs without the zeros at their end. */
+/** Numbers are compared as numbers: DECIMALs without trailing zeros. */
 const wire = (value: unknown): string | null => {
   if (value === null || value === undefined) return null
   return typeof value === "object"
@@ -95,7 +95,7 @@ export const ingested = async (
   return { rows, rejects, problem: failure ?? problem }
 }
 
-/** The type in DuckDB's words, and the value as it travels. */
+/** The DuckDB type, and the value in wire form. */
 const duckdbType = ({
   name,
   type
@@ -124,8 +124,8 @@ const duckdbType = ({
 }
 
 /**
- * Reads a file as DuckDB does, with these columns in its order and with further options of
- * `read_csv` or `read_json`. `names` has the keys of JSON where they are written otherwise.
+ * Reads a file with DuckDB, with these columns in order and additional options of `read_csv` or
+ * `read_json`. `names` contains JSON keys that differ from the column names.
  */
 export const readByDuckdb = async (
   path: string,

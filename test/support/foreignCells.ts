@@ -1,7 +1,6 @@
 /**
- * Cells of our tables as a foreign reader must see them: values in the JSON form of
- * `plainValues.py`, tables with every type of column, and the comparison of what was sent with what
- * was seen.
+ * Expected cells of our tables in a foreign reader: values in the JSON form of `plainValues.py`,
+ * tables with every column type, and the comparison of sent with read values.
  */
 import { isDeepStrictEqual } from "node:util"
 import {
@@ -16,7 +15,7 @@ import { edgeRecords } from "./edgeRecords.ts"
 import { record } from "./randomRecords.ts"
 import { seeded } from "./randomTables.ts"
 
-/** The types of a table with every type, nested and with NOT NULL where a STRUCT may have it. */
+/** The types of a table with every type, nested, and with NOT NULL where a STRUCT allows it. */
 const types =
   `BOOLEAN | TINYINT | SMALLINT | INT | BIGINT | FLOAT | DOUBLE | STRING | BINARY | DATE | TIMESTAMP |
   TIMESTAMP_NTZ | DECIMAL(5,0) | DECIMAL(9,2) | DECIMAL(18,4) | DECIMAL(38,10) | DECIMAL(38,38) | VARIANT |
@@ -46,8 +45,8 @@ export const everyTypeColumns = (count: number): ReadonlyArray<ColumnDefinition>
 ]
 
 /**
- * Random records for these columns with the ids `first` to `first + count - 1`, and the rows that
- * must be seen.
+ * Random records for these columns with the ids `first` to `first + count - 1`, and the expected
+ * rows.
  */
 export const numberedRecords = (
   random: () => number,
@@ -66,10 +65,7 @@ export const numberedRecords = (
     }
   })
 
-/**
- * A value that `TableStore.rows` would show, in the form of `plainValues.py`; VARIANT stays JSON
- * text.
- */
+/** A value of `TableStore.rows` in the form of `plainValues.py`. VARIANT stays JSON text. */
 export const plainForm = (type: ColumnType, value: unknown): unknown => {
   if (value === null || value === undefined) return null
   switch (type._tag) {
@@ -106,7 +102,7 @@ export const plainForm = (type: ColumnType, value: unknown): unknown => {
   }
 }
 
-/** A row that `TableStore.rows` gives, as a foreign reader would print it. */
+/** A row of `TableStore.rows`, as a foreign reader would print it. */
 export const plainRow = (
   columns: ReadonlyArray<ColumnDefinition>,
   row: Readonly<Record<string, unknown>>
@@ -114,7 +110,7 @@ export const plainRow = (
   Object.fromEntries(columns.map(({ name, type }) => [name, plainForm(type, row[name])]))
 
 /**
- * The same for what a reader printed: the two parts of a VARIANT become JSON text, maps are ordered
+ * The same for a reader's output: the two parts of a VARIANT become JSON text, and maps are sorted
  * by key.
  */
 export const seenForm = (type: ColumnType, value: unknown): unknown => {
@@ -154,14 +150,13 @@ const byKey = (entries: ReadonlyArray<readonly [unknown, unknown]>) =>
   [...entries].sort(([a], [b]) => (String(a) < String(b) ? -1 : 1))
 
 /**
- * What a comparison found. `wrong` describes the cells that differ, and rows that are missing or
- * too many.
+ * The result of a comparison. `wrong` describes the cells that differ, and missing or extra rows.
  */
 export interface Comparison {
   readonly cells: number
   readonly wrong: ReadonlyArray<string>
   /**
-   * For each type of column, as SQL names it without parameters: whether all its cells are right.
+   * For each column type, by its SQL name without parameters: whether all its cells are correct.
    */
   readonly types: Readonly<Record<string, "yes" | "no">>
 }
@@ -169,7 +164,7 @@ export interface Comparison {
 const isCollection = (type: ColumnType): boolean =>
   type._tag === "Array" || type._tag === "Map" || type._tag === "Struct"
 
-/** Whether a field somewhere in the type is a collection that may be NULL. */
+/** Whether the type contains a nullable collection at any depth. */
 const mayHoldNull = (type: ColumnType): boolean => {
   switch (type._tag) {
     case "Array":
@@ -186,9 +181,9 @@ const mayHoldNull = (type: ColumnType): boolean => {
 }
 
 /**
- * The columns with collections that are never NULL, for ClickHouse, which has no NULL for them.
- * Those go in which collections cannot be NOT NULL, because they are in a STRUCT inside an ARRAY or
- * a MAP.
+ * The columns with all collections NOT NULL, for ClickHouse, which has no NULL for them. Removes
+ * columns whose collections cannot be NOT NULL, because they are in a STRUCT inside an ARRAY or a
+ * MAP.
  */
 export const withoutNullCollections = (
   columns: ReadonlyArray<ColumnDefinition>
@@ -205,7 +200,7 @@ export const withoutNullCollections = (
   return columns.map(notNull).filter(({ type }) => !mayHoldNull(type))
 }
 
-/** The columns in which no VARIANT is. */
+/** The columns without VARIANT. */
 export const withoutVariants = (
   columns: ReadonlyArray<ColumnDefinition>
 ): ReadonlyArray<ColumnDefinition> =>

@@ -1,4 +1,4 @@
-/** A port for a server that has to be told one. */
+/** A port for a server that cannot choose one itself. */
 import { once } from "node:events"
 import { createServer, type AddressInfo } from "node:net"
 

@@ -1,6 +1,6 @@
 /**
- * A process of its own whose file size limit stands for a full disk: the parent lowers it and lifts
- * it again with prlimit.
+ * A separate process whose file size limit simulates a full disk. The parent lowers and raises the
+ * limit with prlimit.
  *
  *     node fullDisk.ts FOLDER [kill]
  *
@@ -35,8 +35,8 @@ const program = Effect.gen(function* () {
     }
     acked += 10
   }
-  // Still full, also for the new file that the log goes on in: fails again, and does not hurt what
-  // is there.
+  // The disk is still full, also for the log's next file: the append fails again and does not
+  // damage existing data.
   const again = yield* Effect.result(append(writer, message(300)))
   writeSync(1, `again ${again._tag}\n`)
   yield* Effect.promise(() => new Promise((resolve) => process.stdin.once("data", resolve)))

@@ -1,4 +1,4 @@
-/** Garbage collection on request, for tests of what is held. */
+/** Garbage collection on request, for tests of memory use. */
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 
@@ -6,8 +6,8 @@ setFlagsFromString("--expose-gc")
 const collectOnce = runInNewContext("gc") as () => void
 
 /**
- * Collects what nobody holds. Twice, because V8 frees array buffers beside the program after a
- * collection, and counts them until then; the next collection waits for that.
+ * Runs two garbage collections: V8 frees array buffers concurrently after a collection and counts
+ * them until then; the next collection waits for that.
  */
 export const collect = (): void => {
   collectOnce()

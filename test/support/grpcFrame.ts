@@ -1,4 +1,4 @@
-/** A message in the frame of gRPC: a flag, its length in four bytes, and its bytes. */
+/** A gRPC message frame: a flag, the length in four bytes, and the bytes. */
 export const frame = (message: Uint8Array, flag = 0): Buffer => {
   const head = Buffer.alloc(5)
   head[0] = flag
@@ -6,6 +6,6 @@ export const frame = (message: Uint8Array, flag = 0): Buffer => {
   return Buffer.concat([head, message])
 }
 
-/** Each byte of the n-th message tells the message and the place. */
+/** Bytes for the n-th message. Each byte identifies the message and its position. */
 export const messageOf = (n: number, length: number): Buffer =>
   Buffer.from(new Uint8Array(length).map((_, at) => n * 31 + at))

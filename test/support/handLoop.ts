@@ -1,10 +1,10 @@
 /**
- * An event loop in the hands of a test: what Effect schedules runs when the test turns it.
+ * An event loop controlled by a test: tasks that Effect schedules run when the test turns it.
  */
 import * as Effect from "effect/Effect"
 import * as Scheduler from "effect/Scheduler"
 
-/** An event loop that turns when it is told to. */
+/** An event loop that runs on request. */
 export const handLoop = () => {
   let tasks: Array<() => void> = []
   const scheduler = new Scheduler.MixedScheduler("async", (task) => {
@@ -14,7 +14,7 @@ export const handLoop = () => {
   return {
     scheduler,
     fork: <A, E>(effect: Effect.Effect<A, E>) => Effect.runFork(effect, { scheduler }),
-    /** Runs what was scheduled before. */
+    /** Runs the tasks scheduled so far. */
     turn: () => {
       const due = tasks
       tasks = []

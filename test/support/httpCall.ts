@@ -1,5 +1,5 @@
 /**
- * Requests by `node:http`, which lets a test set every header, and event streams read message by
+ * Requests with `node:http`, which allows setting every header, and event streams read message by
  * message.
  */
 import { Effect, Queue, type Scope } from "effect"
@@ -10,18 +10,18 @@ export interface HttpAnswer {
   readonly status: number
   readonly headers: Http.IncomingHttpHeaders
   readonly text: string
-  /** The body, where it is JSON. */
+  /** The body, if it is JSON. */
   readonly body: any
 }
 
-/** What a request carries. */
+/** The content of a request. */
 export interface HttpCall {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
 }
 
-/** Makes one request. */
+/** Sends one request. */
 export const httpCall = (url: string, { body, headers = {}, method = "GET" }: HttpCall = {}) =>
   Effect.callback<HttpAnswer, Error>((resume) => {
     const call = Http.request(url, { method, headers, agent: false }, (response) => {
@@ -41,7 +41,7 @@ export const httpCall = (url: string, { body, headers = {}, method = "GET" }: Ht
     return Effect.sync(() => call.destroy())
   })
 
-/** Reads an event stream until the scope ends: the effect gives the data of the next event. */
+/** Reads an event stream until the scope ends. The effect returns the data of the next event. */
 export const eventStream = Effect.fnUntraced(function* (
   url: string,
   headers: Readonly<Record<string, string>>

@@ -7,7 +7,7 @@ const encoded = (value: object): string => Buffer.from(JSON.stringify(value)).to
 export const unsignedJwt = (claims: object): string =>
   `${encoded({ alg: "none" })}.${encoded(claims)}.`
 
-/** A JWT whose payload is padded with `=`, which some issuers write. The signature is made up. */
+/** A JWT whose payload is padded with `=`, as some issuers write it. The signature is fake. */
 export const paddedJwt = (claims: object): string => {
   const payload = Buffer.from(JSON.stringify(claims))
     .toString("base64")
@@ -29,7 +29,7 @@ const keyPairs = {
   ES256: () => generateKeyPairSync("ec", { namedCurve: "prime256v1" })
 }
 
-/** Makes an issuer whose tokens have this algorithm. */
+/** Creates an issuer whose tokens use this algorithm. */
 export const testIssuer = (algorithm: keyof typeof keyPairs): TestIssuer => {
   const { privateKey, publicKey } = keyPairs[algorithm]()
   return {

@@ -1,6 +1,6 @@
 /**
- * A Kafka broker of a test: a single node in KRaft mode, in a temporary folder, on loopback.
- * `npm run test:kafka` provides the jars in `KAFKA_JARS`.
+ * A Kafka broker for tests: a single node in KRaft mode, in a temporary folder, on loopback. `npm
+ * run test:kafka` provides the jars in `KAFKA_JARS`.
  */
 import { Admin } from "@platformatic/kafka"
 import * as Effect from "effect/Effect"
@@ -15,7 +15,7 @@ import { freePort } from "./freePort.ts"
 
 const jars = process.env["KAFKA_JARS"] ?? ""
 
-/** Whether the tests can run: false where Java or the jars are missing. */
+/** Whether the tests can run: false when Java or the jars are missing. */
 export const hasKafka = jars !== ""
 
 const settings = (
@@ -76,7 +76,7 @@ const answers = (address: string) =>
     (admin) => Effect.promise(() => admin.close())
   ).pipe(Effect.retry(Schedule.spaced("200 millis")), Effect.timeout("60 seconds"), Effect.orDie)
 
-/** Starts a broker and gives its address; it stops, and its folder goes, with the scope. */
+/** Starts a broker and returns its address. It is stopped and its folder deleted with the scope. */
 export const startKafka: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
   Effect.promise(start),
   ({ broker, folder }) =>

@@ -1,6 +1,6 @@
 /**
- * A process with a store that is killed: `storeProcess.ts` appends records, this end reads what was
- * acknowledged.
+ * A process with a store that is killed: `storeProcess.ts` appends records, and this side reads the
+ * acknowledgements.
  */
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url"
 const script = fileURLToPath(new URL("storeProcess.ts", import.meta.url))
 
 /**
- * Runs the process, kills it after a number of acknowledgements or where it is aimed at, answers
+ * Runs the process, kills it after a number of acknowledgements or at a chosen call, and returns
  * the acknowledged ids.
  */
 export const killAfter = (

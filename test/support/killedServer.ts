@@ -1,8 +1,8 @@
-/** The local server in a process of its own, to be killed and started again on the same ports. */
+/** The local server in a separate process, which can be killed and restarted on the same ports. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { createInterface } from "node:readline"
 
-/** A server that serves. */
+/** A running server. */
 export interface RunningServer {
   readonly process: ChildProcess
   readonly serverEndpoint: string
@@ -13,7 +13,7 @@ export interface RunningServer {
 
 const script = new URL("../faults/serverProcess.ts", import.meta.url).pathname
 
-/** Starts a server; port 0 takes a free one. */
+/** Starts a server. Port 0 selects a free port. */
 export const startServer = (
   folder: string,
   port: string,

@@ -1,4 +1,4 @@
-/** Which modules a process loads. */
+/** Finds the modules that a process loads. */
 import { afterAll, assert } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"

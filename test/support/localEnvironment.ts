@@ -1,6 +1,6 @@
 /**
- * A local server for programs that run in processes of their own, with the environment that leads
- * them to it; and how to run them.
+ * A local server for programs in separate processes, with the environment that connects them to it,
+ * and functions that run them.
  */
 import { ZerobusLocal } from "effect-zerobus/testing"
 import * as Context from "effect/Context"
@@ -13,7 +13,7 @@ import * as Path from "node:path"
 /** The folder of the repository. */
 export const root = Path.resolve(import.meta.dirname, "../..")
 
-/** Where a client finds the server, as the variables that `ZerobusLayer` reads. */
+/** The address of the server, as the variables that `ZerobusLayer` reads. */
 export class LocalEnvironment extends Context.Service<
   LocalEnvironment,
   { readonly environment: Readonly<Record<string, string>> }
@@ -37,7 +37,7 @@ export class LocalEnvironment extends Context.Service<
     ).pipe(Layer.provide(ZerobusLocal.layerMemory))
 }
 
-/** How a process ended, and what it wrote to both outputs. */
+/** The exit of a process and both of its outputs. */
 export interface Ended {
   readonly status: number | string
   readonly output: string
@@ -58,8 +58,8 @@ const run = (
   })
 
 /**
- * Runs an unbuilt program that imports the package by its name; `flags` are Node's. A program named
- * by an absolute path runs in its own folder, where it may leave files.
+ * Runs a program from source that imports the package by its name. `flags` are Node's. A program
+ * with an absolute path runs in its own folder, where it may write files.
  */
 export const runSource = (
   file: string,

@@ -1,5 +1,5 @@
 /**
- * A client over the transport in memory, and a server for it that calls back for each ingest
+ * A client over the in-memory transport, and a server for it that calls back for each ingest
  * message.
  */
 import { Effect, Layer } from "effect"

@@ -5,7 +5,7 @@
 import { Data, Effect, Redacted, type Scope } from "effect"
 import { createRequire } from "node:module"
 
-/** A failure of the SDK: it throws plain errors, so the text is all there is. */
+/** A failure of the SDK. It throws plain errors, so only the message is available. */
 export class NativeError extends Data.TaggedError("NativeError")<{ readonly message: string }> {}
 
 interface RawStream {
@@ -54,7 +54,7 @@ export interface NativeStream {
 }
 
 /**
- * Opens a stream of the SDK; the scope closes it. A descriptor makes it one of protobuf records.
+ * Opens a stream of the SDK, which the scope closes. With a descriptor, its records are protobuf.
  */
 export const openNative = Effect.fnUntraced(function* (options: {
   readonly serverEndpoint: string

@@ -1,13 +1,13 @@
-/** Another writer of a table, played by commits that are written by hand. */
+/** Another writer of a table, simulated by manual commits. */
 import { Effect } from "effect"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { type Metadata, versionName } from "../../src/local/delta/deltaActions.ts"
 import { type DeltaLog, logFolder, openLog } from "../../src/local/delta/deltaLog.ts"
 
-/** What another writer does to the table in a folder. */
+/** The operations of another writer on the table in a folder. */
 export interface OtherWriter {
-  /** The log as it is on disk now. */
+  /** The current log on disk. */
   readonly log: Effect.Effect<DeltaLog>
   readonly metadata: Effect.Effect<Metadata>
   /** Commits actions as the next version. */

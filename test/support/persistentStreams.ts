@@ -1,4 +1,4 @@
-/** What the tests of persistent streams share: a server of their own, and streams to its table. */
+/** Shared by the tests of persistent streams: a server, and streams to its table. */
 import { Effect, type Scope } from "effect"
 import {
   type PersistentStream,
@@ -11,16 +11,16 @@ import { type Faults, ZerobusLocal } from "effect-zerobus/testing"
 
 /** The table of all these tests. */
 export const table = TableProperties.json("main.default.sources")
-/** A record of it. */
+/** A record of the table. */
 export const record = (n: number) => ({ n })
-/** So many numbers. */
+/** `count` consecutive numbers. */
 export const upTo = (count: number, from = 0) =>
   Array.from({ length: count }, (_, index) => from + index)
 /** The numbers in the table. */
 export const rows = ZerobusLocal.use((local) => local.records(table)).pipe(
   Effect.map((all) => all.map(({ n }) => n))
 )
-/** What the server received. */
+/** The audit of the table. */
 export const audit = ZerobusLocal.use((local) => local.audit(table))
 /** Adds faults. */
 export const inject = (...faults: ReadonlyArray<Faults.Fault>) =>
@@ -40,7 +40,7 @@ export const resume = (id: string, options: Options = {}) =>
 export const ingest = (stream: PersistentStream<any>, numbers: ReadonlyArray<number>) =>
   Effect.forEach(numbers, (n) => stream.ingestRecord(record(n)), { discard: true })
 
-/** Runs a program against a server of its own, with the table. */
+/** Runs a program against a new server with the table. */
 export const onServer = <A, E>(
   program: Effect.Effect<A, E, Scope.Scope | Zerobus | ZerobusLocal>
 ) =>
@@ -50,7 +50,7 @@ export const onServer = <A, E>(
     Effect.provide(ZerobusLocal.layerMemory)
   )
 
-/** A stream that was created, took these records, and was closed. */
+/** Creates a stream, ingests these records, and closes it. */
 export const created = (numbers: ReadonlyArray<number>) =>
   Effect.scoped(
     Effect.gen(function* () {

@@ -1,6 +1,6 @@
 /**
- * A PostgreSQL server of a test: in a temporary folder, on loopback, from the installed package. It
- * refuses to run as root, so root starts it as the user `postgres` of the package.
+ * A PostgreSQL server for tests: in a temporary folder, on loopback, from the installed package. It
+ * refuses to run as root, so root starts it as the package's user `postgres`.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -13,10 +13,7 @@ import { freePort } from "./freePort.ts"
 
 const packages = "/usr/lib/postgresql"
 
-/**
- * The folder of the programs, of the latest version that is installed; undefined where there is
- * none.
- */
+/** The folder with the programs of the latest installed version. Undefined when there is none. */
 export const postgresPrograms: string | undefined = existsSync(packages)
   ? readdirSync(packages)
       .sort((one, other) => Number(other) - Number(one))
@@ -26,18 +23,18 @@ export const postgresPrograms: string | undefined = existsSync(packages)
 
 /** A running server. */
 export interface Postgres {
-  /** How a client reaches it, as the user `postgres` without a password. */
+  /** Its URL, with the user `postgres` and no password. */
   readonly url: string
 }
 
 const idOf = (kind: "-u" | "-g"): number =>
   Number(execFileSync("id", [kind, "postgres"], { encoding: "utf8" }))
 
-/** The user that runs it: this process's own, unless that is root. */
+/** The user of the server: the current one, unless that is root. */
 const user = () => (process.getuid?.() === 0 ? { uid: idOf("-u"), gid: idOf("-g") } : {})
 
 /**
- * Resolves when a line of the log says that connections are taken; rejects with the log when the
+ * Resolves when the log reports that connections are accepted. Rejects with the log when the
  * process ends first.
  */
 const serving = (server: ChildProcess): Promise<void> =>
@@ -73,13 +70,13 @@ const start = async (programs: string) => {
   return { folder, server, url: `postgres://postgres@127.0.0.1:${port}/postgres` }
 }
 
-/** Starts a server; it stops, and its folder goes, with the scope. */
+/** Starts a server. It is stopped and its folder deleted with the scope. */
 export const startPostgres: Effect.Effect<Postgres, never, Scope.Scope> = Effect.acquireRelease(
   Effect.promise(() => start(postgresPrograms ?? "PostgreSQL is not installed")),
   ({ folder, server }) =>
     Effect.promise(async () => {
       const ended = once(server, "exit")
-      // Its word for a stop that does not wait for clients.
+      // PostgreSQL's signal for a shutdown that does not wait for clients.
       server.kill("SIGINT")
       await ended
       rmSync(folder, { recursive: true, force: true })

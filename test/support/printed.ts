@@ -1,7 +1,7 @@
-/** Output of a process that is killed: it has left the process when the call returns. */
+/** Output of a process that will be killed: it has been written when the call returns. */
 import { writeSync } from "node:fs"
 
-/** Writes a text to standard output, however far its reader is behind. */
+/** Writes text to standard output, even when its reader is slow. */
 export const print = (text: string): void => {
   const bytes = Buffer.from(text)
   let written = 0
@@ -9,7 +9,7 @@ export const print = (text: string): void => {
     try {
       written += writeSync(1, bytes, written)
     } catch (error) {
-      // Pipes between processes of Node do not block: a full one is tried again.
+      // Pipes between Node processes do not block: retry while the pipe is full.
       if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error
     }
   }

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 
 /**
- * Compiles files (name to text) into one serialized `FileDescriptorSet`, files in the order given.
- * Fails when `protoc` is missing: these tests have no meaning without it (Debian:
- * `apt-get install protobuf-compiler`).
+ * Compiles files (name to text) into one serialized `FileDescriptorSet`, in the given order. Fails
+ * when `protoc` is missing, because these tests need it (Debian: `apt-get install
+ * protobuf-compiler`).
  */
 export const compileProtos = (files: ReadonlyMap<string, string>): Uint8Array => {
   const folder = mkdtempSync(join(tmpdir(), "zerobus-protoc-"))

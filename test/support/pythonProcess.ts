@@ -1,4 +1,7 @@
-/** A Python program in a process of its own: one JSON object a line in, one out, in order. */
+/**
+ * A Python program in a separate process: one JSON object per input line, one per output line, in
+ * order.
+ */
 import { spawn } from "node:child_process"
 import * as Path from "node:path"
 import * as Readline from "node:readline"
@@ -9,14 +12,16 @@ export interface PythonProcess<Greeting, Answer> {
   /** The line that it printed when it was ready. */
   readonly greeting: Greeting
   /**
-   * The answer to a request; requests run one after another. Rejects when the program has ended.
+   * Returns the answer to a request. Requests run one after another. Rejects when the program has
+   * ended.
    */
   readonly ask: (request: object) => Promise<Answer>
   readonly stop: () => Promise<void>
 }
 
 /**
- * The Python with delta-rs and the other readers: that of `npm run test:delta`, or the one it made.
+ * The Python with delta-rs and the other readers: that of `npm run test:delta`, or the one that it
+ * created.
  */
 export const deltaPython =
   process.env["DELTA_PYTHON"] ??
@@ -59,7 +64,7 @@ export const startPython = async <Greeting, Answer>(
       return answer
     },
     stop: async () => {
-      // What the program started ends with it, also in the middle of a request.
+      // Also ends child processes of the program, even during a request.
       child.kill("SIGKILL")
       await ended.catch(() => {})
     }

@@ -1,6 +1,6 @@
 /**
  * Random records for a table: the same record as an object for protobufjs, as a JSON object, and as
- * the row a reader must see.
+ * the expected row.
  */
 import protobuf from "protobufjs"
 import type {
@@ -38,7 +38,7 @@ const int64s = [
   "-4294967297",
   "9007199254740993"
 ]
-/** JSON texts in the form that reading a VARIANT gives: no spaces, keys in order. */
+/** JSON texts in the form of VARIANT values that are read: no spaces, keys in order. */
 export const variants = [
   "null",
   "true",
@@ -74,7 +74,7 @@ const integer = (random: () => number, min: number, max: number): number => {
 }
 const same = (value: unknown): Sample => ({ proto: value, json: value, row: value })
 
-/** A random value of a type. Collections are never NULL: protobuf cannot say so. */
+/** A random value of a type. Collections are never NULL, which protobuf cannot express. */
 export const sample = (random: () => number, type: ColumnType): Sample => {
   switch (type._tag) {
     case "Boolean":
@@ -142,7 +142,7 @@ export const sample = (random: () => number, type: ColumnType): Sample => {
         const key = sample(random, type.key)
         entries.set(String(key.json), [key, sample(random, type.value)])
       }
-      // JSON objects put keys that look like numbers first; the row follows what JSON.parse gives.
+      // JSON objects order numeric keys first; the row follows the order of JSON.parse.
       const json = Object.fromEntries([...entries].map(([key, [, value]]) => [key, value.json]))
       const ordered = Object.keys(json).map((key) => entries.get(key)!)
       return {
@@ -156,7 +156,7 @@ export const sample = (random: () => number, type: ColumnType): Sample => {
   }
 }
 
-/** A random record; nullable single columns are missing now and then. */
+/** A random record. Nullable scalar columns are sometimes missing. */
 export const record = (random: () => number, columns: ReadonlyArray<ColumnDefinition>): Sample => {
   const proto: Record<string, unknown> = {}
   const json: Record<string, unknown> = {}

@@ -1,6 +1,6 @@
 /**
- * Tables at random from a seed: the same seed gives the same table, so a failing case can be run
- * again by its number.
+ * Random tables from a seed. The same seed gives the same table, so that a failing case can be run
+ * again.
  */
 import type {
   ColumnDefinition,
@@ -115,15 +115,18 @@ const columns = (
   })
 
 /**
- * The table of a seed: 1 to 12 columns, structs, arrays and maps up to four deep, names that
- * protobuf also uses as words.
+ * The table of a seed: 1 to 12 columns, structs, arrays and maps up to four levels deep, and names
+ * that are protobuf keywords.
  */
 export const randomTable = (seed: number): TableDefinition => {
   const random = seeded(seed)
   return { name: `main.gen.t_${seed}`, columns: columns(random, 4, 1 + Math.floor(random() * 12)) }
 }
 
-/** The table as the store takes it: fields of a STRUCT below an ARRAY or a MAP may be NULL. */
+/**
+ * The table in a form that the store accepts: fields of a STRUCT below an ARRAY or a MAP are
+ * nullable.
+ */
 export const storable = (definition: TableDefinition): TableDefinition => {
   const below = (from: ColumnType, inside: boolean): ColumnType => {
     switch (from._tag) {

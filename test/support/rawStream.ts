@@ -1,6 +1,6 @@
 /**
- * A Zerobus call made by hand over grpc-js, for tests of what the server does with requests that no
- * decent client sends.
+ * A manual Zerobus call over grpc-js, for tests of how the server handles requests that no correct
+ * client sends.
  */
 import * as Grpc from "@grpc/grpc-js"
 import { Deferred, Effect, Queue, Redacted, type Scope } from "effect"
@@ -17,17 +17,17 @@ export interface RawEnd {
   readonly details: Uint8Array | undefined
 }
 
-/** A call under way, whose responses are read as `A`. */
+/** A running call, whose responses are read as `A`. */
 export interface RawCall<A> {
   readonly sendBytes: (bytes: Uint8Array) => Effect.Effect<void>
   readonly halfClose: Effect.Effect<void>
   readonly next: Effect.Effect<A>
   readonly end: Effect.Effect<RawEnd>
-  /** Whether headers came, which they do not where trailers are all there is. */
+  /** Whether headers arrived; a trailers-only response has none. */
   readonly hadHeaders: Effect.Effect<boolean>
 }
 
-/** A stream under way. */
+/** A running stream. */
 export interface RawStream extends RawCall<InstanceType<typeof EphemeralStreamResponse>> {
   readonly send: (request: Request) => Effect.Effect<void>
 }
@@ -97,7 +97,7 @@ export const openCall = Effect.fnUntraced(function* <A>(
   }
 })
 
-/** The form of a token request for a table, as the official SDKs send it. */
+/** The form of a token request for a table, as sent by the official SDKs. */
 export const tokenForm = (tableName: string): Record<string, string> => {
   const [catalog, schema] = tableName.split(".")
   const entry = (
@@ -122,7 +122,7 @@ export const tokenForm = (tableName: string): Record<string, string> => {
   }
 }
 
-/** Posts a form to the token endpoint with the server's own credentials, or others. */
+/** Posts a form to the token endpoint, by default with the server's own credentials. */
 export const postToken = (
   local: ZerobusLocalShape,
   form: Readonly<Record<string, string>>,

@@ -1,6 +1,6 @@
 /**
- * The table "Types and readers" of `docs/storage.md`: what a suite found is held against it, or
- * written to it with `--write-matrix`.
+ * The table "Types and readers" of `docs/storage.md`: the results of a suite are compared with it,
+ * or written to it with `--write-matrix`.
  */
 import { assert } from "@effect/vitest"
 import { readFileSync, writeFileSync } from "node:fs"
@@ -8,7 +8,7 @@ import { readFileSync, writeFileSync } from "node:fs"
 const page = new URL("../../docs/storage.md", import.meta.url)
 const title = "\n## Types and readers"
 
-/** The rows of the table, and where its lines are in the page. */
+/** The rows of the table, and its lines in the page. */
 const readMatrix = () => {
   const lines = readFileSync(page, "utf8").split("\n")
   const first = lines.findIndex(
@@ -24,12 +24,12 @@ const readMatrix = () => {
   return { lines, first, rows }
 }
 
-/** A reader without its versions. */
+/** A reader's name without versions. */
 const kindOf = (reader: string): string => reader.replace(/ [\d.]+/g, "")
 
 /**
- * Holds what a reader saw of each type against the table, whose header names the reader with its
- * version.
+ * Compares the results of a reader for each type with the table, whose header names the reader and
+ * its version.
  */
 export const agreesWithMatrix = (reader: string, found: Readonly<Record<string, string>>): void => {
   const { first, lines, rows } = readMatrix()

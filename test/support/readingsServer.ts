@@ -1,12 +1,12 @@
 /**
- * `zerobus local` with a table of readings for tests of commands, with the steps that they share.
+ * `zerobus local` with a table of readings, for tests of commands, and their shared steps.
  */
 import { afterAll, assert, beforeAll } from "@effect/vitest"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { type LocalServer, startServer, temporaryFolder, zerobus } from "./commandLine.ts"
 
-/** What `table show` says of a table. */
+/** The output of `table show`. */
 interface Shown {
   readonly rows: number
   readonly version: number
@@ -20,7 +20,7 @@ interface Shown {
 export const readings =
   "main.default.readings(device STRING NOT NULL, temp INT, seen TIMESTAMP, price DECIMAL(10,2))"
 
-/** Starts the server before the tests of a file and ends it behind them. */
+/** Starts the server before the tests of a file and stops it after them. */
 export const readingsServer = () => {
   const folder = temporaryFolder()
   const dataDir = Path.join(folder, "data")
@@ -47,8 +47,8 @@ export const readingsServer = () => {
   }
 
   /**
-   * The table as `table show` has it, once all that was acknowledged is committed: rows are waited
-   * for, not slept for.
+   * The table in the output of `table show`, once all acknowledged rows are committed. Waits for
+   * rows instead of sleeping.
    */
   const show = async (table: string, rows: number): Promise<Shown> => {
     for (;;) {

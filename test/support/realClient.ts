@@ -1,5 +1,5 @@
 /**
- * A client over real sockets, for tests of what lies below the engine.
+ * A client over real sockets, for tests of the layers below the engine.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -12,10 +12,7 @@ import type { InvalidArgument, InvalidEndpoint, StreamFailure } from "../../src/
 import type { ZerobusOptions } from "../../src/ZerobusOptions.ts"
 import { record, table } from "./acceptance.ts"
 
-/**
- * Options of a client that needs no credentials and uses no proxy; failed attempts are not
- * repeated.
- */
+/** Options of a client without credentials, proxy and retries. */
 export const realOptions = (
   serverEndpoint: string,
   options: Partial<ZerobusOptions> = {}

@@ -1,5 +1,5 @@
 /**
- * What a program says about itself: log lines, spans and metrics, kept for a test to read.
+ * Telemetry of a program: log lines, spans and metrics, stored for a test.
  */
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
@@ -11,12 +11,12 @@ import * as Tracer from "effect/Tracer"
 export interface Line {
   readonly level: string
   readonly text: unknown
-  /** What follows the text. */
+  /** The values after the text. */
   readonly details: unknown
   readonly annotations: Readonly<Record<string, unknown>>
 }
 
-/** What was reported so far. */
+/** The telemetry so far. */
 export class Reports {
   readonly lines: Array<Line> = []
   readonly spans: Array<{
@@ -35,7 +35,7 @@ export class Reports {
   }
 }
 
-/** Runs a program and keeps what it logs, at any level, and its spans, at their start. */
+/** Runs a program and stores its log lines of all levels, and its spans when they start. */
 export const reporting = <A, E, R>(
   program: (reports: Reports) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> => {
@@ -70,7 +70,8 @@ export const reporting = <A, E, R>(
 }
 
 /**
- * The metrics of one table: `name` or `name/cause` to the count, or to the number of observations.
+ * The metrics of one table: `name` or `name/cause` mapped to the count, or to the number of
+ * observations.
  */
 export const metricsOf = (table: string): Effect.Effect<Readonly<Record<string, number>>> =>
   Effect.map(Metric.snapshot, (all) =>

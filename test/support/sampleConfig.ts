@@ -1,6 +1,6 @@
 /**
- * How vitest runs a test that stands in the documentation: as the tests of this repository, but
- * from a folder of its own.
+ * Vitest configuration for a test from the documentation: like the tests of this repository, but in
+ * a separate folder.
  */
 import { defineConfig } from "vitest/config"
 

@@ -1,6 +1,6 @@
 /**
- * Records at random for tables at random, each with what an independent protobuf decoder must make
- * of it.
+ * Random records for random tables, each with the expected output of an independent protobuf
+ * decoder.
  */
 import { BigDecimal, DateTime } from "effect"
 import type { ColumnDefinition, ColumnType } from "../../src/internal/columns/columnType.ts"
@@ -8,7 +8,7 @@ import { pick } from "./randomTables.ts"
 
 /**
  * A value and its wire form: 64-bit integers as decimal text, bytes as base64, maps as entries of
- * texts.
+ * strings.
  */
 export interface Sample {
   readonly value: unknown
@@ -152,7 +152,7 @@ const plainDecimal = (raw: bigint, scale: number): string => {
   return raw < 0n ? `-${text}` : text
 }
 
-/** A record of columns: nullable ones are null or absent at times. */
+/** A record of columns. Nullable ones are sometimes null or absent. */
 export const sampleRecord = (
   random: () => number,
   columns: ReadonlyArray<ColumnDefinition>
@@ -167,7 +167,7 @@ export const sampleRecord = (
     }
     const sample = sampleOf(random, column.type)
     value[column.name] = sample.value
-    // In a nullable VARIANT null is the SQL null, which is not written.
+    // In a nullable VARIANT, null is the SQL NULL, which is not written.
     if (column.nullable && sample.value === null) continue
     wire[column.name] = sample.wire
   }

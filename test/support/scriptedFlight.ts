@@ -1,9 +1,9 @@
 /**
- * An Arrow Flight server for tests that does what a script says, over `MemoryTransport` or gRPC.
+ * A scripted Arrow Flight server for tests, over `MemoryTransport` or gRPC.
  *
  * It reads requests with protobufjs and batches with the Arrow library, so that it does not share
- * the client's own codec. What a well-behaved client never does (a gap in the numbers of frames, a
- * batch before the schema, anything after a half-close) is kept in `violations`.
+ * the client's own codec. `violations` records what a correct client never does: a gap in the frame
+ * numbers, a batch before the schema, anything after a half-close.
  */
 import { RecordBatchReader, type Table, tableFromIPC } from "apache-arrow"
 import protobuf from "protobufjs"
@@ -17,16 +17,16 @@ const { root } = protobuf.parse(`
 const FlightData = root.lookupType("FlightData")
 const PutResult = root.lookupType("PutResult")
 
-/** One record batch as it arrived. */
+/** One received record batch. */
 export interface Frame {
-  /** The number that its metadata gives it. */
+  /** Its number from the metadata. */
   readonly offset: number
   readonly rows: number
   readonly header: Buffer
   readonly body: Buffer
 }
 
-/** What one connection does; what is left out is done well. */
+/** The behaviour of one connection. Missing callbacks behave correctly. */
 export interface FlightScript {
   readonly onConnect?: ((connection: FlightConnection) => void) | undefined
   readonly onSchema?: ((connection: FlightConnection) => void) | undefined
@@ -42,7 +42,7 @@ const message = (header: Uint8Array, body: Uint8Array): Buffer => {
   return Buffer.concat([prefix, header, body])
 }
 
-/** One connection, seen from the server. */
+/** One connection, on the server's side. */
 export class FlightConnection {
   readonly index: number
   readonly headers: Readonly<Record<string, string>>
@@ -51,7 +51,7 @@ export class FlightConnection {
   readonly violations: Array<string> = []
   schema: Buffer | undefined
   halfCloses = 0
-  /** How often the client gave up the call before it had ended. */
+  /** Number of times the client cancelled the call before it had ended. */
   resets = 0
   over = false
   private readonly peer: MemoryPeer
@@ -80,7 +80,7 @@ export class FlightConnection {
   ready(): void {
     this.send({ ack_up_to_offset: -1, ack_up_to_records: 0 })
   }
-  /** So many rows of the connection are durable. */
+  /** Acknowledges this many rows of the connection. */
   ack(rows: number, closeMillis?: number): void {
     const offset = this.frames.length - 1
     const closing = closeMillis === undefined ? {} : { close_stream_duration_ms: closeMillis }
@@ -112,7 +112,7 @@ export class FlightConnection {
   get rows(): number {
     return this.frames.reduce((sum, frame) => sum + frame.rows, 0)
   }
-  /** What was received, as the Arrow library reads it. */
+  /** The received rows, read with the Arrow library. */
   get table(): Table {
     const batches = this.frames.map(({ body, header }) => message(header, body))
     return tableFromIPC(Buffer.concat([this.schema!, ...batches]))

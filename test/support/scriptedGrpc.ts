@@ -16,7 +16,9 @@ const service = {
 /** A running server. */
 export interface ScriptedGrpc {
   readonly port: number
-  /** The client's address of each call, in order: calls over one connection have the same. */
+  /**
+   * The client's address of each call, in order. Calls over one connection have the same address.
+   */
   readonly peers: ReadonlyArray<string>
 }
 

@@ -1,11 +1,10 @@
 /**
- * A Zerobus server for tests that does what a script says, well-behaved or hostile, over
- * `MemoryTransport`.
+ * A scripted Zerobus server for tests, correct or hostile, over `MemoryTransport`.
  *
  * It decodes requests with the code generated from the proto file, so that it does not share the
- * client's own codec, and writes responses by hand, so that it can send what no generated code
- * would. Whatever a well-behaved client must never do (a gap in the wire offsets, a record before
- * the create request, anything after a half-close) is kept in `violations`.
+ * client's own codec. It writes responses by hand, so that it can send what generated code cannot.
+ * `violations` records what a correct client never does: a gap in the wire offsets, a record before
+ * the create request, anything after a half-close.
  */
 import { databricks } from "../generated/zerobus_service.js"
 import type { MemoryPeer, MemoryServer } from "../../src/testing/MemoryTransport.ts"
@@ -28,7 +27,7 @@ export interface Created {
   readonly avroSchema?: string | undefined
 }
 
-/** What one connection does; what is left out is done well. */
+/** The behaviour of one connection. Missing callbacks behave correctly. */
 export interface Script {
   readonly onConnect?: ((connection: Connection) => void) | undefined
   readonly onCreate?: ((connection: Connection) => void) | undefined
@@ -58,14 +57,14 @@ const duration = (millis: number): Array<number> => [
   ...varint(BigInt(Math.round((millis % 1000) * 1_000_000)))
 ]
 
-/** Responses, byte by byte. Concatenate parts to have them in one message. */
+/** Responses, byte by byte. Concatenate parts to send them in one message. */
 export const response = {
   created: (streamId?: string): Array<number> =>
     delimited(
       1,
       streamId === undefined ? [] : delimited(1, [...new TextEncoder().encode(streamId)])
     ),
-  /** Durable up to this wire offset; negative values travel as protobuf has them, in ten bytes. */
+  /** Durable up to this wire offset. Negative values are sent in ten bytes, as in protobuf. */
   ack: (upTo: number | bigint): Array<number> => delimited(2, [0x08, ...varint(BigInt(upTo))]),
   ackWithoutOffset: (): Array<number> => delimited(2, []),
   closing: (millis?: number): Array<number> =>
@@ -94,7 +93,7 @@ export const code = {
 
 const decodeText = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1")
 
-/** One connection, seen from the server. */
+/** One connection, on the server's side. */
 export class Connection {
   readonly index: number
   readonly headers: Readonly<Record<string, string>>
@@ -102,7 +101,7 @@ export class Connection {
   readonly violations: Array<string> = []
   create: Created | undefined
   halfCloses = 0
-  /** How often the client gave up the call before it had ended. */
+  /** Number of times the client cancelled the call before it had ended. */
   resets = 0
   over = false
   private readonly peer: MemoryPeer
@@ -121,7 +120,7 @@ export class Connection {
     script.onConnect?.(this)
   }
 
-  /** Sends one response made of these parts. */
+  /** Sends one response with these parts. */
   send(...parts: ReadonlyArray<ReadonlyArray<number>>): void {
     this.peer.write(Uint8Array.from(parts.flat()))
   }
@@ -146,7 +145,7 @@ export class Connection {
     this.over = true
     this.peer.cut()
   }
-  /** Stops taking requests, so that the client's transport fills up. */
+  /** Stops accepting requests, so that the client's transport fills up. */
   pause(): void {
     this.peer.pause()
   }
@@ -240,8 +239,8 @@ const decodeIngest = (request: databricks.zerobus.EphemeralStreamRequest): Recei
 }
 
 /**
- * The server: `scripts[n]` is for connection `n`, the last one for all that follow; none at all
- * means a good server.
+ * The server: `scripts[n]` is for connection `n`, the last one for all that follow. Without
+ * scripts, the server behaves correctly.
  */
 export class ScriptedServer {
   readonly connections: Array<Connection> = []

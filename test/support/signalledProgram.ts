@@ -1,7 +1,7 @@
 /**
- * A program of `NodeRuntime.runMain` with a record that its server never acknowledges. It says
- * where it is, a line each: `ready`, `waiting` when its scope waits for the record, and what
- * `onUnacked` was given.
+ * A program with `NodeRuntime.runMain` and a record that its server never acknowledges. It prints
+ * its progress, one line each: `ready`, `waiting` when its scope waits for the record, and the
+ * argument of `onUnacked`.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
@@ -34,5 +34,5 @@ program.pipe(
   Effect.provide(Logger.layer([logger])),
   NodeRuntime.runMain
 )
-// Timers of an hour do not keep a process from its end; a program has something that does.
+// The client's timers do not keep a process alive; real programs have something that does.
 setInterval(() => {}, 1000)

@@ -1,6 +1,6 @@
 /**
- * A disk of a few megabytes that a test can fill to the last page: a file system in memory, which
- * only root may mount.
+ * A disk of a few megabytes that a test can fill completely: an in-memory file system, which only
+ * root may mount.
  */
 import { Effect } from "effect"
 import { execFileSync } from "node:child_process"
@@ -8,7 +8,7 @@ import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 
-/** What such a file system gives out. */
+/** The page size of such a file system. */
 export const pageBytes = 4096
 
 const mount = (bytes: number): string => {
@@ -40,12 +40,12 @@ export const hasSmallDisks: boolean = (() => {
   }
 })()
 
-/** A disk that exists as long as the scope. */
+/** A disk that exists while the scope is open. */
 export interface SmallDisk {
   readonly folder: string
-  /** Fills the disk but for so many pages. */
+  /** Fills the disk except for this many pages. */
   readonly fill: (freePages: number) => void
-  /** Makes room again. */
+  /** Frees the space again. */
   readonly clear: () => void
 }
 

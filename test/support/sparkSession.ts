@@ -1,11 +1,11 @@
 /**
- * Spark with Delta Lake in a process of its own, which answers SQL. `npm run test:spark` provides
+ * Spark with Delta Lake in a separate process that executes SQL. `npm run test:spark` provides
  * Python and the jars in `SPARK_PYTHON` and `SPARK_JARS`. The files of a suite share one session,
  * because a start takes many seconds, and the first statements take longer than later ones.
  */
 import { startPython } from "./pythonProcess.ts"
 
-/** Whether the tests can run: false where Java, Python or the jars are missing. */
+/** Whether the tests can run: false when Java, Python or the jars are missing. */
 export const hasSpark = (process.env["SPARK_PYTHON"] ?? "") !== ""
 
 /** Whether the long form was requested. */
@@ -19,14 +19,14 @@ type Answer = { readonly rows: ReadonlyArray<SparkRow> } | { readonly error: str
 /** A running session. Statements run one after another. */
 export interface SparkSession {
   readonly version: string
-  /** The rows of a statement; rejects with what Spark says. */
+  /** Returns the rows of a statement. Rejects with Spark's error. */
   readonly sql: (text: string) => Promise<ReadonlyArray<SparkRow>>
   readonly stop: () => Promise<void>
 }
 
 /**
- * Starts a session of Spark with Delta Lake, or with another Python one of the Spark there, without
- * Delta Lake.
+ * Starts a session of Spark with Delta Lake. With another Python, starts that installation's Spark
+ * without Delta Lake.
  */
 export const startSpark = async (python = process.env["SPARK_PYTHON"]!): Promise<SparkSession> => {
   const jars = python === process.env["SPARK_PYTHON"] ? process.env["SPARK_JARS"]! : ""
@@ -47,7 +47,7 @@ export const startSpark = async (python = process.env["SPARK_PYTHON"]!): Promise
 let running: Promise<SparkSession> | undefined
 
 /**
- * The session of all files of this process. It ends with the process, which closes its standard
- * input.
+ * The session shared by all files of this process. It ends with the process, which closes its
+ * standard input.
  */
 export const sharedSpark = (): Promise<SparkSession> => (running ??= startSpark())

@@ -1,5 +1,5 @@
 /**
- * What the tests of spools share: records as a spool takes them, and a spool in a temporary folder.
+ * Shared by the tests of spools: framed records, and a spool in a temporary folder.
  */
 import { Effect } from "effect"
 import { temporaryFolder } from "./storedTables.ts"
@@ -9,7 +9,7 @@ import { recordEnd } from "../../src/internal/protobuf/envelope.ts"
 import type { SpoolGroup, SpoolLog, SpoolOptions } from "../../src/internal/spool/spoolLog.ts"
 import type { Spool } from "../../src/internal/spooledLog.ts"
 
-/** Texts as records with tag and length. */
+/** Strings as records with tag and length. */
 export const framed = (...texts: ReadonlyArray<string>): Buffer =>
   Buffer.concat(
     texts.map((text) => {
@@ -35,7 +35,7 @@ export const open = (folder: string, options: Partial<SpoolOptions> = {}): Promi
     ...options
   })
 
-/** Appends texts, one by one or as a batch, with a key or without; returns the last offset. */
+/** Appends strings, one by one or as a batch, with or without a key. Returns the last offset. */
 export const offer = (
   log: SpoolLog,
   texts: ReadonlyArray<string>,
@@ -57,7 +57,7 @@ export const settled = (group: SpoolGroup | undefined) =>
     group === undefined ? resolve(undefined) : group.onSettled(resolve)
   )
 
-/** Appends texts and waits for their group. */
+/** Appends strings and waits for their group. */
 export const append = (log: SpoolLog, texts: ReadonlyArray<string>, atomic = false) => {
   offer(log, texts, atomic)
   return settled(log.latestGroup)
@@ -91,14 +91,14 @@ export const readAll = async (log: SpoolLog, most = Infinity): Promise<ReadonlyA
 export const inFolder = (body: (folder: string) => Promise<void>) =>
   Effect.flatMap(temporaryFolder, (folder) => Effect.promise(() => body(folder)))
 
-/** What a promise is rejected with. */
+/** The rejection of a promise. */
 export const rejection = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
     () => Promise.reject(new Error("it succeeded")),
     (error: unknown) => error
   )
 
-/** A spool of streams on a disk of the test; nothing reads what they leave. */
+/** A spool of streams on the test's disk. Nothing reads the remaining records. */
 export const spoolOn = (disk: LogDisk, folder: string, maxBytes = 1_000_000_000): Spool => ({
   path: folder,
   open: ({ now, ...identity }) =>

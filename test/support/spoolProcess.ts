@@ -1,5 +1,5 @@
 /**
- * A process of its own that opens a spool and appends numbered records until it is killed.
+ * A separate process that opens a spool and appends numbered records until it is killed.
  *
  *     node spoolProcess.ts FOLDER     one line per group: the last offset that is persisted
  */

@@ -1,5 +1,5 @@
 /**
- * What tests of `zerobus ingest --spool` share: what waits in a spool, and what became of it in the
+ * Shared by tests of `zerobus ingest --spool`: waiting records of a spool, and their rows in the
  * table.
  */
 import { Effect, References, Stream } from "effect"
@@ -13,7 +13,7 @@ import type { Running } from "./commandLine.ts"
 export const idTable = (name: string): string =>
   `main.default.${name}(id BIGINT NOT NULL, text STRING)`
 
-/** The ids that wait in a spool that no process holds. */
+/** The waiting ids in a spool that no process uses. */
 export const idsWaiting = (spool: string): Promise<ReadonlyArray<number>> =>
   Spool.records(spool).pipe(
     Stream.map(({ payload }) => JSON.parse(Buffer.from(payload).toString("utf8")).id as number),
@@ -21,7 +21,7 @@ export const idsWaiting = (spool: string): Promise<ReadonlyArray<number>> =>
     Effect.runPromise
   )
 
-/** Adds records to a spool behind what it holds, without a server and without a position. */
+/** Appends records to a spool, without a server and without a position. */
 export const addRecords = (
   spool: string,
   table: string,
@@ -48,7 +48,7 @@ export const addRecords = (
   )
 
 /**
- * Waits until a spool has the position at the start of the file; fails when the command ends
+ * Waits until a spool contains the position at the start of the file. Fails when the command ends
  * before.
  */
 export const begun = async (running: Running, spool: string): Promise<void> => {
@@ -65,7 +65,7 @@ export const begun = async (running: Running, spool: string): Promise<void> => {
   }
 }
 
-/** Waits until a spool has taken so many records; fails when the command ends before. */
+/** Waits until a spool has accepted this many records. Fails when the command ends before. */
 export const taken = async (running: Running, spool: string, least: number): Promise<void> => {
   let ended = false
   void running.end.then(() => (ended = true))
@@ -81,7 +81,7 @@ export const taken = async (running: Running, spool: string, least: number): Pro
   }
 }
 
-/** Kills a command, and returns the ids that wait in its spool then. */
+/** Kills a command, and returns the ids that wait in its spool afterwards. */
 export const killedWith = async (
   running: Running,
   spool: string
@@ -93,8 +93,8 @@ export const killedWith = async (
 }
 
 /**
- * How often each id is in a table, once so many are: commits are in order, so what came before is
- * there as well.
+ * The number of rows per id in a table, once it has this many rows. Commits are in order, so
+ * earlier records are there as well.
  */
 export const timesInTable = async (
   dataDir: string,
@@ -110,7 +110,7 @@ export const timesInTable = async (
   for (;;) {
     const live = await readLiveTable(Path.join(dataDir, "main/default", name))
     if (live === undefined || live.rows < ids) continue
-    // One value: of rows it gives a thousand.
+    // Returns one value, because a query prints at most a thousand rows.
     const query =
       `SELECT string_agg(id || ' ' || times, ',') FROM (SELECT id, count(*) AS ` +
       `times FROM ${table} GROUP BY id)`

@@ -1,6 +1,6 @@
 /**
- * An Effect SQL client over Node's own SQLite, for the cluster's storage on one machine: the driver
- * package for it has no release for this version of Effect yet.
+ * An Effect SQL client over Node's built-in SQLite, for the cluster's storage on one machine: the
+ * driver package has no release for this version of Effect yet.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -14,7 +14,7 @@ import * as Statement from "effect/sql/Statement"
 import * as Stream from "effect/Stream"
 import { DatabaseSync, type SQLInputValue } from "node:sqlite"
 
-/** Runs one statement; rows of objects, or of arrays. */
+/** Runs one statement. Rows are objects or arrays. */
 const runOn = (
   database: DatabaseSync,
   sql: string,
@@ -61,7 +61,7 @@ export const sqliteLayer = (path: string): Layer.Layer<SqlClient.SqlClient> =>
         (opened) => Effect.sync(() => opened.close())
       )
       const connection = connectionTo(database)
-      // A transaction holds the one connection.
+      // A transaction occupies the only connection.
       const turns = Semaphore.makeUnsafe(1)
       return yield* SqlClient.make({
         acquirer: turns.withPermits(1)(Effect.succeed(connection)),

@@ -1,6 +1,6 @@
 /**
- * A process of its own that opens a store and appends numbered records until it is killed; prints
- * what was acknowledged.
+ * A separate process that opens a store and appends numbered records until it is killed. It prints
+ * the acknowledged ids.
  *
  *     node storeProcess.ts FOLDER FIRST_ID FLUSH_MILLIS [CALL before|after N]
  *

@@ -1,6 +1,6 @@
 /**
- * What the storage tests share: a temporary folder, a table with every column type, and a way to
- * append and wait.
+ * Shared by the storage tests: a temporary folder, a table with every column type, and functions
+ * that append and wait.
  */
 import { Effect, Result } from "effect"
 import * as Fs from "node:fs/promises"
@@ -13,7 +13,7 @@ import type { TableWriter } from "../../src/local/store/tableStore.ts"
 export const table = (text: string) =>
   Result.getOrThrowWith(parseTableDefinition(text), (why) => new Error(why))
 
-/** Store options for tests that say themselves when to flush. */
+/** Store options for tests that flush explicitly. */
 export const byHand = { flushIntervalMillis: 3_600_000 }
 
 export const json = (value: unknown) => Buffer.from(JSON.stringify(value))
@@ -50,7 +50,7 @@ const columns = `id BIGINT NOT NULL, flag BOOLEAN, tiny TINYINT, small SMALLINT,
   words STRING, blob BINARY, day DATE, at TIMESTAMP, price DECIMAL(9,2), total DECIMAL(18,4), huge DECIMAL(38,10),
   tags ARRAY<STRING>, counts MAP<STRING, INT>, place STRUCT<lat: DOUBLE, names: ARRAY<STRUCT<lang: STRING, text: STRING>>>`
 
-/** Every column type that needs no table feature, and one that does. */
+/** Every column type without a table feature, and one with a feature. */
 export const everyType = table(`main.default.every(${columns}, local TIMESTAMP_NTZ)`)
 export const everyPlainType = table(`main.default.plain(${columns})`)
 

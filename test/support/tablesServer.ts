@@ -1,5 +1,5 @@
 /**
- * A scripted server for many tables, which counts the streams that are open at a time.
+ * A scripted server for many tables that counts the open streams.
  */
 import { assert } from "@effect/vitest"
 import type * as Context from "effect/Context"
@@ -14,12 +14,12 @@ import { Zerobus } from "../../src/Zerobus.ts"
 import type { InvalidArgument } from "../../src/ZerobusError.ts"
 import { Connection, type Script } from "./scriptedServer.ts"
 
-/** What a table does on its n-th connection, from 0. */
+/** The behaviour of a table on its n-th connection, from 0. */
 export type TableScripts = (tableName: string, nth: number) => Script
 
 export class TablesServer {
   readonly connections: Array<{ readonly tableName: string; readonly connection: Connection }> = []
-  /** Streams that are open, and the most that ever were. */
+  /** Open streams, and their maximum so far. */
   open = 0
   mostOpen = 0
   private readonly scripts: TableScripts
@@ -67,7 +67,7 @@ export class TablesServer {
       .map(({ connection }) => connection)
   }
 
-  /** What arrived of a table, in order. */
+  /** The received records of a table, in order. */
   recordsOf(tableName: string): ReadonlyArray<string> {
     return this.of(tableName).flatMap(({ records }) => records)
   }
@@ -114,7 +114,7 @@ export const clientOf = (
     return { server, context }
   })
 
-/** A pool on such a server; a good one by default. */
+/** A pool on such a server, which behaves correctly by default. */
 export const poolOf = (
   options: Partial<StreamPool.StreamPoolOptions> = {},
   scripts: TableScripts = () => ({})

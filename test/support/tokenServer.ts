@@ -1,5 +1,5 @@
 /**
- * A token endpoint on loopback that answers as its script says and keeps what it was asked.
+ * A scripted token endpoint on loopback that records its requests.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -9,7 +9,7 @@ import * as Http from "node:http"
 import * as Https from "node:https"
 import type { AddressInfo } from "node:net"
 
-/** One answer: status and body, or `"hang"` for none. A string body is sent as it is. */
+/** One answer: status and body, or `"hang"` for none. A string body is sent unchanged. */
 export type TokenAnswer =
   | {
       readonly status?: number
@@ -18,7 +18,7 @@ export type TokenAnswer =
     }
   | "hang"
 
-/** What one request said. */
+/** The content of a request. */
 export interface TokenRequest {
   readonly method: string | undefined
   readonly path: string | undefined
@@ -29,13 +29,13 @@ export interface TokenRequest {
 export interface TokenServer {
   readonly url: string
   readonly requests: Array<TokenRequest>
-  /** Answers by request number; the last one stays. */
+  /** Answers by request number. The last one is repeated. */
   answers: ReadonlyArray<TokenAnswer>
-  /** Completes when a client has closed the connection of a request that was not answered. */
+  /** Completes when a client has closed the connection of an unanswered request. */
   readonly abandoned: Effect.Effect<void>
 }
 
-/** A token that is valid for an hour, or as `life` says. */
+/** A token that is valid for an hour, or for `life`. */
 export const minted = (
   token: string,
   life: { readonly expires_in?: unknown } = { expires_in: 3600 }

@@ -1,14 +1,14 @@
 /**
- * What reaches the process outside of every fiber: uncaught errors of tasks of their own, and
- * warnings. They are collected here, since a test runner fails for the first and prints the second.
+ * Errors outside of fibers: uncaught errors of separate tasks, and warnings. They are collected
+ * here, because a test runner fails for the first and prints the second.
  */
 import { Effect } from "effect"
 
-/** What reached the process. */
+/** The collected errors and warnings. */
 export interface Reported {
-  /** Messages of the errors that tasks of their own threw. */
+  /** Messages of errors thrown by separate tasks. */
   readonly uncaught: Array<string>
-  /** Texts of the warnings. */
+  /** Messages of the warnings. */
   readonly warnings: Array<string>
 }
 
@@ -39,7 +39,7 @@ export const collect = (): { readonly reported: Reported; readonly stop: () => v
   }
 }
 
-/** Runs the effect and collects what reaches the process during it. */
+/** Runs the effect and collects the errors and warnings during it. */
 export const collected = <A, E, R>(
   use: (reported: Reported) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
@@ -49,7 +49,7 @@ export const collected = <A, E, R>(
     ({ stop }) => Effect.sync(stop)
   )
 
-/** The messages of the errors that tasks throw which the call starts; they are run at once. */
+/** The messages of errors thrown by tasks that the call starts. The tasks run immediately. */
 export const uncaughtDuring = (call: () => void): ReadonlyArray<string> => {
   const { queueMicrotask } = globalThis
   const uncaught: Array<string> = []

@@ -1,5 +1,5 @@
 /**
- * Values of JSON on both sides of the limits of every column type, for checks that must agree about
+ * JSON values on both sides of the limits of every column type, for checks that must agree about
  * them.
  */
 const scalars = [
@@ -20,7 +20,7 @@ const scalars = [
   "DECIMAL(38,10)",
   "DECIMAL(38,38)"
 ]
-/** Types of columns, also within others. */
+/** Column types, including nested ones. */
 export const types = [
   ...scalars,
   ...scalars.map((type) => `ARRAY<${type}>`),
@@ -30,7 +30,7 @@ export const types = [
   "STRUCT<a: INT NOT NULL, b: ARRAY<STRUCT<c: DATE, d: TIMESTAMP>>>"
 ]
 
-/** Text of JSON values on both sides of every limit, and some that are nothing. */
+/** Text of JSON values on both sides of every limit, and of some invalid values. */
 export const edges: Array<string> = [
   ...(
     "null true false 0 -0 1 -1 1.5 1.0 1e2 1e-7 127 128 -129 32768 2147483647 2147483648 " +

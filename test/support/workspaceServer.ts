@@ -1,6 +1,6 @@
 /**
- * A workspace over TLS under a name of its own, in front of the HTTP face of a local server. It
- * passes requests on, or misbehaves.
+ * A workspace over TLS with its own name, in front of a local server's HTTP port. It passes
+ * requests on, or misbehaves.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -8,21 +8,21 @@ import type * as Http from "node:http"
 import * as Https from "node:https"
 import type { AddressInfo } from "node:net"
 
-/** Answers a request in place of the server behind. */
+/** Answers a request instead of the server behind it. */
 export type Misbehaviour = (request: Http.IncomingMessage, response: Http.ServerResponse) => void
 
 export interface WorkspaceServer {
   readonly port: number
   /** Method and path of each request, in order. */
   readonly requests: Array<string>
-  /** What answers requests for tokens, and those for tables; `undefined` passes them on. */
+  /** The handlers of token requests and table requests. `undefined` passes them on. */
   tokens: Misbehaviour | undefined
   tables: Misbehaviour | undefined
 }
 
 const tokenPath = "/oidc/v1/token"
 
-/** Serves on a free port of loopback. Requests are passed on to the URL `behind`. */
+/** Serves on a free loopback port. Requests are passed on to the URL `behind`. */
 export const workspaceServer = (
   tls: { readonly cert: string; readonly key: string; readonly ca: string },
   behind: string
@@ -76,7 +76,7 @@ export const answer =
     response.end(typeof body === "string" ? body : JSON.stringify(body))
   }
 
-/** An answer that goes on for as long as it is read. */
+/** An endless answer. */
 export const endless: Misbehaviour = (request, response) => {
   request.resume()
   const more = () => {

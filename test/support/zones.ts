@@ -1,5 +1,5 @@
 /**
- * Landing zones for tests: small ones, and what a server would read of their messages.
+ * Small landing zones for tests, and a reader of their messages.
  */
 import * as Effect from "effect/Effect"
 import { databricks } from "../generated/zerobus_service.js"
@@ -9,7 +9,7 @@ import type { RecordCodec } from "../../src/internal/recordCodec.ts"
 import type { LandingZoneLimits } from "../../src/internal/landing/sizeLimits.ts"
 import { Turns } from "../../src/internal/landing/turns.ts"
 
-/** A zone of prepared bytes without limits, but for those given. */
+/** A zone of encoded records. It has only the given limits. */
 export const makeZone = (
   limits: Partial<LandingZoneLimits> = {},
   codec: RecordCodec<Uint8Array> = bytesCodec,
@@ -29,18 +29,18 @@ export const makeZone = (
     return new LandingZone({ turns, codec, limits: all, now })
   })
 
-/** The array that holds a zone's window, to see what it keeps alive. */
+/** The array of a zone's window, to check what it retains. */
 export const messagesOf = (zone: LandingZone<Uint8Array>): ReadonlyArray<unknown> =>
   (zone as unknown as { readonly window: { readonly messages: ReadonlyArray<unknown> } }).window
     .messages
 
-/** Stands in line until a turn has come. */
+/** Waits for a turn. */
 export const nextTurn = (turns: Turns): Effect.Effect<void> =>
   Effect.callback<void>(function (resume) {
     turns.joinUnsafe(this, () => resume(Effect.void))
   })
 
-/** What a server reads of a request: the wire offset, and the records of it. */
+/** Reads a request like a server: the wire offset and the records. */
 export const readRequest = (
   request: Uint8Array
 ): {
@@ -66,7 +66,7 @@ export const readRequest = (
   }
 }
 
-/** A small generator of random numbers with a seed, so that a failing case can be run again. */
+/** A small seeded random number generator, so that a failing case can be run again. */
 export const seeded = (seed: number) => {
   let state = seed >>> 0
   const next = (): number => {
@@ -76,9 +76,9 @@ export const seeded = (seed: number) => {
     return (mixed ^ (mixed >>> 14)) >>> 0
   }
   return {
-    /** A whole number from 0 to `below` - 1. */
+    /** An integer from 0 to `below` - 1. */
     below: (below: number): number => next() % below,
-    /** Bytes that differ from call to call; long ones repeat themselves. */
+    /** Different bytes for each call. Long ones repeat a pattern. */
     bytes: (length: number): Uint8Array => {
       const bytes = new Uint8Array(length)
       for (let n = 0; n < Math.min(length, 64); n++) bytes[n] = next() & 0xff
