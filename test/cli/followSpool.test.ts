@@ -1,6 +1,6 @@
 /**
- * `zerobus ingest --follow --spool`: a growing file through kills with SIGKILL, rotation, cuts and
- * an outage; nothing is lost, and only what was in the spool at a kill may be there twice.
+ * `zerobus ingest --follow --spool`: a growing file through SIGKILLs, rotation, truncation and an
+ * outage. Nothing is lost, and only records in the spool at a kill may be duplicated.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -43,7 +43,7 @@ beforeAll(async () => {
     "emptied",
     "headed"
   ].flatMap((name) => ["--table", idTable(name)])
-  // The pace leaves time to be killed in.
+  // The rate limit leaves time for the kills.
   server = await startServer(["--data-dir", dataDir, "--rate-limit", "15000", ...tables])
 }, 30_000)
 
@@ -57,7 +57,7 @@ const ndjson = (ids: ReadonlyArray<number>): string =>
   ids.map((id) => `{"id":${id},"text":"record ${id}"}\n`).join("")
 const csv = (ids: ReadonlyArray<number>): string => ids.map((id) => `record;${id}\n`).join("")
 
-/** A followed file with a table and a spool of its own. */
+/** A followed file with its own table and spool. */
 const following = (name: string, extension: string, content: string) => {
   const path = Path.join(folder, `${name}.${extension}`)
   const spool = Path.join(folder, `${name}-spool`)
@@ -67,7 +67,7 @@ const following = (name: string, extension: string, content: string) => {
   return { path, spool, args, begin, append: (text: string) => Fs.appendFileSync(path, text) }
 }
 
-/** Ends a run as a user does, and gives what it says. */
+/** Stops a run as a user does, and returns its output. */
 const stopped = async (running: Running) => {
   running.child.kill("SIGINT")
   const ended = await running.end
@@ -75,7 +75,7 @@ const stopped = async (running: Running) => {
   return ended
 }
 
-/** All ids are there, and more than once only those that waited at a kill. */
+/** Checks that all ids are there, and that only ids waiting at a kill are duplicated. */
 const check = async (
   name: string,
   ids: number,
@@ -102,7 +102,7 @@ describe("zerobus ingest --follow --spool", () => {
     let [kills, written] = [0, 10_000]
     for (const least of [1, 7_000, 15_000, 30_000, 44_000]) {
       const running = begin()
-      // What is appended ends within a line, as a writer's buffer does.
+      // Appended text ends in the middle of a line, like a flushed buffer.
       const next = Math.min(records, least + 12_000)
       const more = ndjson(upTo(Math.max(0, next - written), written))
       written = Math.max(written, next)
@@ -118,7 +118,7 @@ describe("zerobus ingest --follow --spool", () => {
     const { out } = await stopped(last)
     assert.notInclude(out, "--resume")
     await check("killed", records, waited, kills)
-    // Nothing of the file is behind the position any more.
+    // No record of the file comes after the position any more.
     const again = begin()
     append(ndjson([records]))
     await taken(again, spool, records + 1)
@@ -139,7 +139,7 @@ describe("zerobus ingest --follow --spool", () => {
     append(csv(upTo(5_000, 20_000)))
     append("record;25000")
     Fs.renameSync(path, `${path}.1`)
-    // It goes on in the former file while there is none of the name.
+    // It continues in the old file while no file has the name.
     const between = begin()
     await taken(between, spool, 25_000)
     for (const id of await killedWith(between, spool)) waited.add(id)
@@ -167,7 +167,7 @@ describe("zerobus ingest --follow --spool", () => {
     await taken(first, spool, 1_010)
     assert.include(first.err(), "was cut; it is read from its start")
     const waited = new Set(await killedWith(first, spool))
-    // Longer than before, and other bytes in front of the place.
+    // Longer than before, with different bytes before the position.
     Fs.writeFileSync(path, ndjson(upTo(500, 1_010)))
     const second = begin()
     await taken(second, spool, 1_510)
@@ -182,11 +182,11 @@ describe("zerobus ingest --follow --spool", () => {
     const { append, begin, path, spool } = following("gone", "ndjson", ndjson(upTo(100)))
     const first = begin()
     await taken(first, spool, 100)
-    // Its position is on disk before the next record is taken.
+    // Its position is on disk before the next record is accepted.
     append(ndjson([100]))
     await taken(first, spool, 101)
     const waited = new Set(await killedWith(first, spool))
-    // As a kill leaves it between the records and their position: these are of the former file.
+    // Simulates a kill between the records and their position: these are from the old file.
     await addRecords(spool, "main.default.gone", upTo(5, 101))
     Fs.renameSync(path, `${path}.old`)
     Fs.writeFileSync(path, ndjson(upTo(100, 106)))
@@ -225,7 +225,7 @@ describe("zerobus ingest --follow --spool", () => {
       const { append, begin, path, spool } = following(name, extension, head)
       const first = begin()
       await begun(first, spool)
-      // Up to the first record that is none, which ends the run in front of its next position.
+      // Up to the first invalid record, which ends the run before its next position.
       append(`${rows(upTo(4))}none\n`)
       assert.strictEqual((await first.end).code, 2)
       const waited = new Set(await idsWaiting(spool))

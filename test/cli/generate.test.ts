@@ -1,5 +1,5 @@
 /**
- * `zerobus generate` as a user has it: against a local server, from files, with its rules on
+ * `zerobus generate` as a user runs it: with a local server, from files, and its rules for
  * overwriting and drift.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
@@ -52,7 +52,7 @@ afterAll(async () => {
 })
 
 /**
- * The message of a descriptor set: the bytes behind the tag of `FileDescriptorProto.message_type`.
+ * The message of a descriptor set: the bytes after the tag of `FileDescriptorProto.message_type`.
  */
 const messageOf = (set: Uint8Array): Uint8Array => {
   const file = new WireReader(set)
@@ -138,7 +138,7 @@ describe("zerobus generate", () => {
           )
         )
       )
-      // Both are acknowledged; the table tells of them once they are committed.
+      // Both are acknowledged; the table contains them once they are committed.
       let rows = 0
       while (rows < 2) {
         const shown = await zerobus(["table", "show", "main.default.every", "--json"], environment)

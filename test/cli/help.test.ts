@@ -1,5 +1,5 @@
 /**
- * The help of each command ends with two examples, and completions know files, flags and words.
+ * The help of each command ends with two examples. Completions cover files, flags and words.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { execFileSync, spawnSync } from "node:child_process"
@@ -9,7 +9,7 @@ import type * as Command from "effect/cli/Command"
 import { zerobus as zerobusCommand } from "../../src/cli/Commands.ts"
 import { temporaryFolder, zerobus } from "../support/commandLine.ts"
 
-/** The names of a command and of all below it, as they are typed. */
+/** The names of a command and of all its subcommands, as typed. */
 const namesBelow = (command: Command.Command.Any, above: string): ReadonlyArray<string> => [
   above,
   ...command.subcommands.flatMap(({ commands }) =>
@@ -47,7 +47,7 @@ describe("the help of a command", () => {
 })
 
 /**
- * What a shell offers for a line, in a folder that holds the script of completions; each word once.
+ * The completions of a shell for a line, in a folder with the completion script. Each word once.
  */
 const shells: Readonly<Record<string, (line: string, folder: string) => ReadonlyArray<string>>> = {
   bash: (line, folder) => {
@@ -93,7 +93,7 @@ describe("completions", () => {
   })
 
   for (const [shell, complete] of Object.entries(shells)) {
-    // The title says why nothing ran: a shell that is not there has to be installed to be tried.
+    // The title says why nothing ran: the shell is not installed.
     const there = isInstalled(shell)
     describe.skipIf(!there)(`in ${shell}${there ? "" : ", which is not installed"}`, () => {
       it.each<readonly [line: string, expected: ReadonlyArray<string>]>([

@@ -1,6 +1,6 @@
 /**
- * `zerobus ingest` as an operator uses it: what becomes of rejects, exit codes, several files,
- * files that grow, tables from files.
+ * `zerobus ingest` as an operator uses it: rejects, exit codes, several files, growing files,
+ * tables from files.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { execFileSync } from "node:child_process"
@@ -16,7 +16,7 @@ const { dataDir, environment, file, folder, newTable, show } = readingsServer()
 const ingest = (table: string, ...args: ReadonlyArray<string>) =>
   zerobus(["ingest", "-t", table, ...args], environment)
 
-/** Rows of a table, once there are that many. */
+/** The rows of a table, once it has this many. */
 const rows = async (
   table: string,
   count: number,
@@ -49,7 +49,7 @@ describe("the file of rejects", () => {
       const { code, err } = await ingest(table, bad, "--rejects", path)
       assert.strictEqual(code, 0, err)
       assert.lengthOf(linesOf(path), turn)
-      // As a process that was killed leaves it.
+      // As after a kill.
       if (turn === 2) Fs.truncateSync(path, Fs.statSync(path).size - 1)
     }
     if (process.platform !== "win32") assert.strictEqual(Fs.statSync(path).mode & 0o777, 0o600)
@@ -98,8 +98,8 @@ describe("the file of rejects", () => {
   })
 
   it("has the records that the server refuses, with their lines", async () => {
-    // The server holds to the length of texts in a table of another program, which the command line
-    // does not know.
+    // The server enforces the text length of a table of another program, which the command does not
+    // know.
     const log = Path.join(dataDir, "main", "default", "short", "_delta_log")
     const short = { __CHAR_VARCHAR_TYPE_STRING: "varchar(3)" }
     const fields = [
@@ -327,7 +327,7 @@ describe("--create", () => {
     "looks at standard input, and reads all of it: %s",
     async (packing) => {
       const name = `main.default.stdin_${packing}`
-      // More than is looked at.
+      // More lines than are examined.
       const lines = Array.from({ length: 30_000 }, (_, id) => `${id},${"x".repeat(id % 7)}`)
       const text = Buffer.from(`id,note\n${lines.join("\n")}\n`)
       const path = file(`stdin-${packing}`, packing === "gzip" ? gzipSync(text) : text)
@@ -426,7 +426,8 @@ describe("--follow", () => {
     await saved(state("app.state"), 16)
     Fs.appendFileSync(path, "2\nc,3\n")
     await saved(state("app.state"), 24)
-    // Rotated: the old file gets a last line without its end, then another file has the name.
+    // Rotation: a last line without a line end is appended to the old file, then another file has
+    // the name.
     Fs.renameSync(path, `${path}.1`)
     Fs.appendFileSync(`${path}.1`, "d,4")
     Fs.writeFileSync(path, "temp,device\n5,e\n")
@@ -436,7 +437,7 @@ describe("--follow", () => {
     assert.strictEqual(ended.code, 130, ended.err)
     assert.strictEqual(JSON.parse(ended.out).durable, 5)
 
-    // While it is stopped: more rows, a rotation, and a new file.
+    // While the command is stopped: more rows, a rotation, and a new file.
     Fs.appendFileSync(path, "6,f\n")
     Fs.renameSync(path, `${path}.2`)
     Fs.writeFileSync(path, "device,temp\ngg,7\n")

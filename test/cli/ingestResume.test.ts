@@ -1,6 +1,6 @@
 /**
- * `zerobus ingest --spool --resume`: reading goes on at a byte of a file, behind a header that is
- * read again; what became of the file since is said, and what cannot be sought is passed over.
+ * `zerobus ingest --spool --resume`: reading resumes at a byte offset, with the header read again.
+ * Changed files are reported, and records of unseekable files are skipped.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -11,7 +11,7 @@ import { readingsServer } from "../support/readingsServer.ts"
 
 const { environment, file, folder, newTable, show } = readingsServer()
 
-/** Runs of one ingest, with a table and a spool of its own. */
+/** Runs of one ingest, with its own table and spool. */
 const ingests = async (files: ReadonlyArray<string>, ...flags: ReadonlyArray<string>) => {
   const table = await newTable()
   const spool = Fs.mkdtempSync(Path.join(folder, "resume-"))
@@ -79,7 +79,7 @@ describe("zerobus ingest --resume", () => {
     )
     Fs.appendFileSync(path, more)
     const second = await run("--resume")
-    // A line end that the last line did not have belongs to that line.
+    // A line end appended later belongs to the last line.
     const read = more.replace(/^[\r\n]+/, "").length
     assert.deepStrictEqual(
       [second.code, second.accepted, second.skipped, second.bytes],
@@ -99,7 +99,7 @@ describe("zerobus ingest --resume", () => {
     const path = file("packed.ndjson.gz", gzipSync(text))
     const { devices, run } = await ingests([path])
     await run("--resume")
-    // As gzip appends: a second member.
+    // Appended as a second gzip member.
     Fs.appendFileSync(path, gzipSync('{"device":"c"}\n'))
     const { accepted, bytes, err, skipped } = await run("--resume")
     assert.deepStrictEqual([accepted, skipped, bytes], [1, 2, text.length + 15], err)

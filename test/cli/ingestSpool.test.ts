@@ -1,6 +1,6 @@
 /**
- * `zerobus ingest --spool`: a run that is killed with SIGKILL, again and again, goes on with
- * --resume behind the last record that its spool has; outages, other files and wrong flags.
+ * `zerobus ingest --spool`: a run that is repeatedly killed with SIGKILL resumes with --resume
+ * after the last record in its spool. Also outages, other files and wrong flags.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -27,7 +27,7 @@ const file = (name: string, content: string): string => {
 }
 
 beforeAll(async () => {
-  // The pace leaves time to be killed in.
+  // The rate limit leaves time for the kills.
   const tables = ["killed", "outage", "others"].flatMap((name) => ["--table", idTable(name)])
   server = await startServer(["--data-dir", dataDir, "--rate-limit", "15000", ...tables])
 }, 30_000)
@@ -94,7 +94,7 @@ describe("zerobus ingest --spool", () => {
       lines.flatMap((_, id) => (isBad(id) ? [id] : []))
     )
 
-    // Once more there is nothing to do; what is appended is ingested.
+    // A second run has nothing to do; appended records are ingested.
     const again = await zerobusProcess([...args, "--json"], server.environment)
     assert.strictEqual(again.code, 0, again.err)
     assert.strictEqual(JSON.parse(again.out).accepted, 0)

@@ -1,7 +1,7 @@
 /**
- * `kill -9` of the server in the middle of an ingest of 200,000 records, and a new server on the
- * same folder and ports: the ingest goes on by itself, ends with everything durable, and the table
- * holds every record. Without recovery it ends, and says truly where to go on.
+ * `kill -9` of the server during an ingest of 200,000 records, and a new server on the same folder
+ * and ports: the ingest continues, ends with everything durable, and the table contains every
+ * record. Without recovery it ends and names the correct position to continue from.
  */
 import { afterAll, assert, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -20,7 +20,7 @@ import {
 const records = 200_000
 const folder = temporaryFolder()
 const file = Path.join(folder, "numbered.ndjson")
-// Empty lines now and then, so that a line's number is not its record's.
+// Some empty lines, so that line numbers differ from record numbers.
 Fs.writeFileSync(
   file,
   Array.from(
@@ -35,8 +35,8 @@ afterAll(() => Fs.rmSync(folder, { recursive: true, force: true }))
 const makeServer = async (name: string) => {
   const dataDir = Path.join(folder, name)
   const table = `main.default.${name}`
-  // The pace leaves time to be killed in; the file would be through before the first commit
-  // otherwise.
+  // The rate limit leaves time for the kills; otherwise the ingest would end before the first
+  // commit.
   const definition = `${table}(id BIGINT NOT NULL, text STRING)`
   const options = ["--data-dir", dataDir, "--rate-limit", "40000", "--table", definition]
   let server: LocalServer = await startServer(options)
@@ -49,7 +49,7 @@ const makeServer = async (name: string) => {
     portOf("DATABRICKS_WORKSPACE_URL")
   ]
 
-  /** The live table once it has at least this many rows. */
+  /** The live table, once it has at least this many rows. */
   const tableWith = async (rows: number) => {
     for (;;) {
       const live = await readLiveTable(Path.join(dataDir, "main/default", name))
@@ -71,8 +71,8 @@ const makeServer = async (name: string) => {
       assert.deepStrictEqual(server.environment, environment)
     },
     /**
-     * Stops the server and holds its table against the file: every record there, none altered, none
-     * more than `most` times.
+     * Stops the server and compares its table with the file: every record is there, unchanged, and
+     * at most `most` times.
      */
     checkRows: async (most: number) => {
       server.child.kill("SIGTERM")
@@ -115,8 +115,8 @@ it("loses nothing and recovers by itself", async () => {
     { accepted: records, complete: true, durable: records }
   )
   assert.isAbove(sentAgain, 0)
-  // At least once: a kill can double what was on its way, so no record is there more often than the
-  // server was started.
+  // Delivery is at least once: a kill can duplicate records in flight, so a record occurs at most
+  // as often as the server was started.
   await server.checkRows(kills.length + 1)
 }, 120_000)
 
@@ -132,7 +132,7 @@ it("without recovery ends with 75 and names the place from which nothing is lost
   const skip = /--skip (\d+)/.exec(out)![1]!
   assert.isAtLeast(Number(skip), 1)
   assert.isBelow(Number(skip), records)
-  // The line that is named is the one that record stands on.
+  // The reported line is that of the record.
   const line = Number(skip) + Math.ceil((Number(skip) - 1) / 1000)
   assert.include(out, `(line ${line.toLocaleString("en-US")}).`)
 

@@ -1,6 +1,6 @@
 /**
- * What a command loads: help and versions no transport, no Parquet and no server, and each command
- * what it uses. It looks at the modules, not at the time.
+ * The modules that a command loads: help and version load no transport, no Parquet and no server,
+ * and each command loads what it uses. The test checks modules, not times.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
@@ -18,7 +18,7 @@ const file = (name: string, content: string): string => {
   return path
 }
 
-/** Writes the address of each module that the program loads to the file that LOADED names. */
+/** Writes the URL of each module that the program loads to the file named by LOADED. */
 const listing = file(
   "listing.mjs",
   `import { appendFileSync } from "node:fs"
@@ -46,7 +46,7 @@ const parts = {
   readers: /\/src\/cli\/records\/recordFile\./
 }
 
-/** Runs the executable to its end and gives the parts that it loaded. */
+/** Runs the executable until it ends and returns the parts that it loaded. */
 const partsOf = (args: ReadonlyArray<string>, environment: Record<string, string> = {}) => {
   const loaded = file("loaded", "")
   const { status, stderr } = spawnSync(

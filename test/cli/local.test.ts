@@ -137,7 +137,7 @@ describe("zerobus local", () => {
     visible.child.kill("SIGTERM")
     const { code, err } = await visible.end
     assert.strictEqual(code, 0)
-    // The stop does not leave out the commits that have no line yet.
+    // Stopping also logs the commits that have no line yet.
     const written = err.match(/Table written \(table main\.default\.readings, .*\)/g) ?? []
     assert.match(written.at(-1)!, /rows 6\)$/)
   }, 60_000)
@@ -151,7 +151,7 @@ describe("zerobus local", () => {
       /^# Instead as reader, which has SELECT on main:\n# export DATABRICKS_CLIENT_ID=reader /m
     )
     assert.match(running.out(), /^# Instead as nobody, which may do nothing:$/m)
-    // Pasted as a whole it is the first principal's.
+    // Pasting the whole output selects the first principal.
     assert.deepStrictEqual(running.out().match(/^export DATABRICKS_CLIENT_ID=.*$/gm), [
       "export DATABRICKS_CLIENT_ID=local-client"
     ])

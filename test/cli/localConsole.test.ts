@@ -1,4 +1,4 @@
-/** The link of the console: when `zerobus local` has one, and that it leads to the page. */
+/** The link to the console: when `zerobus local` prints one, and that it opens the page. */
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { type LocalServer, start, startServer } from "../support/commandLine.ts"
 

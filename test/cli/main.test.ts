@@ -1,6 +1,6 @@
 /**
- * The executable itself: versions of Node that it is not for, its compile cache, and signals while
- * a command starts or ends.
+ * The executable itself: unsupported Node versions, its compile cache, and signals while a command
+ * starts or ends.
  */
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
@@ -13,7 +13,7 @@ const root = Path.resolve(import.meta.dirname, "../..")
 const folder = temporaryFolder()
 afterAll(() => Fs.rmSync(folder, { recursive: true, force: true }))
 
-/** Runs the executable under a Node that calls itself this version. */
+/** Runs the executable under a Node that reports this version. */
 const under = (version: string) => {
   const pretend =
     `Object.defineProperty(process, "versions", { value: { ...process.versions, ` +
@@ -87,7 +87,7 @@ describe("the compile cache", () => {
 
 describe.skipIf(process.platform === "win32")("a second signal", () => {
   it("ends a server that is still starting, at once", async () => {
-    // A start waits half a minute for a sign of life of a holder on another machine.
+    // A start waits half a minute for a heartbeat of a lock holder on another machine.
     const elsewhere = {
       pid: 1,
       started: "1",

@@ -1,13 +1,13 @@
 /**
- * A server whose user may not write a part of its data folder: what is refused is named, to the
- * client too.
+ * A server whose user may not write a part of its data folder: errors name the cause, also for the
+ * client.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { type LocalServer, startServer, temporaryFolder, zerobus } from "../support/commandLine.ts"
 
-/** Nothing is refused to the superuser. */
+/** The superuser has every permission. */
 const uid = process.getuid?.() === 0 ? 65534 : process.getuid?.()
 const home = temporaryFolder()
 const dataDir = Path.join(home, "data")
@@ -21,7 +21,7 @@ const start = async () => {
   server = await startServer(["--data-dir", dataDir], uid)
 }
 const run = (...args: ReadonlyArray<string>) => zerobus(args, server.environment)
-/** Text as it is without the line breaks that the terminal's width makes. */
+/** Text without the line breaks of the terminal's width. */
 const flat = (text: string) => text.replace(/\s+/g, " ")
 /** Runs while a folder cannot be written. */
 const readOnly = async (path: string, use: () => Promise<void>) => {
@@ -55,7 +55,7 @@ describe.runIf(process.platform !== "win32")(
         "again",
       async () => {
         await readOnly(deltaLog, async () => {
-          // The log takes the records; their flush fails.
+          // The log accepts the records; their flush fails.
           const first = await run("ingest", records, "--table", t)
           assert.strictEqual(first.code, 0, first.err)
           await server.says(

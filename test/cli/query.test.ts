@@ -1,5 +1,5 @@
 /**
- * `zerobus query` as a process: SQL without tables, and the bound of what it prints.
+ * `zerobus query` as a process: SQL without tables, and the output limit.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"

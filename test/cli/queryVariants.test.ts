@@ -1,6 +1,6 @@
 /**
- * `zerobus query` of VARIANT columns: in our files, which hold the two parts, and in files that
- * carry the annotation VARIANT.
+ * `zerobus query` of VARIANT columns: in our files, which contain the metadata and value parts, and
+ * in files with the VARIANT annotation.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"

@@ -1,6 +1,6 @@
 /**
- * Every command that reads where a table lies, on a data folder whose path has signs that mean
- * something in a URL, in SQL or in a pattern of file names.
+ * Every command that reads a table's location, on a data folder whose path has characters with a
+ * special meaning in URLs, SQL or glob patterns.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -43,7 +43,7 @@ describe.runIf(process.platform !== "win32")("a data folder of any name", () => 
         const shown = JSON.parse(await run("table", "show", readings, "--json"))
         assert.strictEqual(shown.location, pathToFileURL(folder).href)
         assert.include(await run("table", "show", readings), `location ${folder}`)
-        // What was acknowledged is in the table within a second or two.
+        // Acknowledged records are in the table within a second or two.
         for (let rows = 0; rows < 2;) {
           rows = JSON.parse(
             await run("query", `SELECT count(*)::INTEGER AS n FROM ${readings}`, "--json")

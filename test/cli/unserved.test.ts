@@ -1,6 +1,6 @@
 /**
  * `zerobus table list`, `show`, `register` and `salvage` as processes, on a data folder with tables
- * that other programs made or changed.
+ * that other programs created or changed.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect } from "effect"
@@ -29,7 +29,7 @@ const stop = async () => {
 
 const run = (...args: ReadonlyArray<string>) => zerobus(args, server.environment)
 
-/** Text as it is without the line breaks that the terminal's width makes. */
+/** Text without the line breaks of the terminal's width. */
 const flat = (text: string) => text.replace(/\s+/g, " ")
 
 const metadataOf = (folder: string) => {
@@ -37,7 +37,7 @@ const metadataOf = (folder: string) => {
   return JSON.parse(first.split("\n").find((line) => line.includes("metaData"))!).metaData
 }
 
-/** Commits actions as the next version, as another program does. */
+/** Commits actions as the next version, like another program. */
 const commit = (folder: string, ...actions: ReadonlyArray<object>) => {
   const log = Path.join(folder, "_delta_log")
   const versions = Fs.readdirSync(log).filter((name) => /^\d{20}\.json$/.test(name))
@@ -169,7 +169,7 @@ describe("tables that other programs made", () => {
     const [code, , n] = definition.columns.slice(-3)
     assert.deepStrictEqual(code!.type, { _tag: "String", textLength: { kind: "CHAR", length: 3 } })
     assert.strictEqual(n!.defaultSql, "7")
-    // Columns are added behind them, and they stay as they are.
+    // New columns are added after them, and they stay unchanged.
     const added = await run(
       "table",
       "alter",
@@ -201,7 +201,7 @@ describe("tables that other programs made", () => {
     assert.strictEqual(dropped.out, "Dropped main.default.costs.\n", dropped.err)
     assert.isFalse(Fs.existsSync(Path.join(dataDir, "main", "default", "costs")))
     assert.notMatch((await run("table", "list")).out, /costs/)
-    // No catalog has such a name: its folder is moved or deleted by hand.
+    // No catalog has such a name: the folder must be moved or deleted manually.
     const impossible = await run("table", "drop", "main.default.with-dash", "--yes")
     assert.match(flat(impossible.err), /"main\.default\.with-dash" is no/)
   }, 60_000)
@@ -217,8 +217,8 @@ describe("zerobus table salvage", () => {
   let lostId = ""
 
   beforeAll(async () => {
-    // Two tables whose logs hold records: another program gave one a constraint, and removed the
-    // other.
+    // Two tables whose logs contain records: another program added a constraint to one and removed
+    // the other.
     await Effect.runPromise(
       Effect.gen(function* () {
         const store = yield* makeDurableTableStore({ ...byHand, folder: dataDir, worker: false })
@@ -280,7 +280,7 @@ describe("zerobus table salvage", () => {
     )
     const dropped = await salvage(refused, "again.ndjson", "--discard")
     assert.match(dropped.out, /Wrote 2 records .*The server drops them/s)
-    // A stream that is opened has the server look at the table.
+    // Opening a stream makes the server check the table.
     assert.strictEqual((await run("ingest", out, "--table", refused)).code, 2)
     const nothing = await salvage(refused, "none")
     assert.deepStrictEqual([nothing.code, Fs.existsSync(file("none"))], [0, false], nothing.err)

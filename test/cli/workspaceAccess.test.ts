@@ -1,8 +1,8 @@
 /**
- * How every command reaches the workspace: through the proxy of the environment, with the
+ * How every command connects to the workspace: through the environment's proxy, with the
  * authorities that Node trusts, and with the limits of the client's own requests.
  *
- * The servers have names that only the proxy resolves: a command that goes past the proxy fails.
+ * The servers have names that only the proxy resolves: a command that bypasses the proxy fails.
  */
 import { afterAll, assert, beforeAll, beforeEach, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
@@ -38,14 +38,14 @@ const scope = Scope.makeUnsafe()
 
 let proxy: ConnectProxy
 let workspace: WorkspaceServer
-/** Where redirects lead. */
+/** The target of redirects. */
 let other: WorkspaceServer
 let environment: Environment
 let caPath: string
 
 const records = Path.join(folder, "records.ndjson")
 
-/** Each command that reaches the workspace, in an order that works, and what it prints. */
+/** Each command that uses the workspace, in a working order, and its output. */
 const commands: ReadonlyArray<readonly [args: ReadonlyArray<string>, prints: RegExp]> = [
   [
     ["table", "create", `${name}(id BIGINT, note STRING)`],
@@ -75,7 +75,7 @@ beforeAll(async () => {
   const tls = { ...made, key: Redacted.value(made.key) }
   caPath = Path.join(folder, "ca.pem")
   Fs.writeFileSync(caPath, made.ca)
-  // What NODE_EXTRA_CA_CERTS does for a process, done for this one.
+  // Applies the effect of NODE_EXTRA_CA_CERTS to this process.
   Tls.setDefaultCACertificates([...authorities, made.ca])
   await Effect.gen(function* () {
     const server = ZerobusLocal.layerServer({
@@ -108,7 +108,9 @@ beforeEach(() => {
   workspace.tables = undefined
 })
 
-/** Runs a command; returns its end and the targets of the tunnels that it asked the proxy for. */
+/**
+ * Runs a command. Returns its exit and the targets of the tunnels that it requested from the proxy.
+ */
 const watched = async (
   args: ReadonlyArray<string>,
   run: (
@@ -135,7 +137,7 @@ describe("a workspace that only the proxy reaches", () => {
       const toWorkspace = tunnels.filter((one) => one === target)
       assert.isAbove(toWorkspace.length, 1, args.join(" "))
       assert.strictEqual(toWorkspace.length, requests.length, args.join(" "))
-      // The rest is the stream of an ingest.
+      // The remaining tunnel is the stream of an ingest.
       const rest = tunnels.filter((one) => one !== target)
       const endpoint = environment["ZEROBUS_SERVER_ENDPOINT"]!.slice("https://".length)
       assert.deepStrictEqual(rest, args[0] === "ingest" ? [endpoint] : [], args.join(" "))
@@ -168,7 +170,7 @@ const opaque = "canary-token-of-no-shape"
 const granted = answer(200, { access_token: opaque, expires_in: 3600 })
 const table = { name: "readings", columns: [{ name: "id", type_name: "LONG", position: 0 }] }
 
-/** Everything in a request that must not be shown. */
+/** All secrets of a request. */
 const credentials = (environment: Environment): ReadonlyArray<string> => {
   const { DATABRICKS_CLIENT_ID: id, DATABRICKS_CLIENT_SECRET: secret } = environment
   return [opaque, secret!, Buffer.from(`${id}:${secret}`).toString("base64")]
@@ -194,7 +196,7 @@ const notFollowed =
 const tooLarge = /sent an answer that is larger than \d+ bytes/
 const unused = /holds the credentials of the request, so it is not used/
 
-/** What a hostile workspace does, and what a command says of it. */
+/** Behaviours of a hostile workspace, and the command's messages. */
 const hostile: ReadonlyArray<
   readonly [what: string, part: "tokens" | "tables", does: Misbehaviour, says: RegExp]
 > = [
@@ -267,7 +269,7 @@ describe("a workspace that", () => {
       err,
       /lists main\.default in more than 500 pages or 100000 tables\. Check the workspace URL\./
     )
-    // One token serves all pages.
+    // All pages use one token.
     assert.deepStrictEqual([pages, requests.length], [500, 501])
   }, 120_000)
 

@@ -1,6 +1,5 @@
 /**
- * `zerobus doctor`: what it finds with right settings, and with each of the ways in which they are
- * wrong.
+ * `zerobus doctor`: its results with correct settings, and with each kind of wrong setting.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
@@ -70,7 +69,7 @@ afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
 
 const table = ["--table", "main.default.t"]
 
-/** Runs it twice: as JSON, whose report is returned with the exit code, and as text. */
+/** Runs it twice: as JSON, and returns the report with the exit code, and as text. */
 const examined = async (environment: Environment, args: ReadonlyArray<string> = table) => {
   const json = await zerobus(["doctor", ...args, "--json"], environment)
   const text = await zerobus(["doctor", ...args], environment)

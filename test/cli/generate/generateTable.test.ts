@@ -66,7 +66,7 @@ const tsconfig = JSON.stringify({
   include: ["*.ts"]
 })
 
-/** What a program of the project has against the files of a folder; empty when nothing. */
+/** The complaints of a development tool about the files of a folder. Empty when there are none. */
 const complaints = (folder: string, program: string, ...args: ReadonlyArray<string>): string => {
   const { status, stderr, stdout } = spawnSync(join(root, "node_modules/.bin", program), args, {
     cwd: folder,
@@ -180,8 +180,8 @@ describe("generateTable", () => {
     inFolder(new Map([...files, ["tsconfig.json", tsconfig]]), (folder) => {
       assert.strictEqual(complaints(folder, "tsc", "-p", "."), "")
     })
-    // The formatter passes over the repository's own output folders, so it gets one elsewhere, with
-    // the project's settings.
+    // The formatter ignores the repository's own output folders, so the files are written
+    // elsewhere, with the project's settings.
     const folder = mkdtempSync(join(tmpdir(), "zerobus-generated-"))
     try {
       for (const [name, content] of files) writeFileSync(join(folder, name), content)

@@ -1,6 +1,6 @@
 /**
- * Moving a file into a stream: records are sent while the file is still read, and reading waits
- * where the stream takes no more.
+ * Ingesting a file into a stream: records are sent while the file is still being read, and reading
+ * waits while the stream is full.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Result, Stream } from "effect"
@@ -18,7 +18,7 @@ const { columns, name } = Result.getOrThrow(parseTableDefinition("main.default.t
 const lines = (from: number, count: number): Uint8Array =>
   Buffer.from(Array.from({ length: count }, (_, n) => `{"id":${from + n}}\n`).join(""))
 
-/** Ingests chunks into a stream with such bounds. */
+/** Ingests chunks into a stream with these limits. */
 const ingest = (
   bytes: Stream.Stream<Uint8Array>,
   maxInflightRecords: number,

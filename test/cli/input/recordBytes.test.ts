@@ -1,6 +1,6 @@
 /**
- * Bytes of files and what their first bytes say: compression and encodings are undone, in whatever
- * pieces they come, and what holds no records is named.
+ * Bytes of files and detection from their first bytes: compression and encodings are decoded, for
+ * any chunk sizes, and unsupported formats are named.
  */
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Stream } from "effect"

@@ -1,4 +1,4 @@
-/** The start of a stream of bytes, and the whole that is read afterwards. */
+/** The start of a byte stream, and the whole stream that is read afterwards. */
 import { assert, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import { startOfBytes } from "../../../src/cli/input/startOfBytes.ts"

@@ -1,7 +1,7 @@
 /**
- * The Dockerfile and compose.yaml: no mistakes that a linter of Dockerfiles finds, keys that
- * Compose has, and a command and variables with which the server of compose.yaml starts and its
- * client reaches it. An image is not built here.
+ * The Dockerfile and compose.yaml: no complaints of a Dockerfile linter, only keys that Compose
+ * supports, and a command and variables with which the server starts and its client connects. No
+ * image is built here.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { validate } from "dockerfile-utils"
@@ -31,7 +31,7 @@ interface Compose {
 }
 const compose = parse(read("compose.yaml"), { strict: true, uniqueKeys: true }) as Compose
 
-/** The value that Compose makes of `${NAME:-otherwise}` where NAME is not set. */
+/** The value that Compose substitutes for `${NAME:-otherwise}` when NAME is not set. */
 const withDefaults = (text: string): string => text.replace(/\$\{\w+:-([^}]*)\}/g, "$1")
 
 describe("the Dockerfile", () => {
@@ -89,7 +89,7 @@ describe("compose.yaml", () => {
       }
       for (const other of Object.keys(service.depends_on ?? {}))
         assert.property(compose.services, other)
-      // Reached from this machine alone.
+      // Reachable only from this machine.
       for (const port of service.ports ?? []) assert.match(port, /^127\.0\.0\.1:(\d+):\1$/)
     }
   })
@@ -108,7 +108,7 @@ describe("compose.yaml", () => {
       const asked: Record<string, string> = {}
       for (const [name, value] of Object.entries(client.environment)) asked[name] = inHost(value)
       for (const name of ["ZEROBUS_SERVER_ENDPOINT", "DATABRICKS_WORKSPACE_URL"]) {
-        // The name of the service leads nowhere here; the certificate is for it all the same.
+        // The name of the service does not resolve here, but the certificate includes it.
         assert.strictEqual(new URL(asked[name]!).hostname, "zerobus")
         asked[name] = server.environment[name]!
       }

@@ -1,4 +1,4 @@
-/** Trusted issuers and subjects as the command line has them. */
+/** Trusted issuers and subjects on the command line. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Fs from "node:fs/promises"

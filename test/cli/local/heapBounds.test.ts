@@ -1,7 +1,7 @@
 /**
- * The heap of `zerobus local`, in processes of their own: its flags count for all of a process.
- * Node 24 alone needs the bound of the young generation: Node 22 has it by itself, and Node 26
- * grows by other rules.
+ * The heap of `zerobus local`, in separate processes, because its flags apply to a whole process.
+ * Only Node 24 needs the bound of the young generation: Node 22 has it by default, and Node 26 has
+ * other growth rules.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { execFile } from "node:child_process"
@@ -9,12 +9,12 @@ import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 
 const program = fileURLToPath(new URL("./heapProgram.ts", import.meta.url))
-// Without threads for the collection its moments do not depend on what else the machine does.
+// Without collector threads, the times of collections do not depend on the load of the machine.
 const flags = ["--single-threaded-gc", "--conditions=effect-zerobus-source", "--no-warnings"]
 
 interface Largest {
   readonly young: number
-  /** The old generation before collections over what was in use. */
+  /** The old generation before collections, divided by its live size. */
   readonly grown: number
 }
 
@@ -32,7 +32,8 @@ describe("The heap", () => {
     async () => {
       const { grown, young } = await largest("bound")
       assert.isAtMost(young, 32 * mebibyte)
-      // Half as much again, and what is made while V8 marks in turns: about 3 times what is in use.
+      // One and a half times, plus what is allocated during incremental marking: about 3 times the
+      // live size.
       assert.isAtMost(grown, 5)
     },
     120_000

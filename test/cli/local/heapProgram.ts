@@ -1,6 +1,6 @@
 /**
- * Allocates in short turns, most of which lives for some of them, and prints in bytes how large the
- * young generation became, and the old one over what is in use: `heapProgram.ts bound` or
+ * Allocates in short turns; most objects live for a few of them. Prints, in bytes, the largest
+ * young generation, and the old one relative to its live size: `heapProgram.ts bound` or
  * `heapProgram.ts free`.
  */
 import * as Effect from "effect/Effect"

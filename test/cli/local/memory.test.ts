@@ -1,6 +1,6 @@
 /**
- * Every command against a server in memory: what needs no files works, and the rest says why it
- * does not.
+ * Every command against a server in memory: commands without files work, and the others say why
+ * they do not.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"

@@ -1,4 +1,4 @@
-/** Principals as the command line has them, and their secrets. */
+/** Principals on the command line, and their secrets. */
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Redacted } from "effect"
 import { execFileSync } from "node:child_process"

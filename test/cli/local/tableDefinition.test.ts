@@ -1,4 +1,4 @@
-/** How a table differs from a definition, in words. */
+/** Messages for differences between a table and a definition. */
 import { assert, describe, it } from "@effect/vitest"
 import { differenceText } from "../../../src/cli/local/tableDefinition.ts"
 import { table } from "../../support/storedTables.ts"

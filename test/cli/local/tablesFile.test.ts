@@ -1,4 +1,4 @@
-/** Tables of a file, and what a server needs to have them. */
+/** Tables of a file, and the changes that a server needs. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { execFileSync } from "node:child_process"

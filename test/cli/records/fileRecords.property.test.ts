@@ -1,5 +1,5 @@
 /**
- * The short way and the exact check agree: about what is refused, in the same words, and about
+ * The fast path and the exact check agree: about refused records, with the same messages, and about
  * every cell that the server stores.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -42,7 +42,7 @@ const cellsOf = (columns: ReadonlyArray<ColumnDefinition>, json: Uint8Array): st
     .join("\n")
 }
 
-/** What comes of a record: cells, or why it is refused. */
+/** The result for a record: cells, or why it is refused. */
 const outcome = (columns: ReadonlyArray<ColumnDefinition>, checked: Checked): string =>
   "problem" in checked ? `refused: ${checked.problem}` : cellsOf(columns, Buffer.from(checked.json))
 
@@ -52,7 +52,7 @@ const recordsOf = (format: Format, text: string | Uint8Array) => {
   return { records, header: one.header() }
 }
 
-/** Holds what is sent against the exact check, for each record of the text, and counts them. */
+/** Compares sent records with the exact check, for each record of the text, and counts them. */
 const agree = (
   columns: ReadonlyArray<ColumnDefinition>,
   format: Format,
@@ -152,7 +152,7 @@ describe("a JSON record the short way", () => {
         agree(inner, "ndjson", `{"S":${record(members)}}`)
         const json = jsonCheck(columns)({ line: 1, text: record(members) })
         const targets = csvColumns(columns, names)
-        // A record may be empty, and a header may not.
+        // A record may be empty; a header may not.
         if (new Set(names).size < names.length || names.length === 0) return
         assert.strictEqual("problem" in json, "problem" in targets, names.join("|"))
         if ("problem" in targets) return

@@ -1,6 +1,6 @@
 /**
- * A corpus of small hostile files. Each is read as DuckDB reads it, or, where DuckDB refuses the
- * file or reads it by another rule, as the rule says that stands beside it.
+ * A corpus of small hostile files. Each is read as DuckDB reads it. Where DuckDB refuses the file
+ * or reads it by another rule, our rule is stated next to it.
  */
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -30,8 +30,8 @@ const format = (text: string, time: boolean): TimeFormat => timeFormat(text, tim
 const two = "id INT, s STRING"
 
 /**
- * Files that are read as DuckDB reads them: what, ending, columns, content, options of DuckDB,
- * options of ours.
+ * Files that are read as DuckDB reads them: title, extension, columns, content, options of DuckDB,
+ * our options.
  */
 type AsDuckdb = [
   what: string,
@@ -200,7 +200,7 @@ const alike: ReadonlyArray<AsDuckdb> = [
 ]
 
 /**
- * Files that DuckDB refuses or reads by another rule: what, the rule, ending, columns, content,
+ * Files that DuckDB refuses or reads by another rule: title, rule, extension, columns, content,
  * rows, rejects, options.
  */
 interface ByRule {

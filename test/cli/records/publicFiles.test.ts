@@ -1,6 +1,6 @@
 /**
- * Public data sets (npm package vega-datasets), row by row as DuckDB reads them, with the columns
- * that `--create` gives them.
+ * Public data sets (npm package vega-datasets), compared row by row with DuckDB, with the columns
+ * that `--create` infers.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -11,7 +11,7 @@ import { reader } from "../../../src/cli/records/recordFile.ts"
 import { dataset } from "../../support/commandLine.ts"
 import { ingested, readByDuckdb } from "../../support/fileReading.ts"
 
-/** The columns that a file would get, and the names that the file has for them. */
+/** The columns inferred for a file, and their names in the file. */
 const columnsOf = (path: string, format: NonNullable<ReturnType<typeof kindOf>["format"]>) => {
   const one = reader(format, { usualDelimiter: kindOf(path).delimiter })
   const records = [...one.push(Fs.readFileSync(path)), ...one.end()]

@@ -1,6 +1,5 @@
 /**
- * Where a reader can be followed by another one: at its place, with its header, it gives the same
- * records.
+ * Positions at which another reader can continue: with the same header it returns the same records.
  */
 import { assert, describe, it } from "@effect/vitest"
 import type { Format } from "../../../src/cli/records/fileKind.ts"

@@ -1,6 +1,6 @@
 /**
- * What the check lets through, the server takes: one record that is refused there would end the
- * stream for all the others.
+ * The server accepts every record that the check accepts: a record refused there would end the
+ * stream for all others.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
@@ -20,7 +20,7 @@ const harness = (text: string) => {
   return { accept, check, row }
 }
 
-/** Whether the check let the record through; fails when it did and the server does not take it. */
+/** Whether the check accepted the record. Fails when it did and the server refuses it. */
 const taken = (
   { accept }: ReturnType<typeof harness>,
   checked: Checked,

@@ -1,5 +1,5 @@
 /**
- * Holding records against columns: what is converted, what is refused and how the refusal reads.
+ * Checking records against columns: conversions, refusals and their messages.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"

@@ -1,5 +1,5 @@
 /**
- * Reading record files: what a reader gives must not depend on how the bytes are cut, and one bad
+ * Reading record files: the result must not depend on how the bytes are split, and one invalid
  * piece costs one record.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -29,7 +29,7 @@ const readAll = (
   return found.map(plain)
 }
 
-/** What a reader gives, as plain values. */
+/** The output of a reader, as plain values. */
 const plain = ({ fields, line, problem, text }: SourceRecord): SourceRecord => ({
   line,
   text,
@@ -43,7 +43,7 @@ const read = (format: Format, text: string | Uint8Array, sizes: ReadonlyArray<nu
 const good = (records: ReadonlyArray<SourceRecord>) =>
   records.filter((record) => record.problem === undefined)
 
-/** The same file in one piece, byte by byte, and in the given cuts. */
+/** The same file in one piece, byte by byte, and split at the given positions. */
 const sameHoweverCut = (
   format: Format,
   text: string | Uint8Array,
@@ -424,10 +424,10 @@ describe("CSV", () => {
   it("costs a bounded number of rows where a quote is not closed", () => {
     const rows = (from: number) =>
       Array.from({ length: 3000 }, (_, n) => `${from + n},"x"`).join("\n")
-    // Only rows with two quotes each follow, so that none of them closes the first one well.
+    // All following rows have two quotes each, so that none of them closes the first one properly.
     const records = read("csv", `id,s\n0,"open\n${rows(1)}\n`, [1000])
     assert.strictEqual(good(records).length, 3000)
-    // No further quote, for more lines than a row may have.
+    // No further quote for more lines than a row may have.
     const plain = Array.from({ length: 3000 }, (_, n) => `${n + 1},x`).join("\n")
     const open = read("csv", `id,s\n0,"open\n${plain}\n9,"z"\n`, [1000])
     assert.strictEqual(good(open).length, 3001)
@@ -435,7 +435,7 @@ describe("CSV", () => {
       open[0]!.problem!,
       /goes on for more than 1000 lines; its closing quote may be missing/
     )
-    // Below that it is one row, as anybody reads it, and it has as many lines as it has.
+    // Below that limit it is one row with all of its lines.
     const closed = read("csv", `id,s\n0,"open\n${plain.slice(0, 3000)}"\n1,x\n`, [1000])
     assert.strictEqual(closed.length, 2)
   })

@@ -1,6 +1,6 @@
 /**
- * Forms that a user names: words for NULL, formats of dates and times, units of timestamps; by the
- * exact check and by the short way.
+ * Formats that a user sets: words for NULL, formats of dates and times, units of timestamps; for
+ * the exact check and the fast path.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
@@ -18,7 +18,7 @@ const format = (text: string, time = true): TimeFormat => {
   return one
 }
 
-/** What is sent for each record of a file, or why it is refused. */
+/** The sent form of each record of a file, or why it is refused. */
 const sent = (
   table: string,
   kind: Format,

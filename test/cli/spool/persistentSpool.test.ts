@@ -34,7 +34,7 @@ it("drains and shows the spool of a persistent stream, and repairs no lost offse
     Effect.runPromise
   )
   assert.match((await zerobus(["spool", "show", path])).out, /stream {4}\S+ \(persistent\)/)
-  // What was noted last may lag behind what the server has.
+  // The last stored acknowledgement may be older than the server's state.
   Fs.rmSync(Path.join(path, "acknowledged"), { force: true })
   const log = Path.join(path, "000000000001.log")
   const whole = Fs.readFileSync(log)

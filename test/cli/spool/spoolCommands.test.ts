@@ -1,5 +1,5 @@
 /**
- * `zerobus spool`: what waits is shown, sent, written to files, and kept where the spool is
+ * `zerobus spool`: waiting records are shown, sent, exported to files, and kept when the spool is
  * damaged.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -21,7 +21,7 @@ import { readingsServer } from "../../support/readingsServer.ts"
 
 const { environment, file, folder, newTable, show } = readingsServer()
 
-/** Takes records into a spool, without a server; the position is that of the last one. */
+/** Writes records to a spool without a server. The position is that of the last one. */
 const spooled = async <A>(
   table: TableProperties.TableProperties<A>,
   records: ReadonlyArray<A>
@@ -120,7 +120,7 @@ describe("zerobus spool drain", () => {
     assert.strictEqual((await show(table, 7)).rows, 7)
     const again = await zerobus(["spool", "drain", path, "--json"], environment)
     assert.deepStrictEqual(JSON.parse(again.out), { table, records: 0, refused: 0, left: 0 })
-    // The position stays for the program that goes on.
+    // The position stays for the program that continues.
     assert.include((await zerobus(["spool", "show", path])).out, "position  line 7")
   })
 
@@ -134,7 +134,7 @@ describe("zerobus spool drain", () => {
       clientId: environment["DATABRICKS_CLIENT_ID"]!,
       clientSecret: Redacted.make(environment["DATABRICKS_CLIENT_SECRET"]!)
     }
-    /** The second time the server cannot be reached, and the spool says which stream it is. */
+    /** The second time the server cannot be reached, and the spool identifies its stream. */
     for (const serverEndpoint of [settings.serverEndpoint, "http://127.0.0.1:1"]) {
       await Effect.gen(function* () {
         const client = yield* Zerobus

@@ -1,5 +1,5 @@
 /**
- * What is logged, as lines to read.
+ * Log entries as text lines.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger } from "effect"

@@ -1,6 +1,6 @@
 /**
- * Command lines that cannot be read: the mistake and where the help is, on standard error, and
- * nothing on standard output.
+ * Invalid command lines: the mistake and a pointer to the help on standard error, and nothing on
+ * standard output.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { zerobusProcess } from "../../support/commandLine.ts"

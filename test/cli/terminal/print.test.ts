@@ -1,6 +1,5 @@
 /**
- * Texts of others reach a terminal without characters that it obeys: values, names, comments,
- * errors.
+ * Untrusted text (values, names, comments, errors) reaches a terminal without control characters.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -10,7 +9,7 @@ import * as Path from "node:path"
 import { visible, visibleJson, visibleLines } from "../../../src/cli/terminal/print.ts"
 import { temporaryFolder, zerobus, zerobusProcess } from "../../support/commandLine.ts"
 
-/** What a terminal, a log or a reader could take for something else. */
+/** Characters with an effect on a terminal, a log or a reader. */
 const signs = [
   "\u001b",
   "\u0007",

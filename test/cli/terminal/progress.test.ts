@@ -1,6 +1,6 @@
 /**
- * What an ingest shows: the line on a terminal and elsewhere, the summary, and the place it names
- * for going on.
+ * Output of an ingest: the line on a terminal and elsewhere, the summary, and the position to
+ * continue from.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
