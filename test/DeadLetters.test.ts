@@ -1,5 +1,5 @@
 /**
- * Dead letters: what is written for refused and for unacknowledged records, to a file and to a
+ * Dead letters: the records written for refused and unacknowledged records, to a file and to a
  * table.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -49,7 +49,7 @@ describe("a file of dead letters", () => {
       yield* write(letter(3, bytes('{"n":12345678901234567890,\n"s":"a\\nb"}')))
       yield* write(letter(4, bytes('{"n":1}'), bytes('{"n":2}')))
       yield* write(letter(5, Uint8Array.of(10, 1, 65)))
-      // An Avro record of the long -62 and a text.
+      // An Avro record with the long -62 and a string.
       yield* write(letter(6, Uint8Array.of(0x7b, 2, 0x61), Uint8Array.of(0x7b, 0xff)))
       assert.include(
         Fs.readFileSync(path, "utf8"),

@@ -1,6 +1,6 @@
 /**
- * Streams with a spool: what they took survives their end, outages cost no stream, and disks that
- * fail cost no record.
+ * Streams with a spool: accepted records survive the end of the stream, outages do not end streams,
+ * and failing disks lose no record.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Option, Scope, Sink, Stream } from "effect"
@@ -21,11 +21,11 @@ const options = (folder: string, more: Partial<Spool.SpoolOptions> = {}) =>
     scopeCloseTimeout: 0
   }) satisfies StreamConfigurationOptions
 
-/** What a server was sent, connection by connection. */
+/** The records that a server received, per connection. */
 const sent = (server: ScriptedServer): ReadonlyArray<ReadonlyArray<string>> =>
   server.connections.map(({ messages }) => messages.flatMap(({ records }) => records))
 
-/** Runs a program with a stream in a scope of its own, as one process after another would. */
+/** Runs a program with a stream in its own scope, like consecutive processes. */
 const session = <X, E, R>(
   folder: string,
   scripts: ReadonlyArray<Script>,
@@ -354,7 +354,7 @@ describe("a full spool", () => {
         )
         const records = Array.from({ length: 9 }, (_, n) => text(n))
         const sink = yield* A.started(Stream.run(Stream.fromIterable(records), stream.toSink))
-        // The sixth does not fit. The disk takes its time for the others.
+        // The sixth record does not fit. The disk is slow for the others.
         while ((yield* Spool.progress(stream)).nextOffset < 5) yield* A.turn
         yield* A.settle
         assert.isFalse(sink.done())
@@ -411,7 +411,7 @@ describe("positions of a source", () => {
             yield* stream.ingestRecord(A.record(1))
             yield* Spool.notePosition(stream, text(1))
             assert.deepStrictEqual(Buffer.from((yield* Spool.inspect(folder)).position!), text(1))
-            // Of an older record: the one that is kept later counts.
+            // For an older record: the position stored later counts.
             yield* Spool.notePosition(stream, text(0), first)
             yield* stream.ingestRecord(A.record(2))
           })

@@ -13,7 +13,8 @@ import { sampleRecord } from "./support/sampleRecords.ts"
 import { randomTable, seeded } from "./support/randomTables.ts"
 
 /**
- * What protobufjs decodes, in the form of the samples: absent empty collections, map keys as text.
+ * The output of protobufjs in the form of the samples: absent empty collections, map keys as
+ * strings.
  */
 const comparable = (
   columns: ReadonlyArray<ColumnDefinition>,
@@ -82,9 +83,7 @@ const schemaOf = (type: ColumnType): Schema.Codec<any> => {
   }
 }
 
-/**
- * Columns as a definition has them: nullable ones may be null or absent, the others are required.
- */
+/** The columns of a definition. Nullable ones may be null or absent, the others are required. */
 const fieldsOf = (columns: ReadonlyArray<ColumnDefinition>): Record<string, any> =>
   Object.fromEntries(
     columns.map(({ name, nullable, type }) => {
@@ -137,7 +136,7 @@ describe("typed tables over arbitrary schemas", () => {
         const record = sampleRecord(random, definition.columns).value as Record<string, unknown>
         const bytes = encode(dynamic.codec, record)
         assert.deepStrictEqual(encode(typed.codec, record), bytes, `seed ${seed}`)
-        // The order of the keys is the caller's affair.
+        // The order of the keys must not matter.
         const reversed = Object.fromEntries(Object.entries(record).toReversed())
         assert.deepStrictEqual(encode(typed.codec, reversed), bytes, `seed ${seed}`)
       }
@@ -154,12 +153,12 @@ describe("typed tables over arbitrary schemas", () => {
           const { value } = sampleRecord(random, definition.columns)
           const bytes = encode(table.codec, value as Table.DynamicRecord)
           if (!(bytes instanceof Uint8Array)) {
-            // JSON has no infinities; everything else must be taken.
+            // JSON has no infinities; everything else must be accepted.
             assert.isTrue(recordType === "json" && /finite/.test(bytes.message), bytes.message)
             continue
           }
           const back = Result.getOrThrow(table.decode(bytes))
-          // Encoding the decoded record gives the same bytes again: nothing was lost.
+          // Encoding the decoded record again gives the same bytes, so nothing was lost.
           assert.deepStrictEqual(encode(table.codec, back), bytes, `seed ${seed}`)
         }
       }

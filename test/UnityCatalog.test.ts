@@ -425,7 +425,7 @@ describe("UnityCatalog over a server that keeps tables", () => {
         [refused._tag, refused._tag === "InvalidArgument" && refused.path],
         ["InvalidArgument", ["columns"]]
       )
-      // A workspace that takes the request and adds nothing.
+      // A workspace that accepts the request and adds nothing.
       const server = yield* catalogServer
       server.tables.set(name, { status: 200, body: catalogBody(readings) })
       const ignoring = yield* connected(server)

@@ -1,5 +1,5 @@
 /**
- * The proxy for tests: tunnels are made, counted, refused and cut, as a client behind it sees it.
+ * The proxy for tests: tunnels are opened, counted, refused and cut, as seen by a client.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
@@ -8,7 +8,7 @@ import { ConnectProxy, ZerobusLocal } from "effect-zerobus/testing"
 
 const table = TableProperties.json("main.default.orders")
 
-/** Ingests through a proxy in two halves, with something in between. */
+/** Ingests through a proxy in two halves, with an action in between. */
 const ingest = (
   proxy: ConnectProxy.ConnectProxy,
   between: Effect.Effect<void> = Effect.void,

@@ -1,4 +1,4 @@
-/** Every scripted fault does what it says, judged by what a raw call sees and by the audit. */
+/** Every scripted fault works as documented, checked with raw calls and the audit. */
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Option } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
@@ -6,7 +6,7 @@ import { Faults, ZerobusLocal } from "effect-zerobus/testing"
 import { headersFor, openCreated, openRaw, postToken, tokenForm } from "../support/rawStream.ts"
 
 let tables = 0
-/** A table of its own for each test, so that scripts and counts do not mix. */
+/** A separate table for each test, so that scripts and counts do not mix. */
 const freshTable = Effect.gen(function* () {
   const local = yield* ZerobusLocal
   const table = `main.faults.t${tables++}`
@@ -240,7 +240,7 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("faults", (it) =>
       yield* second.stream.halfClose
       yield* second.stream.end
       const audit = yield* local.audit(table)
-      // Two rows in the table, two records acknowledged, and still one of these is not there.
+      // Two rows in the table, two records acknowledged, and one acknowledged record is missing.
       assert.deepInclude(audit, {
         ackedRecords: 2,
         durableRecords: 2,

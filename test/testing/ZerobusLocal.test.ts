@@ -21,7 +21,7 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("in memory", (it)
       const audit = yield* local.audit(table)
       assert.strictEqual(audit.distinctRecords, 1000)
       assert.strictEqual(audit.ackedButMissing, 0)
-      // Acknowledgements that the cut kept from the client are of records that were sent again.
+      // Acknowledgements lost in the disconnect belong to records that were sent again.
       assert.isAtLeast(audit.ackedRecords, 1000)
       assert.isAtMost(audit.ackedRecords, 1000 + audit.duplicates)
       assert.isAtLeast(audit.connections, 2)

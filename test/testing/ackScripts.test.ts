@@ -1,6 +1,6 @@
 /**
- * Acknowledgements under a script: at which offsets, how long they take, and together with a close
- * signal, as a raw call sees them.
+ * Scripted acknowledgements: offsets, latencies, and combination with a close signal, as seen by a
+ * raw call.
  */
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
@@ -38,7 +38,7 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })(
           yield* Effect.all([ack(stream), ack(stream), ack(stream), ack(stream)]),
           [2, 7, 8, 9]
         )
-        // The next connection is none of the script's business.
+        // The script does not apply to the next connection.
         const second = yield* openCreated(local, table)
         yield* send(second.stream, 0, 1)
         assert.strictEqual(yield* ack(second.stream), 0)
@@ -117,7 +117,7 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })(
           )
           last = yield* stream.next
         }
-        // Of two payloads in one message the generated code keeps the last.
+        // Of two payloads in one message, the generated code returns the last.
         assert.isDefined(last.closeStreamSignal)
         assert.strictEqual((yield* local.audit(table)).ackedRecords, 3)
         assert.strictEqual((yield* stream.end).code, 14)

@@ -1,6 +1,5 @@
 /**
- * Faults below gRPC: whatever happens to a connection, the client loses nothing, and the fault
- * really happened.
+ * Faults below gRPC: the client loses nothing, and the fault really happens.
  */
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Clock, Effect } from "effect"
@@ -18,8 +17,8 @@ const total = 300
 const soon = { interval: "150 millis", timeout: "150 millis" } as const
 
 /**
- * Ingests over connections of which the first has the faults. `keepalive` is how soon the client
- * notices silence.
+ * Ingests over connections; the first one has the faults. `keepalive` sets how soon the client
+ * detects silence.
  */
 const ingestOver = Effect.fnUntraced(function* (
   faults: ReadonlyArray<Faults.ConnectionFault>,
@@ -93,10 +92,10 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("a client
   for (const [title, fault] of cuts) {
     it.effect(`survives ${title}`, () =>
       Effect.gen(function* () {
-        // Pings matter once the connection is silent, so something has to make it so.
+        // Pings matter only on a silent connection, so another fault makes it silent.
         const silence = fault === Faults.ignorePings ? [Faults.throttle("up", 2000)] : []
         const audit = yield* ingestOver([fault, ...silence], soon)
-        // A connection that was cut before its first byte never came as far as the table.
+        // A connection cut before its first byte never reaches the table.
         if (title.includes("first byte")) assert.strictEqual(audit.connections, 1)
         else assert.isAtLeast(audit.connections, 2)
       })
@@ -277,7 +276,7 @@ describe("a connection that is silent one way", () => {
             )
             faulty.on("data", (bytes: Buffer) => {
               got.up += bytes.toString()
-              // A turn later, when the one direction is silent already.
+              // One turn later, when one direction is already silent.
               if (got.up === "ple" || got.up === "please")
                 setImmediate(() => faulty.write("answer"))
               if (got.up === "pleasemore") resolve()
@@ -407,16 +406,16 @@ describe("the frame editor", () => {
       grant(30_000).equals(update(1, 30_000)),
       "the server's own word passes until then"
     )
-    // The client used 40,000 of 65,535 and got 30,000 back, so 1,000 is -9,000 for it.
+    // The client used 40,000 of 65,535 and got 30,000 back, so a window of 1,000 is -9,000 for it.
     const [change] = [all(down(data(Buffer.of(1))))]
     assert.isTrue(change.subarray(15, 28).equals(update(1, 10_000)), "a thousand is left to it")
     assert.isTrue(send(600).equals(update(1, 600)), "what it uses it gets back")
     assert.strictEqual(grant(5000).length, 0, "the server's word is kept from it")
-    // Nothing more is left to it, also after what was under way has arrived.
+    // The client may send nothing more, even after the data in flight has arrived.
     assert.strictEqual(all(down(data(Buffer.of(2)))).length, 15 + 10)
     assert.isTrue(send(400).equals(update(1, 400)))
-    // Back to the server's window, of which 41,000 are used and 35,000 given back: 6,000 less than
-    // all of it.
+    // Back to the server's window, with 41,000 used and 35,000 returned: 6,000 less than the full
+    // window.
     const raised = all(down(data(Buffer.of(3))))
     assert.strictEqual(raised.readUInt32BE(11), 59_535)
     assert.isTrue(

@@ -1,6 +1,6 @@
 /**
- * A script that could not do what it says is refused where it is given, so that no test passes
- * because nothing went wrong.
+ * A fault that could not trigger is refused at injection, so that no test passes because nothing
+ * went wrong.
  */
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect } from "effect"
@@ -10,7 +10,7 @@ import * as A from "../support/acceptance.ts"
 const table = "main.default.orders"
 const action = { _tag: "Hold" } as const
 
-/** Faults that are refused, with the path of what is wrong below the fault. */
+/** Refused faults, with the path of the problem below the fault. */
 const wrong: ReadonlyArray<readonly [fault: unknown, path: string]> = [
   [Faults.disconnect({ afterRecords: 5, nth: 3 }), "nth"],
   [Faults.disconnect({ offset: 5, nth: 3 }), "nth"],
@@ -42,7 +42,7 @@ const wrong: ReadonlyArray<readonly [fault: unknown, path: string]> = [
   [null, ""]
 ]
 
-/** Every way to build a fault, each with what it may be given. */
+/** Every fault constructor with valid options. */
 const right: ReadonlyArray<Faults.Fault> = [
   Faults.disconnect({}),
   Faults.disconnect({ at: "durable", offset: 0, connection: 1, times: Infinity, how: "fin" }),

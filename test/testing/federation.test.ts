@@ -248,7 +248,7 @@ describe("a local server that trusts an identity provider", () => {
       })
   )
 
-  /** A token signed with the public key as the secret of HMAC, which a careless check takes. */
+  /** A token signed with the public key as the HMAC secret, which a careless check accepts. */
   const confused = (): string => {
     const hmac = createSecretKey(Buffer.from(idp.pem))
     assert.strictEqual(hmac.type, "secret")

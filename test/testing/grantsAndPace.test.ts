@@ -1,4 +1,4 @@
-/** Service principals with grants, the pace of a stream, and back-pressure. */
+/** Service principals with grants, rate limits of a stream, and backpressure. */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Redacted } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
@@ -114,7 +114,7 @@ describe("the pace of a stream", () => {
           )
       )
       const seconds = ((yield* Clock.currentTimeMillis) - start) / 1000
-      // 3,000 records at 10,000 a second take 0.3 s; the last ones may run ahead by one burst.
+      // 3,000 records at 10,000 a second take 0.3 s; the last ones may be early by one burst.
       assert.isAtLeast(seconds, 0.25)
       const audit = yield* local.audit(table)
       assert.strictEqual(audit.distinctRecords, 3000)

@@ -1,6 +1,6 @@
 /**
- * Ten thousand hostile requests from a seed: each gets a typed status, memory stays bounded, and
- * the server serves the next call.
+ * Ten thousand random hostile requests: each receives a typed status, memory stays bounded, and the
+ * server serves the next call.
  */
 import * as Grpc from "@grpc/grpc-js"
 import { assert, it } from "@effect/vitest"
@@ -17,10 +17,11 @@ const table = "main.default.orders"
 const allowedGrowth = 16 * 1024 * 1024
 
 /**
- * Bytes held after a collection. Client and server share the process, so what either keeps counts.
+ * Bytes in use after a collection. Client and server share the process, so the memory of both
+ * counts.
  */
 const heldBytes = Effect.gen(function* () {
-  // Closed calls let go of their buffers a few turns later.
+  // Closed calls release their buffers a few turns later.
   for (let n = 0; n < 20; n++) yield* Effect.yieldNow
   collect()
   const { arrayBuffers, external, heapUsed } = process.memoryUsage()
@@ -82,7 +83,7 @@ it.live(
         }).finish()
       )
 
-      /** Sends messages, the later ones once the first is answered, and gives the status. */
+      /** Sends messages, the later ones after the first answer, and returns the status. */
       const call = (
         headers: Readonly<Record<string, string>>,
         messages: ReadonlyArray<Uint8Array>,
@@ -191,8 +192,7 @@ it.live(
         const [kind, code] = key.split(" ") as [Kind, string]
         assert.include(expected[kind], Number(code), `${key}, ${seen.get(key)} times`)
       }
-      // The last calls let go of their buffers when their sockets have told so; what is kept for
-      // good never goes.
+      // The last calls release their buffers when their sockets are closed; leaked memory stays.
       const grown = yield* Effect.repeat(
         Effect.map(heldBytes, (held) => held - before),
         { until: (bytes) => bytes < allowedGrowth, times: 100, schedule: Schedule.spaced(100) }

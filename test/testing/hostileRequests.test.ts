@@ -1,6 +1,6 @@
 /**
- * What strangers and broken clients can do to the server: it refuses each, keeps its memory, and
- * serves the next call.
+ * Hostile and broken clients: the server refuses each request, keeps its memory bounded, and serves
+ * the next call.
  */
 import { assert, layer } from "@effect/vitest"
 import { Effect, Random } from "effect"
@@ -18,7 +18,7 @@ const stillServes = Effect.fnUntraced(function* (local: ZerobusLocalShape) {
   assert.strictEqual((yield* stream.next).ingestRecordResponse?.durabilityAckUpToOffset, 0)
 })
 
-/** Ends when the peer closed the socket. */
+/** Resolves when the peer has closed the socket. */
 const rawTcp = (endpoint: string, bytes: ReadonlyArray<Buffer>) =>
   Effect.callback<void>((resume) => {
     const url = new URL(endpoint)

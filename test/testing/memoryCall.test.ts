@@ -1,5 +1,5 @@
 /**
- * The transport without sockets, as its caller sees it.
+ * The transport without sockets, from its caller's side.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Queue } from "effect"

@@ -1,6 +1,6 @@
 /**
- * A record that the local server refuses costs that record, with the server's own checks and with
- * scripted refusals.
+ * A record that the local server refuses costs only that record, with the server's own checks and
+ * with scripted refusals.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -73,7 +73,7 @@ describe("the local server", () => {
                   { discard: true }
                 )
             )
-            // The server refuses nothing when the suspects come again.
+            // The server refuses nothing when the suspect records are sent again.
             assert.deepStrictEqual(refused, [])
             const audit = yield* local.audit(untyped)
             assert.strictEqual(audit.distinctRecords, 20)

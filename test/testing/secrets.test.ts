@@ -1,4 +1,4 @@
-/** Nothing the server says or logs holds a secret, a token, a header or a record (V8). */
+/** No message or log line of the server contains a secret, a token, a header or a record (V8). */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger, Redacted, References } from "effect"
 import { ZerobusLocal } from "effect-zerobus/testing"
@@ -49,7 +49,7 @@ describe("secrets", () => {
           yield* stream.send({ ingestRecord: { offsetId: 0, jsonRecord } })
           const end = yield* stream.end
           assert.strictEqual(end.code, 3)
-          // The name of an unknown column is the client's own schema, not a value.
+          // The name of an unknown column belongs to the client's schema and is not a value.
           if (!jsonRecord.startsWith(`{"${canaries.record}"`)) said.push(end.message)
         }
         const wrong = yield* postToken(
@@ -76,7 +76,7 @@ describe("secrets", () => {
       )
       const text = said.join("\n")
       for (const canary of [...Object.values(canaries), ...tokens]) assert.notInclude(text, canary)
-      // The scan is awake: what is not secret is there.
+      // The scan works: other text is found.
       assert.include(text, "not issued by this server")
       assert.include(text, "zerobus_local_records_total")
     })

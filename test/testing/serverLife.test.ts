@@ -1,4 +1,4 @@
-/** Starting, refusing to start, and starting again on the same folder. */
+/** Starting, refusing to start, and restarting on the same folder. */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import {

@@ -1,4 +1,4 @@
-/** Connections to the HTTP face that send nothing, or half a request, and then fall silent. */
+/** Connections to the HTTP port that send nothing, or half a request, and then stay silent. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -15,10 +15,7 @@ const app = HttpServerRequest.HttpServerRequest.pipe(
   })
 )
 
-/**
- * Sends these bytes and nothing more; resolves with what came, once the server has closed the
- * connection.
- */
+/** Sends only these bytes. Resolves with the response once the server has closed the connection. */
 const silent = (port: number, bytes: string) =>
   Effect.callback<string>((resume) => {
     let seen = ""

@@ -1,4 +1,4 @@
-/** TLS on both faces, with an authority made for the server. */
+/** TLS on both ports, with a generated authority. */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Redacted } from "effect"

@@ -1,6 +1,6 @@
 /**
- * Faults of tokens, what the audit tells of a stream besides its records, and a trace with sockets
- * and requests that happens again.
+ * Token faults, the audit of a stream apart from its records, and the replay of a trace with
+ * sockets and requests.
  */
 import { assert, layer } from "@effect/vitest"
 import { Effect, Scope, Exit } from "effect"
@@ -15,7 +15,7 @@ const freshTable = Effect.gen(function* () {
   yield* local.createTable(`${table.tableName}(id BIGINT)`)
   return { local, table }
 })
-/** A client of its own: no other test has filled its cache of tokens. */
+/** A separate client, whose token cache no other test has filled. */
 const clientOf = (local: ZerobusLocal["Service"], options: Partial<ZerobusOptions> = {}) => {
   const { clientId, clientSecret, serverEndpoint, workspaceUrl } = local
   return Zerobus.layer({
@@ -162,7 +162,7 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("the audi
         unexplainedDuplicates: 2
       })
       yield* ingest(table, 8).pipe(Effect.provide(clientOf(local)))
-      // The eighth record is the same again, and the lost connection explains it.
+      // The eighth record is a duplicate that the lost connection explains.
       assert.deepInclude(yield* local.audit(table), { duplicates: 3, unexplainedDuplicates: 2 })
     })
   )

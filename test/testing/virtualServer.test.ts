@@ -1,6 +1,6 @@
 /**
  * The server without sockets, on the test's clock: the same seed gives the same trace, latencies
- * are those that were asked for, and a trace that is replayed happens again.
+ * are as configured, and traces can be replayed.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Queue, Random } from "effect"
@@ -19,7 +19,7 @@ const linesOf = (trace: string) =>
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as Line)
 
-/** Ingests so many records, one message each, over whatever `prepare` scripts, in virtual time. */
+/** Ingests a number of records, one message each, with the faults of `prepare`, in virtual time. */
 const run = (
   options: ZerobusVirtualOptions,
   prepare: (virtual: ZerobusVirtual["Service"]) => Effect.Effect<unknown, unknown>,
@@ -145,8 +145,8 @@ describe("the transport without sockets", () => {
 })
 
 /**
- * Of a trace, what a replay promises: faults, messages and acknowledgements in order, without
- * times.
+ * The parts of a trace that a replay guarantees: faults, messages and acknowledgements in order,
+ * without times.
  */
 const story = (trace: string) =>
   linesOf(trace)
@@ -186,7 +186,7 @@ describe("a replayed trace", () => {
         const first = yield* run({ seed: 11, latency: slow, syncLatency: slow }, (virtual) =>
           virtual.inject(table, Faults.ackLatency(Latency.exponential("20 millis")), ...faults)
         )
-        // The disk is another one, and there is no script but the trace.
+        // Another disk latency, and no script except the trace.
         const second = yield* run({ seed: 11, latency: slow }, (virtual) =>
           virtual.replay(first.trace)
         )
