@@ -14,9 +14,9 @@ import { type AddressInfo, createServer, type Socket } from "node:net"
  * @category errors
  */
 export class PortUnavailable extends Data.TaggedError("PortUnavailable")<{
-  /** The address that was to be listened on. */
+  /** The address to listen on. */
   readonly host: string
-  /** The port that was wanted. */
+  /** The requested port. */
   readonly port: number
   /** The code of the operating system, such as `EADDRINUSE`. */
   readonly code: string

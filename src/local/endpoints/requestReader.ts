@@ -105,7 +105,7 @@ export class RequestReader {
   private readonly read = (chunk: Buffer): void => {
     if (this.isOver) return
     const stream = this.stream!
-    // grpc-js resumes the stream when it begins.
+    // grpc-js resumes the stream when it starts reading.
     if (this.isPaused) return this.readLater(stream, chunk)
     const rest = this.splitter.split(chunk)
     if (this.isOver) return

@@ -157,7 +157,7 @@ export interface Fault {
   readonly offset?: number | undefined
   /** Only on this connection of the table, from 1. */
   readonly connection?: number | undefined
-  /** How many times it strikes before it is spent; default 1. */
+  /** How many times it strikes; default 1. */
   readonly times?: number | undefined
   /** What it does. */
   readonly action: FaultAction

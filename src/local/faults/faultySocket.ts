@@ -22,9 +22,9 @@ export type ConnectionFault =
    */
   | {
       readonly _tag: "CutAfter"
-      /** The direction that it concerns. */
+      /** The affected direction. */
       readonly direction: "up" | "down"
-      /** Bytes that still pass. */
+      /** The number of bytes that pass before the end. */
       readonly bytes: number
       /** How it ends. */
       readonly how: "reset" | "fin" | "blackHole" | "halfOpen"
@@ -32,7 +32,7 @@ export type ConnectionFault =
   /** Passes this many bytes per second. */
   | {
       readonly _tag: "Throttle"
-      /** The direction that it concerns. */
+      /** The affected direction. */
       readonly direction: "up" | "down"
       /** Bytes that pass in a second. */
       readonly bytesPerSecond: number
@@ -40,7 +40,7 @@ export type ConnectionFault =
   /** Passes pieces of this many bytes, each in a separate write. */
   | {
       readonly _tag: "Pieces"
-      /** The direction that it concerns. */
+      /** The affected direction. */
       readonly direction: "up" | "down"
       /** Bytes of a piece. */
       readonly size: number

@@ -46,7 +46,7 @@ export interface HttpFault {
     /** Answers with a token that is valid for this many milliseconds. */
     | {
         readonly _tag: "TokenLife"
-        /** The life of the token in milliseconds. */
+        /** The lifetime of the token, in milliseconds. */
         readonly millis: number
       }
 }

@@ -48,7 +48,7 @@ export class StorageFailure extends Data.TaggedError("StorageFailure")<{
 export class TableExists extends Data.TaggedError("TableExists")<{
   /** The name of the table. */
   readonly name: string
-  /** Why the table is not served, and the way out; undefined for one that is served. */
+  /** Why the table is not served, and what to do; undefined for a served table. */
   readonly problem?: string | undefined
 }> {
   /** What happened and what to do, as full sentences. */

@@ -5,7 +5,7 @@
  *   text -> VariantReader: a tape of all values in their order, scalars encoded already
  *        -> dictionary: the names in use, sorted by their bytes
  *        -> measure: the size of each object and array, from the inside out
- *        -> write: headers and scalars into one buffer of the size that is known by now
+ *        -> write: headers and scalars into one buffer of that size
  *
  * Numbers keep their digits: integers use the smallest integer type, other numbers without an
  * exponent become decimals of up to 38 digits, and the rest become doubles. Object fields are

@@ -86,7 +86,7 @@ export class TableEngine {
   constructor(options: {
     readonly definition: TableDefinition
     readonly tableId: string
-    /** The schema of the definition, as `schemaKey` gives it. */
+    /** The `schemaKey` of the definition. */
     readonly schema: string
     readonly folder: string
     readonly appId: string

@@ -62,7 +62,7 @@ export class StreamAcks implements Lane {
     return this.isPlanned && script.acks.isOwed(recorder.number, this.progress())
   }
 
-  /** The offset up to which messages may be ready now, where a plan defers that of `upTo`. */
+  /** The offset up to which messages may be ready now, if a plan defers the message at `upTo`. */
   readyLimit(upTo: number): number | undefined {
     const { recorder, script } = this.context
     if (!this.isPlanned) return undefined
@@ -74,7 +74,7 @@ export class StreamAcks implements Lane {
     this.readyUpTo = Math.max(this.readyUpTo, upTo)
   }
 
-  /** Decides what is due as soon as the interval allows. */
+  /** Decides due acknowledgements as soon as the interval allows. */
   schedule(): void {
     if (this.isScheduled || this.isStopped || !this.stream.isOpen) return
     if (this.decidedUpTo >= this.readyUpTo) return
@@ -89,7 +89,7 @@ export class StreamAcks implements Lane {
     })
   }
 
-  /** Decides what is due now. */
+  /** Decides the acknowledgements that are due now. */
   flush(): void {
     if (this.isStopped || !this.stream.isOpen) return
     const { pass, recorder, script } = this.context

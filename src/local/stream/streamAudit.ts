@@ -27,7 +27,7 @@ export interface ConnectionAudit {
     | {
         /** The format of the records. */
         readonly kind: string
-        /** What describes a record; undefined for JSON. */
+        /** The schema of the records; undefined for JSON. */
         readonly descriptor: Uint8Array | undefined
       }
     | undefined

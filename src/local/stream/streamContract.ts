@@ -45,7 +45,7 @@ export interface StreamTable {
 
 /** Identifies a stream for its observer. */
 export interface ObservedStream {
-  /** Undefined for a call that was refused before it had one. */
+  /** Undefined for a call that was refused before it had an id. */
   readonly id: string | undefined
   readonly tableName: string
   /** The client's address and port, if known. */

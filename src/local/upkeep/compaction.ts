@@ -26,7 +26,7 @@ import { fileStatistics } from "../delta/statistics.ts"
 const targetBytes = 32 * 1024 * 1024
 const targetRows = 1_000_000
 
-/** When to merge which files. */
+/** Options of a compaction. */
 export interface CompactionOptions {
   /** How many small files of one level and partition are needed for a merge. */
   readonly fewest: number
