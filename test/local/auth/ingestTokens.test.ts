@@ -27,7 +27,7 @@ describe("a token", () => {
     assert.strictEqual(refuseIngest(authority(), bearer(), table, 1000)?._tag, "Unauthenticated")
   })
 
-  it("is refused when it is missing, foreign, changed, for the catalog or for another table", () => {
+  it("is refused when missing, foreign, changed, for the catalog or for another table", () => {
     const [body, signature] = bearer().slice("Bearer ".length).split(".")
     const forged = Buffer.from(JSON.stringify({ sub: "app", exp: 9e15, table })).toString(
       "base64url"

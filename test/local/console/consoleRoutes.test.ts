@@ -208,7 +208,7 @@ layer(server, { excludeTestServices: true })("the session", (it) => {
       })
   )
 
-  it.effect("counts for the page of this origin alone", () =>
+  it.effect("is accepted from pages of this origin only", () =>
     Effect.gen(function* () {
       const local = yield* ZerobusLocal
       const session = yield* logIn(local)
@@ -425,7 +425,7 @@ layer(server, { excludeTestServices: true })("the faults", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("are refused for what is none", () =>
+  it.effect("are refused for invalid tables and names", () =>
     Effect.gen(function* () {
       const local = yield* ZerobusLocal
       const session = yield* logIn(local)
@@ -458,7 +458,7 @@ const afterRestart = Effect.fnUntraced(function* (writtenAt: number) {
 }, Effect.scoped)
 
 describe("a server", () => {
-  it.effect("has no console unless it is asked for", () =>
+  it.effect("has no console by default", () =>
     Effect.gen(function* () {
       const local = yield* ZerobusLocal
       assert.isUndefined(local.consoleUrl)

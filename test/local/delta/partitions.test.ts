@@ -11,8 +11,10 @@ import { append, byHand, json, table, temporaryFolder } from "../../support/stor
 it.live("rows of a partitioned table read back unchanged, file by file", () =>
   Effect.gen(function* () {
     const definition =
-      table(`a.b.parts(word STRING, flag BOOLEAN, tags ARRAY<STRING>, n INT NOT NULL, p STRUCT<x: INT, l: ARRAY<STRUCT<y: STRING>>>,
-      day DATE, at TIMESTAMP, price DECIMAL(20,2), big BIGINT) PARTITIONED BY (word, flag, day, at, price, big)`)
+      table(`a.b.parts(word STRING, flag BOOLEAN, tags ARRAY<STRING>, n INT NOT NULL,
+      p STRUCT<x: INT, l: ARRAY<STRUCT<y: STRING>>>,
+      day DATE, at TIMESTAMP, price DECIMAL(20,2), big BIGINT)
+      PARTITIONED BY (word, flag, day, at, price, big)`)
     const store = yield* makeDurableTableStore({
       ...byHand,
       folder: yield* temporaryFolder,

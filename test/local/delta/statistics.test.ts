@@ -252,7 +252,8 @@ describe("statistics", () => {
       "delta-rs does",
     () => {
       const { columns } = table(
-        `a.b.c(d DOUBLE, f FLOAT, n BIGINT, p DECIMAL(38,0), z DOUBLE, at TIMESTAMP, s STRUCT<x: INT, l: ARRAY<INT>>,
+        `a.b.c(d DOUBLE, f FLOAT, n BIGINT, p DECIMAL(38,0), z DOUBLE, at TIMESTAMP,
+        s STRUCT<x: INT, l: ARRAY<INT>>,
         yes BOOLEAN, both BOOLEAN, none BOOLEAN)`
       )
       const text = statistics(columns, [

@@ -331,7 +331,7 @@ describe("tokens", () => {
     }).pipe(Effect.provide(ZerobusLocal.layerServerMemory({ tokenLife: 0 })))
   )
 
-  it.live("are not asked for without auth", () =>
+  it.live("are not required without auth", () =>
     Effect.gen(function* () {
       const local = yield* ZerobusLocal
       yield* local.createTable(definition)

@@ -347,7 +347,7 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("the tabl
     )
   }
 
-  it.effect("wants a token of the catalog", () =>
+  it.effect("requires a catalog token", () =>
     Effect.gen(function* () {
       const local = yield* ZerobusLocal
       const path = `${tables}/${table}`
@@ -436,7 +436,7 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })("the HTTP
     })
   )
 
-  it.effect("knows no other paths and methods", () =>
+  it.effect("refuses other paths and methods", () =>
     Effect.gen(function* () {
       const local = yield* ZerobusLocal
       assert.strictEqual((yield* request(local, "GET", "/../../etc/passwd")).status, 404)

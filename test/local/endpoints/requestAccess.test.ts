@@ -180,7 +180,7 @@ const ownAddress = Object.values(Os.networkInterfaces())
 describe("a server that others may reach", () => {
   const options = { host: "0.0.0.0", allowRemote: true, hostNames: ["zerobus.test", "::9"] }
 
-  it.live.runIf(ownAddress !== undefined)("is served by its address", () =>
+  it.live.runIf(ownAddress !== undefined)("answers under its address", () =>
     Effect.gen(function* () {
       const local = yield* serve(options)
       assert.strictEqual(
@@ -190,7 +190,7 @@ describe("a server that others may reach", () => {
     })
   )
 
-  it.live("is served by any address and the names it is given, and by no others", () =>
+  it.live("answers under any address and the given names, and under no others", () =>
     Effect.gen(function* () {
       const local = yield* serve(options)
       const status = (host: string) =>
@@ -218,7 +218,7 @@ describe("a server that others may reach", () => {
     })
   )
 
-  it.live("on loopback is served by names it is given, and by no other address", () =>
+  it.live("on loopback answers under the given names, and under no other address", () =>
     Effect.gen(function* () {
       const local = yield* serve({ hostNames: ["host.docker.internal"] })
       const status = (host: string) =>
@@ -230,7 +230,7 @@ describe("a server that others may reach", () => {
     })
   )
 
-  it.live("refuses names that are none", () =>
+  it.live("refuses invalid names", () =>
     Effect.gen(function* () {
       for (const name of [
         "",

@@ -20,7 +20,7 @@ describe("a fault", () => {
   const messages = (...records: ReadonlyArray<number>) =>
     records.map((count) => ["message", 1, count] as const)
 
-  it("strikes once, at the first occurrence, when nothing else is said", () => {
+  it("strikes once, at the first occurrence, by default", () => {
     assert.deepStrictEqual(strikes({ at: "message" }, messages(1, 1, 1)), [true, false, false])
   })
 
@@ -96,7 +96,7 @@ describe("a fault", () => {
 })
 
 describe("events", () => {
-  it("wake who waits once the count is reached, after the step that caused them", async () => {
+  it("resume waiters once the count is reached, after the step that caused them", async () => {
     const script = makeFaultScript()
     const woken: Array<string> = []
     script.when("ack", 2, () => woken.push("second"))

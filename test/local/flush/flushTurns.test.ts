@@ -19,7 +19,7 @@ const works = (turns: FlushTurns) => {
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 describe("turns", () => {
-  it("are taken by so many at once, in the order of asking", async () => {
+  it("are given to a limited number at once, in the order of the requests", async () => {
     const { begin, begun } = works(new FlushTurns(2))
     const [a, b, c, d] = ["a", "b", "c", "d"].map(begin)
     await settled()
@@ -35,7 +35,7 @@ describe("turns", () => {
     assert.deepEqual(begun, ["a", "b", "c", "d"])
   })
 
-  it("pass on after a failure, and are free again when nobody waits", async () => {
+  it("pass on after a failure, and are free again without waiters", async () => {
     const turns = new FlushTurns(1)
     const failing = turns.run(() => Promise.reject(new Error("no")))
     const next = turns.run(async () => "next")

@@ -103,7 +103,7 @@ describe("the persistent streams of a table", () => {
     assert.isTrue(held[1]!.isHeld)
   })
 
-  it("refuse what they do not know, what was retired, and another kind of records", async () => {
+  it("refuse unknown and retired streams, and another kind of records", async () => {
     const { streams } = setUp()
     const told: Array<Replaced> = []
     await streams.open("a", true, "Json", (why) => told.push(why))
@@ -121,7 +121,7 @@ describe("the persistent streams of a table", () => {
     assert.strictEqual(await reasonOf("a", "Json"), "Retired")
   })
 
-  it("take nothing from a log that is closed for durable", async () => {
+  it("do not count messages of a closed log as durable", async () => {
     const { log, streams } = setUp()
     const { stream } = opened(await streams.open("a", true, "Json", () => {}))
     stream.noteUnsafe(0, 0)

@@ -119,7 +119,7 @@ describe("a table that is listed and not served", () => {
       const { folder, location } = yield* withRecords
       const store = yield* open(folder)
       const message =
-        /log holds acknowledged records that are not in the table \(3\).*table salvage main\.default\.t --to FILE --discard/
+        /records that are not in the table \(3\).*table salvage main\.default\.t --to FILE --discard/
       assert.match(refusal(yield* Effect.exit(store.drop(definition.name))).message, message)
       const answer = yield* deleteTable(store, definition.name)
       assert.strictEqual(answer.status, 400)
@@ -252,7 +252,7 @@ describe("a table that is listed and not served", () => {
     })
   )
 
-  it.live("is none where a log alone is left: the answer says how its records are taken out", () =>
+  it.live("is missing when only a log is left: the response tells how to export its records", () =>
     Effect.gen(function* () {
       const { folder, location } = yield* withRecords
       yield* onDisk(() => Fs.rm(location, { recursive: true }))

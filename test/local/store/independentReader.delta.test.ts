@@ -177,7 +177,8 @@ describe("delta-rs", () => {
     () =>
       Effect.gen(function* () {
         const definition =
-          table(`main.default.parted(n INT NOT NULL, word STRING, day DATE, at TIMESTAMP, price DECIMAL(9,2), flag BOOLEAN, big BIGINT)
+          table(`main.default.parted(n INT NOT NULL, word STRING, day DATE, at TIMESTAMP,
+        price DECIMAL(9,2), flag BOOLEAN, big BIGINT)
         PARTITIONED BY (word, day, at, price, flag, big)`)
         const store = yield* makeDurableTableStore({
           ...byHand,
@@ -283,7 +284,7 @@ describe("delta-rs", () => {
   )
 
   it.live(
-    "is awake: it refuses a table with a missing data file and one with a gap in the log",
+    "notices damage: it refuses a table with a missing data file and one with a gap in the log",
     () =>
       Effect.gen(function* () {
         const definition = table("main.default.broken(id BIGINT)")

@@ -151,7 +151,7 @@ describe("delta-kernel-rs", () => {
   )
 
   it.live(
-    "is awake: it refuses a gap in the log and a missing data file",
+    "notices damage: it refuses a gap in the log and a missing data file",
     () =>
       Effect.gen(function* () {
         const definition = table("main.default.broken(id BIGINT)")

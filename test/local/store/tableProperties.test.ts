@@ -52,7 +52,7 @@ const setup = (configuration: Record<string, string>) =>
 
 const bounded = (add: Add): ReadonlyArray<string> => Object.keys(JSON.parse(add.stats!).minValues)
 
-it.live("writes statistics of the columns that are asked for, also of merged files", () =>
+it.live("writes statistics of the selected columns, also for merged files", () =>
   Effect.gen(function* () {
     const made = yield* setup({ "delta.dataSkippingNumIndexedCols": "2" })
     yield* made.flush
@@ -74,7 +74,7 @@ it.live("writes statistics of the columns that are asked for, also of merged fil
   })
 )
 
-it.live("writes checkpoints after as many commits as are asked for", () =>
+it.live("writes checkpoints at the configured interval", () =>
   Effect.gen(function* () {
     const made = yield* setup({ "delta.checkpointInterval": "2" })
     for (let n = 0; n < 3; n++) yield* made.flush
@@ -117,7 +117,7 @@ it.live("leaves expired numbers of other applications out of checkpoints", () =>
   })
 )
 
-it.live("goes on with a property that cannot be read, and tells of it", () =>
+it.live("continues with a property that cannot be parsed, and warns about it", () =>
   Effect.gen(function* () {
     const made = yield* setup({
       "delta.logRetentionDuration": "a month",

@@ -262,7 +262,7 @@ describe("reading", () => {
     })
   )
 
-  it.effect("keeps the pace that was asked for", () =>
+  it.effect("keeps to the configured rate", () =>
     Effect.gen(function* () {
       const { reading, record } = yield* open({ maxRecordsPerSecond: 100 })
       record()

@@ -193,7 +193,7 @@ describe("responses", () => {
     { arbitrary: { runs: 300 } }
   )
 
-  it("can lie about offsets", () => {
+  it("can carry false offsets", () => {
     const missing = EphemeralStreamResponse.decode(ackResponse(undefined)).ingestRecordResponse!
     assert.isFalse(Object.hasOwn(missing, "durabilityAckUpToOffset"))
     assert.strictEqual(

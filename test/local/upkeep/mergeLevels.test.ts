@@ -80,7 +80,7 @@ describe("levels", () => {
     }
   )
 
-  it("know the same files after random changes as when they are made anew", () => {
+  it("hold the same files after random changes as when created again", () => {
     const random = seeded(5)
     const snapshot = emptySnapshot()
     const followed = levelsOf(snapshot, 4)
