@@ -77,7 +77,7 @@ describe("a stream with a spool", () => {
             yield* stream.ingestRecords(A.recordsFrom(3, 2))
           })
         )
-        const line = reports.lines.find(({ text }) => String(text).includes("stays in its spool"))
+        const line = reports.lines.find(({ text }) => String(text).includes("stay in the spool"))
         assert.strictEqual(line?.level, "Info")
         const left = yield* Stream.runCollect(Spool.records(folder))
         assert.deepStrictEqual(

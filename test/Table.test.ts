@@ -183,10 +183,10 @@ describe("Table", () => {
       ["p", { a: 1 }, /MAP \(a Map\), got an object/],
       ["q", 7, /STRUCT \(an object\), got an integer/],
       ["s", 2 ** 53, /BIGINT \(a safe integer\), got an integer out of range/],
-      ["t", "2026-02-30", /DATE .* got a text that is no date/],
+      ["t", "2026-02-30", /DATE .* got a text that is not a date/],
       ["u", new Date(Number.NaN), /got an invalid Date/],
       ["v", 2n ** 62n, /got a bigint out of range/],
-      ["w", "1e3", /got a text that is no such number/],
+      ["w", "1e3", /got a text that is not such a number/],
       ["w", "12345", /DECIMAL\(5,1\)/]
     ]
     for (const [column, value, message] of rows) {
@@ -237,7 +237,7 @@ describe("Table", () => {
       ])
       assert.deepStrictEqual(
         refused(table, { "a": 1, "constructor": 1, "n": null, "4111 1111": 1 }).path,
-        ["(a key that is no column name)"]
+        ["(a key that is not a column name)"]
       )
       for (const value of [null, undefined, 1, "x", [], new Map(), new Uint8Array(1)]) {
         assert.match(refused(table, value).message, /^A record of main.default.t expects STRUCT/)

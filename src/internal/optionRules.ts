@@ -192,7 +192,7 @@ export const checkOptions = <Options>(
   }
   for (const name of Object.keys(options)) {
     if (options[name] === undefined || Object.hasOwn(rules, name)) continue
-    const shown = /^\w{1,64}$/.test(name) ? name : "(no plain name)"
+    const shown = /^\w{1,64}$/.test(name) ? name : "(not a plain name)"
     const path = [...within, shown]
     const message =
       `There is no option ${path.join(".")}. The options here are ` +

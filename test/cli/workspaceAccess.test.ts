@@ -194,7 +194,7 @@ const redirect =
 const notFollowed =
   /answered with a redirect \(30[27]\), which is not followed\. Check the workspace URL\./
 const tooLarge = /sent an answer that is larger than \d+ bytes/
-const unused = /holds the credentials of the request, so it is not used/
+const unused = /contains the credentials of the request, so it is not used/
 
 /** Behaviours of a hostile workspace, and the command's messages. */
 const hostile: ReadonlyArray<

@@ -81,7 +81,7 @@ export class ReplyReference {
     this.settle()
   }
 
-  /** The server said this. */
+  /** The server returned this. */
   hear(text: ResponseText): void {
     const { connection } = this
     if (connection === undefined || this.ended !== undefined) return

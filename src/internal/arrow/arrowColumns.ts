@@ -111,7 +111,7 @@ const readColumn = (field: ArrowField, buffers: BodyBuffers): ArrowColumn => {
     case "Timestamp":
     case "Other": {
       const width = widthOf(type)
-      if (width === undefined) return refuseArrow(`Columns of ${typeText(type)} are not taken.`)
+      if (width === undefined) return refuseArrow(`Columns of ${typeText(type)} are not supported.`)
       return column(validity, ofSize(buffers.buffer(), length * width))
     }
   }
@@ -131,7 +131,7 @@ const ofSize = (bytes: Uint8Array, size: number): Uint8Array =>
   bytes.length < size ? refuseArrow("A buffer of the batch is shorter than its values.") : bytes
 
 const onlyChild = (children: ReadonlyArray<ArrowField>): ArrowField =>
-  children.length === 1 ? children[0]! : refuseArrow("A list or map has not one child.")
+  children.length === 1 ? children[0]! : refuseArrow("A list or map must have exactly one child.")
 
 /** Copies the offsets of the values into aligned memory. */
 const readOffsets = (bytes: Uint8Array, length: number, large: boolean): Int32Array => {
@@ -152,7 +152,7 @@ const readOffsets = (bytes: Uint8Array, length: number, large: boolean): Int32Ar
   let last = 0
   for (let index = 0; index <= length; index++) {
     const offset = words[index]!
-    if (offset < last) refuseArrow("The offsets of a column do not rise.")
+    if (offset < last) refuseArrow("The offsets of a column are not in ascending order.")
     last = offset
   }
   return words.subarray(0, length + 1)

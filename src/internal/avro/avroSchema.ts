@@ -239,7 +239,9 @@ class SchemaReader {
     for (const symbol of symbols as ReadonlyArray<unknown>) {
       this.count()
       if (typeof symbol !== "string" || !plain.test(symbol) || seen.has(symbol)) {
-        return refuseAvro(`The enum ${shownName(name)} has a symbol twice, or one that is no name.`)
+        return refuseAvro(
+          `The enum ${shownName(name)} has a duplicate symbol, or one that is not a name.`
+        )
       }
       seen.add(symbol)
     }
@@ -261,7 +263,7 @@ class SchemaReader {
       const fieldName = found["name"]
       if (typeof fieldName !== "string" || !plain.test(fieldName) || seen.has(fieldName)) {
         return refuseAvro(
-          `The record ${shownName(name)} has a field twice, or one without a valid name.`
+          `The record ${shownName(name)} has a duplicate field, or one without a valid name.`
         )
       }
       seen.add(fieldName)

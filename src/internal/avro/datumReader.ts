@@ -36,7 +36,7 @@ export const datumReader = (schema: AvroRecord, columns?: ColumnType): ReadDatum
   return (bytes, start = 0, end = bytes.length) => {
     const cursor = new Cursor(bytes, start, end)
     const value = read(cursor)
-    if (cursor.at !== end) refuseAvro("Bytes are left behind the value.")
+    if (cursor.at !== end) refuseAvro("Bytes follow the value.")
     return value as { readonly [field: string]: unknown }
   }
 }
@@ -70,7 +70,7 @@ class Cursor {
   /** Begins a record. Records without bytes could otherwise nest forever. */
   enter(): void {
     if (++this.depth > maxAvroDepth) refuseAvro(`Values are nested deeper than ${maxAvroDepth}.`)
-    if (--this.recordsLeft < 0) refuseAvro("A value holds too many records without a byte.")
+    if (--this.recordsLeft < 0) refuseAvro("A value contains too many empty records.")
   }
 
   /** Skips the next `count` bytes and returns their position. */
@@ -144,7 +144,7 @@ const micros = (value: number | bigint, time: AvroTime): number | string => {
     const product = Number(value) * 1000
     return Number.isSafeInteger(product) ? product : String(BigInt(value) * 1000n)
   }
-  if (BigInt(value) % 1000n !== 0n) return refuseAvro("A time has parts of a microsecond.")
+  if (BigInt(value) % 1000n !== 0n) return refuseAvro("A time is more precise than a microsecond.")
   return integer(asNumber(BigInt(value) / 1000n))
 }
 

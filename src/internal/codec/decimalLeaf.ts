@@ -86,5 +86,5 @@ export const decimalAsString = (precision: number, scale: number): Leaf => ({
     return decimalFits(whole, fraction, precision, scale) ? text : undefined
   },
   fromWire: (value) => value,
-  seen: (value) => (typeof value === "string" ? "a text that is no such number" : undefined)
+  seen: (value) => (typeof value === "string" ? "a text that is not such a number" : undefined)
 })

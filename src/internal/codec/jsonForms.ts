@@ -19,7 +19,7 @@ export interface ForeignForm {
 }
 
 const time =
-  "Give its column what the service takes, as a number: microseconds since 1970 for TIMESTAMP, " +
+  "Use the form that the service takes, a number: microseconds since 1970 for TIMESTAMP, " +
   "days for " +
   "DATE. Or use Table.make, which converts it, or Schema.DateFromString for a STRING column."
 
@@ -28,7 +28,7 @@ const kinds: ReadonlyArray<
 > = [
   [(value) => value instanceof Date, "a Date", time],
   [DateTime.isDateTime, "a DateTime", time],
-  [Duration.isDuration, "a Duration", "Give a number or a text instead."],
+  [Duration.isDuration, "a Duration", "Use a number or a text instead."],
   [
     (value) => value instanceof Map || HashMap.isHashMap(value),
     "a Map",
@@ -37,7 +37,7 @@ const kinds: ReadonlyArray<
   [
     (value) => Option.isOption(value) || Result.isResult(value),
     "an Option or Result",
-    "Give the value or null, as Schema.NullOr does."
+    "Use the value or null, as Schema.NullOr does."
   ]
 ]
 

@@ -20,17 +20,16 @@ const bare: JsonLoss = {
   path: [],
   what: "an object without fields of its own",
   advice:
-    "JSON does not see getters and private fields: hand in a plain object, or give the class a " +
-    "toJSON."
+    "JSON ignores getters and private fields: pass a plain object, or add a toJSON to the class."
 }
 
 const asText = "Turn it into text first, such as base64, or into an array."
-const asPlain = "Hand in its content as plain values."
+const asPlain = "Pass its content as plain values."
 
 /** Advice for a value of which JSON keeps nothing, by its kind. */
 const advices: ReadonlyMap<string, string> = new Map([
-  ["a promise", "Await it before it is handed in."],
-  ["an Effect", "Run it first, as yield* does, and hand in its result."],
+  ["a promise", "Await it before passing it."],
+  ["an Effect", "Run it first, as yield* does, and pass its result."],
   ["bytes", asText],
   ["binary data", asText],
   ["a Map", "Turn it into an object first, as Object.fromEntries does."],

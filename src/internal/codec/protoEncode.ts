@@ -158,7 +158,7 @@ export const unknownKey = (record: object, names: ReadonlySet<string>): string |
 
 /** Keys come from the caller's data, so messages repeat only plain identifiers. */
 export const shownKey = (key: string): string =>
-  /^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(key) ? key : "(a key that is no column name)"
+  /^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(key) ? key : "(a key that is not a column name)"
 
 /** Writes the fields of a message, without tag and length. */
 export const structWriter = (node: StructNode): WriteValue => {

@@ -30,7 +30,7 @@ const decoding = <A>(
       if (error instanceof Refusal) {
         return Result.fail(
           new InvalidArgumentError({
-            message: `The bytes are no record of ${tableName}: ${error.message}`,
+            message: `The bytes are not a record of ${tableName}: ${error.message}`,
             path: []
           })
         )

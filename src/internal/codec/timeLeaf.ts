@@ -108,5 +108,5 @@ export const dateAsString: Leaf = {
     const days = Number(value)
     return inRange(days * millisPerDay) ? textOfDays(days) : undefined
   },
-  seen: (value) => (typeof value === "string" ? "a text that is no date" : undefined)
+  seen: (value) => (typeof value === "string" ? "a text that is not a date" : undefined)
 }

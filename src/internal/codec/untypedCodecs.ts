@@ -45,8 +45,7 @@ const refuseLoss = ({ advice, path, what }: JsonLoss): InvalidArgument => {
   const shown = path.map((key) => (typeof key === "number" ? key : shownKey(key)))
   return new InvalidArgument({
     message:
-      `The record's field ${shown.join(".")} is ${what}, of which JSON keeps nothing. ` +
-      `${advice}`,
+      `The record's field ${shown.join(".")} is ${what}, whose content JSON drops. ` + `${advice}`,
     path: shown
   })
 }

@@ -114,10 +114,7 @@ const placeProblem = (
       inside === undefined
         ? ""
         : ` Its fields are those of ${above.join(".").slice(0, 128)}.${inside}.`
-    return (
-      `The column ${above.join(".").slice(0, 128)} is no STRUCT, so that it takes no ` +
-      `fields.${way}`
-    )
+    return `The column ${above.join(".").slice(0, 128)} is not a STRUCT and cannot have fields.${way}`
   }
   return undefined
 }

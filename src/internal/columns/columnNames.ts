@@ -72,8 +72,8 @@ export const deviceNameProblem = (name: string): string | undefined => {
   const device = name.split(".").find((part) => /^(?:con|prn|aux|nul|com\d|lpt\d)$/i.test(part))
   return device === undefined
     ? undefined
-    : `The table name part ${JSON.stringify(device)} is not allowed: Windows keeps this name ` +
-        `for a device. Use another one.`
+    : `The table name part ${JSON.stringify(device)} is not allowed: ` +
+        "Windows reserves this name for a device. Use another one."
 }
 
 /** Why a precision and scale do not form a DECIMAL; `undefined` when they do. */

@@ -72,7 +72,7 @@ const rescueProblem = (
   if (type._tag !== "Variant" || !nullable)
     return `${what}so it must be a VARIANT that may be NULL.`
   return columns.filter(({ rescue }) => rescue === true).length > 1
-    ? `${what}and so has another column. Leave it to one.`
+    ? `${what}and so does another column. Only one may have it.`
     : undefined
 }
 

@@ -284,7 +284,7 @@ const readType = (json: unknown, depth: number): ColumnType => {
       return { _tag: "Struct", fields: fields.map((field) => readField(field, depth + 1)) }
     }
     default:
-      return refuse("The type JSON is none of array, map, struct or a type name.")
+      return refuse("The type JSON is neither an array, a map, a struct nor a type name.")
   }
 }
 

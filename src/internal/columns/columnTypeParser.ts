@@ -250,8 +250,7 @@ const readTags = (reader: Reader): true => {
     const start = reader.position
     const key = reader.quoted()
     if (reader.accept("=")) reader.quoted()
-    if (key !== rescueTag)
-      reader.refuseAt(start, `A column has no other tag than '${rescueTag}' here.`)
+    if (key !== rescueTag) reader.refuseAt(start, `The only tag supported here is '${rescueTag}'.`)
   })
   return true
 }
@@ -340,7 +339,7 @@ export const parseTables = (text: string): Result.Result<ReadonlyArray<TableDefi
       const problem = definitionProblem(definition)
       if (problem !== undefined) reader.refuse(`The table at ${at} cannot be used: ${problem}`)
       if (found.has(definition.name.toLowerCase()))
-        reader.refuse(`The table ${definition.name} is there twice.`)
+        reader.refuse(`The table ${definition.name} is defined twice.`)
       found.set(definition.name.toLowerCase(), definition)
     }
     return [...found.values()]

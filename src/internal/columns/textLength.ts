@@ -22,7 +22,7 @@ export const withTextLengths = (type: ColumnType, text: string): ColumnType => {
   let at = 0
   const misread = (): never =>
     refuse(
-      `The type ${JSON.stringify(text.slice(0, 80))}, which Spark noted for a column, cannot be ` +
+      `The type ${JSON.stringify(text.slice(0, 80))}, which Spark stored for a column, cannot be ` +
         `read.`
     )
   const take = (word: string): void => {

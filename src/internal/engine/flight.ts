@@ -86,7 +86,8 @@ export const settleUnsafe = (core: StreamCore<any>, committed: number): number |
   if (committed >= nextOffsetOf(core)) {
     const next = nextOffsetOf(core)
     return violation(
-      `${said}, although this stream gives out offset ${next} next. Does another process write it?`
+      `${said}, although the next offset of this stream is ${next}. ` +
+        "Does another process write to it?"
     )
   }
   if (spooled?.isWaiting === true) {
@@ -94,8 +95,8 @@ export const settleUnsafe = (core: StreamCore<any>, committed: number): number |
     const { firstNew } = spooled
     if (committed >= firstNew) {
       return violation(
-        `${said}, although nothing from offset ${firstNew} on was sent yet. Does another ` +
-          `process write it?`
+        `${said}, although nothing from offset ${firstNew} on was sent yet. ` +
+          "Does another process write to it?"
       )
     }
     const settled = committed - acks.watermark
@@ -108,7 +109,7 @@ export const settleUnsafe = (core: StreamCore<any>, committed: number): number |
   for (let taken = 0; taken < count; taken++) zone.nextUnsafe()
   if (count > 0 && (zone.window.inFlight < count || zone.window.at(count - 1).sends === 0)) {
     return violation(
-      `${said}, although the record before it was not sent yet. Does another process write it?`
+      `${said}, although the record before it was not sent yet. Does another process write to it?`
     )
   }
   if (count > 0) makeDurableUnsafe(core, count, core.now())

@@ -202,7 +202,7 @@ export const runSession = Effect.fnUntraced(function* <A>(
   if (dismissed && slot?.isDismissed === true && !pauseRequested.isDone)
     session.call.keepConnectionUnsafe?.()
   if (recovery) return { _tag: "Rotated" }
-  const message = "The server asked for a new connection (stream rotation), and recovery is off."
+  const message = "The server requested a new connection (stream rotation), and recovery is off."
   return {
     _tag: "Failed",
     cause: failed(

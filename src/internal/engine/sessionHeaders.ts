@@ -138,7 +138,7 @@ const copyOf = (given: HeaderRecord): HeaderRecord =>
  * Quotes a header name for a message. A program that swaps name and value has a token as the name.
  */
 const quoted = (name: string): string =>
-  /^[a-z][a-z0-9-]{0,31}$/.test(name) ? JSON.stringify(name) : "(no plain name)"
+  /^[a-z][a-z0-9-]{0,31}$/.test(name) ? JSON.stringify(name) : "(not a plain name)"
 
 /** The kind of a bug, without its text, which may quote a token. */
 const kindOf = (cause: Cause.Cause<unknown>): string => {
@@ -157,7 +157,7 @@ export const sessionHeaders = (
 ): Result.Result<HeaderRecord, InvalidArgument | InvalidToken> => {
   const headers: Record<string, string> = {}
   if (typeof given !== "object" || given === null) {
-    const message = "The headers provider must give an object of header names and values."
+    const message = "The headers provider must return an object of header names and values."
     return Result.fail(new InvalidArgument({ message, path: ["headersProvider"] }))
   }
   for (const [key, value] of Object.entries(given)) {
@@ -187,8 +187,8 @@ export const sessionHeaders = (
     }
     if (ofTransport.test(name)) {
       const message =
-        `The header ${quoted(name)} belongs to the transport. Leave it out of ` +
-        `what the headers provider gives.`
+        `The header ${quoted(name)} is set by the transport. ` +
+        "Remove it from the headers provider."
       return Result.fail(new InvalidArgument({ message, path: ["headersProvider"] }))
     }
     if (!isToken) headers[name] = value

@@ -16,21 +16,18 @@ import { leftOf, type StreamCore, type StreamFace, streamIdOf } from "./streamCo
 
 /** The stream ended, and the spool keeps unacknowledged records. */
 export const logInSpool = (core: StreamFace<any>, streamId: string): Effect.Effect<void> =>
-  Effect.logInfo(
-    "What the stream had not acknowledged stays in its spool and is sent by the next stream on it",
-    {
-      table: core.table.tableName,
-      streamId,
-      entries: leftOf(core),
-      spool: core.options.spool?.path
-    }
-  )
+  Effect.logInfo("Unacknowledged records stay in the spool, and the next stream on it sends them", {
+    table: core.table.tableName,
+    streamId,
+    entries: leftOf(core),
+    spool: core.options.spool?.path
+  })
 
 /** The disk of a spool does not respond, and the stream ends without it. */
 export const logHungSpool = (core: StreamFace<any>, millis: number): Effect.Effect<void> =>
   Effect.logWarning(
-    "The disk of the spool does not answer, and the stream has ended without it. Its lock is " +
-      "held until this process ends",
+    "The disk of the spool does not respond, and the stream ended without it. " +
+      "The spool stays locked until this process ends",
     {
       table: core.table.tableName,
       streamId: streamIdOf(core),
@@ -42,7 +39,7 @@ export const logHungSpool = (core: StreamFace<any>, millis: number): Effect.Effe
 /** The retry budget is spent. With a spool the stream goes on. */
 export const logWaitingForServer = (core: StreamFace<any>, millis: number): Effect.Effect<void> =>
   Effect.logWarning(
-    "The server cannot be reached; records stay in the spool and the stream tries again",
+    "The server cannot be reached; records stay in the spool and the stream retries",
     {
       streamId: streamIdOf(core),
       cause: core.lastFailure?.message,
@@ -75,8 +72,8 @@ export const logRotation = (core: StreamCore<any>): Effect.Effect<void> =>
   Effect.logDebug(
     core.slot?.isDismissed === true
       ? core.slot.needsRecord
-        ? "The stream gave its slot in the pool back"
-        : "The stream goes on with fewer lanes"
+        ? "The stream returned its slot to the pool"
+        : "The stream continues with fewer lanes"
       : "The server rotated the stream's connection",
     { unacknowledged: core.zone.usedRecords }
   )
@@ -96,12 +93,12 @@ export const logReopening = (
 
 /** A response could not be decoded, and the session continues without it. */
 export const logPassedOver = (core: StreamCore<any>): Effect.Effect<void> =>
-  Effect.logWarning("The server sent a response that cannot be read; it is passed over", {
+  Effect.logWarning("The server sent a response that cannot be decoded; it is ignored", {
     streamId: streamIdOf(core)
   })
 
 const RECOVERIES = {
-  "lost": "The stream lost its connection and recovers",
+  "lost": "The stream lost its connection and is recovering",
   "not reopened": "No new connection could be opened; the stream tries again",
   "not opened": "The stream could not be opened; it tries again"
 } as const
@@ -117,7 +114,7 @@ export type Recovery = keyof typeof RECOVERIES | "rotated"
  * next record.
  */
 export const logIdle = (core: StreamFace<any>): Effect.Effect<void> =>
-  Effect.logInfo("The stream is idle: it connects again with the next record", {
+  Effect.logInfo("The stream is idle until the next record, and then connects again", {
     streamId: streamIdOf(core),
     cause: core.whole.lastFailure?.message
   })
@@ -157,7 +154,7 @@ export const logDefect = (
   core: StreamFace<any>,
   cause: Cause.Cause<unknown>
 ): Effect.Effect<void> =>
-  Effect.logError("The stream ended by a defect", {
+  Effect.logError("The stream ended because of a defect", {
     streamId: streamIdOf(core),
     kinds: cause.reasons.map((reason) =>
       reason._tag === "Die" ? thrownKind(reason.defect) : reason._tag
@@ -175,7 +172,7 @@ export const logLeft = (
   records: number,
   cause: ZerobusError
 ): Effect.Effect<void> =>
-  Effect.logWarning("A stream ended with records that were not acknowledged and that nobody read", {
+  Effect.logWarning("A stream ended with unacknowledged records that nothing read", {
     table: core.table.tableName,
     streamId,
     records,
@@ -192,7 +189,7 @@ export const logRefused = (
   cause: InvalidArgument,
   unlogged: number
 ): Effect.Effect<void> =>
-  Effect.logWarning("The server refused a record; the stream goes on without it", {
+  Effect.logWarning("The server refused a record; the stream continues without it", {
     streamId: streamIdOf(core),
     offset: cause.offset,
     cause: cause.message,
@@ -231,7 +228,7 @@ export const logScheduleDefect = (core: StreamFace<any>): Effect.Effect<void> =>
  */
 export const logWaiting = (core: StreamFace<any>, limitMillis: number): Effect.Effect<void> =>
   Effect.suspend(() =>
-    Effect.logInfo("A scope closes and waits until the records of its stream are durable", {
+    Effect.logInfo("A closing scope waits until the records of its stream are durable", {
       table: core.table.tableName,
       streamId: streamIdOf(core),
       unacknowledged: left(core),
@@ -242,7 +239,7 @@ export const logWaiting = (core: StreamFace<any>, limitMillis: number): Effect.E
 /** A second signal ended the wait of a scope for its stream. */
 export const logWaitEnded = (core: StreamFace<any>): Effect.Effect<void> =>
   Effect.suspend(() =>
-    Effect.logWarning("A signal ended the wait of a scope that closes", {
+    Effect.logWarning("A signal ended the wait of a closing scope", {
       table: core.table.tableName,
       streamId: streamIdOf(core),
       unacknowledged: left(core)
@@ -258,8 +255,8 @@ export const logUnreadable = (
   // Shielded, since it runs in the caller's fiber.
   shielded(
     Effect.logError(
-      "Records that were not acknowledged cannot be read back by the table's schema: take their " +
-        "bytes from getUnackedPayloads or onUnacked",
+      "The table's schema cannot read unacknowledged records back: " +
+        "read their bytes with getUnackedPayloads or onUnacked",
       { table: core.table.tableName, streamId, records }
     )
   )

@@ -73,10 +73,9 @@ const withWhatIsLeft = (error: ZerobusError, origin: Origin): ZerobusError => {
 
 const whereabouts = ({ core, handedBack }: Origin): string =>
   core.spooled !== undefined
-    ? "What is left stays in the spool, and the next stream on it sends it."
+    ? "Unacknowledged records stay in the spool, and the next stream on it sends them."
     : handedBack === "all"
-      ? "What is left was read, or taken over by another stream."
+      ? "Unacknowledged records were read, or taken over by another stream."
       : core.options.onUnacked === undefined
-        ? "Give the option onUnacked to get such records; without it only their number goes to " +
-          "the log."
-        : "The option onUnacked was given what is left."
+        ? "Set the option onUnacked to get such records; without it only their number is logged."
+        : "The option onUnacked received the unacknowledged records."

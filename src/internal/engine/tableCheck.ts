@@ -37,7 +37,7 @@ const checkRecords = ({
       ? Effect.void
       : refused(
           ["recordType"],
-          `The table ${tableName} is not one of ArrowTable. Make it with ArrowTable.make.`
+          `The table ${tableName} was not made with ArrowTable. Use ArrowTable.make.`
         )
   }
   if (recordType === "avro") {

@@ -51,5 +51,5 @@ export const flightRpc = ({ descriptor = NOTHING }: StreamTable): StreamRpc => (
   opened: ({ passed }) =>
     passed === "ready"
       ? { streamId: undefined, committed: undefined }
-      : "The server's first answer does not say that it is ready for Arrow batches."
+      : "The server's first response does not state that it is ready for Arrow batches."
 })

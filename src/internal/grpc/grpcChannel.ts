@@ -218,7 +218,9 @@ export class RouteCredentials extends Grpc.ChannelCredentials {
       // grpc-js waits for this once it has an address, before it connects to that.
       waitForReady: () => {
         progress.done = 0
-        progress.waitingFor = `a TCP connection to ${proxy === undefined ? authorityOf(firstHop(this.route)) : proxyName(proxy)}`
+        progress.waitingFor = `a TCP connection to ${
+          proxy === undefined ? authorityOf(firstHop(this.route)) : proxyName(proxy)
+        }`
         return Promise.resolve()
       },
       getCallCredentials: () => Grpc.CallCredentials.createEmpty(),

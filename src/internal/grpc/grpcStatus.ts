@@ -120,7 +120,7 @@ const classifyStatus = (
 ): StreamFailure => {
   const status = statusName(failure.code)
   const words = failure.message === "" ? "" : `: ${scrub(failure.message, secrets)}`
-  const said = sentence(`The server said ${status}${words}`)
+  const said = sentence(`The server returned ${status}${words}`)
   const schema = failure.details === undefined ? undefined : schemaError(failure.details, secrets)
   if (schema !== undefined) {
     return new SchemaMismatch({
@@ -180,15 +180,14 @@ const classifyPersistent = (
   // Before the stream has an id, a status can only concern the table.
   if (streamId === undefined) return undefined
   if (status === "ABORTED") {
-    const what =
-      `The persistent stream ${streamId} was resumed on another connection, which ` + `has it now.`
+    const what = `The persistent stream ${streamId} was resumed on another connection.`
     return new InvalidState({
-      message: `${what} Let one process at a time write a stream. ${said}`
+      message: `${what} Let only one process at a time write to a stream. ${said}`
     })
   }
   if (status !== "NOT_FOUND") return undefined
   const what = `There is no persistent stream ${streamId} of ${tableName} that can be resumed.`
-  const advice = "It was retired, or is of another table or server: create a new one."
+  const advice = "It was retired, or belongs to another table or server: create a new one."
   return new InvalidArgument({ message: `${what} ${advice} ${said}`, path: ["streamId"] })
 }
 

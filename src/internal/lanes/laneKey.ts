@@ -46,7 +46,7 @@ export const keyOf = <A>(laneKey: LaneKey<A>, record: A): string | number | Inva
   }
   if (typeof key === "string" || typeof key === "number") return key
   return refuse(
-    "laneKey must give a string or a number for each record. Correct the record or the function."
+    "laneKey must return a string or a number for each record. Correct the record or the function."
   )
 }
 

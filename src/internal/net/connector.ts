@@ -229,7 +229,7 @@ const tunnel = (socket: Net.Socket, endpoint: Endpoint, proxy: Proxy): Promise<v
         if (status === undefined)
           return refuse(`${where} sent an answer that is not HTTP`, "PROXY_ANSWER")
         if (status === "407")
-          return refuse(`${where} wants credentials (407); put them into its URL`, "PROXY_407")
+          return refuse(`${where} requires credentials (407); add them to its URL`, "PROXY_407")
         if (status[0] !== "2")
           return refuse(`${where} refused the tunnel with ${status}`, `PROXY_${status}`)
         const rest = answer.subarray(end + 4)

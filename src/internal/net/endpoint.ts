@@ -51,14 +51,14 @@ export const parseEndpoint = (
   const trimmed = text.trim()
   if (trimmed === "") return refuse("is empty")
   if (/[\s\\%]/.test(trimmed) || !/^[\x21-\x7e]+$/.test(trimmed))
-    return refuse("has characters that no host has")
+    return refuse("has characters that a host cannot have")
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(trimmed)?.[1]?.toLowerCase()
   if (scheme !== undefined && scheme !== "https" && scheme !== "http")
     return refuse(`has the scheme ${scheme}, which is not https`)
   let rest = scheme === undefined ? trimmed : trimmed.slice(scheme.length + 3)
   // Addresses copied from a browser end with a slash.
   if (rest.endsWith("/")) rest = rest.slice(0, -1)
-  if (rest.includes("@")) return refuse("has credentials in it, which do not belong there")
+  if (rest.includes("@")) return refuse("contains credentials, which are not allowed there")
   if (/[/?#]/.test(rest)) return refuse("has a path, query or fragment")
   const secure = scheme !== "http"
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/i.exec(rest)

@@ -66,7 +66,7 @@ export const exchangeGrant = ({
     // successor.
     if (lifeMillis === 0) {
       return yield* unavailable(
-        "The subject token is past its end (exp). Supply one that is valid, and check this " +
+        "The subject token is past its end (exp). Supply a valid one, and check this " +
           "machine's clock."
       )
     }

@@ -93,7 +93,7 @@ export const makeTokenCache = (options: {
     const expiresAt = startedAt + life
     const current = yield* now
     if (expiresAt <= current) {
-      const message = "The token was past its end of life when it arrived."
+      const message = "The token had expired when it arrived."
       return yield* new Retryable({
         reason: RetryableReason.TokenServiceUnavailable({ message }),
         attempts: 1
@@ -187,7 +187,7 @@ export const makeTokenCache = (options: {
     if (entry.expiresAt <= failedAt || entries.get(key) !== entry)
       return yield* get(key, renewalLimit)
     postpone(entry, failedAt)
-    const line = "A token could not be renewed; the one at hand is used until it ends"
+    const line = "A token could not be renewed; the current one is used until it expires"
     yield* shielded(Effect.logWarning(line, { millisLeft: entry.expiresAt - failedAt }))
     return entry.token
   })

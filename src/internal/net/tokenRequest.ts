@@ -65,7 +65,7 @@ const failureOf = (
       return new InvalidToken({
         message:
           status < 300
-            ? `${message} Only 200 is a token. Check the workspace URL.`
+            ? `${message} Only status 200 carries a token. Check the workspace URL.`
             : `${message} ${advice}`
       })
   }

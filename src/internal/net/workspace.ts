@@ -147,7 +147,7 @@ export const workspaceJson = (
         ? "is not JSON"
         : // Written anew, so that no escape hides it.
           holdsSecret(JSON.stringify(json), request.secrets)
-          ? "holds the credentials of the request, so it is not used"
+          ? "contains the credentials of the request, so it is not used"
           : undefined
     return problem === undefined
       ? Effect.succeed(json)

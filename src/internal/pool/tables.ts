@@ -310,8 +310,7 @@ const noTable = (): InvalidArgument =>
 const otherFormat = (tableName: string): InvalidState =>
   new InvalidState({
     message:
-      `The pool has records of ${tableName.slice(0, 200)} in another format or of another ` +
-      `schema already. ` +
+      `The pool has records of ${tableName.slice(0, 200)} in another format or schema. ` +
       "Make the table once and use it for all its records."
   })
 

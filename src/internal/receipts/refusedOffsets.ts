@@ -30,8 +30,8 @@ export class RefusedOffsets {
     const kept = this.causes.get(offset)
     if (kept !== undefined || !this.has(offset)) return kept
     const message =
-      `The server refused the record at offset ${offset}. Its words are kept for ` +
-      `the last ${KEPT_CAUSES} refusals only.`
+      `The server refused the record at offset ${offset}. ` +
+      `Its message is kept only for the last ${KEPT_CAUSES} refusals.`
     return new InvalidArgument({ message, path: [], offset })
   }
 

@@ -66,7 +66,7 @@ export const mismatch = (
   // Data written with one Avro schema cannot be told from data written with another.
   if (header.recordType === "avro") {
     return (
-      "the records that wait have another Avro schema. Drain the spool first, or use " +
+      "the waiting records have another Avro schema. Drain the spool first, or use " +
       "another folder"
     )
   }
@@ -77,7 +77,7 @@ export const mismatch = (
       : "it cannot be read"
   return difference === undefined
     ? undefined
-    : `the descriptor does not read the records that wait: ${difference}. Drain the spool ` +
+    : `the descriptor cannot read the waiting records: ${difference}. Drain the spool ` +
         `first, or use another folder`
 }
 
@@ -92,7 +92,7 @@ export const leftover = (
 ): string | undefined =>
   persistent === undefined || acknowledged < 0
     ? undefined
-    : "its files are gone, and with them the id of its stream. Put them back, or use an empty " +
+    : "its files are missing, and with them the id of its stream. Put them back, or use an empty " +
       "folder"
 
 /**
@@ -110,7 +110,7 @@ const streamMismatch = (
           `or use another folder`
   }
   if (streamId === undefined)
-    return "it is that of an ephemeral stream. Drain it, and use another folder"
+    return "it belongs to an ephemeral stream. Drain it, or use another folder"
   return persistent.streamId === undefined || persistent.streamId === streamId
     ? undefined
     : `it belongs to the persistent stream ${streamId}, not to ${persistent.streamId}. Use a ` +

@@ -153,7 +153,7 @@ const writeFresh = async (
   if (header === undefined) {
     throw new SpoolFailure(
       "Damaged",
-      `No file of the spool ${folder} says to which table its records belong. Restore one from ` +
+      `No file of the spool ${folder} names the table of its records. Restore one from ` +
         `a backup, or move the folder away.`
     )
   }

@@ -343,7 +343,7 @@ export class SpoolLog {
       "Locked",
       `The spool ${this.options.folder} was taken over by another process, or its folder was ` +
         `deleted. ` +
-        `What was persisted stays there. Run one process per spool.`
+        `Persisted records stay there. Run one process per spool.`
     )
   }
 

@@ -166,8 +166,8 @@ export class SpoolReader {
   private gone(): SpoolFailure {
     return new SpoolFailure(
       "Damaged",
-      `The spool ${this.folder} has no file with the offset ${this.offset} any more. Put the ` +
-        `file back and open the spool again.`
+      `The spool ${this.folder} no longer has a file with the offset ${this.offset}. ` +
+        "Put the file back and open the spool again."
     )
   }
 

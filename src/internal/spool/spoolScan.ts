@@ -92,7 +92,7 @@ export const scanSpool = async (disk: LogDisk, folder: string): Promise<SpoolCon
     if (file.header.format !== "zerobus-spool") {
       throw new SpoolFailure(
         "Mismatch",
-        `${folder} is no spool: ${path} is a log of another kind. Use another folder.`
+        `${folder} is not a spool: ${path} is a log of another kind. Use another folder.`
       )
     }
     if (![1, 2, 3].includes(file.header.version)) {

@@ -45,7 +45,7 @@ create table main.shop.\`items\`(id BIGINT)
     ],
     [
       "CREATE TABLE main.default.t(a INT);\nCREATE TABLE main.default.T(a INT)",
-      /main\.default\.T is there twice/
+      /main\.default\.T is defined twice/
     ],
     ["CREATE TABLE t(a INT)", /The table at character 1 cannot be used: /],
     ["CREATE TABLE main.default.t(a INT /* b", /The comment at character 35 is not closed/],

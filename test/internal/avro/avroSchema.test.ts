@@ -68,7 +68,7 @@ describe("a schema", () => {
     [field(["null", "null"]), "two branches of one type"],
     [field(["null", ["int"]]), "holds another union"],
     [field({ type: "enum", name: "e", symbols: [] }), "no symbols"],
-    [field({ type: "enum", name: "e", symbols: ["A", "A"] }), "symbol twice"],
+    [field({ type: "enum", name: "e", symbols: ["A", "A"] }), "duplicate symbol"],
     [field({ type: "fixed", name: "f", size: -1 }), "size of f"],
     [field({ type: "fixed", name: "r", size: 1 }), "defines r twice"],
     [field({ type: "record", name: "s" }), "no fields"],

@@ -64,7 +64,7 @@ describe("lengths that Spark notes", () => {
       }
       assert.match(
         Result.getOrThrow(Result.flip(fromTypeJson(schema))),
-        /noted for a column, cannot be read/
+        /stored for a column, cannot be read/
       )
     }
   )

@@ -282,7 +282,7 @@ describe("a pause", () => {
           [error.reason._tag, error.message, error.attempts],
           [
             "ConnectionLost",
-            "The server asked for a new connection (stream rotation), and recovery is off.",
+            "The server requested a new connection (stream rotation), and recovery is off.",
             1
           ]
         )

@@ -91,7 +91,7 @@ describe("what is wrong with headers", () => {
   const path = ["headersProvider"]
 
   it("is reported with its name and its provider, without the value", () => {
-    const shape = "The headers provider must give an object of header names and values."
+    const shape = "The headers provider must return an object of header names and values."
     for (const given of [null, undefined, "authorization", 5, () => ({})]) {
       assert.deepStrictEqual(refused(given), { _tag: "InvalidArgument", message: shape, path })
     }
@@ -103,16 +103,17 @@ describe("what is wrong with headers", () => {
     assert.deepStrictEqual(refused({ "x note": "canary" }), {
       _tag: "InvalidArgument",
       message:
-        `(no plain name) is not a legal header name: letters, digits, "-", "_" and "." ` + `only.`,
+        `(not a plain name) is not a legal header name: letters, digits, "-", "_" and "." ` +
+        `only.`,
       path
     })
-    assert.include(refused({ "x.note": "canary\n" }).message, "(no plain name)")
-    assert.include(refused({ [`dapi${"0".repeat(32)}`]: "canary\n" }).message, "(no plain name)")
+    assert.include(refused({ "x.note": "canary\n" }).message, "(not a plain name)")
+    assert.include(refused({ [`dapi${"0".repeat(32)}`]: "canary\n" }).message, "(not a plain name)")
     assert.deepStrictEqual(refused({ "Content-Type": "canary" }), {
       _tag: "InvalidArgument",
       message:
-        `The header "content-type" belongs to the transport. Leave it out of what the ` +
-        `headers provider gives.`,
+        `The header "content-type" is set by the transport. ` +
+        "Remove it from the headers provider.",
       path
     })
     assert.deepStrictEqual(refused({ Authorization: "canary\n" }), {
@@ -135,10 +136,10 @@ describe("what is wrong with headers", () => {
       "connection keep-alive proxy-connection transfer-encoding upgrade te host content-type " +
       "content-length http2-settings user-agent accept-encoding"
     for (const name of [...of.split(" "), "grpc-", "grpc-encoding", "-bin", "trace-bin"]) {
-      assert.include(refused({ [name]: "v" }).message, "belongs to the transport", name)
+      assert.include(refused({ [name]: "v" }).message, "is set by the transport", name)
       assert.include(
         refused({ [name.toUpperCase()]: "v" }).message,
-        "belongs to the transport",
+        "is set by the transport",
         name
       )
     }

@@ -122,7 +122,7 @@ describe("a stream with a spool", () => {
         yield* leaving.join
         assert.isDefined(
           reports.lines.find(({ text }) =>
-            String(text).includes("disk of the spool does not answer")
+            String(text).includes("disk of the spool does not respond")
           )
         )
         yield* Deferred.succeed(gate, undefined)

@@ -41,7 +41,7 @@ describe("before a stream opens", () => {
       )
       const [arrowPath, arrowMessage] = yield* refused({ ...json, recordType: "arrow" })
       assert.deepStrictEqual(
-        [arrowPath, arrowMessage.includes("Make it with ArrowTable.make")],
+        [arrowPath, arrowMessage.includes("Use ArrowTable.make")],
         ["recordType", true]
       )
       const [avroPath, avroMessage] = yield* refused({ ...json, recordType: "avro" })
@@ -267,7 +267,7 @@ describe("the end of a stream's scope", () => {
 
   it.effect(
     "hands on what is left of a failed stream, with its failure, and of a closed one that " +
-      "nobody read",
+      "nothing read",
     () =>
       Effect.gen(function* () {
         const causes: Array<readonly [string, string | undefined]> = []
@@ -335,7 +335,7 @@ describe("the end of a stream's scope", () => {
         yield* A.settle
         assert.isTrue(closing.done())
         const [line] = reports.linesOf(
-          "A stream ended with records that were not acknowledged and that nobody read"
+          "A stream ended with unacknowledged records that nothing read"
         )
         const { cause, ...details } = (line?.details ?? {}) as Record<string, unknown>
         assert.strictEqual(line?.level, "Warn")

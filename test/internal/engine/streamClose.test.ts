@@ -236,7 +236,7 @@ describe("the end of a scope", () => {
         // Those that could be read were, and it was said then what could not.
         assert.deepStrictEqual(yield* left(bad, "readable"), [[[], bad]])
         const unreadable = () =>
-          reports.lines.filter(({ text }) => String(text).includes("cannot be read back"))
+          reports.lines.filter(({ text }) => String(text).includes("cannot read unacknowledged"))
         assert.deepStrictEqual(unreadable(), [])
         assert.deepStrictEqual(yield* left(bad, "nothing"), [[[A.record(0), A.record(2)], bad]])
         assert.deepStrictEqual(
@@ -249,7 +249,7 @@ describe("the end of a scope", () => {
         // Without a handler the log counts both kinds.
         yield* left(bad, "nothing", false)
         const [line] = reports.linesOf(
-          "A stream ended with records that were not acknowledged and that nobody read"
+          "A stream ended with unacknowledged records that nothing read"
         )
         assert.strictEqual((line?.details as Record<string, unknown> | undefined)?.["records"], 4)
       })

@@ -194,7 +194,7 @@ describe("the log", () => {
         assert.deepStrictEqual(
           reports.lines.filter(({ level }) => level === "Warn").map(({ text }) => text),
           [
-            "The stream lost its connection and recovers",
+            "The stream lost its connection and is recovering",
             "No new connection could be opened; the stream tries again"
           ]
         )
@@ -282,8 +282,8 @@ describe("records that the table's schema encodes and does not decode", () => {
     }
   }
   const unreadableLine =
-    "Records that were not acknowledged cannot be read back by the table's schema: take their " +
-    "bytes from getUnackedPayloads or onUnacked"
+    "The table's schema cannot read unacknowledged records back: " +
+    "read their bytes with getUnackedPayloads or onUnacked"
   const texts = (payloads: ReadonlyArray<Uint8Array> = []) =>
     payloads.map((bytes) => Buffer.from(bytes).toString())
   const failed = Effect.gen(function* () {
@@ -389,7 +389,7 @@ describe("records that the table's schema encodes and does not decode", () => {
           A.tagged(yield* Effect.flip(stream.getUnackedPayloads), "InvalidState")
           yield* Scope.close(scope, Exit.void)
           const [line] = reports.linesOf(
-            "A stream ended with records that were not acknowledged and that nobody read"
+            "A stream ended with unacknowledged records that nothing read"
           )
           assert.deepInclude(line?.details as object, { records: 2 })
           assert.strictEqual(reports.linesOf(unreadableLine).length, 1)

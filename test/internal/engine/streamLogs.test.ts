@@ -51,12 +51,12 @@ describe("the log of a stream", () => {
               { session: "session-9", toSendAgain: core.zone.window.toReplay }
             ],
             ["Debug", "The server rotated the stream's connection", { unacknowledged: 3 }],
-            ["Warn", "The stream lost its connection and recovers", recovers],
+            ["Warn", "The stream lost its connection and is recovering", recovers],
             ["Warn", "No new connection could be opened; the stream tries again", recovers],
             ["Warn", "The stream could not be opened; it tries again", recovers],
             [
               "Warn",
-              "The stream lost its connection and recovers",
+              "The stream lost its connection and is recovering",
               { ...recovers, inMillis: 3_600_000, retryAfterMillis: 7_200_000 }
             ],
             [
@@ -71,7 +71,7 @@ describe("the log of a stream", () => {
             ],
             [
               "Warn",
-              "A stream ended with records that were not acknowledged and that nobody read",
+              "A stream ended with unacknowledged records that nothing read",
               {
                 table,
                 streamId: "stream-7",
@@ -83,8 +83,8 @@ describe("the log of a stream", () => {
             ],
             [
               "Error",
-              "Records that were not acknowledged cannot be read back by the table's schema: " +
-                "take their bytes from getUnackedPayloads or onUnacked",
+              "The table's schema cannot read unacknowledged records back: " +
+                "read their bytes with getUnackedPayloads or onUnacked",
               { table, streamId: "stream-7", records: 2 }
             ],
             [
@@ -111,7 +111,7 @@ describe("the log of a stream", () => {
         for (const cause of causes) yield* Logs.logDefect(core, cause)
         assert.deepStrictEqual(
           reports
-            .linesOf("The stream ended by a defect")
+            .linesOf("The stream ended because of a defect")
             .map(({ details, level }) => [level, details]),
           ["RangeError", "string", "Interrupt", "Fail"].map((kind) => [
             "Error",
@@ -143,7 +143,7 @@ describe("the log of a scope that closes", () => {
           )
           yield* stream.ingestRecord(A.record(0))
           const waits = () =>
-            reports.lines.filter(({ text }) => String(text).startsWith("A scope closes and waits"))
+            reports.lines.filter(({ text }) => String(text).startsWith("A closing scope waits"))
               .length
           yield* A.started(Scope.close(scope, Exit.void))
           yield* A.advance(999)
@@ -153,7 +153,7 @@ describe("the log of a scope that closes", () => {
           yield* A.advance(4_000)
           assert.strictEqual(waits(), 1)
           const left = reports.lines.find(({ text }) =>
-            String(text).startsWith("A stream ended with records")
+            String(text).startsWith("A stream ended with unacknowledged")
           )
           assert.notMatch(JSON.stringify(left?.details), /nothing was dropped|getUnackedRecords/)
           assert.match(JSON.stringify(left?.details), /reached its limit of 3000 ms/)

@@ -49,7 +49,7 @@ describe("a sink with a stream of its own", () => {
           error.message,
           "flush reached its limit of 50 ms with 2 offsets not yet durable. 2 records were not " +
             "acknowledged when the stream ended. " +
-            "The option onUnacked was given what is left."
+            "The option onUnacked received the unacknowledged records."
         )
         assert.deepStrictEqual(given, [A.recordsFrom(0, 2)])
       })
@@ -166,7 +166,7 @@ describe("withStream", () => {
       yield* A.settle
       const error = errorOf(call)
       assert.deepStrictEqual([error._tag, error.unacknowledged], ["InvalidArgument", 3])
-      assert.include(error.message, "The option onUnacked was given what is left.")
+      assert.include(error.message, "The option onUnacked received the unacknowledged records.")
       assert.deepStrictEqual(given, [A.recordsFrom(0, 3)])
     })
   )
@@ -182,7 +182,7 @@ describe("withStream", () => {
         const error = errorOf(call)
         assert.deepStrictEqual([error._tag, error.unacknowledged], ["FlushTimeout", 3])
         assert.isTrue(error.message.startsWith(`${operation} reached its limit`))
-        assert.include(error.message, "Give the option onUnacked to get such records")
+        assert.include(error.message, "Set the option onUnacked to get such records")
         assert.notMatch(error.message, /call it again|getUnackedRecords|recreateStream/)
       }
     })
@@ -201,7 +201,7 @@ describe("withStream", () => {
       yield* A.advance(100)
       assert.include(
         errorOf(call).message,
-        "3 records were not acknowledged when the stream ended. What is left was read"
+        "3 records were not acknowledged when the stream ended. Unacknowledged records were read"
       )
       assert.deepStrictEqual(given, [])
     })
@@ -255,7 +255,7 @@ describe("withStream", () => {
       for (const [count, said] of [
         [
           1,
-          /no\. One record was not acknowledged when the stream ended\. The option onUnacked was given what is left\.$/
+          /no\. One record was not acknowledged when the stream ended\. The option onUnacked received the unacknowledged records\.$/
         ],
         [0, /no\.$/]
       ] as const) {

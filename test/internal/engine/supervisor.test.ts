@@ -360,7 +360,9 @@ describe("reports", () => {
               ["Debug", { session: "session-2", toSendAgain: 2 }, table.tableName]
             ]
           )
-          const [lost, ...more] = reports.linesOf("The stream lost its connection and recovers")
+          const [lost, ...more] = reports.linesOf(
+            "The stream lost its connection and is recovering"
+          )
           assert.strictEqual(more.length, 0)
           assert.strictEqual(lost?.level, "Warn")
           const { cause, ...counts } = (lost?.details ?? {}) as Record<string, unknown>
@@ -417,7 +419,7 @@ describe("reports", () => {
         server.last.cut()
         yield* A.advance(10)
         assert.deepInclude(
-          reports.linesOf("The stream lost its connection and recovers")[0]?.details as object,
+          reports.linesOf("The stream lost its connection and is recovering")[0]?.details as object,
           {
             unacknowledged: 0,
             inMillis: 10

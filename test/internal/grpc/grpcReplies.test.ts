@@ -116,7 +116,7 @@ describe("responses", () => {
       )
       const message = messageOf(yield* opening(endpoint), "ProtocolViolation")
       assert.include(message, `more than ${LARGEST_RESPONSE} bytes`)
-      assert.notInclude(message, "The server said")
+      assert.notInclude(message, "The server returned")
     })
   )
 
@@ -129,7 +129,7 @@ describe("responses", () => {
       })
       assert.include(
         messageOf(yield* opening(endpoint), "Retryable"),
-        "The server said RESOURCE_EXHAUSTED"
+        "The server returned RESOURCE_EXHAUSTED"
       )
       assert.isUndefined(unreadable(Grpc.status.INTERNAL, said))
       assert.isDefined(

@@ -115,27 +115,30 @@ describe("the words of an error", () => {
     const of = (code: number, message: string) => status(code, message).message
     assert.strictEqual(
       of(16, "no"),
-      "The credentials were refused for a.b.c. The server said UNAUTHENTICATED: no."
+      "The credentials were refused for a.b.c. The server returned UNAUTHENTICATED: no."
     )
     assert.strictEqual(
       of(16, ""),
-      "The credentials were refused for a.b.c. The server said UNAUTHENTICATED."
+      "The credentials were refused for a.b.c. The server returned UNAUTHENTICATED."
     )
     assert.strictEqual(
       of(7, "no"),
       "The service principal may not write to a.b.c: it needs USE CATALOG, USE SCHEMA, SELECT " +
-        "and MODIFY. The server said PERMISSION_DENIED: no."
+        "and MODIFY. The server returned PERMISSION_DENIED: no."
     )
-    assert.strictEqual(of(5, "no"), "There is no table a.b.c. The server said NOT_FOUND: no.")
+    assert.strictEqual(of(5, "no"), "There is no table a.b.c. The server returned NOT_FOUND: no.")
     assert.strictEqual(
       of(12, "no"),
-      "The server does not support this. The server said UNIMPLEMENTED: no."
+      "The server does not support this. The server returned UNIMPLEMENTED: no."
     )
     assert.strictEqual(
       of(3, "no"),
-      "The stream to a.b.c was refused. The server said INVALID_ARGUMENT: no."
+      "The stream to a.b.c was refused. The server returned INVALID_ARGUMENT: no."
     )
-    assert.strictEqual(of(14, "no"), "The server is unavailable. The server said UNAVAILABLE: no.")
+    assert.strictEqual(
+      of(14, "no"),
+      "The server is unavailable. The server returned UNAVAILABLE: no."
+    )
     // Those that end like a sentence stay as they are.
     for (const words of ["Error State: 1.", "why?", "no!"]) {
       for (const code of [3, 5, 7, 12, 14, 16])
@@ -200,14 +203,14 @@ describe("a schema error", () => {
     assert.deepStrictEqual(named.causes, ["ONE", "TWO"])
     assert.strictEqual(
       named.message,
-      "The records' schema does not fit a.b.c (ONE, TWO). The server said INVALID_ARGUMENT: bad."
+      "The records' schema does not fit a.b.c (ONE, TWO). The server returned INVALID_ARGUMENT: bad."
     )
     for (const none of [reason, Buffer.concat([reason, entry("causes", "")])]) {
       const error = schema(withInfo(none))
       assert.deepStrictEqual([error.causes, error.errorCode], [[], undefined])
       assert.strictEqual(
         error.message,
-        "The table a.b.c takes no records of this stream. The server said INVALID_ARGUMENT: bad."
+        "The table a.b.c takes no records of this stream. The server returned INVALID_ARGUMENT: bad."
       )
     }
   })

@@ -131,7 +131,7 @@ describe("an endpoint", () => {
 
   const bad: Readonly<Record<string, ReadonlyArray<string>>> = {
     "is empty": ["", "  ", "\n"],
-    "has characters that no host has": [
+    "has characters that a host cannot have": [
       "ho st",
       "ho\tst",
       "ho\\st",
@@ -145,7 +145,7 @@ describe("an endpoint", () => {
     "has the scheme ftp, which is not https": ["ftp://host", "FTP://host"],
     "has the scheme ahttps, which is not https": ["ahttps://host"],
     "has the scheme httpss, which is not https": ["httpss://host"],
-    "has credentials in it, which do not belong there": [
+    "contains credentials, which are not allowed there": [
       "user@host",
       "https://user:password@host",
       "host@",

@@ -73,7 +73,7 @@ describe("a token's life", () => {
         else {
           assert.deepStrictEqual(reason(asking.error()), [
             "TokenServiceUnavailable",
-            "The token was past its end of life when it arrived.",
+            "The token had expired when it arrived.",
             1
           ])
         }
@@ -203,7 +203,7 @@ describe("a renewal", () => {
             [
               [
                 "Warn",
-                "A token could not be renewed; the one at hand is used until it ends",
+                "A token could not be renewed; the current one is used until it expires",
                 { millisLeft: 3 * minute }
               ]
             ]

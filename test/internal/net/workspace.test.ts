@@ -171,7 +171,10 @@ describe("an answer", () => {
         const { json } = yield* workspace({ body })
         const failure = yield* failing(json)
         assert.strictEqual(failure.kind, "Misdirected")
-        assert.match(failure.message, /holds the credentials of the request, so it is not used\.$/)
+        assert.match(
+          failure.message,
+          /contains the credentials of the request, so it is not used\.$/
+        )
       }
     })
   )

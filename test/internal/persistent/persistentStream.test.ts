@@ -139,7 +139,7 @@ describe("a persistent stream", () => {
         yield* stream.ingestRecord(record(3))
         const failure = yield* Effect.flip(stream.flush)
         assert.strictEqual(failure._tag, "ProtocolViolation")
-        assert.include(failure.message, "gives out offset 4 next")
+        assert.include(failure.message, "the next offset of this stream is 4")
         assert.strictEqual((yield* stream.getUnackedRecords).length, 1)
       })
     )

@@ -218,7 +218,7 @@ describe("files of a spool", () => {
       const before = await contents(folder)
       const { kind, message } = await refused(folder)
       assert.strictEqual(kind, "Mismatch")
-      assert.include(message, "is no spool")
+      assert.include(message, "is not a spool")
       assert.deepStrictEqual(await contents(folder), before)
     })
   )

@@ -206,7 +206,7 @@ describe("a record that does not fit", () => {
   const millis = { type: "long", logicalType: "timestamp-nanos" }
   const cases: ReadonlyArray<readonly [string, unknown, ReadonlyArray<number>, string]> = [
     ["x INT", "int", [], `x: ${outside}The bytes end within a value`],
-    ["x INT", "int", [2, 2], `: ${outside}Bytes are left behind the value`],
+    ["x INT", "int", [2, 2], `: ${outside}Bytes follow the value`],
     ["x INT", "int", [0x80, 0x80, 0x80, 0x80, 0x10], `x: ${outside}An int has more than 32 bits`],
     [
       "x BIGINT",
@@ -225,7 +225,7 @@ describe("a record that does not fit", () => {
       `x: ${outside}The enum e has no such symbol`
     ],
     ["x INT", ["null", "int"], [4], `x: ${outside}A union has no such branch`],
-    ["x TIMESTAMP", millis, [2], `x: ${outside}A time has parts of a microsecond`],
+    ["x TIMESTAMP", millis, [2], `x: ${outside}A time is more precise than a microsecond`],
     [
       "x ARRAY<INT>",
       { type: "array", items: "int" },

@@ -193,10 +193,10 @@ describe("the rescue column", () => {
       ["a INT, r VARIANT NOT NULL TAGS ('zerobus-rescue')", /must be a VARIANT that may be NULL/],
       [
         "a VARIANT TAGS ('zerobus-rescue'), r VARIANT TAGS ('zerobus-rescue')",
-        /so has another column/
+        /so does another column/
       ],
       ["a STRUCT<r: VARIANT TAGS ('zerobus-rescue')>", /a field of a STRUCT cannot have/],
-      ["a INT, r VARIANT TAGS ('pii')", /no other tag than 'zerobus-rescue'/],
+      ["a INT, r VARIANT TAGS ('pii')", /only tag supported here is 'zerobus-rescue'/],
       ["a INT, r VARIANT TAGS (zerobus-rescue)", /Expected a quoted text/],
       ["a INT, r VARIANT TAGS", /Expected "\("/]
     ] as const) {
