@@ -1,6 +1,6 @@
 /**
- * Records keep the order in which their calls arrived, however many calls wait for a turn of the
- * event loop at once.
+ * Records keep the order of their calls, however many calls wait for a turn of the event loop at
+ * once.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
@@ -69,7 +69,7 @@ describe("records of concurrent calls", () => {
       yield* stream.flush
       const left = numbers.filter((id) => !gone.includes(fibers[id]!))
       assert.deepStrictEqual(idsOf(server.records), left)
-      // Nobody is left in line, so callbacks get in again.
+      // No caller is left in line, so callbacks are accepted again.
       assert.isDefined(stream.offerUnsafe(record(count)))
     }).pipe(Effect.scoped)
   )

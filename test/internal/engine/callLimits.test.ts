@@ -1,5 +1,5 @@
 /**
- * Calls keep their limits also while the code of the program runs in an uninterruptible region.
+ * Calls keep their time limits even while user code runs in an uninterruptible region.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Schedule, Scope } from "effect"
@@ -16,7 +16,7 @@ const inRegion = Effect.acquireUseRelease(
 )
 
 describe("a call keeps its limit", () => {
-  /** Whether it ends within so many milliseconds of the virtual clock. */
+  /** Whether the call ends within this many milliseconds of the virtual clock. */
   const endsWithin = <B, E, R>(millis: number, call: Effect.Effect<B, E, R>) =>
     Effect.gen(function* () {
       const running = yield* A.started(call as Effect.Effect<B, E>)

@@ -1,6 +1,6 @@
 /**
- * The services that a stream's own effects run with: those of the place where the effects were
- * given, whoever runs them later.
+ * The effects among a stream's options run with the services of the place where they were given,
+ * whichever fiber runs them.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Schedule, Scope, Stream } from "effect"
@@ -20,7 +20,7 @@ class Place extends Context.Service<Place, string>()("test/Place") {}
 /** A server that refuses every record. */
 const refusing: Script = { onMessage: (connection) => connection.fail(code.INVALID_ARGUMENT) }
 
-/** Options whose effects note where they are, and what they noted. */
+/** Options whose effects record the service that they find, and the recorded values. */
 const noting = () => {
   const seen: Array<string> = []
   const note = (what: string) =>

@@ -1,6 +1,6 @@
 /**
- * A client whose layer was closed: it opens no stream, whatever its connections and credentials
- * would do.
+ * A client whose layer was closed opens no stream, whatever its connections and credentials would
+ * do.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
@@ -11,7 +11,7 @@ import { realOptions } from "../../support/realClient.ts"
 import { scriptedGrpc } from "../../support/scriptedGrpc.ts"
 import { ScriptedServer } from "../../support/scriptedServer.ts"
 
-/** A client in a scope of its own, and how to close its layer. */
+/** A client in a separate scope, and how to close its layer. */
 const closable = <E>(layer: Layer.Layer<Zerobus, E>) =>
   Effect.gen(function* () {
     const scope = yield* Scope.make()
@@ -19,7 +19,7 @@ const closable = <E>(layer: Layer.Layer<Zerobus, E>) =>
     return { zerobus, closeLayer: Scope.close(scope, Exit.void) }
   })
 
-/** Everything that opens a stream. */
+/** All calls that open a stream. */
 const openings = (zerobus: ZerobusShape) => [
   zerobus.createStream(A.table),
   zerobus.withStream(A.table, () => Effect.void),

@@ -1,6 +1,5 @@
 /**
- * Streams of one scope that closes: together where they lie next to one another, else one after the
- * other.
+ * Streams of a closing scope close together if they are adjacent, otherwise one after another.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
@@ -8,12 +7,12 @@ import * as A from "../../support/acceptance.ts"
 import type { Script } from "../../support/scriptedServer.ts"
 
 /**
- * Opens streams in a scope, with something of the program's behind each of which `between` holds.
+ * Opens streams in a scope. After each one for which `between` holds, the program adds a finalizer.
  */
 const streamsIn = (count: number, between: (n: number) => boolean, options = {}) =>
   Effect.gen(function* () {
     let ended = 0
-    // The server does not end a call when the client has half-closed it.
+    // The server keeps a call open after the client has half-closed it.
     const lingering: Script = { onHalfClose: () => void ended++ }
     const { zerobus } = yield* A.client(...Array.from({ length: count }, () => lingering))
     const scope = yield* Scope.make()

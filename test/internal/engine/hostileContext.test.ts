@@ -1,6 +1,6 @@
 /**
- * Loggers, tracers, metrics, schedulers, schedules and credentials of the program that throw: a
- * stream does what it does without them.
+ * Loggers, tracers, metrics, schedulers, schedules and credentials of the program that throw do not
+ * change what a stream does.
  */
 import { assert, describe, it } from "@effect/vitest"
 import {
@@ -33,7 +33,7 @@ const broken = (): never => {
 const span = (change: Partial<Record<"end" | "attribute" | "event", () => never>>) =>
   Tracer.make({ span: (given) => Object.assign(new Tracer.NativeSpan(given), change) })
 
-/** What a program may have in its context, and the word in the warning. */
+/** Services of a program, and the word for them in the warning. */
 const contexts: Readonly<
   Record<string, readonly [Context.Context<never>, warning: string | undefined]>
 > = {
@@ -76,13 +76,14 @@ function logging(logger: Logger.Logger<unknown, unknown>): Context.Context<never
 }
 
 /**
- * Throws for the fibers of streams, whose lines have the table; not for those of the test itself.
+ * Throws in the fibers of streams, whose log annotations contain the table, and not in those of the
+ * test.
  */
 function ofStreams(own: Context.Context<never>): void {
   if ("table" in Context.get(own, References.CurrentLogAnnotations)) broken()
 }
 
-/** The first connection is lost after two records, the second is rotated, the third is good. */
+/** The first connection is lost after two records, the second is rotated, the third works. */
 const eventful: ReadonlyArray<Script> = [
   {
     onMessage: (connection, { wireOffset }) =>
@@ -104,7 +105,7 @@ const options = {
   scopeCloseTimeout: 1_000
 } as const satisfies StreamConfigurationOptions
 
-/** Ten records over three connections, then a close by `close` or by the scope. */
+/** Ten records over three connections, then the end by `close` or by the scope. */
 const run = (services: Context.Context<never>, leave: "close" | "scope") =>
   Effect.gen(function* () {
     const { server, zerobus } = yield* A.client(...eventful)
@@ -248,7 +249,7 @@ describe("a defect in the engine", () => {
   it.live("ends the stream with everybody answered and the records readable", () =>
     Effect.gen(function* () {
       const clock = yield* Effect.clockWith(Effect.succeed)
-      // A clock that breaks stands for any defect: a session reads it for every acknowledgement.
+      // A failing clock stands for any defect: a session reads it for every acknowledgement.
       let isBroken = false
       const breakable = Object.assign(Object.create(clock) as typeof clock, {
         monotonicTimeNanosUnsafe: () => (isBroken ? broken() : clock.monotonicTimeNanosUnsafe())

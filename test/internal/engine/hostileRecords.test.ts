@@ -1,6 +1,6 @@
 /**
- * Records, batches, schemas and handlers of the program that throw when they are read or called:
- * each is told at its own call, and the stream goes on.
+ * Records, batches, schemas and handlers of the program that throw when they are read or called.
+ * The call that passed them fails, and the stream continues.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Schema, SchemaGetter, Scope } from "effect"
@@ -19,7 +19,7 @@ const broken = (): never => {
   throw new TypeError("secret")
 }
 
-/** Values that throw when JSON is made of them, or that are none. */
+/** Values that throw when converted to JSON, or that JSON cannot represent. */
 const values: Readonly<Record<string, () => unknown>> = {
   "a getter": () => Object.defineProperty({}, "n", { get: broken, enumerable: true }),
   "a getter within": () => ({
@@ -53,7 +53,7 @@ const values: Readonly<Record<string, () => unknown>> = {
 
 type JsonStream = ZerobusStream<TableProperties.JsonRecord>
 
-/** The ways to hand in a record; each gives why it was refused. */
+/** The ways to ingest a record. Each returns why it was refused. */
 const ways: Readonly<
   Record<string, (stream: JsonStream, value: any) => Effect.Effect<unknown, RecordAck>>
 > = {

@@ -1,5 +1,5 @@
 /**
- * The wait for room has a limit when `ingestTimeout` gives it one.
+ * `ingestTimeout` limits the wait for room.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -30,7 +30,7 @@ describe("ingestTimeout", () => {
           [operation, 1000, 1]
         )
         assert.match(error.message, /took nothing; call it again, or raise ingestTimeout/)
-        // No offset and no room went to it.
+        // The call took no offset and no room.
         server.last.ack(0)
         yield* A.settle
         const next = yield* stream.ingestRecord(A.record(2))
@@ -57,7 +57,7 @@ describe("ingestTimeout", () => {
       server.last.ack(0)
       yield* A.settle
       assert.strictEqual(late.value().offset, 1)
-      // Its time is over without a second answer.
+      // Its limit passes without a second result.
       yield* A.advance(1000)
       assert.strictEqual(late.value().offset, 1)
     })

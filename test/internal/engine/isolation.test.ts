@@ -1,5 +1,6 @@
 /**
- * One refused record costs one record, whether the server acknowledges before it refuses or not.
+ * One refused record costs only that record, whether the server acknowledges earlier records first
+ * or not.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Option, Schedule } from "effect"
@@ -14,7 +15,7 @@ const isBad = (text: string) => text.startsWith('{"bad"')
 
 /** A table whose server refuses messages with bad records. */
 class Table {
-  /** Every record that became durable, repetitions included. */
+  /** Every record that became durable, including repetitions. */
   readonly stored: Array<string> = []
   refusals = 0
   private readonly mode:
@@ -40,7 +41,7 @@ class Table {
     connection.ack(message.wireOffset)
   }
 
-  /** Acknowledges some turns later, when nothing of the connection was refused until then. */
+  /** Acknowledges some turns later, unless something on the connection was refused by then. */
   private later(connection: Connection, message: Received): void {
     if (connection.over) return
     if (message.records.some(isBad)) return this.refuse(connection)
@@ -83,7 +84,7 @@ const opened = Effect.fnUntraced(function* (
   return { table, refused, server, stream, zerobus }
 })
 
-/** The stored records without repetitions, in the order of their first time. */
+/** The stored records without repetitions, in the order of their first occurrence. */
 const distinct = (table: Table) => [...new Set(table.stored)]
 
 for (const mode of modes) {
@@ -111,10 +112,10 @@ for (const mode of modes) {
           assert.strictEqual(Buffer.from(one!.payloads[0]!).toString(), bad(at))
           assert.strictEqual(one!.cause.offset, at)
           assert.notInclude(one!.cause.message, "secret")
-          // The first one, at most five that search, and the one that goes on.
+          // The first connection, at most five that search, and the one that continues.
           assert.isAtMost(server.connections.length, mode === "acknowledges first" ? 5 : 7)
           const duplicates = table.stored.length - 999
-          // What was stored before the refusal, and again what was together with the refused one.
+          // Records stored before the refusal, and those sent again together with the refused one.
           assert.isAtMost(duplicates, mode === "keeps what came before" ? 1100 : 0)
         })
       )

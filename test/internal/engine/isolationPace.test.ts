@@ -1,6 +1,6 @@
 /**
  * Where acknowledgements take long, the first search for a refused record is careful and later ones
- * are quick, on a virtual clock.
+ * are quick. On a virtual clock.
  */
 import { assert, describe, it } from "@effect/vitest"
 import type { Clock } from "effect"
@@ -12,7 +12,8 @@ import { code, type Connection, type Script } from "../../support/scriptedServer
 const ACK_AFTER = 150
 
 /**
- * Acknowledges after some time, and refuses in the same order or at once. `turn` does what is due.
+ * Acknowledges after some time, and refuses in the same order or at once. `turn` runs the due
+ * actions.
  */
 const slowTable = (refuses: "in order" | "at once") => {
   const stored: Array<string> = []
@@ -21,7 +22,7 @@ const slowTable = (refuses: "in order" | "at once") => {
     readonly connection: Connection
     readonly run: () => void
   }> = []
-  /** Connections that are to end: nothing on them is read any more. */
+  /** Connections about to end: nothing more is read from them. */
   const ending = new Set<Connection>()
   let now = 0
   const refuse = (connection: Connection) => connection.fail(code.INVALID_ARGUMENT, "no")
@@ -98,7 +99,7 @@ for (const refuses of ["at once", "in order"] as const) {
           [...new Set(table.stored)],
           texts.filter((text) => !text.includes("bad"))
         )
-        // One search of at most 5, three of at most 7, and the first connection.
+        // One search with at most 5 connections, three with at most 7, and the first connection.
         assert.isAtMost(server.connections.length, 27)
       })
     )

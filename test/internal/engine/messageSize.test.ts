@@ -1,6 +1,6 @@
 /**
- * Messages that a server or a proxy finds too large are halved, and one record that is too large
- * alone is refused.
+ * Messages that a server or a proxy refuses as too large are halved. A single record that is too
+ * large is refused.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schedule } from "effect"
@@ -9,7 +9,7 @@ import { code, type Script } from "../../support/scriptedServer.ts"
 
 const padded = (n: number, size = 60): string => `{"n":${n},"p":"${"x".repeat(size)}"}`
 
-/** Takes messages up to a size in characters. */
+/** Accepts messages up to a size in characters. */
 const upTo = (limit: number, sizes: Array<number>, message: string): Script => ({
   onMessage: (connection, { records, wireOffset }) => {
     if (connection.over) return
@@ -45,7 +45,7 @@ describe("a server that takes small messages only", () => {
         yield* A.until("all durable", again.done)
         again.value()
         assert.strictEqual(new Set(server.records).size, 720)
-        // It was tried again with more, and refused again.
+        // A larger size was tried again, and refused again.
         assert.isAbove(server.connections.length, before)
       })
   )

@@ -1,6 +1,6 @@
 /**
- * A call that has to wait has its place in line before its fiber gives way, however long a
- * scheduler pauses that fiber then.
+ * A call that has to wait joins the line before its fiber yields, however long a scheduler pauses
+ * that fiber.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -11,19 +11,19 @@ import * as A from "../../support/acceptance.ts"
 import { acknowledge, makeCore, offer, take } from "../../support/cores.ts"
 import { handLoop } from "../../support/handLoop.ts"
 
-/** An event loop whose fibers give way before every operation. */
+/** An event loop whose fibers yield before every operation. */
 const pausingLoop = () => {
   const loop = handLoop()
   const pauses = { on: true }
   let asked = 0
-  // They are asked twice more until the operation runs before which they gave way.
+  // `shouldYield` runs twice more before the operation at which the fiber yielded.
   loop.scheduler.shouldYield = () => pauses.on && ++asked % 3 === 0
   return { ...loop, pauses }
 }
 
 type Door = ReturnType<typeof makeIngest<JsonRecord>>
 
-/** The ways to hand in one record with an effect. */
+/** The ways to ingest one record with an effect. */
 const ways: Readonly<
   Record<string, (door: Door, record: JsonRecord) => Effect.Effect<unknown, unknown>>
 > = {
@@ -35,7 +35,7 @@ const ways: Readonly<
   "a batch": (door, record) => door.ingestRecords([record])
 }
 
-/** Why calls have to wait, and how that ends. */
+/** Why calls have to wait, and how the wait ends. */
 const reasons: Readonly<
   Record<
     string,
@@ -59,7 +59,7 @@ const reasons: Readonly<
   }
 }
 
-/** Runs a fiber up to where it has taken a place in line, and pauses it there. */
+/** Runs a fiber until it has joined a line, and pauses it there. */
 const begin = (core: StreamCore<JsonRecord>, loop: ReturnType<typeof pausingLoop>) => {
   for (let turn = 0; core.zone.turnLine.isEmpty && waitersOf(core) === 0; turn++) {
     assert.isBelow(turn, 20, "the call takes no place in line")
@@ -70,7 +70,7 @@ const begin = (core: StreamCore<JsonRecord>, loop: ReturnType<typeof pausingLoop
 const waitersOf = (core: StreamCore<JsonRecord>): number =>
   (core.zone as unknown as { readonly waiters: { readonly size: number } }).waiters.size
 
-/** Those of the records that stand for callers, in order. */
+/** The names in the records, one per caller, in order. */
 const namesOf = (core: StreamCore<JsonRecord>): ReadonlyArray<string> =>
   take(core)
     .flatMap((message) => message.payloads())
@@ -140,7 +140,7 @@ describe("an ingest call outside of a fiber", () => {
       assert.deepStrictEqual(iterate(call), [call])
       assert.strictEqual(core.zone.nextOffset, 0)
       assert.strictEqual(Effect.runSync(call).offset, 0)
-      // Nor is there anybody left whom later calls would wait for, when it has to give way.
+      // If it has to yield, no later call waits for it either.
       offer(
         core,
         Array.from({ length: 30 }, () => JSON.stringify({ text: "x".repeat(100_000) }))

@@ -1,6 +1,6 @@
 /**
- * How often a stream tries to recover, and when it stops: with servers that end every session,
- * servers that acknowledge nothing, and schedules that throw.
+ * How often a stream tries to recover, and when it stops. The servers end every session or
+ * acknowledge nothing, and schedules throw.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Schedule } from "effect"

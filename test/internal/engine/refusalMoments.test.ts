@@ -1,5 +1,5 @@
 /**
- * Refusals that come while records are sent again, while the server asks for a pause, at the
+ * Refusals while records are sent again, during a pause that the server announced, at the
  * half-close and at the close; and handlers that still run when their stream closes.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -15,7 +15,7 @@ const records = (count: number, at: number) =>
   Array.from({ length: count }, (_, n) => (n === at ? bad(n) : A.record(n)))
 const refuse = (connection: Connection) => connection.fail(code.INVALID_ARGUMENT, "no")
 
-/** Acknowledges and refuses well: a message with a bad record, and nothing behind it. */
+/** Acknowledges good messages, refuses one with a bad record, and ignores everything after that. */
 const checking =
   (stored: Array<string>): NonNullable<Script["onMessage"]> =>
   (connection: Connection, message: Received) => {
@@ -46,7 +46,7 @@ const opened = Effect.fnUntraced(function* (
 })
 
 describe("a record is refused", () => {
-  /** What the first connection does before it is over; the second one checks its records. */
+  /** What the first connection does before it ends. The second one checks its records. */
   const moments: Readonly<Record<string, Script>> = {
     "while it is sent again after a lost connection": {
       onMessage: (connection, { wireOffset }) => void (wireOffset === 9 && connection.cut())

@@ -1,6 +1,6 @@
 /**
- * A scope that closes takes at most 25 seconds with the default options, whatever the server and
- * the program's handlers do.
+ * A closing scope takes at most 25 seconds with the default options, whatever the server and the
+ * program's handlers do.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Scope } from "effect"
@@ -15,12 +15,12 @@ const limit = 25_000
 const hang = () => Effect.never
 const hangForGood = () => Effect.uninterruptible(Effect.never)
 
-/** What goes on when the scope begins to close, and what the program brings about later. */
+/** The situation when the scope starts to close, and what the program does later. */
 interface Scene {
   readonly scripts: ReadonlyArray<Script>
   readonly options?: () => StreamConfigurationOptions<any>
   readonly before?: (server: ScriptedServer) => void
-  /** Milliseconds after the scope began to close, and what happens then. */
+  /** Milliseconds after the scope started to close, and the action then. */
   readonly later?: readonly [after: number, happens: (server: ScriptedServer) => void]
 }
 
@@ -108,7 +108,7 @@ describe("a scope that closes", () => {
           yield* A.settle
           const passed = yield* closingTime(scope, later && [later[0], () => later[1](server)])
           assert.isAtMost(passed, limit)
-          // Nothing was acknowledged, so that the stream holds the record still.
+          // Nothing was acknowledged, so the stream still holds the record.
           assert.deepStrictEqual(yield* stream.getUnackedRecords, [A.record(0)])
         })
       )

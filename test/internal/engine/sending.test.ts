@@ -1,6 +1,6 @@
 /**
- * What the sending of messages calls may come back into the stream: wire offsets and the order of
- * records do not change by it.
+ * Code that runs during sending may call into the stream again. Wire offsets and the order of
+ * records do not change.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Metric, Scheduler } from "effect"
@@ -9,10 +9,10 @@ import * as MemoryTransport from "../../../src/testing/MemoryTransport.ts"
 import * as A from "../../support/acceptance.ts"
 import { code, type Script, ScriptedServer } from "../../support/scriptedServer.ts"
 
-/** A network that delivers in the call. */
+/** A network that delivers within the call. */
 const atOnce: MemoryTransport.MemoryNetwork = { carry: (_, __, arrive) => arrive() }
 
-/** A scheduler that runs tasks in the call that schedules them, from `arm` on. */
+/** From `arm` on, a scheduler that runs tasks within the call that schedules them. */
 const eager = () => {
   let armed = false
   const inner = new Scheduler.MixedScheduler()
@@ -107,7 +107,7 @@ describe("sending", () => {
             const ack = yield* stream.ingestRecord(A.record(n))
             offsets.set(ack.offset, A.record(n))
           }
-          // Acknowledgements make metrics, which ingest.
+          // Acknowledgements update metrics, whose hooks ingest.
           while (server.records.length < offsets.size) yield* stream.flush
           const order = [...offsets].toSorted(([a], [b]) => a - b).map(([, record]) => record)
           assert.deepStrictEqual(server.records, order)

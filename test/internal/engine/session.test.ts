@@ -1,6 +1,5 @@
 /**
- * One connection's life, as far as its words, states and clocks go: what it says is wrong, what it
- * waits for, and how long.
+ * The life of one connection: its messages about protocol errors, what it waits for, and how long.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Queue, Schedule, Stream } from "effect"
@@ -12,7 +11,10 @@ import { code, response, type Script } from "../../support/scriptedServer.ts"
 
 const single = { batching: "off", recoverySchedule: Schedule.spaced(10) } as const
 
-/** Opens, sends one record, lets the server do this, and gives the error that ends the stream. */
+/**
+ * Opens a stream, sends one record, runs `act` on the server, and returns the error that ends the
+ * stream.
+ */
 const endedBy = (
   act: (connection: Parameters<NonNullable<Script["onCreate"]>>[0]) => void,
   options: Parameters<typeof A.open>[0] = {}
@@ -183,7 +185,7 @@ describe("the limit on silence", () => {
       assert.strictEqual(server.connections.length, 1)
       yield* stream.ingestRecord(A.record(3))
       yield* A.advance(150)
-      // A second record in flight does not put the end off.
+      // A second record in flight does not extend the limit.
       yield* stream.ingestRecord(A.record(4))
       yield* A.advance(49)
       assert.strictEqual(server.connections.length, 1)
@@ -207,7 +209,7 @@ describe("the limit on silence about a record", () => {
       )
       for (const n of [0, 1]) {
         yield* stream.ingestRecord(A.record(n))
-        // A lone record is refused twice before it is refused for certain.
+        // A single record is refused twice before it counts as refused.
         for (const _ of [1, 2]) {
           yield* A.advance(90)
           server.last.fail(code.INVALID_ARGUMENT)
@@ -252,7 +254,7 @@ describe("a pause", () => {
       server.last.closing(100)
       yield* A.settle
       assert.deepStrictEqual(seen, ["open", "paused"])
-      // What comes now waits for the next connection.
+      // Records ingested now wait for the next connection.
       yield* stream.ingestRecord(A.record(1))
       yield* A.advance(99)
       assert.deepStrictEqual(
@@ -359,7 +361,7 @@ describe("sending again", () => {
       yield* A.settle
       assert.strictEqual(seen.at(-1), "open")
       assert.strictEqual(seen.filter((state) => state === "open").length, 2)
-      // It is told once, not with each record that follows.
+      // The state is reported once, not for each further record.
       yield* stream.ingestRecord(A.record(50))
       yield* A.settle
       assert.strictEqual(seen.filter((state) => state === "open").length, 2)

@@ -1,5 +1,5 @@
 /**
- * What may stand in the headers of a session.
+ * Valid headers of a session.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Result, Schedule } from "effect"

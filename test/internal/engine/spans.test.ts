@@ -1,6 +1,6 @@
 /**
- * What the client reports beside metrics: spans per stream, session, flush and token call, and the
- * annotations of its log lines.
+ * What the client reports besides metrics: spans per stream, session, flush and token request, and
+ * the annotations of its log lines.
  */
 import { assert, describe, it } from "@effect/vitest"
 import {
@@ -29,7 +29,7 @@ const options = {
   onUnacked: () => Effect.void
 } as const satisfies StreamConfigurationOptions
 
-/** Credentials against a token endpoint that answers so. */
+/** Credentials for a token endpoint with these responses. */
 const oauth = (answers: ReadonlyArray<TokenAnswer>) =>
   Effect.gen(function* () {
     const tokens = yield* tokenServer(...answers)
@@ -50,11 +50,11 @@ interface SpanSeen {
   readonly attributes: Readonly<Record<string, unknown>>
   readonly parent: string | undefined
   ended: boolean
-  /** The message of what it ended with, when that was a failure. */
+  /** The message of the failure that it ended with, if any. */
   failure?: string | undefined
 }
 
-/** Runs a program and keeps its spans from their start, and the annotations of its log lines. */
+/** Runs a program and records its spans from their start, and the annotations of its log lines. */
 const traced = <X, E, R>(
   program: (seen: {
     readonly spans: Array<SpanSeen>
@@ -158,7 +158,7 @@ describe("spans", () => {
             flush,
             close("session-0"),
             { ...opening, name: "Zerobus.recreateStream" },
-            // The caller of recreateStream goes on, and closes, before the new session's span
+            // The caller of recreateStream continues and closes before the new session's span
             // begins.
             close("session-2"),
             session("session-2", true, "Zerobus.recreateStream")

@@ -1,4 +1,6 @@
-/** A stream with a spool is closed once the lock of its folder is given up, whoever closes it. */
+/**
+ * A stream with a spool is closed only after the lock of its folder is released, whoever closes it.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { type LogDisk, nodeDisk } from "../../../src/internal/log/logDisk.ts"
@@ -9,7 +11,10 @@ import { code } from "../../support/scriptedServer.ts"
 import { spoolOn } from "../../support/spoolFolder.ts"
 import { temporaryFolder } from "../../support/storedTables.ts"
 
-/** A spool whose lock is given up when the gate opens; `leaving` completes when that has begun. */
+/**
+ * A spool whose lock is released when the gate opens. `leaving` completes when the release has
+ * started.
+ */
 const gated = Effect.gen(function* () {
   const folder = yield* temporaryFolder
   const [leaving, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
@@ -30,7 +35,7 @@ const gated = Effect.gen(function* () {
   return { gate, leaving, spool: spoolOn(disk, folder) }
 })
 
-/** The fiber is not done after it had turns enough to be. */
+/** The fiber is not done after enough turns to finish. */
 const isWaiting = (fiber: Fiber.Fiber<unknown, unknown>) =>
   Effect.gen(function* () {
     for (let turn = 0; turn < 20; turn++) yield* Effect.yieldNow
@@ -114,7 +119,7 @@ describe("a stream with a spool", () => {
         yield* A.advance(1)
         A.tagged(A.failureOf(yield* Effect.exit(flushing.join)), "FlushTimeout")
         const leaving = yield* A.started(Scope.close(scope, Exit.void))
-        // The flush of the scope, and then the spool.
+        // The limit of the scope's flush, and then that of the spool.
         yield* A.advance(3_000)
         yield* A.advance(29_500)
         assert.isFalse(leaving.done())

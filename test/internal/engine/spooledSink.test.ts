@@ -1,6 +1,6 @@
 /**
- * A sink into a stream with a spool: it does not wait for the disk, and what it took is never less
- * than what it says.
+ * A sink into a stream with a spool does not wait for the disk, and never took fewer records than
+ * it reports.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Stream } from "effect"
@@ -11,10 +11,7 @@ import { code, type Script } from "../../support/scriptedServer.ts"
 import { spoolOn } from "../../support/spoolFolder.ts"
 import { temporaryFolder } from "../../support/storedTables.ts"
 
-/**
- * A stream with a spool on a disk whose synchronisations wait, once they are told to, until they
- * are let through or fail.
- */
+/** A stream with a spool on a disk whose syncs can be held back, and then succeed or fail. */
 const setUp = (script: Script, maxBytes?: number) =>
   Effect.gen(function* () {
     const disk = faultyDisk()

@@ -1,6 +1,6 @@
 /**
- * Streams with a spool of each kind of record: what an outage leaves is in the spool, and
- * `withStream` sends it first.
+ * Streams with a spool, for each kind of record: the spool keeps records of an outage, and
+ * `withStream` sends them first.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, References, Stream } from "effect"
@@ -20,7 +20,7 @@ const outage = Zerobus.layer({
   stream: { headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed({}) }) }
 })
 
-/** Takes records and a batch into a spool during an outage. */
+/** Ingests records and a batch into a spool during an outage. */
 const takeDuringOutage = <A>(
   table: TableProperties.TableProperties<A>,
   path: string,
@@ -40,7 +40,10 @@ const takeDuringOutage = <A>(
     Effect.provideService(References.MinimumLogLevel, "None")
   )
 
-/** Sends what a spool holds with `withStream`, and a batch more; gives the numbers in the table. */
+/**
+ * Sends the content of a spool and a further batch with `withStream`. Returns the numbers in the
+ * table.
+ */
 const sendWithStream = <A>(
   table: TableProperties.TableProperties<A>,
   path: string,

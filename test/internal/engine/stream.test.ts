@@ -1,5 +1,5 @@
 /**
- * What the public stream adds to its engine: checks before it opens, the end of its scope, its
+ * What the public stream adds to its engine: checks before opening, the end of its scope, its
  * Streams and its Sink.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -133,7 +133,7 @@ describe("a defect while a stream is open", () => {
       )
       A.tagged(yield* Effect.flip(stream.ingestRecord(A.record(1))), "StreamClosed")
       assert.deepStrictEqual(yield* stream.getUnackedRecords, [A.record(0)])
-      // Nor does it open a stream that is left hanging.
+      // Opening another stream does not hang either.
       const exit = yield* Effect.exit(zerobus.createStream(A.table))
       assert.strictEqual(defectOf(exit), "a defect")
     })
@@ -205,7 +205,7 @@ describe("what is unacknowledged", () => {
       yield* A.settle
       server.last.cut()
       yield* A.settle
-      // One that fails to open can be tried again; one that opened cannot.
+      // A recreate that fails to open can be repeated; one that opened cannot.
       A.tagged(yield* Effect.flip(zerobus.recreateStream(stream)), "InvalidTable")
       const next = yield* zerobus.recreateStream(stream)
       yield* next.flush
@@ -362,7 +362,7 @@ describe("the end of a stream's scope", () => {
           reports.linesOf(slow).map(({ details, level }) => [level, details]),
           [["Warn", { limitMillis: 5000 }]]
         )
-        // The whole takes 5 seconds more than the flush.
+        // The total is 5 seconds more than the flush.
         const long = yield* ending({
           scopeCloseTimeout: 6000,
           drainTimeout: 0,
@@ -401,7 +401,7 @@ describe("the end of a stream's scope", () => {
         yield* stream.ingestRecord(A.record(0))
         const closing = yield* A.started(Scope.close(scope, Exit.void))
         assert.isTrue(closing.done())
-        // It ended without a failure, so closing it once more is none either.
+        // It ended without a failure, so closing it again succeeds too.
         yield* stream.close
         assert.deepStrictEqual(given, [])
         assert.deepStrictEqual(

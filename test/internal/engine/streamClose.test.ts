@@ -1,6 +1,6 @@
 /**
- * How a stream is closed by `close` and by its scope: what each waits for, whom it refuses, what it
- * reports, and who gets what is left.
+ * Closing a stream by `close` and by its scope: what each waits for, which calls fail, what is
+ * reported, and where unacknowledged records go.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Scope } from "effect"
@@ -47,7 +47,7 @@ describe("close", () => {
         const close = closeOnce(yield* makeOrigin(core), Effect.andThen(Effect.sleep(10), flushed))
         const first = yield* A.started(close)
         const second = yield* A.started(close)
-        // Who gives up waiting does not stop it.
+        // An interrupted caller does not stop it.
         yield* first.interrupt
         yield* A.advance(10)
         assert.strictEqual(second.error(), failure)
@@ -61,7 +61,7 @@ describe("close", () => {
       for (const [left, handedBack, leaves] of [
         [0, "nothing", true],
         [1, "nothing", false],
-        // What its codec cannot read back is still to be handed on.
+        // Records that the codec cannot decode are still to be passed on.
         [1, "readable", false],
         [1, "all", true]
       ] as const) {
@@ -123,7 +123,7 @@ describe("close", () => {
 })
 
 describe("the end of a scope", () => {
-  /** A stream with two records of which none is durable, and the end of its scope under way. */
+  /** A stream with two records, neither of them durable, whose scope is closing. */
   const ending = (core: StreamCore<JsonRecord>) =>
     Effect.gen(function* () {
       return yield* A.started(closeWithScope(core, yield* makeOrigin(core), "a-stream"))
@@ -233,7 +233,7 @@ describe("the end of a scope", () => {
         const bad = [A.record(1), A.record(3)]
         assert.deepStrictEqual(yield* left([], "nothing"), [[A.recordsFrom(0, 4), []]])
         assert.deepStrictEqual(yield* left(bad, "all"), [])
-        // Those that could be read were, and it was said then what could not.
+        // Readable records were read before, and the unreadable ones were reported then.
         assert.deepStrictEqual(yield* left(bad, "readable"), [[[], bad]])
         const unreadable = () =>
           reports.lines.filter(({ text }) => String(text).includes("cannot read unacknowledged"))
@@ -246,7 +246,7 @@ describe("the end of a scope", () => {
           ]),
           [["Error", 2]]
         )
-        // Without a handler the log counts both kinds.
+        // Without a handler, the log line counts both kinds.
         yield* left(bad, "nothing", false)
         const [line] = reports.linesOf(
           "A stream ended with unacknowledged records that nothing read"

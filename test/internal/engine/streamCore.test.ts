@@ -1,6 +1,6 @@
 /**
- * How a stream ends: once, with one outcome for everybody, settled before anybody is woken; and
- * what it is called before and after.
+ * A stream ends once, with one outcome for all waiters, and everything is settled before any waiter
+ * resumes. Also its ids before and after it has a session.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Metric, Redacted, Stream } from "effect"
@@ -24,9 +24,7 @@ const failure = new ProtocolViolation({ message: "A final reason." })
 const stateOf = (core: StreamCore<any>) => core.states.current
 const isFinished = (core: StreamCore<any>) => core.finished.isDone
 
-/**
- * Runs with a registry of metrics of its own, so that other tests of this process are not in it.
- */
+/** Runs with a separate metric registry, which other tests of this process do not use. */
 const isolated = <X, E, R>(effect: Effect.Effect<X, E, R>) =>
   Effect.suspend(() => Effect.provideService(effect, Metric.MetricRegistry, new Map()))
 

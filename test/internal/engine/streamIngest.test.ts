@@ -1,7 +1,7 @@
 /**
- * An ingest call is an effect like any other, although `yield*` takes a shortcut through it; a
- * caller that never waits lets others run; and whatever way it is called, a closed, full or waiting
- * stream answers the same.
+ * An ingest call is an effect like any other, although `yield*` takes a shortcut. A caller that
+ * never waits lets others run. All ways to call give the same result on a closed, full or waiting
+ * stream.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit } from "effect"
@@ -98,7 +98,7 @@ describe("an ingest call", () => {
 })
 
 /**
- * The ways to hand in one record with an effect: in a generator, through the run loop, and as a
+ * The ways to ingest one record with an effect: in a generator, through the run loop, and as a
  * batch of one.
  */
 const ways = (door: ReturnType<typeof makeIngest<JsonRecord>>) =>

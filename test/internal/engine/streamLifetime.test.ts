@@ -1,5 +1,5 @@
 /**
- * How long a stream holds on to what it has: its place in the caller's scope, and what it says of
+ * How long a stream keeps its resources and its place in the caller's scope, and what it logs at
  * its end.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -11,7 +11,7 @@ import { code, type Script } from "../../support/scriptedServer.ts"
 
 const single = { batching: "off", recoverySchedule: Schedule.spaced(10) } as const
 
-/** How many finalizers a scope holds: what they refer to lives as long as it does. */
+/** How many finalizers a scope holds. Objects that they reference live as long as the scope. */
 const held = (scope: Scope.Scope): number => {
   const { state } = scope
   if (state._tag !== "Open") return 0
@@ -48,7 +48,7 @@ describe("a long scope", () => {
         const closing = yield* A.started(stream.close)
         yield* A.advance(50)
         A.tagged(closing.error(), "FlushTimeout")
-        // What nobody has seen yet is for `onUnacked`, so it stays.
+        // Records that were not read are for `onUnacked`, so the finalizer stays.
         assert.strictEqual(held(scope), 1)
         assert.strictEqual((yield* stream[read]).length, 3)
         assert.strictEqual(held(scope), 0)
@@ -269,7 +269,7 @@ describe("the states", () => {
 })
 
 describe("records that the table's schema encodes and does not decode", () => {
-  /** Every odd number is beyond it. */
+  /** It cannot decode odd numbers. */
   const picky: TableProperties.TableProperties<any> = {
     ...A.table,
     codec: {
@@ -321,7 +321,7 @@ describe("records that the table's schema encodes and does not decode", () => {
           reports.linesOf(unreadableLine).map(({ details, level }) => [level, details]),
           [["Error", { table: A.table.tableName, streamId: "session-0", records: 3 }]]
         )
-        // Nobody has those yet, so the scope has to see to them, and to nothing else.
+        // Those records were not read, so the scope has to pass them on, and no others.
         yield* Scope.close(scope, Exit.void)
         assert.deepStrictEqual(
           given.map(({ records, unreadable }) => [records, texts(unreadable)]),

@@ -1,6 +1,6 @@
 /**
- * The log lines of a stream: level, text and fields of each. Whether they are written when they
- * should is tested with the supervisor and in streamLifetime.test.ts.
+ * The log lines of a stream: level, text and fields. The tests of the supervisor and
+ * streamLifetime.test.ts cover when they are written.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Scope } from "effect"
@@ -10,7 +10,7 @@ import * as A from "../../support/acceptance.ts"
 import { acknowledge, makeCore, offer, take } from "../../support/cores.ts"
 import { reporting } from "../../support/reports.ts"
 
-/** A core with four records in messages of their own, one of them durable, and two sent. */
+/** A core with four records in separate messages: two were sent, and one of those is durable. */
 const busy = Effect.gen(function* () {
   const core = yield* makeCore({ batching: "off" })
   offer(core, A.recordsFrom(0, 4))

@@ -1,6 +1,6 @@
 /**
- * Every option of a stream at its edges: what is taken, what is refused, under which path and with
- * which words.
+ * Every option of a stream at its limits: which values are accepted, which are refused, with which
+ * path and text.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Result, Schedule } from "effect"
@@ -10,7 +10,7 @@ import * as A from "../../support/acceptance.ts"
 
 const LONGEST = 2 ** 31 - 1
 
-/** What became of one option, given alone: its resolved value, or what it was refused with. */
+/** The result of one option alone: its resolved value, or its refusal. */
 const given = (
   option: string,
   value: unknown,

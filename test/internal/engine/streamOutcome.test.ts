@@ -1,5 +1,5 @@
 /**
- * What `withStream` and `sink` fail with: their caller has no stream to ask any more.
+ * The errors of `withStream` and `sink`, whose caller has no stream any more.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { type Cause, Data, Deferred, Effect, Exit, Queue, Stream } from "effect"
@@ -20,7 +20,7 @@ const quick = {
   scopeCloseTimeout: 20
 } as const
 
-/** A client, and a handler that notes what it is given. */
+/** A client, and a handler that records its arguments. */
 const handing = (...scripts: ReadonlyArray<Script>) =>
   Effect.map(A.client(...scripts), (client) => {
     const given: Array<ReadonlyArray<unknown>> = []
@@ -29,7 +29,7 @@ const handing = (...scripts: ReadonlyArray<Script>) =>
     return { ...client, given, options }
   })
 
-/** What a call that has ended failed with. */
+/** The error of a call that has ended. */
 const errorOf = (call: A.Running<unknown, unknown>) =>
   call.error() as ZerobusError & { readonly unacknowledged?: number }
 
@@ -140,7 +140,8 @@ describe("withStream", () => {
   class Mine extends Data.TaggedError("Mine")<{ readonly cause?: unknown }> {}
 
   /**
-   * Runs `use` with a stream whose server acknowledges nothing and ends it when `fail` completes.
+   * Runs `use` with a stream whose server acknowledges nothing and ends the stream when `fail`
+   * completes.
    */
   const running = <E>(
     use: (stream: ZerobusStream<any>) => Effect.Effect<unknown, E>,

@@ -1,6 +1,6 @@
 /**
- * Streams of one client at full load: whoever hands in without ever waiting shares the event loop
- * with the others and with timers.
+ * Streams of one client at full load: a caller that never waits shares the event loop with other
+ * callers and with timers.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
@@ -58,8 +58,8 @@ describe("streams of a client that are handed records without a pause", () => {
       )
       yield* Fiber.interrupt(turns)
       yield* Effect.forEach(streams, (stream) => stream.flush, { discard: true })
-      // What a turn is meant for, and the stretch that each caller takes before it looks; two turns
-      // lie between two looks at most.
+      // The bytes of a turn, and the stretch of each caller before it checks; at most two turns
+      // between two checks.
       assert.isAtMost(longest, 2 * (2 * MiB + 6 * 64 * KiB))
       assert.isAtMost(widest, 2 * MiB)
       for (let n = 0; n < streams.length; n++)
@@ -76,8 +76,7 @@ describe("streams of a client that are handed records without a pause", () => {
         })
       const callers = yield* Effect.forEach(streams, (stream) => Effect.forkChild(handIn(stream)))
       yield* A.turn
-      // After one turn nobody has handed in all, so that all are in line or have been served a
-      // part.
+      // After one turn no caller is finished, so each of them is in line or partly served.
       assert.isTrue(callers.every((caller) => caller.pollUnsafe() === undefined))
       yield* Fiber.interrupt(callers[1]!)
       yield* streams[2]!.close
@@ -97,7 +96,7 @@ describe("streams of a client that are handed records without a pause", () => {
 
   it.effect("let whoever stands in line go first, however many come later", () =>
     Effect.gen(function* () {
-      // A core that nobody connects: its queue stays as long as it is.
+      // A core without a connection: its queue does not shrink.
       const core = yield* makeCore({ maxInflightBytes: 512 * MiB })
       const { ingestRecord, ingestRecords, offerUnsafe } = makeIngest(core)
       const large = JSON.stringify({ text: "x".repeat(100_000) })
@@ -105,7 +104,7 @@ describe("streams of a client that are handed records without a pause", () => {
       for (const ingest of [ingestRecord(large), ingestRecords([large])]) {
         const first = yield* Effect.forkChild(ingest, { startImmediately: true })
         assert.isUndefined(first.pollUnsafe())
-        // The first of them finds that it was looked at just now; the next one stands behind.
+        // The first of them was checked just before; the next one has to wait.
         for (let n = 0; n < 3; n++)
           yield* Effect.forkChild(ingestRecord(large), { startImmediately: true })
         yield* A.turn

@@ -1,6 +1,6 @@
 /**
- * The records that are unacknowledged when a stream ends: they are read back, handed to
- * `onUnacked`, or taken over by a recreated stream.
+ * Records that are unacknowledged when a stream ends are read back, passed to `onUnacked`, or taken
+ * over by a recreated stream.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Schema, Scope } from "effect"
@@ -130,8 +130,7 @@ describe("a stream that was recreated", () => {
   const payload = "x".repeat(1000)
 
   /**
-   * A server that breaks its first connection off, once it has a record, and acknowledges on the
-   * others.
+   * A server that breaks its first connection once it has a record, and acknowledges on the others.
    */
   const breaking = () => {
     let calls = 0
@@ -144,7 +143,7 @@ describe("a stream that was recreated", () => {
     }
     return refusing
   }
-  /** How many finalizers an open scope has: Effect keeps a single one outside its map. */
+  /** The finalizers of an open scope. Effect keeps a single one outside of its map. */
   const finalizersOf = ({ state }: Scope.Scope): number =>
     state._tag === "Open" ? (state.finalizers?.size ?? 1) : 0
 
@@ -166,7 +165,7 @@ describe("a stream that was recreated", () => {
           const next = yield* zerobus.recreateStream(old)
           return { next, old: new WeakRef(old) }
         }).pipe(Scope.provide(scope))
-        // The new stream's, and no longer the old one's.
+        // The finalizer of the new stream, and not of the old one.
         assert.strictEqual(finalizersOf(scope), 1)
         yield* recreated.next.flush
         for (let n = 0; n < 50 && recreated.old.deref() !== undefined; n++) {

@@ -1,6 +1,6 @@
 /**
- * What the supervisor does between sessions, seen from outside: states, pauses, the budget, what it
- * tells schedules, logs and metrics.
+ * What the supervisor does between sessions, seen from outside: states, pauses, the budget, and
+ * what it passes to schedules, logs and metrics.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Schedule, Stream } from "effect"
@@ -45,7 +45,7 @@ describe("a stream's states", () => {
       assert.strictEqual(seen.at(-1), "open")
       assert.include(seen, "replaying")
       server.last.ack(0)
-      // Nothing is left to be sent again this time.
+      // This time there is nothing to send again.
       yield* A.settle
       seen.length = 0
       server.last.cut()
@@ -393,7 +393,7 @@ describe("reports", () => {
           assert.strictEqual(reconnects, 1)
           assert.isAbove(bytes_ingested ?? 0, 0)
           assert.strictEqual(bytes_durable, bytes_ingested)
-          // The other counters are there from the start, and stayed at 0.
+          // The other counters exist from the start, and stayed at 0.
           const counted = Object.fromEntries(
             Object.entries(metrics).filter(([, value]) => value !== 0)
           )

@@ -1,6 +1,7 @@
 /**
- * Every wait ends: what spends the retry budget and what refills it, streams without records that
- * are idle instead of failing, and the time without acknowledgements that counts over sessions.
+ * Every wait ends. What uses up the retry budget and what refills it, streams without records that
+ * become idle instead of failing, and the time without acknowledgements, which counts over
+ * sessions.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schedule, Stream } from "effect"
@@ -73,7 +74,7 @@ describe("while something is unacknowledged, the budget", () => {
       yield* A.settle
       server.last.cut()
       yield* A.settle
-      // Without a pause, and the whole budget is left.
+      // Without a pause, and with the whole budget left.
       assert.strictEqual(server.connections.length, 2)
       for (const next of [3, 4]) {
         server.last.cut()
@@ -257,14 +258,14 @@ describe("the time without acknowledgements", () => {
       yield* A.settle
       yield* A.advance(6000)
       server.last.cut()
-      // One attempt is refused in between, so 200 ms pass without a session.
+      // One attempt is refused in between, so there is no session for 200 ms.
       yield* A.advance(200, 100)
       assert.strictEqual(server.connections.length, 3)
       yield* A.advance(3999)
       assert.strictEqual(server.last.resets, 0)
       yield* A.advance(1)
       assert.strictEqual(server.last.resets, 1)
-      // The next session has the whole time.
+      // The next session gets the full time.
       yield* A.advance(100)
       assert.strictEqual(server.connections.length, 4)
       yield* A.advance(9999)

@@ -1,6 +1,6 @@
 /**
- * The series of a table: found once, shared by its streams, and made anew where somebody removed
- * them.
+ * The metric series of a table are looked up once, shared by its streams, and created again if they
+ * were removed.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Metric } from "effect"

@@ -1,5 +1,5 @@
 /**
- * The metrics of the client: each counts what its doc comment says.
+ * The metrics of the client: each counts what its doc comment states.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Metric, Redacted, Schedule, Scope } from "effect"
@@ -30,15 +30,13 @@ const options = {
   onUnacked: () => Effect.void
 } as const satisfies StreamConfigurationOptions
 
-/**
- * Runs with a registry of metrics of its own, so that other tests of this process are not in it.
- */
+/** Runs with a separate metric registry, which other tests of this process do not use. */
 const isolated = <X, E, R>(effect: Effect.Effect<X, E, R>) =>
   Effect.suspend(() => Effect.provideService(effect, Metric.MetricRegistry, new Map()))
 
 /**
- * All series by name and attributes, but for table and unit: `name{key=value}` to the value, or to
- * what a histogram saw.
+ * All series by name and attributes, without table and unit: `name{key=value}` mapped to the value,
+ * or to the summary of a histogram.
  */
 const allMetrics: Effect.Effect<Readonly<Record<string, unknown>>> = Effect.map(
   Metric.snapshot,
@@ -67,7 +65,7 @@ const allMetrics: Effect.Effect<Readonly<Record<string, unknown>>> = Effect.map(
     )
 )
 
-/** What a connection can be replaced for; each is brought about below. */
+/** Why a connection can be replaced. A test below causes each of them. */
 const reconnectCauses = [
   "ConnectionLost",
   "ServerUnavailable",
@@ -82,7 +80,7 @@ const reconnectCauses = [
 const isEmpty = (value: unknown): boolean =>
   value === 0 || (value as { readonly count?: number }).count === 0
 
-/** The same without the counters that have counted nothing. */
+/** All metrics except counters that are still 0. */
 const metrics = Effect.map(allMetrics, (all) =>
   Object.fromEntries(
     Object.entries(all).filter(([name, value]) => name.includes("_in_flight") || !isEmpty(value))
@@ -94,7 +92,7 @@ const without = (all: Readonly<Record<string, unknown>>, pattern: RegExp) =>
 const gaugesOf = (all: Readonly<Record<string, unknown>>) =>
   Object.fromEntries(Object.entries(all).filter(([name]) => name.includes("_in_flight")))
 
-/** The names that were seen in all the runs of this file. */
+/** The names seen in all tests of this file. */
 const seenNames = new Set<string>()
 const observe = Effect.tap(metrics, (all) =>
   Effect.sync(() => Object.keys(all).forEach((name) => seenNames.add(name.replace(/\{.*/, ""))))
@@ -105,7 +103,7 @@ describe("metrics of a stream", () => {
     isolated(
       Effect.gen(function* () {
         const { stream } = yield* A.open(options, A.silent)
-        // The provider of tests gives headers without asking for tokens.
+        // The headers provider of the tests requests no tokens.
         const known = Object.values(ZerobusMetrics).filter(
           ({ id }) => id !== ZerobusMetrics.tokenMints.id
         )
@@ -190,7 +188,7 @@ describe("metrics of a stream", () => {
           })
           assert.deepStrictEqual(yield* observe, { zerobus_sessions_opened: 1, ...gauges(0, 0) })
 
-          // A server that says nothing: what was sent is counted all the same.
+          // The server is silent, and sent records are counted anyway.
           yield* stream.ingestRecord(A.record(0))
           assert.isDefined(stream.offerUnsafe(A.record(1)))
           yield* stream.ingestRecords(A.recordsFrom(2, 3))
@@ -218,13 +216,14 @@ describe("metrics of a stream", () => {
           }
           assert.deepStrictEqual(yield* observe, first)
 
-          // The same again, twice.
+          // The same acknowledgement, twice.
           server.last.ack(0)
           server.last.ack(0)
           yield* A.settle
           assert.deepStrictEqual(yield* observe, { ...first, zerobus_stale_acknowledgements: 2 })
 
-          // Two messages at once: the older one's latency counts, and every record of the batch.
+          // Two messages at once: the latency of the older one counts, and every record of the
+          // batch.
           yield* A.advance(750)
           server.last.ack(2)
           yield* A.settle
@@ -238,7 +237,7 @@ describe("metrics of a stream", () => {
           }
           assert.deepStrictEqual(yield* observe, all)
 
-          // A pause, announced twice: no reconnect that anything was the cause of.
+          // A pause, announced twice: not a reconnect.
           yield* stream.ingestRecord(A.record(5))
           yield* stream.ingestRecords(A.recordsFrom(6, 3))
           yield* A.settle
@@ -258,7 +257,7 @@ describe("metrics of a stream", () => {
           const rotated = { ...paused, zerobus_sessions_opened: 2, zerobus_records_resent: 4 }
           assert.deepStrictEqual(yield* observe, rotated)
 
-          // Lost, and sent again once more; then final, with what is left.
+          // Lost, and sent again once more; then a final failure with unacknowledged records.
           server.last.cut()
           yield* A.advance(10)
           const lost = {
@@ -278,7 +277,7 @@ describe("metrics of a stream", () => {
             ...without(lost, /_in_flight/),
             zerobus_records_durable: 6,
             zerobus_bytes_durable: 3 * SINGLE + BATCH_OF_3,
-            // Since it was ingested, over all its connections: a second of pause and ten
+            // The time since it was ingested, over all its connections: a second of pause and ten
             // milliseconds.
             zerobus_ack_latency_ms: { count: 3, sum: latency.sum + 1010, min: 250, max: 1010 },
             zerobus_records_returned: 3
@@ -298,7 +297,7 @@ describe("metrics of a stream", () => {
           server.last.ack(n)
           yield* A.settle
         }
-        // One acknowledgement for two: the older one counts.
+        // One acknowledgement for two messages: the older one counts.
         yield* stream.ingestRecord(A.record(0))
         yield* A.advance(500)
         yield* stream.ingestRecord(A.record(0))
@@ -337,7 +336,7 @@ describe("metrics of a stream", () => {
           "zerobus_records_in_flight{stream=session-0}": 100,
           "zerobus_bytes_in_flight{stream=session-0}": 100 * SINGLE
         })
-        // Since then no connection has taken anything.
+        // No connection has taken anything since.
         assert.strictEqual(all["zerobus_records_ingested"], 60)
         server.last.resume()
         yield* A.settle
@@ -420,8 +419,8 @@ describe("metrics of a stream", () => {
           const next = yield* zerobus.recreateStream(stream)
           yield* next.flush
           const all = yield* observe
-          // One, and as many as the transport takes; what was never handed to a connection cannot
-          // be a duplicate.
+          // One record, and as many as the transport takes. A record that was never handed to a
+          // connection cannot be a duplicate.
           assert.strictEqual(all["zerobus_records_resent"], 17)
           assert.deepStrictEqual(
             [
@@ -512,7 +511,7 @@ describe("reconnects", () => {
           const counted = Object.entries(yield* observe).filter(([name]) =>
             name.startsWith("zerobus_reconnects")
           )
-          // What a second attempt fails with comes after the first one's loss.
+          // The failure of the second attempt follows the loss of the first connection.
           const before: ReadonlyArray<readonly [string, number]> =
             second !== undefined || more.headersProvider !== undefined
               ? [["zerobus_reconnects{cause=ConnectionLost}", 1]]
@@ -656,7 +655,7 @@ describe("gauges", () => {
           series ??= Object.keys(yield* observe).length
         }
         assert.strictEqual(Object.keys(yield* observe).length, series)
-        // Given up while it is being opened.
+        // Interrupted while it is being opened.
         const waiting = yield* A.client({ onCreate: () => {} })
         const opening = yield* A.started(waiting.zerobus.createStream(A.table, options))
         yield* opening.interrupt
@@ -683,7 +682,7 @@ describe("gauges", () => {
   )
 })
 
-/** Credentials against a token endpoint that answers so. */
+/** Credentials for a token endpoint with these responses. */
 const oauth = (answers: ReadonlyArray<TokenAnswer>) =>
   Effect.gen(function* () {
     const tokens = yield* tokenServer(...answers)

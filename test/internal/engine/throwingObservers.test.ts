@@ -1,6 +1,6 @@
 /**
- * Programs that throw when a call of a stream ends: everybody else is answered as if nothing had
- * happened, and what was thrown is an uncaught error of a task of its own.
+ * Programs that throw when a call of a stream ends. All other calls complete normally, and the
+ * exception becomes an uncaught error of a separate task.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Option, Scope, Stream } from "effect"
@@ -12,7 +12,7 @@ import { collected } from "../../support/uncaught.ts"
 
 type JsonStream = ZerobusStream<TableProperties.JsonRecord>
 
-/** The calls that wait, by name; all of them end with the stream at the latest. */
+/** The waiting calls, by name. All of them end with the stream at the latest. */
 const calls: Readonly<
   Record<
     string,
