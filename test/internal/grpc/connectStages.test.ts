@@ -1,6 +1,6 @@
 /**
- * What a connect timeout says: the stage in which the attempt hung. Each stage is a real socket
- * that goes so far and no further.
+ * The message of a connect timeout names the stage in which the attempt hung. Each stage is a real
+ * socket that stops at that point.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted, type Scope } from "effect"
@@ -18,8 +18,8 @@ import { ScriptedServer } from "../../support/scriptedServer.ts"
 import { tokenServer } from "../../support/tokenServer.ts"
 
 /**
- * A way to hang: the client's settings, what is waited for, and how many attempts have come that
- * far.
+ * A way to hang: the client's settings, what it waits for, and how many attempts have reached that
+ * stage.
  */
 interface Hanging {
   readonly endpoint: string
@@ -28,7 +28,7 @@ interface Hanging {
   readonly arrived: () => number
 }
 
-/** Listens on loopback. What a connection sends goes to `receive`, which may answer it. */
+/** Listens on loopback. Data of a connection goes to `receive`, which may respond. */
 const listener = (receive: (socket: Net.Socket, bytes: Buffer) => void) =>
   Effect.gen(function* () {
     const sockets = new Set<Net.Socket>()
@@ -50,13 +50,13 @@ const listener = (receive: (socket: Net.Socket, bytes: Buffer) => void) =>
     return (server.address() as Net.AddressInfo).port
   })
 
-/** A server that takes what it is sent and answers nothing. */
+/** A server that reads everything and sends nothing. */
 const silentServer = Effect.gen(function* () {
   const heard = new Set<Net.Socket>()
   return { port: yield* listener((socket) => void heard.add(socket)), heard }
 })
 
-/** A port whose queue of connections is full: its thread accepts none of them. */
+/** A port with a full connection queue: its thread accepts no connection. */
 const fullPort = Effect.gen(function* () {
   const released = new Int32Array(new SharedArrayBuffer(4))
   const code = `
@@ -113,7 +113,7 @@ const stages: Readonly<Record<string, Effect.Effect<Hanging, never, Scope.Scope>
       stream: { headersProvider: undefined }
     },
     waitingFor: `the token endpoint at ${url}`,
-    // One request serves all who ask for the token of a table.
+    // One request serves all streams that need the token of a table.
     arrived: () => requests.length * 2
   })),
   "name resolution": Effect.gen(function* () {
@@ -205,8 +205,8 @@ describe("an attempt that takes too long", () => {
             const streams = yield* Effect.all(
               [1, 2].map(() => A.started(zerobus.createStream(A.table)))
             )
-            // The create requests of a shared connection arrive on one of two streams each, what is
-            // below on one.
+            // On a shared connection the create requests arrive on one of two streams each; lower
+            // stages are reached once.
             const due =
               connectionPerStream || stage === "the answer" || stage === "the headers provider"
                 ? 2

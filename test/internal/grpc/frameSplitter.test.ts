@@ -1,6 +1,6 @@
 /**
- * Frames of a call put together: each message arrives once, in order and whole however the bytes
- * are cut, and memory is used again for released messages only.
+ * Assembling the frames of a call: each message arrives once, in order and complete however the
+ * bytes are cut. Only memory of released messages is reused.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { FrameSplitter } from "../../../src/internal/grpc/frameSplitter.ts"
@@ -9,7 +9,7 @@ import { frame, messageOf } from "../../support/grpcFrame.ts"
 
 const limit = 1024 * 1024
 
-/** Splits bytes that are cut into copies of pieces of these lengths. */
+/** Splits bytes that arrive in copied pieces of these lengths. */
 const feed = (splitter: FrameSplitter, bytes: Buffer, lengthOf: () => number): void => {
   for (let at = 0; at < bytes.length;) {
     const end = Math.min(bytes.length, at + lengthOf())

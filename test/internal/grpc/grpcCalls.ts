@@ -15,7 +15,7 @@ import { createServer as createTlsServer } from "node:tls"
 import type { ServerCertificates } from "../../../src/local/endpoints/certificates.ts"
 import { type RawFault, startRawServer } from "../../faults/rawHttp2Server.ts"
 
-/** A call as grpc-js has it. */
+/** A call in grpc-js. */
 export type Call = Grpc.ClientDuplexStream<Buffer, Buffer>
 
 /** How a call ended: grpc-js's text, and the transport's failure. */
@@ -24,7 +24,7 @@ export interface Ended {
   readonly failure: TransportFailure
 }
 
-/** Stands in the headers and the request of every call, and must stand in no text. */
+/** Contained in the headers and the request of every call. It must not appear in any text. */
 export const CANARY = "canary-5f1c"
 
 interface CallOptions extends Partial<ZerobusOptions> {
@@ -72,7 +72,7 @@ export const endOfCall = (
     return { details, failure }
   }).pipe(Effect.scoped, Effect.orDie, Effect.provideService(References.MinimumLogLevel, "None"))
 
-/** Does it when the `at`-th message has arrived, and nothing more: -1 is the request's headers. */
+/** Runs `act` once, when the `at`-th message has arrived; -1 is the request's headers. */
 export const once =
   (at: number, act: (connection: Parameters<RawFault>[0]) => void): RawFault =>
   (connection, message) => {
@@ -93,10 +93,7 @@ export const faulty = (
     ({ close }) => Effect.promise(close)
   )
 
-/**
- * A call to a listener that does this with each connection; it speaks TLS where it has
- * certificates.
- */
+/** A call to a listener that runs this for each connection. It uses TLS if it has certificates. */
 export const listening = (
   scheme: "http" | "https",
   greet: (socket: Socket) => void,

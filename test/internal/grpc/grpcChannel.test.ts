@@ -1,6 +1,6 @@
 /**
  * The connections of a channel: refused TLS handshakes, connections that the client closes while
- * they open, endpoints that cannot be reached.
+ * they open, unreachable endpoints.
  */
 import * as Grpc from "@grpc/grpc-js"
 import { assert, describe, it } from "@effect/vitest"
@@ -97,7 +97,7 @@ describe("a refused TLS handshake", () => {
   it.live("leaves no failure behind that a shared connection would tell the next stream", () =>
     Effect.gen(function* () {
       const { close, port } = yield* listeningWith(good)
-      // Built into the test's scope: a client whose layer has ended opens nothing more.
+      // Built in the scope of the test: a client whose layer has ended opens no connection.
       const client = yield* Layer.build(
         Zerobus.layer({
           serverEndpoint: `https://127.0.0.1:${port}`,
@@ -172,7 +172,7 @@ describe("connections", () => {
           () => "refused"
         )
         credentials.abort()
-        // A handshake with a listener that says nothing would never end.
+        // A handshake with a silent listener would never end.
         const late = connector.connect(before).then(
           () => "connected",
           () => "refused"
@@ -181,7 +181,7 @@ describe("connections", () => {
           "refused",
           "refused"
         ])
-        // grpc-js destroys what its connector refused.
+        // grpc-js destroys the socket that its connector refused.
         for (const socket of [before, during]) socket.destroy()
       }
     }).pipe(Effect.scoped)

@@ -1,6 +1,6 @@
 /**
- * Responses that are read from the HTTP/2 stream: that it happens with the installed grpc-js, that
- * each arrives once and in order however its bytes are cut, and that grpc-js reads what is wrong.
+ * Responses read from the HTTP/2 stream: the installed grpc-js allows it, each response arrives
+ * once and in order however its bytes are cut, and grpc-js reads invalid ones.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Grpc from "@grpc/grpc-js"
@@ -16,7 +16,7 @@ import { frame } from "../../support/grpcFrame.ts"
 
 const identity = (bytes: Buffer): Buffer => bytes
 
-/** A server that answers each call with what `respond` writes. */
+/** A server that responds to each call with what `respond` writes. */
 const startServer = async (respond: (stream: Http2.ServerHttp2Stream) => void) => {
   const server = Http2.createServer()
   const sessions = new Set<Http2.ServerHttp2Session>()
@@ -36,7 +36,7 @@ const startServer = async (respond: (stream: Http2.ServerHttp2Stream) => void) =
   return { target: `127.0.0.1:${(server.address() as AddressInfo).port}`, stop }
 }
 
-/** A call to such a server, read as the transport does. */
+/** A call to such a server, read like the transport reads it. */
 const realCall = async (respond: (stream: Http2.ServerHttp2Stream) => void) => {
   const { stop, target } = await startServer(respond)
   const client = new Grpc.Client(target, Grpc.credentials.createInsecure(), {
@@ -46,7 +46,7 @@ const realCall = async (respond: (stream: Http2.ServerHttp2Stream) => void) => {
   })
   const call = client.makeBidiStreamRequest("/a/b", identity, identity, new Grpc.Metadata())
   const read: Array<number> = []
-  /** What came by the ordinary way. */
+  /** Responses that took the regular path. */
   const ordinary: Array<number> = []
   const reader = new FrameReader(call, (response) => void read.push(response[0]!))
   call.on("data", (bytes: Buffer) => {
@@ -72,7 +72,7 @@ const realCall = async (respond: (stream: Http2.ServerHttp2Stream) => void) => {
 
 type Parts = ReadonlyArray<Uint8Array>
 
-/** Writes these one after the other, each once the client had a turn for the one before. */
+/** Writes these one after another, each after the client had a turn for the previous one. */
 const writeEach = async (stream: Http2.ServerHttp2Stream, parts: Parts): Promise<void> => {
   for (const part of parts) {
     await new Promise<void>((resolve) => stream.write(part, () => resolve()))
@@ -80,7 +80,7 @@ const writeEach = async (stream: Http2.ServerHttp2Stream, parts: Parts): Promise
   }
 }
 
-/** A call of the inner shape of grpc-js's, whose HTTP/2 stream a test speaks for. */
+/** A call with the internal structure of grpc-js, whose HTTP/2 stream the test controls. */
 const fakeCall = () => {
   const stream = new EventEmitter()
   const given: Array<Buffer> = []
@@ -89,7 +89,7 @@ const fakeCall = () => {
   const call = { call: { call: { child: { child: { http2Stream: stream } } } } }
   const reader = new FrameReader(call as never, (response) => void read.push(response))
   reader.watch()
-  /** A response on its way through grpc-js, behind which the next are read from the stream. */
+  /** A response through grpc-js, after which the next ones are read from the stream. */
   const becomeDirect = () => {
     stream.emit("data", frame(Buffer.from([7])))
     reader.arrived(Buffer.from([7]))
@@ -112,7 +112,8 @@ describe("responses read from the HTTP/2 stream", () => {
       Array.from({ length: count + 1 }, (_, n) => n)
     )
     assert.isTrue(call.reader.direct)
-    // The first ones show the way; a version of grpc-js in which more go it has to be looked at.
+    // The first responses take the regular path. If a version of grpc-js lets more of them do so,
+    // check why.
     assert.isAtMost(call.ordinary.length, 5)
     await call.stop()
   })

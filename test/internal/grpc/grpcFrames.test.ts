@@ -1,7 +1,6 @@
 /**
- * Requests that leave from where they lie: that it happens with the installed grpc-js, that they
- * arrive unchanged, and that memory which is used again never shows up on a connection that was
- * given up.
+ * Requests sent without a copy: the installed grpc-js allows it, they arrive unchanged, and reused
+ * memory never shows up on a connection that was given up.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Queue, Scope } from "effect"
@@ -17,10 +16,10 @@ interface Peer {
   readonly bytes: () => Buffer
 }
 
-/** Flow control that never stops a test: what stops is the socket. */
+/** A flow control window that never blocks a test: only the socket blocks. */
 const WINDOW = 256 * 1024 * 1024
 
-/** A server that gathers the bytes of its first call. */
+/** A server that collects the bytes of its first call. */
 const peer = () =>
   Effect.acquireRelease(
     Effect.callback<Peer & { readonly stop: () => void }>((resume) => {
@@ -32,7 +31,7 @@ const peer = () =>
       })
       server.on("stream", (stream) => {
         stream.respond({ ":status": 200, "content-type": "application/grpc" })
-        // The answer to the first request: an empty message.
+        // The response to the first request: an empty message.
         stream.write(Buffer.alloc(5))
         stream.on("error", () => {})
         stream.on("data", (part: Buffer) => parts.push(part))
@@ -50,14 +49,14 @@ const peer = () =>
     ({ stop }) => Effect.sync(stop)
   )
 
-/** A path to the server that can stop reading, as a slow network would. */
+/** A path to the server that can stop reading, like a slow network. */
 const slowPath = (target: number) =>
   Effect.acquireRelease(
     Effect.callback<{
       readonly port: number
       readonly pause: () => void
       readonly resume: () => void
-      /** Whether bytes have arrived that are not read. */
+      /** Whether bytes have arrived that were not read. */
       readonly waiting: () => boolean
       readonly bytes: () => Buffer
       readonly closed: Promise<void>
@@ -119,7 +118,7 @@ const until = (condition: () => boolean) =>
     look()
   })
 
-/** Splits gRPC frames; the rest that is no whole frame is left out. */
+/** Splits gRPC frames; an incomplete frame at the end is left out. */
 const messagesOf = (bytes: Buffer): ReadonlyArray<Buffer> => {
   const messages: Array<Buffer> = []
   for (let at = 0; at + 5 <= bytes.length;) {
@@ -132,7 +131,7 @@ const messagesOf = (bytes: Buffer): ReadonlyArray<Buffer> => {
   return messages
 }
 
-/** A request of so many bytes with room in front, in a buffer of its own. */
+/** A request of this size with room in front, in a separate buffer. */
 const requestOf = (size: number, fill: number): Uint8Array =>
   Buffer.alloc(FREE_ROOM + size, fill).subarray(FREE_ROOM)
 
@@ -166,8 +165,8 @@ describe("requests sent from where they lie", () => {
           const untouched = requests.every((request, n) =>
             Buffer.from(before[n]!).equals(Buffer.from(request.buffer))
           )
-          // The frame's header in the room shows which way was taken: the first request goes the
-          // ordinary way in any case.
+          // The frame header in the room shows which path was used. The first request always takes
+          // the regular path.
           assert.strictEqual(untouched, !connectionPerStream)
           yield* Scope.close(scope, Exit.void)
         })
@@ -185,7 +184,7 @@ describe("requests sent from where they lie", () => {
       call.sendUnsafe(requestOf(10, 0xaa), FREE_ROOM)
       yield* call.writable
       path.pause()
-      // More than socket buffers take.
+      // More than socket buffers hold.
       const requests = Array.from({ length: 200 }, () => requestOf(200_000, 0xaa))
       for (const request of requests) call.sendUnsafe(request, FREE_ROOM)
       yield* until(() => path.waiting())
@@ -210,7 +209,7 @@ describe("requests sent from where they lie", () => {
   it("go the ordinary way where grpc-js looks different", () => {
     const request = requestOf(9, 7)
     const sent: Array<Uint8Array> = []
-    /** The way of grpc-js, which ends in what `passOn` does. */
+    /** The call chain of grpc-js, which ends in `passOn`. */
     const shape = (inner: object, passOn: (message: Buffer, written: () => void) => void) => ({
       call: {
         ...inner,
@@ -227,7 +226,7 @@ describe("requests sent from where they lie", () => {
       shape({}, say),
       shape({ call: { child: {} } }, say),
       shape({ call: { child: { http2Stream: silent } } }, say),
-      // Of an attempt that another one may take the place of.
+      // Belongs to an attempt that another one may replace.
       shape({ call: { child: { underlyingCalls: [{ call: { http2Stream: silent } }] } } }, say),
       shape({ call: { child: { http2Stream: compressing } } }, (_, written) =>
         compressing.write(Buffer.from([1, 0, 0, 0, 1, 9]), written)

@@ -1,6 +1,6 @@
 /**
- * Pings on a virtual clock: when they are sent, how soon a dead connection is found, and what a
- * server that refuses them changes.
+ * Pings on a virtual clock: when they are sent, how soon a dead connection is detected, and the
+ * effect of a server that refuses them.
  */
 import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
 import { constants, type ClientHttp2Session } from "node:http2"
@@ -11,7 +11,9 @@ const SECOND = 1000
 const MINUTE = 60 * SECOND
 const times = { interval: 20 * SECOND, timeout: 10 * SECOND, idleInterval: 5 * MINUTE }
 
-/** A session whose server answers pings until `dead`. `pings` are the times at which they came. */
+/**
+ * A session whose server answers pings until `dead`. `pings` are the times at which they arrived.
+ */
 const fakeSession = () => {
   const session = {
     dead: false,
@@ -41,7 +43,7 @@ type FakeSession = ReturnType<typeof fakeSession>
 
 const addCall = (pings: ConnectionPings, session: FakeSession, isInFlight: () => boolean) =>
   pings.add({
-    // Like Node's streams, a call that ended with its session has none any more.
+    // As with Node's streams, a call that ended with its session has no session any more.
     session: () => (session.destroyed ? undefined : (session as unknown as ClientHttp2Session)),
     isInFlight
   })

@@ -1,5 +1,6 @@
 /**
- * What the client reads of responses, over a real HTTP/2 connection, and how it names its channels.
+ * What the client reads of responses, over a real HTTP/2 connection, and the targets of its
+ * channels.
  */
 import * as Grpc from "@grpc/grpc-js"
 import { assert, describe, it } from "@effect/vitest"
@@ -18,8 +19,8 @@ import { ScriptedServer } from "../../support/scriptedServer.ts"
 import { frame } from "../../support/grpcFrame.ts"
 
 /**
- * Answers the first message of each stream with these frames, and ends with the trailers when there
- * are some.
+ * Responds to the first message of each stream with these frames, and ends with the trailers, if
+ * any.
  */
 const answering = (
   frames: ReadonlyArray<Uint8Array>,
@@ -57,7 +58,7 @@ const answering = (
     return { seen, endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
   })
 
-/** How the opening of a stream ends at this endpoint, over one attempt. */
+/** How opening a stream ends at this endpoint, with one attempt. */
 const opening = (serverEndpoint: string): Effect.Effect<Exit.Exit<unknown, ZerobusError>> =>
   Effect.gen(function* () {
     const zerobus = yield* Zerobus
@@ -102,7 +103,7 @@ describe("responses", () => {
           "compressed response"
         )
       }
-      // A server may name an encoding and then not use it.
+      // A server may name an encoding and not use it.
       const unused = yield* answering([frame(createdResponse("s"))], "gzip")
       assert.isTrue(Exit.isSuccess(yield* opening(unused.endpoint)))
     })

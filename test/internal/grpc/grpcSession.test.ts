@@ -1,5 +1,5 @@
 /**
- * The HTTP/2 session below a call: a version of grpc-js that hides it fails here.
+ * Finds the HTTP/2 session of a call. A version of grpc-js that hides it fails here.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Grpc from "@grpc/grpc-js"

@@ -1,5 +1,5 @@
 /**
- * The one table from a failed call to an error of the client, over all codes.
+ * The table from a failed call to an error of the client, for all codes.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { classify, statusName } from "../../../src/internal/grpc/grpcStatus.ts"
@@ -139,7 +139,7 @@ describe("the words of an error", () => {
       of(14, "no"),
       "The server is unavailable. The server returned UNAVAILABLE: no."
     )
-    // Those that end like a sentence stay as they are.
+    // Texts that end like a sentence stay as they are.
     for (const words of ["Error State: 1.", "why?", "no!"]) {
       for (const code of [3, 5, 7, 12, 14, 16])
         assert.isTrue(of(code, words).endsWith(`: ${words}`), of(code, words))

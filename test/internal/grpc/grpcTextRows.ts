@@ -1,5 +1,5 @@
 /**
- * How servers provoke the texts of grpc-js, Node and OpenSSL that the client recognises, and the
+ * How servers provoke the texts of grpc-js, Node and OpenSSL that the client recognizes, and the
  * failure that each must become. `grpcTexts.test.ts` runs them.
  */
 import * as Grpc from "@grpc/grpc-js"
@@ -12,8 +12,7 @@ import { frame, frameTypes, grpcMessage } from "../../faults/rawHttp2Server.ts"
 import { CANARY, type Call, type Ended, endOfCall, faulty, listening, once } from "./grpcCalls.ts"
 
 /**
- * What a row expects: the alternatives, and the failure without the parts that differ from run to
- * run.
+ * What a row expects: the alternatives, and the failure without the parts that vary between runs.
  */
 export interface Row {
   readonly name: string
@@ -30,7 +29,7 @@ export interface Provoked extends Row {
 }
 
 const { status } = Grpc
-/** How grpc-js begins the text of every connection that could not be made. */
+/** The prefix of grpc-js for every connection that could not be made. */
 export const unconnected = "No connection established"
 const own = makeCertificates(["127.0.0.1"], Date.now())
 const others = makeCertificates(["127.0.0.1"], Date.now())
@@ -132,7 +131,7 @@ const handshakes: ReadonlyArray<Provoked> = [
 ]
 
 /**
- * RST_STREAM with these codes: the server refuses the call, which is a status as good as one in
+ * RST_STREAM with these codes: the server refuses the call, which is equivalent to a status in
  * trailers.
  */
 const refusals = new Map([
@@ -275,5 +274,5 @@ const calls: ReadonlyArray<Provoked> = [
   }
 ]
 
-/** All rows, by what goes wrong. */
+/** All rows, grouped by what fails. */
 export const provoked = { connecting, handshakes, resets, drops, calls }

@@ -1,8 +1,8 @@
 /**
- * Every text of grpc-js, Node and OpenSSL that the client recognises, one row each: how it comes
- * about, and what failure the call ends with. A version that rewords a text fails its row.
+ * Every text of grpc-js, Node and OpenSSL that the client recognizes, one row each: how it is
+ * caused, and the failure of the call. A version that rewords a text fails its row.
  *
- * Texts that no server can provoke are looked up in the source of the installed grpc-js instead.
+ * Texts that no server can cause are looked up in the source of the installed grpc-js instead.
  */
 import * as Grpc from "@grpc/grpc-js"
 import { assert, describe, it } from "@effect/vitest"
@@ -16,7 +16,7 @@ import { provoked, type Row, unconnected } from "./grpcTextRows.ts"
 
 const { status } = Grpc
 
-/** The alternatives of the client's sources that take this end of a call, named by their text. */
+/** The alternatives in the client's sources that match this end of a call, named by their text. */
 const recognised = ({ details, failure }: Ended): ReadonlyArray<string> => [
   ...LOCAL_TEXTS.filter((text) => details.startsWith(text)),
   ...TOO_LARGE.filter((text) => text.test(details)).map(({ source }) => source),
@@ -33,7 +33,7 @@ const alternatives = [
   ...NOT_TLS
 ]
 
-/** A text in a file of grpc-js, and the end of a call that has it. */
+/** A text in a file of grpc-js, and an end of a call with it. */
 interface Quoted extends Row {
   readonly file: string
   readonly source: string
@@ -57,7 +57,7 @@ const check = (row: Row, ended: Ended): void => {
     message.includes("does not speak TLS"),
     row.texts.some((text) => NOT_TLS.includes(text))
   )
-  // Users read these messages: no path, no header, no payload.
+  // Users read these messages: they must contain no path, header or payload.
   for (const secret of [CANARY, "EphemeralStream", process.cwd()])
     assert.notInclude(message, secret)
 }
@@ -146,7 +146,7 @@ const quotes: ReadonlyArray<Quoted> = [
 for (const [name, rows] of Object.entries(provoked)) {
   describe(`${name}`, () => {
     for (const row of rows) {
-      // A machine without a network may take seconds to find that a name does not resolve.
+      // A machine without a network may take seconds to report that a name does not resolve.
       it.live(`${row.name}`, () => Effect.map(row.call, (ended) => check(row, ended)), 20_000)
     }
   })

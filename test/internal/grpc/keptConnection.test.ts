@@ -1,5 +1,5 @@
 /**
- * A connection of one call that is kept for the next: when it is, and when another one is made.
+ * A connection of one call that is kept for the next: when it is kept, and when a new one is made.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Grpc from "@grpc/grpc-js"
@@ -17,8 +17,8 @@ import { tableOf } from "../../support/tablesServer.ts"
 const names = ["a", "b", "c", "d", "e"]
 
 /**
- * One record for each of five tables, through a pool of one stream; gives what the server saw of
- * their calls.
+ * One record for each of five tables, through a pool with one slot. Returns what the server
+ * received of their calls.
  */
 const throughOneSlot = (...scripts: ReadonlyArray<Script>) =>
   Effect.gen(function* () {
@@ -46,7 +46,7 @@ describe("a kept connection", () => {
         server.connections.flatMap(({ violations }) => violations),
         []
       )
-      // Each ended by its half-close and the server's OK, never by a reset.
+      // Each call ended by its half-close and the server's OK, never by a reset.
       assert.isTrue(server.connections.every(({ resets }) => resets === 0))
     })
   )

@@ -1,5 +1,5 @@
 /**
- * Pings over real HTTP/2 where calls share a connection and a GOAWAY gave it a second session.
+ * Pings over real HTTP/2 where calls share a connection that got a second session after a GOAWAY.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Queue } from "effect"
@@ -9,7 +9,9 @@ import * as GrpcTransport from "../../../src/GrpcTransport.ts"
 import { Transport } from "../../../src/Transport.ts"
 import { grpcMessage } from "../../faults/rawHttp2Server.ts"
 
-/** A server that goes away with the first call of its first session, and keeps that call open. */
+/**
+ * A server that sends GOAWAY with the first call of its first session, and keeps that call open.
+ */
 const drainingServer = Effect.gen(function* () {
   const sessions: Array<Http2.ServerHttp2Session> = []
   const server = Http2.createServer()
@@ -21,7 +23,7 @@ const drainingServer = Effect.gen(function* () {
     stream.on("error", () => {})
     stream.respond({ ":status": 200, "content-type": "application/grpc" })
     if (stream.session === sessions[0]) stream.session!.goaway(0, stream.id)
-    // It follows the GOAWAY, so a client that read it opens its next call on a new session.
+    // It follows the GOAWAY, so a client that has read it opens its next call on a new session.
     stream.write(grpcMessage(new Uint8Array()))
   })
   yield* Effect.acquireRelease(

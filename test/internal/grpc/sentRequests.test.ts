@@ -1,6 +1,6 @@
 /**
- * What counts as sent: requests that a server's flow control holds back have not left, on a
- * connection of its own and on a shared one.
+ * What counts as sent: requests held back by a server's flow control have not left, on a separate
+ * connection and on a shared one.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Queue } from "effect"
@@ -10,8 +10,7 @@ import type { AddressInfo } from "node:net"
 import { FREE_ROOM, HEAD_ROOM, stampHeader } from "../../../src/internal/protobuf/envelope.ts"
 
 /**
- * A server that answers each call, reads nothing of it until it is told to, and counts what it
- * reads.
+ * A server that responds to each call, reads requests only on command, and counts what it reads.
  */
 const stingyServer = Effect.acquireRelease(
   Effect.callback<{
@@ -54,7 +53,7 @@ const stingyServer = Effect.acquireRelease(
   ({ stop }) => Effect.sync(stop)
 )
 
-/** A request of so many bytes with room in front. */
+/** A request of this size with room in front. */
 const request = (size: number): Uint8Array => {
   const buffer = Buffer.alloc(HEAD_ROOM + size, 65)
   return buffer.subarray(

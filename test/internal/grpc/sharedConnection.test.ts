@@ -1,5 +1,5 @@
 /**
- * One connection for many calls: when it is kept, when it is replaced, and when it is closed.
+ * One connection for many calls: when it is kept, replaced and closed.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Grpc from "@grpc/grpc-js"
@@ -16,8 +16,8 @@ import { scriptedGrpc } from "../../support/scriptedGrpc.ts"
 import { code, type Script, ScriptedServer } from "../../support/scriptedServer.ts"
 
 /**
- * A way to the server whose first connections lead nowhere: they are accepted, what they carry is
- * taken, and nothing comes back.
+ * A path to the server whose first connections lead nowhere: they are accepted and read, and
+ * nothing comes back.
  */
 const wayTo = (port: number, deaf: number) =>
   Effect.gen(function* () {
@@ -50,7 +50,7 @@ const wayTo = (port: number, deaf: number) =>
     return { connections, port: (listener.address() as Net.AddressInfo).port }
   })
 
-/** Waits for something that sockets do; the test's own limit ends what never happens. */
+/** Waits for something that sockets do. The test's own limit ends a wait for what never happens. */
 const until = (condition: () => boolean) =>
   Effect.callback<void>((resume) => {
     const look = () => {
@@ -63,7 +63,7 @@ const until = (condition: () => boolean) =>
 const create = encodeCreate(A.table)
 
 /**
- * A transport over one shared connection, or one for each call, of which the first `deaf` lead
+ * A transport over one shared connection, or one per call. The first `deaf` connections lead
  * nowhere.
  */
 const shared = (deaf: number, connectionPerStream = false, ...scripts: ReadonlyArray<Script>) =>
@@ -78,7 +78,7 @@ const shared = (deaf: number, connectionPerStream = false, ...scripts: ReadonlyA
     })
     const scope = yield* Scope.fork(yield* Scope.Scope)
     const transport = Context.get(yield* Layer.build(layer).pipe(Scope.provide(scope)), Transport)
-    /** A call with its create request on the way, and how to give it up. */
+    /** A call that has sent its create request, and how to interrupt it. */
     const call = Effect.gen(function* () {
       const own = yield* Scope.make()
       const opened = yield* transport.open({}).pipe(Scope.provide(own))
@@ -87,7 +87,7 @@ const shared = (deaf: number, connectionPerStream = false, ...scripts: ReadonlyA
         opened.responses
       )
       const giveUp = Scope.close(own, Exit.void)
-      /** Ends the call in order, and says that its connection may serve another. */
+      /** Ends the call in order, and marks its connection as reusable. */
       const leave = Effect.gen(function* () {
         yield* opened.halfClose
         assert.isTrue(Exit.isFailure(yield* Effect.exit(answered)))
@@ -99,10 +99,7 @@ const shared = (deaf: number, connectionPerStream = false, ...scripts: ReadonlyA
     return { ...way, call, server, closeTransport: Scope.close(scope, Exit.void) }
   })
 
-/**
- * The deaf connection took the bytes of a call, so that its HTTP/2 session is as far as it ever
- * gets.
- */
+/** The deaf connection received the bytes of a call, so its HTTP/2 session gets no further. */
 const carries = (connections: ReadonlyArray<{ readonly bytes: number }>, index: number) =>
   until(() => (connections[index]?.bytes ?? 0) > 0)
 
@@ -184,7 +181,7 @@ describe("a shared connection", () => {
       assert.strictEqual(connections.length, 2)
       assert.strictEqual(server.connections.length, 1)
       yield* next.giveUp
-      // The new one has proved itself.
+      // The new one has had a response.
       const third = yield* call
       yield* third.answered
       assert.strictEqual(connections.length, 2)
@@ -304,8 +301,8 @@ describe("a shared connection", () => {
       yield* one.leave
       connections[0]!.socket.destroy()
       yield* until(() => connections[0]!.closed)
-      // The client may not know of it yet: then the next call ends with it, and the one after that
-      // does not.
+      // The client may not have noticed yet: then the next call ends with the connection, and the
+      // one after that does not.
       const other = Effect.flatMap(call, ({ answered }) => answered)
       yield* Effect.retry(other, { times: 1 })
       assert.strictEqual(connections.length, 2)
@@ -325,8 +322,7 @@ describe("a shared connection", () => {
       const ack = yield* stream.ingestRecord(A.record(0))
       yield* ack.await
       yield* stream.close
-      // The third is the first that leads somewhere; a machine that is very busy may need another
-      // one.
+      // The third connection is the first that works. A very busy machine may need another one.
       assert.isAtLeast(way.connections.length, 3)
       assert.deepStrictEqual(server.records, [A.record(0)])
     })
@@ -391,10 +387,7 @@ describe("a shared connection", () => {
   )
 })
 
-/**
- * A client over shared connections, each of which may have so many calls, and the way to its
- * server.
- */
+/** A client with shared connections that allow this many calls each, and the path to its server. */
 const limited = (calls: number, ...scripts: ReadonlyArray<Script>) =>
   Effect.gen(function* () {
     const server = new ScriptedServer(scripts)
@@ -438,7 +431,7 @@ describe("a server that limits the calls of a connection", () => {
       yield* sendOver(streams)
       assert.strictEqual(connections.length, 4)
       assert.deepStrictEqual(spread(), [1, 3, 3, 3])
-      // The next ones go where there is room.
+      // The next calls go where there is room.
       yield* sendOver(yield* open(2))
       assert.deepStrictEqual(spread(), [3, 3, 3, 3])
     })
@@ -505,7 +498,7 @@ describe("a server that limits the calls of a connection", () => {
         assert.strictEqual(made, 1)
         made = 0
         yield* openAll(yield* client(Schedule.recurs(1)))
-        // Each stream tried twice. The second tries wait for one another, some longer than others.
+        // Each stream tried twice. Second attempts wait for each other, some longer than others.
         assert.isBelow(made, 25)
       })
   )

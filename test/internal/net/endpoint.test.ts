@@ -1,5 +1,5 @@
 /**
- * Endpoints: what gets through is a host and a port, whatever the text.
+ * Endpoints: only a host and a port pass, whatever the text.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"

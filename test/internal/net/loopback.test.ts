@@ -1,5 +1,5 @@
 /**
- * Which hosts count as this machine, by spelling; and the places that the one rule decides for.
+ * Which hosts count as this machine, by spelling; and where that rule is used.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
@@ -31,11 +31,11 @@ const others: ReadonlyArray<string> = [
   "::2",
   "::ffff:128.0.0.1",
   "::ffff:10.0.0.1",
-  // The form without ffff is not an IPv4 address any more.
+  // The form without ffff is no longer an IPv4 address.
   "::127.0.0.1",
   "fe80::1",
   "::1%lo",
-  // Not addresses, whatever a lenient parser makes of them.
+  // Not addresses, whatever a lenient parser accepts.
   "127.1",
   "127",
   "2130706433",
@@ -51,7 +51,7 @@ const others: ReadonlyArray<string> = [
   "::1]",
   "[[::1]]",
   " localhost",
-  // Names that a DNS server may answer for.
+  // Names that a DNS server may resolve.
   "localhost.",
   "a.localhost",
   "localhost.example.com",

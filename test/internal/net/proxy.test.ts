@@ -1,6 +1,6 @@
 /**
- * Which proxy leads to a host: what the variables and the option say, by each rule and at its
- * edges.
+ * The proxy for a host: the effect of the variables and of the option, for each rule and at its
+ * limits.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Redacted, Result } from "effect"
@@ -15,7 +15,7 @@ const endpoint = (text = "https://1.zerobus.example.com") =>
 const inEnvironment = <A, E>(env: Environment, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.provideService(effect, ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env }))
 
-/** `host:port` of the proxy that leads to the endpoint. */
+/** `host:port` of the proxy for the endpoint. */
 const leads = (
   env: Environment,
   setting?: Redacted.Redacted<string> | false,
@@ -69,7 +69,7 @@ describe("a proxy's URL", () => {
         ["http://us%20er:p%40ss%3a%2f@p:1", "us er:p@ss:/"],
         ["http://b%C3%A4r:%E2%82%AC@p:1", "b\u00e4r:\u20ac"],
         ["http://b\u00e4r:\u20ac@p:1", "b\u00e4r:\u20ac"],
-        // Not a scheme: it stands behind the user.
+        // Not a scheme: it follows the user.
         ["user:a://b@p:1", undefined]
       ] as const
       for (const [url, credentials] of cases) {
@@ -152,7 +152,7 @@ describe("the variables", () => {
             names.slice(index).map((each, n) => [each, `http://p:${index + n + 1}`])
           )
           assert.strictEqual(yield* leads(left), `p:${index + 1}`, name)
-          // Alone, and with blanks around.
+          // Alone, with blanks around it.
           assert.strictEqual(
             yield* leads({ [name]: `  http://p:${index + 1}\t` }),
             `p:${index + 1}`,
@@ -163,7 +163,7 @@ describe("the variables", () => {
             index === 5 ? undefined : `p:${index + 2}`,
             name
           )
-          // The error names the very variable.
+          // The error names this variable.
           const error = yield* Effect.flip(leads({ [name]: "ftp://p" }))
           assert.deepStrictEqual(error.path, [name])
           assert.match(error.message, new RegExp(`^${name} has a scheme`))

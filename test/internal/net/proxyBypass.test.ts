@@ -1,12 +1,12 @@
 /**
- * Which hosts a bypass list names, by each rule and at its edges. The port is 443.
+ * Which hosts a bypass list matches, for each rule and at its limits. The port is 443.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { bypasses } from "../../../src/internal/net/proxyBypass.ts"
 
 describe("a bypass list", () => {
   const rules: ReadonlyArray<readonly [list: string, host: string, bypassed: boolean]> = [
-    // Names: itself and everything below, with a dot, a star and a dot, or neither.
+    // Names: the name and everything below it, with a dot, a star and a dot, or neither.
     ["example.com", "example.com", true],
     ["example.com", "a.example.com", true],
     ["example.com", "a.b.example.com", true],
@@ -40,9 +40,9 @@ describe("a bypass list", () => {
     ["a,", "host.", false],
     [":443", "host.", false],
     ["[]", "host.", false],
-    // A name at the end of which stands the dot of the root.
+    // A name that ends with the dot of the root.
     ["example.com", "a.example.com.", true],
-    // A port: at that one alone.
+    // A port: only at that port.
     ["example.com:443", "example.com", true],
     [".example.com:443", "a.example.com", true],
     ["example.com:8080", "a.example.com", false],

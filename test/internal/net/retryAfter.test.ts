@@ -1,5 +1,5 @@
 /**
- * The header `retry-after` in the forms that HTTP has for it.
+ * The header `retry-after` in all forms of HTTP.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { retryAfterMillis } from "../../../src/internal/net/retryAfter.ts"

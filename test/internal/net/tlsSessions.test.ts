@@ -1,5 +1,5 @@
 /**
- * Connections over TLS that go on with the session of an earlier one.
+ * TLS connections that resume the session of an earlier one.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
@@ -10,7 +10,7 @@ import { parseEndpoint } from "../../../src/internal/net/endpoint.ts"
 import { routeTo } from "../../../src/internal/net/route.ts"
 import { makeCertificates } from "../../../src/local/endpoints/certificates.ts"
 
-/** A server that greets, and what it saw of each connection: whether it went on with a session. */
+/** A server that sends a greeting, and whether each connection resumed a session. */
 const greeting = Effect.gen(function* () {
   const { ca, cert, key } = makeCertificates(["127.0.0.1"], Date.now())
   const resumed: Array<boolean> = []
@@ -36,7 +36,7 @@ const greeting = Effect.gen(function* () {
   return { resumed, route }
 })
 
-/** What the server greets with. By then it has sent its tickets. */
+/** The server's greeting. It has sent its tickets by then. */
 const greetingOf = (socket: Socket) =>
   Effect.callback<string>((resume) => {
     socket.once("data", (bytes) => {

@@ -1,5 +1,5 @@
 /**
- * TLS settings that are made for each connection, and names that differ from the host of the URL:
+ * TLS settings that are made for each connection, and names that differ from the host of the URL,
  * over real TLS.
  */
 import { NodeServices } from "@effect/platform-node"
@@ -18,7 +18,7 @@ const name = "main.default.events"
 const table = TableProperties.json(name)
 class Vault extends Context.Service<Vault, { readonly tls: () => TlsOptions }>()("test/TlsVault") {}
 
-/** A server in a scope of its own, which the test ends. */
+/** A server in a separate scope, which the test ends. */
 const served = (
   ports: { readonly port?: number; readonly httpPort?: number },
   host: string,
@@ -77,7 +77,7 @@ describe("the option tls", () => {
         })
         yield* stream.ingestRecord({ id: 0 })
         yield* stream.flush
-        // The token and the stream.
+        // One run for the token and one for the stream.
         assert.strictEqual(runs, 2)
         yield* first.stop
         const second = yield* served(
@@ -96,7 +96,7 @@ describe("the option tls", () => {
           rows.map(({ id }) => id),
           [0, 1]
         )
-        // The authority of before does not do any more.
+        // The previous authority is no longer accepted.
         tls = { ca: first.ca }
         const refused = yield* Effect.flip(zerobus.createStream(table, { recoveryRetries: 0 }))
         assert.strictEqual(refused._tag, "TlsFailure")

@@ -1,6 +1,6 @@
 /**
- * The edges of the token cache: the last millisecond of a life, the room for the last entry, and
- * what it says when it fails.
+ * The limits of the token cache: the last millisecond of a life, the room for the last entry, and
+ * its messages on failure.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Redacted } from "effect"
@@ -18,8 +18,8 @@ const minute = 60_000
 const hour = 60 * minute
 
 /**
- * Mints `token-0`, `token-1`, ...; the test says how long a mint takes, how long the token lives,
- * or how it fails.
+ * Issues `token-0`, `token-1`, ... The test sets how long a request takes, how long the token
+ * lives, or how it fails.
  */
 class Issuer {
   mints = 0
@@ -111,7 +111,7 @@ describe("a token's life", () => {
           issuer.failure = undefined
           issuer.takes = 0
           yield* A.advance(left, left)
-          // At its end it is gone; a millisecond before it still serves.
+          // At its end it is gone; a millisecond before, it is still used.
           assert.strictEqual(asking.value(), left === 1_000 ? "token-2" : "token-0")
         }
       })

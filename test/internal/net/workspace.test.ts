@@ -1,5 +1,5 @@
 /**
- * The HTTP client of the workspace: what each failure is called, what it says, and when it ends.
+ * The HTTP client of the workspace: the kind and text of each failure, and when a request ends.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -23,7 +23,7 @@ const request: WorkspaceRequest = {
   secrets: [secret]
 }
 
-/** A workspace that gives these answers, and requests to it. */
+/** A workspace with these responses, and requests to it. */
 const workspace = (...answers: ReadonlyArray<TokenAnswer>) =>
   Effect.gen(function* () {
     const server = yield* tokenServer(...answers)
