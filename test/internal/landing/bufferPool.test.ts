@@ -1,5 +1,5 @@
 /**
- * The memory behind messages: how much of it a message holds, and that buffers are used again.
+ * The memory behind messages: how much of it a message holds, and the reuse of buffers.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -47,7 +47,7 @@ describe("buffers", () => {
     for (const buffer of buffers) giveBuffer(buffer)
     const again = Array.from({ length: 40 }, () => takeBuffer(size))
     const kept = again.filter((buffer) => buffers.includes(buffer)).length
-    // 64 MiB are kept, less what other streams of this process gave back before.
+    // 64 MiB are kept, minus what other streams of this process returned before.
     assert.isAbove(kept, 0)
     assert.isAtMost(kept * size, 64 * 1024 * 1024)
     for (const buffer of again) giveBuffer(buffer)
@@ -87,7 +87,7 @@ describe("the memory of batches", () => {
             buffers.add(message.chunk.buffer)
           }
           const held = [...buffers].reduce((total, buffer) => total + buffer.length, 0)
-          // A chunk that is not full yet belongs to nobody's charge.
+          // A chunk that is not full yet is not charged.
           assert.isAtMost(held, zone.usedBytes * 1.25 + 256 * 1024)
         })
     )

@@ -1,6 +1,6 @@
 /**
- * How much the pool of buffers keeps, to the byte. Each test loads a pool of its own, so that
- * nothing else is in it.
+ * How much the buffer pool keeps, to the byte. Each test loads a separate pool, which contains
+ * nothing else.
  */
 import { assert, beforeEach, describe, it, vi } from "@effect/vitest"
 import type * as BufferPool from "../../../src/internal/landing/bufferPool.ts"
@@ -19,7 +19,7 @@ const give = (size: number, count = 1): ReadonlyArray<Buffer> => {
   return buffers
 }
 
-/** How many of these the pool hands out again, each at most once. */
+/** How many of these buffers the pool returns again, each at most once. */
 const kept = (buffers: ReadonlyArray<Buffer>): number => {
   const size = buffers[0]!.length
   const again = new Set<Buffer>()
@@ -32,7 +32,7 @@ const kept = (buffers: ReadonlyArray<Buffer>): number => {
   }
 }
 
-/** A stream that begins to send and has nothing left. */
+/** A stream that starts to send and then has nothing to send. */
 const trim = () => {
   pool.joinPool()
   pool.leavePool()
@@ -71,7 +71,7 @@ describe("the pool", () => {
     const filling = give(MiB, 64)
     for (let n = 0; n < 10; n++) assert.isTrue(filling.includes(pool.takeBuffer(MiB)))
     assert.strictEqual(kept(give(512 * 1024, 30)), 20)
-    // Nothing but the 54 is left, so ten more fit.
+    // Only the 54 remain, so ten more fit.
     assert.strictEqual(kept(give(2 * MiB, 30)), 5)
   })
 
@@ -82,7 +82,7 @@ describe("the pool", () => {
     const exact = give(MiB, 16)
     trim()
     assert.strictEqual(kept(exact), 16)
-    // One byte class more: one buffer goes, and no more than that.
+    // One size class more: exactly one buffer is dropped.
     const rest = give(MiB, 16)
     const small = give(512)
     trim()

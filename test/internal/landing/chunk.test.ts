@@ -21,7 +21,7 @@ describe("ChunkWriter", () => {
     assert.isTrue(writer.commit())
     writer.begin(0)
     write(writer, [9, 9])
-    // Given up: the next write starts where this one did.
+    // Dropped: the next write starts at the same position.
     writer.begin(0)
     write(writer, [4])
     assert.strictEqual(writer.chunk, first)

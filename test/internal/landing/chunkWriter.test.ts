@@ -1,6 +1,6 @@
 /**
- * Where the writer puts what it is given: which buffer, where in it, and when a buffer goes back to
- * the pool. Each rule at its edge.
+ * Where the writer puts data: which buffer, which position, and when a buffer returns to the pool.
+ * Each rule at its limits.
  */
 import { assert, describe, it, vi } from "@effect/vitest"
 import { sizeClass, takeBuffer, giveBuffer } from "../../../src/internal/landing/bufferPool.ts"
@@ -14,11 +14,11 @@ import {
 import { HEAD_ROOM } from "../../../src/internal/protobuf/envelope.ts"
 import { readRequest } from "../../support/zones.ts"
 
-/** From this size on a write gets a buffer of its own. */
+/** From this size on a write gets a separate buffer. */
 const OWN = CHUNK_SIZE / 8
 const SLACK = 8
 
-/** Puts so many bytes of a pattern. */
+/** Writes this many bytes of a pattern. */
 const put = (writer: ChunkWriter, length: number, first = 1) => {
   writer.ensure(length)
   for (let n = 0; n < length; n++) writer.buffer[writer.position + n] = (first + n) & 0xff
@@ -27,7 +27,7 @@ const put = (writer: ChunkWriter, length: number, first = 1) => {
 const written = (writer: ChunkWriter) => [...writer.buffer.subarray(writer.mark, writer.position)]
 const pattern = (length: number, first = 1) => Array.from({ length }, (_, n) => (first + n) & 0xff)
 
-/** A writer whose current chunk is committed up to here. */
+/** A writer whose current chunk is committed up to this position. */
 const filledTo = (position: number) => {
   const writer = new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE)
   for (let at = HEAD_ROOM, first = true; at < position; first = false) {
@@ -39,7 +39,7 @@ const filledTo = (position: number) => {
   }
   return writer
 }
-/** Whether the next buffer of this size that anybody takes is this one. */
+/** Whether this buffer is the next free one of its size. */
 const isNextFree = (buffer: Buffer) => {
   const taken = takeBuffer(buffer.length)
   const same = taken === buffer
@@ -53,7 +53,7 @@ describe("where a write goes", () => {
       [1, CHUNK_SIZE],
       [OWN - 1, CHUNK_SIZE],
       [OWN, sizeClass(HEAD_ROOM + OWN + SLACK)],
-      // Without the slack it would be one size less.
+      // Without the slack it would be one size smaller.
       [40_921, 45_056],
       [500_000, sizeClass(HEAD_ROOM + 500_000 + SLACK)]
     ] as const) {
@@ -86,7 +86,7 @@ describe("where a write goes", () => {
     writer.ensure(91)
     assert.isTrue(writer.moved)
     assert.notStrictEqual(writer.buffer, buffer)
-    // Head room that just fits leaves room for nothing, but it fits.
+    // Head room that just fits leaves no room for more, but it fits.
     writer.begin(100)
     assert.deepStrictEqual(
       [writer.mark, writer.moved, writer.buffer === buffer],
@@ -101,7 +101,7 @@ describe("where a write goes", () => {
     writer.begin(0)
     put(writer, 50_000, 7)
     writer.ensure(20_000)
-    // Exactly what is asked for: nothing says that more will come.
+    // Exactly the requested size: nothing indicates that more will follow.
     assert.strictEqual(writer.buffer.length, sizeClass(HEAD_ROOM + 70_000 + SLACK))
     assert.deepStrictEqual(
       [writer.mark, writer.position, writer.moved],
@@ -254,20 +254,20 @@ describe("an idle writer", () => {
     assert.strictEqual(chunk.references, 0)
     writer.begin(HEAD_ROOM)
     assert.isTrue(writer.moved)
-    // The chunk went back once, however often it was let go of.
+    // The chunk was returned once, however often it was released.
     const two = [takeBuffer(CHUNK_SIZE), takeBuffer(CHUNK_SIZE)] as const
     assert.notStrictEqual(two[0], two[1])
     for (const buffer of two) giveBuffer(buffer)
     put(writer, 1)
     assert.strictEqual(writer.mark, HEAD_ROOM)
-    // A write under way that was given up goes back as well.
+    // A dropped write returns its buffer as well.
     const { buffer } = writer
     writer.releaseIdle()
     assert.isTrue(isNextFree(buffer))
   })
 
   it("leaves little in the pool, unless others still write", async () => {
-    // A pool of its own: the writers of other tests count as well.
+    // A separate pool, since writers of other tests count as well.
     vi.resetModules()
     const pool = await import("../../../src/internal/landing/bufferPool.ts")
     const { ChunkWriter } = await import("../../../src/internal/landing/chunk.ts")
@@ -296,7 +296,7 @@ describe("an idle writer", () => {
     writers[0].releaseIdle()
     writers[1].leave()
     assert.strictEqual(free(), 40)
-    // One that begins again counts again; a write that is given up does not.
+    // A writer that starts again counts again; a dropped write does not.
     keepOne(writers[0])
     writers[2].releaseIdle()
     writers[2].begin(HEAD_ROOM)
@@ -387,7 +387,7 @@ describe("a message", () => {
       })
       const payloads = message.payloads()
       assert.strictEqual(payloads.length, records)
-      // Copies: the chunk may be used again.
+      // Copies: the chunk may be reused.
       message.chunk.buffer.fill(0)
       assert.deepStrictEqual(payloads[0], one)
     }
@@ -395,7 +395,7 @@ describe("a message", () => {
 })
 
 describe("the chunks of a stream", () => {
-  /** Writes and keeps so many bytes as one record; returns the size of its chunk. */
+  /** Writes and commits this many bytes as one record. Returns its chunk. */
   const keep = (writer: ChunkWriter, bytes: number): Chunk => {
     writer.begin(HEAD_ROOM)
     writer.ensure(bytes)
@@ -431,7 +431,7 @@ describe("the chunks of a stream", () => {
     ] as const) {
       assert.strictEqual(keep(new ChunkWriter(), bytes).buffer.length, size)
     }
-    // Smaller bounds of a zone bound its chunks.
+    // Smaller bounds of a zone limit its chunks.
     assert.strictEqual(keep(new ChunkWriter(LEAST_CHUNK_SIZE), 400).buffer.length, LEAST_CHUNK_SIZE)
   })
 })

@@ -1,5 +1,5 @@
 /**
- * The landing zone against a model that knows only lists, on random programs.
+ * The landing zone compared with a model made of lists, on random programs.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -9,7 +9,7 @@ import type { LandingZone } from "../../../src/internal/landing/landingZone.ts"
 import { Full } from "../../../src/internal/landing/waitingLine.ts"
 import { makeZone, readRequest, seeded } from "../../support/zones.ts"
 
-/** What the model keeps of one accepted call. */
+/** The model of one accepted call. */
 interface Accepted {
   readonly offset: number
   readonly batch: boolean
@@ -32,8 +32,8 @@ const assertSame = (actual: ReadonlyArray<Uint8Array>, expected: ReadonlyArray<U
 }
 
 /**
- * One random program: ingests, sends, acknowledgements, new sessions; everything is checked against
- * the model at each step.
+ * One random program of ingests, sends, acknowledgements and new sessions. Every step is compared
+ * with the model.
  */
 const runProgram = (zone: LandingZone<Uint8Array>, seed: number, steps: number) => {
   const random = seeded(seed)
@@ -42,7 +42,7 @@ const runProgram = (zone: LandingZone<Uint8Array>, seed: number, steps: number) 
   const record = () =>
     random.bytes(random.below(8) === 0 ? sizes[random.below(sizes.length)]! : random.below(64))
   let nextOffset = 0
-  /** Messages handed to the session: how many accepted calls each covers. */
+  /** Messages handed to the session: how many accepted calls each contains. */
   let handed: Array<number> = []
   let wireOffset = 0
   let covered = 0
@@ -154,7 +154,7 @@ describe("LandingZone", () => {
         const zone = yield* makeZone({ maxInflightBytes: 1000, coalesceRecords: 1 })
         let accepted = 0
         while (zone.offerUnsafe(new Uint8Array()) !== Full) accepted++
-        // Room that is given back is charged for once more, no more and no less.
+        // Freed room is charged again to the same amount.
         for (let round = 0; round < 2; round++) {
           for (let n = 0; n < accepted; n++) zone.nextUnsafe()
           zone.acknowledgeUnsafe(accepted)

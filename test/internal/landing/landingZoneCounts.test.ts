@@ -47,7 +47,7 @@ describe("the landing zone's counts", () => {
       const turns = new Turns()
       const zone = yield* makeZone(single, undefined, turns)
       const stretch = 64 * 1024
-      /** A record that takes so many bytes. */
+      /** A record that is charged this many bytes. */
       const put = (charge: number) =>
         assert.isNumber(zone.offerUnsafe(bytes(charge - HEAD_ROOM - 4)))
       const waits = () => zone.mustGiveWay()
@@ -57,7 +57,7 @@ describe("the landing zone's counts", () => {
       }
       zone.nextUnsafe()
       put(stretch)
-      // What was taken is the transport's.
+      // Bytes that were taken belong to the transport.
       assert.isFalse(waits())
       put(stretch)
       assert.isTrue(waits())
@@ -71,7 +71,7 @@ describe("the landing zone's counts", () => {
       for (let n = 0; n < 4; n++) zone.nextUnsafe()
       put(stretch)
       assert.isFalse(waits())
-      // Sent again, it was taken once.
+      // A message that is sent again was taken only once.
       zone.rewindUnsafe()
       for (let n = 0; n < 5; n++) zone.nextUnsafe()
       put(stretch)
@@ -90,7 +90,7 @@ describe("the landing zone's counts", () => {
         const one = yield* makeZone(single, undefined, turns)
         const other = yield* makeZone(single, undefined, turns)
         const stretch = 64 * 1024
-        /** A record that takes so many bytes, of which nothing stays queued. */
+        /** A record that is charged this many bytes and does not stay queued. */
         const put = (zone: typeof one, charge: number) => {
           assert.isNumber(zone.offerUnsafe(bytes(charge - HEAD_ROOM - 4)))
           zone.nextUnsafe()

@@ -12,7 +12,10 @@ import { makeZone } from "../../support/zones.ts"
 const bytes = (length: number, value = 0): Uint8Array => new Uint8Array(length).fill(value)
 const single = { coalesceRecords: 1 } as const
 
-/** The messages that wait to be taken: first offset, whether a batch, first byte of each record. */
+/**
+ * The messages that wait to be taken: first offset, whether it is a batch, first byte of each
+ * record.
+ */
 const take = (zone: LandingZone<Uint8Array>) => {
   const taken: Array<readonly [number, boolean, ReadonlyArray<number | undefined>]> = []
   for (let message = zone.nextUnsafe(); message !== undefined; message = zone.nextUnsafe()) {
@@ -37,7 +40,7 @@ describe("those who wait for room", () => {
       if (typeof giveUp !== "function") return assert.fail("refused")
       giveUp()
       assert.deepStrictEqual(admitted, [1, 2, 3])
-      // The first joins the message that is open still; nothing joins a batch.
+      // The first joins the message that is still open; nothing joins a batch.
       assert.deepStrictEqual(take(zone), [
         [0, false, [1, 4]],
         [2, true, [5, 6]],
@@ -74,7 +77,8 @@ describe("those who wait for room", () => {
       const zone = yield* makeZone({ ...single, maxInflightBytes: 300 + 2 * MESSAGE_OVERHEAD })
       zone.offerUnsafe(bytes(200))
       const admitted: Array<number | undefined> = []
-      // 65 bytes are left beside the overhead; the record alone would fit, its framing makes it 66.
+      // 65 bytes are left besides the overhead. The record alone would fit, but with framing it has
+      // 66.
       assert.strictEqual(zone.usedBytes, HEAD_ROOM + 203)
       zone.waitUnsafe([bytes(65 - HEAD_ROOM - 1)], false, (offset) => admitted.push(offset))
       zone.admitUnsafe()

@@ -1,5 +1,5 @@
 /**
- * What a sender gets of the landing zone: messages to be sent again, sealed or taken over.
+ * What a sender gets from the landing zone: messages to be sent again, sealed or taken over.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -12,7 +12,10 @@ import { makeZone, messagesOf } from "../../support/zones.ts"
 const bytes = (length: number, value = 0): Uint8Array => new Uint8Array(length).fill(value)
 const single = { coalesceRecords: 1 } as const
 
-/** The messages that wait to be taken: first offset, whether a batch, first byte of each record. */
+/**
+ * The messages that wait to be taken: first offset, whether it is a batch, first byte of each
+ * record.
+ */
 const take = (zone: LandingZone<Uint8Array>) => {
   const taken: Array<readonly [number, boolean, ReadonlyArray<number | undefined>]> = []
   for (let message = zone.nextUnsafe(); message !== undefined; message = zone.nextUnsafe()) {
@@ -73,7 +76,7 @@ describe("a sender of the landing zone", () => {
       zone.offerUnsafe(bytes(1, 2))
       assert.strictEqual(message.records, 1)
       assert.deepStrictEqual(take(zone), [[1, false, [2]]])
-      // Nor does a record join a message that was queued before one that is open.
+      // A record does not join a message that was queued before an open one, either.
       zone.offerUnsafe(bytes(1, 3))
       zone.offerBatchUnsafe([bytes(1, 4)])
       zone.offerUnsafe(bytes(1, 5))

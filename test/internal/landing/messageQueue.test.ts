@@ -1,5 +1,5 @@
 /**
- * The queue of messages that no session has taken: their order, and when its listener is told.
+ * The queue of messages that no session has taken: their order, and when its listener is called.
  */
 import { assert, describe, it } from "@effect/vitest"
 import type { Message } from "../../../src/internal/landing/chunk.ts"

@@ -1,6 +1,6 @@
 /**
- * Encoders run the program's code: getters, `toJSON`, codecs of its own. What that does to streams
- * must not reach the record that is being encoded, nor those that were accepted before.
+ * Encoders run user code: getters, `toJSON`, codecs. Its effects on streams must not change the
+ * record that is being encoded, nor records that were accepted before.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -72,7 +72,7 @@ describe("a record whose encoder ingests into the same stream", () => {
         assert.deepStrictEqual([asked, admitted.length], [3, 1])
         expected.push([...long], [5], [...long], [6])
       }
-      // The zone is as good as before.
+      // The zone is still usable.
       assert.isNumber(zone.offerUnsafe(Uint8Array.of(7)))
       assert.deepStrictEqual(
         payloads(zone).map((bytes) => [...bytes]),

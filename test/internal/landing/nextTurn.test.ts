@@ -1,12 +1,12 @@
 /**
- * What many streams do in the next turn of the event loop: one task for all, and turns of a bounded
- * length.
+ * Work of many streams for the next turn of the event loop: one task for all, and turns of a
+ * bounded length.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { MixedScheduler, type Scheduler } from "effect/Scheduler"
 import { NextTurn, SERVED } from "../../../src/internal/landing/nextTurn.ts"
 
-/** A scheduler whose tasks wait until they are run by hand. */
+/** A scheduler whose tasks are run by hand. */
 const byHand = () => {
   const tasks: Array<() => void> = []
   const scheduler: Scheduler = {

@@ -1,6 +1,6 @@
 /**
- * What an idle process holds: streams that have ended, in whichever way, leave little in the pool
- * of buffers.
+ * The memory of an idle process: streams that have ended, in whatever way, leave little in the
+ * buffer pool.
  */
 import { assert, describe, it, vi } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
@@ -10,11 +10,11 @@ import { code } from "../../support/scriptedServer.ts"
 
 const MiB = 1024 * 1024
 const record = Buffer.alloc(MiB, 65)
-/** What such a record lies in: with head room, tag, length and some slack. */
+/** The buffer size for such a record: with head room, tag, length and some slack. */
 const size = sizeClass(MiB + 46)
 const options = { scopeCloseTimeout: 0, onUnacked: () => Effect.void }
 
-/** How many buffers of that size lie in the pool; it is left as it was. */
+/** How many buffers of that size the pool holds. The pool is left unchanged. */
 const free = () => {
   const fresh = vi.spyOn(Buffer, "allocUnsafeSlow")
   const taken: Array<Buffer> = []
@@ -25,7 +25,7 @@ const free = () => {
 }
 const little = Math.floor((16 * MiB) / size)
 
-/** A stream sends 40 such records, has them acknowledged together and is closed. */
+/** A stream sends 40 such records, gets them acknowledged together and is closed. */
 const sendSome = Effect.scoped(
   Effect.gen(function* () {
     const { server, zerobus } = yield* A.client(A.silent)

@@ -1,5 +1,5 @@
 /**
- * How records are laid into a chunk: tag and length in front, room for both at the very end of a
+ * The layout of records in a chunk: tag and length in front, room for both at the very end of a
  * chunk, and room for batches.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -16,7 +16,7 @@ const written = (writer: RecordWriter<any>) => [
 ]
 
 /**
- * Commits short records until so many bytes of the current chunk are left, and begins a write
+ * Commits short records until this many bytes of the current chunk are left, and begins a write
  * there.
  */
 const leaving = (writer: RecordWriter<Uint8Array>, left: number) => {
@@ -112,7 +112,7 @@ describe("a single record", () => {
 })
 
 describe("a batch", () => {
-  /** A writer that notes which buffers its records were written into, and how many it wrote. */
+  /** A writer that records which buffers its records were written into, and how many it wrote. */
   const watched = () => {
     const seen: Array<Buffer> = []
     const codec: RecordCodec<Uint8Array> = {
@@ -148,7 +148,7 @@ describe("a batch", () => {
     assert.isUndefined(writer.writeBatch(small(400), 10_000_000))
     assert.strictEqual(new Set(seen).size, 1)
     assert.strictEqual(seen.splice(0)[0]?.length, sizeClass(HEAD_ROOM + 400_400 + 8))
-    // One that is far smaller gives the room back, whole.
+    // A far smaller one returns the room.
     assert.isUndefined(writer.writeBatch([bytes(998, 3)], 10_000_000))
     assert.strictEqual(seen.splice(0)[0]?.length, sizeClass(HEAD_ROOM + 400_400 + 8))
     assert.strictEqual(writer.buffer.length, sizeClass(HEAD_ROOM + 1001))

@@ -1,6 +1,5 @@
 /**
- * Zones that share a budget: what they take of it is what they hold, whatever becomes of their
- * messages.
+ * Zones that share a budget use as much of it as they hold, whatever happens to their messages.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { bytesCodec } from "../../../src/internal/codec/untypedCodecs.ts"
@@ -30,7 +29,7 @@ const zoneOf = (budget: SharedBudget, onEmpty = () => {}) =>
     onEmpty
   )
 
-/** What a zone holds: the bytes of its messages, and what each message takes besides. */
+/** What a zone holds: the bytes of its messages, and the overhead of each message. */
 const heldBy = (zone: SharedZone<Uint8Array>, messages: number): number =>
   zone.usedBytes + messages * MESSAGE_OVERHEAD
 
@@ -76,10 +75,10 @@ describe("zones that share a budget", () => {
           held.reduce((sum, bytes) => sum + bytes, 0),
           `seed ${seed}, step ${step}`
         )
-        // Pieces of a divided message have head room of their own, beyond the bounds.
+        // Pieces of a divided message have their own head room, beyond the bounds.
         if (seed % 2 === 1) assert.isAtMost(budget.used, LIMIT)
       }
-      // Everything is acknowledged, so everybody who did not leave is admitted.
+      // Everything is acknowledged, so all remaining callers are admitted.
       for (let n = 0; n < 1_000 && zones.some((zone) => !zone.isEmpty); n++) {
         for (const zone of zones) {
           zone.rewindUnsafe()

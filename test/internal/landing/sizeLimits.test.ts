@@ -1,5 +1,5 @@
 /**
- * The limits of the landing zone at their edges: what fits exactly, and what is one too much.
+ * The limits of the landing zone: what just fits, and what is one too much.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -14,7 +14,10 @@ import { makeZone } from "../../support/zones.ts"
 const bytes = (length: number, value = 0): Uint8Array => new Uint8Array(length).fill(value)
 const single = { coalesceRecords: 1 } as const
 
-/** The messages that wait to be taken: first offset, whether a batch, first byte of each record. */
+/**
+ * The messages that wait to be taken: first offset, whether it is a batch, first byte of each
+ * record.
+ */
 const take = (zone: LandingZone<Uint8Array>) => {
   const taken: Array<readonly [number, boolean, ReadonlyArray<number | undefined>]> = []
   for (let message = zone.nextUnsafe(); message !== undefined; message = zone.nextUnsafe()) {
@@ -52,7 +55,7 @@ describe("the landing zone's bounds", () => {
             option: "maxPayloadBytes"
           }
         )
-        // A batch is what its records are with tag and length.
+        // The size of a batch is that of its records with tag and length.
         assert.strictEqual(zone.offerBatchUnsafe([bytes(498), bytes(496)]), 1)
         tooLarge(zone.offerBatchUnsafe([bytes(498), bytes(497)]), {
           size: limit + 1,
@@ -147,7 +150,7 @@ describe("the landing zone's bounds", () => {
         bad
       )
       assert.strictEqual(zone.nextOffset, 0)
-      // What was refused leaves nothing behind.
+      // A refused record leaves nothing behind.
       assert.strictEqual(zone.offerUnsafe(bytes(1, 7)), 0)
       assert.deepStrictEqual(take(zone), [[0, false, [7]]])
     })
@@ -155,7 +158,7 @@ describe("the landing zone's bounds", () => {
 
   it.effect("seals a message at its byte bound, exactly", () =>
     Effect.gen(function* () {
-      // Three records of ten bytes with framing fill it.
+      // Three records of ten bytes, including framing, fill it.
       const zone = yield* makeZone({ coalesceBytes: 30 })
       for (let n = 0; n < 7; n++) zone.offerUnsafe(bytes(8, n))
       assert.deepStrictEqual(take(zone), [

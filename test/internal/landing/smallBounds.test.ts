@@ -1,5 +1,5 @@
 /**
- * A zone of small bounds holds little more memory than those bounds.
+ * A zone with small bounds holds little more memory than those bounds.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -7,7 +7,7 @@ import { CHUNK_SIZE, chunkSize, type Message } from "../../../src/internal/landi
 import type { LandingZone } from "../../../src/internal/landing/landingZone.ts"
 import { makeZone, messagesOf, seeded } from "../../support/zones.ts"
 
-/** Bytes of the buffers that the zone keeps, its current one included. */
+/** Bytes of the buffers that the zone keeps, including its current one. */
 const heldBy = (zone: LandingZone<Uint8Array>, inFlight: ReadonlyArray<Message>): number => {
   const { buffer } = (zone as unknown as { readonly writer: { readonly buffer: Buffer } }).writer
   const buffers = new Set([buffer, ...inFlight.map((message) => message.chunk.buffer)])
@@ -32,7 +32,7 @@ describe("a zone with a byte budget", () => {
               const record = random.bytes(1 + random.below(Math.min(largest, budget / 2)))
               while (zone.offerUnsafe(record) === -1) {
                 full++
-                // All is taken, so that what it holds can be seen; the oldest message is
+                // All messages are taken, so that their buffers are visible. The oldest one is
                 // acknowledged.
                 while (zone.nextUnsafe() !== undefined);
                 most = Math.max(most, heldBy(zone, inFlightOf(zone)))
@@ -40,8 +40,8 @@ describe("a zone with a byte budget", () => {
               }
             }
             assert.isAbove(most, 0)
-            // What does not fit the rest of a chunk gets a buffer of its own, and the rest of the
-            // chunk may stay free.
+            // A record that does not fit the rest of a chunk gets a separate buffer, and the rest
+            // of the chunk may stay unused.
             assert.isAtMost(most, 1.5 * budget + 2 * chunkSize(budget))
           })
       )

@@ -1,6 +1,6 @@
 /**
- * The turns that a client's streams take, one flush of a scheduler in the test's hands being one
- * turn of the event loop.
+ * The turns of a client's streams. One flush of a scheduler that the test controls is one turn of
+ * the event loop.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, type Scheduler } from "effect"
@@ -40,7 +40,7 @@ describe("turns", () => {
     const loop = handLoop()
     const turns = new Turns()
     const entered: Array<string> = []
-    /** Accepts so much each time it is let in. */
+    /** Accepts this much each time it is admitted. */
     const caller = (name: string, share: number, times: number) =>
       loop.fork(
         Effect.gen(function* () {
@@ -60,7 +60,7 @@ describe("turns", () => {
       loop.turn()
       served.push(entered.splice(0).join(""))
     }
-    // Who comes again stands behind those that wait.
+    // A caller that joins again waits behind the others.
     assert.deepStrictEqual(served, ["a", "bcd", "a", "b"])
   })
 
@@ -96,7 +96,7 @@ describe("turns", () => {
     assert.isTrue(Exit.isSuccess(first.pollUnsafe()!))
     assert.isTrue(Exit.isFailure(gone.pollUnsafe()!))
     assert.isTrue(loop.isIdle())
-    // With nobody in line a turn begins all the same.
+    // Without callers in line, a turn begins all the same.
     const last = loop.fork(nextTurn(turns))
     loop.fork(Fiber.interrupt(last))
     loop.turn()
@@ -158,7 +158,7 @@ describe("turns", () => {
     assert.isTrue(turns.hasLasted(5000 + TURN_MILLIS))
     loop.fork(nextTurn(turns))
     loop.turn()
-    // A new turn has its whole time from when somebody looks.
+    // A new turn has its full time, starting with the first check.
     assert.isFalse(turns.hasLasted(9000))
     assert.isTrue(turns.hasLasted(9000 + TURN_MILLIS))
   })

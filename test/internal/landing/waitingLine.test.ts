@@ -11,7 +11,7 @@ import {
 } from "../../../src/internal/landing/waitingLine.ts"
 import { handLoop } from "../../support/handLoop.ts"
 
-/** A caller that reports its answer, and may do something more when it is admitted. */
+/** A caller that reports its result, and may do something more when it is admitted. */
 const caller = (
   answers: Array<readonly [number, Admission]>,
   records: number,

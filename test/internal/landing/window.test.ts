@@ -1,6 +1,6 @@
 /**
- * The window of messages in flight, against an array that holds what is unacknowledged and a count
- * of what was sent.
+ * The window of messages in flight, compared with an array of unacknowledged messages and a count
+ * of sent ones.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Message } from "../../../src/internal/landing/chunk.ts"

@@ -1,6 +1,6 @@
 /**
- * Streams whose number of lanes follows the load, on a virtual clock, with a server that takes so
- * many records per stream in a tenth of a second, or so many in all.
+ * Streams whose number of lanes adapts to the load, on a virtual clock. The server accepts a
+ * limited number of records in a tenth of a second, per stream or in total.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Metric, Stream } from "effect"
@@ -25,10 +25,10 @@ const options = {
   onUnacked: () => Effect.void
 } satisfies StreamConfigurationOptions<JsonRecord>
 
-/** What a connection has acknowledged. */
+/** The number of messages that a connection has acknowledged. */
 const acknowledged = new WeakMap<Connection, number>()
 
-/** Acknowledges so many more messages of a connection at most; returns how many. */
+/** Acknowledges at most this many more messages of a connection. Returns how many. */
 const take = (connection: Connection, most: number): number => {
   const before = acknowledged.get(connection) ?? 0
   const upTo = Math.min(connection.messages.length, before + Math.floor(most))
@@ -38,17 +38,14 @@ const take = (connection: Connection, most: number): number => {
   return upTo - before
 }
 
-/**
- * A server that takes so many records of each stream, or so many in all, in a step of so many
- * milliseconds.
- */
+/** The limits of a server: records per stream, or in total, in a step of some milliseconds. */
 interface Pace {
   readonly perStream?: number
   readonly inAll?: number
   readonly step?: number
 }
 
-/** Runs so many steps with so many records ingested in each. */
+/** Runs this many steps, and ingests this many records in each. */
 const run = Effect.fnUntraced(function* (
   stream: ZerobusStream<JsonRecord>,
   server: ScriptedServer,
@@ -90,7 +87,7 @@ describe("a stream with lanes: auto", () => {
         assert.isAtMost(most, 16)
         yield* run(stream, server, 180, 5, { perStream: 100, step: 1000 })
         assert.strictEqual(openNow(server), 1)
-        // Lanes that are added or given up are no loss, and nothing was sent twice.
+        // Adding or giving up lanes is not a loss of connections, and nothing was sent twice.
         assert.deepStrictEqual(states, ["open"])
         assert.lengthOf(server.records, 100 * 60 + 180 * 5)
         const open = yield* Metric.snapshot
@@ -109,7 +106,7 @@ describe("a stream with lanes: auto", () => {
         (sum, connection) => sum + (acknowledged.get(connection) ?? 0),
         0
       )
-      // A little less while the lane that is given up has less to send than it may.
+      // A little less, while the lane to be given up sends less than it could.
       assert.isAtLeast(taken, 0.95 * 250 * 20)
     })
   )
@@ -122,7 +119,7 @@ describe("a stream with lanes: auto", () => {
       assert.isAbove(before, 1)
       for (const connection of server.connections) if (!connection.over) connection.cut()
       yield* run(stream, server, 60, 1, { perStream: 10 })
-      // The last growth may be taken back for what was measured meanwhile.
+      // Measurements in the meantime may undo the last growth.
       assert.isAtLeast(openNow(server), before / 2)
       yield* stream.close.pipe(Effect.ignore, Effect.forkScoped)
     })
@@ -192,7 +189,7 @@ describe("a stream with lanes: auto", () => {
             stream.flush
           )
         )
-        // One stream would take a minute.
+        // One stream would need a minute.
         yield* A.advance(15_000, 250)
         assert.isTrue(ingesting.done())
         const audit = yield* virtual.audit(A.table)

@@ -3,7 +3,7 @@ import { MixedScheduler } from "effect/Scheduler"
 import { LaneLines, type LaneWaiter } from "../../../src/internal/lanes/laneLines.ts"
 import { Full } from "../../../src/internal/landing/waitingLine.ts"
 
-/** Lines of two lanes with room for some callers; lanes in `capped` have none of it. */
+/** Lines of two lanes with room for some callers. Lanes in `capped` get none of it. */
 const makeLines = () => {
   const world = { room: 0, capped: new Set<number>(), admitted: [] as Array<string>, closed: false }
   const lines = new LaneLines(

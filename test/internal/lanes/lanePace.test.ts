@@ -1,11 +1,14 @@
 /**
- * How many lanes a stream has: it grows while the server's pace per lane is the limit, and gives up
- * what brings nothing.
+ * The number of lanes of a stream: it grows while the server's pace per lane is the limit, and
+ * gives up lanes that bring nothing.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { LanePace } from "../../../src/internal/lanes/lanePace.ts"
 
-/** The numbers of lanes of so many periods, with a load and what lanes carry; bytes per second. */
+/**
+ * The numbers of lanes in this many periods, for a load and a capacity per lane in bytes per
+ * second.
+ */
 const follow = (
   pace: LanePace,
   periods: number,
@@ -50,7 +53,7 @@ describe("the number of lanes", () => {
       const quiet = follow(pace, 120, 100, perLane(100))
       assert.deepStrictEqual([...new Set(quiet)], [8, 4, 2])
       assert.strictEqual(quiet.indexOf(4), 15)
-      // One lane would be as full as it may be.
+      // One lane would be as full as allowed.
       assert.strictEqual(pace.lanes, 2)
       assert.strictEqual(follow(pace, 40, 70, perLane(100)).at(-1), 1)
     }

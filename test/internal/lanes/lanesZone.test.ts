@@ -48,7 +48,7 @@ const makeZone = (
   return zone
 }
 
-/** Takes what a lane has queued, as a session does. */
+/** Takes the queued messages of a lane, like a session. */
 const take = (zone: LanesZone<any>, lane: number): ReadonlyArray<Message> => {
   const taken: Array<Message> = []
   const one = zone.lanes[lane]!
@@ -56,7 +56,7 @@ const take = (zone: LanesZone<any>, lane: number): ReadonlyArray<Message> => {
   return taken
 }
 
-/** Settles the oldest messages of a lane, as an acknowledgement does. */
+/** Settles the oldest messages of a lane, like an acknowledgement. */
 const settle = (zone: LanesZone<any>, lane: number, messages: number): void => {
   if (messages === 0) return
   const one = zone.lanes[lane]!
@@ -200,7 +200,7 @@ describe("the landing zones of several lanes", () => {
     const turns = new Turns()
     let [now, sent, stands] = [0, 0, true]
     const zone = makeZone({ laneKey: () => 0, now: () => now, scheduler: loop.scheduler, turns })
-    /** A caller that takes each of its turns in full. */
+    /** A caller that uses each of its turns fully. */
     const stand = (): void => {
       zone.standInLineUnsafe(loop.scheduler, () => {
         turns.end()

@@ -1,6 +1,6 @@
 /**
  * Streams with several lanes and a spool: order by key over processes and numbers of lanes, what
- * the spool may forget, and lanes that are lost, refused or fail.
+ * the spool may delete, and lanes that are lost, refused or fail.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Option, Stream } from "effect"
@@ -30,7 +30,7 @@ const LANES = 4
 const record = (key: number, n: number) => ({ key, n })
 const keyOfRecord = (one: JsonRecord) => (one as { readonly key: number }).key
 
-/** Keys of which the first belongs to lane 0, the second to lane 1 and so on. */
+/** The first of these keys belongs to lane 0, the second to lane 1 and so on. */
 const keys = Array.from({ length: LANES }, (_, lane) => {
   let key = 0
   while (laneOfKey(key, LANES) !== lane) key++
@@ -42,7 +42,7 @@ const parsed = (connection: Connection) =>
 
 const numbersOn = (connection: Connection) => parsed(connection).map(({ n }) => n)
 
-/** Numbers of each key in the order in which they arrived over all connections. */
+/** The numbers of each key, in the order of arrival over all connections. */
 const byKey = (connections: ReadonlyArray<Connection>) => {
   const found = new Map<number, Array<number>>()
   for (const connection of connections) {
@@ -73,7 +73,7 @@ const ackAll = (connection: Connection) => {
 const isDurable = (ack: RecordAck) =>
   Effect.map(ack.poll, (polled) => Option.isSome(polled) && Exit.isSuccess(polled.value))
 
-/** Runs a program with a stream in a scope of its own, as one process after another would. */
+/** Runs a program with a stream in a separate scope, like successive processes. */
 const session = <X, E, R>(
   spool: Spool.Spool,
   options: StreamConfigurationOptions<JsonRecord>,
@@ -96,7 +96,7 @@ const session = <X, E, R>(
     })
   )
 
-/** Lets groups reach the disk and what they hold the server. */
+/** Waits until groups are on disk and the server has their records. */
 const sent = (server: ScriptedServer, count: number) =>
   A.until(`${count} records are sent`, () => server.records.length >= count)
 
@@ -154,7 +154,7 @@ describe("a stream with several lanes and a spool", () => {
         })
       )
       const server = yield* session(Spool.directory(folder), {}, [{}], (stream) => stream.flush)
-      // What other lanes had settled beyond the oldest unsettled record arrives once more.
+      // Records that other lanes had settled after the oldest unsettled one arrive once more.
       assert.deepStrictEqual(server.connections.map(numbersOn), [[4], [1, 5], [2, 6], [3, 7]])
     })
   )

@@ -1,5 +1,5 @@
 /**
- * The watermark and its waiters, against a model on random programs.
+ * The watermark and its waiters, compared with a model on random programs.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, References, Stream } from "effect"
@@ -131,7 +131,7 @@ describe("Acknowledgements", () => {
         ] as const) {
           const acks = new Acknowledgements<"ended">()
           const waiting = yield* Effect.forkChild(
-            // A fiber that lets others run after so few steps.
+            // A fiber that yields after a few steps.
             Effect.provideService(
               Effect.exit(acks.await(Offset(3))),
               References.MaxOpsBeforeYield,
@@ -194,7 +194,7 @@ describe("Acknowledgements", () => {
     assert.isUndefined(waiting[last]!.pollUnsafe())
     assert.deepStrictEqual(acks.pollUnsafe(last), Exit.succeed(last))
     assert.isDefined(Effect.runFork(acks.await(last)).pollUnsafe())
-    // One that gives up meanwhile is passed by.
+    // A waiter interrupted in the meantime is skipped.
     waiting[last]!.interruptUnsafe()
     loop.turn()
     assert.isTrue(waiting.every((fiber) => fiber.pollUnsafe() !== undefined))

@@ -1,5 +1,5 @@
 /**
- * The heap of those who wait for offsets: its order, and how many comparisons it takes.
+ * The heap of waiters for offsets: its order, and how many comparisons it needs.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { type Entry, OffsetHeap } from "../../../src/internal/receipts/offsetHeap.ts"
@@ -35,7 +35,7 @@ describe("the heap of offsets", () => {
         } else if (choice === 3 && inIt.size > 0) {
           const gone = [...inIt][random.below(inIt.size)]!
           heap.remove(gone)
-          // Again, which changes nothing.
+          // A second removal changes nothing.
           heap.remove(gone)
           inIt.delete(gone)
         } else if (heap.first !== undefined) {
@@ -53,7 +53,7 @@ describe("the heap of offsets", () => {
   const orders: Readonly<Record<string, (n: number) => number>> = {
     forward: (n) => n,
     backward: (n) => count - n,
-    // A stride that shares no factor with the count meets every offset once.
+    // A stride without a common factor with the count produces every offset once.
     shuffled: (n) => (n * 38_431) % count,
     equal: () => 7
   }
@@ -77,7 +77,7 @@ describe("the heap of offsets", () => {
         if (leaving === "the lowest first") drain(heap)
         else for (const one of entries) heap.remove(one)
         assert.strictEqual(heap.size, 0)
-        // Joining and leaving make at most two comparisons a level, each of up to four reads.
+        // Joining and leaving make at most two comparisons per level, with up to four reads each.
         assert.isBelow(steps, count * 2 * 8 * Math.ceil(Math.log2(count)))
       })
     }

@@ -1,6 +1,6 @@
 /**
- * The time limit that the waits of one stream share: each ends, however the clock goes on, and is
- * told what is known.
+ * The time limit that the waits of one stream share: each wait ends, however the clock moves, with
+ * what is known by then.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, type Fiber } from "effect"
@@ -14,7 +14,7 @@ import { handLoop } from "../../support/handLoop.ts"
 
 const expired = () => Exit.fail("expired" as const)
 
-/** A limit on the test's clock, which `look` may set forward whenever somebody looks at it. */
+/** A limit on the test's clock. `look` may advance the clock whenever it is read. */
 const limitOf = (millis: number, look: () => number = () => 0, options?: Effect.RunOptions) =>
   Effect.map(Effect.context<never>(), (context) => {
     const clock = TestClock.testClockWith((test) => Effect.succeed(test))

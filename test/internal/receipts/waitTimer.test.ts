@@ -1,6 +1,6 @@
 /**
- * The timer behind the time limit of waits: one for all of a stream, each at its own time, by the
- * right clock.
+ * The timer behind the time limit of waits: one timer for all waits of a stream, each ends at its
+ * own time, by the right clock.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber } from "effect"
