@@ -1,7 +1,6 @@
 /**
- * Every option of the client, the catalog client and a stream, held to its rule through the public
- * calls: an option that is added without a rule does not compile, and one without samples here
- * fails.
+ * Every option of the client, the catalog client and a stream, checked through the public calls. An
+ * option added without a rule does not compile, and one without samples here fails.
  */
 import { assert, describe, it } from "@effect/vitest"
 import {
@@ -36,7 +35,7 @@ import * as A from "../support/acceptance.ts"
 const LONGEST = 2 ** 31 - 1
 const CANARY = "canary-4711"
 
-/** Values of every kind; what an option may be of them is said by its samples. */
+/** Values of every kind. The samples of an option state which of them it accepts. */
 const anything: ReadonlyArray<unknown> = [
   null,
   true,
@@ -74,11 +73,11 @@ const anything: ReadonlyArray<unknown> = [
 ]
 
 interface Samples {
-  /** What the option may be, written down apart from the rules. */
+  /** Which values the option accepts, stated independently of the rules. */
   readonly takes: (value: unknown) => boolean
-  /** Its bounds. */
+  /** Values at its bounds. */
   readonly good: ReadonlyArray<unknown>
-  /** Just outside of them. */
+  /** Values just outside of them. */
   readonly bad: ReadonlyArray<unknown>
 }
 
@@ -96,7 +95,7 @@ const durations = (least: number, most = LONGEST): Samples => {
   ]
   const endless = [Number.POSITIVE_INFINITY, Duration.infinity]
   return {
-    // [1] and [NaN, 1] are no pairs of seconds and nanoseconds.
+    // [1] and [NaN, 1] are not pairs of seconds and nanoseconds.
     takes: (value) =>
       fitting.includes(value) || (most === Infinity && endless.includes(value as number)),
     good: [
@@ -186,7 +185,7 @@ const streamSamples: Readonly<Record<string, Samples>> = {
       { authorization: CANARY }
     ]
   ),
-  // A Schedule is none.
+  // A Schedule is not an Effect.
   "beforeOpen": only((value) => value === Effect.void, [Effect.fail("no")], [() => Effect.void]),
   "onUnacked": only((value) => typeof value === "function", [() => Effect.void], [Effect.void]),
   "onRefused": only((value) => typeof value === "function", [() => Effect.void], [Effect.void]),
@@ -208,7 +207,7 @@ const streamSamples: Readonly<Record<string, Samples>> = {
   "laneKey": only((value) => typeof value === "function", [() => "key"], ["device"])
 }
 
-// What a text says is checked where it is used; here it is its kind.
+// The content of a text is checked where it is used; here only its kind is.
 const texts = (good: string): Samples => only(isText, [good], [5, Redacted.make(good)])
 const pem = makeCertificates(["localhost"], Date.now()).ca
 const tlsSamples: Readonly<Record<string, Samples>> = {
@@ -291,7 +290,7 @@ const catalogSamples: Readonly<Record<string, Samples>> = {
   "clientSecret": secrets,
   ...credentialsSamples,
   "proxy": proxies,
-  // Its time to live has to be given.
+  // Its time to live is mandatory.
   "cache": only(() => false, [{ timeToLive: 1 }], [{}, { timeToLive: undefined }]),
   "cache.timeToLive": durations(0.001, Infinity),
   "cache.capacity": counts()
@@ -305,8 +304,8 @@ const pathsOf = (rules: OptionRules, within = ""): ReadonlyArray<string> =>
   ])
 
 /**
- * Of a spool, which `Spool.directory` makes with all of it, and of credentials, which need one of
- * two.
+ * Options of a spool, which `Spool.directory` sets all together, and of credentials, which need one
+ * of two.
  */
 const parts = [
   "spool.path",
@@ -316,7 +315,7 @@ const parts = [
   "credentials.subjectTokenFile"
 ]
 
-/** Options with one of them set. */
+/** The options with one of them set. */
 const set = (options: object, path: string, value: unknown): object => {
   const [outer = "", ...inner] = path.split(".")
   const known = (options as Readonly<Record<string, unknown>>)[outer]
@@ -326,7 +325,10 @@ const set = (options: object, path: string, value: unknown): object => {
   }
 }
 
-/** Options with one of them set; one of a spool, or of credentials, in a whole one. */
+/**
+ * The options with one of them set. An option of a spool or of credentials is set in a complete
+ * one.
+ */
 const withOption = (options: object, path: string, value: unknown): object => {
   const whole = /^(.*\bspool)\./.exec(path)?.[1]
   if (whole !== undefined) return set(set(options, whole, spool), path, value)
@@ -342,10 +344,10 @@ interface Surface {
   readonly name: string
   readonly rules: OptionRules
   readonly samples: Readonly<Record<string, Samples>>
-  /** Where the public type stands, and its name. */
+  /** The file of the public type, and its name. */
   readonly type: readonly [file: string, name: string]
   readonly least: object
-  /** Builds what takes the options, and gives up what it came to. */
+  /** Builds the object that takes the options, and returns the exit. */
   readonly build: (options: any) => Effect.Effect<Exit.Exit<unknown, unknown>>
 }
 
@@ -398,7 +400,7 @@ const surfaces: ReadonlyArray<Surface> = [
   }
 ]
 
-/** The path that was refused, or "taken". Nothing of the value may be repeated. */
+/** The refused path, or "taken". Nothing of the value may be repeated. */
 const outcome = (exit: Exit.Exit<unknown, unknown>): string => {
   if (Exit.isSuccess(exit)) return "taken"
   const error = A.failureOf(
@@ -431,8 +433,8 @@ describe("the options of", () => {
             assert.isAbove(wrong.length, 10)
             for (const value of wrong) {
               const said = outcome(yield* build(withOption(least, path, value)))
-              // An object in the place of another one is refused for what is in it, or is missing
-              // in it.
+              // An object in place of another one is refused because of an option that it contains
+              // or lacks.
               const inner =
                 typeof value === "object" && value !== null && said.startsWith(`${path}.`)
               if (!inner)
@@ -661,7 +663,8 @@ describe("variables", () => {
         (yield* Effect.flip(read({ ZEROBUS_RECOVERY: "maybe" }))).message,
         "Expected true or false"
       )
-      // Absence is still absence: a program may have another configuration to fall back to.
+      // A missing value still counts as missing: a program may have another configuration as
+      // fallback.
       assert.isUndefined(
         yield* Effect.provideService(
           Config.withDefault(zerobusConfig, undefined),

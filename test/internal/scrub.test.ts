@@ -1,5 +1,5 @@
 /**
- * What is taken out of the other side's texts.
+ * What is removed from texts of the other side.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { holdsSecret, scrub, scrubOpaque } from "../../src/internal/scrub.ts"
@@ -92,7 +92,7 @@ describe("a named secret", () => {
 
 describe("a long text of the other side", () => {
   it("is read once, wherever a token could begin in it", () => {
-    // Read anew from each of the places it would take half a minute.
+    // Reading it again from each of the positions would take half a minute.
     for (let n = 0; n < 30; n++) {
       assert.strictEqual(scrub("-eyJ".repeat(16_000)).length, 2048 + 3)
       assert.strictEqual(scrub("-eyJ".repeat(16_000) + "."), "-<redacted>")
@@ -101,7 +101,7 @@ describe("a long text of the other side", () => {
       scrub(`a.b eyJx.eyJy.z_w, ${"c ".repeat(40_000)}eyJ0.1.2`).slice(0, 24),
       "a.b <redacted>, c c c c "
     )
-    // The part that is looked at ends between two words, so that no half of a token is left.
+    // The part that is read ends between two words, so that no half of a token remains.
     assert.notInclude(scrub(`${"eyJ0.1.2,".repeat(8_000)}`), "eyJ")
   })
 })

@@ -1,4 +1,7 @@
-/** The reader of Arrow's IPC messages against Arrow's own library, and against hostile bytes. */
+/**
+ * The reader of Arrow's IPC messages, compared with Arrow's own library, and fed with hostile
+ * bytes.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import * as Arrow from "apache-arrow"
 import * as Result from "effect/Result"
@@ -73,7 +76,7 @@ describe("reading Arrow IPC", () => {
     ])
   })
 
-  // The library writes compressed bodies with another size in front (21.2.0): pyarrow made these.
+  // The library prefixes compressed bodies with a wrong size (21.2.0), so pyarrow made these.
   for (const codec of ["lz4", "zstd"]) {
     it(`reads bodies that pyarrow compressed with ${codec}`, () => {
       const file = new URL(`../../fixtures/arrow/${codec}.arrows`, import.meta.url)
@@ -113,7 +116,7 @@ describe("reading Arrow IPC", () => {
       nullable,
       children.map(shape)
     ]
-    // The library calls the parts of a map `key` and `value` whatever they are named.
+    // The library always names the parts of a map `key` and `value`.
     const expected = JSON.stringify(definition.columns.map((column) => shape(fieldOf(column))))
       .replaceAll('"keys"', '"key"')
       .replaceAll('"values"', '"value"')
@@ -140,14 +143,14 @@ describe("reading Arrow IPC", () => {
   })
 })
 
-/** What reading throws: a typed problem, or nothing. Anything else fails the test. */
+/** The outcome of reading: a typed problem, or none. Anything else fails the test. */
 const outcome = (messages: ReadonlyArray<Uint8Array>): string => {
   try {
     textsOf(messages)
     return "read"
   } catch (error) {
     if (error instanceof ArrowProblem) return error.message
-    // Text of a VARIANT is no business of the reader.
+    // The reader does not check the text of a VARIANT.
     throw error
   }
 }
@@ -181,7 +184,7 @@ describe("hostile Arrow IPC", () => {
       const what = outcome(changed)
       outcomes.set(what, (outcomes.get(what) ?? 0) + 1)
     }
-    // The test would show nothing if all were refused for one reason.
+    // Otherwise all inputs might be refused for the same reason, and the test would show nothing.
     assert.isAbove(outcomes.get("read") ?? 0, 100)
     assert.isAbove(outcomes.size, 10)
   })

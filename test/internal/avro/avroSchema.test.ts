@@ -1,4 +1,6 @@
-/** Schemas are read with their names resolved, or refused by a sentence. */
+/**
+ * Schemas are read with their names resolved, or refused with a sentence.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { AvroProblem } from "../../../src/internal/avro/avroProblem.ts"
 import { datumReader } from "../../../src/internal/avro/datumReader.ts"

@@ -12,7 +12,7 @@ it("are read with more bytes than they need, and with none", () => {
   assert.strictEqual(decimalTextOf(padded(0, 0xfe), whole), "254")
   assert.strictEqual(decimalTextOf(new Uint8Array(0), { precision: 3, scale: 2 }), "0.00")
   assert.strictEqual(decimalTextOf(Uint8Array.of(0xfb), { precision: 3, scale: 2 }), "-0.05")
-  // One byte more than 38 digits have, and a sign that only the bytes left out have.
+  // One byte more than 38 digits need, and a sign that is visible only in the omitted bytes.
   const low = (first: number) =>
     Uint8Array.from([first, 0x80, ...Array.from({ length: 15 }, () => 0)])
   assert.throws(() => decimalTextOf(low(0), whole))

@@ -1,5 +1,5 @@
 /**
- * A value that is refused is named by its kind, by every codec in the same words, and not quoted.
+ * Every codec names the kind of a refused value in the same words, and never quotes it.
  */
 /* oxlint-disable unicorn/no-thenable -- what has a then is what is tested */
 import { assert, describe, it } from "@effect/vitest"

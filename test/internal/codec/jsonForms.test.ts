@@ -1,6 +1,6 @@
 /**
- * What the service takes in another form than JSON has: refused at the call with its path, never by
- * the server.
+ * Values for which the service and JSON have different forms are refused at the call with their
+ * path, and never reach the server.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Duration, Effect, HashMap, Option, Schema } from "effect"
@@ -10,7 +10,7 @@ import * as A from "../../support/acceptance.ts"
 const now = DateTime.makeUnsafe(0)
 const zoned = DateTime.setZone(now, DateTime.zoneMakeOffset(0))
 
-/** Schema, record, and where it is refused; `undefined` where it is taken. */
+/** The schema, a record, and where it is refused; `undefined` if it is accepted. */
 const cases: ReadonlyArray<
   readonly [
     name: string,

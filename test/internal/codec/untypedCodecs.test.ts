@@ -1,6 +1,6 @@
 /**
- * What a JSON or protobuf record may be: nothing that would travel without its content, and bytes
- * of any realm.
+ * Valid JSON and protobuf records: no object that JSON would strip of its content, and bytes of any
+ * realm.
  */
 /* oxlint-disable unicorn/no-thenable -- what has a then is what is tested */
 import { assert, describe, it } from "@effect/vitest"
@@ -36,7 +36,7 @@ class Hidden {
     return this.#value
   }
 }
-// As query builders are.
+// Like a query builder.
 const query = new (class {
   readonly table = "readings"
   then() {}
@@ -96,7 +96,7 @@ describe("a JSON record", () => {
 
   it("IN-17 holds no object of which JSON keeps nothing, however deep", () => {
     for (const [name, value, what, advice] of lost) {
-      // These keep something, so it is for the table to refuse it.
+      // These keep some content, so the table refuses them.
       if (Effect.isEffect(value) || Object.keys(value).length > 0) continue
       for (const [record, path] of [
         [{ id: 1, tags: value }, ["tags"]],

@@ -1,5 +1,5 @@
 /**
- * Values of VARIANT columns: what the client takes, the local server can store.
+ * Values of VARIANT columns: the local server can store what the client accepts.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { isVariant } from "../../../src/internal/codec/variantLeaf.ts"

@@ -15,7 +15,7 @@ const columns = [{ name: "b", type: { _tag: "Binary" }, nullable: true }] as con
 const table = Table.make("a.b.c", { b: Column.Binary }, { recordType: "json" })
 const tree = columnTree(columns)
 
-/** Every place that reads BINARY from JSON: whether it takes the text. */
+/** Every reader of BINARY from JSON: whether it accepts the text. */
 const readers: Readonly<Record<string, (json: string) => boolean>> = {
   "the client": (json) => {
     try {
@@ -47,7 +47,7 @@ const taken: ReadonlyArray<readonly [text: string, hex: string]> = [
   ["AQI", "0102"],
   ["AQID", "010203"],
   ["+/+/", "fbffbf"],
-  // The bits behind the last byte are not looked at.
+  // The bits after the last byte are ignored.
   ["AR==", "01"]
 ]
 const refused = [
@@ -65,7 +65,7 @@ const refused = [
   "-_-_",
   "%%%%"
 ]
-// Node reads a character by its low byte: this one would stand for A.
+// Node reads only the low byte of a character, so this one would be read as A.
 const foreign = ["\u0141Q==", "AQ\u013d\u013d", "\uff21Q=="]
 
 describe("base64 text", () => {

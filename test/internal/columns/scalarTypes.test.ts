@@ -1,5 +1,6 @@
 /**
- * The table of scalar types: its rows agree with each other, and what is read from them is right.
+ * The rows of the table of scalar types agree with each other, and values derived from them are
+ * right.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"

@@ -1,6 +1,5 @@
 /**
- * CHAR(n) and VARCHAR(n): the lengths that Spark notes for a column, and texts that are fitted to
- * one.
+ * CHAR(n) and VARCHAR(n): the lengths that Spark stores for a column, and fitting text to them.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"

@@ -1,4 +1,6 @@
-/** Text of dates and times, held against `Date` and against the text of each other direction. */
+/**
+ * Text of dates and times, compared with `Date` and with its own inverse.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import {

@@ -1,5 +1,5 @@
 /**
- * Record batch messages of our own writing, read by the Arrow library.
+ * Record batch messages written by this package, read by the Arrow library.
  */
 import { assert, describe, it } from "@effect/vitest"
 import {
@@ -35,7 +35,7 @@ const schemaMessage = tableToIPC(new Table(schema), "stream").subarray(0, -8)
 const bytesOf = (values: ArrayBufferView): Uint8Array =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
 
-/** A batch of so many rows: n and its text, null in each third row. */
+/** A batch of `rows` rows: n and its text, null in every third row. */
 const batch = (rows: number) => {
   const numbers = Int32Array.from({ length: rows }, (_, n) => n)
   const texts = Array.from({ length: rows }, (_, n) => Buffer.from(`row ${n}`))
@@ -64,7 +64,7 @@ const nothing = {
   buffers: Array.from({ length: 5 }, () => new Uint8Array(0))
 }
 
-/** The message, behind so many bytes that were written before. */
+/** The message, after some bytes that were written before. */
 const written = (rows: number, compression: BodyCompression | undefined): Uint8Array => {
   const writer = new ChunkWriter()
   writer.begin(32)
@@ -139,7 +139,7 @@ describe("a record batch message", () => {
     const { body, header, metadata } = readFlightData(frame)!
     assert.strictEqual(readOffsetMetadata(metadata!), number)
     assert.isTrue(before.subarray(message!.body - mark).equals(body))
-    // As a server reads it: the header is a message of its own.
+    // As a server reads it: the header is a separate message.
     const prefix = Buffer.alloc(8)
     prefix.writeInt32LE(-1)
     prefix.writeInt32LE(header.length, 4)

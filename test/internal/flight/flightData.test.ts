@@ -1,5 +1,5 @@
 /**
- * The messages of Arrow Flight, held against protobufjs.
+ * The messages of Arrow Flight, compared with protobufjs.
  */
 import { assert, describe, it } from "@effect/vitest"
 import protobuf from "protobufjs"

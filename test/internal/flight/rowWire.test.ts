@@ -1,5 +1,5 @@
 /**
- * How rows of one session are counted: handed over, left, acknowledged whole and in part.
+ * Counting the rows of one session: handed over, left, acknowledged completely and in part.
  */
 import { assert, describe, it } from "@effect/vitest"
 import {
@@ -23,10 +23,10 @@ const batchOf = (rows: number): Uint8Array => {
   return Uint8Array.from(writer.buffer.subarray(writer.mark, writer.position))
 }
 
-/** In the place of the schema message of a record: a batch without rows is as good here. */
+/** Takes the place of a record's schema message: a batch without rows serves as well. */
 const schema = batchOf(0)
 
-/** Records as they lie in the landing zone: of each, the rows of its batches. */
+/** Records as they are in the landing zone: the rows of the batches of each. */
 const contentOf = (...records: ReadonlyArray<ReadonlyArray<number>>): Buffer =>
   Buffer.from(
     concat(
@@ -46,7 +46,7 @@ const message = (...records: ReadonlyArray<ReadonlyArray<number>>) => {
   }
 }
 
-/** Hands a message over whole, and returns the numbers of its frames. */
+/** Hands a message over completely, and returns the numbers of its frames. */
 const hand = (
   wire: RowWire,
   ...records: ReadonlyArray<ReadonlyArray<number>>
@@ -59,7 +59,7 @@ const hand = (
   return frames
 }
 
-// The stand-in for the schema counts as a frame of no rows.
+// The stand-in for the schema counts as a frame without rows.
 describe("the rows of a session", () => {
   it("count over its messages, frames from 0", () => {
     const wire = new RowWire()

@@ -1,6 +1,6 @@
 /**
- * Streams that follow the columns of their table, against a local server that changes it under
- * them.
+ * Streams that follow the columns of their table, with a local server that changes it during the
+ * run.
  */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
@@ -79,7 +79,7 @@ describe('onSchemaChange: "reopen"', () => {
                 yield* stream.flush
               })
             )
-            // Another stream of a table that was read before is not changed by it.
+            // Another stream to a table that was read earlier is not affected.
             yield* zerobus.withStream(old, (stream) =>
               Effect.map(Effect.flip(stream.ingestRecord({ id: 1n, note: "x" })), ({ _tag }) =>
                 assert.strictEqual(_tag, "InvalidArgument")
@@ -95,7 +95,7 @@ describe('onSchemaChange: "reopen"', () => {
               [null, "new"]
             )
             assert.deepStrictEqual(stored[101]!["place"], { lat: 1, alt: 7 })
-            // One more for the new columns, and that of the other stream.
+            // One more session for the new columns, and one of the other stream.
             assert.strictEqual(yield* sessions, 3)
           }),
           { timeToLive: "1 hour" }
@@ -170,7 +170,8 @@ describe('onSchemaChange: "reopen"', () => {
                 yield* stream.flush
               })
             )
-          // One refusal, of the session that opens and of a record: each has one more session.
+          // One refusal when the session opens, and one of a record: each leads to one more
+          // session.
           yield* local.inject({ tableName: name }, Faults.reject({ ...refusal, times: 1 }))
           yield* local.inject(
             { tableName: name },
@@ -182,7 +183,7 @@ describe('onSchemaChange: "reopen"', () => {
             [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
           )
           assert.strictEqual(yield* sessions, 3)
-          // Refused again: the same as without the option.
+          // Refused again: the same result as without the option.
           yield* local.inject({ tableName: name }, Faults.reject({ ...refusal, times: 2 }))
           assert.strictEqual((yield* Effect.flip(send({}, 1)))._tag, "SchemaMismatch")
           yield* local.inject({ tableName: name }, Faults.reject({ ...refusal, times: 1 }))
@@ -221,7 +222,7 @@ describe("a table from the catalog", () => {
         columns = [...columns, column("note", "String")]
         const next = yield* reread
         assert.isAbove(next!.descriptor!.length, table.descriptor!.length)
-        // From there on it is the next form that is compared.
+        // Later reads are compared with the new form.
         assert.isUndefined(yield* rereadOf(next!)!)
         const [id, temp, note] = columns as [
           (typeof columns)[0],

@@ -1,5 +1,5 @@
 /**
- * The lock of a data folder: one owner at a time, and a lock whose process is gone is taken over.
+ * The lock of a data folder: one owner at a time, and takeover of a lock whose process has ended.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -28,7 +28,7 @@ const owner = (fields: object) =>
   JSON.stringify({ pid: process.pid, started: "1", host: Os.hostname(), token: "old", ...fields })
 
 const lockIn = (folder: string) => Path.join(folder, ".lock")
-/** A wait that ends at once, after `during` has run; `waited` counts the milliseconds. */
+/** A wait that ends at once, after `during` has run. `waited` counts the milliseconds. */
 const instant = (during: (waits: number) => Promise<void> = async () => {}) => {
   let waits = 0
   const timing: LockTiming & { waited: number } = {
@@ -45,7 +45,7 @@ const instant = (during: (waits: number) => Promise<void> = async () => {}) => {
   }
   return timing
 }
-/** Waits of a holder that the test ends one by one. */
+/** Waits of a holder, which the test ends one by one. */
 const byHand = () => {
   let end = (): void => {}
   let begun = (): void => {}
@@ -59,7 +59,7 @@ const byHand = () => {
         begun()
       })
   }
-  /** Ends the wait that runs and resolves when the holder waits again. */
+  /** Ends the current wait and resolves when the holder waits again. */
   const beat = async () => {
     await next
     next = new Promise<void>((resolve) => (begun = resolve))
@@ -103,8 +103,8 @@ describe("the lock of a folder", () => {
     "is taken over from a process that is gone, another one of its number, and a cut write",
     () =>
       inFolder(async (folder) => {
-        // No process has the first number; the start time of this one is another; the third is no
-        // JSON.
+        // No process has the first number, the start time of this process differs, and the third is
+        // not JSON.
         for (const stale of [owner({ pid: 2 ** 30 }), owner({ started: "1" }), '{"pid":']) {
           await Fs.writeFile(Path.join(folder, ".lock"), stale)
           const lock = await lockFolder(folder)
@@ -118,7 +118,7 @@ describe("the lock of a folder", () => {
     "is taken over from a process that has ended and that its parent has not asked for",
     () =>
       inFolder(async (folder) => {
-        // The shell becomes a program that never asks how its children ended.
+        // The shell becomes a program that never collects its ended children.
         const parent = spawn("sh", ["-c", "sleep 60 & echo $!; exec sleep 60"], {
           stdio: ["ignore", "pipe", "ignore"]
         })
@@ -164,7 +164,7 @@ describe("the lock of a folder", () => {
     it.live(`is taken over from a holder ${where} once it was silent for thirty seconds`, () =>
       inFolder(async (folder) => {
         await Fs.writeFile(lockIn(folder), owner(fields))
-        // A clock that runs ahead must not keep the lock for ever.
+        // A clock that is ahead must not keep the lock forever.
         const then = Date.now() / 1000 + 3600
         await Fs.utimes(lockIn(folder), then, then)
         const timing = instant()

@@ -1,5 +1,6 @@
 /**
- * The frames of a log segment: what is written is read back, and a torn end is told from damage.
+ * The frames of a log segment: written frames are read back, and a torn end is distinguished from
+ * damage.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { randomBytes } from "node:crypto"
@@ -17,7 +18,7 @@ const append = (frames: FrameBuffer, content: Buffer) => {
   frames.end()
 }
 
-/** The content of the frames of kind 9 in a file, and how the walk through it ended. */
+/** The content of the frames of kind 9 in a file, and how reading it ended. */
 const read = (file: Buffer) => {
   const contents: Array<Buffer> = []
   const scan = scanFrames(file, (body, end) => {

@@ -1,6 +1,6 @@
 /**
- * Group commit: what arrives while a group is written shares the next write, and groups behind a
- * failed one fail with it.
+ * Group commit: records that arrive while a group is written share the next write, and groups
+ * behind a failed one fail with it.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { GroupCommit } from "../../../src/internal/log/groupCommit.ts"

@@ -1,6 +1,5 @@
 /**
- * Files that are opened only when they are plain files, and folders that are made only where
- * nothing else lies.
+ * Only plain files are opened, and folders are made only under free names.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"

@@ -1,4 +1,6 @@
-/** Writing groups into segment files on a disk that fails, and what a restart finds of them. */
+/**
+ * Writing groups into segment files on a disk that fails, and what a restart finds of them.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Fs from "node:fs/promises"
@@ -98,7 +100,7 @@ describe("groups in segment files", () => {
         const writer = makeWriter(disk, folder)
         await writer.write(group("one"))
         disk.before = (operation) => {
-          // Neither synchronised nor cut off: the bytes stay as they are.
+          // Neither synced nor cut off: the bytes stay.
           if (operation === "datasync" || operation === "truncate") throw failure("EIO")
         }
         await rejection(writer.write(group("failed")))

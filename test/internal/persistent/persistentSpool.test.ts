@@ -1,4 +1,6 @@
-/** Persistent streams with a spool against the local server, over real gRPC. */
+/**
+ * Persistent streams with a spool, with the local server over real gRPC.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, type Scope } from "effect"
 import { type PersistentStream, Spool, type StreamFailure, Zerobus } from "effect-zerobus"
@@ -26,7 +28,7 @@ describe("a persistent stream with a spool", () => {
         const spool = Spool.directory(yield* temporaryFolder)
         const ids = new Set<string>()
         for (const round of upTo(5)) {
-          // The acknowledgements of each round are lost, and the process with them.
+          // Each round loses its acknowledgements, and then the process.
           yield* inject(Faults.stallAcks({ connection: round + 1 }))
           yield* Effect.scoped(
             Effect.gen(function* () {

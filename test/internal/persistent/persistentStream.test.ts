@@ -1,4 +1,6 @@
-/** Persistent streams of the client against the local server, over real gRPC. */
+/**
+ * Persistent streams of the client, with the local server over real gRPC.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
@@ -76,7 +78,7 @@ describe("a persistent stream", () => {
     () =>
       onServer(
         Effect.gen(function* () {
-          // Durable, and not acknowledged, when the connection breaks.
+          // Durable but not acknowledged when the connection breaks.
           yield* inject(
             Faults.disconnect({ at: "ack", offset: 60 }),
             Faults.stallAcks({ connection: 1 })
@@ -164,7 +166,7 @@ describe("a persistent stream", () => {
         const one = yield* create()
         yield* ingest(one, upTo(10))
         const two = yield* resume(one.streamId)
-        // What the older connection had under way was waited for.
+        // It waited for pending records of the older connection.
         assert.strictEqual(two.resumedAt, 10)
         yield* ingest(two, upTo(10, 10))
         yield* two.flush
@@ -266,7 +268,7 @@ describe("a persistent stream", () => {
         const others = TableProperties.json("main.default.others")
         const foreign = Zerobus.use((zerobus) => zerobus.resumePersistentStream(others, id, quick))
         assert.strictEqual(yield* tagOf(foreign), "InvalidArgument")
-        // None of them took the stream from anybody.
+        // None of them took the stream over.
         assert.strictEqual((yield* resume(id)).resumedAt, 0)
       })
     )

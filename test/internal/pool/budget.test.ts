@@ -1,5 +1,5 @@
 /**
- * The bytes that the tables of a pool share, and callers that wait for them.
+ * The byte budget that the tables of a pool share, and callers that wait for it.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Scope } from "effect"
@@ -16,7 +16,7 @@ const withDead: TableScripts = (tableName) =>
 /** A record of about 1,000 bytes. */
 const large = (n: number): string => `{"n":${n},"x":"${"y".repeat(1_000)}"}`
 
-/** Ingests large records of one table as fast as they are taken. */
+/** Ingests large records of one table as fast as they are accepted. */
 const fill = (pool: StreamPool.StreamPool, name: string, note = () => {}) =>
   Effect.gen(function* () {
     for (;;) {
@@ -41,7 +41,7 @@ describe("the budget of a pool", () => {
       let taken = 0
       const filling = yield* A.started(fill(pool, "dead", () => taken++))
       assert.isFalse(filling.done())
-      // 32 KiB of records with their tags, lengths and messages.
+      // 32 KiB of records including tags, lengths and messages.
       assert.isAtLeast(taken, 28)
       assert.isAtMost(taken, 32)
       for (let n = 0; n < 200; n++) yield* pool.ingest(tableOf("good"), large(n))
@@ -156,7 +156,7 @@ describe("the budget of a pool", () => {
       failing[1]!()
       yield* A.settle
       for (let n = 2; n < 100; n++) yield* pool.ingest(tableOf("good"), large(n))
-      // It tells of the tables that failed, once.
+      // It reports failed tables once.
       A.tagged(yield* Effect.flip(pool.flush), "InvalidTable")
       yield* pool.flush
     })

@@ -1,5 +1,5 @@
 /**
- * Tables that fail, and what that means for the others.
+ * Tables that fail, and the effect on the others.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -63,7 +63,7 @@ describe("a table of a pool that fails", () => {
       assert.strictEqual(server.of(missing.tableName).length, 1)
       yield* A.advance(200)
       const ack = yield* pool.ingest(missing, A.record(2))
-      // Once: the record that was lost before.
+      // Once, for the record that was lost before.
       A.tagged(yield* Effect.flip(pool.flush), "InvalidTable")
       yield* pool.flush
       assert.strictEqual(yield* ack.await, 0)

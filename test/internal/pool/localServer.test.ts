@@ -10,7 +10,7 @@ import { ZerobusLocal } from "effect-zerobus/testing"
 const tables = ["a", "b", "c"].map((name) => TableProperties.json(`main.default.${name}`))
 const columns = "(id BIGINT, device_name STRING)"
 
-/** Lets a trace say how many streams were open at most, and how many were opened. */
+/** Reads from a trace how many streams were open at most, and how many were opened. */
 const streamsOf = (trace: string): { readonly opened: number; readonly mostOpen: number } => {
   let open = 0
   let opened = 0

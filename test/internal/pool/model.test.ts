@@ -1,7 +1,7 @@
 /**
- * Pools under random traffic and random faults, against a model that is a list per table: nothing
- * is lost, records of a table arrive in order, what comes back is what did not get through, and no
- * more streams are open than may be.
+ * Pools under random traffic and random faults, compared with a model that is a list per table.
+ * Nothing is lost, records of a table arrive in order, exactly the records that did not get through
+ * come back, and the limit of open streams holds.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Scope } from "effect"
@@ -12,7 +12,7 @@ import { code, type Script } from "../../support/scriptedServer.ts"
 import { clientOf, tableOf } from "../../support/tablesServer.ts"
 import { seeded } from "../../support/zones.ts"
 
-/** A record that was taken, and its receipt. */
+/** An accepted record, and its receipt. */
 interface Taken {
   readonly text: string
   readonly ack: RecordAck
@@ -37,7 +37,7 @@ const run = (seed: number) =>
     const toldOf = (tableName: string): Told => told.get(tableName.slice("main.default.".length))!
 
     /**
-     * One connection: opens or does not, acknowledges now or later, and may break after some
+     * One connection: it opens or fails, acknowledges now or later, and may break after some
      * messages.
      */
     const script = (tableName: string): Script => {
@@ -101,7 +101,7 @@ const run = (seed: number) =>
         if (random.below(20) === 0) yield* Effect.exit(pool.flush)
       }
     })
-    // One producer, so that the order of calls is that of the model.
+    // One producer, so that calls have the order of the model.
     const producing = yield* Effect.forkChild(producer)
     for (let turns = 0; producing.pollUnsafe() === undefined; turns++) {
       assert.isBelow(turns, 10_000, "the producer hangs")
@@ -119,7 +119,7 @@ const run = (seed: number) =>
       const arrived = [...new Set(server.recordsOf(`main.default.${name}`))]
       const texts = taken.map(({ text }) => text)
       records += texts.length
-      // A record whose call gave up as it was let in was taken, too.
+      // A record whose call was interrupted while it was admitted was accepted, too.
       const known = new Set(texts)
       assert.deepStrictEqual(
         arrived.filter((text) => known.has(text)),
@@ -162,7 +162,7 @@ describe("a pool", () => {
           records += result.records
           returned += result.returned.length
         }
-        // The seeds reach both ends of a record.
+        // The seeds produce both outcomes of a record.
         assert.isAbove(records, 1_000)
         assert.isAbove(returned, 100)
       }),

@@ -1,6 +1,6 @@
 /**
- * The first record of a table: its stream is opened once, for all who wait for it, in the context
- * of the pool.
+ * The first record of a table opens its stream once, for all callers that wait for it, in the
+ * context of the pool.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Latch, References, Scope } from "effect"

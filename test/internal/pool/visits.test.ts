@@ -65,7 +65,7 @@ describe("the slots of a pool", () => {
       yield* A.until("the saved credits are spent", () => server.connections.length >= 17)
       yield* A.settle
       assert.strictEqual(server.connections.length, 17)
-      // A visit of a second, and one that takes the credit of that second.
+      // A visit of a second, and one that uses the credit of that second.
       yield* A.advance(1_000, 100)
       assert.isAtMost(server.connections.length, 19)
       yield* A.advance(9_000, 100)
@@ -78,7 +78,7 @@ describe("the slots of a pool", () => {
 
   it.effect("are kept for ten seconds by a table that is never done", () =>
     Effect.gen(function* () {
-      // Acknowledges a message when the next one has come, so that one is always in flight.
+      // Acknowledges a message when the next one has arrived, so that one is always in flight.
       const { pool, server } = yield* poolOf({ maxOpen: 1 }, (tableName, nth) =>
         tableName === "main.default.busy" && nth === 0
           ? {
@@ -99,7 +99,7 @@ describe("the slots of a pool", () => {
       assert.deepStrictEqual(server.order, ["busy"])
       yield* pool.ingest(busy, A.record(100))
       yield* A.advance(200)
-      // It sends no more, and waits for what it has sent.
+      // It sends no more, and waits for the acknowledgement of sent records.
       assert.deepStrictEqual(server.order, ["busy"])
       const [sent] = server.of(busy.tableName)
       yield* pool.ingest(busy, A.record(101))
@@ -122,7 +122,7 @@ describe("the slots of a pool", () => {
         )
         for (const name of ["silent", "idle"]) yield* pool.ingest(tableOf(name), A.record(1))
         yield* A.settle
-        // Not quiet, so that each visit lasts.
+        // Both get another record, so each visit lasts.
         for (const name of ["silent", "idle"]) yield* pool.ingest(tableOf(name), A.record(2))
         yield* A.advance(20_000, 1_000)
         yield* pool.ingest(tableOf("idle"), A.record(3))

@@ -1,5 +1,5 @@
 /**
- * What users may hand in as bytes.
+ * Which values of users count as bytes.
  */
 import { assert, it } from "@effect/vitest"
 import { runInNewContext } from "node:vm"

@@ -1,6 +1,6 @@
 /**
- * The hand-written codec against the code generated from the proto file, in both directions, and
- * against hostile bytes.
+ * The hand-written codec, compared with the code generated from the proto file in both directions,
+ * and fed with hostile bytes.
  */
 import { assert, describe, it } from "@effect/vitest"
 import {
@@ -38,7 +38,7 @@ const numbers = [
 ]
 const bytes = (...parts: ReadonlyArray<ReadonlyArray<number>>) => Uint8Array.from(parts.flat())
 
-/** Lays content behind head room and stamps the header in front of it. */
+/** Puts content behind head room and writes the header in front of it. */
 const stamped = (
   content: Uint8Array,
   offset: number,
@@ -106,7 +106,7 @@ describe("requests", () => {
 
   it("fit their head room, whatever the offset and the length", () => {
     for (const offset of numbers) {
-      // Only the length matters for the header, so the content need not be there.
+      // Only the length matters for the header, so the content need not exist.
       const buffer = Buffer.alloc(HEAD_ROOM)
       for (const length of [0, 127, 16_384, 2 ** 21, 2 ** 28, 2 ** 31 - 1]) {
         assert.isAtLeast(stampHeader(buffer, HEAD_ROOM, HEAD_ROOM + length, offset, 0x12, true), 0)

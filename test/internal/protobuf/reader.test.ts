@@ -1,5 +1,5 @@
 /**
- * The reader of messages, and the walk over their fields.
+ * The reader of messages, and the iteration over their fields.
  */
 import { assert, describe, it } from "@effect/vitest"
 import $protobuf from "protobufjs/minimal.js"
@@ -109,14 +109,14 @@ describe("what lies behind the stretch", () => {
       )
       return [...visited]
     }
-    // A varint, a key, a length and a content that go on behind it; and a fixed width, after which
-    // nothing is left to visit.
+    // A varint, a key, a length and a content that continue after it; and a fixed-width value,
+    // after which there is nothing to visit.
     assert.deepStrictEqual(walk([0x08, 0x85, 0x01], 2), [])
     assert.deepStrictEqual(walk([0x88, 0x01, 5], 1), [])
     assert.deepStrictEqual(walk([0x0a, 0x82, 0x00, 1, 2], 2), [])
     assert.deepStrictEqual(walk([0x0a, 2, 1, 2], 3), [])
     assert.deepStrictEqual(walk([0x08, 1, 0x0d, 1, 2, 3, 4], 6), [1])
-    // A negative length would lead back to where it was.
+    // A negative length would lead back to an earlier position.
     assert.deepStrictEqual(walk([0x0a, ...Array.from({ length: 9 }, () => 0xff), 1], 11), [])
   })
 })

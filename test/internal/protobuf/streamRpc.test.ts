@@ -1,4 +1,6 @@
-/** The messages of persistent streams, held against the code generated from the proto file. */
+/**
+ * The messages of persistent streams, compared with the code generated from the proto file.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import {
   decodePersistentResponse,

@@ -1,5 +1,5 @@
 /**
- * Varints in place and messages written field by field, against protobufjs.
+ * Varints in place and messages written field by field, compared with protobufjs.
  */
 import { assert, describe, it } from "@effect/vitest"
 import $protobuf from "protobufjs/minimal.js"

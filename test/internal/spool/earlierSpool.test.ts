@@ -1,4 +1,6 @@
-/** A spool that an earlier version left is opened with everything in it. */
+/**
+ * A spool of an earlier version is opened with all its content.
+ */
 import { assert, it } from "@effect/vitest"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"

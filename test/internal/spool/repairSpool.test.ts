@@ -1,6 +1,6 @@
 /**
- * Repairs of damaged spools: what can be read stays in order, old files are set aside, and a repair
- * survives its own end.
+ * Repairs of damaged spools: readable records stay in order, old files are moved aside, and an
+ * interrupted repair can be completed.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs/promises"
@@ -22,7 +22,7 @@ import {
 /** Files of 1 KiB. */
 const small = { maxBytes: 8 * 1024 }
 
-/** A spool of one group for each text, in a file of its own where the texts are long. */
+/** A spool with one group per text; long texts are in separate files. */
 const filled = async (
   folder: string,
   words: ReadonlyArray<string>,
@@ -37,7 +37,7 @@ const filled = async (
   await log.close()
 }
 
-/** The first letters of what waits, in order. */
+/** The first letters of the waiting records, in order. */
 const letters = async (folder: string): Promise<ReadonlyArray<string>> => {
   const found: Array<string> = []
   for await (const entries of waitingEntries(folder)) {
@@ -255,7 +255,7 @@ describe("a repair", () => {
         const fresh = [...(await copyOf(folder)).keys()].filter((name) => name < segmentName(3))
         const whole = await copyOf(folder)
         const old = setAside.map((name) => [name, Path.join(aside!, name)] as const)
-        // From the end backwards: as if the process had ended after so many moves.
+        // From the end backwards: as if the process had ended after this many moves.
         for (let moves = 0; moves <= old.length + fresh.length; moves++) {
           const place = await Fs.mkdtemp(`${folder}-`)
           await Fs.cp(folder, place, { recursive: true })

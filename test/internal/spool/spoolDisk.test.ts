@@ -1,5 +1,5 @@
 /**
- * A spool on disks that are really full or read-only, under clocks that jump, and from a container
+ * A spool on disks that are really full or read-only, with clocks that jump, and from a container
  * that was killed.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -33,13 +33,13 @@ describe.skipIf(!hasSmallDisks)("a small disk", () => {
         assert.strictEqual(await append(log, ["a"]), "persisted")
         disk.fill(4)
         const expected = ["0 a"]
-        // Some fit in what is left; the first that does not is refused as a whole.
+        // Some fit into the remaining space; the first that does not is refused completely.
         let refused: unknown = "persisted"
         for (let n = 0; n < 50 && refused === "persisted"; n++) {
           refused = await append(log, ["x".repeat(100)])
           if (refused === "persisted") expected.push(`${expected.length} ${"x".repeat(100)}`)
         }
-        // Larger than what is left, and torn in the middle of its write.
+        // Larger than the remaining space, and torn in the middle of its write.
         refused = await append(
           log,
           ["y".repeat(60)].concat(Array.from({ length: 500 }, () => "z".repeat(100)))
@@ -47,7 +47,7 @@ describe.skipIf(!hasSmallDisks)("a small disk", () => {
         assert.strictEqual((refused as { kind: string }).kind, "Unavailable")
         assert.include((refused as Error).message, "the disk is full (ENOSPC)")
         assert.isUndefined(log.failure)
-        // The note of what is acknowledged has no room either, which costs nothing.
+        // There is no room to store the acknowledged offset either, which does no harm.
         log.acknowledge(0)
         disk.clear()
         assert.strictEqual(await append(log, ["b"]), "persisted")
@@ -140,7 +140,7 @@ describe.skipIf(!hasNamespaces)("a holder that is process 1 of its container", (
         assert.notStrictEqual(owner.space, await Fs.readlink("/proc/self/ns/pid"))
         container.kill("SIGKILL")
         await once(container, "exit")
-        // A process 1 lives here as well, and it is not that one.
+        // A process 1 is alive here as well, but it is another one.
         const long = Date.now() / 1000 - 31
         await Fs.utimes(lock, long, long)
         const persisted = Number(printed.split("\n").at(-2))

@@ -1,6 +1,6 @@
 /**
- * What is on disk before a spool goes on: a loss of power at any time leaves a log that opens, with
- * everything that was answered.
+ * What is on disk before a spool continues: after a power loss at any time the log opens, with all
+ * records whose calls had completed.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs/promises"
@@ -47,8 +47,7 @@ describe("opening a spool", () => {
           calls.filter((call) => !call.startsWith("read")),
           [
             "datasync 000000000001.log",
-            // After a synchronisation that failed, only bytes that are written again reach the
-            // disk.
+            // After a failed sync, only bytes that are written again reach the disk.
             "write 000000000002.log",
             "datasync 000000000002.log",
             "syncFolder spool",
@@ -180,7 +179,7 @@ describe("a deleted file that a loss of power brings back", () => {
       log.acknowledge(1)
       await log.close()
       assert.deepStrictEqual(await segmentNumbers(nodeDisk, folder), [3])
-      // The header of the third file has the second position; the file of its own one is cut off.
+      // The header of the third file has the second position; the file of that position is cut off.
       await Fs.writeFile(path, first)
       const third = segmentPath(folder, 3)
       await Fs.truncate(third, (await Fs.stat(third)).size - 1)

@@ -1,6 +1,6 @@
 /**
- * What goes wrong around a spool: disks that fail, torn and damaged files, other processes, other
- * tables. Nothing is lost by any of it.
+ * Failures around a spool: disks that fail, torn and damaged files, other processes, other tables.
+ * None of them loses anything.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { spawn } from "node:child_process"
@@ -36,7 +36,7 @@ const refused = async (
   kindOf(error)
   return error as SpoolFailure
 }
-/** Everything in a folder but the lock. */
+/** Everything in a folder except the lock. */
 const contents = async (folder: string) => {
   const names = (await Fs.readdir(folder)).filter((name) => !name.startsWith(".")).sort()
   return Promise.all(
@@ -272,13 +272,13 @@ describe("a folder of a spool", () => {
       await append(log, ["a"])
       const other = { pid: 1, started: "", host: "elsewhere", token: "other" }
       await Fs.writeFile(Path.join(folder, ".lock"), JSON.stringify(other))
-      // As after a suspension: the last look at the lock is long ago.
+      // As after a suspension: the last check of the lock was long ago.
       wall = 11_000
       const failed = new Promise<{ readonly kind: string }>((resolve) => (log.onFailed = resolve))
       assert.strictEqual(kindOf(await append(log, ["b"])), "Locked")
       assert.strictEqual((await failed).kind, "Locked")
       assert.strictEqual(log.failure?.kind, "Locked")
-      // Neither the note nor the files are its own any more.
+      // It changes neither the stored offset nor the files any more.
       const before = await contents(folder)
       log.acknowledge(0)
       await log.close()
@@ -351,7 +351,7 @@ describe("a spool belongs to", () => {
         await append(second, ["b"])
         assert.deepStrictEqual(await readAll(second), ["0 a", "1 b"])
         await second.close()
-        // What came since has the wider one.
+        // Records ingested since then use the wider descriptor.
         assert.strictEqual((await refused(folder, proto(one))).kind, "Mismatch")
         const third = await open(folder, wider)
         third.acknowledge(1)

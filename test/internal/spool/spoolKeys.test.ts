@@ -1,6 +1,6 @@
 /**
  * Keys of the entries of a spool: they stay with their records, whatever part of a run is read, and
- * over a repair.
+ * survive a repair.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs/promises"
@@ -17,7 +17,10 @@ const keyed = {
   identity: { table: "main.default.t", recordType: "json", descriptor: undefined, keyed: true }
 } as const
 
-/** Reads on in a log: the key of each offset, taking so many records of an entry at a time. */
+/**
+ * Reads on in a log and returns the key of each offset. Takes at most this many records of an entry
+ * at a time.
+ */
 const keysOf = async (log: SpoolLog, most = Infinity): Promise<ReadonlyArray<string>> => {
   const { reader } = log
   const found: Array<string> = []
@@ -137,7 +140,7 @@ describe("the keys of a spool's entries", () => {
       assert.deepStrictEqual(await versions(folder), [3, 1])
       const again = await open(folder, keyed)
       const found = await keysOf(again)
-      // Offsets in front of the lost record are one higher now.
+      // Offsets before the lost record are one higher now.
       assert.deepStrictEqual(
         found.map((each) => each.slice(each.indexOf(" ") + 1)),
         [...all.map((each) => each.slice(3)), "2", "undefined"]

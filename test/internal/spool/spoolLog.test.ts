@@ -1,5 +1,6 @@
 /**
- * The log of a spool: what was persisted is read in order, over restarts, until it is acknowledged.
+ * The log of a spool: persisted records are read in order, over restarts, until they are
+ * acknowledged.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs/promises"
@@ -160,7 +161,7 @@ describe("the log of a spool", () => {
       await taken
       assert.strictEqual(await settled(log.latestGroup), "persisted")
       assert.strictEqual(log.nextOffset, 8)
-      // With everything acknowledged there is room, also for what is larger than the bound.
+      // When everything is acknowledged there is room, even for an entry larger than the bound.
       const large = takenWithRoom(log, "y".repeat(9000))
       log.acknowledge(7)
       await large
@@ -299,7 +300,7 @@ describe("the log of a spool", () => {
           assert.strictEqual(again.nextOffset, 5)
           await again.close()
         }
-        // One slot has the latest offset, the other the one before.
+        // One slot has the latest offset, the other the previous one.
         assert.deepStrictEqual([...new Set(firsts)].sort(), [0, 1])
       })
   )

@@ -1,5 +1,5 @@
 /**
- * Answers that fibers wait for: all of them get it, whatever one of them throws when it is resumed.
+ * Results that fibers wait for: all of them get the result, even if one throws when it is resumed.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit } from "effect"

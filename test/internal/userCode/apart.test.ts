@@ -1,14 +1,11 @@
 /**
- * Effects of the user in a fiber of their own: an interruption reaches that fiber, whenever it
- * begins.
+ * User effects in separate fibers: an interruption reaches that fiber, whenever it starts.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scheduler } from "effect"
 import { apart } from "../../../src/internal/userCode/apart.ts"
 
-/**
- * A scheduler whose tasks are run by hand, and which lets each fiber begin in a task of its own.
- */
+/** A scheduler whose tasks are run by hand. Each fiber starts in a separate task. */
 const byHand = () => {
   const tasks: Array<() => void> = []
   const begun = new WeakSet<object>()

@@ -1,11 +1,11 @@
 /**
- * Answering in pieces, with whatever scheduler the program brings.
+ * Resuming in pieces, with any scheduler of the program.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { MixedScheduler, type Scheduler } from "effect/Scheduler"
 import { PIECE, Pieces } from "../../../src/internal/userCode/pieces.ts"
 
-/** A scheduler that gives every task to `schedule`. */
+/** A scheduler that passes every task to `schedule`. */
 const schedulerOf = (schedule: (task: () => void) => void): Scheduler => {
   const own = new MixedScheduler()
   return {

@@ -1,6 +1,6 @@
 /**
- * What user code in a fiber's context throws: the fiber goes on without it, and the process gets
- * one warning.
+ * Exceptions of user code in a fiber's context: the fiber continues without that code, and the
+ * process gets one warning.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Logger, Metric, Scheduler, Tracer } from "effect"

@@ -1,6 +1,6 @@
 /**
- * A second signal ends the wait of a scope that closes: in programs of `NodeRuntime.runMain`, as
- * processes of their own.
+ * A second signal ends the wait of a closing scope: in programs of `NodeRuntime.runMain`, run as
+ * separate processes.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
@@ -12,7 +12,7 @@ import * as A from "../../support/acceptance.ts"
 const program = fileURLToPath(new URL("../../support/signalledProgram.ts", import.meta.url))
 
 /**
- * Runs the program and does at each line of it what `at` says; gives its lines, and how it ended.
+ * Runs the program and calls `at` for each line of its output. Returns its lines, and how it ended.
  */
 const run = (at: (line: string, signal: (name: NodeJS.Signals) => void) => void) =>
   Effect.callback<{

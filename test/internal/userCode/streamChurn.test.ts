@@ -11,7 +11,7 @@ import { reporting, type Reports } from "../../support/reports.ts"
 const text =
   "100 streams to one table within a minute: keep a stream open and ingest many records over it"
 
-/** The tables that were warned about so far, in order. */
+/** The tables that caused a warning so far, in order. */
 const warned = (reports: Reports): ReadonlyArray<unknown> =>
   reports.linesOf(text).map(({ details, level }) => {
     assert.strictEqual(level, "Warn")
@@ -24,7 +24,7 @@ const times = <E>(count: number, effect: Effect.Effect<unknown, E>): Effect.Effe
 const environment = (variables: Readonly<Record<string, string>>) =>
   Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env: variables }))
 
-/** A fresh counter that reads nothing from the environment, and what it logs. */
+/** A new counter that reads nothing from the environment, and what it logs. */
 const counting = (
   program: (note: (table: string) => Effect.Effect<void>, reports: Reports) => Effect.Effect<void>
 ) =>
@@ -63,7 +63,7 @@ describe("streams opened one after another", () => {
           yield* TestClock.adjust(1)
           yield* times(99, note("late.b.c"))
           assert.deepStrictEqual(warned(reports), ["early.b.c"])
-          // The new minute began with the first of these.
+          // The first of these started the new minute.
           yield* note("late.b.c")
           assert.deepStrictEqual(warned(reports), ["early.b.c", "late.b.c"])
         })
@@ -136,7 +136,7 @@ describe("tables of long ago", () => {
           yield* TestClock.adjust(1)
           yield* note("new.b.c")
           assert.deepStrictEqual([...windows!.keys()], ["young.b.c", "other.b.c", "new.b.c"])
-          // What it had counted still stands.
+          // Its count is unchanged.
           yield* times(39, note("young.b.c"))
           assert.deepStrictEqual(warned(reports), [])
           yield* note("young.b.c")
