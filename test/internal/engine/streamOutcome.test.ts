@@ -256,7 +256,7 @@ describe("withStream", () => {
       for (const [count, said] of [
         [
           1,
-          /no\. One record was not acknowledged when the stream ended\. The option onUnacked received the unacknowledged records\.$/
+          /One record was not acknowledged .* ended\. The option onUnacked received .* records\.$/
         ],
         [0, /no\.$/]
       ] as const) {

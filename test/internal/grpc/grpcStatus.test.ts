@@ -203,14 +203,16 @@ describe("a schema error", () => {
     assert.deepStrictEqual(named.causes, ["ONE", "TWO"])
     assert.strictEqual(
       named.message,
-      "The records' schema does not fit a.b.c (ONE, TWO). The server returned INVALID_ARGUMENT: bad."
+      "The records' schema does not fit a.b.c (ONE, TWO). " +
+        "The server returned INVALID_ARGUMENT: bad."
     )
     for (const none of [reason, Buffer.concat([reason, entry("causes", "")])]) {
       const error = schema(withInfo(none))
       assert.deepStrictEqual([error.causes, error.errorCode], [[], undefined])
       assert.strictEqual(
         error.message,
-        "The table a.b.c takes no records of this stream. The server returned INVALID_ARGUMENT: bad."
+        "The table a.b.c takes no records of this stream. " +
+          "The server returned INVALID_ARGUMENT: bad."
       )
     }
   })
