@@ -52,7 +52,7 @@ describe("records of concurrent calls", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("keep it when some of those in line give up", () =>
+  it.live("keep it when some callers in line are interrupted", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open({})
       const fibers: Array<Fiber.Fiber<unknown, unknown>> = []
@@ -74,7 +74,7 @@ describe("records of concurrent calls", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("do not let a callback's record pass those in line, and refuse it as without room", () =>
+  it.live("do not let a callback's record overtake callers in line", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open({})
       let id = 0

@@ -148,7 +148,7 @@ describe("the effects of a stream's options", () => {
       })
   )
 
-  it.effect("know their own stream, also when that was opened in a handler of another one", () =>
+  it.effect("belong to their own stream, even when a handler of another one opened it", () =>
     Effect.gen(function* () {
       const server = new ScriptedServer([refusing])
       const context = yield* Layer.build(

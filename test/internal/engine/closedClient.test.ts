@@ -27,7 +27,7 @@ const openings = (zerobus: ZerobusShape) => [
 ]
 
 describe("a client whose layer was closed", () => {
-  it.effect("refuses streams before it asks for headers, and leaves an ended one as it was", () =>
+  it.effect("refuses streams before it requests headers, and leaves an ended one as it was", () =>
     Effect.gen(function* () {
       const server = new ScriptedServer([A.silent])
       const provider = new A.CountingProvider()

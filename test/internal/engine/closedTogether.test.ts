@@ -44,7 +44,7 @@ describe("the streams of a scope that closes", () => {
     })
   )
 
-  it.effect("do not close before what the program opened behind them", () =>
+  it.effect("do not close before finalizers that the program added after them", () =>
     Effect.gen(function* () {
       const { closed, halfClosed, scope } = yield* streamsIn(4, (n) => n === 1)
       const closing = yield* A.started(Scope.close(scope, Exit.void))

@@ -146,7 +146,7 @@ describe("a stream in a program whose context throws", () => {
     }
   }
 
-  it.live("ends and answers everybody before a line of it is written", () =>
+  it.live("ends and resumes all waiters before it logs a line", () =>
     collected(() =>
       Effect.gen(function* () {
         const order: Array<string> = []
@@ -246,7 +246,7 @@ describe("a recovery schedule that is broken", () => {
 })
 
 describe("a defect in the engine", () => {
-  it.live("ends the stream with everybody answered and the records readable", () =>
+  it.live("ends the stream with all waiters resumed and the records readable", () =>
     Effect.gen(function* () {
       const clock = yield* Effect.clockWith(Effect.succeed)
       // A failing clock stands for any defect: a session reads it for every acknowledgement.
@@ -332,7 +332,7 @@ describe("credentials of a layer whose getters throw", () => {
   }
 })
 
-describe("a record that cannot even be told why it is refused", () => {
+describe("a record whose refusal cannot be described", () => {
   it.live("is refused at the call, and the stream goes on", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open({ ...options })

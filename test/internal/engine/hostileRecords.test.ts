@@ -117,7 +117,7 @@ describe("a batch that throws when it is read", () => {
     )
   }
 
-  it.live("by its iterator alone is read by its elements", () =>
+  it.live("only in its iterator is read by index", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open({})
       const batch = Object.defineProperty([A.record(1), A.record(2)], Symbol.iterator, {
@@ -144,7 +144,7 @@ const throwing = (direction: "encode" | "decode") => {
 }
 
 describe("a schema that throws", () => {
-  it.live("when it encodes costs the one call", () =>
+  it.live("when it encodes fails only that call", () =>
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client()
       const stream = yield* zerobus.createStream(
@@ -210,7 +210,7 @@ describe("a schema that throws", () => {
   )
 })
 
-describe("a handler that is no handler", () => {
+describe("an invalid handler", () => {
   const handlers: Readonly<Record<string, () => Effect.Effect<void, unknown>>> = {
     "throws": broken,
     "gives nothing": () => undefined as never,
@@ -241,7 +241,7 @@ describe("a handler that is no handler", () => {
       )
     )
 
-    it.live(`(onUnacked ${how}) keeps no scope from closing`, () =>
+    it.live(`(onUnacked ${how}) does not keep a scope from closing`, () =>
       collected(() =>
         Effect.gen(function* () {
           const scope = yield* Scope.make()

@@ -43,7 +43,7 @@ describe("ingestTimeout", () => {
     )
   }
 
-  it.effect("lets the next caller in line go on with its own time", () =>
+  it.effect("leaves the next caller in line its own full time", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open(options, A.silent)
       yield* stream.ingestRecord(A.record(0))
@@ -63,7 +63,7 @@ describe("ingestTimeout", () => {
     })
   )
 
-  it.effect("is refused as an option when it is no time", () =>
+  it.effect("is refused as an option when it is not a duration", () =>
     Effect.gen(function* () {
       const { zerobus } = yield* A.client({})
       const error = yield* Effect.flip(zerobus.createStream(A.table, { ingestTimeout: 0 }))

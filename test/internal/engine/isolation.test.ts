@@ -289,7 +289,7 @@ describe("onRefused", () => {
     })
   )
 
-  it.effect("is not asked without recovery", () =>
+  it.effect("is not called without recovery", () =>
     Effect.gen(function* () {
       const { refused, server, stream } = yield* opened("acknowledges first", { recovery: false })
       yield* stream.ingestRecord(bad(0))

@@ -107,7 +107,7 @@ for (const refuses of ["at once", "in order"] as const) {
 }
 
 describe("a server that does not refuse as before", () => {
-  it.effect("costs connections alone: no good record is refused, and none is lost", () =>
+  it.effect("costs only connections: no good record is refused, and none is lost", () =>
     Effect.gen(function* () {
       // The first bad record is refused at once, the second in order, the third at once again.
       const tables = { once: slowTable("at once"), order: slowTable("in order") }

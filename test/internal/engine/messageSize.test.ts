@@ -67,7 +67,7 @@ describe("a server that takes small messages only", () => {
   )
 
   it.effect(
-    "spends retries when it does not say that the size is the reason, and refuses no lone record",
+    "uses up retries when it does not name the size as the reason, and no single record is refused",
     () =>
       Effect.gen(function* () {
         const refused: Array<number> = []

@@ -226,20 +226,18 @@ describe("a handler that still runs when its scope closes", () => {
     })
   )
 
-  it.effect(
-    "and closes its own scope from a fiber of its own is not waited for by itself for ever",
-    () =>
-      Effect.gen(function* () {
-        const own: { close: Effect.Effect<void> } = { close: Effect.void }
-        const { scope, unacked } = yield* leaving(() => Effect.suspend(() => own.close))
-        own.close = Scope.close(scope, Exit.void)
-        yield* A.settle
-        yield* A.advance(25_000)
-        yield* A.settle
-        assert.deepStrictEqual(
-          unacked.map(({ records: left }) => left),
-          [[bad(1), A.record(2)]]
-        )
-      })
+  it.effect("and closes its own scope from a separate fiber does not wait for itself forever", () =>
+    Effect.gen(function* () {
+      const own: { close: Effect.Effect<void> } = { close: Effect.void }
+      const { scope, unacked } = yield* leaving(() => Effect.suspend(() => own.close))
+      own.close = Scope.close(scope, Exit.void)
+      yield* A.settle
+      yield* A.advance(25_000)
+      yield* A.settle
+      assert.deepStrictEqual(
+        unacked.map(({ records: left }) => left),
+        [[bad(1), A.record(2)]]
+      )
+    })
   )
 })

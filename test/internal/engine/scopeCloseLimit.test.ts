@@ -143,7 +143,7 @@ describe("a scope that closes", () => {
     })
   )
 
-  it.effect("gives a stream its whole time that closes after something of the program's", () =>
+  it.effect("gives a stream its full time when it closes after a finalizer of the program", () =>
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client(A.silent)
       const scope = yield* Scope.make()
@@ -164,7 +164,7 @@ describe("a scope that closes", () => {
     })
   )
 
-  it.effect("has its whole time, however long streams took that left it before", () =>
+  it.effect("has its full time, however long streams took that were closed before", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       /** Two streams close for 20 and 5 seconds, at the same time. */

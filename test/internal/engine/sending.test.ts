@@ -57,7 +57,7 @@ const options = {
 } as const
 
 describe("sending", () => {
-  it.live("takes the answers of a server that answers within the call", () =>
+  it.live("accepts responses that a server sends within the call", () =>
     Effect.gen(function* () {
       const { server, zerobus } = yield* client(atOnce)
       const stream = yield* zerobus.createStream(A.table, options)
@@ -116,33 +116,31 @@ describe("sending", () => {
     )
   }
 
-  it.live(
-    "leaves to the next session what a server that ends this one within the call did not get",
-    () =>
-      Effect.gen(function* () {
-        const { server, zerobus } = yield* client(
-          { carry: (_, call, arrive) => void (call === 0 ? arrive() : setImmediate(arrive)) },
-          {
-            onMessage: (connection, { wireOffset }) =>
-              wireOffset === 1 ? connection.fail(code.INVALID_ARGUMENT) : undefined
-          },
-          {}
-        )
-        const stream = yield* zerobus.createStream(A.table, {
-          ...options,
-          recovery: true,
-          recoveryBackoff: 0
-        })
-        for (let n = 0; n < 6; n++) stream.offerUnsafe(A.record(n))
-        yield* stream.flush
-        assert.deepStrictEqual(
-          server.connections.map(({ records }) => records),
-          [A.recordsFrom(0, 2), A.recordsFrom(0, 6)]
-        )
-      }).pipe(Effect.scoped)
+  it.live("leaves records to the next session when a server ends this one within the call", () =>
+    Effect.gen(function* () {
+      const { server, zerobus } = yield* client(
+        { carry: (_, call, arrive) => void (call === 0 ? arrive() : setImmediate(arrive)) },
+        {
+          onMessage: (connection, { wireOffset }) =>
+            wireOffset === 1 ? connection.fail(code.INVALID_ARGUMENT) : undefined
+        },
+        {}
+      )
+      const stream = yield* zerobus.createStream(A.table, {
+        ...options,
+        recovery: true,
+        recoveryBackoff: 0
+      })
+      for (let n = 0; n < 6; n++) stream.offerUnsafe(A.record(n))
+      yield* stream.flush
+      assert.deepStrictEqual(
+        server.connections.map(({ records }) => records),
+        [A.recordsFrom(0, 2), A.recordsFrom(0, 6)]
+      )
+    }).pipe(Effect.scoped)
   )
 
-  it.live("keeps the order when whoever is answered ingests at once", () =>
+  it.live("keeps the order when a resumed waiter ingests at once", () =>
     Effect.gen(function* () {
       const { server, zerobus } = yield* client(atOnce)
       const { arm, scheduler } = eager()

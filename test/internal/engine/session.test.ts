@@ -61,7 +61,7 @@ describe("what a server must not send", () => {
       "The server acknowledged offset 1, but only 1 messages were sent on this connection."
     ]
   ] as const) {
-    it.effect(`${what}: it is called by its name, is final, and blames no credentials`, () =>
+    it.effect(`${what}: the error names it, is final, and does not blame credentials`, () =>
       Effect.gen(function* () {
         const { error, provider, server } = yield* endedBy((connection) => connection.send(bytes), {
           recovery: true
@@ -89,7 +89,7 @@ describe("what a server must not send", () => {
     })
   )
 
-  it.effect("but it may send an acknowledgement and its leave in one message", () =>
+  it.effect("but it may send an acknowledgement and a close signal in one message", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open({ ...single, recovery: true }, A.silent, {})
       const ack = yield* stream.ingestRecord(A.record(0))
@@ -104,7 +104,7 @@ describe("what a server must not send", () => {
 })
 
 describe("the end of a call", () => {
-  it.effect("is said to be the server's when it was orderly", () =>
+  it.effect("is attributed to the server when it was orderly", () =>
     Effect.gen(function* () {
       const { error } = yield* endedBy((connection) => connection.end())
       const retryable = A.tagged(error, "Retryable")
@@ -341,7 +341,7 @@ describe("a pause", () => {
 })
 
 describe("sending again", () => {
-  it.effect("is over with the last record of before, and only then the stream is open", () =>
+  it.effect("is over with the last record sent before, and only then the stream is open", () =>
     Effect.gen(function* () {
       const stuck: Script = {
         onMessage: () => {},
@@ -414,7 +414,7 @@ describe("defects below the engine", () => {
   })
 
   it.live(
-    "end the stream: nobody waits, close does not succeed, and the records stay readable",
+    "end the stream: no caller keeps waiting, close fails, and the records stay readable",
     () =>
       Effect.gen(function* () {
         const zerobus = yield* Zerobus

@@ -71,7 +71,7 @@ describe("sessionHeaders", () => {
 })
 
 describe("the headers of an ended stream", () => {
-  it.effect("S-13 are not kept, however long somebody holds the stream for its records", () =>
+  it.effect("S-13 are not kept, however long the program holds the stream for its records", () =>
     Effect.gen(function* () {
       const core = yield* makeStreamCore(A.table, Result.getOrThrow(resolve({})), new Turns())
       core.headers = Redacted.make({ authorization: "Bearer t" })
@@ -123,7 +123,7 @@ describe("what is wrong with headers", () => {
     })
   })
 
-  it("is a value above 16 KiB, and none of exactly that", () => {
+  it("is a value above 16 KiB, but not one of exactly that", () => {
     const most = "v".repeat(16 * 1024)
     for (const name of ["x-note", "authorization"]) {
       assert.isTrue(Result.isSuccess(headers({ [name]: most })), name)
@@ -193,7 +193,7 @@ describe("what must not be quoted of headers", () => {
 
 describe("a headers provider", () => {
   it.effect(
-    "that fails with PayloadTooLarge, which is no failure of a stream, is tried again as any other",
+    "that fails with PayloadTooLarge, which no stream fails with, is retried like any other",
     () =>
       Effect.gen(function* () {
         const { zerobus } = yield* A.client({})

@@ -212,7 +212,7 @@ describe("spans", () => {
     )
   )
 
-  it.effect("end with what they are about when that fails", () =>
+  it.effect("end with the failure of what they cover", () =>
     traced(({ spans }) =>
       Effect.gen(function* () {
         const { zerobus } = yield* A.client(A.refusing(code.NOT_FOUND))

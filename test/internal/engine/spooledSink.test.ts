@@ -73,7 +73,7 @@ describe("a sink into a stream with a spool", () => {
     })
   )
 
-  it.effect("fails with a chunk that was not written, and hands over none behind it", () =>
+  it.effect("fails with a chunk that was not written, and submits none after it", () =>
     Effect.gen(function* () {
       const { hold, nextOffset, stream, taken } = yield* setUp({})
       const disk = hold()

@@ -25,7 +25,7 @@ const defectOf = (exit: Exit.Exit<unknown, unknown> | undefined): unknown =>
     : undefined
 
 describe("before a stream opens", () => {
-  it.effect("its table is checked, and what is wrong is said", () =>
+  it.effect("its table is checked, and the error names the problem", () =>
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client()
       const refused = (table: TableProperties.TableProperties<any>) =>
@@ -73,7 +73,7 @@ describe("before a stream opens", () => {
     })
   )
 
-  it.effect("its table is refused when it is none", () =>
+  it.effect("a value that is not a table is refused", () =>
     Effect.gen(function* () {
       const { zerobus } = yield* A.client({})
       for (const none of [undefined, null, 5, "main.default.t"]) {
@@ -99,7 +99,7 @@ describe("before a stream opens", () => {
 })
 
 describe("a defect while a stream is open", () => {
-  it.effect("reaches everybody who waits, and refuses records", () =>
+  it.effect("reaches all waiters, and further records are refused", () =>
     Effect.gen(function* () {
       const server = new ScriptedServer([A.silent])
       let opened = 0
@@ -238,7 +238,7 @@ describe("the end of a stream's scope", () => {
       return { server, stream, closing: yield* A.started(Scope.close(scope, Exit.void)) }
     })
 
-  it.effect("hands on what is left, with the limit that was reached as its reason", () =>
+  it.effect("passes unacknowledged records on, with the reached limit as the cause", () =>
     Effect.gen(function* () {
       const given: Array<Unacked<any>> = []
       const { closing } = yield* ending({
@@ -302,7 +302,7 @@ describe("the end of a stream's scope", () => {
       })
   )
 
-  it.effect("hands nothing on that was read", () =>
+  it.effect("passes on no records that were read", () =>
     Effect.gen(function* () {
       const given: Array<Unacked<any>> = []
       for (const read of ["getUnackedRecords", "getUnackedBatches"] as const) {
@@ -386,7 +386,7 @@ describe("the end of a stream's scope", () => {
     )
   )
 
-  it.effect("says nothing when nothing is left", () =>
+  it.effect("logs nothing when everything is acknowledged", () =>
     reporting((reports) =>
       Effect.gen(function* () {
         const { zerobus } = yield* A.client()
@@ -463,7 +463,7 @@ describe("a stream as a sink", () => {
 })
 
 describe("a closed stream", () => {
-  it.effect("gives the result of its close again, and its flush says that it is closed", () =>
+  it.effect("returns the result of its close again, and its flush fails as closed", () =>
     Effect.gen(function* () {
       const { provider, stream } = yield* A.open(single)
       const ack = yield* stream.ingestRecord(A.record(0))
@@ -478,7 +478,7 @@ describe("a closed stream", () => {
     })
   )
 
-  it.effect("used the credentials that were given to it alone", () =>
+  it.effect("used only the credentials that were given to it", () =>
     Effect.gen(function* () {
       const { provider, server, stream } = yield* A.open({
         ...single,

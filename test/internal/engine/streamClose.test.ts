@@ -22,22 +22,20 @@ import { reporting } from "../../support/reports.ts"
 const failure = new ProtocolViolation({ message: "A final reason." })
 
 describe("close", () => {
-  it.effect(
-    "asks for the end of the connection in the call itself when there is nothing to wait for",
-    () =>
-      Effect.gen(function* () {
-        const core = yield* makeCore()
-        const close = closeOnce(yield* makeOrigin(core), Effect.void)
-        assert.isFalse(core.closing)
-        const closing = Effect.runFork(close)
-        assert.deepStrictEqual([core.closing, core.closeRequested.isDone], [true, true])
-        finishUnsafe(core, undefined)
-        yield* Fiber.join(closing)
-      })
+  it.effect("half-closes the connection within the call when there is nothing to wait for", () =>
+    Effect.gen(function* () {
+      const core = yield* makeCore()
+      const close = closeOnce(yield* makeOrigin(core), Effect.void)
+      assert.isFalse(core.closing)
+      const closing = Effect.runFork(close)
+      assert.deepStrictEqual([core.closing, core.closeRequested.isDone], [true, true])
+      finishUnsafe(core, undefined)
+      yield* Fiber.join(closing)
+    })
   )
 
   it.effect(
-    "runs once however often it is called, and gives everybody its result, also later",
+    "runs once however often it is called, and returns its result to all callers, also later",
     () =>
       Effect.gen(function* () {
         const core = yield* makeCore()
@@ -56,7 +54,7 @@ describe("close", () => {
       })
   )
 
-  it.effect("leaves the caller's scope when nothing is left, or what is left was handed back", () =>
+  it.effect("leaves the caller's scope when everything is acknowledged or was handed back", () =>
     Effect.gen(function* () {
       for (const [left, handedBack, leaves] of [
         [0, "nothing", true],
@@ -84,7 +82,7 @@ describe("close", () => {
     })
   )
 
-  it.effect("answers everybody who calls it when something dies on the way", () =>
+  it.effect("resumes all callers when a step of it dies", () =>
     Effect.gen(function* () {
       const core = yield* makeCore()
       const origin = yield* makeOrigin(core)
@@ -100,7 +98,7 @@ describe("close", () => {
     })
   )
 
-  it.effect("of a stream that has ended tells how it ended", () =>
+  it.effect("of an ended stream returns how it ended", () =>
     Effect.gen(function* () {
       const ended = (records: number, acknowledged: number, reason: typeof failure | undefined) =>
         Effect.gen(function* () {
@@ -134,7 +132,7 @@ describe("the end of a scope", () => {
     return { given, options: { batching: "off", scopeCloseTimeout: 100, onUnacked } as const }
   }
 
-  it.effect("refuses records while it waits for those there are, and ends well with them", () =>
+  it.effect("refuses records while it waits for accepted ones, and succeeds with them", () =>
     Effect.gen(function* () {
       const { given, options } = noting()
       const core = yield* makeCore({ ...options, maxInflightRecords: 2 })
@@ -185,7 +183,7 @@ describe("the end of a scope", () => {
       })
   )
 
-  it.effect("of a stream that has ended hands on what is left at once", () =>
+  it.effect("of an ended stream passes unacknowledged records on at once", () =>
     Effect.gen(function* () {
       const { given, options } = noting()
       const core = yield* makeCore({ ...options, scopeCloseTimeout: 0 })
@@ -200,7 +198,7 @@ describe("the end of a scope", () => {
     })
   )
 
-  it.effect("hands on what can be read, the bytes of what cannot, and says how much that is", () =>
+  it.effect("passes on readable records and the bytes of others, and logs their number", () =>
     reporting((reports) =>
       Effect.gen(function* () {
         const left = (

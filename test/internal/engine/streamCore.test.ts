@@ -29,7 +29,7 @@ const isolated = <X, E, R>(effect: Effect.Effect<X, E, R>) =>
   Effect.suspend(() => Effect.provideService(effect, Metric.MetricRegistry, new Map()))
 
 describe("a stream that is not connected yet", () => {
-  it.effect("says that it is connecting, and has nothing to wait for", () =>
+  it.effect("is connecting, and has nothing to wait for", () =>
     Effect.gen(function* () {
       const core = yield* makeCore()
       assert.deepStrictEqual(
@@ -78,7 +78,7 @@ describe("the gauges of a stream", () => {
 })
 
 describe("a stream that enters a state", () => {
-  it.effect("tells so, unless it is in that state already", () =>
+  it.effect("reports it, unless it is in that state already", () =>
     Effect.gen(function* () {
       const core = yield* makeCore()
       const seen: Array<string> = []
@@ -105,7 +105,7 @@ describe("a stream that enters a state", () => {
 })
 
 describe("a stream that refuses records", () => {
-  it.effect("does so for those to come and those that wait for room", () =>
+  it.effect("refuses later ones and those that wait for room", () =>
     Effect.gen(function* () {
       const core = yield* makeCore({ maxInflightRecords: 1 })
       offer(core, [A.record(0)])
@@ -122,7 +122,7 @@ describe("a stream that refuses records", () => {
 })
 
 describe("a stream that ends", () => {
-  it.effect("is closed without a failure and failed with one, and tells so to those who wait", () =>
+  it.effect("is closed without a failure and failed with one, and its waiters get that", () =>
     Effect.gen(function* () {
       const other = new ProtocolViolation({ message: "A later reason." })
       for (const [before, given] of [
@@ -150,7 +150,7 @@ describe("a stream that ends", () => {
     })
   )
 
-  it.effect("has settled everything before it wakes anybody", () =>
+  it.effect("has settled everything before any waiter resumes", () =>
     Effect.gen(function* () {
       const core = yield* makeCore({ maxInflightRecords: 1 })
       offer(core, [A.record(0)])
@@ -196,7 +196,7 @@ describe("a stream that ends", () => {
     })
   )
 
-  it.effect("counts what is left, and does all of it once", () =>
+  it.effect("counts unacknowledged records, and does everything once", () =>
     isolated(
       Effect.gen(function* () {
         const core = yield* makeCore({ batching: "off" })
@@ -234,7 +234,7 @@ describe("a stream that ends", () => {
 })
 
 describe("two streams", () => {
-  it.effect("have ids of their own when the server gives none", () =>
+  it.effect("have different ids when the server gives none", () =>
     Effect.gen(function* () {
       const { zerobus } = yield* A.client({
         onCreate: (connection) => connection.send([0x0a, 0x00])

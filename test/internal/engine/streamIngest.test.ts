@@ -160,7 +160,7 @@ describe("a caller that never waits", () => {
 })
 
 describe("an ingest call on a closed stream", () => {
-  it.effect("says that it is closed, whatever it was given", () =>
+  it.effect("fails because it is closed, whatever the argument", () =>
     Effect.gen(function* () {
       const core = yield* makeCore()
       const door = makeIngest(core)
@@ -259,7 +259,7 @@ describe("what can never be accepted", () => {
 })
 
 describe("an ingest call that waits for room", () => {
-  it.effect("says which call it was when the stream closes", () =>
+  it.effect("names the call when the stream closes", () =>
     Effect.gen(function* () {
       const core = yield* makeCore({ maxInflightRecords: 1 })
       const door = makeIngest(core)

@@ -115,7 +115,7 @@ describe("a long scope", () => {
 })
 
 describe("a scope that is closed", () => {
-  it.effect("interrupts who opens a stream in it, before and while it opens", () =>
+  it.effect("interrupts callers that open a stream in it, before and while it opens", () =>
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client({ onCreate: () => {} })
       const interrupted = (exit: Exit.Exit<unknown, unknown> | undefined) =>
@@ -138,7 +138,7 @@ describe("a scope that is closed", () => {
 })
 
 describe("the log", () => {
-  it.effect("tells of a stream that failed: once, as an error, with what it left", () =>
+  it.effect("reports a failed stream once, as an error, with its unacknowledged records", () =>
     reporting((reports) =>
       Effect.gen(function* () {
         const { server } = yield* stranded({ recovery: false })
@@ -185,7 +185,7 @@ describe("the log", () => {
       )
   )
 
-  it.effect("tells the loss of a connection from a failed attempt to get another one", () =>
+  it.effect("distinguishes the loss of a connection from a failed attempt to open another", () =>
     reporting((reports) =>
       Effect.gen(function* () {
         const { server } = yield* stranded({}, A.refusing(code.UNAVAILABLE), A.silent)
@@ -219,7 +219,7 @@ describe("the log", () => {
     )
   )
 
-  it.effect("tells of a close with counts, also of what is left", () =>
+  it.effect("reports a close with counts, including unacknowledged records", () =>
     reporting((reports) =>
       Effect.gen(function* () {
         const { server, stream } = yield* stranded({ flushTimeout: 50 })
@@ -306,7 +306,7 @@ describe("records that the table's schema encodes and does not decode", () => {
     return { given, scope, server, stream, zerobus }
   })
 
-  it.effect("do not keep the others from whoever reads, and are handed on as bytes", () =>
+  it.effect("do not block the others for a reader, and are passed on as bytes", () =>
     reporting((reports) =>
       Effect.gen(function* () {
         const { given, scope, stream } = yield* failed
@@ -331,7 +331,7 @@ describe("records that the table's schema encodes and does not decode", () => {
     )
   )
 
-  it.effect("are given to the handler beside the others when nobody read", () =>
+  it.effect("are given to the handler with the others when they were not read", () =>
     Effect.gen(function* () {
       const { given, scope } = yield* failed
       yield* Scope.close(scope, Exit.void)

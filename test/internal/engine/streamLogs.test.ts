@@ -98,7 +98,7 @@ describe("the log of a stream", () => {
     )
   )
 
-  it.effect("tells the kind of a defect and never its text, which may quote anything", () =>
+  it.effect("logs the kind of a defect and never its text, which may quote anything", () =>
     reporting((reports) =>
       Effect.gen(function* () {
         const core = yield* busy

@@ -94,7 +94,7 @@ describe("a server that announces the end of every connection", () => {
     })
   )
 
-  it.effect("is trusted anew after a connection that was worth something", () =>
+  it.effect("is trusted again after a connection that was worth something", () =>
     Effect.gen(function* () {
       const { server } = yield* A.open(
         { recoverySchedule: Schedule.spaced(1000) },
@@ -196,7 +196,7 @@ describe("the retry budget", () => {
   )
 })
 
-describe("a token service that asks for patience", () => {
+describe("a token service that requests a pause", () => {
   const after = (retryAfterMillis: number | undefined, recoveryTimeout: number, expected: number) =>
     reporting((reports) => waits(reports, retryAfterMillis, recoveryTimeout, expected))
   const waits = (
@@ -248,7 +248,7 @@ describe("a token service that asks for patience", () => {
   it.effect("gets the schedule's when that is more", () => after(5, 15_000, 10))
   it.effect("gets it beyond the limit of one attempt", () => after(10_000, 80, 10_000))
   it.effect("gets an hour at most", () => after(86_400_000, 15_000, 3_600_000))
-  it.effect("gets the schedule's when the number is none", () => after(Number.NaN, 15_000, 10))
+  it.effect("gets the schedule's when the number is NaN", () => after(Number.NaN, 15_000, 10))
   it.effect("gets the schedule's when it names none", () => after(undefined, 15_000, 10))
 })
 

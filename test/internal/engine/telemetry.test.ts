@@ -556,7 +556,7 @@ describe("reconnects", () => {
     )
   )
 
-  it.effect("are none for a pause, and a pause is none when recovery is off", () =>
+  it.effect("do not count a pause, and a pause does not count when recovery is off", () =>
     isolated(
       Effect.gen(function* () {
         const { server, stream } = yield* A.open({ ...options, recovery: false }, A.silent)
@@ -760,7 +760,7 @@ describe("the list of metrics", () => {
 })
 
 describe("the registry", () => {
-  it.effect("is that of who opens a stream, not of who built the client", () =>
+  it.effect("is that of the caller that opens a stream, not of the one that built the client", () =>
     Effect.gen(function* () {
       const [mine, yours] = [new Map<string, never>(), new Map<string, never>()]
       const { zerobus } = yield* Effect.provideService(A.client(), Metric.MetricRegistry, yours)

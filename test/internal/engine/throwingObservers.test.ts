@@ -35,70 +35,73 @@ const hostile = Object.keys(calls)
 describe("a program that throws when its call ends", () => {
   for (const thrower of [...hostile, "all of them"]) {
     for (const end of ["failure", "close", "scope"] as const) {
-      it.live(`(${thrower}) keeps nobody from the answer, at the stream's ${end}`, () =>
-        collected((reported) =>
-          Effect.gen(function* () {
-            let holds = true
-            const scope = yield* Scope.make()
-            const { server, stream } = yield* A.open(
-              { batching: "off", maxInflightRecords: 5, flushTimeout: 10_000, recovery: false },
-              {
-                onMessage: (connection, { wireOffset }) =>
-                  void (holds || connection.ack(wireOffset))
+      it.live(
+        `(${thrower}) does not keep other callers from their results, at the stream's ${end}`,
+        () =>
+          collected((reported) =>
+            Effect.gen(function* () {
+              let holds = true
+              const scope = yield* Scope.make()
+              const { server, stream } = yield* A.open(
+                { batching: "off", maxInflightRecords: 5, flushTimeout: 10_000, recovery: false },
+                {
+                  onMessage: (connection, { wireOffset }) =>
+                    void (holds || connection.ack(wireOffset))
+                }
+              ).pipe(Scope.provide(scope))
+              const acks: Array<RecordAck> = []
+              for (let n = 0; n < 5; n++) acks.push(yield* stream.ingestRecord(A.record(n)))
+              yield* A.until("the records arrive", () => server.writes === 5)
+              const told = new Map<string, Array<string>>()
+              const context = yield* Effect.context<never>()
+              let throws = 0
+              for (const [name, call] of Object.entries(calls)) {
+                const ends: Array<string> = []
+                told.set(name, ends)
+                for (const turn of ["first", "second", "third"]) {
+                  Effect.runCallbackWith(context)(call(stream, acks), {
+                    onExit: (exit) => {
+                      ends.push(exit._tag)
+                      if (turn === "third" || (thrower !== name && thrower !== "all of them"))
+                        return
+                      throws++
+                      throw new Error(`${name} threw`)
+                    }
+                  })
+                }
               }
-            ).pipe(Scope.provide(scope))
-            const acks: Array<RecordAck> = []
-            for (let n = 0; n < 5; n++) acks.push(yield* stream.ingestRecord(A.record(n)))
-            yield* A.until("the records arrive", () => server.writes === 5)
-            const told = new Map<string, Array<string>>()
-            const context = yield* Effect.context<never>()
-            let throws = 0
-            for (const [name, call] of Object.entries(calls)) {
-              const ends: Array<string> = []
-              told.set(name, ends)
-              for (const turn of ["first", "second", "third"]) {
-                Effect.runCallbackWith(context)(call(stream, acks), {
-                  onExit: (exit) => {
-                    ends.push(exit._tag)
-                    if (turn === "third" || (thrower !== name && thrower !== "all of them")) return
-                    throws++
-                    throw new Error(`${name} threw`)
-                  }
-                })
+              if (end === "failure") server.last.fail(code.PERMISSION_DENIED)
+              else {
+                holds = false
+                server.last.ack(4)
+                yield* A.until(
+                  "the waits for room end",
+                  () => told.get("a batch's wait for room")!.length === 3
+                )
+                if (end === "close") yield* stream.close
               }
-            }
-            if (end === "failure") server.last.fail(code.PERMISSION_DENIED)
-            else {
-              holds = false
-              server.last.ack(4)
-              yield* A.until(
-                "the waits for room end",
-                () => told.get("a batch's wait for room")!.length === 3
-              )
-              if (end === "close") yield* stream.close
-            }
-            yield* Scope.close(scope, Exit.void)
-            const closed = yield* Effect.exit(stream.close)
-            assert.strictEqual(closed._tag, end === "failure" ? "Failure" : "Success")
-            const expected = (name: string) =>
-              end === "failure" && !/state/.test(name)
-                ? ["Failure", "Failure", "Failure"]
-                : ["Success", "Success", "Success"]
-            for (const [name, ends] of told) assert.deepStrictEqual(ends, expected(name), name)
-            const unacked = yield* stream.getUnackedRecords
-            assert.strictEqual(unacked.length, end === "failure" ? 5 : 0)
-            assert.isTrue(Option.isSome(yield* acks[4]!.poll))
-            yield* A.turn
-            assert.strictEqual(reported.uncaught.length, throws)
-            assert.isAbove(throws, 1)
-            assert.isTrue(reported.uncaught.every((text) => text.endsWith(" threw")))
-          }).pipe(Effect.scoped)
-        )
+              yield* Scope.close(scope, Exit.void)
+              const closed = yield* Effect.exit(stream.close)
+              assert.strictEqual(closed._tag, end === "failure" ? "Failure" : "Success")
+              const expected = (name: string) =>
+                end === "failure" && !/state/.test(name)
+                  ? ["Failure", "Failure", "Failure"]
+                  : ["Success", "Success", "Success"]
+              for (const [name, ends] of told) assert.deepStrictEqual(ends, expected(name), name)
+              const unacked = yield* stream.getUnackedRecords
+              assert.strictEqual(unacked.length, end === "failure" ? 5 : 0)
+              assert.isTrue(Option.isSome(yield* acks[4]!.poll))
+              yield* A.turn
+              assert.strictEqual(reported.uncaught.length, throws)
+              assert.isAbove(throws, 1)
+              assert.isTrue(reported.uncaught.every((text) => text.endsWith(" threw")))
+            }).pipe(Effect.scoped)
+          )
       )
     }
   }
 
-  it.live("while a stream opens costs no other call that waits for it", () =>
+  it.live("while a stream opens does not affect other calls that wait for it", () =>
     collected((reported) =>
       Effect.gen(function* () {
         const { zerobus } = yield* A.client(A.refusing(code.PERMISSION_DENIED))
@@ -119,7 +122,7 @@ describe("a program that throws when its call ends", () => {
     )
   )
 
-  it.live("as one of many closes at once keeps the close from no other", () =>
+  it.live("as one of many concurrent closes does not keep the close from the others", () =>
     collected((reported) =>
       Effect.gen(function* () {
         const { stream } = yield* A.open({})

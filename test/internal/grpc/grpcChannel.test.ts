@@ -61,7 +61,7 @@ describe("a refused TLS handshake", () => {
         })
     )
 
-  it.live("is told to those who waited for it", () =>
+  it.live("reaches the callers that waited for it", () =>
     Effect.gen(function* () {
       const { port } = yield* listeningWith(good)
       const credentials = credentialsFor(port)

@@ -246,7 +246,7 @@ describe("a server that refuses pings", () => {
     assert.deepStrictEqual(reported, [40 * SECOND])
   })
 
-  it("is told apart from one that goes away for another reason", () => {
+  it("is distinguished from one that goes away for another reason", () => {
     const session = fakeSession()
     const policy = new PingPolicy(times, () => assert.fail("no ping was refused"))
     const { failure } = watch(session, () => true, policy)

@@ -29,7 +29,7 @@ describe("the session of a call", () => {
     }
   })
 
-  it("tells each of its calls of every GOAWAY, with one listener of its own", () => {
+  it("notifies each of its calls of every GOAWAY, with one listener", () => {
     const events = new EventEmitter()
     const session = events as unknown as ClientHttp2Session
     const told: Array<number> = []
@@ -41,7 +41,7 @@ describe("the session of a call", () => {
     assert.deepStrictEqual(told, [0, 1, 0, 1])
   })
 
-  it("tells nobody of a GOAWAY that is an error", () => {
+  it("ignores a GOAWAY with an error", () => {
     const events = new EventEmitter()
     onGoAway(events as unknown as ClientHttp2Session, () => assert.fail("it was told"))
     events.emit("goaway", constants.NGHTTP2_ENHANCE_YOUR_CALM)

@@ -239,7 +239,7 @@ describe("a schema error", () => {
     assert.deepStrictEqual(error.causes, [])
   })
 
-  it("is no place for a defect to hide", () => {
+  it("does not hide a defect", () => {
     const broken = new Proxy(Uint8Array.of(8, 1), {
       get: (target, key) => {
         if (key === "0") throw new RangeError("a defect")

@@ -52,7 +52,7 @@ describe("a kept connection", () => {
   )
 
   it.live(
-    "is none where the server ended the call with a failure, and the next one has all that waits",
+    "is not kept where the server failed the call, and the next one carries all waiting records",
     () =>
       Effect.gen(function* () {
         const refuses: Script = { onHalfClose: (connection) => connection.fail(code.UNAVAILABLE) }
@@ -63,7 +63,7 @@ describe("a kept connection", () => {
       })
   )
 
-  it.live("is none where the server asked for another one", () =>
+  it.live("is not kept where the server requested another one", () =>
     Effect.gen(function* () {
       const rotates: Script = {
         onHalfClose: (connection) => {
@@ -115,7 +115,7 @@ describe("a kept connection", () => {
     })
   )
 
-  it.live("is none for streams that are closed by the program", () =>
+  it.live("is not kept for streams that the program closes", () =>
     Effect.gen(function* () {
       const { peers, port } = yield* scriptedGrpc(new ScriptedServer([]))
       const zerobus = yield* realClient(`http://127.0.0.1:${port}`)

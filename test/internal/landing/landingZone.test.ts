@@ -170,7 +170,7 @@ describe("LandingZone", () => {
       })
   )
 
-  it.effect("admits in order of arrival, and whoever gives up lets the next one in", () =>
+  it.effect("admits in order of arrival, and an interrupted caller lets the next one in", () =>
     Effect.gen(function* () {
       const zone = yield* makeZone({ maxInflightRecords: 1, coalesceRecords: 1 })
       zone.offerUnsafe(Uint8Array.of(0))

@@ -25,7 +25,7 @@ const take = (zone: LandingZone<Uint8Array>) => {
 }
 
 describe("those who wait for room", () => {
-  it.effect("come before those who only ask, even if these would fit", () =>
+  it.effect("come before new callers, even if these would fit", () =>
     Effect.gen(function* () {
       const zone = yield* makeZone({ maxInflightBytes: 900 })
       zone.offerUnsafe(bytes(200, 1))
@@ -90,7 +90,7 @@ describe("those who wait for room", () => {
     })
   )
 
-  it.effect("tells those who wait once that it closed", () =>
+  it.effect("resumes waiting callers once when it closes", () =>
     Effect.gen(function* () {
       const zone = yield* makeZone({ ...single, maxInflightRecords: 1 })
       zone.offerUnsafe(bytes(1))

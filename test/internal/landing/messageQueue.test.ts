@@ -27,7 +27,7 @@ describe("a message queue", () => {
     assert.isUndefined(queue.shift())
   })
 
-  it("tells its listener once per turn, however many messages come", () => {
+  it("calls its listener once per turn, however many messages come", () => {
     const { due, queue, run } = make()
     let told = 0
     const stop = queue.listenUnsafe(() => void told++)

@@ -59,7 +59,7 @@ describe("the next turn", () => {
     assert.strictEqual(tasks.length, 0)
   })
 
-  it("serves everybody with a scheduler that runs tasks at once", () => {
+  it("serves all with a scheduler that runs tasks at once", () => {
     const at = new MixedScheduler()
     const scheduler: Scheduler = {
       executionMode: "async",

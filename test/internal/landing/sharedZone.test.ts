@@ -113,7 +113,7 @@ describe("zones that share a budget", () => {
     )
   })
 
-  it("tell when they hold nothing any more", () => {
+  it("report when they are empty", () => {
     const budget = new SharedBudget(LIMIT)
     let emptied = 0
     const zone = zoneOf(budget, () => emptied++)

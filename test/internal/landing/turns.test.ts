@@ -64,7 +64,7 @@ describe("turns", () => {
     assert.deepStrictEqual(served, ["a", "bcd", "a", "b"])
   })
 
-  it("serve nobody twice in a turn that was ended", () => {
+  it("serve no caller twice in a turn that was ended", () => {
     const loop = handLoop()
     const turns = new Turns()
     const entered: Array<string> = []
@@ -115,7 +115,7 @@ describe("turns", () => {
     assert.isDefined(second.pollUnsafe())
   })
 
-  it("begin wherever somebody in line runs, though one of them has stopped turning", () => {
+  it("begin on the scheduler of any caller in line, even if another one has stopped", () => {
     const stopped = handLoop()
     const loop = handLoop()
     const turns = new Turns()

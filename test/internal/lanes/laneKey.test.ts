@@ -34,7 +34,7 @@ describe("the lane of a key", () => {
     }
   })
 
-  it("is none for what is no text and no number", () => {
+  it("is refused for values other than texts and numbers", () => {
     for (const key of [undefined, null, 1n, Symbol("x"), {}, ["a"]]) {
       assert.instanceOf(
         keyOf(() => key as never, {}),

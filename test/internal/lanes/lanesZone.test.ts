@@ -108,7 +108,7 @@ describe("the landing zones of several lanes", () => {
     }
   })
 
-  it("refuse what a codec or a key function hands in itself", () => {
+  it("refuse records that a codec or a key function ingests itself", () => {
     let nested: unknown
     const zone: LanesZone<Uint8Array> = makeZone({
       laneKey: (bytes) => {
@@ -195,7 +195,7 @@ describe("the landing zones of several lanes", () => {
     }
   })
 
-  it("gather what is little over turns while a caller has more, for a bounded time", () => {
+  it("gather small messages over turns while a caller has more records, for a bounded time", () => {
     const loop = handLoop()
     const turns = new Turns()
     let [now, sent, stands] = [0, 0, true]
@@ -233,7 +233,7 @@ describe("the landing zones of several lanes", () => {
     assert.isTrue(loop.isIdle())
   })
 
-  it("send at once where a scheduler runs its tasks at once, whoever stands in line", () => {
+  it("send at once where a scheduler runs its tasks at once, even with callers in line", () => {
     const scheduler: Scheduler = {
       executionMode: "async",
       shouldYield: () => false,

@@ -46,7 +46,7 @@ const greetingOf = (socket: Socket) =>
   })
 
 describe("a TLS session", () => {
-  it.live("is gone on with by the next connection of the same client, and of no other", () =>
+  it.live("is resumed by the next connection of the same client, and by no other", () =>
     Effect.gen(function* () {
       const { resumed, route } = yield* greeting
       const own = yield* route

@@ -104,7 +104,7 @@ describe("the option tls", () => {
       }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
   )
 
-  it.live("asks for a serverName, and checks the certificate against it", () =>
+  it.live("sends a serverName, and checks the certificate against it", () =>
     Effect.gen(function* () {
       const files = yield* FileSystem.FileSystem
       const dataDir = yield* files.makeTempDirectoryScoped({ prefix: "zerobus-tls-" })

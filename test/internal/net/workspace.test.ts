@@ -95,7 +95,7 @@ describe("an answer", () => {
     })
   )
 
-  it.live("says until when the service wants to be left alone, as a date too", () =>
+  it.live("states the pause that the service requests, also as a date", () =>
     Effect.gen(function* () {
       const until = "Sun, 29 Nov 2026 12:02:00 GMT"
       const { text } = yield* workspace({
@@ -179,7 +179,7 @@ describe("an answer", () => {
     })
   )
 
-  it.live("that is not JSON is none of the workspace", () =>
+  it.live("that is not JSON is not from a workspace", () =>
     Effect.gen(function* () {
       for (const body of ["", "<html>", '{"a":']) {
         const { json, server } = yield* workspace({ body })

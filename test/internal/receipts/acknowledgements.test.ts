@@ -251,7 +251,7 @@ describe("Acknowledgements", () => {
 })
 
 describe("a reader of durableOffsets", () => {
-  it.effect("hears of every rise, wherever its fiber gives way and whoever else reads", () =>
+  it.effect("gets every rise, wherever its fiber yields and whatever other readers do", () =>
     Effect.gen(function* () {
       const missed: Array<number> = []
       for (let ops = 1990; ops < 2060; ops++) {

@@ -409,7 +409,7 @@ describe("reading a spool without opening it", () => {
     })
   )
 
-  it.live("says when a folder holds none", () =>
+  it.live("fails for a folder without a spool", () =>
     inFolder(async (folder) => {
       assert.strictEqual(kindOf(await rejection(summarize(folder))), "Mismatch")
       assert.strictEqual(kindOf(await rejection(summarize(Path.join(folder, "none")))), "Mismatch")

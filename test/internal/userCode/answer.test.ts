@@ -32,7 +32,7 @@ describe("an answer", () => {
     assert.strictEqual(Effect.runSync(Effect.flip(answer.await)), "first")
   })
 
-  it("resumes nobody who gave up, not even one whom an earlier one interrupts", () => {
+  it("does not resume an interrupted waiter, even if an earlier one interrupts it", () => {
     const answer = new Answer<number>()
     const told: Array<string> = []
     const wait = (name: string) =>
