@@ -1,18 +1,19 @@
 /**
  * A stretch of work, one piece after another, and its sums: simulations of seeds, with one lane or
- * several, or with crashes of the client, sequences of calls against the model, or sequences of
+ * several, with crashes of the client, or with Arrow batches, sequences of calls against the model, or sequences of
  * replies against the reference.
  */
 import { firstDifference } from "./model.ts"
 import type { Generation } from "./plan.ts"
 import { makeCrashPlan } from "./crashes/crashPlan.ts"
+import { runArrowSeed } from "./arrow/arrowRun.ts"
 import { runCrashSeed } from "./crashes/crashRun.ts"
 import { runLaneSeed } from "./lanes/laneRun.ts"
 import { runReplies } from "./replies.ts"
 import { runSeed, type Statistics } from "./simulation.ts"
 
 /** What a run is made of. */
-export type Kind = "seeds" | "lanes" | "crashes" | "model" | "replies"
+export type Kind = "seeds" | "lanes" | "crashes" | "arrow" | "model" | "replies"
 
 export interface Chunk {
   readonly kind: Kind
@@ -128,6 +129,14 @@ const runLanes = ({ base }: Chunk, index: number, totals: Totals) =>
     () => runLaneSeed(`${base}/${index}`)
   )
 
+const runArrow = ({ base }: Chunk, index: number, totals: Totals) =>
+  repeated(
+    index,
+    totals,
+    ({ plan }) => `arrow, ${plan.profile}`,
+    () => runArrowSeed(`${base}/${index}`)
+  )
+
 const runCrashes = ({ base, generation }: Chunk, index: number, totals: Totals) =>
   repeated(
     index,
@@ -175,6 +184,7 @@ const run: Record<Kind, Run> = {
   seeds: runSimulation,
   lanes: runLanes,
   crashes: runCrashes,
+  arrow: runArrow,
   model: runModel,
   replies: runReplySequence
 }

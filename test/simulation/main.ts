@@ -2,9 +2,10 @@
  * `npm run sim -- --seeds N --seed S [--from F] [--workers W] [--trace]`: runs N simulations,
  * spread over processes, and says which of them broke a rule. Exit code 1 when any did. Every
  * fourth seed is also run with crashes of the client, whose streams have a spool then, and with
- * several lanes; `--no-crashes` and `--no-lanes` leave that out. Instead of simulations,
+ * several lanes, every sixteenth one with Arrow batches; `--no-crashes`, `--no-lanes` and `--no-arrow`
+ * leave that out. Instead of simulations,
  *
- * - `--crashes` and `--lanes` run N simulations with crashes, or with lanes, alone,
+ * - `--crashes`, `--lanes` and `--arrow` run N simulations of that kind alone,
  * - `--model` compares N random sequences of calls with the model of the stream,
  * - `--replies R` holds the engine against the reference for sequences with R random replies in
  *   all,
@@ -18,6 +19,7 @@ import * as Os from "node:os"
 import { parseArgs } from "node:util"
 import type { Kind } from "./chunks.ts"
 import { makeCrashPlan } from "./crashes/crashPlan.ts"
+import { runArrowSeed } from "./arrow/arrowRun.ts"
 import { runCrashSeed } from "./crashes/crashRun.ts"
 import { traceModel } from "./model.ts"
 import { runReplies } from "./replies.ts"
@@ -36,6 +38,7 @@ const { values } = parseArgs({
     "trace": { type: "boolean", default: false },
     "crashes": { type: "boolean" },
     "lanes": { type: "boolean" },
+    "arrow": { type: "boolean" },
     "model": { type: "boolean", default: false },
     "replies": { type: "string" },
     "soak-days": { type: "string" },
@@ -65,9 +68,15 @@ const kind: Kind = values.model
       ? "crashes"
       : values.lanes === true
         ? "lanes"
-        : "seeds"
-/** Of so many seeds one is also run with crashes, and one with lanes. */
-const seedsPerCrash = 4
+        : values.arrow === true
+          ? "arrow"
+          : "seeds"
+/** The kinds that also run beside ordinary seeds, and of how many seeds one does. */
+const besides = [
+  ["crashes", 4],
+  ["lanes", 4],
+  ["arrow", 16]
+] as const
 const base = /^[\w-]+$/.test(values.seed) ? values.seed : JSON.stringify(values.seed)
 
 /** The options that make the same run of one index again. */
@@ -77,19 +86,22 @@ const repeat = (kind: Kind, index: number): string => {
   if (kind === "replies") return `--replies 1 --seed ${base} ${one}`
   if (kind === "crashes") return `--crashes --seed ${base} ${one}`
   if (kind === "lanes") return `--lanes --seed ${base} ${one}`
-  return `--no-crashes --no-lanes --seed ${base} ${one}`
+  if (kind === "arrow") return `--arrow --seed ${base} ${one}`
+  return `--no-crashes --no-lanes --no-arrow --seed ${base} ${one}`
 }
 
-const runOne = (kind: "seeds" | "crashes" | "lanes", seed: string) =>
-  kind === "crashes"
-    ? runCrashSeed(seed, makeCrashPlan(seed, generation))
-    : kind === "lanes"
-      ? runLaneSeed(seed)
-      : runSeed(seed, generation)
+/** Runs that have a plan and a history of a seed. */
+const runOne = {
+  seeds: (seed: string) => runSeed(seed, generation),
+  lanes: runLaneSeed,
+  arrow: runArrowSeed,
+  crashes: (seed: string) => runCrashSeed(seed, makeCrashPlan(seed, generation))
+}
+const isSeeded = (kind: Kind): kind is keyof typeof runOne => kind in runOne
 
 const trace = async (from: number): Promise<void> => {
-  if (kind === "seeds" || kind === "crashes" || kind === "lanes") {
-    const { hash, history, plan, violations } = await runOne(kind, `${values.seed}/${from}`)
+  if (isSeeded(kind)) {
+    const { hash, history, plan, violations } = await runOne[kind](`${values.seed}/${from}`)
     say(JSON.stringify(plan))
     for (const event of history.events) say(JSON.stringify(event))
     for (const violation of violations) say(violation)
@@ -113,6 +125,7 @@ const chunkSizes: Record<Kind, number> = {
   seeds: 25,
   lanes: 25,
   crashes: 25,
+  arrow: 10,
   model: 50,
   replies: 500
 }
@@ -152,12 +165,11 @@ const runAll = async (
         `history)`
     )
   }
-  const isSeeds = kind === "seeds" || kind === "crashes" || kind === "lanes"
   const seconds = (performance.now() - began) / 1000
   const pace =
     `in ${seconds.toFixed(1)} s (${(totals.seeds / seconds).toFixed(0)} ` +
-    `${isSeeds ? "seeds" : "sequences"}/s)`
-  if (isSeeds) {
+    `${isSeeded(kind) ? "seeds" : "sequences"}/s)`
+  if (isSeeded(kind)) {
     say(
       `${totals.seeds} seeds ${kind === "seeds" ? "" : `with ${kind} `}of "${values.seed}" from ` +
         `${from}: ${failures.length} failed; ${totals.records} records, ${totals.durable} ` +
@@ -168,7 +180,7 @@ const runAll = async (
         `${totals.repeated} repeated with the same trace`
     )
     if (failures.length === 0 && seeds === 1) {
-      say(`trace ${(await runOne(kind, `${values.seed}/${from}`)).hash}`)
+      say(`trace ${(await runOne[kind](`${values.seed}/${from}`)).hash}`)
     }
   } else {
     const what = kind === "model" ? "of calls" : `with ${totals.replies} replies`
@@ -180,10 +192,9 @@ const runAll = async (
 const runKinds = async (): Promise<void> => {
   const seeds = whole("seeds", 1)
   const results = [await runAll(kind, seeds)]
-  const others = Math.floor(seeds / seedsPerCrash)
-  if (kind === "seeds" && others > 0) {
-    if (values.crashes === undefined) results.push(await runAll("crashes", others))
-    if (values.lanes === undefined) results.push(await runAll("lanes", others))
+  for (const [other, share] of kind === "seeds" ? besides : []) {
+    const count = Math.floor(seeds / share)
+    if (count > 0 && values[other] === undefined) results.push(await runAll(other, count))
   }
   const sum = (index: 0 | 1) => results.reduce((total, result) => total + result[index], 0)
   say(`${sum(0)} checks passed, ${sum(1)} failed`)

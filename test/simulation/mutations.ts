@@ -17,7 +17,7 @@ export interface Mutation extends Replacement {
   /** What is replaced besides, to bring programs of some records to where the bug is. */
   readonly also?: ReadonlyArray<Replacement>
   /** What has to find it: the simulation, unless it says otherwise. */
-  readonly by?: "simulation" | "lanes" | "crashes" | "model" | "replies"
+  readonly by?: "simulation" | "lanes" | "crashes" | "arrow" | "model" | "replies"
   /** True when it is no bug: then nothing may be found. */
   readonly harmless?: boolean
 }

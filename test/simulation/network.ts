@@ -10,10 +10,17 @@ import * as MemoryTransport from "../../src/testing/MemoryTransport.ts"
 import type { ServerStream } from "../../src/local/stream/serverStream.ts"
 import type { Ended, History } from "./history.ts"
 import type { Lie, Plan } from "./plan.ts"
+import { flightWire } from "./arrow/flightText.ts"
 import type { Records } from "./records.ts"
 import type { SeededRandom } from "./seededRandom.ts"
 import type { VirtualTime } from "./virtualTime.ts"
-import { hostile, readRequestText, readResponseText, type ResponseText } from "./wireText.ts"
+import {
+  hostile,
+  readRequestText,
+  readResponseText,
+  type RequestText,
+  type ResponseText
+} from "./wireText.ts"
 
 type Delivery =
   | { readonly text: ResponseText; readonly hostile: boolean }
@@ -32,6 +39,8 @@ export interface Link {
   /** Whether it is of a persistent stream, and the wire offset of its first message then. */
   readonly persistent: boolean
   base: number
+  /** Whether it carries Arrow batches. */
+  readonly arrow: boolean
   /** The process that opened it has crashed. */
   gone: boolean
   /** Until when a direction delivers nothing. */
@@ -53,14 +62,14 @@ export class Network {
   private readonly history: History
   private readonly plan: Plan
   private readonly random: SeededRandom
-  private readonly records: Records
+  private readonly records: Pick<Records, "recogniseAll">
 
   constructor(options: {
     readonly time: VirtualTime
     readonly history: History
     readonly plan: Plan
     readonly random: SeededRandom
-    readonly records: Records
+    readonly records: Pick<Records, "recogniseAll">
   }) {
     this.time = options.time
     this.history = options.history
@@ -94,6 +103,7 @@ export class Network {
         gone: false,
         persistent: rpc === "PersistentStream",
         base: 0,
+        arrow: rpc === "DoPut",
         stalled: { up: 0, down: 0 },
         sent: 0,
         acknowledged: -1,
@@ -131,7 +141,7 @@ export class Network {
 
   /** Says something to the client, on behalf of the server. */
   write(link: Link, response: Uint8Array, isHostile = false): void {
-    link.arriving.push({ text: readResponseText(response, link.persistent), hostile: isHostile })
+    link.arriving.push({ text: readResponse(link, response), hostile: isHostile })
     link.peer.write(response)
   }
 
@@ -345,7 +355,7 @@ export class Network {
         ...inner,
         sendUnsafe: (request) => {
           try {
-            const text = readRequestText(request, link.persistent)
+            const text = readRequest(link, request)
             if (text.kind !== "ingest") history.add({ e: "sendCreate", conn })
             else {
               link.sent++
@@ -353,7 +363,7 @@ export class Network {
                 e: "send",
                 conn,
                 wireOffset: text.wireOffset === undefined ? undefined : text.wireOffset - link.base,
-                records: text.payloads.map((payload) => records.recognise(payload))
+                records: text.payloads.flatMap((payload) => records.recogniseAll(payload))
               })
             }
           } catch (error) {
@@ -378,6 +388,12 @@ export class Network {
     })
   }
 }
+
+const readRequest = (link: Link, request: Uint8Array): RequestText =>
+  link.arrow ? flightWire.request(request) : readRequestText(request, link.persistent)
+
+const readResponse = (link: Link, response: Uint8Array): ResponseText =>
+  link.arrow ? flightWire.response(response) : readResponseText(response, link.persistent)
 
 /** A response with the offsets of its own connection, where those of persistent streams go on. */
 const relative = (link: Link, text: ResponseText): ResponseText => {

@@ -71,9 +71,10 @@ const plant = (mutation: Mutation | undefined): string => {
 }
 
 const modes: Record<NonNullable<Mutation["by"]>, ReadonlyArray<string>> = {
-  simulation: ["--no-crashes", "--no-lanes"],
+  simulation: ["--no-crashes", "--no-lanes", "--no-arrow"],
   lanes: ["--lanes"],
   crashes: ["--crashes"],
+  arrow: ["--arrow"],
   model: ["--model"],
   replies: ["--replies", "200000"]
 }

@@ -1,6 +1,8 @@
 /**
- * All planted bugs: of the engine, of lanes, of crashes, and of crashes with lanes.
+ * All planted bugs: of the engine, of lanes, of Arrow batches, of crashes, and of crashes with
+ * lanes.
  */
+import { arrowMutations } from "./arrow/arrowMutations.ts"
 import { crashLaneMutations } from "./crashes/crashLaneMutations.ts"
 import { crashMutations } from "./crashes/crashMutations.ts"
 import { laneMutations } from "./lanes/laneMutations.ts"
@@ -9,6 +11,7 @@ import { type Mutation, mutations as engineMutations } from "./mutations.ts"
 export const mutations: ReadonlyArray<Mutation> = [
   ...engineMutations,
   ...laneMutations,
+  ...arrowMutations,
   ...crashMutations,
   ...crashLaneMutations
 ]

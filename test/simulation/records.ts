@@ -117,6 +117,11 @@ export class Records {
     return this.sizes[id]!
   }
 
+  /** The records of a payload on the wire: one. */
+  recogniseAll(payload: Uint8Array): ReadonlyArray<number> {
+    return [this.recognise(payload)]
+  }
+
   /** Which record a payload is; `damaged` when it is none. */
   recognise(payload: Uint8Array | string | { readonly i: number; readonly p: string }): number {
     if (typeof payload === "object" && !(payload instanceof Uint8Array)) {

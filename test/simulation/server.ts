@@ -9,9 +9,10 @@ import {
   type PersistentStreamRecord,
   StreamRefused
 } from "../../src/local/persistent/persistentStreams.ts"
-import { startStream } from "../../src/local/stream/serverStream.ts"
+import { startArrowStream, startStream } from "../../src/local/stream/serverStream.ts"
 import type { Peer, StreamHost, StreamTable } from "../../src/local/stream/streamContract.ts"
 import { makeStreamAudit } from "../../src/local/stream/streamAudit.ts"
+import { partially } from "./arrow/partialAcks.ts"
 import type { History } from "./history.ts"
 import type { Link, Network } from "./network.ts"
 import type { Plan, TimedFault } from "./plan.ts"
@@ -171,7 +172,13 @@ export class Server {
       },
       retire: (_, __, done) => done(notRetired)
     }
-    const server = startStream(host, peer, table, link.persistent)
+    const server = link.arrow
+      ? startArrowStream(
+          host,
+          this.plan.profile === "calm" ? peer : partially(peer, random, time),
+          table
+        )
+      : startStream(host, peer, table, link.persistent)
     link.server = server
     return this.inbox(link, server)
   }

@@ -65,6 +65,9 @@ type Judge = (
   keyOf: (record: number) => number
 ) => ReadonlyArray<string>
 
+/** Reads what travels. */
+export type Payloads = Pick<Records, "recogniseAll">
+
 /** What the checker says; a history that it cannot read counts, so that the run is named. */
 const judged = (judge: Judge, ...history: Parameters<Judge>): ReadonlyArray<string> => {
   try {
@@ -80,13 +83,13 @@ export const simulate = (
   plan: Plan,
   users: (world: SoleWorld) => Effect.Effect<void, never, Zerobus>,
   long?: LongRun,
-  judge: Judge = check
+  judge: Judge = check,
+  records: Payloads = new Records()
 ): RunResult => {
   const random = makeRandom(`${seed}/run`)
   const time = new VirtualTime(random.fork("schedule"), plan.schedule)
   const history = new History(time, long?.archive)
   if (long !== undefined) time.maxTasks = Infinity
-  const records = new Records()
   const network = new Network({ time, history, plan, records, random: random.fork("network") })
   const store = new Store({
     time,
@@ -119,7 +122,7 @@ export const simulate = (
   const world: SoleWorld = {
     time,
     history,
-    records,
+    records: records instanceof Records ? records : new Records(),
     random: random.fork("users"),
     plan,
     hostility,
@@ -168,7 +171,7 @@ export const simulate = (
   // The history of a run that spins is too long to be judged.
   const { events } = history
   if (terminated)
-    violations.push(...judged(judge, events, plan.profile, (record) => records.keyOf(record)))
+    violations.push(...judged(judge, events, plan.profile, (record) => world.records.keyOf(record)))
   const statistics = statisticsOf(events, network.links.length, tokens, time.now)
   return { seed, plan, history, hash: history.hash, violations, statistics }
 }

@@ -34,7 +34,7 @@ export class Store {
   private rooms: Array<() => void> = []
   private readonly time: VirtualTime
   private readonly history: History
-  private readonly records: Records
+  private readonly records: Pick<Records, "recogniseAll">
   private readonly random: SeededRandom
   private readonly fsync: readonly [number, number]
   private readonly poison: boolean
@@ -42,7 +42,7 @@ export class Store {
   constructor(options: {
     readonly time: VirtualTime
     readonly history: History
-    readonly records: Records
+    readonly records: Pick<Records, "recogniseAll">
     readonly random: SeededRandom
     readonly fsync: readonly [number, number]
     readonly poison: boolean
@@ -61,7 +61,7 @@ export class Store {
     const alive = () => this.incarnation === incarnation
     return {
       appendUnsafe: (payloads, offset) => {
-        const found = payloads.map((payload) => this.records.recognise(payload))
+        const found = payloads.flatMap((payload) => this.records.recogniseAll(payload))
         const bad = this.poison ? found.findIndex((record) => record % 17 === 13) : -1
         if (bad >= 0) return new RecordRejected(bad, "i", "a record without poison")
         for (const record of found) {

@@ -6,7 +6,7 @@
 
 type Field = readonly [number: number, value: number | Uint8Array]
 
-const fields = (bytes: Uint8Array): ReadonlyArray<Field> => {
+export const fields = (bytes: Uint8Array): ReadonlyArray<Field> => {
   const found: Array<Field> = []
   let at = 0
   const varint = () => {
@@ -31,7 +31,8 @@ const fields = (bytes: Uint8Array): ReadonlyArray<Field> => {
   return found
 }
 
-const field = (list: ReadonlyArray<Field>, number: number) => list.find(([n]) => n === number)?.[1]
+export const field = (list: ReadonlyArray<Field>, number: number) =>
+  list.find(([n]) => n === number)?.[1]
 
 /** A request as the history keeps it. */
 export type RequestText =
@@ -67,6 +68,8 @@ export interface ResponseText {
   /** Up to which wire offset everything was durable when a persistent stream was resumed. */
   readonly resumed?: number
   readonly ack?: number | "missing"
+  /** How many rows of an Arrow connection are durable. */
+  readonly rows?: number
   readonly closeAfter?: number | "none"
   readonly bad?: "unknown" | "malformed"
 }
