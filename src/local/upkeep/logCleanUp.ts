@@ -4,9 +4,9 @@
  *
  * Every version within the retention stays readable.
  *
- * A commit is deleted when it is older than both the retention and an hour, and older than a
- * readable checkpoint of the same age. The age matters because another writer that has read a
- * version writes the next version name, and must not find it free.
+ * A commit is deleted when it is older than both the retention and an hour, and a later checkpoint
+ * is as old and readable. The hour protects other writers: one that has read a version writes the
+ * next version name, and must not find it free.
  *
  * A checkpoint of ours is deleted together with the commits before that readable checkpoint. It is
  * deleted earlier when it is older than an hour, is not one of the two newest, is not named by

@@ -118,8 +118,7 @@ describe("a table that is listed and not served", () => {
     Effect.gen(function* () {
       const { folder, location } = yield* withRecords
       const store = yield* open(folder)
-      const message =
-        /records that are not in the table \(3\).*table salvage main\.default\.t --to FILE --discard/
+      const message = /not in the table \(3\).*table salvage main\.default\.t --to FILE --discard/
       assert.match(refusal(yield* Effect.exit(store.drop(definition.name))).message, message)
       const answer = yield* deleteTable(store, definition.name)
       assert.strictEqual(answer.status, 400)

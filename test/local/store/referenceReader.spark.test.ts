@@ -229,8 +229,8 @@ describe.skipIf(!hasSpark)("Spark with Delta Lake", () => {
       Effect.gen(function* () {
         const random = seeded(7)
         const { columns } = table(
-          `a.b.c(id BIGINT NOT NULL, flag BOOLEAN, n INT, real DOUBLE, word STRING, day DATE, at TIMESTAMP,
-            ntz TIMESTAMP_NTZ,
+          `a.b.c(id BIGINT NOT NULL, flag BOOLEAN, n INT, real DOUBLE, word STRING, day DATE,
+            at TIMESTAMP, ntz TIMESTAMP_NTZ,
             price DECIMAL(9,2), huge DECIMAL(38,10), s STRUCT<x: SMALLINT, w: STRING>)`
         )
         const made = yield* makeTable("skipped", columns)
