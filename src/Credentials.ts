@@ -8,6 +8,7 @@
  * @packageDocumentation
  * @since 0.1.0
  */
+import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -172,6 +173,20 @@ export const layer = <R = never>(
   options: Settings<R>
 ): Layer.Layer<HeadersProvider, InvalidEndpoint | InvalidArgument, Exclude<R, Scope.Scope>> =>
   Layer.effect(HeadersProvider, make(options))
+
+/**
+ * The headers provider of a client with settings from `Config`.
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const layerConfig = <R = never>(
+  config: Config.Wrap<Settings<R>>
+): Layer.Layer<
+  HeadersProvider,
+  Config.ConfigError | InvalidEndpoint | InvalidArgument,
+  Exclude<R, Scope.Scope>
+> => Layer.unwrap(Effect.map(Config.unwrap(config), (options) => layer<R>(options)))
 
 /** Counts tokens requested for a table; 0 creates the counter. */
 const countMints = (

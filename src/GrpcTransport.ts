@@ -5,6 +5,7 @@
  * @packageDocumentation
  * @since 0.1.0
  */
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
@@ -92,3 +93,17 @@ export const layer = <R = never>(
       }
     })
   )
+
+/**
+ * A transport with settings that are read through `Config`.
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const layerConfig = <R = never>(
+  config: Config.Wrap<ChannelOptions<R>>
+): Layer.Layer<
+  Transport,
+  Config.ConfigError | InvalidEndpoint | InvalidArgument,
+  Exclude<R, Scope.Scope>
+> => Layer.unwrap(Effect.map(Config.unwrap(config), (options) => layer<R>(options)))

@@ -4,6 +4,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { scrubOpaque } from "./internal/scrub.ts"
 import {
   InvalidArgument,
@@ -58,6 +59,24 @@ export interface HeadersProviderShape<out R = never> {
 }
 
 /**
+ * What a provider of your own is made of. Its effects may need services.
+ *
+ * @since 0.2.0
+ * @category configuration
+ */
+export interface HeadersProviderOptions<out R = never, out R2 = never> {
+  /** The headers of a new connection, or a function from the table's name to them. */
+  readonly getHeaders:
+    | Effect.Effect<HeaderRecord, unknown, R>
+    | ((tableName: string) => Effect.Effect<HeaderRecord, unknown, R>)
+  /** Runs when headers were rejected, so that the next ones differ; default: a rejection is final. */
+  readonly invalidate?:
+    | Effect.Effect<void, never, R2>
+    | ((tableName: string, rejected: HeaderRecord) => Effect.Effect<void, never, R2>)
+    | undefined
+}
+
+/**
  * Provides the headers of every connection. `ZerobusLayer` includes one for OAuth client
  * credentials. To use another one, pass it as the `headersProvider` option of a stream, or provide
  * this service to `Zerobus.layerNoDeps`.
@@ -77,15 +96,9 @@ export class HeadersProvider extends Context.Service<HeadersProvider, HeadersPro
    * @example
    * HeadersProvider.make({ getHeaders: Effect.succeed({ authorization: "Bearer ..." }) })
    */
-  static readonly make = <R = never, R2 = never>(options: {
-    readonly getHeaders:
-      | Effect.Effect<HeaderRecord, unknown, R>
-      | ((tableName: string) => Effect.Effect<HeaderRecord, unknown, R>)
-    readonly invalidate?:
-      | Effect.Effect<void, never, R2>
-      | ((tableName: string, rejected: HeaderRecord) => Effect.Effect<void, never, R2>)
-      | undefined
-  }): HeadersProviderShape<R | R2> => {
+  static readonly make = <R = never, R2 = never>(
+    options: HeadersProviderOptions<R, R2>
+  ): HeadersProviderShape<R | R2> => {
     const { getHeaders, invalidate } = options
     return {
       getHeaders: (tableName) =>
@@ -103,6 +116,37 @@ export class HeadersProvider extends Context.Service<HeadersProvider, HeadersPro
           })
     }
   }
+
+  /**
+   * A provider of your own as a layer, for `Zerobus.layerNoDeps`. It takes what {@link make} takes;
+   * the services that its effects need are those of the layer.
+   *
+   * @example
+   * const Client = Zerobus.layerNoDeps.pipe(
+   *   Layer.provide([
+   *     GrpcTransport.layer({ serverEndpoint }),
+   *     HeadersProvider.layer({ getHeaders: Effect.succeed({ authorization: "Bearer ..." }) })
+   *   ])
+   * )
+   */
+  static readonly layer = <R = never, R2 = never>(
+    options: HeadersProviderOptions<R, R2>
+  ): Layer.Layer<HeadersProvider, never, R | R2> =>
+    Layer.effect(
+      HeadersProvider,
+      Effect.contextWith((services: Context.Context<R | R2>) => {
+        const { getHeaders, invalidate } = HeadersProvider.make(options)
+        return Effect.succeed({
+          getHeaders: (tableName: string) => Effect.provideContext(getHeaders(tableName), services),
+          ...(invalidate === undefined
+            ? {}
+            : {
+                invalidate: (tableName: string, rejected: HeaderRecord) =>
+                  Effect.provideContext(invalidate(tableName, rejected), services)
+              })
+        })
+      })
+    )
 }
 
 // Checks the class, not the tag: other libraries have errors with these tags too, and their

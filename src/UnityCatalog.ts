@@ -439,14 +439,18 @@ export class UnityCatalog extends Context.Service<UnityCatalog, UnityCatalogShap
     Layer.effect(UnityCatalog, make(options))
 
   /** The catalog client with settings from `Config`. */
-  static readonly layerConfig = (
-    config: Config.Wrap<UnityCatalogOptions>
-  ): Layer.Layer<UnityCatalog, Config.ConfigError | InvalidEndpoint | InvalidArgument> =>
-    Layer.unwrap(Effect.map(Config.unwrap(config), (options) => UnityCatalog.layer(options)))
+  static readonly layerConfig = <R = never>(
+    config: Config.Wrap<UnityCatalogOptions<R>>
+  ): Layer.Layer<
+    UnityCatalog,
+    Config.ConfigError | InvalidEndpoint | InvalidArgument,
+    Exclude<R, Scope.Scope>
+  > => Layer.unwrap(Effect.map(Config.unwrap(config), (options) => UnityCatalog.layer(options)))
 }
 
 /**
- * The catalog client with settings from the environment: {@link unityCatalogConfig}.
+ * The catalog client with settings from the environment:
+ * `UnityCatalog.layerConfig(unityCatalogConfig)`. {@link unityCatalogConfig} lists the variables.
  *
  * @since 0.1.0
  * @category layers

@@ -8,7 +8,12 @@ export * as Column from "./Column.ts"
 export * as Credentials from "./Credentials.ts"
 export * as DeadLetters from "./DeadLetters.ts"
 export * as GrpcTransport from "./GrpcTransport.ts"
-export { type HeaderRecord, HeadersProvider, type HeadersProviderShape } from "./HeadersProvider.ts"
+export {
+  type HeaderRecord,
+  HeadersProvider,
+  type HeadersProviderOptions,
+  type HeadersProviderShape
+} from "./HeadersProvider.ts"
 export { Offset } from "./Offset.ts"
 export type { AckError, RecordAck } from "./RecordAck.ts"
 export {

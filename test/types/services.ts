@@ -6,11 +6,13 @@ import { Config, Context, Effect, type Layer, Redacted, type Scope, type Sink } 
 import {
   Credentials,
   DeadLetters,
+  GrpcTransport,
   HeadersProvider,
   type HeadersProviderShape,
   type StreamConfigurationOptions,
   TableProperties,
   UnityCatalog,
+  type UnityCatalogOptions,
   Zerobus,
   type ZerobusOptions,
   type ZerobusShape,
@@ -94,6 +96,20 @@ const plainClient = Zerobus.layer({ serverEndpoint: endpoint, stream: { recovery
 exact<Needs<typeof plainClient>, never>(true)
 const configured = Zerobus.layerConfig(zerobusConfig)
 exact<Needs<typeof configured>, never>(true)
+const transport = GrpcTransport.layerConfig(zerobusConfig)
+exact<Needs<typeof transport>, never>(true)
+const configuredTokens = Credentials.layerConfig(zerobusConfig)
+exact<Needs<typeof configuredTokens>, never>(true)
+declare const catalogWithVault: Config.Config<UnityCatalogOptions<Vault>>
+const configuredCatalog = UnityCatalog.layerConfig(catalogWithVault)
+exact<Needs<typeof configuredCatalog>, Vault>(true)
+const ownHeaders = HeadersProvider.layer({
+  getHeaders: Effect.flatMap(Vault, (vault) =>
+    Effect.map(vault.token, (authorization) => ({ authorization }))
+  ),
+  invalidate: (tableName) => Effect.orDie(keep(tableName))
+})
+exact<Needs<typeof ownHeaders>, Vault | Letters>(true)
 const wrapped = Zerobus.layerConfig({ serverEndpoint: Config.String("ENDPOINT") })
 exact<Needs<typeof wrapped>, never>(true)
 declare const withVault: Config.Config<ZerobusOptions<Vault>>
