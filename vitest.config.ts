@@ -4,7 +4,17 @@ import { defineConfig } from "vitest/config"
  * Suites that need something beyond `npm ci` have a name of their own in the file name and an npm
  * script of their own.
  */
-const ownScript = ["kafka", "postgres", "delta", "spark", "interop", "heavy", "browser", "cluster"]
+const ownScript = [
+  "kafka",
+  "postgres",
+  "delta",
+  "spark",
+  "interop",
+  "heavy",
+  "browser",
+  "cluster",
+  "site"
+]
 
 const suite = (
   name: string,

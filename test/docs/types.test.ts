@@ -9,7 +9,9 @@ import { Result } from "effect"
 
 const text = readFileSync(join(import.meta.dirname, "../../docs/types.md"), "utf8")
 const rows = [
-  ...text.matchAll(/^\| ([A-Z][\w(), <>.]*) \| `(Column\.\w+)(\([^`]*\))?` \| .*? \| (\w+) \|/gm)
+  ...text.matchAll(
+    /^\| `?([A-Z][\w(), <>.]*)`? \| `(Column\.\w+)(\([^`]*\))?` \| .*? \| (\w+) \|/gm
+  )
 ].map(([, sql = "", constructor = "", args, wire = ""]) => ({
   sql,
   name: constructor.slice("Column.".length),
