@@ -1,13 +1,13 @@
 /**
- * Records that a stream gives back to the program: refused by the server, or left unacknowledged
- * when the scope of the stream closed.
+ * Records that a stream returns to the program: refused by the server, or not acknowledged when the
+ * stream's scope closed.
  */
 import type { Offset } from "./Offset.ts"
 import type { InvalidArgument, ZerobusError } from "./ZerobusError.ts"
 
 /**
- * What the `onUnacked` handler of a stream is told when its scope closed with records not
- * acknowledged.
+ * The argument of `onUnacked`: the records that were not acknowledged when the stream's scope
+ * closed.
  *
  * @since 0.1.0
  * @category models
@@ -20,17 +20,19 @@ export interface Unacked<A> {
   /** In order of ingestion. */
   readonly records: ReadonlyArray<A>
   /**
-   * Records that the table's schema encoded but cannot decode, as the bytes that travel; empty for
-   * schemas that do both.
+   * Encoded bytes of records that the table's schema cannot decode. Empty for schemas that encode
+   * and decode.
    */
   readonly unreadable: ReadonlyArray<Uint8Array>
-  /** Why they are left: what ended the stream, or the `FlushTimeout` of its closing. */
+  /**
+   * Why they were not acknowledged: the error that ended the stream, or the `FlushTimeout` of its
+   * closing.
+   */
   readonly cause: ZerobusError
 }
 
 /**
- * What the `onRefused` handler of a stream is given: one record that the server refused, or the
- * batch that it came in.
+ * The argument of `onRefused`: one record that the server refused, or the batch that contains it.
  *
  * @since 0.2.0
  * @category models
@@ -42,10 +44,10 @@ export interface Refused<A> {
   readonly streamId: string
   /** The offset of the record, or of the batch. */
   readonly offset: Offset
-  /** One record, or the atomic batch; without what the table's schema cannot decode. */
+  /** One record, or the atomic batch, without records that the table's schema cannot decode. */
   readonly records: ReadonlyArray<A>
-  /** The same, and what the schema cannot decode, as the bytes that travel. */
+  /** All records as encoded bytes, including those that the schema cannot decode. */
   readonly payloads: ReadonlyArray<Uint8Array>
-  /** The server's reason, without quoted values. Its `offset` is the one above. */
+  /** The server's reason, without quoted values. Its `offset` equals the one above. */
   readonly cause: InvalidArgument
 }

@@ -22,24 +22,24 @@ import { InvalidState } from "./ZerobusError.ts"
 export type TransportFailure = Data.TaggedEnum<{
   /** The server ended the call with a gRPC status other than OK. */
   Status: {
-    /** The number of the status. */
+    /** The code of the status. */
     readonly code: number
     /** The status message of the server. */
     readonly message: string
     /** The raw `grpc-status-details-bin`. */
     readonly details?: Uint8Array | undefined
   }
-  /** The connection could not be made or was lost; no status came from the server. */
+  /** The connection could not be opened or was lost, without a status from the server. */
   Disconnected: {
     /** What happened. */
     readonly message: string
   }
-  /** The server sent something that is not read as a response: compressed, or too large. */
+  /** The server sent something that cannot be a response: compressed, or too large. */
   Unreadable: {
     /** What happened. */
     readonly message: string
   }
-  /** The TLS handshake failed for a reason that trying again does not cure. */
+  /** The TLS handshake failed for a reason that a retry cannot resolve. */
   TlsRefused: {
     /** What happened. */
     readonly message: string

@@ -44,12 +44,12 @@ export type RetryableReason = Data.TaggedEnum<{
   }
   /**
    * The OAuth endpoint could not be reached, answered 408, 429 or 5xx, or its answer was cut off;
-   * or a headers provider failed with an error of its own.
+   * or a headers provider failed with an error that is not the client's.
    */
   TokenServiceUnavailable: {
     /** What happened. */
     readonly message: string
-    /** The pause that the endpoint wants, in milliseconds. */
+    /** The pause that the endpoint requested, in milliseconds. */
     readonly retryAfterMillis?: number | undefined
   }
   /** The Unity Catalog could not be reached, or answered 408, 429 or 5xx. */
@@ -57,7 +57,7 @@ export type RetryableReason = Data.TaggedEnum<{
     /** What happened. */
     readonly message: string
   }
-  /** The disk or the folder of a spool failed; the record was not taken. */
+  /** The disk or the folder of a spool failed. The record was not accepted. */
   SpoolUnavailable: {
     /** What happened. */
     readonly message: string
@@ -84,7 +84,7 @@ export interface OfStream {
   readonly unacknowledged?: number | undefined
 }
 
-/** What an error holds whose message is written where it occurs. */
+/** Fields of errors whose message is written where they occur. */
 export interface Described extends OfStream {
   /** What happened and what to do, as full sentences. */
   readonly message: string
@@ -398,8 +398,8 @@ export type StreamFailure =
   | ProtocolViolation
 
 /**
- * Every failure of the client. The tag of an error is the name of its class, without a prefix:
- * `Effect.catchTag` takes one, `Effect.catchTags` several, `Match.tagsExhaustive` all.
+ * All failures of the client. The tag of an error is the name of its class, without a prefix:
+ * `Effect.catchTag` handles one, `Effect.catchTags` several, `Match.tagsExhaustive` all.
  *
  * @example
  * const opened = zerobus.createStream(table).pipe(

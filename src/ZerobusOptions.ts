@@ -129,9 +129,9 @@ export interface ZerobusOptions<out R = never> {
    */
   readonly tokenCache?:
     | {
-        /** Whether tokens are kept; default true. */
+        /** Whether tokens are cached. Default true. */
         readonly enabled?: boolean | undefined
-        /** How long before its end a token is renewed; default 5 minutes. */
+        /** How long before it expires a token is renewed. Default 5 minutes. */
         readonly refreshBuffer?: Duration.Input | undefined
       }
     | undefined
@@ -143,7 +143,7 @@ export interface ZerobusOptions<out R = never> {
 
 /**
  * {@link ZerobusOptions} with a type parameter for the services of each effect. TypeScript does not
- * unite what several effects of one object need by itself.
+ * infer the union of the services of several effects in one object.
  *
  * @since 0.2.0
  * @category configuration
