@@ -99,7 +99,7 @@ export const App = () => {
           {status._tag !== "Live" && (
             <p class="banner" role="alert">
               {status._tag === "Full"
-                ? "As many pages watch this server as it takes. Close some; this one tries again."
+                ? "The server accepts no more pages. Close some; this one tries again."
                 : "The server has stopped or cannot be reached. The page tries again."}
             </p>
           )}
@@ -185,7 +185,7 @@ const Waiting = ({ status }: { readonly status: Status }) => (
       <h2>{status._tag === "Full" ? "Too many pages" : "Connecting"}</h2>
       <p>
         {status._tag === "Full"
-          ? "As many pages watch this server as it takes. Close some; this one tries again."
+          ? "The server accepts no more pages. Close some; this one tries again."
           : "The page waits for the server."}
       </p>
     </section>
@@ -198,7 +198,7 @@ const Locked = ({ wasOpen }: { readonly wasOpen: boolean }) => (
       <h2>Open the console with its link</h2>
       <p>
         {wasOpen
-          ? "The server was started anew, and with it the link has changed."
+          ? "The server was restarted, so the link has changed."
           : "The console shows records and scripts faults, so only its link opens it."}
       </p>
       <p>

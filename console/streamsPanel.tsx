@@ -110,7 +110,7 @@ export const StreamsPanel = ({
       empty={
         <>
           <strong>No stream is open</strong>
-          <p>One that a client opens appears here at once.</p>
+          <p>A new stream appears here immediately.</p>
         </>
       }
     />

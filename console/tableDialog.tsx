@@ -275,7 +275,7 @@ const faults: ReadonlyArray<readonly [fault: FaultName, title: string, text: str
   [
     "disconnect",
     "Disconnect",
-    "The next message breaks its connection. The client connects anew and sends it again."
+    "The next message breaks its connection. The client reconnects and sends it again."
   ],
   ["stall", "Stall", "Acknowledgements stop until you clear the faults. Records stay durable."],
   [
@@ -286,7 +286,7 @@ const faults: ReadonlyArray<readonly [fault: FaultName, title: string, text: str
   [
     "expireToken",
     "Expire token",
-    "The next message ends its stream as if the token had expired. A fresh token is taken."
+    "The next message ends its stream as if the token had expired. The client requests a new one."
   ]
 ]
 
@@ -305,7 +305,7 @@ const Faults = ({ name, row }: { readonly name: string; readonly row: TableRow |
     <div class="faults">
       <p>
         Each button scripts one fault for this table, as <code>Faults</code> does in tests. It
-        strikes when a client sends next.
+        triggers at the client's next message.
       </p>
       <ul>
         {faults.map(([fault, title, text]) => (

@@ -122,7 +122,8 @@ const startServer = () =>
     let output = ""
     let errors = ""
     const timer = setTimeout(
-      () => reject(new Error(`zerobus local said nothing within 30 seconds\n${output}${errors}`)),
+      () =>
+        reject(new Error(`zerobus local printed nothing within 30 seconds\n${output}${errors}`)),
       30_000
     )
     server.stderr.on("data", (data) => (errors += data))

@@ -177,7 +177,8 @@ const isReason = (reason: unknown): boolean => {
 /** The failure of a provider that does not return an effect. A retry cannot help. */
 export const notAnEffect = new InvalidToken({
   message:
-    "The headers provider's getHeaders must give an Effect. Wrap a promise with Effect.tryPromise."
+    "The headers provider's getHeaders must return an Effect. Wrap a promise with " +
+    "Effect.tryPromise."
 })
 
 /** Most nested causes of an error that are read. */

@@ -215,7 +215,7 @@ type Effectful = "beforeOpen" | "headersProvider" | "onRefused" | "onUnacked"
 
 /**
  * {@link StreamConfigurationOptions} with a type parameter for the services of each effect.
- * TypeScript does not unite what several effects of one object need by itself.
+ * TypeScript does not infer the union of the services of several effects in one object.
  *
  * @since 0.2.0
  * @category configuration
@@ -431,7 +431,7 @@ const unfitForAuto = ({
     laneKey !== undefined
       ? "gives up order, so it does not go with laneKey"
       : spool !== undefined
-        ? "does not go with a spool, whose receipts wait for a lane from the call on"
+        ? "does not go with a spool, which binds each receipt to a lane at the call"
         : recovery === false
           ? "ends sessions and opens others, so it needs recovery"
           : undefined

@@ -82,9 +82,9 @@ export interface UnityCatalogOptions<out R = never> extends Pick<
    */
   readonly cache?:
     | {
-        /** How long an answer is kept; milliseconds, or a duration. */
+        /** How long an answer is cached. Milliseconds or a duration. */
         readonly timeToLive: Duration.Input
-        /** The most tables that are kept; default 100. */
+        /** Most cached tables. Default 100. */
         readonly capacity?: number | undefined
       }
     | undefined

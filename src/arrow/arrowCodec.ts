@@ -172,7 +172,7 @@ const givenBatches = (record: unknown): ReadonlyArray<RecordBatch> | InvalidArgu
   if (batches.length === 1) return batches
   if (batches.length === 0)
     return refused("The bytes hold no batch of a stream in Arrow's IPC format.")
-  const advice = "Read it with tableFromIPC and hand in the table."
+  const advice = "Read it with tableFromIPC and ingest the table."
   return refused(`The IPC stream holds ${batches.length} batches instead of one. ${advice}`)
 }
 

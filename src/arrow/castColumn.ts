@@ -72,12 +72,15 @@ const misfit = (path: Path, from: DataType, to: DataType): never =>
 
 const adviceFor = (from: DataType, to: DataType): string => {
   if (DataType.isFloat(from) && DataType.isInt(to)) {
-    return "Numbers of JavaScript are Float64: make the column of an Int32Array or a BigInt64Array."
+    return (
+      "Numbers of JavaScript are Float64: create the column from an Int32Array or a " +
+      "BigInt64Array."
+    )
   }
   if (DataType.isTimestamp(from) && DataType.isTimestamp(to)) {
-    return "An instant has a zone, a local time has none: give the column the right one."
+    return "An instant has a zone, a local time has none: give the column the right type."
   }
-  return "Only casts that lose nothing are made: cast the column before."
+  return "Only lossless casts are made: cast the column first."
 }
 
 const isText = (type: DataType): boolean => DataType.isUtf8(type) || DataType.isLargeUtf8(type)
@@ -179,14 +182,14 @@ export const castParts = (
   const indexes = new Map(given.map(({ name }, index) => [name, index]))
   if (indexes.size < given.length) {
     const twice = given.find(({ name }, index) => indexes.get(name) !== index)!
-    refuse([...path, twice.name], "is there twice", "Give each column a name of its own.")
+    refuse([...path, twice.name], "appears twice", "Give each column a unique name.")
   }
   const known = new Set(wanted.map(({ name }) => name))
   const strange = given.find(({ name }) => !known.has(name))
   if (strange !== undefined) {
     refuse(
       [...path, strange.name],
-      "is none of the table's",
+      "is not a column of the table",
       `The table has ${[...known].join(", ")}.`
     )
   }

@@ -62,8 +62,8 @@ export const scaled =
       if (value * from !== product || value >= LARGEST_INT64 || value < -LARGEST_INT64) {
         refuse(
           path,
-          `has a time in row ${row} that the table's unit does not hold`,
-          "Round it before."
+          `has a time in row ${row} that the table's unit cannot represent`,
+          "Round it first."
         )
       }
       values[row] = value

@@ -17,7 +17,7 @@ export const doctor = Command.make(
     table: Flag.String("table").pipe(
       Flag.withAlias("t"),
       Flag.withDescription(
-        "Look at this table too: catalog.schema.table. A stream is opened and closed, no record " +
+        "Check this table too: catalog.schema.table. A stream is opened and closed, no record " +
           "is sent"
       ),
       Flag.optional
@@ -36,7 +36,7 @@ export const doctor = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Check the settings, the way to the service, the credentials and a table, and say what to do"
+    "Check the settings, the connection, the credentials and a table, and say what to do"
   ),
   Command.withExamples([
     { command: "zerobus doctor", description: "Settings, network and credentials" },

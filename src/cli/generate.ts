@@ -47,7 +47,7 @@ const secret: Effect.Effect<
   ),
   Effect.mapError(() =>
     failed(
-      "DATABRICKS_CLIENT_SECRET is not set. Set it, or run the command in a terminal to be asked."
+      "DATABRICKS_CLIENT_SECRET is not set. Set it, or run the command in a terminal for a prompt."
     )
   )
 )
@@ -90,12 +90,12 @@ const fromFile = Effect.fnUntraced(function* (
     return yield* failed(`${file} is not a plain file. Write the definition to one.`)
   if (Number(size) > maxSource)
     return yield* failed(
-      `The file ${file} is larger than ${maxSource} bytes, which no table definition is.`
+      `The file ${file} is larger than ${maxSource} bytes, the limit for a table definition.`
     )
   const text = yield* Effect.mapError(files.readFileString(file), unreadable(file))
   return yield* Effect.mapError(
     readTableSource(formatOf(file), text, Option.getOrUndefined(table)),
-    (message) => failed(`No table can be made of ${file}: ${message}`)
+    (message) => failed(`No table can be read from ${file}: ${message}`)
   )
 })
 
@@ -213,15 +213,16 @@ export const generate = Command.make(
         const how =
           list(["different"]) === "" ? "without --check" : "with --force instead of --check"
         return yield* failed(
-          `Not in step with ${definition.name}: ${drift}. Run zerobus generate ${how}.`
+          `Out of date with ${definition.name}: ${drift}. Run zerobus generate ${how}.`
         )
       }
-      return yield* print(`The files are in step with ${definition.name}.`)
+      return yield* print(`The files are up to date with ${definition.name}.`)
     }
     const different = list(["different"])
     if (different !== "" && !input.force) {
       return yield* failed(
-        `Nothing was written, for files would be overwritten: ${different}. Pass --force to do so.`
+        `Nothing was written, because files would be overwritten: ${different}. Pass --force ` +
+          `to do so.`
       )
     }
     const files = yield* FileSystem.FileSystem
@@ -243,7 +244,7 @@ export const generate = Command.make(
     },
     {
       command: "zerobus generate --from orders.sql --check",
-      description: "Fail when the files are out of step"
+      description: "Fail when the files are out of date"
     }
   ])
 )

@@ -44,13 +44,13 @@ const flags = {
   ),
   gzip: off(
     "gzip",
-    "The input is gzip; default: what its first bytes say (gzip, zstd, UTF-16), or a name that " +
-      "ends in .gz"
+    "The input is gzip; default: detected from its first bytes (gzip, zstd, UTF-16) or a " +
+      "name that ends in .gz"
   ),
   delimiter: text(
     "delimiter",
     "character",
-    "Character between the fields of a CSV row, \\t for a tab; default: found out"
+    "Character between the fields of a CSV row, \\t for a tab; default: detected"
   ),
   noHeader: off(
     "no-header",
@@ -81,7 +81,7 @@ const flags = {
   ),
   rowLines: Flag.Int("row-lines").pipe(
     Flag.withDescription(
-      "Lines that a CSV row may go on for within quotes; beyond them its quote counts as open; " +
+      "Most lines of a quoted CSV row; beyond them its closing quote counts as missing; " +
         "default 1000"
     ),
     Flag.withDefault(1000)
@@ -100,17 +100,19 @@ const flags = {
   strict: off("strict", "End with exit code 3 where records were rejected, instead of 0"),
   skip: Flag.Int("skip").pipe(
     Flag.withDescription(
-      "Records to pass over at the start, to go on where an earlier ingest stopped; default 0"
+      "Records to skip at the start, to continue where an earlier ingest stopped; default 0"
     ),
     Flag.withDefault(0)
   ),
   follow: off(
     "follow",
-    "Go on with what is appended to the file, like tail -F, until it is stopped; needs --state " +
+    "Keep reading what is appended to the file, like tail -F, until stopped; needs --state " +
       "or --spool"
   ),
   state: pathFlag("state").pipe(
-    Flag.withDescription("File that keeps how far --follow got, to go on there at the next start"),
+    Flag.withDescription(
+      "File that stores the position of --follow, to continue there at the next start"
+    ),
     Flag.optional
   ),
   spool: pathFlag("spool", "directory").pipe(
@@ -122,13 +124,13 @@ const flags = {
   ),
   resume: off(
     "resume",
-    "With --spool: go on behind the last record that the folder got from these files"
+    "With --spool: continue after the last record of these files in the folder"
   ),
   create: off("create", "Create the table with the columns of the first file, unless it exists"),
-  dryRun: off("dry-run", "With --create: print the definition of the table, and do nothing"),
+  dryRun: off("dry-run", "With --create: print the definition of the table, and do nothing else"),
   ignoreUnknown: off(
     "ignore-unknown",
-    "Leave out names the table has no column for, instead of rejecting the record"
+    "Ignore fields without a column, instead of rejecting the record"
   ),
   json: off("json", "Print the summary as one line of JSON")
 }

@@ -65,13 +65,13 @@ const definitionFor = Effect.fnUntraced(function* (
   if (bytes < mostBytes && records.length < mostRecords) records.push(...one.end())
   const problem = one.problem()
   if (problem !== undefined)
-    return yield* failed(`The columns of ${input.name} cannot be told: ${problem}.`)
+    return yield* failed(`The columns of ${input.name} cannot be inferred: ${problem}.`)
   const found = inferColumns(records.slice(0, mostRecords), one.header(), forms)
   if ("problem" in found)
-    return yield* failed(`The columns of ${input.name} cannot be told: ${found.problem}.`)
+    return yield* failed(`The columns of ${input.name} cannot be inferred: ${found.problem}.`)
   const text = definitionText({ name: table, columns: found.columns })
   const definition = yield* Effect.mapError(Effect.fromResult(parseTableDefinition(text)), (why) =>
-    failed(`The columns of ${input.name} make no table. ${why}`)
+    failed(`The columns of ${input.name} are not a valid table definition. ${why}`)
   )
   return [definition, then] as const
 })

@@ -71,22 +71,22 @@ const flagProblem = (input: IngestInput): string | undefined => {
   if (input.resume) {
     if (Option.isNone(input.spool)) return "--resume goes with --spool."
     if (input.skip > 0)
-      return "--resume goes on where the spool says, so --skip does not go with it."
+      return "--resume continues at the position in the spool, so --skip does not go with it."
     if (input.files.includes("-"))
       return "--resume reads the files again, which standard input does not allow."
   }
   if (Option.isSome(input.state)) {
     if (!input.follow) return "--state goes with --follow."
     if (Option.isSome(input.spool))
-      return "--spool keeps how far --follow got, so --state does not go with it."
+      return "--spool keeps the position of --follow, so --state does not go with it."
   }
   if (input.follow && Option.isNone(input.state) && Option.isNone(input.spool)) {
-    return "--follow needs --state or --spool, to keep how far it got."
+    return "--follow needs --state or --spool, to keep its position."
   }
   if (input.follow && (input.files.length > 1 || input.files[0] === "-"))
     return "--follow takes one file."
   return input.follow && input.skip > 0
-    ? "--follow goes on where the run before got, so --skip does not go with it."
+    ? "--follow continues where the last run stopped, so --skip does not go with it."
     : undefined
 }
 
@@ -200,7 +200,7 @@ const run = Effect.fnUntraced(function* (
     (yield* isSameFile(inputs, before))
   ) {
     yield* remark(
-      `${spool} holds how far an earlier run got with these files; --resume goes on there.`
+      `${spool} holds the position of an earlier run with these files; --resume continues there.`
     )
   }
   const begin =

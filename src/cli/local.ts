@@ -83,7 +83,7 @@ const flags = {
   tables: Flag.String("table").pipe(
     Flag.withDescription(
       "Table to create: catalog.schema.table(column TYPE, ...); repeatable. A table that exists " +
-        "is kept, and differences are told"
+        "is kept, and differences are reported"
     ),
     Flag.withMetavar("definition"),
     Flag.atLeast(0)

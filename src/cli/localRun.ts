@@ -74,11 +74,14 @@ const flagProblem = (input: LocalInput): string | undefined => {
   if (input.watch && Option.isNone(input.tablesFile))
     return "--watch follows the file of --tables. Name one."
   if (input.principals.length > 0 && !input.auth) {
-    return "--no-auth lets everybody in, so --principal does not go with it. Leave one of them out."
+    return (
+      "--no-auth accepts every client, so --principal does not go with it. Leave one of them " +
+      "out."
+    )
   }
   if (input.trustIssuers.length + input.subjects.length > 0 && !input.auth) {
     return (
-      "--no-auth lets everybody in, so --trust-issuer and --subject do not go with it. " +
+      "--no-auth accepts every client, so --trust-issuer and --subject do not go with it. " +
       "Leave one of them out."
     )
   }

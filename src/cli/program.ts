@@ -53,7 +53,7 @@ const endAtOnce = (): void => {
       if (first === undefined) {
         first = now
         setTimeout(
-          () => console.error("Not stopped yet; a second Ctrl-C ends it at once."),
+          () => console.error("Still stopping; a second Ctrl-C ends it at once."),
           2000
         ).unref()
       }

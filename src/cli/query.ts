@@ -61,7 +61,7 @@ export const query = Command.make(
       yield* deltaQuery
     const duckdb = yield* Effect.promise(loadDuckdb)
     if (duckdb === undefined)
-      return yield* failed(`Queries need DuckDB, which is not installed. Type: ${installDuckdb}`)
+      return yield* failed(`Queries need DuckDB, which is not installed. Run: ${installDuckdb}`)
     const found = yield* Effect.forEach(namesIn(sql), (name) => Effect.result(queryTable(name)))
     const tables = found.flatMap((one) => (Result.isSuccess(one) ? [one.success] : []))
     const refused = found.find(Result.isFailure)

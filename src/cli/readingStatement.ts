@@ -63,7 +63,7 @@ export const prepareReading = async (
     if (statement.statementType === (explained === undefined ? SELECT : EXPLAIN)) return statement
   }
   throw new NotReading(
-    "The SQL is no statement that reads: SELECT, VALUES, FROM, DESCRIBE, SUMMARIZE, SHOW, or " +
+    "The SQL is not a statement that reads: SELECT, VALUES, FROM, DESCRIBE, SUMMARIZE, SHOW, or " +
       "EXPLAIN of one of them. " +
       "To run it, add --allow-writes."
   )

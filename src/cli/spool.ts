@@ -48,7 +48,8 @@ const drain = Command.make(
   )
 ).pipe(
   Command.withDescription(
-    "Send what waits in a spool to its table; the program that uses the spool must be stopped"
+    "Send the waiting records of a spool to its table; the program that uses the spool must be " +
+      "stopped"
   ),
   Command.withExamples([
     {
@@ -123,11 +124,11 @@ const repair = Command.make(
 /** The command. */
 export const spool = Command.make("spool").pipe(
   Command.withDescription(
-    "Look after a spool, where a stream keeps records on disk until they are acknowledged"
+    "Inspect, send, export or repair a spool, which keeps a stream's records on disk"
   ),
   Command.withExamples([
-    { command: "zerobus spool show spool/air_quality", description: "What waits in a spool" },
-    { command: "zerobus spool drain spool/air_quality", description: "Send what waits" }
+    { command: "zerobus spool show spool/air_quality", description: "Waiting records of a spool" },
+    { command: "zerobus spool drain spool/air_quality", description: "Send the waiting records" }
   ]),
   Command.withSubcommands([show, drain, exportRecords, repair])
 )

@@ -254,7 +254,7 @@ const drop = Command.make(
   Command.withExamples([
     {
       command: "zerobus table drop main.default.orders",
-      description: "Says what would be dropped"
+      description: "Prints what would be dropped"
     },
     { command: "zerobus table drop main.default.orders --yes", description: "Drops it" }
   ])

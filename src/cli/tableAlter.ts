@@ -43,19 +43,17 @@ export const alter = Command.make(
     yield* print(`Added ${counted(columns.length, "column")} to ${input.table}: ${names}.`)
   })
 ).pipe(
-  Command.withDescription(
-    "Add columns to a table of the local server; streams that are open go on"
-  ),
+  Command.withDescription("Add columns to a table of the local server; open streams continue"),
   Command.withExamples([
     {
       command: "zerobus table alter main.default.air_quality add column 'note STRING'",
-      description: "A further column, NULL in the rows that exist"
+      description: "A new column, NULL in existing rows"
     },
     {
       command:
         "zerobus table alter main.default.trips add column 'place.height DOUBLE, " +
         "stops.element.note STRING'",
-      description: "Further fields of a STRUCT, and of the STRUCTs in an ARRAY"
+      description: "New fields of a STRUCT, and of the STRUCTs in an ARRAY"
     }
   ])
 )

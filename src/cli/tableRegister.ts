@@ -33,12 +33,12 @@ export const tableRegister = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Serve a Delta table that another program put below the server's data folder"
+    "Serve a Delta table that another program placed below the server's data folder"
   ),
   Command.withExamples([
     {
       command: "zerobus table register zerobus-data/main/default/orders",
-      description: "As the next start would"
+      description: "Like the next start does"
     },
     {
       command: "zerobus table register /srv/zerobus-data/sales/raw/events",

@@ -31,7 +31,7 @@ export const rewrite = Command.make(
     })
     yield* print(
       files === 0 && left === 0
-        ? `No file of ${name} needs it.`
+        ? `No file of ${name} needs to be rewritten.`
         : `Rewrote ${counted(files, "file")} of ${name}.` +
             (left === 0
               ? ""
@@ -49,6 +49,9 @@ export const rewrite = Command.make(
       command: "zerobus table rewrite main.default.events",
       description: "Does nothing where there is nothing to do"
     },
-    { command: "zerobus table show main.default.events", description: "The version that it made" }
+    {
+      command: "zerobus table show main.default.events",
+      description: "The version that it created"
+    }
   ])
 )

@@ -44,7 +44,7 @@ const placeOfServer = Effect.fnUntraced(function* (
     Stream.runCollect(catalog.listTables(schema))
   ).pipe(
     Effect.mapError(({ exitCode, message }) =>
-      failed(`${message} Where no server runs, name its data folder: --data-dir DIR`, exitCode)
+      failed(`${message} If no server is running, name its data folder: --data-dir DIR`, exitCode)
     )
   )
   const found = listed.filter((table) => table.name.toLowerCase() === name.toLowerCase())
@@ -77,7 +77,7 @@ const logOf = Effect.fnUntraced(function* (
   if (chosen.length > 1) {
     const ids = chosen.map(({ bytes, tableId }) => `${tableId} (${bytes} bytes)`).join(", ")
     return yield* failed(
-      `${name} has several logs, since it was made anew. Choose one with --log: ${ids}`
+      `${name} has several logs, because it was created again. Choose one with --log: ${ids}`
     )
   }
   if (chosen.length === 0 && Option.isSome(id))
@@ -121,7 +121,7 @@ export const tableSalvage = Command.make(
     ),
     dataDir: pathFlag("data-dir", "directory").pipe(
       Flag.withDescription(
-        "Data folder of a server that has stopped; without it the running server is asked"
+        "Data folder of a server that has stopped; default: that of the running server"
       ),
       Flag.optional
     ),

@@ -270,7 +270,7 @@ const unreadable = new ProtocolViolation({
 
 const noRefusals = new InvalidArgument({
   message:
-    "A record with persisted: true has no caller left who could be told that it was refused. " +
+    "No caller waits for a record with persisted: true, so its refusal cannot be reported. " +
     "Give the layer stream.onRefused, such as DeadLetters.file(path).",
   path: ["persisted"]
 })

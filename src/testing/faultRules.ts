@@ -109,12 +109,15 @@ const contradiction = (
   if (_tag === "AckAt" || _tag === "AckLatency") {
     if (at !== "ack") return refuse("at", `must be "ack" for ${_tag}`)
     if (given[0] !== undefined)
-      return refuse(given[0], `is not for ${_tag}, which holds for a whole connection`)
+      return refuse(given[0], `is not allowed for ${_tag}, which applies to a whole connection`)
   }
   if (given.length > 1)
     return refuse(given.at(-1)!, `cannot be given together with ${given[0]}; leave one of them out`)
   if (when.offset !== undefined && !["message", "durable", "ack"].includes(at)) {
-    return refuse("offset", `is not for the point "${at}", which has no wire offset; give nth`)
+    return refuse(
+      "offset",
+      `is not allowed for the point "${at}", which has no wire offset; give nth`
+    )
   }
   if (_tag === "Committed" && at !== "resume") return refuse("at", 'must be "resume" for Committed')
   if (_tag === "Lose" && at !== "message") return refuse("at", 'must be "message" for Lose')

@@ -172,7 +172,7 @@ const noTable = (tableName: string): InvalidTable =>
   new InvalidTable({
     message:
       tableNameProblem(tableName) ??
-      `There is no table ${tableName} on the local server. Make it with createTable first.`,
+      `There is no table ${tableName} on the local server. Create it with createTable first.`,
     tableName: tableName.slice(0, 200)
   })
 
@@ -243,12 +243,12 @@ export const serverScript = (server: {
         const events = decodeTrace(text)
         if (typeof events === "string") {
           return Effect.fail(
-            new InvalidTrace({ message: `The text is no trace of a local server: ${events}.` })
+            new InvalidTrace({ message: `The text is not a trace of a local server: ${events}.` })
           )
         }
         if (events.some(({ event }) => event === "truncated")) {
           const message =
-            "The trace is not whole, so it cannot be replayed. Record it with a higher traceEvents."
+            "The trace is truncated, so it cannot be replayed. Record it with a higher traceEvents."
           return Effect.fail(new InvalidTrace({ message }))
         }
         const replay = replayOf(events)

@@ -155,7 +155,7 @@ describe("zerobus ingest --follow --spool", () => {
     append("30001,y\n")
     const last = begin()
     await taken(last, spool, 30_002)
-    assert.notInclude((await stopped(last)).err, "was cut")
+    assert.notInclude((await stopped(last)).err, "was truncated")
     await check("rotated", 30_002, waited, 3)
   }, 120_000)
 
@@ -165,7 +165,7 @@ describe("zerobus ingest --follow --spool", () => {
     await taken(first, spool, 1_000)
     Fs.writeFileSync(path, ndjson(upTo(10, 1_000)))
     await taken(first, spool, 1_010)
-    assert.include(first.err(), "was cut; it is read from its start")
+    assert.include(first.err(), "was truncated; it is read from its start")
     const waited = new Set(await killedWith(first, spool))
     // Longer than before, with different bytes before the position.
     Fs.writeFileSync(path, ndjson(upTo(500, 1_010)))
@@ -193,7 +193,7 @@ describe("zerobus ingest --follow --spool", () => {
     Fs.rmSync(`${path}.old`)
     const second = begin()
     await taken(second, spool, 206)
-    assert.match(second.err(), /which is gone. What came behind its line 10[12] was not read/)
+    assert.match(second.err(), /which is gone. Text after its line 10[12] was not read/)
     await stopped(second)
     await check("gone", 206, waited, 1)
   }, 60_000)
@@ -256,7 +256,7 @@ describe("zerobus ingest --follow --spool", () => {
     const { out } = await stopped(second)
     assert.include(
       out,
-      `kept in ${spool}; zerobus spool drain sends it.\nTo go on: the same command.`
+      `kept in ${spool}; zerobus spool drain sends it.\nTo continue, repeat the same command.`
     )
     const last = begin()
     append(ndjson([601]))

@@ -88,7 +88,10 @@ describe("zerobus ingest", () => {
     )
     assert.notInclude(err + out, "warm")
     assert.match(out, /2 records durable/)
-    assert.include(out, "Done up to record 2 of the file (line 3). To go on from there: --skip 2")
+    assert.include(
+      out,
+      "Done up to record 2 of the file (line 3). To continue from there: --skip 2"
+    )
     assert.strictEqual((await show(table, 2)).rows, 2)
 
     lines[3] = '{"device":"c","temp":20}'
@@ -172,7 +175,7 @@ describe("zerobus ingest", () => {
     [
       "has a column of the table twice",
       "device,temp,Temp\n",
-      /"Temp" means a column whose own name is there too/
+      /"Temp" matches a column whose exact name is there too/
     ]
   ])("fails for a header that %s, also with --rejects", async (_, content, says) => {
     const table = await newTable()
@@ -208,7 +211,7 @@ describe("zerobus ingest", () => {
     const path = file("broken.ndjson.gz", whole.subarray(0, whole.length - 20))
     const { code, err, out } = await zerobus(["ingest", path, "-t", table, "--json"], environment)
     assert.strictEqual(code, 2)
-    assert.match(err, /broken\.ndjson\.gz is not a whole gzip file \(Z_BUF_ERROR\)\./)
+    assert.match(err, /broken\.ndjson\.gz is not a complete gzip file \(Z_BUF_ERROR\)\./)
     const { accepted, complete, durable } = JSON.parse(out)
     assert.isAbove(durable, 0)
     assert.deepStrictEqual({ complete, durable }, { complete: false, durable: accepted })
@@ -217,7 +220,7 @@ describe("zerobus ingest", () => {
       environment
     )
     assert.strictEqual(plain.code, 2)
-    assert.match(plain.err, /is not a whole gzip file \(Z_DATA_ERROR\)\./)
+    assert.match(plain.err, /is not a complete gzip file \(Z_DATA_ERROR\)\./)
   })
 
   it("interrupted, makes durable what it has read and says how far it got", async () => {
@@ -229,7 +232,10 @@ describe("zerobus ingest", () => {
     const { code, err, out } = await running.end
     assert.strictEqual(code, 130, err)
     assert.match(out, /^2 records durable/)
-    assert.include(out, "Done up to record 2 of the file (line 2). To go on from there: --skip 2")
+    assert.include(
+      out,
+      "Done up to record 2 of the file (line 2). To continue from there: --skip 2"
+    )
   }, 60_000)
 
   it.each<readonly [what: string, args: ReadonlyArray<string>, says: RegExp]>([

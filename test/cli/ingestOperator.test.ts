@@ -93,7 +93,7 @@ describe("the file of rejects", () => {
     const path = file("self.ndjson", '{"device":"a"}\n')
     const { code, err } = await ingest(await newTable(), path, "--rejects", path)
     assert.strictEqual(code, 2)
-    assert.match(err, /is the file that is read/)
+    assert.match(err, /is the input file/)
     assert.strictEqual(Fs.readFileSync(path, "utf8"), '{"device":"a"}\n')
   })
 
@@ -255,7 +255,7 @@ describe("several files", () => {
     assert.match(err, /q\.ndjson, line 2: is not valid JSON/)
     assert.include(
       out,
-      "Done up to record 3 of the files (line 1 of q.ndjson). To go on from there: --skip 3"
+      "Done up to record 3 of the files (line 1 of q.ndjson). To continue from there: --skip 3"
     )
     Fs.writeFileSync(paths[1]!, '{"device":"c"}\n{"device":"e"}\n{"device":"d"}\n')
     const rest = await ingest(table, ...paths, "--skip", "3", "--json")
@@ -378,7 +378,7 @@ describe("--create", () => {
     assert.match(both.out, /^2 records durable/, both.err)
     const none = await run("main.default.stdin_none", ["-"], "")
     assert.strictEqual(none.code, 2)
-    assert.match(none.err, /Standard input cannot be told: .*no record to tell columns from/s)
+    assert.match(none.err, /Standard input cannot be inferred: .*no record to infer columns from/s)
   }, 60_000)
 
   it("says why there is no table for a file", async () => {
@@ -392,7 +392,7 @@ describe("--create", () => {
     assert.strictEqual(bare.code, 2)
     assert.match(bare.err, /--create needs the names of the columns/)
     for (const [name, text, says] of [
-      ["e.ndjson", "", /no record to tell columns from/],
+      ["e.ndjson", "", /no record to infer columns from/],
       ["n.csv", "日本\n1\n", /no column can be called "日本"/],
       ["t.csv", "a b,a-b\n1,2\n", /two names belong to the column a_b/]
     ] as const) {
@@ -486,7 +486,7 @@ describe("--follow", () => {
       assert.match(err, says)
       assert.strictEqual(Fs.readFileSync(where, "utf8"), content)
     }
-    await refused("precious", /is no state of a followed file/)
+    await refused("precious", /is not the state of a followed file/)
     await refused(
       JSON.stringify({
         kind: "zerobus ingest --follow",

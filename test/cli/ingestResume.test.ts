@@ -129,7 +129,7 @@ describe("zerobus ingest --resume", () => {
     assert.strictEqual(third.code, 2)
     assert.include(
       third.err,
-      "The files in front of second.csv, where --resume goes on, have other sizes"
+      "The files before second.csv, where --resume continues, have other sizes"
     )
   })
 
@@ -138,7 +138,7 @@ describe("zerobus ingest --resume", () => {
     const { run } = await ingests(paths)
     await run("--resume")
     Fs.appendFileSync(paths[0]!, '{"device":"b"}\n')
-    assert.include((await run("--resume")).err, "The files in front of empty.ndjson")
+    assert.include((await run("--resume")).err, "The files before empty.ndjson")
   })
 
   it("refuses a file that was cut, changed or replaced, and changes nothing", async () => {
@@ -147,9 +147,9 @@ describe("zerobus ingest --resume", () => {
       [lines.slice(0, -17), "was read up to byte 680 and has 663 bytes now"],
       [
         lines.replace("d48", "dxx"),
-        "was read up to byte 680, and the bytes in front of that are others now"
+        "was read up to byte 680, and the bytes before that have changed"
       ],
-      [lines.replace("d10", "dxx"), "is not the file that was read: its first bytes are others"]
+      [lines.replace("d10", "dxx"), "is not the file that was read: its first bytes differ"]
     ] as const) {
       const path = file("changed.ndjson", lines)
       const { devices, run } = await ingests([path])

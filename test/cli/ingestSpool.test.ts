@@ -118,7 +118,10 @@ describe("zerobus ingest --spool", () => {
     const { code, err, out } = await zerobusProcess(args, down)
     assert.strictEqual(code, 75, err)
     assert.include(out, "500 records queued and not known to be durable.")
-    assert.include(out, `What is not durable is kept in ${spool}; zerobus spool drain sends it.`)
+    assert.include(
+      out,
+      `Records that are not durable are kept in ${spool}; zerobus spool drain sends it.`
+    )
     const shown = await zerobus(["spool", "show", spool])
     assert.include(shown.out, "waiting   500 records")
     const drained = await zerobus(["spool", "drain", spool], server.environment)
@@ -145,7 +148,7 @@ describe("zerobus ingest --spool", () => {
       assert.strictEqual(code, 2)
       assert.include(err, "has no position of these files with these flags")
     }
-    assert.include((await run(one)).err, "--resume goes on there")
+    assert.include((await run(one)).err, "--resume continues there")
     for (const [args, says] of [
       [["-", "--resume"], "--resume reads the files again"],
       [[one, "--resume", "--skip", "3"], "--skip does not go with it"],

@@ -32,12 +32,12 @@ describe("zerobus query", () => {
 
   const file = Path.join(temporaryFolder(), "written.csv")
   const copy = `COPY (SELECT 1 AS one) TO '${file}'`
-  const notReading = /The SQL is no statement that reads: .*To run it, add --allow-writes/
+  const notReading = /The SQL is not a statement that reads: .*To run it, add --allow-writes/
   it.each<readonly [sql: string, says: RegExp]>([
     [copy, notReading],
     [`EXPLAIN ANALYZE ${copy}`, notReading],
     [`/* a */ explain (analyze) ${copy}`, notReading],
-    [`EXPLAIN -- a\n ANALYZE ${copy}`, /no statement that reads|syntax error/],
+    [`EXPLAIN -- a\n ANALYZE ${copy}`, /not a statement that reads|syntax error/],
     [`SELECT 1; ${copy}`, /holds 2 statements/],
     [`PREPARE a AS ${copy}`, notReading],
     [`ATTACH '${file}' AS a`, notReading],

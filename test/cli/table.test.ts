@@ -77,7 +77,7 @@ describe("zerobus table", () => {
     assert.strictEqual(first.code, 0, first.err)
     assert.match(first.out, /^Rewrote \d+ files of main\.kept\.variants\.\n$/)
     const again = await zerobus(["table", "rewrite", name], server.environment)
-    assert.strictEqual(again.out, `No file of ${name} needs it.\n`)
+    assert.strictEqual(again.out, `No file of ${name} needs to be rewritten.\n`)
     assert.strictEqual(await rows(), before)
     server.child.kill("SIGTERM")
     await server.end

@@ -304,7 +304,7 @@ describe("zerobus table salvage", () => {
     }
     const nobody = { ...server.environment, DATABRICKS_WORKSPACE_URL: "http://127.0.0.1:1" }
     const down = await zerobus(["table", "salvage", refused, "--to", file("none")], nobody)
-    assert.match(flat(down.err), /Where no server runs, name its data folder: --data-dir DIR/)
+    assert.match(flat(down.err), /If no server is running, name its data folder: --data-dir DIR/)
     const unknown = await salvage("main.default.nothing", "none")
     assert.match(flat(unknown.err), /neither a table nor a log main\.default\.nothing/)
   }, 180_000)

@@ -48,8 +48,8 @@ export class CheckList {
             Effect.fail(
               finding(
                 `no answer within ${limitMillis / 1000} seconds`,
-                "Something between here and there drops what is sent. Check the address, and " +
-                  "the rules of firewalls.",
+                "Something on the network path drops the packets. Check the address, and " +
+                  "the firewall rules.",
                 true
               )
             )

@@ -52,7 +52,7 @@ const settings: Effect.Effect<Found<Settings>, Finding> = Effect.gen(function* (
   if (missing.length > 0) {
     return yield* finding(
       `${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} not set`,
-      "Set what is missing; zerobus local prints all four for a local server."
+      "Set the missing variables; zerobus local prints all four for a local server."
     )
   }
   const [serverEndpoint, workspaceUrl] = found as [string, string]
@@ -84,7 +84,7 @@ const workspaceUrl = (
   const parsed = parseEndpoint(text, "DATABRICKS_WORKSPACE_URL")
   if (Result.isFailure(parsed)) {
     return Effect.fail(
-      finding(parsed.failure.message, `A workspace has the form ${workspaceForm}.`)
+      finding(parsed.failure.message, `A workspace URL has the form ${workspaceForm}.`)
     )
   }
   const { origin } = parsed.success
@@ -103,7 +103,8 @@ const workspaceUrl = (
     return Effect.fail(
       finding(
         `${origin} is the endpoint of Zerobus too`,
-        `They are two hosts, or two ports of a local server: ${endpointForm} and ${workspaceForm}.`
+        `They must be different hosts, or different ports of a local server: ` +
+          `${endpointForm} and ${workspaceForm}.`
       )
     )
   }
@@ -129,7 +130,7 @@ const grants = (table: string, clientId: string): string => {
   ]
   const principal = /^[\w-]+$/.test(clientId) ? clientId : "<client id>"
   return (
-    `Somebody who may grant it runs: ` +
+    `Someone who may grant privileges runs: ` +
     `${on.map((each) => `GRANT ${each} TO \`${principal}\`;`).join(" ")}`
   )
 }
@@ -157,15 +158,15 @@ const explained =
             : grants(table, credentials?.clientId ?? clientId ?? "")
         case "InvalidTable":
           return (
-            "Check the name. A new table is made by zerobus table create, or by SQL in the " +
+            "Check the name. To create a table, use zerobus table create, or SQL in the " +
             "workspace."
           )
         case "TlsFailure":
-          return "Set NODE_EXTRA_CA_CERTS to a PEM file with the server's authority."
+          return "Set NODE_EXTRA_CA_CERTS to a PEM file with the server's certificate authority."
         case "Retryable":
           return `Try again.${hint}`
         default:
-          return `It cannot work as it is set up.${hint}`
+          return `This configuration cannot work.${hint}`
       }
     }
     return finding(error.message, advice(), error.isRetryable)
@@ -249,7 +250,7 @@ const mayRead = (
 ): Effect.Effect<Found<void>, Finding> =>
   Result.isFailure(read) && read.failure._tag === "PermissionDenied"
     ? Effect.fail(explain(read.failure))
-    : Effect.succeed({ detail: "the catalog refuses nothing", value: undefined })
+    : Effect.succeed({ detail: "not refused by the catalog", value: undefined })
 
 const tableOf = (
   read: ReadTable,
@@ -258,7 +259,7 @@ const tableOf = (
   if (Result.isFailure(read)) return Effect.fail(explain(read.failure))
   const { dataSourceFormat, problem, tableType } = read.success
   if (problem !== undefined)
-    return Effect.fail(finding(problem, "The server does not write it as it is."))
+    return Effect.fail(finding(problem, "The server does not write to it in this state."))
   const kind = [tableType, dataSourceFormat].filter((part) => part !== undefined).join(" ")
   return Effect.succeed({
     detail: kind === "" ? "found" : `found, ${kind.toLowerCase()}`,

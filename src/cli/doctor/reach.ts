@@ -38,7 +38,7 @@ export const reach = Effect.fnUntraced(function* (
   const socket = (yield* checks.run(names[2], connected(route)))?.value
   if (socket === undefined) return skipFrom(3)
   if (route.security === undefined && route.proxy === undefined) {
-    checks.skip("plain, as loopback allows", names[3])
+    checks.skip("plaintext, allowed on loopback", names[3])
     socket.destroy()
     return true
   }
@@ -107,22 +107,23 @@ const completed = (route: Route, socket: Net.Socket): Effect.Effect<Found<void>,
       // Retrying helps when a proxy fails, not when it refuses the host.
       const isRefused = code.startsWith("PROXY_4")
       const advice = isRefused
-        ? "Ask those who run the proxy to allow CONNECT to this host and port. If it can be " +
+        ? "Ask the proxy's administrators to allow CONNECT to this host and port. If it can be " +
           "reached directly, list it in no_proxy."
         : !tls
-          ? "Check the port, and what stands between here and there."
+          ? "Check the port and the network path."
           : /SELF_SIGNED|UNABLE_TO|DEPTH_ZERO|INVALID_CA/.test(code)
-            ? "Its authority is not known here. Set NODE_EXTRA_CA_CERTS to a PEM file with it."
+            ? "Its certificate authority is not trusted here. Set NODE_EXTRA_CA_CERTS to a PEM " +
+              "file with it."
             : /ALTNAME|HOSTNAME/.test(code)
               ? "The certificate is for another host. Check the host's name."
-              : "Check that the port speaks TLS."
+              : "Check that the port uses TLS."
       return finding(`${message} (${code})`, advice, !tls && !isRefused)
     }
   }).pipe(
     Effect.map((open) => {
       const detail =
         open instanceof TLSSocket
-          ? `${open.getProtocol() ?? "TLS"}, the certificate is good`
+          ? `${open.getProtocol() ?? "TLS"}, the certificate is valid`
           : "plain"
       open.destroy()
       return {

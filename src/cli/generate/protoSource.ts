@@ -62,7 +62,8 @@ const columnsOf = (
   if (fields.count > maxFields) {
     const limit = maxFields.toLocaleString("en-US")
     return refuse(
-      `The table would have more than ${limit} fields, as the messages hold each other. Leave ` +
+      `The table would have more than ${limit} fields, because the messages contain each other. ` +
+        `Leave ` +
         `fields out of the .proto file.`
     )
   }

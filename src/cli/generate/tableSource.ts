@@ -29,7 +29,7 @@ const readJson = (
   } catch {
     return Result.fail("The file is not JSON.")
   }
-  if (!isObject(json)) return Result.fail("The JSON is no object.")
+  if (!isObject(json)) return Result.fail("The JSON is not an object.")
   const full =
     typeof json["full_name"] === "string"
       ? json["full_name"]
@@ -47,7 +47,7 @@ const readJson = (
     type._tag === "Struct"
       ? Result.succeed({ name: tableName, columns: type.fields })
       : Result.fail(
-          'The JSON is no struct. Give a Spark schema ({ type: "struct", fields }) or a table ' +
+          'The JSON is not a struct. Give a Spark schema ({ type: "struct", fields }) or a table ' +
             "of the catalog's API."
         )
   )

@@ -79,14 +79,15 @@ const beginning = Effect.fnUntraced(function* (
   restarted()
   yield* former === undefined
     ? Effect.logWarning(
-        `${file} is not the file that was followed before, which is gone. What came behind its ` +
+        `${file} is not the file that was followed before, which is gone. Text after its ` +
           `line ${before.line} was not read; this file is read from its start.`
       )
     : wasCut(file)
   return start
 })
 
-const wasCut = (file: string) => Effect.logWarning(`${file} was cut; it is read from its start.`)
+const wasCut = (file: string) =>
+  Effect.logWarning(`${file} was truncated; it is read from its start.`)
 
 const needsPlain = () =>
   failed(

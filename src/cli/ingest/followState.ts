@@ -33,15 +33,15 @@ export const readState = async (
     new UnusableState({ message: `--state: ${path} ${why}. Name another file.` })
   const found = await lstatOf(path)
   if (found === undefined) return undefined
-  if (!found.isFile()) throw refuse("is no plain file")
+  if (!found.isFile()) throw refuse("is not a plain file")
   let state: Partial<FollowState> & { readonly kind?: unknown }
   try {
     state = JSON.parse((await readPlain(path)).toString("utf8"))
   } catch {
-    throw refuse("exists and is no state of a followed file")
+    throw refuse("exists and is not the state of a followed file")
   }
   if (state.kind !== kind || typeof state.offset !== "number" || typeof state.end !== "string") {
-    throw refuse("exists and is no state of a followed file")
+    throw refuse("exists and is not the state of a followed file")
   }
   if (state.file !== file) throw refuse(`belongs to another file, ${state.file}`)
   if (state.table !== table) throw refuse(`belongs to another table, ${state.table}`)

@@ -177,7 +177,7 @@ export const inferColumns = (
       shapes.set(name, joined(shapes.get(name) ?? nothing, shapeOfValue(item, forms)))
     }
   }
-  if (shapes.size === 0) return { problem: "it has no record to tell columns from" }
+  if (shapes.size === 0) return { problem: "it has no record to infer columns from" }
   const columns: Array<ColumnDefinition> = []
   for (const [written, shape] of shapes) {
     const name = columnName(written)

@@ -103,8 +103,8 @@ export const countRejects = ({
 }: Pick<IngestSource, "counts" | "maxRejects">): CommandFailed | undefined =>
   maxRejects !== undefined && counts.rejected + counts.refused > maxRejects
     ? failed(
-        `More records were rejected than --max-rejects allows (${count(maxRejects)}). Mend the ` +
-          `file, or raise the limit.`
+        `More records were rejected than --max-rejects allows (${count(maxRejects)}). ` +
+          `Correct the file, or raise the limit.`
       )
     : undefined
 

@@ -110,7 +110,7 @@ export const inputsOf = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ReadonlyArray<RecordInput>, CommandFailed> {
   const csv = yield* csvOf(flags)
   if (flags.files.filter((file) => file === "-").length > 1)
-    return yield* failed("Standard input can be read once only.")
+    return yield* failed("Standard input can be read only once.")
   return yield* Effect.forEach(
     flags.files,
     Effect.fnUntraced(function* (file): Effect.fn.Return<RecordInput, CommandFailed> {
@@ -119,7 +119,7 @@ export const inputsOf = Effect.fnUntraced(function* (
         Option.getOrUndefined(flags.format) ?? kind.format ?? (file === "-" ? "ndjson" : undefined)
       if (format === undefined) {
         return yield* failed(
-          `The format of ${file} cannot be told from its name. Give it with --format ` +
+          `The format of ${file} is not clear from its name. Give it with --format ` +
             `(${formats.join(", ")}).`
         )
       }

@@ -92,8 +92,7 @@ const openOwn = async (path: string, sources: ReadonlyArray<string>): Promise<Fs
     }
     for (const source of sources) {
       const other = source === "-" ? undefined : await Fs.stat(source).catch(() => undefined)
-      if (other !== undefined && other.dev === dev && other.ino === ino)
-        refuse("is the file that is read")
+      if (other !== undefined && other.dev === dev && other.ino === ino) refuse("is the input file")
     }
     if (nlink > 1) refuse("has a second name (a hard link)")
     if (process.getuid !== undefined && uid !== process.getuid()) refuse("belongs to another user")

@@ -64,7 +64,7 @@ const withHandle = <A>(
 
 type Handle = Effect.Success<ReturnType<typeof openFile>>
 
-const fromStart = "To ingest the files as they are now from their start, leave --resume out."
+const fromStart = "To ingest the current files from their start, leave --resume out."
 
 /** Where reading resumes. Fails when the files have changed. */
 export const resumePlace = Effect.fnUntraced(function* (
@@ -76,14 +76,14 @@ export const resumePlace = Effect.fnUntraced(function* (
   const done = inputs.slice(0, file)
   if (done.reduce((sum, { size }) => sum + (size ?? 0), 0) !== bytesBefore) {
     return yield* failed(
-      `The files in front of ${input.name}, where --resume goes on, have other sizes than when ` +
+      `The files before ${input.name}, where --resume continues, have other sizes than when ` +
         `they were read. Ingest ` +
         `what was added to them by itself, with another --spool. ${fromStart}`
     )
   }
   if (!(yield* isSameFile(inputs, position))) {
     return yield* failed(
-      `${input.name} is not the file that was read: its first bytes are others. ${fromStart}`
+      `${input.name} is not the file that was read: its first bytes differ. ${fromStart}`
     )
   }
   const skip = recordsBefore + records
@@ -117,14 +117,15 @@ export const notAsItWas = (
       )
     case "Changed":
       return failed(
-        `${name} was read up to byte ${count(offset)}, and the bytes in front of that are ` +
-          `others now. ${fromStart}`
+        `${name} was read up to byte ${count(offset)}, and the bytes before that have ` +
+          `changed. ${fromStart}`
       )
     case "Grown":
       return failed(
         `${name} was read up to byte ${count(offset)}, where its last line had no line end, and ` +
           `that line has grown. ` +
-          `Ingest the line by itself; to go on behind it, replace --resume by --skip ${records}.`
+          `Ingest the line separately; to continue after it, replace --resume with ` +
+          `--skip ${records}.`
       )
   }
 }

@@ -199,7 +199,7 @@ const sentence = (name: string, code: string, packing: Packing): string => {
       return `${name} is a folder. Name a file.`
     default:
       return /^Z(?:STD)?_/.test(code)
-        ? `${name} is not a whole ${packing} file (${code}).`
+        ? `${name} is not a complete ${packing} file (${code}).`
         : `${name} cannot be read (${code}).`
   }
 }

@@ -37,7 +37,7 @@ export const issuerOf = (text: string): Effect.Effect<TrustedIssuer, CommandFail
       Effect.flatMap((bytes) =>
         bytes.length > largestFile
           ? Effect.fail(
-              failed(`The file ${file} is larger than ${largestFile} bytes, which no keys are.`)
+              failed(`The file ${file} is larger than ${largestFile} bytes, the limit for keys.`)
             )
           : Effect.succeed({ issuer, keys: bytes.toString("utf8") })
       )

@@ -37,7 +37,7 @@ const grantOf = (text: string): Grant | string => {
     /^(.+?)\s+ON\s+(?:(?:CATALOG|SCHEMA|TABLE)\s+)?([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+){0,2})$/is.exec(
       text
     ) ?? []
-  if (list === undefined || on === undefined) return `${JSON.stringify(text)} is no grant.`
+  if (list === undefined || on === undefined) return `${JSON.stringify(text)} is not a grant.`
   const parts = on.split(".").length
   const granted: Array<Privilege> = []
   for (const word of list
@@ -50,13 +50,14 @@ const grantOf = (text: string): Grant | string => {
     const privilege = privileges.find((each) => each === word)
     if (privilege === undefined) {
       return (
-        `${JSON.stringify(word)} is no privilege. There are ${privileges.join(", ")} and ` +
+        `${JSON.stringify(word)} is not a privilege. The privileges are ` +
+        `${privileges.join(", ")} and ` +
         `ALL PRIVILEGES.`
       )
     }
     if (parts > mostParts[privilege]) {
       const level = mostParts[privilege] === 1 ? "a catalog" : "a catalog or a schema"
-      return `${privilege} is granted on ${level}, and ${on} is none.`
+      return `${privilege} is granted on ${level}, which ${on} is not.`
     }
     granted.push(privilege)
   }

@@ -51,7 +51,7 @@ export const readTablesFile = (
         const found = await Fs.stat(path)
         if (!found.isFile()) throw new Error("It is not a plain file.")
         if (found.size > maxBytes)
-          throw new Error(`It is larger than ${maxBytes} bytes, which no list of tables is.`)
+          throw new Error(`It is larger than ${maxBytes} bytes, the limit for a list of tables.`)
         return Fs.readFile(path, "utf8")
       },
       catch: (error) => {

@@ -37,7 +37,7 @@ const apply = Effect.fnUntraced(function* (path: string, local: ZerobusLocalShap
     }
     const done = yield* Effect.result(applyChange(local, change))
     if (done._tag === "Failure") {
-      yield* Effect.logWarning("The table could not be brought to what the file has", {
+      yield* Effect.logWarning("The table could not be updated to match the file", {
         table,
         message: done.failure.message
       })
@@ -70,7 +70,9 @@ export const watchTables = (
       known = now
       yield* apply(path, local).pipe(
         Effect.catch(({ message }) =>
-          Effect.logWarning("The file of tables is left as it was read last", { message })
+          Effect.logWarning("The file of tables cannot be applied; the tables stay as they are", {
+            message
+          })
         )
       )
     }

@@ -184,7 +184,7 @@ export const jsonReader = (): RecordReader => {
     if (!inString || start < 0) return
     // A JSON string cannot contain a line end, so its closing quote is missing. Continuing would
     // swap the inside and outside of strings.
-    finish(at, found, "a text is not closed on its line")
+    finish(at, found, "a string is not closed on its line")
     inString = escaped = false
     depth = 0
     lost = true
@@ -203,7 +203,7 @@ export const jsonReader = (): RecordReader => {
   }
 
   const strayProblem = (): string =>
-    shape === "ended" ? "stands after the end of the array" : "is not a JSON object"
+    shape === "ended" ? "is after the end of the array" : "is not a JSON object"
 
   /** Handles a character outside any record. */
   const between = (code: number, found: Array<SourceRecord>): void => {
@@ -216,7 +216,7 @@ export const jsonReader = (): RecordReader => {
       // The comma after a record ends that record. A comma seen here is where a record should be,
       // or before the bracket.
       if (code === comma || expecting)
-        found.push(record(line, code === comma ? "," : "]", "a comma stands where a record should"))
+        found.push(record(line, code === comma ? "," : "]", "a comma is where a record should be"))
       if (code === closeBracket) shape = "ended"
       expecting = code === comma
       return

@@ -68,9 +68,9 @@ const quoted = (name: string): string => JSON.stringify(name.slice(0, 64).toWell
 export const noColumn = (name: string, match: Match): string => {
   switch (match) {
     case "ambiguous":
-      return `${quoted(name)} could be several columns of the table; write the name of one of them`
+      return `${quoted(name)} matches several columns of the table; use the exact name of one`
     case "taken":
-      return `${quoted(name)} means a column whose own name is there too`
+      return `${quoted(name)} matches a column whose exact name is there too`
     default:
       return `the table has no column ${quoted(name)}`
   }

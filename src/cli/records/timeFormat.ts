@@ -100,7 +100,7 @@ const partsOf = (
       const part = first === undefined ? undefined : ofPercent[first]
       if (first === undefined) found.push(`'${letter!}`)
       else if (first === "%") found.push("'%")
-      else if (part === undefined) return { problem: `%${first} is no part that is known` }
+      else if (part === undefined) return { problem: `%${first} is not a known part` }
       else found.push(part)
     } else if (letter === undefined) {
       found.push(`'${whole.startsWith("'") ? whole.slice(1, -1).replaceAll("''", "'") : whole}`)
@@ -109,7 +109,7 @@ const partsOf = (
     } else {
       const part = ofLetter[letter]
       if (part === undefined)
-        return { problem: `${whole} is no part that is known; text stands in single quotes` }
+        return { problem: `${whole} is not a known part; literal text needs single quotes` }
       if (part === "month" && whole.length > 2) found.push("monthName")
       else found.push(part === "year" && whole.length === 2 ? "shortYear" : part)
     }
@@ -146,7 +146,7 @@ export const timeFormat = (
   }
   if (named.includes("halfHour") !== named.includes("half")) {
     return {
-      problem: "an hour of twelve needs AM or PM (a or %p), and these an hour of twelve (hh or %I)"
+      problem: "a 12-hour clock needs an hour (hh or %I) together with AM or PM (a or %p)"
     }
   }
   const source = parts.map((part, index) => {

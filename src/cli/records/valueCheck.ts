@@ -55,7 +55,7 @@ class KeyTwice {
 
 /** The message for a duplicate key in a record or in a JSON value. */
 export const keyTwiceProblem = (key: string): string =>
-  `the key ${JSON.stringify(key.slice(0, 64).toWellFormed())} stands twice in an object; only ` +
+  `the key ${JSON.stringify(key.slice(0, 64).toWellFormed())} appears twice in an object; only ` +
   `one of the values could be kept`
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -278,7 +278,7 @@ const converter = (path: Path, type: ColumnType, forms: ValueForms): Convert => 
             return refuse(
               report,
               [...path, "key"],
-              "expected the key as it travels: true or false, plain digits, days, microseconds"
+              "expected the key in wire form: true or false, plain digits, days, microseconds"
             )
           }
           const after = item(value[name], report)

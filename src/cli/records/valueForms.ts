@@ -73,9 +73,9 @@ export const formHint = (
   const option = type === "Date" ? "--date-format" : "--timestamp-format"
   if ((type === "Date" ? forms.dateFormat : forms.timestampFormat) !== undefined)
     return `, in the form of ${option}`
-  if (!mistakable.test(text)) return /\d/.test(text) ? `; ${option} takes another form` : ""
+  if (!mistakable.test(text)) return /\d/.test(text) ? `; ${option} sets another format` : ""
   return (
-    `; its day and month could be confused, so name the form with ${option}, such as ` +
+    `; its day and month are ambiguous, so set the format with ${option}, such as ` +
     `${option} DD/MM/YYYY`
   )
 }

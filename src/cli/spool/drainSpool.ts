@@ -142,13 +142,13 @@ export const drainSpool = Effect.fnUntraced(function* (
         ...(refused > 0
           ? [`${counted(refused, "record")} refused by the server, see the dead letters.`]
           : []),
-        left === 0 ? "Nothing waits any more." : `Waiting in the spool: ${counted(left, "record")}.`
+        left === 0 ? "No record is waiting." : `Waiting in the spool: ${counted(left, "record")}.`
       ].join("\n")
     )
   })
   if (streamId !== undefined && Option.isSome(deadLetters)) {
     return yield* failed(
-      `The spool ${folder} belongs to a persistent stream, which cannot go on without a refused ` +
+      `The spool ${folder} belongs to a persistent stream, which cannot skip a refused ` +
         `record. ` +
         `Leave --dead-letters out; take refused records out with: zerobus spool export ${folder}`
     )

@@ -145,7 +145,7 @@ export const exportSpool = Effect.fnUntraced(function* (
     yield* remark(
       `${counted(undecoded, "record")} of them as base64: ` +
         (content.recordType === "json"
-          ? "they are no JSON objects."
+          ? "they are not JSON objects."
           : content.recordType === "avro"
             ? "the Avro schema of the spool does not describe them."
             : "the descriptor of the spool does not describe them in full.")

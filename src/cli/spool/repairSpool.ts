@@ -39,8 +39,8 @@ const rangeText = ({ first, last }: OffsetRange): string =>
 const damageText = ({ damage, lost, offsets, records }: DamagedSpool): ReadonlyArray<string> => [
   ...damage.map(({ byte, bytes, path }) => `${path} is damaged at byte ${byte} of ${bytes}.`),
   lost.length === 0
-    ? "Every offset that waits can be read."
-    : `Offsets that wait and cannot be read: ${lost.map(rangeText).join(", ")}.`,
+    ? "Every waiting offset can be read."
+    : `Waiting offsets that cannot be read: ${lost.map(rangeText).join(", ")}.`,
   `Waiting and readable: ${counted(records, "record")} in ${counted(offsets, "offset")}.`
 ]
 
@@ -76,7 +76,8 @@ export const repairSpool = Effect.fnUntraced(function* ({
             ...(found === undefined
               ? ["The repair that was interrupted is done."]
               : damageText(found)),
-            `Set aside in ${aside}: ${setAside.join(", ")}. Delete them when they are of no use.`
+            `Set aside in ${aside}: ${setAside.join(", ")}. ` +
+              "Delete them when you no longer need them."
           ]
     return yield* report(
       { repaired: aside !== undefined, aside: aside ?? null, setAside, ...damageJson(found) },

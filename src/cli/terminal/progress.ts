@@ -183,8 +183,7 @@ export const summary = (outcome: Outcome): string => {
     `${counted(counts.durable, "record")} durable in ${table} (${megabytes(counts.bytes)} read ` +
       `in ${seconds(millis)}, ${rate(counts.durable, millis)}).`
   ]
-  if (counts.skipped > 0)
-    lines.push(`${counted(counts.skipped, "record")} at the start passed over.`)
+  if (counts.skipped > 0) lines.push(`${counted(counts.skipped, "record")} at the start skipped.`)
   if (bad > 0) {
     const server = counts.refused > 0 ? ` (${count(counts.refused)} by the server)` : ""
     lines.push(
@@ -204,26 +203,26 @@ export const summary = (outcome: Outcome): string => {
   if (lost > 0) lines.push(`${counted(lost, "record")} queued and not known to be durable.`)
   if (spool !== undefined) {
     if (stopped === undefined && lost === 0) return lines.join("\n")
-    lines.push(`What is not durable is kept in ${spool}; zerobus spool drain sends it.`)
+    lines.push(`Records that are not durable are kept in ${spool}; zerobus spool drain sends it.`)
     if (stopped !== undefined) {
       lines.push(
         following === true
-          ? "To go on: the same command."
-          : "To go on: the same command with --resume."
+          ? "To continue, repeat the same command."
+          : "To continue, repeat the same command with --resume."
       )
     }
   } else if (following === true) {
-    lines.push("The next start with this --state goes on behind what is durable.")
+    lines.push("The next start with this --state continues after the durable records.")
   } else if (stopped !== undefined || lost > 0) {
     lines.push(
       durableTo === undefined
         ? counts.skipped === 0
-          ? "Nothing of the file is durable. To go on, ingest it from its start."
-          : `Nothing behind the records passed over is durable. To go on from there: --skip ` +
+          ? "No record of the file is durable. To continue, ingest it from its start."
+          : `No record after the skipped ones is durable. To continue from there: --skip ` +
             `${counts.skipped}`
         : `Done up to record ${count(durableTo.records)} of the ` +
             `${durableTo.file === undefined ? "file" : "files"} (line ${count(durableTo.line)}` +
-            `${durableTo.file === undefined ? "" : ` of ${durableTo.file}`}). To go on from ` +
+            `${durableTo.file === undefined ? "" : ` of ${durableTo.file}`}). To continue from ` +
             `there: --skip ${durableTo.records}`
     )
   }

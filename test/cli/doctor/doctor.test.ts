@@ -243,7 +243,7 @@ describe("zerobus doctor", () => {
   it("finds a proxy that refuses, and a certificate that is not trusted", async () => {
     const { code, failed } = await examined(refusing)
     assert.strictEqual(code, 2)
-    assert.match(failed[0]!.advice!, /Ask those who run the proxy .*no_proxy/)
+    assert.match(failed[0]!.advice!, /Ask the proxy's administrators .*no_proxy/)
     assert.deepStrictEqual(
       failed.map(({ name }) => name),
       ["workspace: TLS", "endpoint: TLS"]

@@ -353,10 +353,10 @@ describe("generateTable", () => {
     assert.match(await proto(""), /no message/)
     assert.match(failure(await readTableSource("proto", "message A {}", undefined)), /--table/)
     assert.match(failure(await readTableSource("json", "{", "c.s.t")), /not JSON/)
-    assert.match(failure(await readTableSource("json", '"string"', "c.s.t")), /no object/)
+    assert.match(failure(await readTableSource("json", '"string"', "c.s.t")), /not an object/)
     assert.match(
       failure(await readTableSource("json", '{"type":"array","elementType":"string"}', "c.s.t")),
-      /no struct/
+      /not a struct/
     )
     assert.match(
       failure(await readTableSource("sql", "c.s.t(`bad-name` INT)", undefined)),

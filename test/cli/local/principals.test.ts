@@ -51,20 +51,20 @@ describe("a principal", () => {
     ],
     ["local-client", /the principal that every server has/],
     ["a:", /names no grant/],
-    ["a: SELECT", /"SELECT" is no grant/],
-    ["a: SELECT ON", /is no grant/],
-    ["a: SELECT ON main.default.t.u", /is no grant/],
+    ["a: SELECT", /"SELECT" is not a grant/],
+    ["a: SELECT ON", /is not a grant/],
+    ["a: SELECT ON main.default.t.u", /is not a grant/],
     [
       "a: WRITE ON main",
-      /"WRITE" is no privilege\. There are USE CATALOG, USE SCHEMA, SELECT, MODIFY and ALL PRIVILEGES/
+      /"WRITE" is not a privilege\. The privileges are USE CATALOG, USE SCHEMA, SELECT, MODIFY and ALL PRIVILEGES/
     ],
     [
       "a: USE CATALOG ON main.default",
-      /USE CATALOG is granted on a catalog, and main\.default is none/
+      /USE CATALOG is granted on a catalog, which main\.default is not/
     ],
     [
       "a: USE SCHEMA ON main.default.t",
-      /USE SCHEMA is granted on a catalog or a schema, and main\.default\.t is none/
+      /USE SCHEMA is granted on a catalog or a schema, which main\.default\.t is not/
     ]
   ])("is refused: %s", ([text, says]) =>
     Effect.gen(function* () {

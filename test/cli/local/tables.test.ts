@@ -105,7 +105,7 @@ describe("zerobus local --watch", () => {
       ])
 
       replace("CREATE TABLE main.default.c(")
-      await server.says(/The file of tables is left as it was read last/)
+      await server.says(/The file of tables cannot be applied; the tables stay as they are/)
       Fs.unlinkSync(watched)
       await server.says(/of --tables cannot be read: ENOENT/)
       replace(`${first}CREATE TABLE main.default.c(id INT);`)
@@ -188,8 +188,8 @@ describe("zerobus local --principal", () => {
   }, 60_000)
 
   it.each<readonly [args: ReadonlyArray<string>, says: RegExp]>([
-    [["--principal", "a: SELECT"], /is no grant/],
-    [["--principal", "a", "--no-auth"], /--no-auth lets everybody in/]
+    [["--principal", "a: SELECT"], /is not a grant/],
+    [["--principal", "a", "--no-auth"], /--no-auth accepts every client/]
   ])("%j says why", async (args, says) => {
     const { code, err } = await zerobus(["local", "--memory", ...args])
     assert.strictEqual(code, 2)

@@ -357,7 +357,7 @@ const ruled: ReadonlyArray<ByRule> = [
     ending: "ndjson",
     content: '{"id":1,"id":1}\n{"id":2}\n',
     rows: [["2", null]],
-    rejects: [[1, /the key "id" stands twice/]]
+    rejects: [[1, /the key "id" appears twice/]]
   },
   {
     rule: "names of JSON are found as those of CSV",
@@ -410,7 +410,7 @@ const ruled: ReadonlyArray<ByRule> = [
     ending: "csv",
     columns: "d DATE, k INT",
     content: "d,k\n1/8/1990,1\n",
-    rejects: [[2, /could be confused.*--date-format/]]
+    rejects: [[2, /are ambiguous.*--date-format/]]
   },
   {
     rule: "a day that there is not is refused",
@@ -448,7 +448,7 @@ const ruled: ReadonlyArray<ByRule> = [
     rule: "a torn compressed file is named",
     ending: "csv.gz",
     content: gzipSync("id,s\n1,a\n").subarray(0, 20),
-    problem: /not a whole gzip file/
+    problem: /not a complete gzip file/
   }
 ]
 

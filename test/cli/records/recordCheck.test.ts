@@ -182,12 +182,12 @@ describe("names of a record and of a header", () => {
     [["a"], [" A "], { a: "0" }],
     [["a_b", "a__b"], ["a__b", "a_b"], { a__b: "0", a_b: "1" }],
     [["a_b", "a__b"], ["A__B"], { a__b: "0" }],
-    [["a_b", "a__b"], ["A B"], /^"A B" could be several columns/],
+    [["a_b", "a__b"], ["A B"], /^"A B" matches several columns/],
     [["größe", "gr_e"], ["GRÖSSE"], /^the table has no column "GRÖSSE"/],
     [["größe", "gr_e"], ["Größe", "gr e"], { größe: "0", gr_e: "1" }],
     [["___"], ["???"], /^the table has no column "\?\?\?"/],
     [["___"], ["___"], { ___: "0" }],
-    [["id"], ["id", "ID"], /^"ID" means a column whose own name is there too/],
+    [["id"], ["id", "ID"], /^"ID" matches a column whose exact name is there too/],
     [["id"], ["ID", "Id"], /belong to the column id$/],
     [["__proto__", "b"], ["__proto__", "B"], { ["__proto__"]: "0", b: "1" }]
   ])("of %j: %j", (table, names, expected) => {
@@ -218,7 +218,7 @@ describe("names of a record and of a header", () => {
   })
 
   it("are refused where an object has one twice, with the name", () => {
-    const twice = (key: string) => new RegExp(`the key "${key}" stands twice in an object`)
+    const twice = (key: string) => new RegExp(`the key "${key}" appears twice in an object`)
     assert.match(String(json("a INT", '{"a":1,"a":1}')), twice("a"))
     assert.match(String(json("a INT", '{"a":1,"\\u0061":2}')), twice("a"))
     assert.match(String(json("a MAP<STRING, INT>", '{"a":{"k":1,"k":2}}')), twice("k"))

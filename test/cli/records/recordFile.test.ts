@@ -210,7 +210,7 @@ describe("JSON arrays and objects", () => {
           record.problem ?? record.text
         ]),
         [
-          [2, "a text is not closed on its line"],
+          [2, "a string is not closed on its line"],
           [3, '{"a":"y"}'],
           [4, '{"a":"z"}']
         ]
@@ -224,7 +224,7 @@ describe("JSON arrays and objects", () => {
           record.problem ?? record.text
         ]),
         [
-          [1, "a text is not closed on its line"],
+          [1, "a string is not closed on its line"],
           [5, '{"a":2}'],
           [6, '{"a":3}']
         ]
@@ -261,7 +261,7 @@ describe("JSON arrays and objects", () => {
       '[{"a":1},,{"b":2}]',
       [
         [1, undefined],
-        [1, "a comma stands where a record should"],
+        [1, "a comma is where a record should be"],
         [1, undefined]
       ]
     ],
@@ -269,13 +269,13 @@ describe("JSON arrays and objects", () => {
       '[{"a":1},\n]',
       [
         [1, undefined],
-        [2, "a comma stands where a record should"]
+        [2, "a comma is where a record should be"]
       ]
     ],
     [
       '[,{"a":1}]',
       [
-        [1, "a comma stands where a record should"],
+        [1, "a comma is where a record should be"],
         [1, undefined]
       ]
     ],
@@ -283,7 +283,7 @@ describe("JSON arrays and objects", () => {
       '[{"a":1}]\nmore',
       [
         [1, undefined],
-        [2, "stands after the end of the array"]
+        [2, "is after the end of the array"]
       ]
     ],
     [

@@ -53,6 +53,6 @@ it("drains and shows the spool of a persistent stream, and repairs no lost offse
   assert.include(letters.err, "Leave --dead-letters out")
   const { code, err, out } = await zerobus(["spool", "drain", path], environment)
   assert.strictEqual(code, 0, err)
-  assert.include(out, "Nothing waits any more.")
+  assert.include(out, "No record is waiting.")
   assert.strictEqual((await show(table, 3)).rows, 3)
 }, 30_000)

@@ -116,7 +116,7 @@ describe("zerobus spool drain", () => {
     const path = await jsonSpool(table)
     const { code, err, out } = await zerobus(["spool", "drain", path], environment)
     assert.strictEqual(code, 0, err)
-    assert.strictEqual(out, `7 records of ${path} durable in ${table}.\nNothing waits any more.\n`)
+    assert.strictEqual(out, `7 records of ${path} durable in ${table}.\nNo record is waiting.\n`)
     assert.strictEqual((await show(table, 7)).rows, 7)
     const again = await zerobus(["spool", "drain", path, "--json"], environment)
     assert.deepStrictEqual(JSON.parse(again.out), { table, records: 0, refused: 0, left: 0 })
@@ -251,7 +251,7 @@ describe("zerobus spool export", () => {
     const to = Path.join(folder, "lines.ndjson")
     const { code, err } = await zerobus(["spool", "export", path, "--to", to])
     assert.strictEqual(code, 0, err)
-    assert.include(err, "as base64: they are no JSON objects")
+    assert.include(err, "as base64: they are not JSON objects")
     const bad = JSON.stringify({
       offset: 1,
       payloadBase64: Buffer.from('{"device":').toString("base64")
@@ -337,7 +337,7 @@ describe("zerobus spool repair", () => {
     assert.include(failed.err, `zerobus spool repair ${path}`)
     const dry = await zerobus(["spool", "repair", path])
     assert.strictEqual(dry.code, 2)
-    assert.include(dry.out, "Offsets that wait and cannot be read: 2.")
+    assert.include(dry.out, "Waiting offsets that cannot be read: 2.")
     assert.include(dry.err, "Nothing was changed.")
     assert.deepStrictEqual(Fs.readFileSync(log), bytes)
     const done = await zerobus(["spool", "repair", path, "--yes", "--json"])

@@ -109,7 +109,7 @@ describe("summary", () => {
       assert.deepStrictEqual(summary(shown).split("\n").slice(1), [
         "3 records rejected (2 by the server), see bad.ndjson.",
         "7 records sent again after a lost connection, which may be in the table twice.",
-        "Done up to record 1,003 of the files (line 7 of b.csv). To go on from there: --skip 1003"
+        "Done up to record 1,003 of the files (line 7 of b.csv). To continue from there: --skip 1003"
       ])
       const read = JSON.parse(summaryJson(shown))
       assert.deepStrictEqual(
@@ -136,10 +136,10 @@ describe("summary", () => {
     })
     assert.deepStrictEqual(summary(stopped).split("\n"), [
       "900 records durable in a.b.c (12.3 MB read in 2.00 s, 450 records/s).",
-      "10 records at the start passed over.",
+      "10 records at the start skipped.",
       "2 records rejected, see bad.ndjson.",
       "100 records queued and not known to be durable.",
-      "Done up to record 912 of the file (line 950). To go on from there: --skip 912"
+      "Done up to record 912 of the file (line 950). To continue from there: --skip 912"
     ])
     const read = JSON.parse(summaryJson(stopped))
     assert.deepStrictEqual(
@@ -157,7 +157,7 @@ describe("summary", () => {
     const nothing = outcome({ counts: noCounts(), durableTo: undefined, stopped: "error" })
     assert.match(
       summary(nothing),
-      /Nothing of the file is durable\. To go on, ingest it from its start\.$/
+      /No record of the file is durable\. To continue, ingest it from its start\.$/
     )
     const skipped = outcome({
       counts: { ...noCounts(), skipped: 2 },
@@ -166,7 +166,7 @@ describe("summary", () => {
     })
     assert.match(
       summary(skipped),
-      /Nothing behind the records passed over is durable\. To go on from there: --skip 2$/
+      /No record after the skipped ones is durable\. To continue from there: --skip 2$/
     )
   })
 
@@ -174,7 +174,7 @@ describe("summary", () => {
     const beyond = outcome({ counts: { ...noCounts(), skipped: 2 }, durableTo: undefined })
     assert.match(
       summary(beyond),
-      /2 records at the start passed over\.\nThe file ends there, so there was nothing to ingest\.$/
+      /2 records at the start skipped\.\nThe file ends there, so there was nothing to ingest\.$/
     )
   })
 })
