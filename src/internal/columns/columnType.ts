@@ -52,7 +52,7 @@ export type SimpleType =
       readonly _tag: "Decimal"
       /** Digits in all, 1 to 38. */
       readonly precision: number
-      /** Digits behind the point. */
+      /** Digits after the point. */
       readonly scale: number
     }
 
@@ -94,7 +94,7 @@ export type ColumnType =
  * @category models
  */
 export interface ColumnDefinition {
-  /** The column's name, as the catalog has it. */
+  /** The column's name, as in the catalog. */
   readonly name: string
   /** The column's type. */
   readonly type: ColumnType

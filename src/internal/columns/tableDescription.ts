@@ -81,7 +81,7 @@ export interface TableSummary {
   readonly name: string
   /** `MANAGED`, `EXTERNAL`, `VIEW`, ... */
   readonly tableType: string | undefined
-  /** How many columns it has. */
+  /** The number of columns. */
   readonly columnCount: number
   /** The URL of its files, if the list has it. */
   readonly location: string | undefined

@@ -3,7 +3,7 @@
  * the same structure, so it is written at fixed positions instead of by a general builder.
  *
  *   0   root offset
- *   4   free bytes, where the beginning of a Flight frame is stamped (`flightFrame.ts`)
+ *   4   free bytes, for the beginning of a Flight frame (`flightFrame.ts`)
  *   16  root offset once more: the header of the frame begins here
  *   20  vtable of Message
  *   32  Message: header, bodyLength, version, header_type
@@ -12,7 +12,7 @@
  *   92  nodes: count, (length, nulls)*
  *       buffers: count, (offset, length)*
  *       compression, if there is one
- *       free bytes, where the rest of the frame up to the body is stamped
+ *       free bytes, for the rest of the frame up to the body
  */
 import type { ByteSink } from "../recordCodec.ts"
 import { HEADER_AT, ROOM_BEFORE_BODY } from "./flightFrame.ts"

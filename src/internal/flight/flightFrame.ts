@@ -1,36 +1,36 @@
 /**
- * Stamps the Flight frame of a batch into the IPC message of the batch, so that the message is sent
- * from where it lies and its body is not copied. `batchMessage.ts` leaves bytes free for it, which
- * readers of the IPC format skip:
+ * Writes the Flight frame of a batch into the batch's own IPC message, so that the message is sent
+ * in place and its body is not copied. `batchMessage.ts` leaves free bytes for it, which readers of
+ * the IPC format skip:
  *
  *   IPC:    prefix | root | free      | root | tables | free                         | body
  *   Flight:               tag, length | header        | {"offset_id": n}, tag, length | body
  *
- * A frame can be stamped again, with the number it has on another connection.
+ * A frame can be written again, with its number on another connection.
  */
 import { varintSize, writeVarint } from "../protobuf/writer.ts"
 import { BODY_KEY, HEADER_KEY, METADATA_KEY, offsetText } from "./flightData.ts"
 import { type IpcMessage, PREFIX } from "./ipcStream.ts"
 
-/** Where the header of the frame begins in the metadata of the message: behind a root and room. */
+/** Start of the frame's header in the message's metadata: after a root offset and free bytes. */
 export const HEADER_AT = 16
 
 /** Bytes of a root offset. */
 const ROOT = 4
 
-/** Largest bytes in front of the header: its tag and a length of 28 bits. */
+/** The most bytes before the header: its tag and a length of 28 bits. */
 const LARGEST_START = 5
 
-/** Bytes that are free in front of each stamped frame. */
+/** Free bytes before each frame. */
 export const FRAME_ROOM = HEADER_AT - ROOT - LARGEST_START
 
 /**
- * Bytes that are free in front of the body: metadata with a number of 16 digits takes 32, tag and
- * length of the body take 7 up to 32 GiB. A multiple of 8.
+ * Free bytes before the body: metadata with a number of 16 digits takes 32 bytes; tag and length of
+ * a body of up to 32 GiB take 7. A multiple of 8.
  */
 export const ROOM_BEFORE_BODY = 40
 
-/** Stamps the n-th frame of a connection into a batch message, and returns the frame. */
+/** Writes the n-th frame of a connection into a batch message, and returns the frame. */
 export const stampFrame = (
   buffer: Buffer,
   { body, end, start }: Pick<IpcMessage, "start" | "body" | "end">,
