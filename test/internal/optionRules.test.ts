@@ -646,7 +646,7 @@ describe("variables", () => {
     })
   )
 
-  it.effect("say what is not set, and what a value may look like", () =>
+  it.effect("name what is not set, and what a value may look like", () =>
     Effect.gen(function* () {
       const none = Effect.provideService(
         zerobusConfig,

@@ -45,7 +45,7 @@ describe("scrub", () => {
     assert.strictEqual(scrub("x".repeat(10_000)).length, 2048 + 3)
   })
 
-  it("leaves the rest of the text as it is, and says where something was", () => {
+  it("leaves the rest of the text unchanged, and marks where something was", () => {
     for (const [text, expected] of [
       [
         "Authorization: Bearer  abc.def-1, then more",

@@ -126,7 +126,7 @@ describe("reading Arrow IPC", () => {
     )
   })
 
-  it("tells the rows of a batch without reading it", () => {
+  it("returns the rows of a batch without reading it", () => {
     const [schema, batch] = flightMessages(batchOf(every))
     assert.strictEqual(peekRows(readFlightData(batch!)!.header), 3)
     assert.isUndefined(peekRows(readFlightData(schema!)!.header))
@@ -189,7 +189,7 @@ describe("hostile Arrow IPC", () => {
     assert.isAbove(outcomes.size, 10)
   })
 
-  it("takes no more memory than the limit, whatever a compressed buffer says of its size", () => {
+  it("takes no more memory than the limit, whatever size a compressed buffer states", () => {
     const [schema] = flightMessages(batchOf({ a: [types.bigint, [1n]] }))
     const message = readMessage(readFlightData(schema!)!.header)
     const { fields } = message as { fields: ReadonlyArray<ArrowField> }

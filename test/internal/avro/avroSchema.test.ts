@@ -35,7 +35,7 @@ describe("a schema", () => {
     assert.strictEqual(union.type === "union" && union.branches[1], schema)
   })
 
-  it("keeps the logical types that it knows, and passes over others and wrong ones", () => {
+  it("keeps known logical types, and ignores others and wrong ones", () => {
     const logical = (type: string, logicalType: string, more: object = {}) =>
       typeIn(field({ type, logicalType, ...more }))
     assert.deepStrictEqual(logical("int", "date"), { type: "int", time: "date" })

@@ -77,7 +77,7 @@ describe("base64 text", () => {
     }
   })
 
-  it("stands for these bytes", () => {
+  it("decodes to these bytes", () => {
     for (const [text, hex] of taken)
       assert.strictEqual(bytesOfBase64(text)?.toString("hex"), hex, text)
     for (const text of [...refused, ...foreign]) {

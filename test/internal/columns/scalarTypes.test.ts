@@ -98,7 +98,7 @@ describe("the scalar types", () => {
     assert.isTrue(canPartition(decimal))
   })
 
-  it("say in a refusal what is expected, in a record and in a file", () => {
+  it("name in a refusal what is expected, in a record and in a file", () => {
     for (const [type, inRecord, inFile] of [
       [{ _tag: "TinyInt" }, "expected TINYINT, an integer from -128 to 127", undefined],
       [

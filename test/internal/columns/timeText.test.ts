@@ -129,7 +129,7 @@ it.effect.prop(
   { arbitrary: { runs: 500 } }
 )
 
-it("every text of a day that is none is refused, as Date refuses it", () => {
+it("every text of an invalid day is refused, as Date refuses it", () => {
   for (const year of [
     "0000",
     "0001",

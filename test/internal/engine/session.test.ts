@@ -152,7 +152,7 @@ describe("the end of a call", () => {
 })
 
 describe("the limit on silence", () => {
-  it.effect("says how long it was and how much is in flight", () =>
+  it.effect("reports how long it was and how much is in flight", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open(
         { ...single, recovery: false, serverLackOfAckTimeout: 200 },
@@ -172,7 +172,7 @@ describe("the limit on silence", () => {
     })
   )
 
-  it.effect("starts over with each acknowledgement, and rests while nothing is in flight", () =>
+  it.effect("restarts with each acknowledgement, and stops while nothing is in flight", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open({ ...single, serverLackOfAckTimeout: 200 }, A.silent)
       for (const text of A.recordsFrom(0, 3)) yield* stream.ingestRecord(text)

@@ -43,7 +43,7 @@ const isWaiting = (fiber: Fiber.Fiber<unknown, unknown>) =>
   })
 
 describe("a stream with a spool", () => {
-  it.effect("that has failed is closed when its lock is given up", () =>
+  it.effect("that has failed is closed when its lock is released", () =>
     Effect.scoped(
       Effect.gen(function* () {
         const { gate, leaving, spool } = yield* gated
@@ -74,7 +74,7 @@ describe("a stream with a spool", () => {
     )
   )
 
-  it.effect("that cannot be created says so once its lock is given up", () =>
+  it.effect("that cannot be created fails once its lock is released", () =>
     Effect.scoped(
       Effect.gen(function* () {
         const { gate, leaving, spool } = yield* gated

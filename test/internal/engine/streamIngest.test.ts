@@ -14,7 +14,7 @@ import * as A from "../../support/acceptance.ts"
 import { acknowledge, makeCore, offer, take } from "../../support/cores.ts"
 
 describe("an ingest call", () => {
-  it.effect("does nothing until it runs, and ingests anew each time it runs", () =>
+  it.effect("does nothing until it runs, and ingests again each time it runs", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open({})
       const call = stream.ingestRecord(A.record(7))

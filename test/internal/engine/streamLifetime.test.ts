@@ -100,7 +100,7 @@ describe("a long scope", () => {
     })
   )
 
-  it.effect("closes although the handler of what is left reads it from the stream", () =>
+  it.effect("closes although the onUnacked handler reads the records from the stream", () =>
     Effect.gen(function* () {
       let read = -1
       let handler: Effect.Effect<void> = Effect.void
@@ -248,7 +248,7 @@ describe("the states", () => {
       return { ...all, seen }
     })
 
-  it.effect("say recovering once for all attempts of a recovery", () =>
+  it.effect("enter recovering once for all attempts of a recovery", () =>
     Effect.gen(function* () {
       const away = A.refusing(code.UNAVAILABLE)
       const { seen, server } = yield* watched(away, away, A.silent)
@@ -258,7 +258,7 @@ describe("the states", () => {
     })
   )
 
-  it.effect("do not say recovering of a stream that fails, at once or with its budget spent", () =>
+  it.effect("do not enter recovering when a stream fails, at once or with its budget spent", () =>
     Effect.gen(function* () {
       const { seen, server } = yield* watched()
       server.last.fail(code.NOT_FOUND)

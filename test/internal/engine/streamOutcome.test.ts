@@ -33,7 +33,7 @@ const handing = (...scripts: ReadonlyArray<Script>) =>
 const errorOf = (call: A.Running<unknown, unknown>) =>
   call.error() as ZerobusError & { readonly unacknowledged?: number }
 
-describe("a sink with a stream of its own", () => {
+describe("a sink with its own stream", () => {
   it.effect(
     "that reaches its limit says how many records are left and who has them, not to call again",
     () =>
@@ -101,7 +101,7 @@ describe("a sink with a stream of its own", () => {
       })
   )
 
-  it.effect("that refuses a record keeps the place, and says of the others", () =>
+  it.effect("that refuses a record keeps the path, and reports the other records", () =>
     Effect.gen(function* () {
       const { options, zerobus } = yield* handing()
       const records = [A.record(0), "[1]", A.record(2)]
@@ -155,7 +155,7 @@ describe("withStream", () => {
   const three = (stream: ZerobusStream<any>) =>
     Effect.forEach(A.recordsFrom(0, 3), stream.ingestRecord)
 
-  it.effect("gives what ended its stream instead of telling that it is closed", () =>
+  it.effect("fails with the cause that ended its stream, not with StreamClosed", () =>
     Effect.gen(function* () {
       const go = Deferred.makeUnsafe<void>()
       const { call, given, server } = yield* running((stream) =>
@@ -172,7 +172,7 @@ describe("withStream", () => {
     })
   )
 
-  it.effect("says of a close that reached its limit, or a flush, where the records went", () =>
+  it.effect("names the place of the records when a close or a flush reached its limit", () =>
     Effect.gen(function* () {
       for (const [operation, use] of [
         ["close", three],
@@ -189,7 +189,7 @@ describe("withStream", () => {
     })
   )
 
-  it.effect("does not say that onUnacked has what the program read", () =>
+  it.effect("does not claim that onUnacked got records that the program read", () =>
     Effect.gen(function* () {
       const { call, given } = yield* running((stream) =>
         Effect.andThen(

@@ -67,7 +67,7 @@ describe("streams of a client that are handed records without a pause", () => {
     })
   )
 
-  it.effect("go on when others are interrupted or closed while they stand in line", () =>
+  it.effect("go on when others are interrupted or closed while they wait in line", () =>
     Effect.gen(function* () {
       const { server, streams } = yield* openAll(6)
       const handIn = (stream: (typeof streams)[number]) =>
@@ -94,7 +94,7 @@ describe("streams of a client that are handed records without a pause", () => {
     })
   )
 
-  it.effect("let whoever stands in line go first, however many come later", () =>
+  it.effect("let callers in line go first, however many come later", () =>
     Effect.gen(function* () {
       // A core without a connection: its queue does not shrink.
       const core = yield* makeCore({ maxInflightBytes: 512 * MiB })

@@ -51,7 +51,7 @@ describe("what an ended stream has left", () => {
 })
 
 describe("a program in withStream", () => {
-  it.effect("may recover its failed stream itself, and is not told of the failure again", () =>
+  it.effect("may recover its failed stream itself, and does not get the failure again", () =>
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client({
         onMessage: (connection) => {

@@ -22,7 +22,7 @@ const states = (stream: { readonly stateChanges: Stream.Stream<string> }) =>
   A.started(Stream.runCollect(stream.stateChanges))
 
 describe("a stream's states", () => {
-  it.effect("tell of losing the connection, of sending again, and of being open again", () =>
+  it.effect("show the loss of the connection, sending again, and being open again", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open(
         single,
@@ -136,7 +136,7 @@ describe("the retry budget", () => {
     )
   }
 
-  it.effect("S-18 pauses about as long as it is told, give or take a fifth", () =>
+  it.effect("S-18 pauses as long as configured, give or take a fifth", () =>
     Effect.gen(function* () {
       const { server } = yield* A.open({ batching: "off", recoveryBackoff: 1000 }, {})
       server.last.cut()
@@ -253,7 +253,7 @@ describe("a token service that requests a pause", () => {
 })
 
 describe("opening", () => {
-  it.effect("says how long it took when it takes too long, and blames no credentials for it", () =>
+  it.effect("names its limit when it takes too long, and does not blame credentials", () =>
     Effect.gen(function* () {
       const { provider, server, zerobus } = yield* A.client({ onCreate: () => {} })
       const opening = yield* A.started(
@@ -411,7 +411,7 @@ describe("reports", () => {
       )
   )
 
-  it.effect("tell how long the next attempt waits, and of an unnamed connection", () =>
+  it.effect("contain the wait of the next attempt, and an unnamed connection", () =>
     reporting((reports) =>
       Effect.gen(function* () {
         const nameless: Script = { onCreate: (connection) => connection.send(response.created()) }

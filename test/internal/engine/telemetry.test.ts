@@ -322,7 +322,7 @@ describe("metrics of a stream", () => {
     )
   )
 
-  it.effect("say what waits behind a transport that takes nothing", () =>
+  it.effect("show what waits for a transport that takes nothing", () =>
     isolated(
       Effect.gen(function* () {
         const { server, stream } = yield* A.open(options, A.silent)

@@ -72,7 +72,7 @@ describe("the rows of a session", () => {
     )
   })
 
-  it("are acknowledged whole and in part", () => {
+  it("are acknowledged completely and in part", () => {
     const wire = new RowWire()
     hand(wire, [3, 4])
     hand(wire, [5])
@@ -91,7 +91,7 @@ describe("the rows of a session", () => {
   })
 })
 
-describe("what is left of records", () => {
+describe("the rest of records", () => {
   const rowsOf = (content: Uint8Array): ReadonlyArray<number> => {
     const wire = new RowWire()
     const buffer = Buffer.from(content)

@@ -106,7 +106,7 @@ describe("frames of a call", () => {
     }
   )
 
-  it("stop behind a message after which none may follow, and go on with the rest", () => {
+  it("stop after a message that no other may follow, and go on with the rest", () => {
     const read: Array<number> = []
     const splitter = new FrameSplitter(limit, (message) => read.push(message[0]!) !== 2)
     const rest = splitter.split(Buffer.concat([1, 2, 3, 4].map((n) => frame(Buffer.from([n, n])))))

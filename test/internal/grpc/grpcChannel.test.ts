@@ -94,7 +94,7 @@ describe("a refused TLS handshake", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("leaves no failure behind that a shared connection would tell the next stream", () =>
+  it.live("leaves no failure that a shared connection would report to the next stream", () =>
     Effect.gen(function* () {
       const { close, port } = yield* listeningWith(good)
       // Built in the scope of the test: a client whose layer has ended opens no connection.

@@ -118,7 +118,7 @@ describe("responses read from the HTTP/2 stream", () => {
     await call.stop()
   })
 
-  it("are what the transport hands to its listener, behind those that came before", async () => {
+  it("are passed to the transport's listener, after those that came before", async () => {
     const count = 30
     const { stop, target } = await startServer((stream) => {
       const parts = Array.from({ length: count }, (_, n) => frame(Buffer.from([n])))

@@ -189,7 +189,7 @@ describe("a shared connection", () => {
     })
   )
 
-  it.live("that is stuck stays for those who are still on it, and takes nobody else", () =>
+  it.live("that is stuck stays for its open calls, and takes no other", () =>
     Effect.gen(function* () {
       const { call, connections, server } = yield* shared(0, false, {}, A.silent, A.silent)
       const kept = yield* call
@@ -250,7 +250,7 @@ describe("a shared connection", () => {
       })
   )
 
-  it.live("of a call of its own that got no answer is closed with the call", () =>
+  it.live("of a single call that got no response is closed with the call", () =>
     Effect.gen(function* () {
       const { call, connections } = yield* shared(1, true)
       const deaf = yield* call
@@ -260,30 +260,28 @@ describe("a shared connection", () => {
     })
   )
 
-  it.live(
-    "of a call of its own is kept for the next one when it was left, for no two at a time",
-    () =>
-      Effect.gen(function* () {
-        const { call, closeTransport, connections } = yield* shared(0, true)
-        const first = yield* call
-        yield* first.answered
-        yield* first.leave
-        const second = yield* call
-        yield* second.answered
-        assert.strictEqual(connections.length, 1)
-        const third = yield* call
-        yield* third.answered
-        assert.strictEqual(connections.length, 2)
-        yield* third.leave
-        assert.isFalse(connections[1]!.closed)
-        yield* second.giveUp
-        yield* until(() => connections[0]!.closed)
-        yield* closeTransport
-        yield* until(() => connections[1]!.closed)
-      })
+  it.live("of a single call is kept for the next one when it was left, for one at a time", () =>
+    Effect.gen(function* () {
+      const { call, closeTransport, connections } = yield* shared(0, true)
+      const first = yield* call
+      yield* first.answered
+      yield* first.leave
+      const second = yield* call
+      yield* second.answered
+      assert.strictEqual(connections.length, 1)
+      const third = yield* call
+      yield* third.answered
+      assert.strictEqual(connections.length, 2)
+      yield* third.leave
+      assert.isFalse(connections[1]!.closed)
+      yield* second.giveUp
+      yield* until(() => connections[0]!.closed)
+      yield* closeTransport
+      yield* until(() => connections[1]!.closed)
+    })
   )
 
-  it.live("of a call of its own is closed when no other call comes", () =>
+  it.live("of a single call is closed when no other call comes", () =>
     Effect.gen(function* () {
       const { call, connections } = yield* shared(0, true)
       const one = yield* call
@@ -293,7 +291,7 @@ describe("a shared connection", () => {
     })
   )
 
-  it.live("of a call of its own that is lost while it is kept serves no other", () =>
+  it.live("of a single call that is lost while it is kept serves no other", () =>
     Effect.gen(function* () {
       const { call, connections } = yield* shared(0, true)
       const one = yield* call

@@ -13,7 +13,7 @@ const write = (writer: ChunkWriter, bytes: ReadonlyArray<number>) => {
 }
 
 describe("ChunkWriter", () => {
-  it("writes behind what is committed and forgets what is not", () => {
+  it("writes after committed bytes and drops other writes", () => {
     const writer = new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE)
     writer.begin(HEAD_ROOM)
     write(writer, [1, 2, 3])
@@ -48,7 +48,7 @@ describe("ChunkWriter", () => {
     assert.deepStrictEqual([...writer.buffer.subarray(writer.mark, writer.position)], [1, 2, 3])
   })
 
-  it("gives a large record a buffer of its own, into which nothing else goes", () => {
+  it("gives a large record a separate buffer, into which nothing else goes", () => {
     const writer = new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE)
     writer.begin(HEAD_ROOM)
     writer.ensure(1_000_000)
@@ -61,7 +61,7 @@ describe("ChunkWriter", () => {
     assert.strictEqual(writer.buffer.length, CHUNK_SIZE)
   })
 
-  it("detaches a write behind head room of its own", () => {
+  it("detaches a write, with its own head room", () => {
     const writer = new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE)
     writer.begin(HEAD_ROOM)
     write(writer, [1])
@@ -88,7 +88,7 @@ describe("Chunk", () => {
 })
 
 describe("Message", () => {
-  it("is stamped anew for each session without touching its records", () => {
+  it("gets a new header for each session without touching its records", () => {
     const writer = new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE)
     writer.begin(HEAD_ROOM)
     write(writer, [0x0a, 2, 65, 66, 0x0a, 1, 67])

@@ -172,7 +172,7 @@ describe("a buffer that turned out too large", () => {
 })
 
 describe("keeping a write", () => {
-  it("lets the next one continue in a chunk, and not in a buffer of its own", () => {
+  it("lets the next one continue in a chunk, but not in a separate buffer", () => {
     const writer = new ChunkWriter(CHUNK_SIZE, CHUNK_SIZE)
     writer.begin(HEAD_ROOM)
     put(writer, 10)
@@ -405,7 +405,7 @@ describe("the chunks of a stream", () => {
     return chunk.retain()
   }
 
-  it("grow from 4 KiB by eight while records flow, and begin anew when nothing is left", () => {
+  it("grow from 4 KiB by eight while records flow, and start over when nothing is left", () => {
     const writer = new ChunkWriter()
     const sizes = new Set<number>()
     let kept = new Set<Chunk>()

@@ -159,7 +159,7 @@ describe("the landing zone's room", () => {
     })
   )
 
-  it.effect("says that its offsets are exhausted without a path: no value is at fault", () =>
+  it.effect("reports exhausted offsets without a path: no value is at fault", () =>
     Effect.gen(function* () {
       const zone = yield* makeZone(single)
       zone.nextOffset = Number.MAX_SAFE_INTEGER + 1

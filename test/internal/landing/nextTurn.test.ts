@@ -32,7 +32,7 @@ describe("the next turn", () => {
     assert.strictEqual(tasks.length, 0)
   })
 
-  it("leaves those beyond a turn's share to later turns, before those that come meanwhile", () => {
+  it("leaves those beyond a turn's share to later turns, before later arrivals", () => {
     const { run, scheduler, tasks } = byHand()
     const next = new NextTurn(scheduler)
     const served: Array<number> = []
@@ -46,7 +46,7 @@ describe("the next turn", () => {
     assert.deepStrictEqual(served.slice(SERVED), [SERVED, SERVED + 1, SERVED + 2])
   })
 
-  it("serves what is added while it serves in a turn of its own", () => {
+  it("serves in a separate turn what is added while it serves", () => {
     const { run, scheduler, tasks } = byHand()
     const next = new NextTurn(scheduler)
     let served = 0

@@ -80,7 +80,7 @@ describe("a record at the end of a chunk", () => {
 })
 
 describe("a record whose length is longer or shorter than that of the one before", () => {
-  it("is laid down whole, behind the ones before", () => {
+  it("is written completely, after the ones before", () => {
     const lengths = [5, 300, 20_000, 6, 200, 0, 16_384, 127, 128]
     const writer = new RecordWriter(bytesCodec, CHUNK_SIZE, CHUNK_SIZE)
     writer.begin(HEAD_ROOM)

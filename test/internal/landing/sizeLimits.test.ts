@@ -130,7 +130,7 @@ describe("the landing zone's bounds", () => {
     })
   )
 
-  it.effect("says which record of a batch is bad, and where in it", () =>
+  it.effect("names the bad record of a batch, and the path in it", () =>
     Effect.gen(function* () {
       const bad = new InvalidArgument({ message: "No such thing.", path: ["a", 1] })
       const zone = yield* makeZone(

@@ -96,7 +96,7 @@ describe("callers in line", () => {
     assert.strictEqual(line.size, 0)
   })
 
-  it("are admitted in pieces when they are many, and nobody passes them meanwhile", () => {
+  it("are admitted in pieces when they are many, and are not overtaken in between", () => {
     const loop = handLoop()
     const answers: Array<readonly [number, Admission]> = []
     const line = new WaitingLine(({ records }) => records, loop.scheduler)

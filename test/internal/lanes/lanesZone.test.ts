@@ -151,7 +151,7 @@ describe("the landing zones of several lanes", () => {
     }
   )
 
-  it("give what is left in the order of offsets, and hand it over with offsets from 0", () => {
+  it("return unacknowledged records by offset, and hand them over with offsets from 0", () => {
     for (let seed = 0; seed < 10; seed++) {
       const random = seeded(seed)
       const zone = makeZone({ laneKey: (bytes) => bytes[0]! })

@@ -76,7 +76,7 @@ const elsewhere = [
 ] as const
 
 describe("the lock of a folder", () => {
-  it.live("has one owner, is named to the next one, and leaves nothing behind", () =>
+  it.live("has one owner, is named to the next one, and leaves no files", () =>
     inFolder(async (folder) => {
       const lock = await lockFolder(folder)
       const refused = await refusal(folder)
@@ -213,7 +213,7 @@ describe("the lock of a folder", () => {
       })
   )
 
-  it.live("is touched by its holder, which is told when it was replaced or deleted", () =>
+  it.live("is touched by its holder, which notices when it was replaced or deleted", () =>
     inFolder(async (folder) => {
       for (const lose of [
         () => Fs.writeFile(lockIn(folder), owner({ token: "other" })),

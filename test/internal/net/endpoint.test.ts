@@ -245,7 +245,7 @@ describe("an endpoint", () => {
     })
   }
 
-  it("tells the workspace by the first label, and has none for an IPv6 address", () => {
+  it("names the workspace by the first label, and has none for an IPv6 address", () => {
     const id = (text: string) => workspaceId(Result.getOrThrow(parseEndpoint(text, "The endpoint")))
     assert.deepStrictEqual(["1234.zerobus.example", "single", "[::1]", "10.0.0.1"].map(id), [
       "1234",

@@ -36,7 +36,7 @@ const shown = ({ authorization, host, port, secure }: Proxy) => ({
 const basic = (text: string) => `Basic ${Buffer.from(text, "utf8").toString("base64")}`
 
 describe("a proxy's URL", () => {
-  it.effect("has http and port 80 where it does not say otherwise, https port 443", () =>
+  it.effect("has http and port 80 by default, https port 443", () =>
     Effect.gen(function* () {
       const cases: ReadonlyArray<
         readonly [url: string, secure: boolean, host: string, port: number]

@@ -119,7 +119,7 @@ describe("a token's life", () => {
 })
 
 describe("a mint", () => {
-  it.effect("has begun when its caller is told to wait", () =>
+  it.effect("has begun when its caller has to wait", () =>
     Effect.gen(function* () {
       const issuer = new Issuer()
       issuer.takes = 100

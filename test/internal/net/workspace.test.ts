@@ -220,7 +220,7 @@ describe("a request", () => {
     })
   )
 
-  it.live("to nobody says so", () =>
+  it.live("to an unreachable workspace fails with that", () =>
     Effect.gen(function* () {
       const gone = yield* Effect.scoped(tokenServer({ body: "{}" }))
       const route = yield* workspaceRoute(gone.url, { proxy: false })

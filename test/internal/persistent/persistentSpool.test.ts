@@ -71,7 +71,7 @@ describe("a persistent stream with a spool", () => {
     )
   )
 
-  it.live("begins behind what is committed of a stream that it did not write before", () =>
+  it.live("begins after the committed offset of a stream that it did not write before", () =>
     onServer(
       Effect.gen(function* () {
         const id = yield* created(upTo(8))

@@ -115,7 +115,7 @@ describe("a persistent stream", () => {
     )
   )
 
-  it.live("ends when the server says that it has less than it acknowledged before", () =>
+  it.live("ends when the server has less than it acknowledged before", () =>
     onServer(
       Effect.gen(function* () {
         const stream = yield* create()
@@ -131,7 +131,7 @@ describe("a persistent stream", () => {
     )
   )
 
-  it.live("ends when the server says that it has committed what was not given out", () =>
+  it.live("ends when the server has committed offsets that were not given out", () =>
     onServer(
       Effect.gen(function* () {
         const stream = yield* create()
@@ -147,7 +147,7 @@ describe("a persistent stream", () => {
     )
   )
 
-  it.live("leaves a stream behind when the answer to its creation is lost", () =>
+  it.live("leaves a stream on the server when the response to its creation is lost", () =>
     onServer(
       Effect.gen(function* () {
         yield* inject(Faults.loseCreateAnswer())

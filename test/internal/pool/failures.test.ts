@@ -46,7 +46,7 @@ describe("a table of a pool that fails", () => {
     })
   )
 
-  it.effect("answers calls with the cause for ten seconds, and is opened anew then", () =>
+  it.effect("fails calls with the cause for ten seconds, and is opened again after that", () =>
     Effect.gen(function* () {
       let exists = false
       const onUnacked = () => Effect.void
@@ -71,7 +71,7 @@ describe("a table of a pool that fails", () => {
     })
   )
 
-  it.effect("answers the call behind a failed receipt with the receipt's cause", () =>
+  it.effect("fails the call after a failed receipt with the receipt's cause", () =>
     Effect.gen(function* () {
       const { pool } = yield* poolOf({ stream: { onUnacked: () => Effect.void } }, withMissing)
       const lost = yield* pool.ingest(missing, A.record(0))
@@ -142,7 +142,7 @@ describe("a table of a pool that fails", () => {
 })
 
 describe("pool.ingest", () => {
-  it.effect("refuses a table in a second format, and takes the same one made anew", () =>
+  it.effect("refuses a table in a second format, and takes the same one made again", () =>
     Effect.gen(function* () {
       const { pool } = yield* poolOf()
       yield* pool.ingest(tableOf("good"), A.record(1))

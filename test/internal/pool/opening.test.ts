@@ -53,7 +53,7 @@ describe("the first record of a table", () => {
     })
   )
 
-  it.effect("is refused when the pool's scope closes meanwhile", () =>
+  it.effect("is refused when the pool's scope closes in the meantime", () =>
     Effect.gen(function* () {
       const { context } = yield* clientOf(() => ({}))
       const scope = yield* Scope.make()

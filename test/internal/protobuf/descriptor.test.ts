@@ -174,7 +174,7 @@ describe("descriptor", () => {
     )
   })
 
-  it("US-19 CG-03 refuses what protobuf cannot carry and says the way out", () => {
+  it("US-19 CG-03 refuses what protobuf cannot carry, with an alternative", () => {
     assert.match(
       failure(planTable(table("c.s.t(a ARRAY<ARRAY<INT>>)"))),
       /array of arrays.*Wrap the inner array in a struct/

@@ -85,7 +85,7 @@ describe("the walk over fields", () => {
     assert.deepStrictEqual(fieldsOf(long(1)), [[1, -1, -1, -1]])
   })
 
-  it("stays inside the stretch that it is given", () => {
+  it("stays inside the given section", () => {
     const inner = Uint8Array.of(0xff, 0x08, 5, 0xff)
     const fields: Array<number> = []
     forEachField(inner, 1, 3, (field, value) => fields.push(field, value))
@@ -97,7 +97,7 @@ describe("the walk over fields", () => {
   })
 })
 
-describe("what lies behind the stretch", () => {
+describe("bytes after the section", () => {
   it("is neither read nor visited, whichever part of a field it would complete", () => {
     const visited: Array<number> = []
     const walk = (bytes: ReadonlyArray<number>, to: number) => {

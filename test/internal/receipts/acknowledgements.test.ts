@@ -53,7 +53,7 @@ describe("Acknowledgements", () => {
       })
   )
 
-  it.effect("wakes in ascending order whatever the order of asking", () =>
+  it.effect("wakes in ascending order whatever the order of waiting", () =>
     Effect.gen(function* () {
       const acks = new Acknowledgements<never>()
       const woken: Array<number> = []
@@ -153,7 +153,7 @@ describe("Acknowledgements", () => {
     })
   )
 
-  it("answers in pieces when many wait, and the last of all that the end was told", () => {
+  it("resumes in pieces when many wait, and reports the end last", () => {
     for (const order of [1, -1]) {
       const loop = handLoop()
       const acks = new Acknowledgements<"ended">(loop.scheduler)

@@ -41,7 +41,7 @@ describe("WaitLimit", () => {
     })
   )
 
-  it.effect("tells a wait whose answer has its turn later that the offset is durable", () =>
+  it.effect("resumes a wait with the durable offset even if its turn is later", () =>
     Effect.gen(function* () {
       const loop = handLoop()
       const limit = yield* limitOf(10)

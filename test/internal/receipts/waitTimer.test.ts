@@ -56,7 +56,7 @@ describe("the limit of waits", () => {
     })
   )
 
-  it.effect("has no timer while nobody waits, and starts one for the next", () =>
+  it.effect("has no timer while there is no wait, and starts one for the next", () =>
     Effect.gen(function* () {
       const { expired, forked, limit, wait } = yield* make
       const first = wait("first")

@@ -194,20 +194,22 @@ describe("files of a spool", () => {
     })
   )
 
-  it.live("that are damaged or deleted while the spool is open are told when they are read", () =>
-    inFolder(async (folder) => {
-      for (const harm of [
-        () => Fs.truncate(segmentPath(folder, 1), 900),
-        () => Fs.rm(segmentPath(folder, 1))
-      ]) {
-        const log = await open(folder, small)
-        for (const word of ["a", "b"]) await append(log, [word.repeat(1100)])
-        await harm()
-        assert.strictEqual(kindOf(await rejection(readAll(log))), "Damaged")
-        await log.close()
-        await Fs.rm(folder, { recursive: true })
-      }
-    })
+  it.live(
+    "that are damaged or deleted while the spool is open are reported when they are read",
+    () =>
+      inFolder(async (folder) => {
+        for (const harm of [
+          () => Fs.truncate(segmentPath(folder, 1), 900),
+          () => Fs.rm(segmentPath(folder, 1))
+        ]) {
+          const log = await open(folder, small)
+          for (const word of ["a", "b"]) await append(log, [word.repeat(1100)])
+          await harm()
+          assert.strictEqual(kindOf(await rejection(readAll(log))), "Damaged")
+          await log.close()
+          await Fs.rm(folder, { recursive: true })
+        }
+      })
   )
 
   it.live("of another kind are refused: a log of something else", () =>
@@ -393,7 +395,7 @@ describe("reading a spool without opening it", () => {
     })
   )
 
-  it.live("goes on behind what the holder acknowledges and deletes meanwhile", () =>
+  it.live("goes on after what the holder acknowledges and deletes in the meantime", () =>
     inFolder(async (folder) => {
       const log = await open(folder, small)
       for (const word of ["a", "b", "c", "d"]) await append(log, [word.repeat(1100)])

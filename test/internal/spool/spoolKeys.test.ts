@@ -89,7 +89,7 @@ describe("the keys of a spool's entries", () => {
     })
   )
 
-  it.live("are in files that earlier versions refuse, and stand beside entries without keys", () =>
+  it.live("are in files that earlier versions refuse, next to entries without keys", () =>
     inFolder(async (folder) => {
       for (const options of [{}, keyed, {}]) {
         const log = await open(folder, options)

@@ -203,7 +203,7 @@ describe("the log of a spool", () => {
       })
   )
 
-  it.live("takes so much and no more while a group is written, and says when there is room", () =>
+  it.live("takes a bounded amount while a group is written, and reports when there is room", () =>
     inFolder(async (folder) => {
       const disk = faultyDisk()
       const log = await open(folder, { disk })
@@ -262,7 +262,7 @@ describe("the log of a spool", () => {
     })
   )
 
-  it.live("survives the process without synchronisation when it is told to", () =>
+  it.live("survives the process without syncing when configured so", () =>
     inFolder(async (folder) => {
       const disk = faultyDisk()
       disk.before = (operation) => {

@@ -8,7 +8,7 @@ import { thrownKind, warnOnce } from "../../../src/internal/userCode/wake.ts"
 import { collect, uncaughtDuring } from "../../support/uncaught.ts"
 
 describe("an answer", () => {
-  it("reaches everybody in order, though observers throw, whose errors are uncaught ones", () => {
+  it("reaches all waiters in order, though observers throw, whose errors become uncaught", () => {
     const answer = new Answer<number, string>()
     const told: Array<string> = []
     for (let n = 0; n < 4; n++) {

@@ -27,7 +27,7 @@ describe("pieces", () => {
     assert.strictEqual(answered, all)
   })
 
-  it("of a scheduler that keeps tasks wait for it, and what comes meanwhile starts none", () => {
+  it("of a scheduler that delays tasks wait for it, and new waiters start no further piece", () => {
     const tasks: Array<() => void> = []
     let left = 3 * PIECE
     const pieces = new Pieces(
