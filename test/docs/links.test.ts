@@ -73,6 +73,15 @@ describe("the guides", () => {
 })
 
 describe("the lines of the pages", () => {
+  it("form tables with one head each", () => {
+    const split = documents.flatMap((page) =>
+      [...prose(read(page)).matchAll(/(?:^|\n)(?!\|)[^\n]*\n(\|[^\n]*)\n(?!\| ---)/g)].map(
+        ([, row]) => `${page}: ${row}`
+      )
+    )
+    assert.deepStrictEqual(split, [])
+  })
+
   it("have at most 100 columns, but for tables and links", () => {
     const exempt = /^\s*\||^\[[\w-]+\]: |^\s*(?:[-*] )?!?\[[^\]]*\]\([^)]*\)[.,]?$/
     const long = documents.flatMap((page) =>
