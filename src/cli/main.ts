@@ -31,10 +31,11 @@ if (major < 22 || (major === 22 && minor < 19)) {
   console.error(`effect-zerobus needs Node 22.19 or later; this is ${major}.${minor}.`)
   process.exitCode = 1
 } else {
-  const { enableCompileCache } = await import("node:module")
+  // Deno has no compile cache of this kind.
+  const { enableCompileCache }: Partial<typeof import("node:module")> = await import("node:module")
   const folder = compileCache()
   // When the folder is not writable, nothing is cached and the command continues.
-  if (folder !== undefined) enableCompileCache(folder)
+  if (folder !== undefined) enableCompileCache?.(folder)
   const { run } = await import("./program.ts")
   run()
 }

@@ -30,6 +30,9 @@ const entry = new URL(`./syncWorker.${extension}`, import.meta.url)
 /** Larger writes go to Node's thread pool, because copying them would block the calling thread. */
 const smallBytes = 256 * 1024
 
+/** Deno's file descriptors belong to the thread that opened the file. */
+const sharesDescriptors = process.versions["deno"] === undefined
+
 /** A disk with a sync thread, which starts with the first sync. */
 export interface SyncedDisk {
   readonly disk: LogDisk
@@ -85,7 +88,7 @@ export const syncedDisk = (): SyncedDisk => {
 
   const withThread = (file: LogFile): LogFile => {
     const { fd } = file
-    if (fd === undefined) return file
+    if (fd === undefined || !sharesDescriptors) return file
     return {
       ...file,
       write: async (parts, position) => {
