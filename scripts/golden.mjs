@@ -8,7 +8,7 @@ import {
   goldenTables as tables
 } from "../test/support/exampleOutputs.ts"
 import { mintToken, startServer } from "./localServer.mjs"
-import { checklist, emptyProject, manifest, pack, root, run } from "./packedProject.mjs"
+import { checklist, emptyProject, pack, root, run } from "./packedProject.mjs"
 
 const golden = join(root, "test", "golden")
 const { check, end } = checklist()

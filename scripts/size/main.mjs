@@ -18,7 +18,6 @@ if (!Number.isSafeInteger(runs) || runs < 1) {
 const { bytes, tarball } = pack()
 const peers = ["effect", "@effect/platform-node"]
 const project = emptyProject(tarball, peers)
-const modules = join(project, "node_modules")
 
 const sizeOf = (folder) =>
   readdirSync(folder, { withFileTypes: true })
