@@ -73,6 +73,13 @@ describe("the guides", () => {
 })
 
 describe("the lines of the pages", () => {
+  it("hold no marks of a merge", () => {
+    assert.deepStrictEqual(
+      documents.filter((page) => /^(?:<{7}|={7}|>{7})/m.test(read(page))),
+      []
+    )
+  })
+
   it("form tables with one head each", () => {
     const split = documents.flatMap((page) =>
       [...prose(read(page)).matchAll(/(?:^|\n)(?!\|)[^\n]*\n(\|[^\n]*)\n(?!\| ---)/g)].map(
@@ -83,7 +90,7 @@ describe("the lines of the pages", () => {
   })
 
   it("have at most 100 columns, but for tables and links", () => {
-    const exempt = /^\s*\||^\[[\w-]+\]: |^\s*(?:[-*] )?!?\[[^\]]*\]\([^)]*\)[.,]?$/
+    const exempt = /^\s*\||^\[!\[|^\[[\w-]+\]: |^\s*(?:[-*] )?!?\[[^\]]*\]\([^)]*\)[.,]?$/
     const long = documents.flatMap((page) =>
       read(page)
         .split("\n")
