@@ -7,6 +7,7 @@
  * then on.
  */
 import { Worker } from "node:worker_threads"
+import { workerHeap } from "../log/workerHeap.ts"
 import { giveMemory } from "../parquet/columnMemory.ts"
 import {
   blockOf,
@@ -89,8 +90,7 @@ export const decodeThread = (
     try {
       worker = new Worker(entry, {
         name: "effect-zerobus-decode",
-        // As in the flush thread.
-        resourceLimits: { maxOldGenerationSizeMb: 2048, maxYoungGenerationSizeMb: 24 }
+        resourceLimits: workerHeap
       })
     } catch {
       // Node's permission model can forbid threads.

@@ -8,6 +8,7 @@
  */
 import { Worker } from "node:worker_threads"
 import { type StorageReason, StorageFailure } from "../log/storageErrors.ts"
+import { workerHeap } from "../log/workerHeap.ts"
 import type {
   Flusher,
   FlushJob,
@@ -91,10 +92,7 @@ export const workerFlusher = (
     const worker = new Worker(entry, {
       name: "effect-zerobus-flush",
       workerData: readers,
-      // With a limit of 2,048 MiB, V8 lets the heap grow to four times the memory in use before it
-      // collects; with a lower limit, to twice. The young generation consists of three parts of 8
-      // MiB here; V8's default is 64 MiB each.
-      resourceLimits: { maxOldGenerationSizeMb: 2047, maxYoungGenerationSizeMb: 24 }
+      resourceLimits: workerHeap
     })
     // Each worker has its own map: a failed worker exits later, when its successor already has
     // requests.
