@@ -250,5 +250,6 @@ const missing = (options: Settings<unknown>): string => {
     // Federation needs neither client id nor secret.
     .filter((option) => option === "workspaceUrl" || options.credentials === undefined)
     .map((option) => `${variables[option]} (${option})`)
-  return `set ${[names.slice(0, -1).join(", "), ...names.slice(-1)].filter((part) => part !== "").join(" and ")}`
+  const parts = [names.slice(0, -1).join(", "), ...names.slice(-1)]
+  return `set ${parts.filter((part) => part !== "").join(" and ")}`
 }

@@ -1,6 +1,6 @@
 /**
- * Every link in the pages leads to a file and a heading that exist, every guide is in the index, and
- * each of the thirty questions is answered two clicks from the README. No line is too long.
+ * Every link in the pages points to a file and a heading that exist, the index lists every guide,
+ * and each of the thirty questions is answered two clicks from the README. No line is too long.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"

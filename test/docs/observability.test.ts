@@ -1,6 +1,6 @@
 /**
- * Holds `docs/observability.md`, its dashboard and its alert rules to what the client exposes: a real
- * run against the local server gives the names and labels as Prometheus sees them.
+ * Compares `docs/observability.md`, its dashboard and its alert rules with what the client exposes:
+ * a real run against the local server provides the names and labels that Prometheus sees.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"

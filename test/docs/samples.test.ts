@@ -1,7 +1,7 @@
 /**
- * Holds the samples of the README and the guides to the code: all are type-checked, and each complete
- * program runs against a local server and prints what its `// prints:` lines say. In a program with
- * `// logs:` lines the output contains those texts too; other programs print nothing else.
+ * Checks the samples of the README and the guides: all are type-checked, and each complete program
+ * runs against a local server and prints what its `// prints:` lines contain. In a program with `//
+ * logs:` lines the output must also contain those texts; other programs print nothing else.
  */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -17,8 +17,8 @@ const fragments = samples.filter(({ kind }) => kind === "fragment")
 
 const tables = [
   "main.default.air_quality(device_name STRING, temp INT, humidity BIGINT)",
-  "main.default.readings(device_name STRING, temp INT, humidity BIGINT, " +
-    "measured_at TIMESTAMP, tags ARRAY<STRING>, place STRUCT<lat: DOUBLE, lon: DOUBLE>, note STRING)"
+  "main.default.readings(device_name STRING, temp INT, humidity BIGINT, measured_at TIMESTAMP, " +
+    "tags ARRAY<STRING>, place STRUCT<lat: DOUBLE, lon: DOUBLE>, note STRING)"
 ]
 
 /** Writes the files of samples into a folder of their own, and compiles them. */

@@ -1,7 +1,7 @@
 /**
- * A stretch of work, one piece after another, and its sums: simulations of seeds, with one lane or
- * several, with crashes of the client, or with Arrow batches, sequences of calls against the model, or sequences of
- * replies against the reference.
+ * A chunk of work and its totals: simulations of seeds, with one lane or several, with crashes of
+ * the client, or with Arrow batches; sequences of calls compared with the model; or sequences of
+ * replies compared with the reference.
  */
 import { firstDifference } from "./model.ts"
 import type { Generation } from "./plan.ts"

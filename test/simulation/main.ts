@@ -1,19 +1,18 @@
 /**
  * `npm run sim -- --seeds N --seed S [--from F] [--workers W] [--trace]`: runs N simulations,
- * spread over processes, and says which of them broke a rule. Exit code 1 when any did. Every
- * fourth seed is also run with crashes of the client, whose streams have a spool then, and with
- * several lanes, every sixteenth one with Arrow batches; `--no-crashes`, `--no-lanes` and `--no-arrow`
- * leave that out. Instead of simulations,
+ * spread over processes, and prints the seeds that broke a rule. The exit code is 1 if any did.
+ * Every fourth seed also runs with crashes of the client, with a spool for its streams, and with
+ * several lanes; every sixteenth seed also runs with Arrow batches. `--no-crashes`, `--no-lanes`
+ * and `--no-arrow` leave these runs out. Other options replace the simulations:
  *
  * - `--crashes`, `--lanes` and `--arrow` run N simulations of that kind alone,
  * - `--model` compares N random sequences of calls with the model of the stream,
- * - `--replies R` holds the engine against the reference for sequences with R random replies in
- *   all,
+ * - `--replies R` compares the engine with the reference on sequences of R random replies in total,
  * - `--soak-days D` runs one simulation of D days.
  *
- * `--trace` prints the history of the first seed. `--generation 1` makes plans as they were before
- * they grew wider, `2` as before users had code that throws, `3` as before stores refused records,
- * `4` as before runs with crashes had lanes.
+ * `--trace` prints the history of the first seed. `--generation 1` makes plans of the first
+ * generation; `2` those before user code that throws, `3` those before stores that refuse records,
+ * and `4` those before lanes in runs with crashes.
  */
 import * as Os from "node:os"
 import { parseArgs } from "node:util"

@@ -1,8 +1,8 @@
 /**
  * The TypeScript samples of the README and the guides, as files that can be compiled.
  *
- * A block of `ts` is a complete program, or a test if its first line is a comment with the name of a
- * test file. A block of `typescript` is a fragment: it gets the imports that it needs, the
+ * A block of `ts` is a complete program, or a test if its first line is a comment with the name of
+ * a test file. A block of `typescript` is a fragment: it gets the imports that it needs, the
  * declarations of an HTML comment `setup` in front of it, and a function around it.
  */
 import * as effect from "effect"
@@ -57,7 +57,7 @@ const importsFor = (code: string): string => {
 
 const isImport = /^import [^]*? from .*\n/gm
 
-/** A module around a fragment. Inside there is a client called `zerobus`, unless the setup has one. */
+/** A module around a fragment. It has a client called `zerobus`, unless the setup declares one. */
 const wrapped = (fragment: string, setup: string): string => {
   const imports = (setup + fragment).match(isImport)?.join("") ?? ""
   const [outside, inside] = [setup, fragment].map((code) => code.replace(isImport, "")) as [
@@ -70,7 +70,8 @@ const wrapped = (fragment: string, setup: string): string => {
   const needsClient = /\bzerobus\./.test(inside) && !/\b(?:const zerobus\b|\(zerobus\))/.test(all)
   const zerobus = needsClient ? "const zerobus = yield* Zerobus\n" : ""
   const names = importsFor(`${all} Effect Zerobus`)
-  return `${names}${imports}${outside}export const sample = Effect.gen(function* () {\n${zerobus}${inside}})\n`
+  const body = `Effect.gen(function* () {\n${zerobus}${inside}})`
+  return `${names}${imports}${outside}export const sample = ${body}\n`
 }
 
 const block = /(?:<!-- setup\n([^]*?)-->\n+)?```(ts|typescript)\n([^]*?)```/g

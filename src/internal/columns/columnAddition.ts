@@ -114,7 +114,8 @@ const placeProblem = (
       inside === undefined
         ? ""
         : ` Its fields are those of ${above.join(".").slice(0, 128)}.${inside}.`
-    return `The column ${above.join(".").slice(0, 128)} is not a STRUCT and cannot have fields.${way}`
+    const name = above.join(".").slice(0, 128)
+    return `The column ${name} is not a STRUCT and cannot have fields.${way}`
   }
   return undefined
 }

@@ -162,7 +162,9 @@ const textOf = (type: ColumnType, parts: TextParts): string => {
     case "Map":
       return `map<${inner(type.key)},${inner(type.value)}>`
     case "Struct":
-      return `struct<${type.fields.map((field) => `${field.name}:${inner(field.type)}${required(field)}`).join(",")}>`
+      return `struct<${type.fields
+        .map((field) => `${field.name}:${inner(field.type)}${required(field)}`)
+        .join(",")}>`
   }
 }
 

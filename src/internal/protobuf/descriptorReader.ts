@@ -168,10 +168,10 @@ const resolve = (message: RawMessage, budget: Budget, depth: number): MessageSha
     const label = labels[raw.label - 1]
     if (label === undefined) return refuse(`The field ${where} has an unknown label.`)
     const type = typesByNumber.get(raw.type)
-    if (type === undefined)
-      return refuse(
-        `The field ${where} has ${raw.type === 10 ? "the type group, which is not supported" : "no known type"}.`
-      )
+    if (type === undefined) {
+      const has = raw.type === 10 ? "the type group, which is not supported" : "no known type"
+      return refuse(`The field ${where} has ${has}.`)
+    }
     const base = { name: raw.name, number: raw.number, label, type, packed: raw.packed }
     if (type !== "message") return { ...base, mapEntry: false }
     const target = lookUp(raw.typeName, message, budget)
