@@ -69,7 +69,7 @@ export interface HeadersProviderOptions<out R = never, out R2 = never> {
   readonly getHeaders:
     | Effect.Effect<HeaderRecord, unknown, R>
     | ((tableName: string) => Effect.Effect<HeaderRecord, unknown, R>)
-  /** Runs when headers were rejected, so that the next ones differ; default: a rejection is final. */
+  /** Runs when headers were rejected, to get different ones. Default: a rejection is final. */
   readonly invalidate?:
     | Effect.Effect<void, never, R2>
     | ((tableName: string, rejected: HeaderRecord) => Effect.Effect<void, never, R2>)

@@ -1,6 +1,6 @@
 /**
- * The documentation site in a real Chromium, at the widths of a desk and of a phone: every guide and
- * the main pages of the reference look right, load nothing from elsewhere, and are found by search.
+ * The documentation site in a real Chromium, at desktop and phone widths: every guide and the main
+ * pages of the reference render well, load nothing from other hosts, and are found by search.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Path from "node:path"
@@ -77,7 +77,9 @@ describe.skipIf(executablePath === undefined)("the documentation site", () => {
   /** Links inside the site, those that scripts make too, with the page that has them. */
   const links = new Map<string, string>()
 
-  /** Opens pages one after the other; gives what is wrong with them, and keeps a screenshot each. */
+  /**
+   * Opens pages one after another, keeps a screenshot of each, and returns what is wrong with them.
+   */
   const look = async (
     name: keyof typeof sizes,
     colorScheme: "light" | "dark",

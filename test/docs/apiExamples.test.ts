@@ -1,6 +1,6 @@
 /**
- * Type-checks every `@example` of `src` as the body of a generator, with the names that examples use
- * without saying where they come from: modules, services that a program has, and its own values.
+ * Type-checks every `@example` of `src` as the body of a generator. Examples may use some names
+ * without an import: modules, services of a program, and its own values.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -92,9 +92,11 @@ const values: Readonly<Record<string, string>> = {
   streamId: "string",
   subjectToken: 'import("effect").Effect.Effect<import("effect").Redacted.Redacted<string>>',
   table:
-    'import("effect-zerobus").TableProperties.TableProperties<import("effect-zerobus").TableProperties.JsonRecord>',
+    'import("effect-zerobus").TableProperties.TableProperties<' +
+    'import("effect-zerobus").TableProperties.JsonRecord>',
   tableOf:
-    '(tenant: string) => import("effect-zerobus").TableProperties.TableProperties<{ readonly tenant: string; readonly event: string }>',
+    '(tenant: string) => import("effect-zerobus").TableProperties.TableProperties<' +
+    "{ readonly tenant: string; readonly event: string }>",
   workspaceUrl: "string",
   zerobus: 'import("effect-zerobus").ZerobusShape'
 }

@@ -109,7 +109,8 @@ describe("summary", () => {
       assert.deepStrictEqual(summary(shown).split("\n").slice(1), [
         "3 records rejected (2 by the server), see bad.ndjson.",
         "7 records sent again after a lost connection, which may be in the table twice.",
-        "Done up to record 1,003 of the files (line 7 of b.csv). To continue from there: --skip 1003"
+        "Done up to record 1,003 of the files (line 7 of b.csv). " +
+          "To continue from there: --skip 1003"
       ])
       const read = JSON.parse(summaryJson(shown))
       assert.deepStrictEqual(
