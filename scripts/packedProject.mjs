@@ -26,7 +26,8 @@ export const run = (
   args,
   { cwd = root, env = process.env, mayFail = false, timeout = 300_000 } = {}
 ) => {
-  // On Windows npm is a batch file, which Node starts by a shell only; its program is in JavaScript.
+  // On Windows npm is a batch file, which Node can only start through a shell. Its program is
+  // JavaScript.
   const npm = command === "npm" && process.env.npm_execpath
   const [program, all] = npm ? [process.execPath, [npm, ...args]] : [command, args]
   const result = spawnSync(program, all, {

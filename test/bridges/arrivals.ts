@@ -1,4 +1,4 @@
-/** The rows of a table in the order in which they came. */
+/** The rows of a table in the order of their arrival. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { ZerobusLocal } from "effect-zerobus/testing"
@@ -7,12 +7,12 @@ import { join } from "node:path"
 import { filePath } from "../../src/local/delta/filePaths.ts"
 import { readParquet } from "../../src/local/parquet/parquetRows.ts"
 
-/** A row as the server's own reader gives it. */
+/** A row as the server's own reader returns it. */
 export type Row = Readonly<Record<string, unknown>>
 
 /**
- * Everything acknowledged, version by version. A reader of the latest version gets the files in any
- * order, since the server merges small ones; a commit of a merge has no new rows.
+ * All acknowledged rows, version by version. A reader of the latest version returns the files in
+ * any order, because the server merges small files. The commit of a merge adds no rows.
  */
 export const arrivals = Effect.fn(function* (table: string) {
   const local = yield* ZerobusLocal

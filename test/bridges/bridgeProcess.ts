@@ -1,4 +1,7 @@
-/** A program of `examples/bridges` in a process of its own, as a user starts it, to be killed. */
+/**
+ * Runs a program of `examples/bridges` in a separate process, as a user starts it, so that a test
+ * can kill it.
+ */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -8,10 +11,10 @@ import { once } from "node:events"
 import { clientVariables, secretVariable } from "../../src/testing/clientVariables.ts"
 import { root } from "../support/localEnvironment.ts"
 
-/** Variables of a process. */
+/** Environment variables of a process. */
 export type Environment = Readonly<Record<string, string>>
 
-/** The variables that lead a program to this server. */
+/** The variables that point a program to this server. */
 export const environmentOf = (local: ZerobusLocalShape): Environment => ({
   ...clientVariables(local),
   [secretVariable]: Redacted.value(local.clientSecret)
@@ -19,15 +22,18 @@ export const environmentOf = (local: ZerobusLocalShape): Environment => ({
 
 /** A running bridge. */
 export interface Bridge {
-  /** Sends a signal and waits for the end; gives the exit code or the signal that ended it. */
+  /**
+   * Sends a signal and waits for the end. Returns the exit code, or the signal that ended the
+   * process.
+   */
   readonly end: (signal: "SIGKILL" | "SIGTERM") => Effect.Effect<number | string>
-  /** What it printed, for the message of a test that fails. */
+  /** The output, for the message of a failing test. */
   readonly output: () => string
 }
 
 /**
- * Starts a program of the folder; the scope kills it when it still runs. Fails the test when it
- * ends by itself.
+ * Starts a program of the folder. The scope kills it if it is still running. The test fails if the
+ * program ends by itself.
  */
 export const startBridge = (
   program: string,

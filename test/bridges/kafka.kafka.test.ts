@@ -1,8 +1,8 @@
 /**
- * `examples/bridges/kafka.ts` against a real broker and the local server: a second member joins and
- * is killed, the server is killed, hangs and is killed, all while messages arrive.
- * `npm run test:kafka` runs it, `-- --full` more often and with more messages, `KAFKA_SEED` with
- * another seed.
+ * `examples/bridges/kafka.ts` with a real broker and the local server. While messages arrive, a
+ * second member joins and is killed, and the server is killed, hangs, and is killed again. Run it
+ * with `npm run test:kafka`. `-- --full` runs more rounds with more messages; `KAFKA_SEED` sets the
+ * seed.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Schedule } from "effect"
@@ -18,7 +18,7 @@ import { makeTopic, partitions, topicVariables } from "./topic.ts"
 
 const full = process.env["KAFKA_FULL"] === "1"
 const seed = Number(process.env["KAFKA_SEED"] ?? 1)
-/** Rounds of the four events, and at most so many batches of messages before each of them. */
+/** Rounds of the four events, and the maximum number of message batches before each event. */
 const size = full ? { rounds: 8, batches: 1_000 } : { rounds: 1, batches: 300 }
 const perBatch = 20
 /** The pause between batches while an event happens. */
@@ -35,7 +35,7 @@ interface Event {
 const partitionOf = (row: Row): number => Number(row["kafka_partition"])
 const offsetOf = (row: Row): number => Number(row["kafka_offset"])
 
-/** Offsets below those committed that the rows lack, as `partition:offset`. */
+/** Committed offsets that are missing from the rows, as `partition:offset`. */
 const missing = (
   rows: ReadonlyArray<Row>,
   committed: ReadonlyArray<number>
@@ -62,8 +62,8 @@ const run = Effect.fn(function* (folder: string) {
 
   const send = topic.send(perBatch, random)
   /**
-   * Lets something happen at a random moment while messages arrive, and waits until the group is
-   * through with them.
+   * Runs an event at a random moment while messages arrive, and waits until the group has committed
+   * them.
    */
   const amid = <A, E, R>(name: string, event: Effect.Effect<A, E, R>) =>
     Effect.gen(function* () {
@@ -106,7 +106,7 @@ const run = Effect.fn(function* (folder: string) {
       Effect.tap(second.end("SIGKILL"), () => topic.members(1))
     )
     yield* amid("the server is killed", killServer)
-    // Longer than the time between two commits, which must not pass what the server has.
+    // Longer than the time between two commits: commits must not run ahead of the server.
     const hang = Effect.andThen(server.hang, Effect.sleep("2500 millis"))
     yield* amid("the server hangs and is killed", Effect.andThen(hang, killServer))
   }
@@ -116,14 +116,14 @@ const run = Effect.fn(function* (folder: string) {
   const committed = yield* topic.committed
   yield* server.kill
   const rows = yield* rowsIn(folder, events)
-  // An interruption may come between the ingest of a message and the note of it.
+  // An interruption may occur after a message was ingested and before its offset was recorded.
   const beyond = rows.filter((row) => offsetOf(row) >= committed[partitionOf(row)]!)
   assert.isAtMost(beyond.length, 1, "rows that a graceful stop did not commit")
   return { happened, ahead: [...ahead, ...missing(rows, committed)], sent, rows }
 })
 
 /**
- * What the rows say: first appearances that are out of order, and copies of what was committed
+ * Rows whose first appearance is out of order, and duplicates of messages that were committed
  * before they were read.
  */
 const judge = (rows: ReadonlyArray<Row>, happened: ReadonlyArray<Event>) => {

@@ -1,8 +1,8 @@
 /**
- * `examples/bridges/postgres.ts` against a real PostgreSQL and the local server: the program is
- * killed at random moments while transactions commit out of order, and each committed row is in the
- * table once, in order. `npm run test:postgres` runs it, `-- --full` with more kills and rows,
- * `POSTGRES_SEED` with another seed.
+ * `examples/bridges/postgres.ts` with a real PostgreSQL and the local server. The program is killed
+ * at random moments while transactions commit out of order. Each committed row must be in the table
+ * once, in order. Run it with `npm run test:postgres`. `-- --full` runs more kills and rows;
+ * `POSTGRES_SEED` sets the seed.
  */
 import { assert, it } from "@effect/vitest"
 import { PgClient } from "@effect/sql-pg"
@@ -20,7 +20,7 @@ import { environmentOf, startBridge } from "./bridgeProcess.ts"
 const full = process.env["POSTGRES_FULL"] === "1"
 const seed = Number(process.env["POSTGRES_SEED"] ?? 1)
 /**
- * Kills of the program, one a round; transactions of a round; rows that one statement adds after
+ * Kills of the program, one per round; transactions per round; rows added by one statement after
  * the last kill.
  */
 const size = full
@@ -28,7 +28,7 @@ const size = full
   : { kills: 6, transactions: 80, bulk: 20_000 }
 const orders = "main.default.orders"
 
-/** The statements that the example's head gives. */
+/** The statements from the header of the example. */
 const createTables = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* sql`CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY,
@@ -38,9 +38,9 @@ const createTables = Effect.gen(function* () {
 })
 
 /**
- * Transactions of one to five rows, four at a time, a tenth of them rolled back. One that took the
- * first number commits when half of the others have, so that the order of `id` is not that of the
- * commits.
+ * Transactions of one to five rows, four at a time; a tenth of them roll back. The transaction that
+ * took the first number commits after half of the others, so the order of `id` differs from the
+ * order of the commits.
  */
 const write = Effect.fn(function* (random: () => number) {
   const sql = yield* SqlClient.SqlClient
@@ -81,7 +81,7 @@ const write = Effect.fn(function* (random: () => number) {
   yield* Fiber.join(long)
 })
 
-/** The committed rows in the order of the bridge, as the table has them. */
+/** The committed rows, in the order in which the bridge reads them. */
 const committed = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const rows = yield* sql<{ id: string; item: string; quantity: number }>`
@@ -97,7 +97,7 @@ const run = Effect.fn(function* (database: string) {
   const start = startBridge("postgres.ts", { ...environmentOf(local), DATABASE_URL: database })
   let killedAt: Array<number> = []
   for (let round = 0; round < size.kills; round++) {
-    // The first one dies with its stream created, when its id may not be stored yet.
+    // The first process dies after it created its stream, possibly before it stored the id.
     const event = round === 0 ? "created" : random() < 0.2 ? "resumed" : "acked"
     const opened = round === 0 ? "created" : "resumed"
     const [openings, before] = [
@@ -121,7 +121,7 @@ const run = Effect.fn(function* (database: string) {
   const bridge = yield* start
   yield* local.waitFor(orders, "resumed", resumed + 1)
   const began = performance.now()
-  // The stream that was left at the first kill has nothing.
+  // The stream left over from the first kill is empty.
   const streams = Effect.map(local.streams(orders), (all) =>
     all.map((stream) => stream.committed).sort((a, b) => b - a)
   )
@@ -168,7 +168,7 @@ it.live.skipIf(postgresPrograms === undefined)(
       )
       assert.deepStrictEqual(rows, expected)
       assert.isAbove(expected.length, size.bulk + size.kills * size.transactions * 2)
-      // Kills that came before anything or after everything would prove nothing.
+      // Kills before the first row or after the last one would prove nothing.
       assert.isAtLeast(new Set(killedAt).size, size.kills / 2)
     }).pipe(
       Effect.scoped,

@@ -1,6 +1,6 @@
 /**
- * The local server in a process of its own, on a folder and on ports that a later one takes over:
- * to be stopped, killed and started again.
+ * The local server in a separate process, to stop, kill and start again. Each start uses the same
+ * folder and the same ports.
  */
 import * as Effect from "effect/Effect"
 import { ZerobusLocal } from "effect-zerobus/testing"
@@ -19,7 +19,7 @@ interface Greeting {
   readonly clientSecret: string
 }
 
-/** The rows of a table in a folder that no server has. */
+/** The rows of a table in a folder that no server is using. */
 export const rowsIn = (dataDir: string, table: string): Effect.Effect<ReadonlyArray<Row>> =>
   arrivals(table).pipe(Effect.provide(ZerobusLocal.layerServer({ dataDir })), Effect.orDie)
 
@@ -28,14 +28,14 @@ export class ServerProcess {
   readonly #folder: string
   #child: ChildProcess | undefined
   #ports: ReadonlyArray<string> = ["0", "0"]
-  /** The variables that lead a client to it, the same for all its lives. */
+  /** The variables that point a client to the server; they are the same after each start. */
   environment: Environment = {}
 
   private constructor(folder: string) {
     this.#folder = folder
   }
 
-  /** Creates the table and starts a server; the scope kills it. */
+  /** Creates the table and starts a server. The scope kills it. */
   static readonly start = (folder: string, table: string) =>
     Effect.acquireRelease(
       ZerobusLocal.use((local) => local.createTable(table)).pipe(
@@ -47,7 +47,7 @@ export class ServerProcess {
       (server) => server.kill
     )
 
-  /** Starts the next life. */
+  /** Starts the server again. */
   readonly start: Effect.Effect<void> = Effect.promise(async () => {
     const script = `${root}/test/faults/serverProcess.ts`
     const args = ["--conditions=effect-zerobus-source", script, this.#folder, ...this.#ports]
@@ -63,16 +63,16 @@ export class ServerProcess {
     }
   })
 
-  /** Lets it hang: its connections stay open and nothing is answered. */
+  /** Suspends the server: its connections stay open and it answers nothing. */
   readonly hang: Effect.Effect<void> = Effect.sync(() => this.#child!.kill("SIGSTOP"))
 
-  /** Kills it. */
+  /** Kills the server. */
   readonly kill: Effect.Effect<void> = Effect.promise(async () => {
     const ended = once(this.#child!, "exit")
     if (this.#child!.kill("SIGKILL")) await ended
   })
 
-  /** What a table has that a server would find after a kill, from a copy of the folder. */
+  /** The rows that a server would find after a kill, read from a copy of the folder. */
   readonly left = (table: string): Effect.Effect<ReadonlyArray<Row>> => {
     const copy = `${this.#folder}-copy`
     return Effect.sync(() => cpSync(this.#folder, copy, { recursive: true })).pipe(

@@ -1,6 +1,6 @@
 /**
- * A topic of a test: messages with numbers, the group that reads them, and how far it has
- * committed.
+ * The topic of a test: numbered messages, the consumer group that reads them, and its committed
+ * offsets.
  */
 import { Admin, Producer, stringSerializers } from "@platformatic/kafka"
 import * as Effect from "effect/Effect"
@@ -8,19 +8,19 @@ import * as Schedule from "effect/Schedule"
 
 const [topic, group] = ["events", "to-delta"]
 
-/** The variables that lead a bridge to the topic. */
+/** The variables that point a bridge to the topic. */
 export const topicVariables = (broker: string) => ({
   KAFKA_BROKERS: broker,
   KAFKA_TOPIC: topic,
   KAFKA_GROUP: group
 })
 
-/** The partitions of the topic. */
+/** The number of partitions of the topic. */
 export const partitions = 6
 
 const client = (broker: string) => ({ clientId: "test", bootstrapBrokers: [broker] })
 
-/** A topic on a broker, with its producer and its group. */
+/** Creates a topic on a broker, with its producer and its group. */
 export const makeTopic = Effect.fn(function* (broker: string) {
   const admin = yield* Effect.acquireRelease(
     Effect.sync(() => new Admin(client(broker))),
@@ -31,7 +31,7 @@ export const makeTopic = Effect.fn(function* (broker: string) {
     (opened) => Effect.promise(() => opened.close())
   )
   yield* Effect.promise(() => admin.createTopics({ topics: [topic], partitions, replicas: 1 }))
-  /** The next number of each partition: with one producer, the offset of its message. */
+  /** The next number of each partition. With a single producer, it is the offset of its message. */
   const next = Array.from({ length: partitions }, () => 0)
 
   /** Sends messages to partitions at random. */
@@ -49,7 +49,7 @@ export const makeTopic = Effect.fn(function* (broker: string) {
       return producer.send({ messages })
     })
 
-  /** The offset up to which each partition is committed; 0 where nothing is. */
+  /** The committed offset of each partition; 0 where nothing is committed. */
   const committed = Effect.promise(async () => {
     const [found] = await admin.listConsumerGroupOffsets({ groups: [group] })
     const offsets = Array.from({ length: partitions }, () => 0)
@@ -58,7 +58,7 @@ export const makeTopic = Effect.fn(function* (broker: string) {
     return offsets
   })
 
-  /** Waits until all that was sent so far is committed. */
+  /** Waits until everything sent so far is committed. */
   const caughtUp = Effect.suspend(() => {
     const ends = [...next]
     return Effect.repeat(committed, {
@@ -67,7 +67,7 @@ export const makeTopic = Effect.fn(function* (broker: string) {
     })
   })
 
-  /** Waits until the group has so many members, and each has its partitions. */
+  /** Waits until the group has `count` members and each has its partitions. */
   const members = (count: number) =>
     Effect.repeat(
       Effect.promise(() => admin.describeGroups({ groups: [group] })),

@@ -1,6 +1,5 @@
 /**
- * The console in Chromium: what it shows of a server that works, and what it does by mouse and by
- * keyboard.
+ * The console in Chromium: what it shows of a running server, and its mouse and keyboard controls.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
@@ -81,7 +80,7 @@ describe.skipIf(executablePath === undefined)("the console", () => {
       await page.locator(".grid-streams .row.body").innerText(),
       /JSON[\s\S]*900\s+900\s+900\s+0/
     )
-    // Both plots have drawn something in the colour of a line.
+    // Both plots have drawn pixels in the colour of a line.
     const drawn = await page.locator(".plot canvas").evaluateAll((all) =>
       all.map((canvas) => {
         const { height, width } = canvas as HTMLCanvasElement
@@ -103,7 +102,7 @@ describe.skipIf(executablePath === undefined)("the console", () => {
     opened.assertClean()
   })
 
-  it("tells of a refused record with its column and reason", async () => {
+  it("shows a refused record with its column and reason", async () => {
     const { page } = opened
     const stream = await server.run(openStream)
     await server.run(
@@ -117,7 +116,7 @@ describe.skipIf(executablePath === undefined)("the console", () => {
     opened.assertClean()
   })
 
-  it("shows the secret after a click, and in no answer before", async () => {
+  it("shows the secret after a click, and receives it in no earlier response", async () => {
     const secret = Redacted.value(server.local.clientSecret)
     const other = await openPage(browser, server.local)
     const { page } = other
@@ -184,7 +183,7 @@ describe.skipIf(executablePath === undefined)("the console", () => {
     opened.assertClean()
   })
 
-  it("shows a table's last rows, columns and SQL, all by keyboard", async () => {
+  it("shows a table's last rows, columns and SQL by keyboard alone", async () => {
     const { page } = opened
     await page.locator(".grid-tables .filter").focus()
     await page.keyboard.press("Tab")
@@ -220,7 +219,7 @@ describe.skipIf(executablePath === undefined)("the console", () => {
     opened.assertClean()
   })
 
-  it("says that its server has stopped, and that the next one has another link", async () => {
+  it("reports that its server has stopped, and that the next one has another link", async () => {
     const first = await startLocal()
     const other = await openPage(browser, first.local)
     const { page } = other

@@ -1,4 +1,4 @@
-/** The console with much to show, and with names and values that are meant to do harm. */
+/** The console with many tables and streams, and with malicious names and values. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
@@ -18,13 +18,13 @@ describe.skipIf(executablePath === undefined)("the console", () => {
   afterAll(() => browser?.close())
 
   it(
-    "draws what is in sight of 1,000 tables and 500 streams, and finds, sorts and scrolls the " +
-      "rest",
+    "renders only the visible part of 1,000 tables and 500 streams, and finds, sorts and scrolls " +
+      "the rest",
     async () => {
       const server = await startLocal({ auth: false })
       const names = Array.from({ length: allTables }, (_, n) => `main.s${n % 10}.table_${n}`)
       await server.run(Effect.forEach(names, (name) => server.local.createTable(`${name}(id INT)`)))
-      // Calls by hand share one connection, which opens them faster than clients would.
+      // Handwritten calls share one connection, which opens streams faster than clients would.
       const openStream = Effect.fnUntraced(function* (name: string) {
         const headers = { "x-databricks-zerobus-table-name": name }
         const call = yield* openRaw(server.local.serverEndpoint, headers)
@@ -96,7 +96,7 @@ describe.skipIf(executablePath === undefined)("the console", () => {
     )
     const { assertClean, close, page } = await openPage(browser, server.local)
     await untilLive(page)
-    // Neither a table nor a client of this name exists, and the server tells of both.
+    // No table and no client of this name exists; the server reports both.
     const headers = { "x-databricks-zerobus-table-name": markup }
     await server.run(
       Effect.flatMap(openRaw(server.local.serverEndpoint, headers), (raw) => raw.end)

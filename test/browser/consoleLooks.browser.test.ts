@@ -1,5 +1,6 @@
 /**
- * The console in light and dark, on a desk and on a phone; each picture is kept among the reports.
+ * The console in light and dark mode, at desktop and phone widths. Each screenshot is kept among
+ * the reports.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
@@ -19,7 +20,7 @@ import {
   untilLive
 } from "./consolePage.ts"
 
-/** The picture of the docs. */
+/** The screenshot in the docs. */
 const published = resolve(import.meta.dirname, "../../docs/console.png")
 
 const tables = [
@@ -48,7 +49,7 @@ const makers: ReadonlyArray<readonly [table: string, batch: number, make: (n: nu
     ["clicks", 45, (n) => ({ page: `/page/${n % 20}`, user_id: n * 7 })]
   ]
 
-/** Streams that send for so many seconds, and stay open. */
+/** Opens streams that send for `seconds` seconds and then stay open. */
 const traffic = (seconds: number) =>
   Effect.flatMap(Zerobus, (zerobus) =>
     Effect.forEach(
@@ -112,7 +113,7 @@ describe.skipIf(executablePath === undefined)("the looks of the console", () => 
     })
     await server.run(server.local.inject("main.default.clicks", Faults.disconnect({ nth: 20 })))
     const sent = server.run(traffic(publishes ? 75 : 10))
-    // The pictures are of a page amid the traffic.
+    // Take the screenshots while the streams are sending.
     const age = publishes ? /^\d+ min$/ : /^(?:[5-9]|\d\d) s$/
     const aged = light.locator(".grid-streams .row.body").getByText(age).first()
     await aged.waitFor({ timeout: 90_000 })
@@ -132,7 +133,7 @@ describe.skipIf(executablePath === undefined)("the looks of the console", () => 
       })
     assert.isAbove(await brightness(light), 200)
     assert.isBelow(await brightness(dark), 60)
-    // Nothing stands out at the side of a narrow window, neither the page nor any of its panels.
+    // Nothing overflows a narrow window, neither the page nor any panel.
     for (const page of [phone, phoneDark, light]) {
       const wide = await page.evaluate(() =>
         [...document.querySelectorAll("body, main, .panel, .panel-head, .numbers > div")]
@@ -160,7 +161,7 @@ describe.skipIf(executablePath === undefined)("the looks of the console", () => 
       await page.screenshot({ path: join(reports, `${name}.png`) })
       await dialog.getByRole("tab", { name: "Columns" }).click()
       await page.screenshot({ path: join(reports, `${name}-columns.png`) })
-      // A short type stands on one line.
+      // A short type fits on one line.
       for (const row of await dialog.locator(".schema tbody tr").all()) {
         assert.isBelow((await row.boundingBox())!.height, 40)
       }

@@ -1,6 +1,6 @@
 /**
- * The console's page in a real Chromium: a browser for a test file, pages that note what goes wrong
- * in them, and a local server to look at.
+ * The console's page in a real Chromium: a browser per test file, pages that record errors, and a
+ * local server to show.
  */
 import { assert } from "@effect/vitest"
 import { Effect, Exit, Layer, ManagedRuntime, Redacted, Scope } from "effect"
@@ -13,28 +13,28 @@ import {
 import * as Path from "node:path"
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core"
 
-/** The browser to drive, which `scripts/browser.mjs` finds; without one the tests are skipped. */
+/** The browser's path, found by `scripts/browser.mjs`. Without one the tests are skipped. */
 export const executablePath = process.env["CHROMIUM_PATH"]
 
-/** Where screenshots are kept. */
+/** The folder of the screenshots. */
 export const reports = Path.resolve(import.meta.dirname, "../../reports/console")
 
-/** Starts the browser. Its sandbox is left out for root, for whom it does not start. */
+/** Starts the browser. As root it runs without its sandbox, which does not start there. */
 export const launch = (): Promise<Browser> =>
   chromium.launch({
     executablePath: executablePath!,
     args: process.getuid?.() === 0 ? ["--no-sandbox"] : []
   })
 
-/** A page with a note of everything that must not happen in it. */
+/** A page that records everything that must not happen in it. */
 export interface WatchedPage {
   readonly page: Page
-  /** Fails when the page logged an error, threw, or asked another server for anything. */
+  /** Fails if the page logged an error, threw, or sent a request to another server. */
   readonly assertClean: () => void
   readonly close: () => Promise<void>
 }
 
-/** Opens a page on the console of a server, by its link unless `address` says otherwise. */
+/** Opens the console of a server by its link, or by `address` if given. */
 export const openPage = async (
   browser: Browser,
   local: ZerobusLocalShape,
@@ -63,7 +63,8 @@ export const openPage = async (
 export const untilLive = (page: Page): Promise<void> => page.locator(".status.live").waitFor()
 
 /**
- * A local server with a console, on disk where there is a `dataDir`, and what runs effects with it.
+ * A local server with a console, on disk if `dataDir` is given, and a function that runs effects
+ * with it.
  */
 export const startLocal = async ({
   dataDir,
@@ -78,7 +79,7 @@ export const startLocal = async ({
   const scope = Scope.makeUnsafe()
   return {
     local,
-    /** Runs an effect; what it opens stays open until the server stops. */
+    /** Runs an effect. Resources it opens stay open until the server stops. */
     run: <A, E>(effect: Effect.Effect<A, E, Zerobus | Scope.Scope>): Promise<A> =>
       runtime.runPromise(Effect.provideService(effect, Scope.Scope, scope)),
     stop: async () => {
@@ -88,5 +89,5 @@ export const startLocal = async ({
   }
 }
 
-/** A server that was started. */
+/** A running server. */
 export type RunningLocal = Awaited<ReturnType<typeof startLocal>>

@@ -1,4 +1,4 @@
-/** Texts of the console's page that are drawn, and that no test of the page can read. */
+/** Texts that the console draws on a canvas, where page tests cannot read them. */
 import { assert, describe, it } from "@effect/vitest"
 import { countMarks, latencyMarks } from "../../console/format.ts"
 

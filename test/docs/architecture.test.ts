@@ -1,6 +1,6 @@
 /**
- * Holds `docs/architecture.md` to the sources: what it names exists, its figures are theirs, and it
- * has every room that a record passes.
+ * Checks `docs/architecture.md` against the sources: the files, functions and types it names exist,
+ * its figures match, and it names every room that a record passes.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -17,14 +17,16 @@ const page = read("docs/architecture.md")
 const sources = Fs.readdirSync(Path.join(root, "src"), { recursive: true, encoding: "utf8" })
   .map((file) => file.replaceAll("\\", "/"))
   .filter((file) => file.endsWith(".ts"))
-/** The folders of `src` that hold files, but for `src` itself. */
+/** The folders of `src` that contain files, except `src` itself. */
 const rooms = [...new Set(sources.map((file) => Path.posix.dirname(file)))]
   .filter((room) => room !== ".")
   .sort()
 const words = new Set(sources.flatMap((file) => read(`src/${file}`).match(/\w+/g) ?? []))
 const named = (text: string) => [...text.matchAll(/`([^`\n]+)`/g)].map(([, name]) => name!)
 
-/** Files and rooms in a text, in back-ticks or not, as paths below the project's folder. */
+/**
+ * Files and rooms named in a text, with or without backticks, as paths below the project's folder.
+ */
 const placesIn = (text: string): ReadonlyArray<string> =>
   [...text.matchAll(/(?<![\w/.])(src|test|internal|local|cli)((?:\/[\w.-]+)+)/g)].map(
     ([place, first]) =>

@@ -1,6 +1,4 @@
-/**
- * `npm run demo`, as somebody who has just cloned the project types it.
- */
+/** `npm run demo`, run as in a fresh clone of the project. */
 import { assert, it } from "@effect/vitest"
 import { execFile } from "node:child_process"
 import * as Fs from "node:fs"

@@ -1,6 +1,6 @@
 /**
- * `docs/doctor.md` shows what `zerobus doctor` says, word for word but for times and ports. With
- * ZEROBUS_WRITE_RECORDING set the page is written anew (`npm run docs:doctor`).
+ * Checks that `docs/doctor.md` shows the output of `zerobus doctor` word for word, except times and
+ * ports. If ZEROBUS_WRITE_RECORDING is set, the test writes the page anew (`npm run docs:doctor`).
  */
 import { afterAll, assert, beforeAll, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
@@ -17,7 +17,8 @@ const scope = Scope.makeUnsafe()
 afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
 
 /**
- * What is recorded: a title, what is wrong in a sentence, the variables that differ, and the table.
+ * A recorded case: a title, one sentence on what is wrong, the variables that differ, and the
+ * table.
  */
 interface Case {
   readonly title: string
@@ -28,10 +29,10 @@ interface Case {
 
 let environment: Environment
 let cases: ReadonlyArray<Case>
-/** What stands for the ports of this run. */
+/** Placeholders for the ports of this run. */
 const ports = new Map<string, string>()
 
-/** A port that nothing listens on any more. */
+/** A port on which nothing listens. */
 const closedPort = async (): Promise<number> => {
   const server = Net.createServer()
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))

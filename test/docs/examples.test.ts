@@ -1,6 +1,6 @@
 /**
- * Runs every example as its reader would, in a process of its own against a local server, and reads
- * what it prints.
+ * Runs every example as a reader would, in a separate process with a local server, and checks its
+ * output.
  */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"

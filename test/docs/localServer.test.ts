@@ -1,6 +1,6 @@
 /**
- * Holds `docs/local-server.md` to the command: its options, metrics and kinds of reports, and its
- * samples run.
+ * Checks `docs/local-server.md` against the command: its options, its metrics, the kinds of its
+ * reports, and the samples, which must run.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Result } from "effect"

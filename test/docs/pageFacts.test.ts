@@ -1,6 +1,6 @@
 /**
- * Holds the facts of the README and the guides to the code: every option, variable, error, state,
- * module and command that a page lists exists, and none is left out.
+ * Checks the README and the guides against the code: every option, variable, error, state, module
+ * and command that a page lists exists, and the lists are complete.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
@@ -13,7 +13,7 @@ import { named, read, rowsBelow } from "../support/pages.ts"
 const require = createRequire(import.meta.url)
 const options = read("docs/options.md")
 
-/** The fields of an interface, in its order. */
+/** The fields of an interface, in order. */
 const fieldsOf = (file: string, declaration: RegExp): ReadonlyArray<string> =>
   [...declaration.exec(read(file))![0].matchAll(/^ {2}readonly (\w+)\??:/gm)].map(
     ([, name]) => name!

@@ -1,5 +1,5 @@
 /**
- * Proves that the client needs nothing of the machine but reading its own files and the network: an
+ * Proves that the client needs no permission except reading its own files and using the network: an
  * example runs under Node's permission model, without child processes, worker threads, native
  * add-ons or writing.
  */

@@ -1,6 +1,6 @@
 /**
- * Holds the README's start command to its samples and the examples: the server has every table they
- * use. The README has the length that a first look allows.
+ * Checks the README's start command against its samples and the examples: the server has every
+ * table that they use. Also checks the length of the README.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
@@ -12,7 +12,7 @@ import { root } from "../support/localEnvironment.ts"
 const read = (file: string) => Fs.readFileSync(Path.join(root, file), "utf8")
 const readme = read("README.md")
 
-/** The tables that the `zerobus local` commands of a text or of its comments start with. */
+/** The tables that the `zerobus local` commands of a text, or of its comments, create. */
 const started = (text: string) =>
   [...text.replace(/\n \* +/g, " ").matchAll(/--table '([^']+)'/g)].map(([, table]) =>
     Result.getOrThrow(parseTableDefinition(table!))

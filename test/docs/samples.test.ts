@@ -10,7 +10,9 @@ import * as Path from "node:path"
 import { LocalEnvironment, root, runSource, runTool } from "../support/localEnvironment.ts"
 import { pages, type Sample, samples } from "../support/pageSamples.ts"
 
-/** Inside the repository, so that the name of the package resolves as it does for its tests. */
+/**
+ * Inside the repository, so that the package name resolves as it does in the package's own tests.
+ */
 const folder = Path.join(root, ".cache", "samples")
 const complete = samples.filter(({ kind }) => kind !== "fragment")
 const fragments = samples.filter(({ kind }) => kind === "fragment")
@@ -21,7 +23,7 @@ const tables = [
     "tags ARRAY<STRING>, place STRUCT<lat: DOUBLE, lon: DOUBLE>, note STRING)"
 ]
 
-/** Writes the files of samples into a folder of their own, and compiles them. */
+/** Writes the files of samples into a separate folder and compiles them. */
 const compile = (name: string, files: ReadonlyArray<Sample>, options: object = {}) => {
   const place = Path.join(folder, name)
   Fs.rmSync(place, { recursive: true, force: true })

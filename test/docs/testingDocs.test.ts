@@ -1,6 +1,6 @@
 /**
- * Holds `docs/testing.md` to the code: it names every constructor, action, point, event and field
- * there is, and no other.
+ * Checks `docs/testing.md` against the code: it names every constructor, action, point, event and
+ * field, and no other.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { ConnectProxy, Faults, Latency } from "effect-zerobus/testing"
@@ -12,7 +12,7 @@ import { root } from "../support/localEnvironment.ts"
 const page = Fs.readFileSync(Path.join(root, "docs/testing.md"), "utf8")
 const source = (file: string) => Fs.readFileSync(Path.join(root, "src", file), "utf8")
 
-/** The rows of the table whose head starts with a cell, as cells. */
+/** The rows of the table whose header starts with `head`, as cells. */
 const rowsOf = (head: string): ReadonlyArray<ReadonlyArray<string>> => {
   const lines = page.split("\n")
   const start = lines.findIndex((line) => line.startsWith(`| ${head} |`))
@@ -20,13 +20,13 @@ const rowsOf = (head: string): ReadonlyArray<ReadonlyArray<string>> => {
   const end = lines.findIndex((line, index) => index > start && !line.startsWith("|"))
   return lines.slice(start + 2, end).map((line) => line.slice(2, -2).split(" | "))
 }
-/** The names in a text; one that is called stands with its parameters. */
+/** The names in a text. Functions are given with their parameters. */
 const names = (text: string) =>
   [...text.matchAll(/`(\w+)(?:\([^`]*\))?`/g)].map(([, name]) => name!)
 const firstNames = (head: string) => rowsOf(head).flatMap(([cell]) => names(cell!))
 const sorted = (list: Iterable<string>) => [...new Set(list)].sort()
 
-/** The tags of the members of a union type. */
+/** The tags of a union type's members. */
 const tagsOf = (file: string, union: string) => {
   const text = new RegExp(`export type ${union} =[\\s\\S]*?\\n\\n`).exec(source(file))![0]
   return [...text.matchAll(/readonly _tag: "(\w+)"/g)].map(([, tag]) => tag!)

@@ -20,7 +20,7 @@ const rows = [
 }))
 const all = Column as unknown as Record<string, any>
 
-/** The columns of the page, each made by the constructor it names. */
+/** The columns of the page, each made by the constructor that the page names. */
 const columnOf = ({ args, name }: (typeof rows)[number]) => {
   const make = all[name]
   switch (args) {

@@ -1,6 +1,4 @@
-/**
- * A small sweep of the byte cuts; the whole one is `npm run faults:bytes`.
- */
+/** A small sweep of byte cuts; `npm run faults:bytes` runs the full one. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { cutsOf, sweep } from "./byteCuts.ts"

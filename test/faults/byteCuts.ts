@@ -1,11 +1,11 @@
 /**
  * Cuts connections at every byte position, in both directions, by FIN, RST and black hole, over
- * real gRPC on TCP, and counts what was lost: of streams of records and of Arrow batches.
- * `npm run faults:bytes -- --positions 20000 --arrow 2000 --seed 1`
+ * real gRPC on TCP, and counts lost records, for streams of records and of Arrow batches. `npm run
+ * faults:bytes -- --positions 20000 --arrow 2000 --seed 1`
  *
  * Several streams run at once. Each connection of a stream is cut at the next position of the
- * sweep; the stream keeps a window of records in flight, so that every connection replays before it
- * goes on. In the end every record must be durable, in order.
+ * sweep. The stream keeps a window of records in flight, so every connection first replays them. At
+ * the end every record must be durable, in order.
  */
 import { Effect, Exit, Option, Redacted, Schedule, type Scope } from "effect"
 import { HeadersProvider, TableProperties, Zerobus } from "effect-zerobus"
@@ -16,12 +16,15 @@ import { parseArgs } from "node:util"
 import { type CountingServer, startCountingServer } from "./countingServer.ts"
 import { type Cut, type FaultProxy, startFaultProxy } from "./faultProxy.ts"
 
-/** Bytes of a whole session that are swept from the client, and from the server. */
+/** Bytes of a whole session to sweep, from the client and from the server. */
 const SWEPT = { up: 20_480, down: 640 }
 const RECORD_BYTES = 480
-/** Each session replays this many records at least, which is more than `SWEPT.up` on the wire. */
+/**
+ * The minimum number of records that each session replays; they take more than `SWEPT.up` bytes on
+ * the wire.
+ */
 const WINDOW = 48
-/** One in so many cuts is a black hole, which takes a timeout to notice. */
+/** One cut in this many is a black hole, which takes a timeout to detect. */
 const BLACK_HOLE_EVERY = 50
 
 export interface SweepResult {
@@ -32,10 +35,7 @@ export interface SweepResult {
   readonly problems: ReadonlyArray<string>
 }
 
-/**
- * The cuts of a sweep, spread evenly over both directions and starting somewhere that depends on
- * the seed.
- */
+/** The cuts of a sweep, spread evenly over both directions. The seed decides the first position. */
 export const cutsOf = (positions: number, seed: number): ReadonlyArray<Cut> => {
   const cuts: Array<Cut> = []
   const down = Math.min(SWEPT.down * 4, Math.ceil(positions / 8))
@@ -44,7 +44,7 @@ export const cutsOf = (positions: number, seed: number): ReadonlyArray<Cut> => {
     const within = SWEPT[direction]
     const count = direction === "down" ? down : positions - down
     const index = direction === "down" ? n : n - down
-    // Every position in turn when there are enough cuts, else evenly spaced ones.
+    // Consecutive positions if there are enough cuts, evenly spaced ones otherwise.
     const afterBytes =
       (seed + (count >= within ? index : Math.floor((index * within) / count))) % within
     const how =
@@ -58,16 +58,16 @@ export const cutsOf = (positions: number, seed: number): ReadonlyArray<Cut> => {
   return cuts
 }
 
-/** What a stream sends, by form. */
+/** What a stream sends, by record form. */
 interface Form {
   readonly table: (name: string) => TableProperties.TableProperties<any>
   /** The n-th record of a stream. */
   readonly record: (n: number) => unknown
-  /** How many the server counts for each record. */
+  /** How many items the server counts per record. */
   readonly counts: number
 }
 
-/** Any descriptor will do: the counting server does not look inside. */
+/** Any descriptor will do: the counting server does not read it. */
 const descriptor = Uint8Array.of(0x0a, 0x01, 0x54)
 
 const records: Form = {
@@ -80,7 +80,7 @@ const records: Form = {
   counts: 1
 }
 
-/** Rows of the batches of one record, each batch a frame of its own. */
+/** Rows of the batches of one record; each batch is a separate frame. */
 const BATCHES = [3, 2]
 const ROWS = 5
 
@@ -119,14 +119,14 @@ const arrow: Form = {
 const forms = { records, arrow }
 
 /**
- * Far longer than any cut takes to be noticed and mended, and than the flush after the last one
- * may.
+ * Far longer than it takes to detect any cut and recover from it, and than the flush after the last
+ * cut may take.
  */
 const PATIENCE = "60 seconds"
 
 /**
- * Ends when none of the cuts was used for a while: a sweep that hangs must say so, however long a
- * whole one takes.
+ * Fails if no cut was used for a while. A sweep that hangs must be reported, however long a
+ * complete sweep takes.
  */
 const stands = (cuts: ReadonlyArray<Cut>): Effect.Effect<void> =>
   Effect.suspend(() => {
@@ -213,7 +213,7 @@ const streamThroughCuts = (
     return { connections: proxy.connections, records: acknowledged }
   })
 
-/** Runs a sweep over so many streams at once. Of Arrow batches rows are counted. */
+/** Runs a sweep over several streams at once. With Arrow batches it counts rows. */
 export const sweep = (
   positions: number,
   seed: number,
@@ -238,7 +238,7 @@ export const sweep = (
       0
     )
     const connections = results.reduce((sum, { connections }) => sum + connections, 0)
-    // Only what was in flight when a connection was cut may come twice.
+    // Only records that were in flight when a connection was cut may be duplicated.
     if (duplicates > connections * WINDOW * form.counts)
       problems.push(`${duplicates} duplicates over ${connections} connections`)
     return {

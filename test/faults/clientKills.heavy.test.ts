@@ -1,13 +1,13 @@
 /**
- * Kills of clients, aimed and at random, with the server killed in a third of them;
- * `npm run faults:client-kill` has more.
+ * Kills clients at chosen operations and at random moments, and the server too in a third of the
+ * rounds. `npm run faults:client-kill` runs more rounds.
  */
 import { assert, it } from "@effect/vitest"
 import { type KilledClients, killClients } from "./killedClients.ts"
 
 const limit = 1_800_000
 
-/** Nothing was lost, nothing is there twice that must not be, and there was something to lose. */
+/** No record was lost or wrongly duplicated, and some records were at risk. */
 const check = (
   { doubledWrongly, lost, serverKills, taken }: KilledClients,
   kills: number
@@ -20,8 +20,8 @@ const check = (
 const every = ["write", "sync", "delete", "connect", "random"]
 
 it(
-  "200 kills of a client with a spool lose nothing, and double only what was in the spool at a " +
-    "kill",
+  "200 kills of a client with a spool lose nothing, and duplicate only records that were in the " +
+    "spool at a kill",
   async () => {
     const killed = await killClients(200, 11)
     check(killed, 200)
@@ -31,7 +31,7 @@ it(
 )
 
 it(
-  "30 kills of a client with a persistent stream and a spool lose nothing and double nothing",
+  "30 kills of a client with a persistent stream and a spool lose and duplicate nothing",
   async () => {
     const killed = await killClients(30, 16, "persistent")
     check(killed, 30)
@@ -43,7 +43,7 @@ it(
 
 it(
   "15 kills of a client with a persistent stream that its source resumes lose nothing and " +
-    "double nothing",
+    "duplicate nothing",
   async () => {
     const killed = await killClients(15, 13, "source")
     check(killed, 15)

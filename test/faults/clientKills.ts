@@ -1,12 +1,12 @@
 /**
- * Kills a client with a spool, over and over, with SIGKILL at aimed and at random moments, and the
- * local server with it in a third of the rounds. In the end every record that `ingestRecord` took
- * must be in the table, and more than once only what was in the spool at a kill.
- * `npm run faults:client-kill -- --kills 100 --seed 1`
+ * Repeatedly kills a client with a spool with SIGKILL, at chosen operations and at random moments,
+ * and the local server too in a third of the rounds. At the end every record that `ingestRecord`
+ * accepted must be in the table. Only records that were in the spool at a kill may be there more
+ * than once. `npm run faults:client-kill -- --kills 100 --seed 1`
  *
- * With `--persistent` the stream is a persistent one, and each record must be there once. With
- * `--persistent --source` it has no spool, and the records come from a source that goes on at
- * `resumedAt`.
+ * With `--persistent` the stream is persistent, and each record must be in the table exactly once.
+ * With `--persistent --source` it has no spool, and the records come from a source that continues
+ * at `resumedAt`.
  */
 import { parseArgs } from "node:util"
 import { killClients } from "./killedClients.ts"

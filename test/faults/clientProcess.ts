@@ -1,11 +1,12 @@
 /**
- * A program in a process of its own, to be killed, that ingests numbered records: with a spool, or
- * with a persistent stream whose source goes on where it is resumed.
+ * A program in a separate process, to be killed, that ingests numbered records: with a spool, or
+ * with a persistent stream whose source continues where the stream is resumed.
  *
- * It loads and prints `ready`, and begins with the line of JSON that it is given on standard input.
- * It prints `taken N` for each record that `ingestRecord` took, and `stream ID` for a source. With
- * a last number it flushes then, and prints `done`. With an aim it kills itself in an operation:
- * before it begins, while it runs in a thread of the pool, or when it has ended.
+ * It loads, prints `ready`, and starts when it receives a line of JSON on standard input. It prints
+ * `taken N` for each record that `ingestRecord` accepted, and `stream ID` for a source. If the
+ * order has an end, it then flushes and prints `done`. If the order has an aim, the program kills
+ * itself in an operation: before the operation begins, while it runs in a thread of the pool, or
+ * when it has ended.
  */
 import { Effect, References, Stream } from "effect"
 import {
@@ -19,33 +20,33 @@ import { type LogDisk, type LogFile, nodeDisk } from "../../src/internal/log/log
 import { openSpool } from "../../src/internal/spool/openSpool.ts"
 import { print } from "../support/printed.ts"
 
-/** What a client is told. */
+/** What a client is ordered to do. */
 export interface ClientOrder {
   /**
-   * A stream with a spool, a persistent stream with one, or one without whose source goes on where
-   * it is resumed.
+   * A stream with a spool, a persistent stream with a spool, or a persistent stream without one
+   * whose source continues where the stream is resumed.
    */
   readonly mode: "ephemeral" | "persistent" | "source"
   readonly spool: string
-  /** The first number; a source begins where its stream, of this id, is resumed. */
+  /** The first number. A source begins where the stream with this id is resumed. */
   readonly first: number
   readonly streamId?: string | undefined
-  /** The number behind the last one; without it the client goes on until it is killed. */
+  /** The number after the last one. Without it the client runs until it is killed. */
   readonly end?: number | undefined
   readonly aim?: Aim | undefined
 }
 
-/** Where a client kills itself: in the operation of this number. */
+/** Where a client kills itself: in the operation with this number. */
 export interface Aim {
   readonly operation: "write" | "sync" | "delete" | "connect"
   readonly number: number
   readonly moment: "before" | "during" | "after"
 }
 
-/** Files of 32 KiB, so that some are deleted in a short life. */
+/** Results in files of 32 KiB, so that a short run deletes some. */
 const maxBytes = 256 * 1024
 
-/** Turns of the event loop after which a connection that was begun is under way. */
+/** Turns of the event loop after which a new connection is being established. */
 const connecting = 12
 
 const die = (): never => {
@@ -53,7 +54,7 @@ const die = (): never => {
   throw new Error("killed")
 }
 
-/** Counts operations, and kills the process in the one that is aimed at. */
+/** Counts operations, and kills the process in the chosen one. */
 const aimed = (aim: Aim | undefined) => {
   let left = aim?.number ?? Infinity
   return async <A>(operation: Aim["operation"], run: () => Promise<A>): Promise<A> => {
@@ -62,7 +63,7 @@ const aimed = (aim: Aim | undefined) => {
     const running = run()
     if (aim.moment === "after") await running
     if (operation !== "connect") return die()
-    // What is aimed at follows: the connection and its first requests.
+    // The connection and its first requests happen after the operation.
     let turns = aim.moment === "during" ? 1 : connecting
     const turn = (): unknown => (turns-- > 0 ? setImmediate(turn) : die())
     turn()
@@ -93,10 +94,9 @@ const open = ({ aim, first, mode, spool: folder, streamId }: ClientOrder) =>
     const zerobus = yield* Zerobus
     const at = aimed(aim)
     const options: StreamConfigurationOptions = {
-      // The connection of the request that follows is what is under way.
+      // The operation in progress is the connection of the next request.
       beforeOpen: Effect.promise(() => at("connect", () => Promise.resolve())),
-      // A server that was killed needs its time to start; a client that gave up would not be
-      // killed.
+      // Allows a killed server time to start. A client that gave up could not be killed.
       recoveryBackoff: 20,
       recoveryRetries: 1_000_000
     }
@@ -146,6 +146,6 @@ input.once(
   "line",
   (line) => void Effect.runPromise(run(JSON.parse(line) as ClientOrder)).then(() => process.exit(0))
 )
-// Its parent is gone.
+// The parent process has ended.
 input.once("close", () => process.exit(1))
 print("ready\n")

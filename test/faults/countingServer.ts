@@ -1,8 +1,8 @@
 /**
- * A gRPC server over TCP that knows of each stream how far its records are durable, and of each
- * record whether it came in order. The number of a record is its first four bytes; in Arrow batches
- * the rows are counted, and the number of a row is its first column. A record beyond the next one
- * is a loss; one at or below is a duplicate.
+ * A gRPC server over TCP that counts, for each stream, how many records are durable, and checks for
+ * each record that it arrived in order. The number of a record is its first four bytes. For Arrow
+ * batches it counts rows; the number of a row is its first column. A record beyond the next
+ * expected one is a loss; one before it is a duplicate.
  */
 import * as Grpc from "@grpc/grpc-js"
 import { tableFromIPC } from "apache-arrow"
@@ -16,15 +16,15 @@ import { ackResponse, createdResponse, readRequest } from "../../src/local/strea
 import { duplexMethod } from "../support/duplexMethod.ts"
 
 export interface Counted {
-  /** Records that are durable: numbers 0 to `durable - 1`. Rows, of Arrow batches. */
+  /** Durable records: numbers 0 to `durable - 1`. Rows, for Arrow batches. */
   durable: number
-  /** Records that came, durable or not. */
+  /** Received records, durable or not. */
   received: number
   duplicates: number
-  /** Rules of the protocol or of the order that a connection broke. */
+  /** Violations of the protocol or of the order, by any connection. */
   readonly violations: Array<string>
   sessions: number
-  /** Keeps the last connection from making more rows durable. */
+  /** Stops the last connection from making more rows durable. */
   stop?: () => void
 }
 
@@ -47,7 +47,7 @@ class Session {
     counted.sessions++
   }
 
-  /** The offset that a request has. */
+  /** Checks the offset of a request. */
   offset(offset: number | undefined): void {
     if (offset !== this.nextOffset)
       this.counted.violations.push(`wire offset ${offset} instead of ${this.nextOffset}`)
@@ -56,8 +56,8 @@ class Session {
 
   record(number: number): void {
     const { counted } = this
-    // The first record of a session may repeat any durable one; from then on they follow one
-    // another.
+    // The first record of a session may repeat any durable record; after it, records are
+    // consecutive.
     if (this.started && number !== this.nextRecord)
       counted.violations.push(`record ${number} instead of ${this.nextRecord}`)
     if (!this.started && number > counted.durable)
@@ -68,13 +68,13 @@ class Session {
     this.nextRecord = number + 1
   }
 
-  /** Makes what came durable, without so many records at the end. */
+  /** Makes received records durable, except the last `without` ones. */
   settle(without = 0): void {
     this.counted.durable = Math.max(this.counted.durable, this.nextRecord - without)
   }
 }
 
-/** The time between the steps in which rows become durable, so that cuts come between them. */
+/** The time between the steps in which rows become durable, so that cuts occur between them. */
 const STEP_MILLIS = 5
 
 /** A message of Arrow's stream format. */
@@ -127,7 +127,7 @@ export const startCountingServer = async (): Promise<CountingServer> => {
   const doPut: Grpc.handleBidiStreamingCall<Buffer, Buffer> = (call) => {
     const table = counted(String(call.metadata.get("x-databricks-zerobus-table-name")[0]))
     const session = new Session(table)
-    // Once a connection is cut nothing more is durable, also while the server does not know.
+    // After a cut nothing more becomes durable, even before the server detects the cut.
     table.stop?.()
     let stopped = false
     table.stop = () => {
@@ -138,7 +138,7 @@ export const startCountingServer = async (): Promise<CountingServer> => {
     let schema: Buffer | undefined
     let frames = 0
     let rows = 0
-    /** Rows of the connection that become durable, step after step. */
+    /** Counts of this connection's rows that become durable, step by step. */
     const steps: Array<number> = []
     let timer: NodeJS.Timeout | undefined
     const step = () => {
@@ -174,14 +174,16 @@ export const startCountingServer = async (): Promise<CountingServer> => {
       }
       frames++
       rows += count
-      // Each frame is durable in two steps, so that cuts leave batches with a part of their rows.
-      // Each answer comes again: where that is cut, the client knows of each row that is durable.
+      // Each frame becomes durable in two steps, so that cuts leave batches with part of their rows
+      // durable. Each response is sent twice: if the copy is cut, the client already has the
+      // acknowledgement of every durable row.
       const half = rows - Math.ceil(count / 2)
       if (count > 1) steps.push(half, half)
       steps.push(rows, rows)
       if (!stopped) timer ??= setTimeout(step, STEP_MILLIS)
     })
-    // Comes when the client is done, and when the connection is cut: nothing is durable any more.
+    // The end arrives when the client is done and when the connection is cut: nothing becomes
+    // durable after it.
     call.on("end", () => {
       clearTimeout(timer)
       steps.length = 0

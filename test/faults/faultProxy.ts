@@ -1,11 +1,11 @@
 /**
- * A TCP proxy on loopback that breaks connections on purpose: after a given number of bytes in one
- * direction, by FIN, by RST, or by swallowing everything from then on (a half-open connection).
+ * A TCP proxy on loopback that breaks connections deliberately: after a given number of bytes in
+ * one direction, by FIN, by RST, or by swallowing all further bytes (a half-open connection).
  */
 import { createServer, connect, type AddressInfo, type Socket } from "node:net"
 
 export interface Cut {
-  /** Which way the counted bytes go: `up` is from the client. */
+  /** The direction of the counted bytes; `up` is from the client. */
   readonly direction: "up" | "down"
   readonly afterBytes: number
   readonly how: "fin" | "rst" | "blackhole"
@@ -13,19 +13,19 @@ export interface Cut {
 
 export interface FaultProxy {
   readonly port: number
-  /** Bytes that went through, over all connections. */
+  /** Forwarded bytes, over all connections. */
   readonly bytes: { up: number; down: number }
   connections: number
-  /** Sockets that are open right now. */
+  /** The number of open sockets. */
   readonly open: () => number
-  /** Breaks every open connection now. */
+  /** Breaks all open connections now. */
   readonly cutAll: (how: "fin" | "rst" | "blackhole") => void
   readonly close: () => Promise<void>
 }
 
 /**
- * Starts a proxy to a port on loopback. `plan` says how the n-th connection, from 0, is to break;
- * undefined leaves it alone. `onCut` is called when one breaks.
+ * Starts a proxy to a port on loopback. `plan` returns how to break the n-th connection, from 0, or
+ * undefined to leave it intact. `onCut` is called when a connection is broken.
  */
 export const startFaultProxy = (
   upstreamPort: number,
@@ -55,7 +55,7 @@ export const startFaultProxy = (
         onCut()
         if (how === "blackhole") return
         for (const socket of [client, upstream]) {
-          // The server is rid of the connection at once, while the client may still write to it.
+          // The server loses the connection at once; the client may still be writing to it.
           if (how === "rst") socket.resetAndDestroy()
           else if (socket === client) socket.end()
           else socket.destroySoon()
@@ -87,7 +87,7 @@ export const startFaultProxy = (
           if (!broken) to.end()
         })
         from.on("close", () => {
-          // A black hole hides the other side's end, too; the client's own end frees the pair.
+          // A black hole also hides the end of the other side. The client's own end frees the pair.
           if (!broken || from === client) to.destroy()
         })
       }

@@ -1,6 +1,6 @@
 /**
- * Servers that announce the end of a connection with GOAWAY and NO_ERROR, as proxies do that rotate
- * connections: over real HTTP/2.
+ * Servers that announce the end of a connection with GOAWAY and NO_ERROR, as proxies that rotate
+ * connections do; over real HTTP/2.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Stream } from "effect"
@@ -11,7 +11,7 @@ import { grpcMessage, type RawConnection, type RawFault, startRawServer } from "
 
 const NO_ERROR = 0
 
-/** A server whose first connection misbehaves, and a stream to it. */
+/** Starts a server whose first connection misbehaves, and opens a stream to it. */
 const streamTo = (
   fault: RawFault,
   options: { readonly connectionPerStream?: boolean; readonly recovery?: boolean }
@@ -29,7 +29,7 @@ const streamTo = (
     return { server, stream: yield* zerobus.createStream(A.table) }
   })
 
-describe("a connection that its server goes away from", () => {
+describe("a connection whose server sends GOAWAY", () => {
   for (const connectionPerStream of [true, false]) {
     const which = connectionPerStream ? "its own" : "a shared one"
     it.live(
@@ -37,7 +37,7 @@ describe("a connection that its server goes away from", () => {
       () =>
         Effect.gen(function* () {
           const leaving = Deferred.makeUnsafe<RawConnection>()
-          // Message 1 is acknowledged, message 2 is not: the server goes away first.
+          // Message 1 is acknowledged, message 2 is not: the server sends GOAWAY first.
           const { server, stream } = yield* streamTo(
             (connection, message) => {
               if (message !== 2) return false

@@ -1,6 +1,6 @@
 /**
- * Goal 17, scenario RC-25: a connection that is open at both ends and carries nothing is found by
- * pings while a record is in flight. An idle stream is pinged at its own, longer interval.
+ * Goal 17, scenario RC-25: pings detect a connection that is open at both ends and carries nothing,
+ * while a record is in flight. An idle stream is pinged at a separate, longer interval.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Redacted, Stream } from "effect"
@@ -8,7 +8,10 @@ import { HeadersProvider, TableProperties, Zerobus } from "effect-zerobus"
 import { startCountingServer } from "./countingServer.ts"
 import { startFaultProxy } from "./faultProxy.ts"
 
-/** Milliseconds. Without pings, 60 seconds without an acknowledgement would find it. */
+/**
+ * Milliseconds. Without pings, only the limit of 60 seconds without an acknowledgement would detect
+ * it.
+ */
 const keepalive = { interval: 100, timeout: 100 }
 
 it.live(

@@ -1,6 +1,7 @@
 /**
- * Wrong HTTP/2 from the server (goal 12 and scenario RC-26): every fault gives the right class of
- * failure, nothing hangs, and after a retryable one every record arrives on the next connection.
+ * Invalid HTTP/2 from the server (goal 12 and scenario RC-26): every fault causes the right class
+ * of failure, nothing hangs, and after a retryable failure every record arrives on the next
+ * connection.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Redacted } from "effect"
@@ -51,7 +52,7 @@ const withServer = <A, E>(
   }).pipe(Effect.scoped)
 
 /**
- * Ingests while the fault happens and expects everything durable in the end, over a second
+ * Ingests during the fault and expects everything to be durable at the end, over a second
  * connection.
  */
 const recovers = (fault: RawFault) =>
@@ -87,7 +88,7 @@ const fails = (fault: RawFault, tag: ZerobusError["_tag"]) =>
     })
   )
 
-/** Lets the stream open, then does it at the first record. */
+/** Lets the stream open, then causes the fault at the first record. */
 const atRecord =
   (act: (connection: Parameters<RawFault>[0]) => void): RawFault =>
   (connection, message) => {
@@ -96,7 +97,7 @@ const atRecord =
     return true
   }
 
-/** Does it instead of answering the create request. */
+/** Causes the fault instead of answering the create request. */
 const atCreate =
   (act: (connection: Parameters<RawFault>[0]) => void): RawFault =>
   (connection, message) => {
@@ -122,7 +123,7 @@ const codes = [
   "HTTP_1_1_REQUIRED"
 ]
 
-// INADEQUATE_SECURITY maps to PERMISSION_DENIED in gRPC; what recovery makes of it is its own test.
+// INADEQUATE_SECURITY maps to PERMISSION_DENIED in gRPC; a separate test covers its recovery.
 const retryableCodes = codes
   .map((name, code) => ({ name, code }))
   .filter(({ name }) => name !== "INADEQUATE_SECURITY")
@@ -136,7 +137,7 @@ describe("RST_STREAM", () => {
       recovers(atCreate(({ rst }) => rst(code)))
     )
   }
-  it.live("RC-26 INADEQUATE_SECURITY is a refusal that trying again does not cure", () =>
+  it.live("RC-26 INADEQUATE_SECURITY is a refusal that retrying does not fix", () =>
     fails(
       atRecord(({ rst }) => rst(12)),
       "PermissionDenied"
@@ -231,7 +232,7 @@ describe("malformed frames", () => {
       "ProtocolViolation"
     )
   )
-  it.live("S-15 a compressed response is refused without a look into it, and final", () =>
+  it.live("S-15 a compressed response is refused without reading it, and final", () =>
     fails(
       atRecord(({ data, socket }) => {
         data(grpcMessage(Buffer.from("not gzip"), 1))

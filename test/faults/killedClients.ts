@@ -1,10 +1,10 @@
 /**
- * Rounds of a client process with a spool that ends by SIGKILL, against a local server that does so
- * in a third of them.
+ * Rounds in which a client process with a spool is killed by SIGKILL. In a third of them the local
+ * server is killed too.
  *
- * Half of the clients kill themselves in an operation that is aimed at, the others are killed after
- * a random count of records. After each kill the spool is read: a record may be in the table twice
- * only if it was in the spool at a kill, sent or about to be. At the end DuckDB reads the table.
+ * Half of the clients kill themselves in a chosen operation; the others are killed after a random
+ * number of records. The spool is read after each kill: a record may be in the table twice only if
+ * it was in the spool at a kill, sent or about to be sent. At the end DuckDB reads the table.
  */
 import { Effect, Stream } from "effect"
 import { Spool } from "effect-zerobus"
@@ -22,8 +22,7 @@ import type { Aim, ClientOrder } from "./clientProcess.ts"
 const scriptOf = (name: string): string => new URL(`./${name}`, import.meta.url).pathname
 
 /**
- * A process that has loaded its modules before it is needed, so that the start of one costs the run
- * little time.
+ * A process that has loaded its modules in advance, so that starting one takes the run little time.
  */
 interface Loaded {
   readonly child: ChildProcess
@@ -44,7 +43,7 @@ const load = (
       env: { ...process.env, ...environment }
     }
   )
-  // A process that was killed closes its end.
+  // A killed process closes its end.
   child.stdin.on("error", () => {})
   const lines = createInterface({ input: child.stdout })
   const closed = once(lines, "close")
@@ -57,7 +56,7 @@ const kill = ({ child, ended }: Loaded): Promise<void> => {
   return ended
 }
 
-/** A small generator of its own, so that a run can be repeated. */
+/** A small seeded generator, so that a run can be repeated. */
 const seeded = (seed: number) => () => {
   seed = (seed + 0x6d2b79f5) | 0
   let value = Math.imul(seed ^ (seed >>> 15), 1 | seed)
@@ -65,30 +64,30 @@ const seeded = (seed: number) => () => {
   return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32
 }
 
-/** What became of the records of a run. */
+/** The result of a run for its records. */
 export interface KilledClients {
   readonly taken: number
   readonly rows: number
   readonly lost: number
-  /** Rows beyond the first of their record. */
+  /** Rows after the first one of their record. */
   readonly doubled: number
-  /** Those of records that were in the spool at no kill, or more often than that. */
+  /** Duplicate rows of records that were in the spool at no kill, or more rows than kills. */
   readonly doubledWrongly: number
   /**
    * Records that were in the spool at a kill, and those of them whose acknowledgement the client
-   * had and had not recorded.
+   * had received and not yet recorded.
    */
   readonly inSpool: number
   readonly unrecorded: number
   readonly serverKills: number
-  /** Kills by the operation that was aimed at; `random` for the others. */
+  /** Kills by the chosen operation; `random` for the others. */
   readonly aims: Readonly<Record<string, number>>
   readonly seconds: number
 }
 
 const operations = ["write", "sync", "delete", "connect"] as const
 const moments = ["before", "during", "after"] as const
-/** How many operations of a kind a round has at most before the one that is aimed at. */
+/** The maximum number of operations of a kind before the chosen one in a round. */
 const most: Readonly<Record<Aim["operation"], number>> = {
   write: 120,
   sync: 120,
@@ -104,9 +103,7 @@ const names = {
   clientSecret: "DATABRICKS_CLIENT_SECRET"
 } as const
 
-/**
- * Kills so many clients, one after another on the same spool or stream, and lets a last one finish.
- */
+/** Kills clients one after another on the same spool or stream, and lets a last one finish. */
 export const killClients = async (
   kills: number,
   seed: number,
@@ -124,7 +121,7 @@ export const killClients = async (
   const aims: Record<string, number> = {}
   const running = new Set<Loaded>()
   let [next, serverKills, unrecorded] = [0, 0, 0]
-  /** The stream that a source goes on with. */
+  /** The stream that a source continues. */
   let streamId: string | undefined
   const begin = (name: string, args: ReadonlyArray<string>, environment = {}): Loaded => {
     const loaded = load(name, args, { ...compiled, ...environment })
@@ -134,7 +131,8 @@ export const killClients = async (
   }
 
   /**
-   * The server, and the next one, which begins on the same folder and ports when this one is gone.
+   * The current server, and the next one, which starts on the same folder and ports after the
+   * current one has ended.
    */
   let environment: Record<string, string> = {}
   let ports = ["0", "0"]
@@ -151,7 +149,7 @@ export const killClients = async (
       loaded.child.stdin!.write("go\n")
     })
 
-  /** Runs a client until it is dead or done. */
+  /** Runs a client until it is killed or done. */
   const live = async (
     client: Loaded,
     order: Pick<ClientOrder, "aim" | "end">,
@@ -176,10 +174,11 @@ export const killClients = async (
     const { exitCode, signalCode } = client.child
     if (signalCode !== "SIGKILL" && !done)
       throw new Error(`a client ended by itself, with code ${exitCode}`)
-    // What was in a call when the process ended may be in the spool as well, so its number is not
+    // Records in a call when the process ended may also be in the spool, so their numbers are not
     // used again.
     next += 1_000_000
-    // What was acknowledged to a persistent stream is not stored again, whatever was in its spool.
+    // Records acknowledged to a persistent stream are not stored again, even if they are in its
+    // spool.
     if (done || mode !== "ephemeral" || !existsSync(spool)) return done
     const { firstOffset } = await Effect.runPromise(Spool.inspect(spool)).catch(() => ({
       firstOffset: 0
@@ -222,7 +221,8 @@ export const killClients = async (
             }
       const name = operation ?? "random"
       aims[name] = (aims[name] ?? 0) + 1
-      // An aim that is not reached, such as a second connection, ends with many records.
+      // A client that does not reach its operation, such as a second connection, ends after many
+      // records.
       const over = live(client, { aim }, aim === undefined ? 1 + below(200) : 600)
       if (round % 3 === 2) {
         await kill(server)
@@ -232,13 +232,13 @@ export const killClients = async (
       }
       await over
     }
-    // What a source's stream had in flight is read from the source again.
+    // Records in flight on a source's stream are read from the source again.
     const end = mode === "source" ? Math.max(-1, ...taken) + 1 : next + 1
     if (!(await live(nextClient, { end }, Infinity)))
       throw new Error("the last client did not finish")
     await kill(nextServer)
     await kill(server)
-    // A start commits what the log holds beyond the table.
+    // On start the server commits the rows of its log that are missing from the table.
     await Effect.runPromise(
       Effect.flatMap(ZerobusLocal, (local) => local.flush("main.default.kills")).pipe(
         Effect.provide(ZerobusLocal.layerServer({ dataDir: data }))
@@ -268,7 +268,7 @@ export const killClients = async (
   }
 }
 
-/** How often each number is in the table, as DuckDB reads its files. */
+/** How often each number is in the table, read from its files by DuckDB. */
 const timesInTable = async (path: string): Promise<ReadonlyMap<number, number>> => {
   const duckdb = await loadDuckdb()
   const live = await readLiveTable(path)

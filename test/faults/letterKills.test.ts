@@ -1,6 +1,6 @@
 /**
- * A process that is killed at a dead letter: one that was written is there, whole; one that was not
- * is written by the next run.
+ * A process killed while it writes a dead letter: a written letter is complete, and a letter that
+ * was not written is written by the next run.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -13,7 +13,7 @@ import { numberIn, startRefusingServer } from "./refusingServer.ts"
 
 const script = new URL("./letterProcess.ts", import.meta.url).pathname
 
-/** Runs the program and gives how it ended. */
+/** Runs the program and returns how it ended. */
 const run = (args: ReadonlyArray<string>) =>
   Effect.callback<string>((resume) => {
     const child = spawn(process.execPath, ["--conditions=effect-zerobus-source", script, ...args], {
@@ -57,7 +57,7 @@ for (const [when, first, second] of [
         const file = join(folder, "letters.ndjson")
         assert.strictEqual(yield* run([String(server.port), name, file, when]), "SIGKILL")
         assert.deepStrictEqual(lettersIn(file), first)
-        // What came before the record is durable, and nothing behind it.
+        // The records before this one are durable, and none after it.
         assert.strictEqual(table.durable, 4)
         assert.strictEqual(yield* run([String(server.port), name, file, "never"]), "0")
         assert.deepStrictEqual(lettersIn(file), second)
@@ -89,11 +89,11 @@ it.live(
       const [file, spool] = [join(folder, "letters.ndjson"), join(folder, "spool")]
       const args = [String(server.port), name, file]
       assert.strictEqual(yield* run([...args, "after", spool, "10"]), "SIGKILL")
-      // Between the letter and the log, which does not hold yet that its record is done.
+      // The kill is between the letter and the log, which does not yet mark the record as settled.
       assert.deepStrictEqual(lettersIn(file), [4])
       const { firstOffset, nextOffset } = yield* Spool.inspect(spool)
       assert.isAtMost(firstOffset, 4)
-      // The next run ingests what the spool does not have.
+      // The next run ingests the records that are not in the spool.
       assert.strictEqual(yield* run([...args, "never", spool, "0"]), "0")
       const kept = Array.from({ length: nextOffset }, (_, number) => number)
       const refused = kept.filter((number) => number === 4 || number === 7)

@@ -1,7 +1,7 @@
 /**
- * A program of its own that ingests ten records, of which the fifth and the eighth are bad, keeps
- * dead letters in a file, and kills itself at the first of them:
- * `letterProcess.ts PORT TABLE FILE before|after|never [SPOOL RECORDS]`.
+ * A separate program that ingests ten records, of which the fifth and the eighth are bad, keeps
+ * dead letters in a file, and kills itself at the first one: `letterProcess.ts PORT TABLE FILE
+ * before|after|never [SPOOL RECORDS]`.
  */
 import { Effect, References } from "effect"
 import { DeadLetters, HeadersProvider, Spool, TableProperties, Zerobus } from "effect-zerobus"

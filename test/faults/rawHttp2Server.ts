@@ -1,6 +1,6 @@
 /**
- * An HTTP/2 server that writes its frames by hand, so that it can write wrong ones. It serves the
- * Zerobus stream well until a fault says otherwise: answers the create request and acknowledges
+ * An HTTP/2 server that writes its frames itself, so that it can write invalid ones. Without a
+ * fault it serves the Zerobus stream correctly: it answers the create request and acknowledges
  * every message.
  */
 import { createServer, type AddressInfo, type Socket } from "node:net"
@@ -40,7 +40,7 @@ const uint32 = (...values: ReadonlyArray<number>): Buffer => {
   return bytes
 }
 
-/** A header field that enters no table. */
+/** A header field that is not added to the dynamic table. */
 const literal = (name: string, value: string): Buffer =>
   Buffer.concat([
     Buffer.of(0x00, name.length),
@@ -71,7 +71,7 @@ export const grpcMessage = (
   return Buffer.concat([prefix, message])
 }
 
-/** One client connection, at the moment a fault is asked for. */
+/** One client connection, at the moment of a fault. */
 export interface RawConnection {
   readonly socket: Socket
   readonly stream: number
@@ -83,8 +83,8 @@ export interface RawConnection {
 }
 
 /**
- * What a fault does when the `n`-th gRPC message (0 is the create request) has arrived; true stops
- * the good behaviour.
+ * What a fault does when the `n`-th gRPC message (0 is the create request) has arrived. If it
+ * returns true, the server does not answer as usual.
  */
 export type RawFault = (connection: RawConnection, message: number) => boolean
 
@@ -97,8 +97,8 @@ export interface RawServer {
 }
 
 /**
- * Starts the server; `fault` says what the n-th connection does, undefined for good behaviour.
- * `onPing` returns true when it deals with a ping itself.
+ * Starts the server. `fault` returns the fault of the n-th connection, or undefined for correct
+ * behaviour. `onPing` returns true if it handled a ping itself.
  */
 export const startRawServer = (
   fault: (connection: number) => RawFault | undefined,

@@ -1,6 +1,6 @@
 /**
- * Refused records cost themselves alone, over real gRPC; the large form is
- * `npm run faults:refusals`.
+ * Refused records affect no other records, over real gRPC; `npm run faults:refusals` runs the large
+ * version.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, References } from "effect"

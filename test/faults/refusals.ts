@@ -1,6 +1,6 @@
 /**
- * Measures what refused records cost, over real gRPC on TCP, and checks that they cost themselves
- * alone. `npm run faults:refusals -- --records 1000000 --rounds 100 --seconds 60 --seed 1`
+ * Measures the cost of refused records, over real gRPC on TCP, and checks that they affect no other
+ * records. `npm run faults:refusals -- --records 1000000 --rounds 100 --seconds 60 --seed 1`
  *
  * | part | does |
  * | --- | --- |
@@ -9,7 +9,7 @@
  * | `many` | one record in a hundred is bad |
  * | `all` | every record is bad |
  *
- * Manners: the server acknowledges the records before the bad one, or refuses without that.
+ * Manners: the server acknowledges the records before the bad one first, or refuses at once.
  */
 import { Cause, Effect, Exit, References, type Scope } from "effect"
 import {
@@ -34,37 +34,37 @@ export interface Run {
   readonly manner: Manner
   readonly records: number
   readonly bad: (number: number) => boolean
-  /** Records a second; full speed when left out. */
+  /** Records per second; full speed by default. */
   readonly rate?: number
   readonly options?: StreamConfigurationOptions<Uint8Array>
 }
 
-/** What a run came to. */
+/** The result of a run. */
 export interface Outcome {
   readonly exit: Exit.Exit<void, unknown>
   readonly table: RefusingTable
-  /** In the order in which `onRefused` had them. */
+  /** In the order of the calls of `onRefused`. */
   readonly refused: ReadonlyArray<number>
-  /** Milliseconds from the call to `onRefused`, for each of them. */
+  /** Milliseconds from the ingest call to `onRefused`, for each refused record. */
   readonly delays: ReadonlyArray<number>
-  /** Connections beyond the first one. */
+  /** Connections after the first one. */
   readonly extra: number
-  /** Accepted and not acknowledged when the server first refused. */
+  /** Records accepted and not acknowledged at the first refusal. */
   readonly inFlight: number
-  /** The longest that an ingest call took, in milliseconds. */
+  /** The longest ingest call, in milliseconds. */
   readonly longestCall: number
   readonly seconds: number
-  /** What is wrong with it whatever the run was. */
+  /** What is wrong with the run, whatever its parameters. */
   readonly problems: ReadonlyArray<string>
 }
 
-/** Any descriptor will do: the server does not look inside. */
+/** Any descriptor will do: the server does not read it. */
 const descriptor = Uint8Array.of(0x0a, 0x01, 0x54)
 
 let tables = 0
 
 /**
- * Ingests records, and checks what no run may break: nothing lost, nothing twice in `onRefused`,
+ * Ingests records and checks the rules of every run: nothing lost, nothing twice in `onRefused`,
  * everything in order.
  */
 export const run = (
@@ -152,7 +152,7 @@ export const run = (
     }
   })
 
-/** What is wrong with a run of so many bad records that must end well. */
+/** What is wrong with a run of `bad` bad records that must end successfully. */
 export const problemsOf = (given: Run, outcome: Outcome, bad: number): ReadonlyArray<string> => {
   const { exit, refused, table } = outcome
   const problems = [...outcome.problems]
@@ -163,15 +163,15 @@ export const problemsOf = (given: Run, outcome: Outcome, bad: number): ReadonlyA
   return problems
 }
 
-/** A line of a report, and what is wrong. */
+/** A line of the report, and the problems found. */
 export interface Part {
   readonly lines: ReadonlyArray<string>
   readonly problems: ReadonlyArray<string>
-  /** Runs. */
+  /** The number of runs. */
   readonly count: number
 }
 
-/** Records of one message at most: 20 bytes of content and two of framing each. */
+/** The maximum number of records in one message: 20 bytes of content and two of framing each. */
 const RECORDS_OF_A_MESSAGE = Math.ceil(262_144 / 22)
 
 const rate = (outcomes: ReadonlyArray<Outcome>): string => {
@@ -188,7 +188,7 @@ const tally = (values: ReadonlyArray<number>): string =>
     .join(", ")
 
 /**
- * One bad record at a random place of each run, as often as the rounds say or until the time is
+ * One bad record at a random place in each run, repeated for the given rounds or until the time is
  * over.
  */
 export const one = (
@@ -217,8 +217,8 @@ export const one = (
       const outcome = yield* Effect.scoped(run(server, given))
       const wrong = [...problemsOf(given, outcome, 1)]
       const { duplicates } = outcome.table
-      // Three; the first record of a piece is sent once more, since nothing was durable since the
-      // refusal before.
+      // Three connections. The first record of a piece is sent once more if nothing became durable
+      // since the previous refusal.
       const extras = acknowledges === "first" ? 4 : 6
       const bound = acknowledges === "first" ? RECORDS_OF_A_MESSAGE : outcome.inFlight
       if (outcome.extra > extras) wrong.push(`${outcome.extra} extra connections`)
@@ -242,7 +242,7 @@ export const one = (
     }
   })
 
-/** 10,000 records a second for some time, one in 10,000 bad, acknowledged after 150 ms. */
+/** 10,000 records per second for some time, one in 10,000 bad, acknowledged after 150 ms. */
 export const steady = (
   server: RefusingServer,
   seconds: number,
@@ -308,7 +308,7 @@ export const many = (
     }
   })
 
-/** Every record is bad: the stream must end by the budget of refusals. */
+/** Every record is bad: the stream must end when the refusal budget is spent. */
 export const all = (
   server: RefusingServer,
   records: number,

@@ -1,6 +1,6 @@
 /**
- * A server with the rule of default gRPC servers: the second ping without data in between ends the
- * connection with GOAWAY and ENHANCE_YOUR_CALM. The stream goes on, and pings more rarely.
+ * A server with the default ping rule of gRPC servers: the second ping without data in between ends
+ * the connection with GOAWAY and ENHANCE_YOUR_CALM. The stream continues and pings less often.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Redacted, References } from "effect"
@@ -15,7 +15,7 @@ it.live("a server that refuses pings ends connections, never the stream", () =>
     const server = yield* Effect.acquireRelease(
       Effect.promise(() =>
         startRawServer(
-          // The first two connections acknowledge nothing, so that the client has to ping.
+          // The first two connections acknowledge nothing, so the client has to ping.
           (connection) => (connection < 2 ? (_, message) => message > 0 : undefined),
           ({ goaway, socket, stream }, connection) => {
             pings[connection] = (pings[connection] ?? 0) + 1

@@ -1,7 +1,7 @@
 /**
- * A gRPC server over TCP that refuses messages with a bad record, and knows what became durable, in
- * which order and how often. The number of a record is its first four bytes; the fifth is 1 in a
- * bad one. The refusal names no record.
+ * A gRPC server over TCP that refuses messages with a bad record, and records which records became
+ * durable, in which order and how often. The number of a record is its first four bytes; the fifth
+ * byte is 1 in a bad record. The refusal names no record.
  */
 import * as Grpc from "@grpc/grpc-js"
 import { ackResponse, createdResponse, readRequest } from "../../src/local/stream/streamMessages.ts"
@@ -9,13 +9,11 @@ import { duplexMethod } from "../support/duplexMethod.ts"
 
 /** How a table acknowledges and refuses. */
 export interface Manner {
-  /**
-   * Milliseconds from the arrival of a message to its acknowledgement; 0 acknowledges it at once.
-   */
+  /** Milliseconds from the arrival of a message to its acknowledgement; 0 acknowledges at once. */
   readonly ackAfter: number
   /**
-   * `in order`: everything before the bad record is acknowledged first. `at once`: the
-   * acknowledgements that are due are never sent, and their messages are durable, or lost.
+   * `in order`: everything before the bad record is acknowledged first. `at once`: pending
+   * acknowledgements are never sent, and their messages are durable, or lost.
    */
   readonly refuses: "in order" | "at once"
   readonly unacknowledged: "durable" | "lost"
@@ -26,16 +24,16 @@ export interface RefusingTable {
   readonly manner: Manner
   sessions: number
   refusals: number
-  /** Distinct records that are durable. */
+  /** The number of distinct durable records. */
   durable: number
   duplicates: number
-  /** One above the highest record that is durable, and that is acknowledged. */
+  /** One above the highest record that is durable and acknowledged. */
   next: number
   acknowledged: number
-  /** Numbers below `next` that never became durable when their turn was. */
+  /** Numbers below `next` that were not durable when their turn came. */
   readonly skipped: Array<number>
   readonly violations: Array<string>
-  /** Called with the first refusal, before anything of it is sent. */
+  /** Called at the first refusal, before any of it is sent. */
   onFirstRefusal: () => void
 }
 
@@ -52,7 +50,7 @@ const numberOf = (record: Uint8Array): number =>
 
 const isBad = (record: Uint8Array): boolean => record[4] === 1
 
-/** A record of 20 bytes. The buffer is used again: its content has to be taken at once. */
+/** A record of 20 bytes. The buffer is reused: read its content at once. */
 export const recordOf = (() => {
   const bytes = Buffer.alloc(20, 0x61)
   return (number: number, bad: boolean): Uint8Array => {
@@ -62,7 +60,7 @@ export const recordOf = (() => {
   }
 })()
 
-/** The number of a record that a handler was given. */
+/** The number of a record that a handler received. */
 export const numberIn = (payload: Uint8Array): number => numberOf(payload)
 
 const store = (table: RefusingTable, records: ReadonlyArray<Uint8Array>): void => {
@@ -77,15 +75,15 @@ const store = (table: RefusingTable, records: ReadonlyArray<Uint8Array>): void =
   }
 }
 
-/** What is due on one call, in order: acknowledgements, and at the end perhaps a refusal. */
+/** Pending responses of one call, in order: acknowledgements, and possibly a refusal at the end. */
 class Due {
   private readonly call: Call
   private readonly table: RefusingTable
   private readonly entries: Array<{ readonly at: number; readonly run: () => void }> = []
   private over = false
-  /** A bad record was read: nothing behind it is. */
+  /** A bad record was read; nothing after it is processed. */
   private stopped = false
-  /** Acknowledgements that are being written. */
+  /** Acknowledgements being written. */
   private writing = 0
 
   constructor(call: Call, table: RefusingTable) {
@@ -140,8 +138,8 @@ class Due {
   }
 
   /**
-   * Refuses some milliseconds after the last acknowledgement has left: in grpc-js a failure
-   * overtakes messages that were not read.
+   * Refuses some milliseconds after the last acknowledgement was sent: in grpc-js a failure
+   * overtakes unread messages.
    */
   private refuseWritten(): void {
     if (this.writing === 0) setTimeout(() => this.refuse(), 20)
@@ -159,7 +157,7 @@ class Due {
   }
 }
 
-/** Serves on a free port of 127.0.0.1. */
+/** Starts a server on a free port of 127.0.0.1. */
 export const startRefusingServer = async (): Promise<RefusingServer> => {
   const tables = new Map<string, RefusingTable>()
   const server = new Grpc.Server({ "grpc.max_receive_message_length": -1 })

@@ -1,5 +1,5 @@
 /**
- * What the client holds on to: memory while the server stalls, and handles and heap over many
+ * What the client retains: memory while the server stalls, and handles and heap over many
  * open/close cycles. `npm run faults:memory`, `npm run faults:churn -- --cycles 10000`
  */
 import { Effect, References } from "effect"
@@ -29,7 +29,8 @@ const collect = () => {
 }
 
 /**
- * Offers records to a server that has stopped reading, and says how far the resident memory grew.
+ * Offers records to a server that has stopped reading, and reports how far the resident memory
+ * grew.
  */
 const stalled = (maxInflightBytes: number, records: number, bytes: number) =>
   Effect.gen(function* () {

@@ -1,7 +1,7 @@
 /**
- * `npm run faults:restart -- [--streams 1000] [--own]`: the server of many open streams is killed
- * and starts again on its port. All streams come back, spread over a while, within five seconds,
- * and none is lost a second time: each opens one session more.
+ * `npm run faults:restart -- [--streams 1000] [--own]`: kills the server of many open streams and
+ * starts it again on the same port. All streams must return within five seconds, spread over that
+ * time, and none may be lost again: each opens exactly one more session.
  */
 import { Effect, ManagedRuntime, References, Scope, Stream } from "effect"
 import { HeadersProvider, TableProperties, Zerobus, type ZerobusStream } from "effect-zerobus"
@@ -17,7 +17,8 @@ const { values: flags } = parseArgs({
 })
 const count = Number(flags.streams)
 /**
- * Milliseconds: without a server, until all have to be back, and in which none may be lost again.
+ * Milliseconds: without a server, until all streams have to be back, and after that without another
+ * loss.
  */
 const [DOWN, LIMIT, AFTER] = [300, 5000, 3000]
 

@@ -1,11 +1,11 @@
 /**
- * Kills the local server with SIGKILL, over and over, while the client ingests, and counts rows in
- * the end. `npm run faults:kill -- --kills 200 --seed 1`; with `--delta-rs` amid changes of the
- * table by delta-rs, which `npm run test:delta` fetches and `DELTA_PYTHON` can name.
+ * Repeatedly kills the local server with SIGKILL while the client ingests, and counts the rows at
+ * the end. `npm run faults:kill -- --kills 200 --seed 1`; with `--delta-rs` while delta-rs changes
+ * the table. `npm run test:delta` fetches delta-rs; `DELTA_PYTHON` can name another one.
  *
  * The server keeps its folder and its ports over the kills; the client recovers by itself. Every
- * acknowledged record must be in the table, and, since the client's stream lives through it all,
- * every record that was ingested.
+ * acknowledged record must be in the table. Because the client's stream survives all kills, so must
+ * every ingested record.
  */
 import { Effect, Fiber, Redacted, References, Schedule } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
@@ -17,7 +17,7 @@ import { parseArgs } from "node:util"
 import { killServer, startServer } from "../support/killedServer.ts"
 import { deltaPython, startPython } from "../support/pythonProcess.ts"
 
-/** A small generator of its own, so that a run can be repeated. */
+/** A small seeded generator, so that a run can be repeated. */
 const seeded = (seed: number) => () => {
   seed = (seed + 0x6d2b79f5) | 0
   let value = Math.imul(seed ^ (seed >>> 15), 1 | seed)
@@ -27,12 +27,12 @@ const seeded = (seed: number) => () => {
 
 const table = TableProperties.json("main.default.kills")
 
-/** The rows of the other writer have numbers from here on. */
+/** The first number of the other writer's rows. */
 const firstForeign = 1_000_000_000
 
 /**
- * delta-rs at work on a table: it appends and deletes rows of its own, merges files, and deletes
- * old ones.
+ * Lets delta-rs change a table: it appends and deletes its own rows, merges files, and deletes old
+ * files.
  */
 const otherWriter = Effect.fnUntraced(function* (location: string, random: () => number) {
   const python = yield* Effect.acquireRelease(
@@ -52,7 +52,7 @@ const otherWriter = Effect.fnUntraced(function* (location: string, random: () =>
       ...body
     })
     if (error === undefined) commits++
-    // A commit of the server came first; delta-rs has changed nothing then.
+    // A commit of the server came first, and delta-rs changed nothing.
     else if (!/CommitFailed|concurrent|conflict/i.test(error))
       throw new Error(`${operation} of delta-rs: ${error}`)
     return error === undefined
@@ -98,8 +98,8 @@ const run = (kills: number, seed: number, amidDeltaRs: boolean) =>
       const stream = yield* zerobus.createStream(table)
       const killer = yield* Effect.gen(function* () {
         while (done < kills) {
-          // A kill before the client is back, or before anything was acknowledged, would show
-          // nothing.
+          // A kill before the client has reconnected, or before anything was acknowledged, would
+          // prove nothing.
           const before = acknowledged
           while (acknowledged === before) yield* Effect.sleep("5 millis")
           yield* Effect.sleep(random() * 400)

@@ -1,8 +1,7 @@
 /**
- * The local server in a process of its own, to be killed:
- * `serverProcess.ts FOLDER PORT HTTP_PORT [wait]`. Prints its endpoints and the client's
- * credentials as one line of JSON when it serves; with `wait` it starts with the first line of
- * standard input.
+ * The local server in a separate process, to be killed: `serverProcess.ts FOLDER PORT HTTP_PORT
+ * [wait]`. When it serves, it prints its endpoints and the client's credentials as one line of
+ * JSON. With `wait` it starts when it receives the first line of standard input.
  */
 import { Effect, Layer, Redacted } from "effect"
 import { once } from "node:events"
@@ -10,7 +9,7 @@ import { ZerobusLocal } from "effect-zerobus/testing"
 
 const [dataDir = "", port = "0", httpPort = "0", wait] = process.argv.slice(2)
 if (wait !== undefined) {
-  // Its parent is gone.
+  // The parent process has ended.
   process.stdin.once("end", () => process.exit(1))
   await once(process.stdin, "data")
 }

@@ -1,6 +1,7 @@
 /**
- * The official native TypeScript SDK, unchanged, against the local server on disk: what it sends
- * arrives, in the table and counted. Runs with `npm run test:interop`, which fetches the SDK.
+ * The official native TypeScript SDK, unchanged, with the local server on disk: the records it
+ * sends arrive in the table and in the counters. Run it with `npm run test:interop`, which fetches
+ * the SDK.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, FileSystem, Layer, Redacted } from "effect"
@@ -25,7 +26,7 @@ const json = (n: number) => ({ id: n, item: `item-${n}` })
 const proto = (n: number) =>
   Buffer.from(protobuf.Writer.create().uint32(8).int64(n).uint32(18).string(`item-${n}`).finish())
 
-/** Opens a server with one table, and a stream of the SDK to it. */
+/** Starts a server with one table and opens a stream of the SDK to it. */
 const opened = Effect.fnUntraced(function* (
   format: "json" | "proto",
   name = "main.default.orders"
@@ -46,7 +47,7 @@ const opened = Effect.fnUntraced(function* (
 })
 
 /**
- * Ingests `count` records, in windows so that not all promises live at once; ends with the highest
+ * Ingests `count` records in windows, to limit the number of pending promises. Returns the highest
  * offset.
  */
 const ingestSingly = Effect.fnUntraced(function* (
@@ -59,8 +60,7 @@ const ingestSingly = Effect.fnUntraced(function* (
     const window = Array.from({ length: Math.min(1000, count - n) }, (_, k) =>
       stream.ingest(record(n + k))
     )
-    // The SDK runs concurrent calls on its own threads and may number them in another order than
-    // they were made in.
+    // The SDK runs concurrent calls on its own threads and may number them in a different order.
     const offsets = yield* Effect.all(window, { concurrency: "unbounded" })
     for (const offset of offsets) if (offset > last) last = offset
   }

@@ -1,7 +1,7 @@
 /**
- * Arrow batches into a Flight server of another make, that of pyarrow: it reads and validates what
- * the client writes, of every type, and the client goes on behind the rows that it acknowledged.
- * Runs with `npm run test:interop`, which fetches pyarrow.
+ * Arrow batches into pyarrow's Flight server. It reads and validates batches of every type, and the
+ * client continues after the rows that it acknowledged. Run it with `npm run test:interop`, which
+ * fetches pyarrow.
  */
 import { assert, it } from "@effect/vitest"
 import * as Arrow from "apache-arrow"
@@ -29,7 +29,7 @@ interface Report {
 
 const python = process.env["ARROW_PYTHON"] ?? "python3"
 
-/** Runs a server for the test, which is reached through a proxy. */
+/** Starts a server for the test, behind a proxy. */
 const flightServer = Effect.fnUntraced(function* (settings: object) {
   const server = yield* Effect.acquireRelease(
     Effect.promise(() =>
@@ -70,7 +70,7 @@ const map = new Arrow.Map_(
   ) as never
 )
 
-/** Every type that a column has. */
+/** Every column type. */
 const everyType = new Arrow.Schema([
   field("n", new Arrow.Int64(), false),
   field("flag", new Arrow.Bool()),
@@ -97,7 +97,7 @@ const everyType = new Arrow.Schema([
 const from = (type: Arrow.DataType, values: ReadonlyArray<unknown>): Arrow.Vector =>
   Arrow.vectorFromArray(values as Array<never>, type as never)
 
-/** Rows with each third value null, but for their number. */
+/** Rows in which every third value is null, except the row number. */
 const rowsOf = (first: number, count: number): Arrow.Table => {
   const each = (make: (n: number) => unknown) =>
     Array.from({ length: count }, (_, row) => ((first + row) % 3 === 0 ? null : make(first + row)))
@@ -203,44 +203,46 @@ for (const compression of ["zstd", "none"] as const) {
   )
 }
 
-it.live("a connection to pyarrow that is lost within a batch goes on behind its rows", () =>
-  Effect.gen(function* () {
-    const total = 100_000
-    const server = yield* flightServer({ cut_after: 41_234, ack_every: 3 })
-    const table = ArrowTable.make(
-      "main.default.numbers",
-      new Arrow.Schema([field("n", new Arrow.Int64()), field("text", new Arrow.LargeUtf8())])
-    )
-    const offsets = yield* Effect.gen(function* () {
-      const zerobus = yield* Zerobus
-      return yield* zerobus.withStream(table, (stream) =>
-        Effect.gen(function* () {
-          const acks = yield* Effect.forEach(
-            Array.from({ length: 10 }, (_, n) => n),
-            (part) =>
-              stream.ingestRecord(
-                Arrow.tableFromArrays({
-                  n: BigInt64Array.from({ length: total / 10 }, (_, row) =>
-                    BigInt((part * total) / 10 + row)
-                  ),
-                  text: Array.from({ length: total / 10 }, (_, row) =>
-                    `${part}/${row}`.padEnd(300, ".")
-                  )
-                })
-              )
-          )
-          return yield* Effect.forEach(acks, (ack) => ack.await)
-        })
+it.live(
+  "after a connection to pyarrow is lost within a batch, the stream continues after its rows",
+  () =>
+    Effect.gen(function* () {
+      const total = 100_000
+      const server = yield* flightServer({ cut_after: 41_234, ack_every: 3 })
+      const table = ArrowTable.make(
+        "main.default.numbers",
+        new Arrow.Schema([field("n", new Arrow.Int64()), field("text", new Arrow.LargeUtf8())])
       )
-    }).pipe(Effect.provide(clientOf(server.port)))
-    assert.deepStrictEqual(offsets.map(Number), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
-    const report = yield* server.report
-    assert.deepStrictEqual(
-      [report.rows, report.distinct, report.sum],
-      [total, total, String((BigInt(total) * BigInt(total - 1)) / 2n)]
-    )
-    assert.strictEqual(report.connections.length, 2)
-    assert.strictEqual(report.connections[1]!.rows, total - 41_234)
-    assert.strictEqual(report.connections[1]!.offsets[0], 0)
-  })
+      const offsets = yield* Effect.gen(function* () {
+        const zerobus = yield* Zerobus
+        return yield* zerobus.withStream(table, (stream) =>
+          Effect.gen(function* () {
+            const acks = yield* Effect.forEach(
+              Array.from({ length: 10 }, (_, n) => n),
+              (part) =>
+                stream.ingestRecord(
+                  Arrow.tableFromArrays({
+                    n: BigInt64Array.from({ length: total / 10 }, (_, row) =>
+                      BigInt((part * total) / 10 + row)
+                    ),
+                    text: Array.from({ length: total / 10 }, (_, row) =>
+                      `${part}/${row}`.padEnd(300, ".")
+                    )
+                  })
+                )
+            )
+            return yield* Effect.forEach(acks, (ack) => ack.await)
+          })
+        )
+      }).pipe(Effect.provide(clientOf(server.port)))
+      assert.deepStrictEqual(offsets.map(Number), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+      const report = yield* server.report
+      assert.deepStrictEqual(
+        [report.rows, report.distinct, report.sum],
+        [total, total, String((BigInt(total) * BigInt(total - 1)) / 2n)]
+      )
+      assert.strictEqual(report.connections.length, 2)
+      assert.strictEqual(report.connections[1]!.rows, total - 41_234)
+      assert.strictEqual(report.connections[1]!.offsets[0], 0)
+    })
 )

@@ -9,7 +9,7 @@ export const tables: ReadonlyArray<string> = [
   ...Array.from({ length: 20 }, (_, tenant) => `main.default.tenant_${tenant}(event STRING, n INT)`)
 ]
 
-/** The whole of what each example prints. */
+/** The complete output of each example. */
 export const printed: Readonly<Record<string, RegExp>> = {
   "01-first-record.ts": /^durable at offset 0\n$/,
   "02-batches.ts": /^1100 records durable, the last batch at offset 10\n$/,
@@ -18,14 +18,14 @@ export const printed: Readonly<Record<string, RegExp>> = {
   "05-acknowledgements.ts": /^0 refused, durable up to offset 99\n$/,
   "06-recovery.ts": /^all 1000 records durable\n$/,
   "07-promises.ts": /^1000 records durable\n$/,
-  // The lost connection is worth a warning of the client's.
+  // The client logs a warning about the lost connection.
   "08-own-server.ts":
     /^\[.*WARN.*lost its connection[^]*\n1000 orders arrived, 0 acknowledged but missing\n$/,
   "09-telemetry.ts":
     /^zerobus_records_durable\{table="main\.default\.air_quality"\} 1000\nzerobus_records_ingested\{table="main\.default\.air_quality"\} 1000\n.*all records are durable\nthe collector got \/v1\/logs \/v1\/metrics \/v1\/traces\n$/,
   "10-from-catalog.ts":
     /^Column temp is smallint here and int in the table\.\nColumn humidity [^]*\nColumn note .*\n1 record durable\n$/,
-  // The refusal is worth lines of the client's.
+  // The client logs the refusal.
   "12-push-callbacks.ts": /(?:^|\n)999 acknowledged, in order; refused: 500\n$/,
   "11-scripted-server.ts":
     /\nheld on connection 3\n200 orders, 0 missing, 0 unexplained duplicates\n[^]*\nagain: 200 orders over 3 connections\n$/,
