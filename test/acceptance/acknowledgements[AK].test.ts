@@ -1,6 +1,4 @@
-/**
- * Acknowledgements, well-behaved and hostile.
- */
+/** Valid and invalid acknowledgements. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Schedule } from "effect"
 import * as A from "../support/acceptance.ts"
@@ -17,8 +15,8 @@ const answering = (...parts: ReadonlyArray<ReadonlyArray<number>>): Script => ({
 })
 
 /**
- * A record that is answered with these bytes ends the stream as a protocol violation, and stays
- * unacknowledged.
+ * Answering a record with these bytes ends the stream with a protocol violation and leaves the
+ * record unacknowledged.
  */
 const violates = (...parts: ReadonlyArray<ReadonlyArray<number>>) =>
   Effect.gen(function* () {
@@ -46,8 +44,8 @@ describe("acknowledgements", () => {
     })
   )
 
-  // Decision: final with a typed error and the records returned; one of the official SDKs
-  // reconnects instead.
+  // Decision: final, with a typed error and the records returned; one of the official SDKs
+  // reconnects.
   it.effect(
     "AK-02 H-02 takes an acknowledgement without its field as a violation, never as offset 0",
     () => Effect.asVoid(violates(response.ackWithoutOffset()))
@@ -61,7 +59,7 @@ describe("acknowledgements", () => {
         const error = yield* violates(response.ack(101))
         assert.include(error.message, "101")
         assert.include(error.message, "1 message")
-        // One beyond would acknowledge the next record before it exists.
+        // An offset one too high would acknowledge the next record before it exists.
         yield* violates(response.ack(1))
         yield* violates(response.ack(2n ** 63n - 1n))
       })
@@ -166,7 +164,7 @@ describe("acknowledgements", () => {
       })
   )
 
-  it.effect("AK-12 H-08 does not believe an acknowledgement before its request has left", () =>
+  it.effect("AK-12 H-08 does not apply an acknowledgement before its request was sent", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open(single, A.silent)
       server.last.pause()
@@ -181,7 +179,7 @@ describe("acknowledgements", () => {
     })
   )
 
-  it.effect("AK-13 H-09 forgets an acknowledgement for a request that never left", () =>
+  it.effect("AK-13 H-09 drops an acknowledgement for a request that was never sent", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open({ ...single, recovery: false }, A.silent)
       server.last.pause()
@@ -235,11 +233,11 @@ describe("acknowledgements", () => {
     })
   )
 
-  it.effect("AK-16 goes on reading while those who were woken are still busy", () =>
+  it.effect("AK-16 continues reading while woken waiters are still busy", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open(single, A.silent)
       const acks = yield* Effect.forEach(A.recordsFrom(0, 2), stream.ingestRecord)
-      // The first waiter never finishes what it does with its acknowledgement.
+      // The first waiter never finishes its work after the acknowledgement.
       yield* A.started(Effect.andThen(acks[0]!.await, Effect.never))
       server.last.ack(0)
       yield* A.settle
@@ -370,10 +368,10 @@ describe("acknowledgements", () => {
       yield* A.settle
       yield* A.advance(20)
       server.last.cut()
-      // No connection is open for 10 ms, which do not count.
+      // No connection is open for 10 ms; this time does not count.
       yield* A.advance(10)
       const second = server.connection(1)
-      // More than the transport's window is to be sent again, and the server takes nothing for a
+      // More than the transport's window has to be sent again, and the server reads nothing for a
       // while.
       yield* A.advance(60)
       second.resume()

@@ -90,7 +90,7 @@ describe("a stream of Arrow batches", () => {
     })
   )
 
-  it.effect("AR-09 AR-15 ends with a final status, which waits and receipts are told", () =>
+  it.effect("AR-09 AR-15 ends with a final status, which waits and receipts fail with", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* F.open({}, silent)
       const ack = yield* stream.ingestRecord(F.batch(0, 3))
@@ -179,7 +179,7 @@ describe("a stream of Arrow batches", () => {
     })
   )
 
-  it.effect("AR-24 passes answers over that it cannot read, however many, and still closes", () =>
+  it.effect("AR-24 skips responses that it cannot read, however many, and still closes", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* F.open({}, silent)
       yield* stream.ingestRecord(F.batch(0, 4))

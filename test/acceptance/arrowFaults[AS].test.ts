@@ -1,5 +1,6 @@
 /**
- * Scripted faults of Arrow streams, and the end of their life, as a call made by hand sees them.
+ * Scripted faults of Arrow streams, and the end of a stream's lifetime, seen from a handwritten
+ * call.
  */
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
@@ -11,8 +12,8 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })(
   "faults of Arrow streams",
   (it) => {
     it.effect(
-      "AS-13 a close signal tells how long, alone or with an acknowledgement, and the " +
-        "half-close ends the call well",
+      "AS-13 a close signal gives the remaining time, alone or with an acknowledgement, and the " +
+        "half-close ends the call with OK",
       () =>
         Effect.gen(function* () {
           const { local, table } = yield* freshTable()
@@ -160,7 +161,7 @@ const short = ZerobusLocal.layerServerMemory({ streamLife: "50 millis", closeGra
 layer(Layer.fresh(short), { excludeTestServices: true })(
   "an Arrow stream at the end of its life",
   (it) => {
-    it.effect("AS-22 is told how long it has, and ends with UNAVAILABLE after that", () =>
+    it.effect("AS-22 receives its remaining time, and ends with UNAVAILABLE after that", () =>
       Effect.gen(function* () {
         const { local, table } = yield* freshTable()
         const call = yield* opened(local, table, messagesOf(1)[0]!)

@@ -1,5 +1,6 @@
 /**
- * Streams of Arrow batches over lost and rotated connections: what is sent again, and what is left.
+ * Streams of Arrow batches over lost and rotated connections: which rows are sent again, and which
+ * are left unacknowledged.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -12,7 +13,7 @@ import { code } from "../support/scriptedServer.ts"
 
 const { silent } = F
 
-/** A stream with batches of 4 rows in flight, of which so many rows are acknowledged. */
+/** A stream with batches of 4 rows in flight, of which some rows are acknowledged. */
 const inFlight = (
   options: StreamConfigurationOptions<never>,
   batches: number,
@@ -31,7 +32,7 @@ const inFlight = (
   })
 
 describe("a lost connection", () => {
-  it.effect("AR-16 AR-27 CB-12 sends what is left again: rows that are durable are dropped", () =>
+  it.effect("AR-16 AR-27 CB-12 sends the remaining rows again, without the durable ones", () =>
     Effect.gen(function* () {
       const { acks, old, server, stream } = yield* inFlight({}, 4, 10, {})
       assert.strictEqual(yield* acks[1]!.await, 1)
@@ -257,7 +258,7 @@ describe("opening", () => {
   )
 })
 
-/** The server announces the end of the connection, in so many milliseconds. */
+/** The server announces the end of the connection in some milliseconds. */
 const rotating = (
   options: StreamConfigurationOptions<never>,
   batches: number,

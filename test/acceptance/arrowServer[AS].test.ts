@@ -1,6 +1,6 @@
 /**
- * Arrow streams on the local server, as a call made by hand sees them: answers, refusals, and what
- * is in the table.
+ * Arrow streams on the local server, seen from a handwritten call: responses, refusals, and the
+ * rows in the table.
  */
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
@@ -59,8 +59,8 @@ layer(ZerobusLocal.layerServerMemory(), { excludeTestServices: true })(
     )
 
     it.effect(
-      "AS-03 a frame with another offset than the next one ends the stream, and what came " +
-        "before is acknowledged",
+      "AS-03 a frame with another offset than the next one ends the stream; earlier frames are " +
+        "acknowledged",
       () =>
         Effect.gen(function* () {
           const { local, table } = yield* freshTable()

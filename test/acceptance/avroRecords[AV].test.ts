@@ -1,6 +1,4 @@
-/**
- * Streams of Avro records: what reaches the wire, and what is refused before it.
- */
+/** Streams of Avro records: the bytes on the wire, and the values refused before they are sent. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Schedule, Scope } from "effect"
 import { Spool, type StreamConfigurationOptions } from "effect-zerobus"
@@ -19,7 +17,7 @@ const schema = {
 }
 const table = AvroTable.make("main.default.readings", schema)
 
-/** A reading and its bytes, as the specification has them, as the scripted server shows them. */
+/** A reading and its encoding by the specification, as the scripted server shows it. */
 const reading = (n: number) => ({ n, text: "a" })
 const bytes = (n: number) => Uint8Array.of(2 * n, 2, 2, 97)
 const shown = (n: number) => Buffer.from(bytes(n)).toString("latin1")
@@ -135,7 +133,7 @@ describe("a stream of Avro records", () => {
     })
   )
 
-  it.effect("AV-11 sends again what a lost connection left, and gives back bytes", () =>
+  it.effect("AV-11 sends records again after a lost connection, and returns bytes", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* open(
         {

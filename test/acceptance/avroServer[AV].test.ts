@@ -1,6 +1,4 @@
-/**
- * Avro streams on the local server: rows, refusals, and what a kill leaves.
- */
+/** Avro streams on the local server: rows, refusals, and the rows after a kill. */
 import { assert, it, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
@@ -14,7 +12,7 @@ import { headersFor, openRaw } from "../support/rawStream.ts"
 import { append, byHand, table as tableOf, temporaryFolder } from "../support/storedTables.ts"
 
 let tables = 0
-/** A table of its own for each test. */
+/** A separate table for each test. */
 const freshTable = (columns: string) =>
   Effect.gen(function* () {
     const local = yield* ZerobusLocal
@@ -245,7 +243,7 @@ it.live("AV-15 acknowledged records are in the table after a kill, each once", (
         writer,
         rows.map((row) => encode(table.codec, row) as Uint8Array)
       )
-      // What is on disk now is what a kill leaves.
+      // The folder now is what a kill would leave on disk.
       yield* Effect.promise(() => Fs.cp(folder, copy, { recursive: true }))
     }).pipe(Effect.scoped)
     yield* Effect.promise(() => Fs.rm(`${copy}/.lock`, { force: true }))

@@ -1,6 +1,5 @@
 /**
- * Schema fetch and dynamic descriptors, as far as they meet the stream: what is wrong is found
- * before a connection is made.
+ * Schema fetch and dynamic descriptors in streams: errors are found before a connection is made.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted } from "effect"
@@ -65,7 +64,7 @@ describe("schemas of the catalog", () => {
     })
   )
 
-  it.live("US-07 a table made in code asks the catalog for nothing", () =>
+  it.live("US-07 a table made in code sends no request to the catalog", () =>
     Effect.gen(function* () {
       const { server } = yield* catalog
       const { zerobus } = yield* A.client()

@@ -1,8 +1,8 @@
 /**
- * The server's close signal: parking, late acknowledgements, rotation.
+ * The server's close signal: pause, late acknowledgements, rotation.
  *
- * Decision: a connection with nothing in flight rotates at once, since waiting there helps nobody.
- * The other rows keep a record in flight where they are about how long the pause lasts.
+ * Decision: a connection with nothing in flight rotates at once, because waiting has no benefit.
+ * Tests of how long the pause lasts keep a record in flight.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Schedule } from "effect"
@@ -16,7 +16,10 @@ const single = {
 } as const
 type Options = Parameters<typeof A.open>[0]
 
-/** A stream with `count` records in flight; then the server signals the end of the connection. */
+/**
+ * A stream with `count` records in flight, after which the server announces the end of the
+ * connection.
+ */
 const signalled = (
   options: Options,
   graceMillis: number | undefined,
@@ -32,7 +35,7 @@ const signalled = (
     return { ...parts, acks, old: parts.server.connection(0) }
   })
 
-/** The pause of a stream with records in flight lasts exactly so long. */
+/** The pause of a stream with records in flight lasts exactly this long. */
 const lasts = (millis: number, options: Options, graceMillis: number | undefined) =>
   Effect.gen(function* () {
     const { old, server, stream } = yield* signalled(options, graceMillis)
@@ -47,7 +50,7 @@ const lasts = (millis: number, options: Options, graceMillis: number | undefined
   })
 
 describe("the close signal", () => {
-  it.effect("PS-01 pauses for the server's whole time without a bound of one's own", () =>
+  it.effect("PS-01 pauses for the server's whole time if no bound is set", () =>
     lasts(1000, {}, 1000)
   )
 
@@ -101,7 +104,7 @@ describe("the close signal", () => {
     })
   )
 
-  // Differs from the official SDKs, which sit the pause out: there is nothing to wait for.
+  // Differs from the official SDKs, which wait for the whole pause: nothing is in flight.
   it.effect("PS-09 rotates at once when nothing is in flight", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* signalled({}, 10_000, 0)
@@ -222,8 +225,8 @@ describe("the close signal", () => {
   )
 
   it.effect(
-    "PS-18 PS-19 PS-20 sends again what one message with acknowledgement and signal left: some, " +
-      "nothing, all",
+    "PS-18 PS-19 PS-20 sends again what a message with acknowledgement and signal left " +
+      "unacknowledged: some, nothing, all",
     () =>
       Effect.gen(function* () {
         const rotate = (upTo: number | undefined) =>
@@ -351,7 +354,7 @@ describe("the close signal", () => {
     })
   )
 
-  // One refusal is answered with fresh credentials; the official SDKs take it as final here.
+  // One refusal leads to fresh credentials; the official SDKs treat it as final here.
   it.effect(
     "PS-26 tries fresh credentials once when they are refused after a rotation, and ends at the " +
       "second refusal",
@@ -409,18 +412,20 @@ describe("the close signal", () => {
     })
   )
 
-  it.effect("PS-13 H-21 does not spin with a server that rotates every connection at once", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* A.open(
-        { ...single, recoveryBackoff: 100 },
-        { onCreate: (connection) => (connection.accept(), connection.closing(0)) }
-      )
-      yield* A.settle
-      // The first one is followed at once, the others after the backoff.
-      assert.strictEqual(server.connections.length, 2)
-      yield* A.advance(1000, 100)
-      assert.strictEqual(server.connections.length, 12)
-      yield* stream.close
-    })
+  it.effect(
+    "PS-13 H-21 does not loop without a pause on a server that rotates every connection at once",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* A.open(
+          { ...single, recoveryBackoff: 100 },
+          { onCreate: (connection) => (connection.accept(), connection.closing(0)) }
+        )
+        yield* A.settle
+        // The first rotation reconnects at once, the others after the backoff.
+        assert.strictEqual(server.connections.length, 2)
+        yield* A.advance(1000, 100)
+        assert.strictEqual(server.connections.length, 12)
+        yield* stream.close
+      })
   )
 })

@@ -1,9 +1,9 @@
 /**
- * Close, in every phase of a stream's life.
+ * Close, in every phase of a stream.
  *
- * Decision: with nothing unacknowledged, close is prompt in every phase. With unacknowledged
- * records it goes on trying until the flush limit, and then says so with `FlushTimeout` and the
- * latest reason of the recovery.
+ * Decision: with nothing unacknowledged, close returns promptly in every phase. With unacknowledged
+ * records it keeps trying until the flush limit, and then fails with `FlushTimeout` and the latest
+ * reason of the recovery.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Schedule, Scope } from "effect"
@@ -12,14 +12,14 @@ import * as A from "../support/acceptance.ts"
 import { code, type Script } from "../support/scriptedServer.ts"
 
 const single = { batching: "off", recoverySchedule: Schedule.spaced(10) } as const
-/** Never ends a call by itself. */
+/** Never ends a call. */
 const endless: Script = { onMessage: () => {}, onHalfClose: () => {} }
 const mute: Script = { onCreate: () => {} }
 const hour = 3_600_000
 
 /**
- * Loses the connection with these records unacknowledged and brings the stream into a phase of its
- * recovery.
+ * Loses the connection while these records are unacknowledged, and brings the stream into a phase
+ * of its recovery.
  */
 const recovering = (phase: Script, options: Parameters<typeof A.open>[0] = {}) =>
   Effect.gen(function* () {
@@ -37,7 +37,7 @@ const recovering = (phase: Script, options: Parameters<typeof A.open>[0] = {}) =
     return parts
   })
 
-/** Close in a phase of the recovery, with two records unacknowledged. */
+/** Closes in a phase of the recovery, with two records unacknowledged. */
 const closesAtLimit = (phase: Script) =>
   Effect.gen(function* () {
     const { stream } = yield* recovering(phase)
@@ -201,7 +201,7 @@ describe("close", () => {
       })
   )
 
-  it.effect("CL-16 answers those who wait for room before the close has ended", () =>
+  it.effect("CL-16 fails calls that wait for room before the close has ended", () =>
     Effect.gen(function* () {
       const { stream } = yield* A.open({ maxInflightRecords: 1 }, A.silent)
       yield* stream.ingestRecord(A.record(0))
@@ -323,7 +323,7 @@ describe("close", () => {
   )
 
   it.effect(
-    "CL-26 ends within its limits during a long pause with a record that nobody acknowledges",
+    "CL-26 ends within its limits during a long pause with a record that is never acknowledged",
     () =>
       Effect.gen(function* () {
         const { server, stream } = yield* A.open(
@@ -342,7 +342,7 @@ describe("close", () => {
   )
 
   it.effect(
-    "CL-27 keeps its timeout, but takes what is acknowledged during the drain off the " +
+    "CL-27 keeps its timeout, but records acknowledged during the drain are no longer " +
       "unacknowledged",
     () =>
       Effect.gen(function* () {
@@ -363,8 +363,8 @@ describe("close", () => {
   )
 
   it.effect(
-    "CL-28 tells onUnacked of the close that ran out of time, though it was the scope that " +
-      "handed over later",
+    "CL-28 gives onUnacked the timeout of the close as the reason, although the scope called it " +
+      "later",
     () =>
       Effect.gen(function* () {
         const left: Array<Unacked<unknown>> = []

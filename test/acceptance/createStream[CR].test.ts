@@ -8,7 +8,7 @@ import { HeadersProvider, InvalidToken, TableProperties, type ZerobusError } fro
 import * as A from "../support/acceptance.ts"
 import { code, response, type Script } from "../support/scriptedServer.ts"
 
-/** A server that takes the create request and never answers it. */
+/** A server that receives the create request and never answers it. */
 const mute: Script = { onCreate: () => {} }
 
 const creating = (options: Parameters<typeof A.open>[0], ...scripts: ReadonlyArray<Script>) =>
@@ -51,7 +51,7 @@ describe("creating a stream", () => {
       assert.include(error.message, "INVALID_ARGUMENT: no such option")
       assert.strictEqual(refused.server.connections.length, 1)
 
-      // Without invalidate there are no other credentials to try.
+      // Without `invalidate` there are no other credentials to try.
       const fixed = providerOf(Effect.succeed({ authorization: "Bearer fixed" }))
       const denied = yield* creating(
         { headersProvider: fixed },
@@ -192,7 +192,7 @@ describe("creating a stream", () => {
   )
 
   it.effect(
-    "CR-18 CR-19 lets go of a provider that never answers, on interruption and at the limit",
+    "CR-18 CR-19 interrupts a provider that never answers, on interruption and at the limit",
     () =>
       Effect.gen(function* () {
         let asked = 0
@@ -209,7 +209,7 @@ describe("creating a stream", () => {
           )
         )
         assert.strictEqual(asked, 1)
-        // The caller's scope may live on for long, so nothing may be left in it.
+        // The caller's scope may stay open for long, so nothing may remain in it.
         yield* interrupted.running.interrupt
         yield* A.settle
         assert.strictEqual(released, 1)

@@ -61,7 +61,7 @@ const refusedWith = (codes: RegExp, pair: Pair, tls: ZerobusOptions["tls"]) =>
     assert.strictEqual(server.connections.length, 0)
   })
 
-/** A TLS server that says nothing, with settings of its own. */
+/** A silent TLS server with the given settings. */
 const rawTls = (settings: Tls.TlsOptions) =>
   Effect.gen(function* () {
     const server = Tls.createServer({ cert: good.cert, key: Redacted.value(good.key), ...settings })
@@ -88,8 +88,7 @@ const rawTls = (settings: Tls.TlsOptions) =>
   })
 
 /**
- * A certificate for a client, made by openssl, since the local server's maker makes only those for
- * servers.
+ * A client certificate made by openssl, because the local server can only make server certificates.
  */
 const clientCertificate = Effect.sync(() => {
   const folder = Fs.mkdtempSync(Path.join(Os.tmpdir(), "zerobus-client-"))
@@ -163,7 +162,7 @@ describe("endpoints", () => {
     }
   })
 
-  // Differs from the Go SDK, which hands such targets to its resolver.
+  // Differs from the Go SDK, which passes such targets to its resolver.
   it(
     "S-08 TL-03 TL-04 are refused when they are empty, resolver targets or anything but a host " +
       "with a port",
@@ -223,7 +222,7 @@ describe("endpoints", () => {
 describe("TLS", () => {
   it.live(
     "TL-07 TL-09 TL-10 TL-14 is not needed on loopback, nor are a workspace and credentials; " +
-      "the server sees who calls",
+      "the server sees the client's name",
     () =>
       Effect.gen(function* () {
         const server = new ScriptedServer([])
@@ -322,7 +321,7 @@ describe("TLS", () => {
     })
   )
 
-  it.live("S-05 TL-12 shows the client's certificate to a server that asks for one", () =>
+  it.live("S-05 TL-12 shows the client's certificate to a server that requests one", () =>
     Effect.gen(function* () {
       const client = yield* clientCertificate
       const { exit, server } = yield* over(good, { ca: good.ca, ...client }, client.cert)
@@ -355,7 +354,7 @@ describe("TLS", () => {
       })
   )
 
-  it.live("TL-11 TL-12 holds for the token endpoint as it does for gRPC", () =>
+  it.live("TL-11 TL-12 applies to the token endpoint as it does to gRPC", () =>
     Effect.gen(function* () {
       const token = (pair: Pair, tls: ZerobusOptions["tls"]) =>
         Effect.gen(function* () {

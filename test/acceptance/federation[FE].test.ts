@@ -1,6 +1,4 @@
-/**
- * Credentials of another identity provider: the exchange of its token, against a real HTTP server.
- */
+/** Credentials of another identity provider: the exchange of its token at a real HTTP server. */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, ConfigProvider, Context, Data, Effect, Layer, Redacted, Result } from "effect"
 import { TestClock } from "effect/testing"
@@ -34,8 +32,8 @@ class Vault extends Context.Service<Vault, { readonly jwt: Effect.Effect<string>
 ) {}
 
 /**
- * A supplier of these tokens in turn, of which the last one stays. `state` is not part of the
- * credentials.
+ * A supplier that returns these tokens in turn, and then repeats the last one. `state` is not part
+ * of the credentials.
  */
 const supplier = (...tokens: ReadonlyArray<string>) => {
   const state = { calls: 0 }
@@ -52,7 +50,7 @@ const settings = (workspaceUrl: string, credentials: FederatedCredentials): Zero
   proxy: false
 })
 
-/** The provider of federated credentials, on a token endpoint that gives these answers. */
+/** The provider of federated credentials, with a token endpoint that returns these answers. */
 const federated = (
   credentials: FederatedCredentials,
   answers: ReadonlyArray<TokenAnswer>,
@@ -219,7 +217,7 @@ describe("federated credentials", () => {
       })
   )
 
-  /** How long the exchanged token is used, in seconds; a renewal takes it up to its end. */
+  /** How many seconds the exchanged token is used; a renewal takes it up to its end. */
   const life = (subject: string, expires_in: number | undefined, upTo: number) =>
     Effect.gen(function* () {
       const { subjectToken } = supplier(subject)
@@ -229,7 +227,7 @@ describe("federated credentials", () => {
       })
       assert.strictEqual(yield* token, "Bearer t0")
       for (let seconds = 0; seconds <= upTo; seconds += 0.5) {
-        // The subject may have ended by then, so that there is no next token.
+        // The subject token may have ended by then, so that there is no next token.
         if ((yield* Effect.orElseSucceed(token, () => "none")) !== "Bearer t0") return seconds
         yield* TestClock.adjust("500 millis")
       }
@@ -241,7 +239,7 @@ describe("federated credentials", () => {
       "subject's",
     () =>
       Effect.gen(function* () {
-        // The virtual clock begins at the epoch.
+        // The virtual clock starts at the epoch.
         assert.strictEqual(yield* life(unsignedJwt({ exp: 120 }), 3600, 130), 120)
         const later = (seconds: number) =>
           Effect.map(Clock.currentTimeMillis, (now) => now / 1000 + seconds)
@@ -275,7 +273,7 @@ describe("federated credentials", () => {
         assert.strictEqual(reason._tag, "TokenServiceUnavailable")
         assert.include(message, "The subject token is past its end (exp).")
       }
-      // An endpoint would refuse them with invalid_grant, which is final.
+      // An endpoint would refuse them with `invalid_grant`, which is final.
       assert.strictEqual(tokens.requests.length, 0)
       assert.deepStrictEqual([yield* token, yield* token], ["Bearer t2", "Bearer t2"])
     })
@@ -357,7 +355,7 @@ describe("federated credentials", () => {
     })
   )
 
-  it.effect("FE-19 are read from the environment, where a secret comes first", () =>
+  it.effect("FE-19 are read from the environment, where a secret takes precedence", () =>
     Effect.gen(function* () {
       const read = (env: Record<string, string>) =>
         Effect.provideService(

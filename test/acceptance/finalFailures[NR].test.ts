@@ -1,6 +1,4 @@
-/**
- * Failures that are final, and the table that decides which are.
- */
+/** Final failures, and the table that classifies them. */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Option, Redacted, Schedule } from "effect"
 import {
@@ -22,10 +20,13 @@ const field = (number: number, content: Uint8Array | string): Uint8Array => {
 }
 const entry = (key: string, value: string) =>
   field(3, Buffer.concat([field(1, key), field(2, value)]))
-/** A `google.rpc.Status` with the service's structured schema error, each part below 128 bytes. */
+/**
+ * A `google.rpc.Status` with the service's structured schema error, each part shorter than 128
+ * bytes.
+ */
 const schemaError = Buffer.concat([
   Uint8Array.of(0x08, 3),
-  // The lengths need two bytes here, so it is put together by hand.
+  // The lengths take two bytes here, so it is built by hand.
   (() => {
     const info = Buffer.concat([
       field(1, "SCHEMA_VALIDATION_FAILED"),
@@ -89,7 +90,7 @@ describe("final failures", () => {
     })
   )
 
-  // FAILED_PRECONDITION is where the official SDKs differ; it is final here.
+  // The official SDKs differ on FAILED_PRECONDITION; it is final here.
   it.effect("NR-03 retries temporary statuses on an open stream and none of the final ones", () =>
     Effect.gen(function* () {
       const final = [

@@ -24,7 +24,7 @@ describe("flush", () => {
   )
 
   it.effect(
-    "FL-02 FL-13 H-19 ends at its limit with the count of what is left, and can be called again",
+    "FL-02 FL-13 H-19 ends at its limit with the number of pending records, and can be repeated",
     () =>
       Effect.gen(function* () {
         const { server, stream } = yield* A.open({ ...single, flushTimeout: 100 }, A.silent)
@@ -93,8 +93,7 @@ describe("flush", () => {
   )
 
   it.effect(
-    "FL-08 FL-09 FL-14 gives the deciding error itself, as often as it is asked, with records " +
-      "or without",
+    "FL-08 FL-09 FL-14 returns the deciding error itself on every call, with records or without",
     () =>
       Effect.gen(function* () {
         const { server, stream } = yield* A.open({})

@@ -1,5 +1,5 @@
 /**
- * Headers and refused credentials, as a stream sees them. The token cache is in
+ * Headers and refused credentials of a stream. The token cache is tested in
  * `tokenCache[HA].test.ts`, the OAuth client over real HTTP in `oauth[HA].test.ts`.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -17,7 +17,7 @@ import { code, type Script } from "../support/scriptedServer.ts"
 const single = { batching: "off", recoverySchedule: Schedule.spaced(10) } as const
 const rejecting = A.refusing(code.UNAUTHENTICATED, "token refused")
 
-/** The headers that a server sees of a stream with this provider. */
+/** The headers that a server receives from a stream with this provider. */
 const seen = (headers: HeaderRecord) =>
   Effect.gen(function* () {
     const { server } = yield* A.open({
@@ -59,7 +59,7 @@ describe("headers", () => {
     })
   )
 
-  // There is no ambient metadata here; what can collide are two spellings of one name.
+  // There is no ambient metadata here; only two spellings of one name can collide.
   it.effect("HA-03 have exactly one value for two spellings of a name", () =>
     Effect.gen(function* () {
       const headers = yield* seen({
@@ -162,7 +162,7 @@ describe("headers", () => {
           assert.strictEqual(reason._tag, "TokenServiceUnavailable")
           assert.strictEqual(server.connections.length, 0)
         }
-        // One that gives headers in time costs nothing but the attempts before.
+        // A provider that gives headers in time costs only the attempts before it.
         let asked = 0
         const recovering = HeadersProvider.make({
           getHeaders: Effect.suspend(() => (asked++ < 2 ? Effect.fail(thrown) : Effect.succeed({})))
@@ -225,7 +225,7 @@ describe("headers", () => {
       })
   )
 
-  it.effect("HA-11 HA-66 are asked for anew on every connection", () =>
+  it.effect("HA-11 HA-66 are fetched anew for every connection", () =>
     Effect.gen(function* () {
       let asked = 0
       const headersProvider = HeadersProvider.make({
@@ -423,7 +423,7 @@ describe("refused credentials", () => {
         A.tagged(yield* Effect.flip(ended.stream.flush), "Retryable")
         assert.strictEqual(ended.provider.invalidated, 1)
 
-        // A temporary failure between two refusals is no progress.
+        // A temporary failure between two refusals does not count as progress.
         const again = yield* A.open(
           single,
           A.silent,
@@ -444,7 +444,8 @@ describe("refused credentials", () => {
       })
   )
 
-  // One refusal of a live stream is a token that ran out; the official SDKs end the stream there.
+  // A refusal on a live stream means that its token expired; the official SDKs end the stream
+  // there.
   it.effect(
     "HA-22 renew the credentials of an open stream and lose nothing; a second refusal without " +
       "progress is final",
@@ -457,7 +458,7 @@ describe("refused credentials", () => {
         yield* A.settle
         yield* stream.flush
         assert.deepStrictEqual([provider.invalidated, server.connections.length], [1, 2])
-        // Progress in between, so the next one counts anew.
+        // Progress in between, so counting starts again at the next refusal.
         server.last.fail(code.UNAUTHENTICATED, "token expired")
         yield* A.settle
         yield* stream.ingestRecord(A.record(1))
@@ -479,7 +480,7 @@ describe("refused credentials", () => {
       })
   )
 
-  it.effect("HA-23 H-51 are invalidated under the same table name as they were asked for", () =>
+  it.effect("HA-23 H-51 are invalidated under the table name that they were requested for", () =>
     Effect.gen(function* () {
       const { provider, zerobus } = yield* A.client(rejecting, {})
       yield* zerobus.createStream(TableProperties.json("  main.default.padded  "))

@@ -1,6 +1,4 @@
-/**
- * The landing zone, by itself.
- */
+/** The landing zone in isolation. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { MESSAGE_OVERHEAD } from "../../src/internal/landing/chunk.ts"
@@ -77,7 +75,7 @@ describe("the landing zone", () => {
   )
 
   it.effect(
-    "LZ-07 LZ-11 H-36 tells those who wait when it closes, takes nothing any more, and charges " +
+    "LZ-07 LZ-11 H-36 fails waiting callers when it closes, accepts nothing more, and charges " +
       "nothing for them",
     () =>
       Effect.gen(function* () {
@@ -132,7 +130,7 @@ describe("the landing zone", () => {
   )
 
   it.effect(
-    "LZ-09 LZ-10 H-41 leaves a record where it is when one who waits for it is interrupted",
+    "LZ-09 LZ-10 H-41 keeps a record in place when a fiber waiting for it is interrupted",
     () =>
       Effect.gen(function* () {
         const zone = yield* makeZone(off)
@@ -149,7 +147,7 @@ describe("the landing zone", () => {
   )
 
   it.effect(
-    "IN-34 H-12 gives out the last offset there is, then says that they are exhausted",
+    "IN-34 H-12 assigns the last possible offset, then fails because offsets are exhausted",
     () =>
       Effect.gen(function* () {
         const zone = yield* makeZone(off)
@@ -172,7 +170,7 @@ describe("the landing zone", () => {
         { maxInflightBytes: 4 * (41 + MESSAGE_OVERHEAD) }
       ]) {
         const { server, stream } = yield* A.open({ batching: "off", ...limits }, A.silent)
-        // Two are in flight, two cannot leave.
+        // Two are in flight, two are not sent yet.
         for (const text of A.recordsFrom(0, 2)) assert.isDefined(stream.offerUnsafe(text))
         yield* A.settle
         server.last.pause()
@@ -186,13 +184,13 @@ describe("the landing zone", () => {
     })
   )
 
-  it.effect("H-39 lets go of payloads when they are acknowledged, also after a requeue", () =>
+  it.effect("H-39 releases payloads when they are acknowledged, also after a requeue", () =>
     Effect.gen(function* () {
       const zone = yield* makeZone({ coalesceRecords: 1 })
       const held = () => messagesOf(zone).filter((message) => message !== undefined)
       for (let n = 0; n < 5000; n++) zone.offerUnsafe(Uint8Array.of(n & 0xff))
       const messages = Array.from({ length: 5000 }, () => zone.nextUnsafe()!)
-      // At once, not only when the window is made shorter.
+      // At once, not only when the window is shortened.
       zone.acknowledgeUnsafe(100)
       assert.strictEqual(held().length, 4900)
       zone.acknowledgeUnsafe(2900)
@@ -205,7 +203,7 @@ describe("the landing zone", () => {
     })
   )
 
-  it.effect("H-40 puts a window of a million back without touching what is in it", () =>
+  it.effect("H-40 requeues a window of a million records without touching them", () =>
     Effect.gen(function* () {
       const zone = yield* makeZone({ coalesceRecords: 1, maxInflightBytes: 1024 ** 3 })
       const record = new Uint8Array(1)
@@ -214,7 +212,7 @@ describe("the landing zone", () => {
       const window = messagesOf(zone)
       const first = window[0]
       zone.rewindUnsafe()
-      // The same array with the same messages: nothing was moved or made.
+      // The same array with the same messages: nothing was moved or copied.
       assert.strictEqual(messagesOf(zone), window)
       assert.strictEqual(zone.window.toReplay, 1_000_000)
       assert.strictEqual(zone.nextUnsafe(), first)

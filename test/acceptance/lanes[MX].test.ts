@@ -1,5 +1,5 @@
 /**
- * Streams with several lanes: order by key, what is settled, and lanes that are lost, refused or
+ * Streams with several lanes: order by key, settled offsets, and lanes that are lost, refused or
  * fail.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -26,14 +26,14 @@ const keyOfRecord = (one: JsonRecord) => (one as { readonly key: number }).key
 /** The number of a record that was read back. */
 const numberOf = (one: JsonRecord) => (JSON.parse(one as string) as { readonly n: number }).n
 
-/** Keys of which the first belongs to lane 0, the second to lane 1 and so on. */
+/** Keys of which the first belongs to lane 0, the second to lane 1, and so on. */
 const keys = Array.from({ length: LANES }, (_, lane) => {
   let key = 0
   while (laneOfKey(key, LANES) !== lane) key++
   return key
 })
 
-/** An open stream with a lane per connection, in order. */
+/** An open stream with one lane per connection, in order. */
 const opened = Effect.fnUntraced(function* (
   options: StreamConfigurationOptions<JsonRecord> = {},
   ...scripts: ReadonlyArray<Script>
@@ -53,11 +53,11 @@ const opened = Effect.fnUntraced(function* (
   return { server, stream, zerobus }
 })
 
-/** What arrived on each lane, the connections of one lane together. */
+/** The records that arrived on a connection. */
 const parsed = (connection: Connection) =>
   connection.records.map((text) => JSON.parse(text) as { readonly key: number; readonly n: number })
 
-/** Numbers of each key in the order in which they arrived. */
+/** The numbers of each key, in order of arrival. */
 const byKey = (server: ScriptedServer) => {
   const found = new Map<number, Array<number>>()
   for (const connection of server.connections) {
@@ -71,7 +71,7 @@ const silent: Script = { onMessage: () => {} }
 /** Acknowledges nothing by itself, and does not end after a half-close. */
 const lingering: Script = { onMessage: () => {}, onHalfClose: () => {} }
 
-/** Whether a receipt's record is durable by now. */
+/** Whether a receipt's record is durable. */
 const isDurable = (ack: RecordAck) =>
   Effect.map(ack.poll, (polled) => Option.isSome(polled) && Exit.isSuccess(polled.value))
 
@@ -121,40 +121,43 @@ describe("a stream with several lanes", () => {
     })
   )
 
-  it.effect("WO-12 counts offsets once, and says settled only up to where every lane is", () =>
-    Effect.gen(function* () {
-      const { server, stream } = yield* opened({}, {}, silent, {}, {})
-      const acks: Array<RecordAck> = []
-      for (let n = 0; n < 8; n++) acks.push(yield* stream.ingestRecord(record(keys[n % LANES]!, n)))
-      assert.deepStrictEqual(
-        acks.map(({ offset }) => offset as number),
-        [0, 1, 2, 3, 4, 5, 6, 7]
-      )
-      yield* A.settle
-      assert.deepStrictEqual(yield* Effect.forEach(acks, isDurable), [
-        true,
-        false,
-        true,
-        true,
-        true,
-        false,
-        true,
-        true
-      ])
-      const first = yield* A.started(stream.waitForOffset(0 as Offset))
-      assert.strictEqual(first.value(), 0)
-      const third = yield* A.started(stream.waitForOffset(2 as Offset))
-      assert.isFalse(third.done())
-      const flush = yield* A.started(stream.flush)
-      assert.isFalse(flush.done())
-      server.connection(1).ack(0)
-      yield* A.settle
-      assert.strictEqual(third.value(), 2)
-      assert.isTrue(flush.done())
-      const heard = yield* Stream.runCollect(Stream.take(stream.durableOffsets, 1))
-      assert.deepStrictEqual([...heard] as ReadonlyArray<number>, [7])
-      yield* stream.close
-    })
+  it.effect(
+    "WO-12 counts offsets once, and settles only up to the offset that every lane has reached",
+    () =>
+      Effect.gen(function* () {
+        const { server, stream } = yield* opened({}, {}, silent, {}, {})
+        const acks: Array<RecordAck> = []
+        for (let n = 0; n < 8; n++)
+          acks.push(yield* stream.ingestRecord(record(keys[n % LANES]!, n)))
+        assert.deepStrictEqual(
+          acks.map(({ offset }) => offset as number),
+          [0, 1, 2, 3, 4, 5, 6, 7]
+        )
+        yield* A.settle
+        assert.deepStrictEqual(yield* Effect.forEach(acks, isDurable), [
+          true,
+          false,
+          true,
+          true,
+          true,
+          false,
+          true,
+          true
+        ])
+        const first = yield* A.started(stream.waitForOffset(0 as Offset))
+        assert.strictEqual(first.value(), 0)
+        const third = yield* A.started(stream.waitForOffset(2 as Offset))
+        assert.isFalse(third.done())
+        const flush = yield* A.started(stream.flush)
+        assert.isFalse(flush.done())
+        server.connection(1).ack(0)
+        yield* A.settle
+        assert.strictEqual(third.value(), 2)
+        assert.isTrue(flush.done())
+        const heard = yield* Stream.runCollect(Stream.take(stream.durableOffsets, 1))
+        assert.deepStrictEqual([...heard] as ReadonlyArray<number>, [7])
+        yield* stream.close
+      })
   )
 
   it.effect(
@@ -170,7 +173,7 @@ describe("a stream with several lanes", () => {
         const waiting = yield* A.started(stream.flush)
         server.connection(1).fail(code.NOT_FOUND)
         yield* A.settle
-        // Lane 2 drains before the stream ends, since its records may yet be acknowledged.
+        // Lane 2 drains before the stream ends, because its records may still be acknowledged.
         assert.isFalse(waiting.done())
         server.connection(2).ack(0)
         yield* A.settle
@@ -202,7 +205,7 @@ describe("a stream with several lanes", () => {
   )
 
   it.effect(
-    "gives what is left of all lanes in the order of offsets, and sends it again per key in order",
+    "returns the unacknowledged records of all lanes by offset, and sends them again in key order",
     () =>
       Effect.gen(function* () {
         const { server, stream, zerobus } = yield* opened(
@@ -309,7 +312,7 @@ describe("a stream with several lanes", () => {
         calls.map((call) => call.done()),
         [true, true, true, false]
       )
-      // A caller that waits for its lane holds no other back.
+      // A caller that waits for its lane does not block the others.
       for (let n = 0; n < 20; n++) {
         const other = yield* A.started(stream.ingestRecord(record(keys[2]!, n)))
         assert.isTrue(other.done())
@@ -356,7 +359,7 @@ describe("a stream with several lanes", () => {
       })
   )
 
-  it.effect("MX-06 tells a call that waited too long for room, and goes on", () =>
+  it.effect("MX-06 fails a call that waited too long for room, and goes on", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* opened(
         { maxInflightRecords: 1, ingestTimeout: 1000 },
@@ -378,7 +381,7 @@ describe("a stream with several lanes", () => {
     })
   )
 
-  it.effect("MX-07 answers those who wait for room when the stream ends", () =>
+  it.effect("MX-07 fails calls that wait for room when the stream ends", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* opened({ maxInflightRecords: 1 }, silent)
       yield* stream.ingestRecord(record(keys[0]!, 0))
@@ -574,7 +577,7 @@ describe("a stream with several lanes", () => {
     }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
   )
 
-  it.effect("hands what is left to onUnacked when its scope closes", () =>
+  it.effect("hands unacknowledged records to onUnacked when its scope closes", () =>
     Effect.gen(function* () {
       const left: Array<number> = []
       const scope = yield* Scope.make()

@@ -1,6 +1,6 @@
 /**
- * Every public call that can wait ends within its own limit and 250 ms, with its typed error, and
- * not before: on the virtual clock, against servers that never answer.
+ * Every public call that can wait ends at its own limit, at most 250 ms late and never early, with
+ * its typed error. Runs on the virtual clock, with servers that never answer.
  */
 import { assert, describe, it } from "@effect/vitest"
 import {
@@ -34,19 +34,19 @@ import { tokenServer } from "../support/tokenServer.ts"
 
 const minute = 60_000
 
-/** What a call may take beyond its limit, in milliseconds. */
+/** The permitted delay beyond a call's limit, in milliseconds. */
 const SLACK = 250
 
-/** A call that waits for somebody who never answers, and how it has to end. */
+/** A call that waits for a party that never answers, and how it must end. */
 interface Case {
   readonly name: string
   /** Milliseconds from the call to its end. */
   readonly limit: number
-  /** The tag of its error, with the reason or the cause behind it; `undefined` when it succeeds. */
+  /** The tag of its error, followed by the reason or the cause; `undefined` if it succeeds. */
   readonly ends: string | undefined
-  /** Makes everything ready and gives the call. */
+  /** Prepares everything and returns the call. */
   readonly call: Effect.Effect<Effect.Effect<unknown, unknown, Scope.Scope>, unknown, Scope.Scope>
-  /** Waits for what comes over sockets before the clock may move. */
+  /** Waits for data over sockets before the clock may move. */
   readonly underWay?: () => boolean
 }
 
@@ -74,7 +74,7 @@ const holds = ({ call, ends, limit, name, underWay }: Case) =>
       const running = yield* A.started(Scope.provide(yield* Scope.provide(call, scope), scope))
       if (underWay !== undefined) yield* A.until("it is asked", underWay)
       const from = yield* Clock.currentTimeMillis
-      // In whole attempts, so that a timer which starts another one does so at its own time.
+      // In whole attempts, so that a timer that starts another attempt does so at its own time.
       if (limit > 0) {
         yield* A.advance(limit - 1, Math.max(1, Math.floor(limit / 60)))
         assert.isFalse(running.done(), `it ended before its limit: ${String(running.exit())}`)
@@ -87,7 +87,7 @@ const holds = ({ call, ends, limit, name, underWay }: Case) =>
       assert.isTrue(running.done(), `it has not ended ${SLACK} ms after its limit`)
       assert.strictEqual(endOf(running.exit()!), ends)
       assert.isAtMost(took, limit + SLACK)
-      // What is left behind ends too, in its own time.
+      // Background work ends too, in its own time.
       const closing = yield* A.started(Scope.close(scope, Exit.void))
       for (let n = 0; n < 100 && !closing.done(); n++) yield* A.advance(1_000, 1_000)
       assert.isTrue(closing.done(), "its scope does not close")
@@ -98,18 +98,18 @@ const holds = ({ call, ends, limit, name, underWay }: Case) =>
 const unanswered: Script = { onCreate: () => {} }
 /** Acknowledges nothing and does not end the call when the client half-closes it. */
 const dumb: Script = { onMessage: () => {}, onHalfClose: () => {} }
-/** Takes no bytes beyond the create request. */
+/** Reads no bytes after the create request. */
 const stalled: Script = {
   ...dumb,
   onCreate: (connection) => (connection.pause(), connection.accept())
 }
-/** Announces its end in an hour when the first record comes, and acknowledges none. */
+/** At the first record, announces its end in an hour; acknowledges none. */
 const leaving: Script = {
   onMessage: (connection, { wireOffset }) =>
     wireOffset === 0 ? connection.closing(60 * minute) : undefined,
   onHalfClose: () => {}
 }
-/** Breaks off when the first record comes. */
+/** Breaks the connection at the first record. */
 const breaking: Script = { onMessage: (connection) => connection.cut() }
 const never: HeadersProviderShape = HeadersProvider.make({ getHeaders: Effect.never })
 
@@ -124,7 +124,7 @@ const options = {
   onUnacked: () => Effect.void
 } as const satisfies StreamConfigurationOptions
 
-/** Opening a stream in ways that come to nothing. */
+/** Opening a stream in ways that fail. */
 const opening = (script: Script, more: StreamConfigurationOptions<any> = {}): Case["call"] =>
   Effect.map(A.client(script), ({ zerobus }) =>
     zerobus.createStream(A.table, { ...options, ...more })
@@ -132,7 +132,7 @@ const opening = (script: Script, more: StreamConfigurationOptions<any> = {}): Ca
 
 /**
  * A call on a stream with one record that is never acknowledged, in the phase that the scripts
- * bring about.
+ * cause.
  */
 const onStream = (
   scripts: ReadonlyArray<Script>,
@@ -146,7 +146,7 @@ const onStream = (
     return call(stream)
   })
 
-/** The phases of a stream in which nothing gets on. */
+/** The phases of a stream without progress. */
 const phases: ReadonlyArray<readonly [phase: string, scripts: ReadonlyArray<Script>]> = [
   ["that is silent", [dumb]],
   ["that takes no bytes", [stalled]],
@@ -283,7 +283,7 @@ describe("waiting for durability", () => {
         name: `${name} at a server ${phase}`,
         limit: 3_000,
         ends,
-        // One attempt to connect lasts longer than the wait.
+        // One attempt to connect takes longer than the wait.
         call: onStream(scripts, call, { recoveryTimeout: minute })
       })
     }
@@ -292,7 +292,7 @@ describe("waiting for durability", () => {
 
 describe("closing", () => {
   for (const [phase, scripts] of phases) {
-    // Where a session is open, the drain comes on top of the flush.
+    // If a session is open, the drain follows the flush.
     const drain = phase.includes("does not take the connection back") ? 0 : 400
     holds({
       name: `close at a server ${phase}`,
@@ -361,7 +361,7 @@ describe("closing", () => {
     },
     {
       name: "the end of a scope by default, with a handler that does not end",
-      // The handler has what the drain of 500 ms left of its 5 seconds.
+      // The handler has 5 seconds less the drain of 500 ms.
       limit: 20_000 + 5_000,
       ends: undefined,
       call: Effect.gen(function* () {
@@ -495,9 +495,9 @@ describe("the workspace", () => {
     clientSecret: Redacted.make("secret"),
     proxy: false
   } as const
-  /** How often the one who never answers was asked in the case that runs. */
+  /** The number of requests to the silent party in the current case. */
   let asked: () => number = () => 0
-  /** A call that asks a token endpoint which never answers. */
+  /** A call that requests a token from an endpoint that never answers. */
   const tokens = (
     call: (settings: {
       readonly serverEndpoint: string
@@ -517,12 +517,12 @@ describe("the workspace", () => {
       Context.get(context, HeadersProvider)
     )
   const name = "main.default.readings"
-  /** A call of the catalog whose token endpoint answers, but not the catalog. */
+  /** A call of the catalog. Its token endpoint answers, the catalog does not. */
   const catalog = (call: Effect.Effect<unknown, unknown, UnityCatalog>): Case["call"] =>
     Effect.gen(function* () {
       const server = yield* catalogServer
       server.tables.set(name, "never")
-      // The first request is the one for a token, which is answered.
+      // The first request is for a token; it is answered.
       asked = () => server.requests.length - 1
       return Effect.provide(call, UnityCatalog.layer({ workspaceUrl: server.url, ...principal }))
     })

@@ -1,7 +1,7 @@
 /**
- * Scenarios that no test can cover here, and why: they need a live service, belong to another
- * language's surface, or ask for something that this client does not have. What can be tested is
- * tested, also where the decision differs, and does not stand here.
+ * Scenarios that no test can cover here, with the reason: they need a live service, belong to
+ * another language's API, or require a feature that this client does not have. Scenarios that can
+ * be tested are tested, even where the decision differs, and are not listed here.
  */
 export const notApplicable: Readonly<Record<string, string>> = {
   "CR-26":

@@ -1,6 +1,4 @@
-/**
- * The OAuth client against a real HTTP server on loopback.
- */
+/** The OAuth client with a real HTTP server on loopback. */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Logger, Redacted, References, Schedule } from "effect"
 import { TestClock } from "effect/testing"
@@ -30,7 +28,7 @@ const optionsFor = (workspaceUrl: string): ZerobusOptions => ({
   proxy: false
 })
 
-/** The headers provider of OAuth credentials, on a token endpoint that gives these answers. */
+/** The headers provider of OAuth credentials, with a token endpoint that returns these answers. */
 const oauth = (answers: ReadonlyArray<TokenAnswer>, options: Partial<ZerobusOptions> = {}) =>
   Effect.gen(function* () {
     const tokens = yield* tokenServer(...answers)
@@ -41,7 +39,7 @@ const oauth = (answers: ReadonlyArray<TokenAnswer>, options: Partial<ZerobusOpti
     return { tokens, provider, token, options: { ...optionsFor(tokens.url), ...options } }
   })
 
-/** A client whose credentials are real and whose transport is in memory. */
+/** A client with real credentials and an in-memory transport. */
 const clientWith = (answers: ReadonlyArray<TokenAnswer>, ...scripts: ReadonlyArray<Script>) =>
   Effect.gen(function* () {
     const parts = yield* oauth(answers)
@@ -60,7 +58,7 @@ const clientWith = (answers: ReadonlyArray<TokenAnswer>, ...scripts: ReadonlyArr
 const rejecting = A.refusing(code.UNAUTHENTICATED)
 
 describe("OAuth credentials", () => {
-  it.live("HA-58 ask with Basic auth for a token narrowed to one table of one workspace", () =>
+  it.live("HA-58 request with Basic auth a token narrowed to one table of one workspace", () =>
     Effect.gen(function* () {
       const { token, tokens } = yield* oauth([minted("t0")])
       assert.strictEqual(yield* token(), "Bearer t0")
@@ -96,7 +94,7 @@ describe("OAuth credentials", () => {
   )
 
   it.live(
-    "HA-25 ask once for all streams of a table that open at the same time",
+    "HA-25 request one token for all streams of a table that open at the same time",
     () =>
       Effect.gen(function* () {
         const { server, tokens, zerobus } = yield* clientWith(
@@ -160,7 +158,7 @@ describe("OAuth credentials", () => {
   )
 
   it.effect(
-    "HA-31 wait as long as the token endpoint asked for, also beyond an attempt's limit",
+    "HA-31 wait as long as the token endpoint requires, also beyond an attempt's limit",
     () =>
       Effect.gen(function* () {
         let asked = 0
@@ -307,7 +305,7 @@ describe("OAuth credentials", () => {
         } as const
         const opened = yield* A.started(zerobus.createStream(A.table, options))
         yield* A.until("the first stream is open", opened.done)
-        // Four minutes are left, and the renewal is due.
+        // Four minutes remain, and the renewal is due.
         yield* TestClock.adjust("6 minutes")
         const opening = yield* A.started(zerobus.createStream(A.table, options))
         yield* A.until("the token endpoint was asked", () => tokens.requests.length === 2)
@@ -398,7 +396,7 @@ describe("OAuth credentials", () => {
     })
   )
 
-  it.live("S-13 leave no request behind when their caller has given up", () =>
+  it.live("S-13 leave no request running when their caller has given up", () =>
     Effect.gen(function* () {
       const { token, tokens } = yield* oauth(["hang"])
       yield* Effect.exit(Effect.timeout(token(), "200 millis"))
@@ -406,18 +404,20 @@ describe("OAuth credentials", () => {
     })
   )
 
-  it.live("HA-57 ask for the catalog's token apart, and leave the tables' tokens as they are", () =>
-    Effect.gen(function* () {
-      const { options, token, tokens } = yield* oauth([minted("t0"), minted("catalog")])
-      yield* token()
-      assert.strictEqual(Redacted.value(yield* Credentials.catalogToken(options)), "catalog")
-      assert.deepStrictEqual(Object.fromEntries(tokens.requests[1]!.form), {
-        grant_type: "client_credentials",
-        scope: "all-apis"
+  it.live(
+    "HA-57 request a separate token for the catalog, and leave the tables' tokens as they are",
+    () =>
+      Effect.gen(function* () {
+        const { options, token, tokens } = yield* oauth([minted("t0"), minted("catalog")])
+        yield* token()
+        assert.strictEqual(Redacted.value(yield* Credentials.catalogToken(options)), "catalog")
+        assert.deepStrictEqual(Object.fromEntries(tokens.requests[1]!.form), {
+          grant_type: "client_credentials",
+          scope: "all-apis"
+        })
+        assert.strictEqual(yield* token(), "Bearer t0")
+        assert.strictEqual(tokens.requests.length, 2)
       })
-      assert.strictEqual(yield* token(), "Bearer t0")
-      assert.strictEqual(tokens.requests.length, 2)
-    })
   )
 
   it.live(
@@ -506,7 +506,7 @@ describe("OAuth credentials", () => {
         server.connections.map((connection) => connection.headers["authorization"]),
         ["Bearer t0", "Bearer t0", "Bearer t1"]
       )
-      // A refusal of the old token that comes late leaves the new one alone.
+      // A late refusal of the old token leaves the new one alone.
       yield* provider.invalidate!(A.table.tableName, { authorization: "Bearer t0" })
       assert.strictEqual(yield* token(), "Bearer t1")
       assert.strictEqual(yield* token("main.default.other"), "Bearer b0")

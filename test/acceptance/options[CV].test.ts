@@ -1,6 +1,4 @@
-/**
- * Configuration: defaults, overrides, and what is refused before anything is connected.
- */
+/** Configuration: defaults, overrides, and errors found before anything is connected. */
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Exit, Layer, Redacted, Result } from "effect"
 import {
@@ -108,7 +106,7 @@ describe("options of a stream", () => {
     )
   })
 
-  // Refused, where the Go SDK takes its default instead.
+  // Refused here; the Go SDK uses its default.
   it("CV-08 CV-09 CV-22 are refused by name when zero, negative or not whole", () => {
     for (const option of counts) {
       for (const bad of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, "5", null]) {
@@ -272,7 +270,7 @@ describe("a client's options", () => {
   )
 
   it.live(
-    "CV-02 hold for every stream that does not say otherwise; an undefined option says nothing",
+    "CV-02 apply to every stream that does not override them; an undefined option does not",
     () =>
       Effect.gen(function* () {
         const { port } = yield* scriptedGrpc(new ScriptedServer([A.silent]))
@@ -295,7 +293,7 @@ describe("a client's options", () => {
   )
 
   it.effect(
-    "CV-03 say what is missing where no credentials are set, once a stream needs them",
+    "CV-03 fail with what is missing if no credentials are set, once a stream needs them",
     () =>
       Effect.gen(function* () {
         const w = { workspaceUrl: "https://w" }
@@ -323,32 +321,34 @@ describe("a client's options", () => {
       })
   )
 
-  it.effect("CV-03 CV-15 read the environment, and say which variable is missing or wrong", () =>
-    Effect.gen(function* () {
-      const read = (env: Record<string, string>) =>
-        Effect.provideService(
-          zerobusConfig,
-          ConfigProvider.ConfigProvider,
-          ConfigProvider.fromEnv({ env })
+  it.effect(
+    "CV-03 CV-15 read the environment, and fail with the variable that is missing or wrong",
+    () =>
+      Effect.gen(function* () {
+        const read = (env: Record<string, string>) =>
+          Effect.provideService(
+            zerobusConfig,
+            ConfigProvider.ConfigProvider,
+            ConfigProvider.fromEnv({ env })
+          )
+        const options = yield* read({
+          ZEROBUS_SERVER_ENDPOINT: endpoint,
+          DATABRICKS_CLIENT_SECRET: "canary",
+          ZEROBUS_RECOVERY: "false",
+          ZEROBUS_FLUSH_TIMEOUT: "10 seconds",
+          ZEROBUS_MAX_INFLIGHT_RECORDS: "5"
+        })
+        assert.strictEqual(options.serverEndpoint, endpoint)
+        assert.notInclude(JSON.stringify(options) + String(options.clientSecret), "canary")
+        const stream = Result.getOrThrow(resolve(options.stream))
+        assert.deepStrictEqual(
+          [stream.recovery, stream.flushTimeout, stream.maxInflightRecords],
+          [false, 10_000, 5]
         )
-      const options = yield* read({
-        ZEROBUS_SERVER_ENDPOINT: endpoint,
-        DATABRICKS_CLIENT_SECRET: "canary",
-        ZEROBUS_RECOVERY: "false",
-        ZEROBUS_FLUSH_TIMEOUT: "10 seconds",
-        ZEROBUS_MAX_INFLIGHT_RECORDS: "5"
+        assert.include(String(yield* Effect.flip(read({}))), "ZEROBUS_SERVER_ENDPOINT")
+        const wrong = { ZEROBUS_SERVER_ENDPOINT: endpoint, ZEROBUS_RECOVERY_RETRIES: "many" }
+        assert.include(String(yield* Effect.flip(read(wrong))), "RECOVERY_RETRIES")
       })
-      assert.strictEqual(options.serverEndpoint, endpoint)
-      assert.notInclude(JSON.stringify(options) + String(options.clientSecret), "canary")
-      const stream = Result.getOrThrow(resolve(options.stream))
-      assert.deepStrictEqual(
-        [stream.recovery, stream.flushTimeout, stream.maxInflightRecords],
-        [false, 10_000, 5]
-      )
-      assert.include(String(yield* Effect.flip(read({}))), "ZEROBUS_SERVER_ENDPOINT")
-      const wrong = { ZEROBUS_SERVER_ENDPOINT: endpoint, ZEROBUS_RECOVERY_RETRIES: "many" }
-      assert.include(String(yield* Effect.flip(read(wrong))), "RECOVERY_RETRIES")
-    })
   )
 
   it("CV-20 come with a public surface whose names are fixed", () => {
@@ -394,7 +394,7 @@ describe("a client's options", () => {
         // @ts-expect-error no such option
         yield* zerobus.createStream(A.table, { maxInflightRequests: 5 })
       })
-    // The compiler is what tests; the program is never run.
+    // The compiler does the testing; the program is never run.
     assert.isFunction(wrong)
   })
 })

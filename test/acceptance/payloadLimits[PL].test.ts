@@ -8,7 +8,7 @@ import { requestSize } from "../../src/internal/protobuf/envelope.ts"
 import * as A from "../support/acceptance.ts"
 
 const sized = (bytes: number): string => JSON.stringify({ x: "y".repeat(bytes - 8) })
-/** The largest record that a limit lets through, as the client counts it. */
+/** The largest record that a limit permits, as the client counts it. */
 const largest = (limit: number): number => {
   let bytes = limit
   while (requestSize(bytes) > limit) bytes--

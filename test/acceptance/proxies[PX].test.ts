@@ -21,7 +21,7 @@ import { minted, tokenServer } from "../support/tokenServer.ts"
 
 type Environment = Readonly<Record<string, string>>
 
-/** Runs with these variables in the environment, and no others. */
+/** Runs with these environment variables only. */
 const withEnvironment = <A, E, R>(environment: Environment, effect: Effect.Effect<A, E, R>) =>
   Effect.provideService(
     effect,
@@ -29,11 +29,11 @@ const withEnvironment = <A, E, R>(environment: Environment, effect: Effect.Effec
     ConfigProvider.fromEnv({ env: environment })
   )
 
-/** A name that the proxy resolves, and nobody else. */
+/** A name that only the proxy resolves. */
 const named = "1.zerobus.example.com"
 const certificates = makeCertificates(["127.0.0.1", "localhost", named], Date.now())
 
-/** A plain or TLS server, a proxy, and what came of sending one record. */
+/** A plain or TLS server, a proxy, and the result of sending one record. */
 const through = (
   behaviour: ProxyBehaviour,
   settings: (proxy: number) => {
@@ -64,7 +64,7 @@ const through = (
     return { exit, server, proxy, target: `${host}:${port}` }
   })
 
-/** One record to a host that only the proxy of the environment reaches. */
+/** One record to a host that only the environment's proxy can reach. */
 const toNowhere = Effect.suspend(() => sendOne(`https://${named}`, { proxy: undefined }))
 
 const url = (port: number, credentials = "") => `http://${credentials}127.0.0.1:${port}`
@@ -73,7 +73,7 @@ const option = (port: number, credentials = "") => ({
 })
 const endpoint = Result.getOrThrow(parseEndpoint("https://1.zerobus.example.com", "The endpoint"))
 
-/** The proxy's port that the environment leads to. */
+/** The port of the proxy that the environment selects. */
 const resolved = (environment: Environment) =>
   Effect.map(
     withEnvironment(environment, proxyFor(endpoint, undefined, "h2")),
@@ -106,7 +106,7 @@ describe("proxies", () => {
   )
 
   it.live(
-    "PX-02 are left aside for hosts of the bypass list, for loopback, and with the option false",
+    "PX-02 are not used for hosts of the bypass list, for loopback, and with the option false",
     () =>
       Effect.gen(function* () {
         for (const settings of [
@@ -181,17 +181,17 @@ describe("proxies", () => {
         }
         assert.isUndefined(yield* resolved(left))
         assert.isUndefined(yield* resolved({ ...all, no_proxy: "example.com" }))
-        // The gRPC list outranks the general one.
+        // The gRPC list takes precedence over the general one.
         assert.strictEqual(
           yield* resolved({ ...all, no_grpc_proxy: "other.org", no_proxy: "example.com" }),
           1
         )
-        // What a CGI program finds in HTTP_PROXY came from its own caller.
+        // A CGI program's HTTP_PROXY comes from its caller.
         assert.isUndefined(yield* resolved({ HTTP_PROXY: "http://p:6", REQUEST_METHOD: "GET" }))
       })
   )
 
-  it.live("PX-05 that never answer do not keep a stream from being given up", () =>
+  it.live("PX-05 that never answer do not prevent a stream from being given up", () =>
     Effect.gen(function* () {
       const server = new ScriptedServer([])
       const { port } = yield* scriptedGrpc(server)
@@ -219,7 +219,7 @@ describe("proxies", () => {
   )
 
   it.live(
-    "PX-06 may refuse, want credentials or talk nonsense, which the error says without a password",
+    "PX-06 may refuse, require credentials or send garbage, and the error says so without a password",
     () =>
       Effect.gen(function* () {
         const cases: ReadonlyArray<readonly [ProxyBehaviour, string, RegExp]> = [
@@ -266,34 +266,36 @@ describe("proxies", () => {
     })
   )
 
-  it.live("PX-06 may not be there, which the error says with the variable that names them", () =>
-    Effect.gen(function* () {
-      const proxy = yield* Effect.scoped(connectProxy())
-      const environment = { https_proxy: url(proxy.port, "user:canary@") }
-      const where =
-        `the proxy 127.0.0.1:${proxy.port} (set by https_proxy) could not be ` +
-        `reached: connect ECONNREFUSED`
-      const stream = A.tagged(
-        yield* Effect.flip(withEnvironment(environment, toNowhere)),
-        "Retryable"
-      )
-      assert.include(stream.message, where)
-      const credentials = Credentials.layer({
-        serverEndpoint: "https://1.example",
-        workspaceUrl: "https://workspace.example.com",
-        clientId: "client",
-        clientSecret: Redacted.make("secret")
+  it.live(
+    "PX-06 may be unreachable, which the error reports with the variable that names them",
+    () =>
+      Effect.gen(function* () {
+        const proxy = yield* Effect.scoped(connectProxy())
+        const environment = { https_proxy: url(proxy.port, "user:canary@") }
+        const where =
+          `the proxy 127.0.0.1:${proxy.port} (set by https_proxy) could not be ` +
+          `reached: connect ECONNREFUSED`
+        const stream = A.tagged(
+          yield* Effect.flip(withEnvironment(environment, toNowhere)),
+          "Retryable"
+        )
+        assert.include(stream.message, where)
+        const credentials = Credentials.layer({
+          serverEndpoint: "https://1.example",
+          workspaceUrl: "https://workspace.example.com",
+          clientId: "client",
+          clientSecret: Redacted.make("secret")
+        })
+        const token = HeadersProvider.use((provider) => provider.getHeaders("a.b.c")).pipe(
+          Effect.provide(credentials)
+        )
+        const error = yield* Effect.flip(withEnvironment(environment, token))
+        assert.include(error.message, where)
+        assert.notInclude(stream.message + error.message, "canary")
       })
-      const token = HeadersProvider.use((provider) => provider.getHeaders("a.b.c")).pipe(
-        Effect.provide(credentials)
-      )
-      const error = yield* Effect.flip(withEnvironment(environment, token))
-      assert.include(error.message, where)
-      assert.notInclude(stream.message + error.message, "canary")
-    })
   )
 
-  it.live("S-07 are asked in lines that nothing in a host, a user or a password can add to", () =>
+  it.live("S-07 receive request lines to which no host, user or password can add anything", () =>
     Effect.gen(function* () {
       const asked = Deferred.makeUnsafe<string>()
       const server = Net.createServer((socket) => {
@@ -349,7 +351,7 @@ describe("proxies", () => {
     })
   )
 
-  it.effect("PX-06 are refused by a URL that is none, which is not quoted", () =>
+  it.effect("PX-06 are refused if their URL is invalid, and it is not quoted", () =>
     Effect.gen(function* () {
       for (const bad of [
         "socks5://user:canary@p:1",

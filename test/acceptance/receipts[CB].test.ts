@@ -1,6 +1,4 @@
-/**
- * What the official SDKs do with callbacks: receipts, `durableOffsets` and `onUnacked` here.
- */
+/** Counterparts of the official SDKs' callbacks: receipts, `durableOffsets` and `onUnacked`. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Schedule, Scope, Stream } from "effect"
 import { Offset } from "effect-zerobus"
@@ -12,10 +10,7 @@ const single = { batching: "off", recoverySchedule: Schedule.spaced(10) } as con
 
 type Opened = Effect.Success<ReturnType<typeof A.open>>
 
-/**
- * Ingests so many records and notes what becomes of each receipt, in the order in which they are
- * told.
- */
+/** Ingests records and notes the result of each receipt, in the order in which they resolve. */
 const watched = ({ stream }: Opened, count: number) =>
   Effect.gen(function* () {
     const told: Array<string> = []
@@ -107,7 +102,7 @@ describe("receipts", () => {
     })
   )
 
-  it.effect("S-19 CB-08 are told to the others when one who waits throws", () =>
+  it.effect("S-19 CB-08 resolve for the other waiters when one waiter throws", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open(single, A.silent)
       const acks = yield* Effect.forEach(A.recordsFrom(0, 2), stream.ingestRecord)
@@ -171,7 +166,7 @@ describe("receipts", () => {
       })
   )
 
-  it.effect("CB-10 tell who still waits when close gives up", () =>
+  it.effect("CB-10 fail for those still waiting when close gives up", () =>
     Effect.gen(function* () {
       const parts = yield* A.open({ ...single, flushTimeout: 100 }, A.silent)
       const acks = yield* Effect.forEach(A.recordsFrom(0, 3), parts.stream.ingestRecord)

@@ -8,7 +8,7 @@ import { MESSAGE_OVERHEAD } from "../../src/internal/landing/chunk.ts"
 import * as A from "../support/acceptance.ts"
 import { type Connection, code, type Script } from "../support/scriptedServer.ts"
 
-/** Acknowledges everything as soon as so many requests have arrived, and nothing before. */
+/** Acknowledges everything once `count` requests have arrived, and nothing before. */
 const ackAt = (count: number): Script => ({
   onMessage: (connection) => {
     if (connection.messages.length === count) connection.ack(count - 1)
@@ -146,8 +146,8 @@ describe("ingesting records", () => {
       })
   )
 
-  // Differs: a BIGINT is a bigint here, exact over its whole range; text is refused rather than
-  // guessed at.
+  // Differs: a BIGINT is a `bigint` here, exact over its whole range; text is refused, not
+  // converted.
   it.effect("IN-13 carries 64-bit integers exactly as bigint, and refuses them as text", () =>
     Effect.gen(function* () {
       const Big = Table.make("main.default.big", { n: Column.BigInt })
@@ -358,7 +358,7 @@ describe("ingesting records", () => {
         assert.isUndefined(stream.offerUnsafe(A.record(3)))
         server.last.ack(0)
         yield* A.settle
-        // Room for the small one, but it does not overtake.
+        // There is room for the small one, but it does not overtake.
         assert.deepStrictEqual([first.done(), second.done()], [false, false])
         server.last.ack(1)
         yield* A.settle
@@ -386,7 +386,7 @@ describe("ingesting records", () => {
     })
   )
 
-  it.effect("IN-29 tells those who wait for room at once when the stream closes", () =>
+  it.effect("IN-29 fails calls that wait for room at once when the stream closes", () =>
     Effect.gen(function* () {
       const { stream } = yield* A.open({ maxInflightRecords: 1 }, A.silent)
       yield* stream.ingestRecord(A.record(0))

@@ -11,7 +11,7 @@ import { code, type Connection, type Script, ScriptedServer } from "../support/s
 
 const single = { batching: "off", recoverySchedule: Schedule.spaced(10) } as const
 
-/** Acknowledges every record until so many have arrived, then does this. */
+/** Acknowledges every record until `count` have arrived, then calls `act`. */
 const after = (count: number, act: (connection: Connection) => void): Script => ({
   onMessage: (connection, message) => {
     if (connection.over) return
@@ -20,7 +20,7 @@ const after = (count: number, act: (connection: Connection) => void): Script => 
   }
 })
 
-/** A client over a transport that tells lies about what it has sent. */
+/** A client over a transport that reports false counts of sent messages. */
 const overTransport = (
   lie: (call: TransportCall) => TransportCall,
   ...scripts: ReadonlyArray<Script>
@@ -51,7 +51,7 @@ const overTransport = (
     return { server, stream }
   })
 
-/** Ten producers, while the first two connections end like this. */
+/** Ten producers; the first two connections end like this. */
 const tenProducers = (loss: (connection: Connection) => void) =>
   Effect.gen(function* () {
     const { server, stream } = yield* A.open(single, after(7, loss), after(9, loss), {})
@@ -89,7 +89,7 @@ describe("recovery", () => {
     })
   )
 
-  it.effect("RC-02 sends exactly the five records to the server behind a silent one", () =>
+  it.effect("RC-02 sends exactly the five records to the next server after a silent one", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open(
         { ...single, serverLackOfAckTimeout: 100 },
@@ -190,12 +190,12 @@ describe("recovery", () => {
         yield* stream.ingestRecord(A.record(0))
         yield* stream.flush
         const { length } = server.connections
-        // Short-lived connections without progress do spend it.
+        // Short connections without progress do spend it.
         for (let cuts = 0; cuts < 5; cuts++) {
           server.last.cut()
           yield* A.advance(20)
         }
-        // Nothing is unacknowledged, so that is no failure: no connection until the next record.
+        // Nothing is unacknowledged, so this is not a failure: no connection until the next record.
         assert.strictEqual(server.connections.length, length + 2)
         yield* stream.ingestRecord(A.record(1))
         yield* stream.flush
@@ -371,8 +371,8 @@ describe("recovery", () => {
   )
 
   it.effect(
-    "RC-22 H-16 does not believe an acknowledgement because a transport claims to have sent " +
-      "more than it was given",
+    "RC-22 H-16 does not apply an acknowledgement because a transport claims to have sent more " +
+      "than it was given",
     () =>
       Effect.gen(function* () {
         const { server, stream } = yield* overTransport(

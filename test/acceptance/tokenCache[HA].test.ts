@@ -10,7 +10,7 @@ import * as A from "../support/acceptance.ts"
 const hour = 3_600_000
 const minute = 60_000
 
-/** An issuer of `token-0`, `token-1`, ... that does what the test says. */
+/** An issuer of `token-0`, `token-1`, ... that behaves as the test sets it. */
 class Issuer {
   mints = 0
   readonly keys: Array<string> = []
@@ -52,7 +52,7 @@ const is = (token: string) => (candidate: Redacted.Redacted<string>) =>
 
 describe("the token cache", () => {
   it.effect(
-    "HA-24 HA-25 HA-50 mints once for all who ask, and again when the token has ended",
+    "HA-24 HA-25 HA-50 mints once for all callers, and again when the token has expired",
     () =>
       Effect.gen(function* () {
         const issuer = new Issuer()
@@ -81,7 +81,7 @@ describe("the token cache", () => {
     })
   )
 
-  it.effect("S-11 HA-28 believes no life longer than a day", () =>
+  it.effect("S-11 HA-28 accepts no lifetime longer than a day", () =>
     Effect.gen(function* () {
       const issuer = new Issuer()
       issuer.life = 2 ** 60
@@ -104,7 +104,7 @@ describe("the token cache", () => {
         [yield* get(cache, "a"), yield* get(cache, "b")],
         ["token-2", "token-1"]
       )
-      // A late refusal of the old one leaves the newer one alone.
+      // A late refusal of the old token leaves the newer one alone.
       yield* cache.invalidate("a", is("token-0"))
       assert.strictEqual(yield* get(cache, "a"), "token-2")
       yield* issuer.cache({ enabled: false }).invalidate("a", () => true)
@@ -170,7 +170,7 @@ describe("the token cache", () => {
   )
 
   it.effect(
-    "HA-39 takes the limit of who asks, and does not make the same caller wait for the same again",
+    "HA-39 uses the caller's limit, and does not make that caller wait for the same renewal again",
     () =>
       Effect.gen(function* () {
         const issuer = new Issuer()
@@ -184,8 +184,8 @@ describe("the token cache", () => {
         yield* A.advance(1)
         assert.strictEqual(asking.value(), "token-0")
         assert.strictEqual(issuer.mints, 2)
-        // Given up by its caller before that limit: the renewal counts as failed, so the next one
-        // waits for a while.
+        // Its caller gave up before that limit: the renewal counts as failed, so the next one waits
+        // for a while.
         yield* A.advance(5_000)
         const impatient = yield* A.started(get(cache))
         assert.strictEqual(issuer.mints, 3)
@@ -244,7 +244,7 @@ describe("the token cache", () => {
         assert.strictEqual(ended, 0)
         yield* second.interrupt
         assert.deepStrictEqual([issuer.mints, ended], [1, 1])
-        // Nobody joins the one that was ended.
+        // No caller joins the mint that was ended.
         issuer.takes = 0
         assert.strictEqual(yield* get(cache), "token-1")
         assert.strictEqual(yield* get(cache), "token-1")
@@ -290,7 +290,7 @@ describe("the token cache", () => {
       issuer.failure = down
       for (let n = 0; n < 10; n++) assert.strictEqual(yield* get(cache), "token-0")
       assert.strictEqual(issuer.mints, 2)
-      // Half of what is left, 5 seconds at most with a lead of 5 minutes.
+      // Half of the remaining time, at most 5 seconds with a lead of 5 minutes.
       yield* A.advance(4_999, 5_000)
       yield* get(cache)
       assert.strictEqual(issuer.mints, 2)
@@ -304,7 +304,7 @@ describe("the token cache", () => {
       yield* A.advance(1_000)
       yield* get(cache)
       assert.strictEqual(issuer.mints, 5)
-      // And one second it stays, however near the end.
+      // It stays one second, however near the end.
       yield* A.advance(600)
       assert.strictEqual(yield* get(cache), "token-0")
       assert.strictEqual(issuer.mints, 5)
@@ -427,7 +427,7 @@ describe("the token cache", () => {
   )
 
   it.effect(
-    "S-12 HA-55 stays bounded with many tables: it forgets the oldest, and those that have ended",
+    "S-12 HA-55 stays bounded with many tables: it drops the oldest tokens and expired ones",
     () =>
       Effect.gen(function* () {
         const issuer = new Issuer()

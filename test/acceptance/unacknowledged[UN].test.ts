@@ -9,7 +9,9 @@ import { code } from "../support/scriptedServer.ts"
 
 const single = { batching: "off", recoverySchedule: Schedule.spaced(10) } as const
 
-/** A stream that failed after the server acknowledged `acked` messages of what `ingest` sent. */
+/**
+ * A stream that failed after the server acknowledged `acked` messages of those that `ingest` sent.
+ */
 const failedStream = (
   ingest: (
     stream: Effect.Success<ReturnType<typeof A.open>>["stream"]
@@ -254,7 +256,7 @@ describe("unacknowledged records", () => {
   )
 
   it.effect(
-    "H-43 has ended before onUnacked is called: the records can be read and the end is known there",
+    "H-43 has ended before onUnacked is called: it can read the records and sees the end",
     () =>
       Effect.gen(function* () {
         const { zerobus } = yield* A.client(A.silent)

@@ -100,21 +100,23 @@ describe("waitForOffset", () => {
       })
   )
 
-  it.effect("WO-09 H-29 wakes who waits for what cannot come any more when the stream closes", () =>
-    Effect.gen(function* () {
-      const { stream } = yield* A.open({ flushTimeout: 100 }, A.silent)
-      const ack = yield* stream.ingestRecord(A.record(0))
-      yield* A.advance(50)
-      const waiting = yield* A.started(ack.await)
-      const closing = yield* A.started(stream.close)
-      yield* A.advance(49)
-      assert.isFalse(waiting.done())
-      // The wait itself has 51 ms left when close gives up first.
-      const late = yield* A.started(stream.waitForOffset(offset(0)))
-      yield* A.advance(51)
-      A.tagged(closing.error(), "FlushTimeout")
-      A.tagged(late.error(), "StreamClosed")
-    })
+  it.effect(
+    "WO-09 H-29 wakes waiters for offsets that can no longer become durable when the stream closes",
+    () =>
+      Effect.gen(function* () {
+        const { stream } = yield* A.open({ flushTimeout: 100 }, A.silent)
+        const ack = yield* stream.ingestRecord(A.record(0))
+        yield* A.advance(50)
+        const waiting = yield* A.started(ack.await)
+        const closing = yield* A.started(stream.close)
+        yield* A.advance(49)
+        assert.isFalse(waiting.done())
+        // The wait itself has 51 ms left when close gives up first.
+        const late = yield* A.started(stream.waitForOffset(offset(0)))
+        yield* A.advance(51)
+        A.tagged(closing.error(), "FlushTimeout")
+        A.tagged(late.error(), "StreamClosed")
+      })
   )
 
   it.effect("WO-10 H-14 refuses an offset that was never given out", () =>
