@@ -1,6 +1,6 @@
 /**
- * The parts of a client as layers: transport and credentials from `Config`, and a headers provider
- * of the program's own, below `Zerobus.layerNoDeps`.
+ * The parts of a client as layers: transport and credentials from `Config`, and a custom headers
+ * provider, below `Zerobus.layerNoDeps`.
  */
 import { assert, layer } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -20,7 +20,7 @@ import { ZerobusLocal } from "effect-zerobus/testing"
 
 const table = TableProperties.json("main.default.parts")
 
-/** The settings of the client as a program of its own would read them. */
+/** The client's settings, as a program would read them. */
 const environment = Layer.effect(
   ConfigProvider.ConfigProvider,
   Effect.map(ZerobusLocal, ({ clientId, clientSecret, serverEndpoint, workspaceUrl }) =>
@@ -57,7 +57,7 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("layers of the pa
     })
   )
 
-  it.effect("they fail with the variable that is missing", () =>
+  it.effect("both fail with the name of the missing variable", () =>
     Effect.gen(function* () {
       const nothing = Layer.succeed(ConfigProvider.ConfigProvider, ConfigProvider.fromEnvRecord({}))
       for (const part of [

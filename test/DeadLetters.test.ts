@@ -1,7 +1,4 @@
-/**
- * Dead letters: the records written for refused and unacknowledged records, to a file and to a
- * table.
- */
+/** Dead letters: refused and unacknowledged records, written to a file or to a table. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
@@ -187,7 +184,7 @@ describe("a table of dead letters", () => {
     })
   )
 
-  it.effect("does not feed itself", () =>
+  it.effect("does not write letters about its own records", () =>
     Effect.gen(function* () {
       const { server, write } = yield* letters({
         onMessage: (connection) => connection.fail(code.INVALID_ARGUMENT)

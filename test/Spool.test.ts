@@ -25,7 +25,7 @@ const options = (folder: string, more: Partial<Spool.SpoolOptions> = {}) =>
 const sent = (server: ScriptedServer): ReadonlyArray<ReadonlyArray<string>> =>
   server.connections.map(({ messages }) => messages.flatMap(({ records }) => records))
 
-/** Runs a program with a stream in its own scope, like consecutive processes. */
+/** Runs a program with a stream in a separate scope, like consecutive processes. */
 const session = <X, E, R>(
   folder: string,
   scripts: ReadonlyArray<Script>,
@@ -67,33 +67,38 @@ describe("a stream with a spool", () => {
     })
   )
 
-  it.effect("sends what an earlier one left, in order and first, and its offsets go on", () =>
-    reporting((reports) =>
-      Effect.gen(function* () {
-        const folder = yield* temporaryFolder
-        yield* session(folder, [refusing], (stream) =>
-          Effect.gen(function* () {
-            for (let n = 0; n < 3; n++) yield* stream.ingestRecord(A.record(n))
-            yield* stream.ingestRecords(A.recordsFrom(3, 2))
-          })
-        )
-        const line = reports.lines.find(({ text }) => String(text).includes("stay in the spool"))
-        assert.strictEqual(line?.level, "Info")
-        const left = yield* Stream.runCollect(Spool.records(folder))
-        assert.deepStrictEqual(
-          left.map(({ offset, payload }) => `${offset} ${Buffer.from(payload).toString()}`),
-          ['0 {"n":0}', '1 {"n":1}', '2 {"n":2}', '3 {"n":3}', '3 {"n":4}']
-        )
-        const { server } = yield* session(folder, [{}], (stream) =>
-          Effect.gen(function* () {
-            assert.strictEqual((yield* stream.ingestRecord(A.record(5))).offset, 4)
-            yield* stream.flush
-          })
-        )
-        assert.deepStrictEqual(sent(server), [A.recordsFrom(0, 6)])
-        assert.deepStrictEqual(server.connections[0]!.messages.at(-2)?.records, A.recordsFrom(3, 2))
-      })
-    )
+  it.effect(
+    "first sends the records of an earlier stream, in order, and continues its offsets",
+    () =>
+      reporting((reports) =>
+        Effect.gen(function* () {
+          const folder = yield* temporaryFolder
+          yield* session(folder, [refusing], (stream) =>
+            Effect.gen(function* () {
+              for (let n = 0; n < 3; n++) yield* stream.ingestRecord(A.record(n))
+              yield* stream.ingestRecords(A.recordsFrom(3, 2))
+            })
+          )
+          const line = reports.lines.find(({ text }) => String(text).includes("stay in the spool"))
+          assert.strictEqual(line?.level, "Info")
+          const left = yield* Stream.runCollect(Spool.records(folder))
+          assert.deepStrictEqual(
+            left.map(({ offset, payload }) => `${offset} ${Buffer.from(payload).toString()}`),
+            ['0 {"n":0}', '1 {"n":1}', '2 {"n":2}', '3 {"n":3}', '3 {"n":4}']
+          )
+          const { server } = yield* session(folder, [{}], (stream) =>
+            Effect.gen(function* () {
+              assert.strictEqual((yield* stream.ingestRecord(A.record(5))).offset, 4)
+              yield* stream.flush
+            })
+          )
+          assert.deepStrictEqual(sent(server), [A.recordsFrom(0, 6)])
+          assert.deepStrictEqual(
+            server.connections[0]!.messages.at(-2)?.records,
+            A.recordsFrom(3, 2)
+          )
+        })
+      )
   )
 
   it.effect(
@@ -137,7 +142,7 @@ describe("a stream with a spool", () => {
       })
   )
 
-  it.effect("ends by what cannot be retried, and the spool keeps everything for the next one", () =>
+  it.effect("ends on a final failure, and the spool keeps everything for the next stream", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       yield* session(folder, [A.refusing(code.NOT_FOUND)], (stream) =>
@@ -193,47 +198,49 @@ describe("a stream with a spool", () => {
       })
   )
 
-  it.effect("keeps the landing zone bounded however much waits, and drains it in order", () =>
-    Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      const count = 5_000
-      const small = { maxInflightBytes: 20_000, batching: { maxBytes: 2_000 } }
-      yield* session(
-        folder,
-        [refusing],
-        (stream) =>
-          Stream.run(
-            Stream.fromIterable(A.recordsFrom(0, count)),
-            Sink.forEachArray((records) =>
-              Effect.gen(function* () {
-                for (const record of records)
-                  while (stream.offerUnsafe(record) === undefined) yield* A.turn
-              })
-            )
-          ),
-        small
-      )
-      const { server } = yield* session(
-        folder,
-        [A.silent],
-        (stream, server) =>
-          Effect.gen(function* () {
-            let acked = 0
-            const bytes = () => sent(server)[0]?.slice(acked).join("").length ?? 0
-            const flush = yield* Effect.forkScoped(stream.flush)
-            for (let messages = 0; acked < count;) {
-              yield* A.settle
-              assert.isAtMost(bytes(), 20_000)
-              messages = server.last.messages.length
-              acked = sent(server)[0]!.length
-              if (messages > 0) server.last.ack(messages - 1)
-            }
-            yield* Fiber.join(flush)
-          }),
-        small
-      )
-      assert.deepStrictEqual(sent(server), [A.recordsFrom(0, count)])
-    })
+  it.effect(
+    "keeps the landing zone bounded however many records wait, and drains them in order",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const count = 5_000
+        const small = { maxInflightBytes: 20_000, batching: { maxBytes: 2_000 } }
+        yield* session(
+          folder,
+          [refusing],
+          (stream) =>
+            Stream.run(
+              Stream.fromIterable(A.recordsFrom(0, count)),
+              Sink.forEachArray((records) =>
+                Effect.gen(function* () {
+                  for (const record of records)
+                    while (stream.offerUnsafe(record) === undefined) yield* A.turn
+                })
+              )
+            ),
+          small
+        )
+        const { server } = yield* session(
+          folder,
+          [A.silent],
+          (stream, server) =>
+            Effect.gen(function* () {
+              let acked = 0
+              const bytes = () => sent(server)[0]?.slice(acked).join("").length ?? 0
+              const flush = yield* Effect.forkScoped(stream.flush)
+              for (let messages = 0; acked < count;) {
+                yield* A.settle
+                assert.isAtMost(bytes(), 20_000)
+                messages = server.last.messages.length
+                acked = sent(server)[0]!.length
+                if (messages > 0) server.last.ack(messages - 1)
+              }
+              yield* Fiber.join(flush)
+            }),
+          small
+        )
+        assert.deepStrictEqual(sent(server), [A.recordsFrom(0, count)])
+      })
   )
 
   it.effect("serves a sink, which waits for the disk once per chunk", () =>
@@ -278,7 +285,7 @@ describe("a stream with a spool", () => {
     })
   )
 
-  it.effect("takes an interrupted call or leaves nothing of it", () =>
+  it.effect("keeps an interrupted call whole or not at all", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const { server } = yield* session(folder, [{}], (stream) =>
@@ -489,7 +496,7 @@ describe("a spool whose disk fails", () => {
 })
 
 describe("createStream with a spool", () => {
-  it.effect("refuses options that make no sense, by name", () =>
+  it.effect("refuses invalid options by name", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const { zerobus } = yield* A.client({})

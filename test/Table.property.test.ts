@@ -13,8 +13,8 @@ import { sampleRecord } from "./support/sampleRecords.ts"
 import { randomTable, seeded } from "./support/randomTables.ts"
 
 /**
- * The output of protobufjs in the form of the samples: absent empty collections, map keys as
- * strings.
+ * Converts the output of protobufjs to the form of the samples: empty collections absent, map keys
+ * as strings.
  */
 const comparable = (
   columns: ReadonlyArray<ColumnDefinition>,
@@ -165,7 +165,7 @@ describe("typed tables over arbitrary schemas", () => {
     }, 120_000)
   }
 
-  it("answers corrupted records with a record or an error, never with a crash", () => {
+  it("decodes corrupted records to a record or an error, and never crashes", () => {
     let refused = 0
     for (let seed = 0; seed < 200; seed++) {
       const definition = randomTable(seed)

@@ -310,7 +310,7 @@ describe("Table", () => {
     assert.deepStrictEqual(refused(table, { ...plain }).path, [])
   })
 
-  it("CG-05 keeps the two nullabilities apart", () => {
+  it("CG-05 distinguishes the two kinds of nullability", () => {
     const table = Table.make("main.default.t", {
       a: Column.Int,
       b: Column.nullable(Column.Int),
@@ -374,7 +374,7 @@ describe("Table", () => {
     )
   })
 
-  it("refuses columns that cannot travel when the table is made, with the way out", () => {
+  it("refuses columns that cannot be sent when the table is made, with a solution", () => {
     const loose = (column: unknown) => ({ a: column as typeof Column.Int })
     const message = (column: unknown): string =>
       thrown(() => Table.make("main.default.t", loose(column))).message
@@ -454,7 +454,7 @@ describe("Table", () => {
     assert.deepStrictEqual(refused(table, { a: at, z: 1 }).path, ["z"])
   })
 
-  it("says in words what differs from the catalog", () => {
+  it("describes each difference from the catalog", () => {
     const code = Table.make("main.default.t", {
       id: Column.BigInt,
       temp: Column.Int,

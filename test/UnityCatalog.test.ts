@@ -68,7 +68,7 @@ const columnsBody = (columns: ReadonlyArray<Record<string, unknown>>) => ({
 })
 
 describe("UnityCatalog", () => {
-  it.live("US-01 US-02 asks for a plain token, then the table, on each call", () =>
+  it.live("US-01 US-02 requests a plain token, then the table, on each call", () =>
     Effect.gen(function* () {
       const server = yield* catalogServer
       server.tables.set(name, { status: 200, body: catalogBody(readings) })
@@ -279,32 +279,34 @@ describe("UnityCatalog", () => {
       })
   )
 
-  it.live("US-23 US-24 US-25 keeps answers per client when asked to, bounded, failures never", () =>
-    Effect.gen(function* () {
-      const server = yield* catalogServer
-      const cache = { timeToLive: "1 hour", capacity: 2 } as const
-      const catalog = yield* connected(server, { cache })
-      yield* failing(catalog.getTable(name))
-      server.tables.set(name, { status: 200, body: catalogBody(readings) })
-      const before = server.requests.length
-      const first = yield* catalog.getTable(name)
-      const again = yield* Effect.all([catalog.getTable(name), catalog.getTable(name)], {
-        concurrency: "unbounded"
+  it.live(
+    "US-23 US-24 US-25 caches answers per client if enabled, bounded, and never failures",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* catalogServer
+        const cache = { timeToLive: "1 hour", capacity: 2 } as const
+        const catalog = yield* connected(server, { cache })
+        yield* failing(catalog.getTable(name))
+        server.tables.set(name, { status: 200, body: catalogBody(readings) })
+        const before = server.requests.length
+        const first = yield* catalog.getTable(name)
+        const again = yield* Effect.all([catalog.getTable(name), catalog.getTable(name)], {
+          concurrency: "unbounded"
+        })
+        assert.strictEqual(again[0], first)
+        assert.strictEqual(server.requests.length, before + 2)
+        yield* (yield* connected(server, { cache, clientId: "other" })).getTable(name)
+        assert.strictEqual(server.requests.length, before + 4)
+        for (const other of ["main.default.a", "main.default.b"]) {
+          server.tables.set(other, { status: 200, body: catalogBody({ ...readings, name: other }) })
+          yield* catalog.getTable(other)
+        }
+        yield* catalog.getTable(name)
+        assert.strictEqual(server.requests.length, before + 10)
       })
-      assert.strictEqual(again[0], first)
-      assert.strictEqual(server.requests.length, before + 2)
-      yield* (yield* connected(server, { cache, clientId: "other" })).getTable(name)
-      assert.strictEqual(server.requests.length, before + 4)
-      for (const other of ["main.default.a", "main.default.b"]) {
-        server.tables.set(other, { status: 200, body: catalogBody({ ...readings, name: other }) })
-        yield* catalog.getTable(other)
-      }
-      yield* catalog.getTable(name)
-      assert.strictEqual(server.requests.length, before + 10)
-    })
   )
 
-  it.effect("US-25 asks again when an answer has expired", () =>
+  it.effect("US-25 sends a new request when a cached answer has expired", () =>
     Effect.gen(function* () {
       const server = yield* catalogServer
       server.tables.set(name, { status: 200, body: catalogBody(readings) })
@@ -319,7 +321,7 @@ describe("UnityCatalog", () => {
     })
   )
 
-  it.live("makes a table of the catalog's answer and checks one against it", () =>
+  it.live("makes a table from the catalog's answer, and checks one against it", () =>
     Effect.gen(function* () {
       const server = yield* catalogServer
       server.tables.set(name, { status: 200, body: catalogBody(readings) })
@@ -403,7 +405,7 @@ describe("UnityCatalog over a server that keeps tables", () => {
     }).pipe(Effect.provide(ZerobusLocal.layerServerMemory()))
   )
 
-  it.live("adds columns, and says where a catalog adds none", () =>
+  it.live("adds columns, and fails if the catalog adds none", () =>
     Effect.gen(function* () {
       const local = yield* ZerobusLocal
       const catalog = yield* localCatalog({ cache: { timeToLive: "1 hour" } })
@@ -458,7 +460,7 @@ describe("UnityCatalog over a server that keeps tables", () => {
     }).pipe(Effect.provide(ZerobusLocal.layerServerMemory()))
   )
 
-  it.live("forgets a cached table that it creates or drops", () =>
+  it.live("drops a cached table when it creates or drops that table", () =>
     Effect.gen(function* () {
       const catalog = yield* localCatalog({ cache: { timeToLive: "1 hour" } })
       yield* catalog.createTable(definition(`${name}(a INT)`))
@@ -504,7 +506,7 @@ describe("UnityCatalog over a server that keeps tables", () => {
     }).pipe(Effect.provide(ZerobusLocal.layerServerMemory()))
   )
 
-  it.live("tells in each operation which privilege is missing, and which schema is unknown", () =>
+  it.live("reports in each operation which privilege is missing, and which schema is unknown", () =>
     Effect.gen(function* () {
       const local = yield* ZerobusLocal
       const catalog = yield* localCatalog()
@@ -542,7 +544,7 @@ describe("UnityCatalog over a server that keeps tables", () => {
     }).pipe(Effect.provide(ZerobusLocal.layerServerMemory()))
   )
 
-  it.live("takes no list for one that is none", () =>
+  it.live("refuses a response that is not a list", () =>
     Effect.gen(function* () {
       const local = yield* ZerobusLocal
       const catalog = yield* localCatalog()

@@ -219,7 +219,7 @@ describe("proxies", () => {
   )
 
   it.live(
-    "PX-06 may refuse, require credentials or send garbage, and the error says so without a password",
+    "PX-06 may refuse, require credentials or send garbage; the error never has the password",
     () =>
       Effect.gen(function* () {
         const cases: ReadonlyArray<readonly [ProxyBehaviour, string, RegExp]> = [

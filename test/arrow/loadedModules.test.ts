@@ -1,6 +1,4 @@
-/**
- * The client loads nothing of Arrow: neither the subpath nor the package that it needs.
- */
+/** The client loads no Arrow module: neither the subpath nor the package that it needs. */
 import { assert, describe, it } from "@effect/vitest"
 import { loadedBy } from "../support/loadedBy.ts"
 
@@ -10,7 +8,7 @@ const ofArrow = (url: string): boolean =>
   )
 
 describe("the modules of the client", () => {
-  it("are none of Arrow's", () => {
+  it("contain no Arrow module", () => {
     const loaded = loadedBy('await import("effect-zerobus")')
     assert.isTrue(loaded.some((url) => url.endsWith("/src/Zerobus.ts")))
     assert.deepStrictEqual(loaded.filter(ofArrow), [])

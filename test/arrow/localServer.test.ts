@@ -1,6 +1,6 @@
 /**
- * Arrow batches into the local server, columns from its catalog: every type arrives, and recovery
- * sends no row twice that was acknowledged.
+ * Arrow batches into the local server, with columns from its catalog: every type arrives, and
+ * recovery does not send acknowledged rows again.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Arrow from "apache-arrow"
@@ -124,7 +124,7 @@ describe("Arrow batches into the local server", () => {
     }).pipe(Effect.provide(client))
   )
 
-  it.live("are sent again behind the rows that were acknowledged", () =>
+  it.live("are sent again after the acknowledged rows", () =>
     Effect.gen(function* () {
       const local = yield* ZerobusLocal
       const typed = Table.make("main.default.numbers", { n: Column.BigInt, text: Column.String })

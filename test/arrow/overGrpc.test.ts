@@ -1,6 +1,4 @@
-/**
- * Arrow batches over real gRPC: what lies on the wire, and that large ones travel in parts.
- */
+/** Arrow batches over real gRPC: the bytes on the wire, and the splitting of large batches. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Arrow from "apache-arrow"
 import { Effect, type Layer, Redacted } from "effect"
@@ -11,7 +9,7 @@ import { type FlightScript, type Frame, ScriptedFlight } from "../support/script
 import { scriptedGrpc } from "../support/scriptedGrpc.ts"
 import { TestHeaders } from "../support/testHeaders.ts"
 
-/** Sends records to a scripted server over TCP; gives what arrived. */
+/** Sends records to a scripted server over TCP and returns what arrived. */
 const received = (
   table: ArrowTable.ArrowTable,
   records: ReadonlyArray<ArrowTable.ArrowRecord>,
@@ -37,7 +35,7 @@ const received = (
     return server
   })
 
-/** A batch of so many rows with a text of so many bytes each. */
+/** A batch of `rows` rows with a text of `bytes` bytes each. */
 const wide = (rows: number, bytes: number): Arrow.Table =>
   Arrow.tableFromArrays({
     n: Int32Array.from({ length: rows }, (_, n) => n),
@@ -47,7 +45,7 @@ const wide = (rows: number, bytes: number): Arrow.Table =>
 const plain = ArrowTable.make("a.b.c", F.schema, { compression: "none" })
 const packed = ArrowTable.make("a.b.c", F.schema)
 
-/** The compression of a frame's body in Arrow's numbers, and where its buffers begin. */
+/** The compression of a frame's body, as Arrow numbers it, and the start of its buffers. */
 const bodyOf = ({ header }: Frame) => {
   const field = (table: number, index: number): number => {
     const vtable = table - header.readInt32LE(table)
@@ -91,7 +89,7 @@ describe("Arrow batches over gRPC", () => {
     })
   )
 
-  it.live("AR-35 have the values of dictionaries in place of indexes", () =>
+  it.live("AR-35 have dictionary values instead of indexes", () =>
     Effect.gen(function* () {
       const rows = wide(10, 3)
       assert.isTrue(Arrow.DataType.isDictionary(rows.schema.fields[1]!.type))
@@ -113,7 +111,7 @@ describe("Arrow batches over gRPC", () => {
     })
   )
 
-  it.live("go on behind the rows that are durable when the connection is lost", () =>
+  it.live("continue after the durable rows when the connection is lost", () =>
     Effect.gen(function* () {
       let cut = false
       const server = yield* received(plain, [wide(30_000, 300)], {

@@ -1,6 +1,7 @@
 /**
- * Random servers, by seed: they acknowledge any number of rows, rotate, cut and end connections.
- * Whatever they do, every row becomes durable, in order, and no receipt comes before its rows.
+ * Random servers, by seed: they acknowledge any number of rows, rotate, cut and end connections. In
+ * every case all rows become durable, in order, and no receipt resolves before its rows are
+ * durable.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Arrow from "apache-arrow"
@@ -10,7 +11,7 @@ import * as F from "../support/arrowAcceptance.ts"
 import type { FlightConnection } from "../support/scriptedFlight.ts"
 import { code } from "../support/scriptedServer.ts"
 
-/** Numbers from 0 to 1, the same for a seed (mulberry32). */
+/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
 const randomOf = (seed: number) => {
   let state = seed
   return (): number => {
@@ -23,7 +24,7 @@ const randomOf = (seed: number) => {
 
 const schema = new Arrow.Schema([new Arrow.Field("n", new Arrow.Int32(), true)])
 
-/** A table whose batches have so many rows each; every batch is a frame. */
+/** A table with batches of these sizes in rows; each batch is a frame. */
 const tableOf = (from: number, sizes: ReadonlyArray<number>): Arrow.Table => {
   let first = from
   const batches = sizes.map((rows) => {
@@ -98,7 +99,10 @@ const run = (seed: number) =>
     yield* stream.close
   })
 
-/** Up to which row all are durable. Each connection goes on within what was durable before. */
+/**
+ * The row up to which all are durable. Each connection starts within the rows that were durable
+ * before.
+ */
 const upTo = (
   connections: ReadonlyArray<FlightConnection>,
   durable: ReadonlyMap<FlightConnection, number>

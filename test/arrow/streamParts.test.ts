@@ -1,6 +1,6 @@
 /**
- * What a stream offers besides receipts, with Arrow batches: sinks, durable offsets, metrics,
- * pools, letters and the bounds of memory.
+ * Further parts of streams, with Arrow batches: sinks, durable offsets, metrics, pools, dead
+ * letters and memory bounds.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Arrow from "apache-arrow"
@@ -25,7 +25,7 @@ describe("a stream of Arrow batches", () => {
     })
   )
 
-  it.effect("tells of offsets whose rows are durable", () =>
+  it.effect("reports offsets whose rows are durable", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* F.open({}, F.silent)
       const seen: Array<number> = []
@@ -49,7 +49,7 @@ describe("a stream of Arrow batches", () => {
     })
   )
 
-  it.effect("leaves of several records with one offset those whose rows are not durable", () =>
+  it.effect("keeps as unacknowledged the records of an offset whose rows are not durable", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* F.open({ recovery: false }, F.silent)
       yield* stream.ingestRecords([F.batch(0, 3), F.batch(3, 3), F.batch(6, 3)])
@@ -97,7 +97,7 @@ describe("a stream of Arrow batches", () => {
     }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
   )
 
-  it.effect("keeps what it was given, whatever becomes of the program's buffers", () =>
+  it.effect("keeps its records unchanged when the program reuses its buffers", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* F.open({})
       const numbers = Int32Array.of(1, 2, 3)
@@ -125,7 +125,7 @@ describe("a stream of Arrow batches", () => {
     })
   )
 
-  it.effect("refuses what it cannot have, with the option", () =>
+  it.effect("refuses options that it does not support, by name", () =>
     Effect.gen(function* () {
       const { zerobus } = yield* F.client()
       for (const [option, value] of [

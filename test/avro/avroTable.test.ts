@@ -1,4 +1,4 @@
-/** Values become the bytes of Avro's specification, or are refused by their field. */
+/** Values become bytes of Avro's specification, or are refused with the name of their field. */
 import { assert, describe, it } from "@effect/vitest"
 import { AvroTable } from "../../src/avro/index.ts"
 import { InvalidArgument, InvalidTable } from "../../src/ZerobusError.ts"
@@ -113,7 +113,7 @@ describe("a value", () => {
     })
   }
 
-  it("that is encoded already is not touched", () => {
+  it("that is already encoded stays unchanged", () => {
     const bytes = Uint8Array.of(9, 8, 7)
     const sent = encode(tableOf("int").codec, bytes)
     assert.deepStrictEqual(sent, bytes)
@@ -121,7 +121,7 @@ describe("a value", () => {
     assert.deepStrictEqual(tableOf("int").codec.read(bytes), bytes)
   })
 
-  it("of a schema that holds itself is written", () => {
+  it("of a recursive schema is written", () => {
     const table = tableOf("int", [{ name: "next", type: ["null", "r"] }])
     const bytes = encode(table.codec, { x: 1, next: { x: 2 } })
     assert.deepStrictEqual(bytes, Uint8Array.of(2, 2, 4, 0))
@@ -140,7 +140,7 @@ describe("a table", () => {
     )
   })
 
-  it("is refused with a name that is none", () => {
+  it("is refused with an invalid name", () => {
     assert.throws(
       () => AvroTable.make("events", { type: "record", name: "r", fields: [] }),
       InvalidTable

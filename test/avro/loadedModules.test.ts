@@ -1,11 +1,11 @@
-/** The client loads nothing of Avro, and the subpath no other package for it. */
+/** The client loads no Avro module, and the subpath loads no other package. */
 import { assert, it } from "@effect/vitest"
 import { loadedBy } from "../support/loadedBy.ts"
 
 const ofAvro = (url: string): boolean =>
   /\/src\/(?:internal\/)?avro\/|\/node_modules\/\w*avsc\w*\//.test(url)
 
-it("the modules of the client are none of Avro's", () => {
+it("the client loads no Avro module", () => {
   const loaded = loadedBy('await import("effect-zerobus")')
   assert.isTrue(loaded.some((url) => url.endsWith("/src/Zerobus.ts")))
   assert.deepStrictEqual(loaded.filter(ofAvro), [])

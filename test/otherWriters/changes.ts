@@ -1,10 +1,10 @@
 /**
- * Changes of a table by another writer, what each does to the rows, and changes at random from a
- * seed.
+ * Changes that another writer makes to a table, the effect of each on the rows, and random changes
+ * from a seed.
  */
 import { pick } from "../support/randomTables.ts"
 
-/** A row of the tables of this suite; columns that others add come on top. */
+/** A row of the tables of this suite; columns that others add follow. */
 export interface Row extends Readonly<Record<string, unknown>> {
   readonly id: number
   readonly part: number
@@ -17,15 +17,15 @@ export interface Filter {
   readonly remainder: number
 }
 
-/** A change, in the words of `deltaWriter.py`. */
+/** A change, as `deltaWriter.py` takes it. */
 export type Change =
   | { readonly operation: "append"; readonly rows: ReadonlyArray<Row> }
   | { readonly operation: "overwrite"; readonly rows: ReadonlyArray<Row>; readonly where?: Filter }
   | { readonly operation: "delete"; readonly where: Filter }
   | { readonly operation: "update"; readonly where: Filter; readonly note: string }
-  /** `insert` says whether rows that match none are inserted. */
+  /** `insert`: whether rows without a match are inserted. */
   | { readonly operation: "merge"; readonly rows: ReadonlyArray<Row>; readonly insert: boolean }
-  /** By the columns, or by size without one. */
+  /** By the columns, or by size if there are none. */
   | { readonly operation: "optimize"; readonly columns: ReadonlyArray<string> }
   /** `full` also deletes files that no version names. */
   | { readonly operation: "vacuum"; readonly full: boolean }
@@ -34,7 +34,7 @@ export type Change =
       readonly column: string
       readonly type: "integer" | "string"
     }
-  /** Rows of both kinds of writers keep their ids: only the rule goes. */
+  /** Rows of both writers keep their ids; only the rule is dropped. */
   | { readonly operation: "dropNotNull"; readonly column: string }
   | { readonly operation: "setProperties"; readonly properties: Readonly<Record<string, string>> }
   | { readonly operation: "describe"; readonly text: string }
@@ -42,7 +42,7 @@ export type Change =
   | { readonly operation: "addConstraint" }
   | { readonly operation: "dropConstraint" }
 
-/** The constraint of `addConstraint`; every row keeps it, so that any writer may add it. */
+/** The constraint of `addConstraint`. Every row satisfies it, so any writer may add it. */
 export const constraint = { name: "counted", check: "id >= 0" }
 
 export const filterSql = ({ divisor, remainder }: Filter): string =>
@@ -50,17 +50,17 @@ export const filterSql = ({ divisor, remainder }: Filter): string =>
 export const matches = ({ divisor, remainder }: Filter, { id }: Row): boolean =>
   id % divisor === remainder
 
-/** The ids of other writers begin here, those of the server's clients at 0. */
+/** The first id of other writers; those of the server's clients start at 0. */
 export const firstForeignId = 1_000_000_000
 
-/** A source of changes. Ids that it inserts are new each time. */
+/** A source of changes. The ids it inserts are new each time. */
 export interface Changes {
-  /** A change; `ids` are ids that the table may hold. */
+  /** Returns a change. `ids` are ids that the table may hold. */
   readonly next: (ids: ReadonlyArray<number>) => Change
 }
 
 /**
- * What another writer can do: how often each operation comes, and the properties that it sets, one
+ * The operations of another writer: how often each one occurs, and the properties that it sets, one
  * at a time.
  */
 export interface ChangeKinds {
@@ -100,7 +100,7 @@ export const randomChanges = (
           return { operation, rows: fresh(note) }
         case "overwrite": {
           if (random() < 0.4) return { operation, rows: fresh(note) }
-          // The new rows have to match the condition by which others go.
+          // The new rows must match the condition that removes others.
           nextId += 7 - (nextId % 7)
           return { operation, rows: fresh(note, 7), where: { divisor: 7, remainder: 0 } }
         }
@@ -111,8 +111,8 @@ export const randomChanges = (
         case "merge": {
           const known = ids.filter(() => random() < 0.2)
           const rows = known.map((id) => ({ id, part: partOf(id), note }))
-          // A row of the server's that is not committed yet would be inserted once more: those are
-          // only updated.
+          // An uncommitted row of the server would be inserted a second time, so such rows are only
+          // updated.
           const insert = random() < 0.6 || rows.length === 0
           return insert
             ? {

@@ -1,4 +1,4 @@
-/** delta-rs as another writer, in a process of its own. */
+/** delta-rs as another writer, in a separate process. */
 import { startPython } from "../support/pythonProcess.ts"
 import { deltaPython } from "../support/pythonProcess.ts"
 import { type Change, type ChangeKinds, constraint, filterSql } from "./changes.ts"
@@ -43,7 +43,7 @@ const request = (change: Change): object => {
   }
 }
 
-/** A writer, its version, and a way to end its process. */
+/** A writer, its version, and a function that ends its process. */
 export interface DeltaRs extends OtherWriter {
   readonly version: string
   readonly stop: () => Promise<void>

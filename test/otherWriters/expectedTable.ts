@@ -1,13 +1,13 @@
 /**
- * The rows that a table must have, from the order of its commits: those of the server add the rows
- * that its client sent, those of another writer change the rows that it had read. Commits of the
- * server must hold what was sent exactly once.
+ * The rows that a table must contain, computed from the order of its commits: those of the server
+ * add the rows that its client sent; those of another writer change the rows that it had read. The
+ * server's commits must contain each sent record exactly once.
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { type Change, matches, type Row } from "./changes.ts"
 
-/** What a table must hold, and what its log says against the server. */
+/** The rows that a table must hold, and faults of the server that its log shows. */
 export interface ExpectedTable {
   readonly rows: ReadonlyArray<Row>
   /** The ids of the records that the server committed. */
@@ -17,16 +17,16 @@ export interface ExpectedTable {
   readonly wrong: ReadonlyArray<string>
 }
 
-/** A row as one version wrote it. */
+/** A row, and the version that wrote it. */
 interface Held {
   readonly row: Row
   readonly since: number
 }
 
-/** Applies a change that was made from what `read` held and committed as `version`. */
+/** Applies a change that was made from version `read` and committed as `version`. */
 const apply = (rows: Map<number, Held>, change: Change, read: number, version: number): void => {
   const put = (row: Row) => rows.set(row.id, { row, since: version })
-  // Rows that came after the version that the change was made from stay as they are.
+  // Rows newer than the version that the change was made from stay unchanged.
   const seen = [...rows.values()].filter(({ since }) => since <= read).map(({ row }) => row)
   switch (change.operation) {
     case "append":
@@ -61,9 +61,7 @@ type Info = Readonly<Record<string, unknown>>
 interface Commit {
   readonly info: Info
   readonly adds: ReadonlyArray<{ readonly stats: string; readonly dataChange: boolean }>
-  /**
-   * Whether the table has a constraint after the commit; undefined where the commit does not say.
-   */
+  /** Whether the table has a constraint after the commit; undefined if the commit does not say. */
   readonly constrained: boolean | undefined
 }
 
@@ -86,8 +84,8 @@ const readCommit = (text: string): Commit => {
 
 /**
  * The ids of the records in a commit of the server. The client sends them in order, so all
- * acknowledged ones of the range belong to it, and the others, of a batch that was refused, all or
- * none; undefined when the count says otherwise.
+ * acknowledged records of the range belong to it. The others belong to a refused batch and are
+ * committed either all or not at all. Undefined if the count contradicts this.
  */
 const idsOf = (commit: Commit, { acknowledged, sent }: Sent): ReadonlyArray<number> | undefined => {
   const stats = commit.adds.map((add) => JSON.parse(add.stats))
@@ -100,7 +98,7 @@ const idsOf = (commit: Commit, { acknowledged, sent }: Sent): ReadonlyArray<numb
   return [range.filter((id) => acknowledged.has(id)), range].find(({ length }) => length === count)
 }
 
-/** What a client sent and what was acknowledged. */
+/** What a client sent, and what was acknowledged. */
 interface Sent {
   readonly sent: ReadonlyMap<number, Row>
   readonly acknowledged: ReadonlySet<number>
@@ -124,8 +122,7 @@ export const expectedTable = async (
     const { info } = commit
     constrained = commit.constrained ?? constrained
     if (info["engineInfo"] === "effect-zerobus") {
-      // Merges, and files that take the place of ones that VACUUM deleted, hold rows that were
-      // there before.
+      // Merges, and files that replace those that VACUUM deleted, contain rows that existed before.
       if (!commit.adds.some(({ dataChange }) => dataChange)) continue
       if (constrained) wrong.push(`version ${version} has rows in spite of the constraint`)
       const ids = idsOf(commit, client)

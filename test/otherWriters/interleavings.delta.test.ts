@@ -1,6 +1,6 @@
 /**
- * The server and delta-rs on the same tables. `npm run test:delta` provides delta-rs; `-- --full`
- * runs the long form.
+ * The server and delta-rs writing to the same tables. `npm run test:delta` provides delta-rs; `--
+ * --full` runs the long form.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"

@@ -1,6 +1,6 @@
 /**
- * The server and Spark on the same tables. `npm run test:spark` provides Spark; `-- --full` runs
- * the long form.
+ * The server and Spark writing to the same tables. `npm run test:spark` provides Spark; `-- --full`
+ * runs the long form.
  */
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -14,8 +14,8 @@ describe.skipIf(!hasSpark)("interleavings with Spark", () => {
     spark = await sharedSpark()
   }, 300_000)
 
-  // A VACUUM without retention may delete what the server is about to commit, and longer after it
-  // than the server looks.
+  // A VACUUM without retention may delete a file that the server is about to commit, after the
+  // server last checked for it.
   for (const [turns, count, retainHours] of [
     ["in turn", longForm ? 25 : 3, 0],
     ["at the same time", longForm ? 25 : 2, 168]

@@ -1,8 +1,8 @@
 /**
- * Interleavings of the server and another writer on the same tables: a real client ingests, the
- * other writer changes the table between the server's flushes or at the same time, all from a seed.
- * In the end, after a restart of the server, each acknowledged record and each row of the other
- * writer must be in the table exactly once.
+ * Interleavings of the server and another writer on the same tables. A real client ingests, and the
+ * other writer changes the table between the server's flushes or at the same time, as the seed
+ * decides. At the end, after a restart of the server, each acknowledged record and each row of the
+ * other writer must be in the table exactly once.
  */
 import { Deferred, Effect, Exit, Fiber, References, Result } from "effect"
 import { Zerobus } from "effect-zerobus"
@@ -19,14 +19,14 @@ import { type VersionFiles, watchVersions } from "./versionFiles.ts"
 /** Another writer of Delta tables. */
 export interface OtherWriter {
   /**
-   * Whether it writes a version under another name first, so that the server's commit can be aimed
-   * at its own.
+   * Whether it first writes a version under another name, so that a test can aim the server's
+   * commit at the same version.
    */
   readonly renames: boolean
   readonly kinds: ChangeKinds
   /**
-   * Makes a change; its commit names the tag and the version that was read. Rejects with what the
-   * writer says.
+   * Makes a change. Its commit names the tag and the version that was read. Rejects with the
+   * writer's error.
    */
   readonly change: (location: string, change: Change, tag: string) => Promise<void>
   /** The rows that it reads, in the form of `plainValues.py`. */
@@ -36,26 +36,27 @@ export interface OtherWriter {
 /** Whether the other writer works between the flushes of the server or at the same time. */
 export type Turns = "in turn" | "at the same time"
 
-/** What a run of interleavings found. `wrong` names the seed and what is wrong. */
+/** The result of a run of interleavings. `wrong` names the seed and the problem. */
 export interface Found {
   acknowledged: number
   /** Commits of the other writer. */
   foreign: number
   /**
-   * How many changes the other writer gave up because of what the server had done meanwhile, by
+   * How many changes the other writer gave up because of concurrent commits of the server, by
    * operation and reason.
    */
   readonly conflicts: Record<string, number>
   /** Streams that the server ended or refused, each with a reason that names the table. */
   refusals: number
   /**
-   * Versions whose file the other writer replaced. The server commits such rows of its own again.
+   * Versions whose file the other writer replaced. The server commits its rows of such versions
+   * again.
    */
   replaced: number
   readonly wrong: Array<string>
 }
 
-/** One table at work. */
+/** One table under test. */
 interface Work {
   readonly seed: number
   readonly name: string
@@ -73,11 +74,11 @@ const serverOf = (dataDir: string, turns: Turns, { renames }: OtherWriter) =>
   ZerobusLocal.layerServer({
     dataDir,
     ackInterval: "5 millis",
-    // In turn, and where commits are aimed, the steps say when to flush.
+    // In turn, and with aimed commits, the steps decide when to flush.
     flushInterval: turns === "in turn" || renames ? "1 hour" : "200 millis"
   })
 
-/** A client of the server. It does not recover, so that no record is sent twice. */
+/** A client of the server. It does not recover, so no record is sent twice. */
 const clientOf = (local: ZerobusLocalShape) =>
   Zerobus.layer({
     serverEndpoint: local.serverEndpoint,
@@ -88,23 +89,23 @@ const clientOf = (local: ZerobusLocalShape) =>
     stream: { recovery: false }
   })
 
-/** The words by which the server refuses a table with the constraint of the suite. */
+/** Whether a message is the server's refusal of a table with the constraint of the suite. */
 const named = (work: Work, message: string): boolean =>
   message.includes(work.name) && /CHECK constraint/.test(message)
 
 const flushed = (local: ZerobusLocalShape, { name }: Work) => Effect.exit(local.flush(name))
 
 /**
- * What another writer says when the server has committed meanwhile, or when its own VACUUM has
- * deleted a file that the server was about to commit, until the server has looked.
+ * The other writer's error when the server has committed concurrently, or when its own VACUUM has
+ * deleted a file that the server was about to commit, until the server has checked.
  */
 const givenUp = /conflict|concurrent|CommitFailed|not found|No such file|FILE_NOT_EXIST/i
 
-/** The reason in few words: the class of the error where it has one. */
+/** A short reason: the error's class if it has one. */
 const reasonOf = (failure: string): string =>
   /\[([A-Z][A-Z_.]+)\]/.exec(failure)?.[1] ?? /^\w+/.exec(failure)?.[0] ?? failure.slice(0, 80)
 
-/** Lets the other writer make a change. A conflict with a commit of the server is no fault. */
+/** Makes a change by the other writer. A conflict with a commit of the server is not an error. */
 const change = Effect.fnUntraced(function* (
   writer: OtherWriter,
   work: Work,
@@ -126,7 +127,7 @@ const change = Effect.fnUntraced(function* (
   return false
 })
 
-/** While the constraint is there the server must refuse the table by name, and lose nothing. */
+/** While the constraint exists, the server must refuse the table by name and lose nothing. */
 const refusedMeanwhile = Effect.fnUntraced(function* (
   local: ZerobusLocalShape,
   writer: OtherWriter,
@@ -137,8 +138,8 @@ const refusedMeanwhile = Effect.fnUntraced(function* (
   if (turns === "in turn") {
     yield* producer.send(5)
     const flush = yield* flushed(local, work)
-    // Without a row that waits there is nothing to refuse; rows that were committed all the same
-    // are found in the log.
+    // If no row is waiting, there is nothing to refuse. Rows that were committed anyway are found
+    // in the log.
     if (Exit.isFailure(flush) && !named(work, String(flush.cause)))
       wrong.push(`the flush was refused without the reason: ${String(flush.cause)}`)
     const before = producer.refusals.length
@@ -152,7 +153,7 @@ const refusedMeanwhile = Effect.fnUntraced(function* (
   if (Exit.isFailure(again)) wrong.push(`the table stays refused: ${String(again.cause)}`)
 })
 
-/** The ids of some rows that the table may hold. */
+/** Ids of some rows that the table may contain. */
 const someIds = (random: () => number, { producer, changes }: Work): ReadonlyArray<number> => {
   const ids = [...producer.acknowledged]
   for (const made of changes.values())
@@ -177,7 +178,7 @@ const foreignChange = Effect.fnUntraced(function* (
   }
 })
 
-/** Batches, flushes and changes one after another. */
+/** Runs batches, flushes and changes one after another. */
 const inTurn = Effect.fnUntraced(function* (
   local: ZerobusLocalShape,
   writer: OtherWriter,
@@ -196,9 +197,7 @@ const inTurn = Effect.fnUntraced(function* (
   }
 })
 
-/**
- * The client sends without a pause while something goes on, and the server commits now and then.
- */
+/** The client sends without a pause during `work`, and the server commits now and then. */
 const busy = <A>(local: ZerobusLocalShape, { name, producer }: Work, work: Effect.Effect<A>) =>
   Effect.gen(function* () {
     let sending = true
@@ -218,7 +217,8 @@ const busy = <A>(local: ZerobusLocalShape, { name, producer }: Work, work: Effec
   })
 
 /**
- * The server has nothing to commit until the other writer's commit is under way, and commits then.
+ * The server has nothing to commit until the other writer's commit is in progress, and then
+ * commits.
  */
 const aimed = <A>(
   local: ZerobusLocalShape,
@@ -230,7 +230,7 @@ const aimed = <A>(
     const underWay = yield* Deferred.make<boolean>()
     const told = (made: boolean) => void Deferred.doneUnsafe(underWay, Effect.succeed(made))
     versions.onAttempt(() => told(true))
-    // Acknowledged already, so that the commit alone is left to be made.
+    // Acknowledged already, so only the commit remains.
     yield* producer.send(3)
     const client = yield* Effect.forkChild(
       Effect.flatMap(Deferred.await(underWay), (made) =>
@@ -242,7 +242,7 @@ const aimed = <A>(
     yield* Fiber.join(client)
   })
 
-/** The client and the server go on while the other writer makes its changes. */
+/** The client and the server continue while the other writer makes its changes. */
 const atTheSameTime = Effect.fnUntraced(function* (
   local: ZerobusLocalShape,
   writer: OtherWriter,
@@ -264,7 +264,7 @@ const atTheSameTime = Effect.fnUntraced(function* (
   }
 })
 
-/** What a table must hold against what the server and the other writer read. */
+/** Compares the expected rows with those read by the server and by the other writer. */
 const judge = Effect.fnUntraced(function* (
   local: ZerobusLocalShape,
   writer: OtherWriter,
@@ -309,7 +309,7 @@ const judge = Effect.fnUntraced(function* (
   found.wrong.push(...wrong.map((text) => `seed ${seed}: ${text}`))
 })
 
-/** Runs an interleaving per seed, each on a table of its own. */
+/** Runs an interleaving per seed, each on a separate table. */
 export const runInterleavings = Effect.fnUntraced(function* (
   writer: OtherWriter,
   turns: Turns,
@@ -340,7 +340,8 @@ export const runInterleavings = Effect.fnUntraced(function* (
     Effect.provide(serverOf(folder, turns, writer)),
     Effect.provideService(References.MinimumLogLevel, "None")
   )
-  // A server that starts anew finds what the one before it did not commit, or committed in vain.
+  // A restarted server finds the rows that the previous one did not commit, or whose commit was
+  // lost.
   const found: Found = {
     acknowledged: 0,
     foreign: 0,

@@ -1,6 +1,6 @@
 /**
- * The server is killed while delta-rs changes its table.
- * `npm run faults:kill -- --delta-rs --kills 100` is the long form.
+ * The server is killed while delta-rs changes its table. `npm run faults:kill -- --delta-rs --kills
+ * 100` runs the long form.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { execFile } from "node:child_process"
@@ -9,7 +9,7 @@ import { promisify } from "node:util"
 
 const script = fileURLToPath(new URL("../faults/serverKills.ts", import.meta.url))
 
-describe("kills amid changes by delta-rs", () => {
+describe("kills during changes by delta-rs", () => {
   it("lose no acknowledged record, and no row of delta-rs", async () => {
     const args = ["--conditions=effect-zerobus-source", script, "--delta-rs", "--kills", "3"]
     const { stdout } = await promisify(execFile)(process.execPath, args)

@@ -1,6 +1,6 @@
 /**
- * A real client that sends numbered records to a table, and keeps account of what was acknowledged
- * and what was refused.
+ * A real client that sends numbered records to a table and records which were acknowledged and
+ * which refused.
  */
 import { Effect, Exit, Scope, Semaphore } from "effect"
 import { TableProperties, Zerobus, type ZerobusStream } from "effect-zerobus"
@@ -16,11 +16,11 @@ export interface Extra {
   readonly type: "integer" | "string"
 }
 
-/** A client of one table. Its calls wait for each other. */
+/** A client of one table. Its calls run one at a time. */
 export interface Producer {
   /**
-   * Sends a batch and waits until it is durable; a failure is only noted, and the next batch opens
-   * a new stream.
+   * Sends a batch and waits until it is durable. A failure is only recorded, and the next batch
+   * opens a new stream.
    */
   readonly send: (count: number) => Effect.Effect<void>
   /** Opens a new stream for the next batch, whose records also have this column. */
@@ -29,7 +29,7 @@ export interface Producer {
   /** All records that may have reached the server, as the rows that they must become. */
   readonly sent: ReadonlyMap<number, Row>
   readonly acknowledged: ReadonlySet<number>
-  /** What the server said when it ended or refused a stream. */
+  /** The server's messages when it ended or refused a stream. */
   readonly refusals: ReadonlyArray<string>
 }
 

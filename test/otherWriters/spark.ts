@@ -29,7 +29,7 @@ const names = "id, part, note"
 const values = (rows: ReadonlyArray<Row>) =>
   `VALUES ${rows.map(({ id, note, part }) => `(${id}L, ${part}, '${note}')`).join(", ")}`
 
-/** A change as a statement; `retainHours` of VACUUM. */
+/** A change as a statement. `retainHours` is the retention of VACUUM. */
 const statement = (table: string, change: Change, retainHours: number): string => {
   switch (change.operation) {
     case "append":
@@ -76,8 +76,7 @@ const statement = (table: string, change: Change, retainHours: number): string =
 }
 
 /**
- * Spark as another writer. Its commits name the tag as `userMetadata`, and the version that they
- * read.
+ * Spark as another writer. Its commits name the tag as `userMetadata`, and the version they read.
  */
 export const sparkWriter = (spark: SparkSession, retainHours: number): OtherWriter => ({
   kinds,

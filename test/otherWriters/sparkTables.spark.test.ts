@@ -1,7 +1,7 @@
 /**
- * Tables that Spark made, served by the running server: what Spark deletes, CHAR and VARCHAR,
- * defaults, and commits that carry their time. Both write; both must read the same.
- * `npm run test:spark` provides Spark.
+ * Tables created by Spark, served by the running server: deletion vectors, CHAR and VARCHAR,
+ * defaults, and in-commit timestamps. Both write, and both must read the same. `npm run test:spark`
+ * provides Spark.
  */
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
@@ -20,7 +20,7 @@ const sql = (text: string) =>
 
 const name = "main.spark.t"
 
-/** A table of Spark's at work in a server. `delta` names it in statements of Spark. */
+/** A table of Spark's in a server. `delta` names it in Spark's statements. */
 const served = (local: ZerobusLocalShape, location: string) => {
   const delta = `delta.\`${location}\``
   const environment = {
@@ -68,7 +68,9 @@ const served = (local: ZerobusLocalShape, location: string) => {
   }
 }
 
-/** Lets Spark make a table below a data folder, and gives it to a test once a server serves it. */
+/**
+ * Lets Spark create a table below a data folder, and passes it to a test once a server serves it.
+ */
 const withServer = <A, E, R>(
   make: (delta: string) => ReadonlyArray<string>,
   use: (table: ReturnType<typeof served>) => Effect.Effect<A, E, R>
@@ -113,7 +115,7 @@ describe.skipIf(!hasSpark)("tables of Spark in the running server", () => {
             const first = (id: number) => id % 7 !== 3 && !(id >= 200 && id <= 290)
             yield* same(first, 600)
             yield* send(...Array.from({ length: 50 }, (_, n) => ({ id: 600 + n })))
-            // The file of the server gets a vector, and that of Spark a new one.
+            // The server's file gets a deletion vector, and Spark's file a new one.
             yield* sql(`DELETE FROM ${delta} WHERE id % 5 = 0`)
             yield* send({ id: 650 }, { id: 651 })
             yield* same((id) => id >= 650 || ((id >= 600 || first(id)) && id % 5 !== 0), 652)
@@ -128,7 +130,7 @@ describe.skipIf(!hasSpark)("tables of Spark in the running server", () => {
   )
 
   it.live(
-    "CHAR and VARCHAR have the lengths that Spark gives and takes",
+    "CHAR and VARCHAR have the lengths that Spark writes and accepts",
     () =>
       withServer(
         (delta) => [
@@ -170,7 +172,7 @@ describe.skipIf(!hasSpark)("tables of Spark in the running server", () => {
   )
 
   it.live(
-    "literal defaults are those that Spark writes, and other ones are asked for",
+    "literal defaults are those that Spark writes, and other defaults are required in records",
     () =>
       withServer(
         (delta) => [
@@ -239,7 +241,7 @@ describe.skipIf(!hasSpark)("tables of Spark in the running server", () => {
               [...times].reverse()
             )
             for (const version of [1, 3, 5]) {
-              // The times of the files say something else: Spark takes those in the commits.
+              // The files' modification times differ: Spark uses the times in the commits.
               const at = new Date(times[version]!).toISOString()
               const rows = yield* sql(`SELECT count(*) AS n FROM ${delta} TIMESTAMP AS OF '${at}'`)
               assert.deepStrictEqual(rows, [{ n: String(version) }])

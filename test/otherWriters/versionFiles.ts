@@ -1,20 +1,20 @@
-/** What happens to the version files of a table, as the file system tells it. */
+/** Changes to the version files of a table, as the file system reports them. */
 import { Effect } from "effect"
 import { watch } from "node:fs"
 import * as Path from "node:path"
 
 /** The version files of one table. */
 export interface VersionFiles {
-  /** How many files came under the name of a version that had one already. */
+  /** How many files replaced an existing file of the same version. */
   readonly replaced: () => number
   /**
-   * Calls back once when another writer writes the next version, under a name of its own before it
+   * Calls back once when another writer writes the next version under a temporary name, before it
    * renames it.
    */
   readonly onAttempt: (callback: () => void) => void
 }
 
-/** How Spark's log store names a version that it is about to rename. */
+/** The temporary name that Spark's log store uses for a version before it renames the file. */
 const attempt = /^\.\d{20}\.json\..+\.tmp$/
 
 /** Watches a table while the scope is open. */

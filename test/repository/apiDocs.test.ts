@@ -1,6 +1,6 @@
 /**
- * Every public export has a doc comment that says since which version it exists, and its category.
- * Public are all names that the entry points of the package export, those inside namespaces too.
+ * Every public export has a doc comment with the version that introduced it and its category. All
+ * names that the entry points of the package export are public, including those inside namespaces.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -10,7 +10,7 @@ import { publicExportsOf } from "./publicExports.ts"
 const root = Path.resolve(import.meta.dirname, "../..")
 const manifest = JSON.parse(Fs.readFileSync(Path.join(root, "package.json"), "utf8"))
 
-/** The words of Effect's own categories, and those of the scripted faults. */
+/** The names of Effect's own categories, and those of the scripted faults. */
 const categories = [
   "accessors",
   "combinators",
@@ -38,7 +38,7 @@ const entries = Object.entries<Record<string, string> | string>(manifest.exports
       : [publicExportsOf(entry, Path.join(root, target["effect-zerobus-source"]!))]
 )
 
-/** What follows a tag on its line, for each time that the comment has it. */
+/** The text after each occurrence of a tag in a comment. */
 const tagged = (comment: string, tag: string): ReadonlyArray<string> =>
   [...comment.matchAll(new RegExp(`^ *\\* @${tag}(?: (.*))?$`, "gm"))].map(([, text]) => text ?? "")
 
@@ -91,7 +91,7 @@ describe("public exports", () => {
     assert.deepStrictEqual(faults, [])
   })
 
-  it("stand in modules whose comment is that of the module, with @since", () => {
+  it("are in modules that start with a module comment with @since", () => {
     const faults = entries.flatMap(({ modules }) =>
       modules.flatMap(({ comment, file, name, entry }) => [
         ...faultsOf(comment, false).map((fault) => `${place(file)} ${fault}`),

@@ -1,6 +1,6 @@
 /**
- * Switches over the type of a column name every case, so that the compiler lists those that a new
- * type needs.
+ * Switches over the type of a column name every case, so that the compiler lists the places to
+ * extend for a new type.
  */
 import { assert, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -9,7 +9,7 @@ import * as Path from "node:path"
 const source = Path.resolve(import.meta.dirname, "../../src")
 
 /**
- * The text between the brace at `open` and the one that closes it. Braces in text would be counted
+ * The text between the brace at `open` and its closing brace. Braces in strings would be counted
  * too.
  */
 const blockAt = (text: string, open: number): string => {

@@ -1,5 +1,5 @@
 /**
- * Holds `CONTRIBUTING.md` to the repository: it has every room, every npm script and every
+ * Checks `CONTRIBUTING.md` against the repository: it lists every room, every npm script and every
  * workflow, and no other.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -10,10 +10,7 @@ const root = Path.resolve(import.meta.dirname, "../..")
 const read = (file: string) => Fs.readFileSync(Path.join(root, file), "utf8")
 const page = read("CONTRIBUTING.md")
 
-/**
- * What the first cells of the table's rows hold in back-ticks, for the table whose head has this
- * first cell.
- */
+/** The contents in backticks of the first cells of the table whose header starts with `head`. */
 const firstCells = (head: string): ReadonlyArray<string> => {
   const table = page.slice(page.indexOf(`\n| ${head} |`) + 1).split("\n\n")[0]!
   return table
@@ -43,7 +40,7 @@ describe("the page on contributing", () => {
     )
   })
 
-  it("names the workflows that there are", () => {
+  it("names the existing workflows", () => {
     const named = [...page.matchAll(/\.github\/workflows\/([\w.-]+\.yml)/g)].map(
       ([, name]) => name!
     )

@@ -1,5 +1,5 @@
 /**
- * Every form of import is read, however it is written, and no other text is taken for one.
+ * Every form of import is found, however it is written, and no other text is taken for an import.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { importLinesOf } from "./importLines.ts"

@@ -1,19 +1,21 @@
 /**
- * Reads what a source text imports, from its syntax tree: static imports, re-exports, imports in
+ * Reads the imports of a source text from its syntax tree: static imports, re-exports, imports in
  * types, dynamic imports, `require`, `import.meta.resolve` and `new URL(..., import.meta.url)`.
- * What `imports.test.ts` allows is not decided here.
+ * `imports.test.ts` decides which are allowed.
  */
 import { parseAst } from "vitest/node"
 
 /** An import whose specifier is a literal. */
 export interface ImportLine {
-  /** The specifier; what a URL names relative to its file begins with a dot here. */
+  /** The specifier. A URL relative to the file begins with a dot here. */
   readonly specifier: string
   /** Whether it loads no code when the file is loaded: a type, a dynamic import or a path. */
   readonly typeOnly: boolean
 }
 
-/** The imports of a text, and the expressions that could import what no literal names. */
+/**
+ * The imports of a text, and the expressions that could import something not named by a literal.
+ */
 export interface ImportLines {
   readonly imports: ReadonlyArray<ImportLine>
   readonly unreadable: ReadonlyArray<string>
@@ -35,7 +37,7 @@ const isIdentifier = (value: unknown, name: string): boolean =>
 const isImportMeta = (value: unknown): boolean =>
   isNode(value) && value.type === "MetaProperty" && isIdentifier(value["meta"], "import")
 
-/** Whether a node is `import.meta` with a dot and this name. */
+/** Whether a node is `import.meta` followed by a dot and this name. */
 const isOfMeta = (value: unknown, name: string): boolean =>
   isNode(value) &&
   value.type === "MemberExpression" &&
@@ -43,7 +45,7 @@ const isOfMeta = (value: unknown, name: string): boolean =>
   isImportMeta(value["object"]) &&
   isIdentifier(value["property"], name)
 
-/** The text of a literal, in quotes or in backquotes; undefined for any other node. */
+/** The text of a literal, in quotes or backticks; undefined for any other node. */
 const literal = (value: unknown): string | undefined => {
   if (!isNode(value)) return undefined
   if (value.type === "Literal")
@@ -58,12 +60,13 @@ const literal = (value: unknown): string | undefined => {
 }
 
 /**
- * A URL relative to a file is a path, also without a dot: `x.ts` is beside the file and no package.
+ * A URL relative to a file is a path, also without a dot: `x.ts` is next to the file and not a
+ * package.
  */
 const pathOf = (url: string): string =>
   /^(?:\.|\/|[a-z][a-z\d+.-]*:)/i.test(url) ? url : `./${url}`
 
-/** An import as its node has it. */
+/** The syntax node of an import. */
 interface Importing {
   readonly source: unknown
   readonly typeOnly: boolean
@@ -97,13 +100,13 @@ const importing = (node: Node): Importing | undefined => {
   }
 }
 
-/** Names of members and keys, which are no expressions of their own. */
+/** Names of members and keys, which are not expressions themselves. */
 const isName = (node: Node, key: string): boolean =>
   node["computed"] === false && (key === "property" || key === "key")
 
 /**
- * The imports of a TypeScript or JavaScript text. `import.meta` and `require` outside of the forms
- * above are unreadable too, since what they import can be written anywhere else.
+ * The imports of a TypeScript or JavaScript text. `import.meta` and `require` outside the forms
+ * above count as unreadable, because their imports could be named anywhere.
  */
 export const importLinesOf = (text: string): ImportLines => {
   const imports: Array<ImportLine> = []

@@ -1,5 +1,5 @@
 /**
- * Parses `src`, `examples` and the golden programs, and holds their imports against the table in
+ * Parses `src`, `examples` and the golden programs, and checks their imports against the table in
  * `rooms.ts`.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -12,8 +12,8 @@ const root = Path.resolve(import.meta.dirname, "../..")
 const source = Path.join(root, "src")
 
 /**
- * Expressions that could import what no literal names, and are allowed, by file. The extension of
- * the worker's file is that of the file that runs.
+ * Allowed expressions that could import something not named by a literal, by file. The extension of
+ * the worker's file is that of the running file.
  */
 const computed: Readonly<Record<string, ReadonlyArray<string>>> = {
   "local/log/syncThread": ["import.meta", "new URL(`./syncWorker.${extension}`, import.meta.url)"],
@@ -33,7 +33,8 @@ interface Import {
 }
 
 /**
- * What a file with this text imports, and its expressions that could import what no literal names.
+ * The imports of a file with this text, and its expressions that could import something not named
+ * by a literal.
  */
 const importsIn = (file: string, text: string) => {
   const { imports, unreadable } = importLinesOf(text)
@@ -67,7 +68,7 @@ const filesBelow = (folder: string): ReadonlyArray<string> =>
 const nameOf = (file: string) => targetOf(file, `./${Path.basename(file)}`)
 const sources = filesBelow(source).map((file) => ({ name: nameOf(file), ...importsOf(file) }))
 
-/** The first cycle found among the modules, as a path; empty when there is none. */
+/** The first cycle found among the modules, as a path; empty if there is none. */
 const cycleIn = (
   modules: ReadonlyArray<{ readonly name: string; readonly imports: ReadonlyArray<Import> }>,
   counts: (edge: Import) => boolean
@@ -94,8 +95,8 @@ const cycleIn = (
 }
 
 /**
- * Imports that are no files of the project: packages, and the manifest, which the command reads for
- * its version.
+ * Imports that are not files of the project: packages, and the manifest, from which the command
+ * reads its version.
  */
 const isPackage = (target: string): boolean => !isFile(target) && target !== "../package.json"
 const names = new Set(sources.map(({ name }) => name))
@@ -107,7 +108,7 @@ const packageOf = (target: string): string =>
     .slice(0, target.startsWith("@") ? 2 : 1)
     .join("/")
 
-/** What a file imports although its room's row does not allow it, one sentence each. */
+/** Imports of a file that its room's row does not allow, one sentence each. */
 const offencesOf = (
   file: string,
   room: Room,
@@ -248,7 +249,7 @@ describe("the package", () => {
       ...Object.keys(manifest.dependencies ?? {}),
       ...Object.keys(manifest.peerDependencies ?? {}),
       ...Object.keys(manifest.imports),
-      // Loaded only by `zerobus query`, which says how to install it when it is missing.
+      // Loaded only by `zerobus query`, which explains how to install it if it is missing.
       "@duckdb/node-api"
     ])
     const missing = sources.flatMap(({ imports, name }) =>

@@ -1,6 +1,6 @@
 /**
- * Each planted bug of the simulation still finds its text in the sources, exactly once. The bugs
- * themselves run by `npm run sim:planted`.
+ * The text of each planted bug of the simulation occurs in the sources exactly once. `npm run
+ * sim:planted` runs the bugs themselves.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -11,7 +11,7 @@ import { replaced } from "../simulation/plantedText.ts"
 const source = Path.resolve(import.meta.dirname, "../../src")
 
 describe("planted bugs", () => {
-  it("have a text each that stands once in the sources", () => {
+  it("each replace a text that occurs once in the sources", () => {
     const wrong = mutations.flatMap((mutation) =>
       [mutation, ...(mutation.also ?? [])].flatMap(({ file, find, replace }) => {
         const text = replaced(Fs.readFileSync(Path.join(source, file), "utf8"), { find, replace })
@@ -23,7 +23,7 @@ describe("planted bugs", () => {
     assert.deepStrictEqual(wrong, [])
   })
 
-  it("are found in another layout, and never by half", () => {
+  it("are found in another layout, and never in part", () => {
     assert.strictEqual(replaced("a(b,\n  c)", { find: "a(b, c)", replace: "x" }), "x")
     assert.strictEqual(replaced("a(b) a(b)", { find: "a(b)", replace: "x" }), 2)
     assert.strictEqual(replaced("a(b)", { find: "a(c)", replace: "x" }), 0)

@@ -1,30 +1,30 @@
 /**
- * Finds what a package exports, from the syntax trees of its entry points: every name with the
+ * Finds the exports of a package from the syntax trees of its entry points: every name with the
  * file that declares it and the doc comment of each declaration. Types are not resolved.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { parseAst } from "vitest/node"
 
-/** One declaration of a public name. A type and a constant of one name are two. */
+/** One declaration of a public name. A type and a constant of the same name count as two. */
 export interface Declaration {
   readonly file: string
-  /** What is declared: `type`, `interface`, `class`, `const` or `function`. */
+  /** The kind of declaration: `type`, `interface`, `class`, `const` or `function`. */
   readonly kind: string
   /** Where the declaration begins in the text of its file. */
   readonly start: number
-  /** The doc comment with its delimiters; undefined when there is none. */
+  /** The doc comment with its delimiters; undefined if there is none. */
   readonly comment: string | undefined
 }
 
-/** A public name, such as `Faults.disconnect`, below the entry point that exports it. */
+/** A public name, such as `Faults.disconnect`, with the entry point that exports it. */
 export interface PublicExport {
   readonly entry: string
   readonly name: string
   readonly declarations: ReadonlyArray<Declaration>
 }
 
-/** A module that a name such as `Faults` stands for, or an entry point. */
+/** A module that a name such as `Faults` refers to, or an entry point. */
 export interface PublicModule {
   readonly entry: string
   /** Empty for an entry point. */
@@ -53,24 +53,24 @@ const namesOf = (declaration: Node): ReadonlyArray<string> =>
     ? declaration["declarations"].map(({ id }: { readonly id: Node }) => id["name"])
     : [declaration["id"]["name"]]
 
-/** The doc comment that ends where only blanks follow up to `start`. */
+/** The doc comment that ends before `start`, with only white space in between. */
 const commentBefore = (text: string, start: number): string | undefined => {
   const before = text.slice(0, start).trimEnd()
   return before.endsWith("*/") ? /\/\*\*(?:(?!\/\*\*)[^])*$/.exec(before)?.[0] : undefined
 }
 
-/** A file: its declarations by name, and what its export and import lines lead to. */
+/** A file: its declarations by name, and the targets of its exports and imports. */
 const readFile = (file: string) => {
   const text = Fs.readFileSync(file, "utf8")
   const body = parseAst(text, { lang: "ts" }).body as unknown as ReadonlyArray<Node>
   const target = (node: Node): string => Path.resolve(Path.dirname(file), node["source"]["value"])
   const declarations = new Map<string, Array<Declaration>>()
   const imported = new Map<string, { readonly file: string; readonly name: string }>()
-  /** Names that are exported, each with the name here, or the file and the name there. */
+  /** Exported names, each with the local name, or with the file and the name there. */
   const exported: Array<{ readonly name: string; readonly local: string; readonly file?: string }> =
     []
   const modules: Array<{ readonly name: string; readonly file: string }> = []
-  /** Files of which everything is exported. */
+  /** Files from which everything is exported. */
   const spread: Array<string> = []
   for (const node of body) {
     const declaration: Node | undefined =
@@ -84,7 +84,7 @@ const readFile = (file: string) => {
           comment: commentBefore(text, node.start)
         }
         const others = declarations.get(name) ?? []
-        // The overloads of a function share the comment of the first.
+        // The overloads of a function share the comment of the first one.
         if (!others.some(({ kind }) => kind === "function"))
           declarations.set(name, [...others, found])
         if (node.type === "ExportNamedDeclaration" && others.length === 0)
@@ -111,7 +111,7 @@ const readFile = (file: string) => {
   return { text, declarations, imported, exported, modules, spread }
 }
 
-/** The declarations of a name that a file declares, imports or passes on. */
+/** The declarations of a name that a file declares, imports or re-exports. */
 const declarationsOf = (file: string, name: string): ReadonlyArray<Declaration> => {
   const { declarations, exported, imported } = readFile(file)
   const here = declarations.get(name)

@@ -1,17 +1,17 @@
 /**
- * The rooms of `src`, and who may import what, as data. A room is a folder, or a list of files
- * where a folder holds several.
+ * The rooms of `src` and their allowed imports, as data. A room is a folder, or a list of files if
+ * a folder contains several rooms.
  *
  * Entries of `imports` name another room, or one file of it. Every room may import the models.
- * Packages are named as they stand in import lines; `name/*` takes all below a name, and the groups
- * of Effect are explained where they stand.
+ * Packages are named as in import lines; `name/*` matches everything below a name. The groups of
+ * Effect are explained where they are defined.
  */
 
 /** One room. */
 export interface Room {
-  /** The folder below `src`, or a name of its own where `files` is given. */
+  /** The folder below `src`, or a separate name if `files` is given. */
   readonly name: string
-  /** The files of the room, without ending, where several rooms share a folder. */
+  /** The files of the room, without extension, if several rooms share a folder. */
   readonly files?: ReadonlyArray<string>
   /** Rooms, or single files, that this one may import. */
   readonly imports: ReadonlyArray<string>
@@ -19,8 +19,8 @@ export interface Room {
 }
 
 /**
- * Modules of Effect that may change in a minor release, and those that reach the machine: each room
- * that uses them says so.
+ * Modules of Effect that may change in a minor release, and those that access the machine. Each
+ * room that uses them must list them.
  */
 const unstable = new Set(
   (
@@ -31,7 +31,8 @@ const unstable = new Set(
 )
 
 /**
- * Effect without what runs, waits or reads the environment: enough for models, codecs and schemas.
+ * Effect without modules that run, wait or read the environment: enough for models, codecs and
+ * schemas.
  */
 const pure = new Set(
   (
@@ -48,7 +49,7 @@ const groups: Readonly<Record<string, (module: string) => boolean>> = {
   "effect: stable": (module) => !unstable.has(module.split("/")[0]!)
 }
 
-/** Whether an entry of `packages` takes the specifier of an import. */
+/** Whether an entry of `packages` matches the specifier of an import. */
 export const takesPackage = (entry: string, specifier: string): boolean => {
   const group = groups[entry]
   if (group !== undefined)
@@ -75,7 +76,7 @@ export const rooms: ReadonlyArray<Room> = [
     packages: ["effect: pure"]
   },
   {
-    // The faces of the client: types, services and options.
+    // The public interface of the client: types, services and options.
     name: "faces",
     files: [
       "Transport",
@@ -129,8 +130,8 @@ export const rooms: ReadonlyArray<Room> = [
     packages: []
   },
 
-  // What several rooms share: the options of everything, what a codec offers the landing zone, and
-  // texts without secrets.
+  // Shared by several rooms: the options of everything, the interface between codec and landing
+  // zone, and texts without secrets.
   {
     name: "internal",
     files: [
@@ -143,12 +144,11 @@ export const rooms: ReadonlyArray<Room> = [
     imports: ["internal/userCode/wake", "internal/protobuf"],
     packages: ["effect: pure"]
   },
-  // The border to user code: what the engine runs of it, and where.
+  // The boundary to user code: what the engine runs of it, and where.
   { name: "internal/userCode", imports: [], packages: ["effect: stable"] },
   { name: "internal/columns", imports: [], packages: ["effect: pure"] },
   { name: "internal/protobuf", imports: ["internal/columns"], packages: ["effect: pure"] },
-  // Arrow's IPC messages as bytes, and which types columns have there. Without a package of
-  // Arrow's.
+  // Arrow's IPC messages as bytes, and the types of columns in them. Does not use an Arrow package.
   { name: "internal/arrow", imports: ["internal/columns"], packages: ["effect: pure"] },
   // Avro's schemas and binary data, read without a package.
   { name: "internal/avro", imports: ["internal/columns"], packages: [] },
@@ -168,7 +168,7 @@ export const rooms: ReadonlyArray<Room> = [
     ],
     packages: ["effect: stable"]
   },
-  // Arrow Flight: its messages as bytes, and how Arrow batches travel in a session.
+  // Arrow Flight: its messages as bytes, and Arrow batches in a session.
   {
     name: "internal/flight",
     imports: ["internal/recordCodec", "internal/protobuf"],
@@ -185,14 +185,14 @@ export const rooms: ReadonlyArray<Room> = [
     imports: ["faces", "internal/net", "internal/scrub", "internal/protobuf", "internal/userCode"],
     packages: ["effect: stable", "@grpc/grpc-js", "node:net", "node:http2"]
   },
-  // What a stream tells those who wait: what is settled, and its states.
+  // What a stream reports to waiting calls: settled offsets, and its states.
   {
     name: "internal/receipts",
     imports: ["faces", "internal/userCode"],
     packages: ["effect: stable"]
   },
-  // Several lanes behind one stream: which record goes where, what is settled by all, who waits for
-  // room.
+  // Several lanes behind one stream: the lane of each record, what all lanes have settled, and
+  // callers that wait for room.
   {
     name: "internal/lanes",
     imports: [
@@ -231,13 +231,13 @@ export const rooms: ReadonlyArray<Room> = [
     packages: ["effect: stable"]
   },
   {
-    // Persistent streams beyond the engine: which options they take, and their end.
+    // Persistent streams outside the engine: the options they accept, and their end.
     name: "internal/persistent",
     imports: ["faces", "internal/engine", "internal/protobuf", "internal/columns/tableName"],
     packages: ["effect: stable"]
   },
   {
-    // Pools: which table has a stream, and for how long. Records are the streams' own business.
+    // Pools: which table has a stream, and for how long. The streams handle the records.
     name: "internal/pool",
     imports: ["faces", "internal/engine", "internal/landing", "internal/userCode"],
     packages: ["effect: stable"]
@@ -300,7 +300,7 @@ export const rooms: ReadonlyArray<Room> = [
     packages: ["effect/*", "node:buffer"]
   },
   {
-    // Records decoded in a thread of their own, in blocks.
+    // Decodes records in a separate thread, in blocks.
     name: "local/decoding",
     imports: ["local/records", "local/parquet", "local/log", "internal/columns"],
     packages: ["effect/*", "node:worker_threads"]
@@ -311,20 +311,20 @@ export const rooms: ReadonlyArray<Room> = [
     packages: ["effect/*", "node:fs", "node:url", ...files]
   },
   {
-    // What keeps a table small: merges, and the end of what its retention does not cover any more.
+    // Keeps tables small: merges files, and deletes those that the retention no longer covers.
     name: "local/upkeep",
     imports: ["local/delta", "local/parquet", "local/log", "internal/log", "internal/columns"],
     packages: ["effect/*", ...files]
   },
   {
-    // Persistent streams: who has each open, how far it is durable, and the file that says which
-    // there are.
+    // Persistent streams: which client has each one open, how far each is durable, and the file
+    // that lists them.
     name: "local/persistent",
     imports: ["local/log", "internal/log"],
     packages: ["effect: pure", ...files]
   },
   {
-    // Brings rows into a table. It has no log and no stream, and runs in a thread of its own.
+    // Writes rows into a table. It has no log and no stream, and runs in a separate thread.
     name: "local/flush",
     imports: ["local/delta", "local/upkeep", "local/parquet", "local/log", "internal/log"],
     packages: ["effect/*", "node:worker_threads", ...files]
@@ -369,7 +369,8 @@ export const rooms: ReadonlyArray<Room> = [
     packages: ["effect: stable"]
   },
   {
-    // What the console tells its page. The page itself is in the folder console, beside src.
+    // The data that the console sends to its page. The page itself is in the folder console, next
+    // to src.
     name: "local/console",
     imports: [
       "local",
@@ -426,7 +427,7 @@ export const rooms: ReadonlyArray<Room> = [
     packages: ["effect/*", "@effect/platform-node/*", "#console-page", ...network]
   },
   {
-    // Ingestion over many processes: a subpath of its own, which the client does not load.
+    // Ingestion over many processes: a separate subpath that the client does not load.
     name: "cluster",
     imports: [
       "faces",
@@ -440,7 +441,7 @@ export const rooms: ReadonlyArray<Room> = [
     packages: ["effect: stable", "effect/cluster/*", "effect/rpc/*", "node:crypto"]
   },
   {
-    // Arrow batches by Arrow Flight: a subpath of its own, which the client does not load.
+    // Arrow batches by Arrow Flight: a separate subpath that the client does not load.
     name: "arrow",
     imports: [
       "faces",
@@ -453,7 +454,7 @@ export const rooms: ReadonlyArray<Room> = [
     packages: ["effect: stable", "apache-arrow", "node:zlib"]
   },
   {
-    // Avro records: a subpath of its own, which the client does not load.
+    // Avro records: a separate subpath that the client does not load.
     name: "avro",
     imports: [
       "faces",
@@ -557,21 +558,21 @@ export const rooms: ReadonlyArray<Room> = [
   }
 ]
 
-/** Packages that few files import. The rest of their room goes through them. */
+/** Packages that only a few files may import. The rest of their room imports those files. */
 export const onlyIn: Readonly<Record<string, ReadonlyArray<string>>> = {
-  // The bundled page: made on demand where the sources run, see `imports` in package.json.
+  // The bundled page: built on demand when the sources run, see `imports` in package.json.
   "#console-page": ["testing/serverConsole"],
   "hyparquet": ["local/parquet/parquetLibrary"],
   "hyparquet-writer": ["local/parquet/parquetLibrary"],
   "protobufjs": ["cli/generate/protoSource"],
   "@duckdb/node-api": ["cli/deltaQuery", "cli/queryJson", "cli/readingStatement"],
-  // For Node's compile cache; it could also load what no import names.
+  // For Node's compile cache. It could also load modules that no import names.
   "node:module": ["cli/main"]
 }
 
 const folderOf = (file: string): string => file.slice(0, Math.max(0, file.lastIndexOf("/")))
 
-/** The room of a file, by its path below `src` without ending. */
+/** The room of a file, by its path below `src` without extension. */
 export const roomOf = (file: string): Room | undefined =>
   rooms.find((room) =>
     room.files === undefined ? folderOf(file) === room.name : room.files.includes(file)

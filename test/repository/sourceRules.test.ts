@@ -1,6 +1,4 @@
-/**
- * House rules for the text of `src` that neither the compiler nor the linter can see.
- */
+/** Rules for the text of `src` that neither the compiler nor the linter can check. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -11,7 +9,7 @@ const files = Fs.readdirSync(source, { recursive: true, encoding: "utf8" })
   .sort()
   .map((file) => ({ file, text: Fs.readFileSync(Path.join(source, file), "utf8") }))
 
-/** Text that must not stand in the sources, not even in an object literal, and why. */
+/** Text that must not occur in the sources, not even in an object literal, and the reason. */
 const banned: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
   [
     /\brejectUnauthorized\b(?!: true,)/,
@@ -29,7 +27,7 @@ const banned: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
 const bannedIn = (text: string) => banned.filter(([pattern]) => pattern.test(text))
 
 describe("sources", () => {
-  it("hold no banned text", () => {
+  it("contain no banned text", () => {
     const found = files.flatMap(({ file, text }) =>
       bannedIn(text).map(([pattern, reason]) => `${file}: ${pattern.source} (${reason})`)
     )
@@ -37,11 +35,11 @@ describe("sources", () => {
   })
 
   it.each(['process.getBuiltinModule("node:fs")', 'process?.["getBuiltinModule"]("node:fs")'])(
-    "load no module past the import rules: %s",
+    "bypass no import rule when loading modules: %s",
     (text) => assert.lengthOf(bannedIn(text), 1)
   )
 
-  it("print what commands say through terminal/print.ts, which shows control characters", () => {
+  it("print the output of commands with terminal/print.ts, which escapes control codes", () => {
     const past = files
       .filter(
         ({ file }) =>
@@ -52,7 +50,7 @@ describe("sources", () => {
     assert.deepStrictEqual(past, ["cli/program.ts"])
   })
 
-  it("have names that say what they hold", () => {
+  it("have names that describe their content", () => {
     const vague = /(?:^|[/a-z])(?:utils?|helpers?|manager|common|misc|impl)\.ts$/i
     assert.deepStrictEqual(
       files.map(({ file }) => file).filter((file) => vague.test(file)),

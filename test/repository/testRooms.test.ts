@@ -1,9 +1,9 @@
 /**
- * Tests lie in the rooms of what they test, so that a test is found from its source, and each room
- * has some.
+ * Tests are in the folder that corresponds to the room they test, so that a test is found from its
+ * source. Each room has tests.
  *
- * `src/internal/net/proxy.ts` is tested below `test/internal/net`. A folder of `test` that is no
- * room of `src` is a suite of its own: it tests the whole, or holds what tests share.
+ * `src/internal/net/proxy.ts` is tested below `test/internal/net`. A folder of `test` that is not a
+ * room of `src` is a suite: it tests the whole package, or contains code that tests share.
  * `test/README.md` has a row for each.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -22,10 +22,13 @@ const all = filesBelow("test")
 const tests = all.filter((file) => file.endsWith(".test.ts"))
 const folderOf = (file: string): string => Path.posix.dirname(file)
 const rooms = new Set(sources.map(folderOf))
-/** Folders that mainly hold rooms: a test that lies flat in them is that of a file that does. */
+/**
+ * Folders that mainly contain other rooms: a test directly in them must test a file directly in
+ * them.
+ */
 const halls = new Set([".", "internal", "local"])
 
-/** Folders of `test` that are no rooms of `src`. */
+/** Folders of `test` that are not rooms of `src`. */
 const suites = [
   "acceptance",
   "benchmark",
@@ -45,7 +48,7 @@ const suites = [
   "types"
 ]
 
-/** What is wrong with the place of a test, if anything. */
+/** What is wrong with the location of a test, if anything. */
 const misplaced = (file: string): string | undefined => {
   const folder = folderOf(file)
   if (suites.includes(file.split("/")[0]!)) return undefined
@@ -57,7 +60,7 @@ const misplaced = (file: string): string | undefined => {
 }
 
 describe("tests", () => {
-  it("lie in the rooms of what they test, or in a suite", () => {
+  it("are in the room that they test, or in a suite", () => {
     assert.deepStrictEqual(
       tests.flatMap((file) => misplaced(file) ?? []),
       []
@@ -65,7 +68,7 @@ describe("tests", () => {
     assert.isAbove(tests.length, 0)
   })
 
-  it("are noticed in a wrong place", () => {
+  it("are reported in a wrong folder", () => {
     for (const wrong of [
       "found.test.ts",
       "internal/found.test.ts",
@@ -92,7 +95,7 @@ describe("tests", () => {
     )
   })
 
-  it("lie in suites that exist, each with a row in test/README.md", () => {
+  it("are in suites that exist, each with a row in test/README.md", () => {
     const readme = Fs.readFileSync(Path.join(root, "test/README.md"), "utf8")
     const folders = Fs.readdirSync(Path.join(root, "test"), { withFileTypes: true })
       .filter((entry) => entry.isDirectory())

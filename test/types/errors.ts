@@ -1,5 +1,5 @@
 /**
- * What each operation can fail with at compile time: only that. Compiled by `tsc -p test`, never
+ * The errors that each operation can fail with, at compile time. Compiled by `tsc -p test`, never
  * run.
  */
 import type { Effect, Sink, Stream } from "effect"
@@ -23,7 +23,7 @@ type Tags<T> =
       : never
     : never
 
-/** What can end a stream, or keep it from opening. */
+/** The errors that can end a stream, or prevent it from opening. */
 type Ends =
   | "Retryable"
   | "InvalidToken"
@@ -62,5 +62,5 @@ type StreamTags<T> =
 exact<StreamTags<Records["durableOffsets"]>, Waits>(true)
 exact<StreamTags<Records["stateChanges"]>, never>(true)
 
-// All of them are what a program that handles every failure handles.
+// Together, these are all the failures that a program can handle.
 exact<ZerobusError["_tag"], Waits | Ingests>(true)

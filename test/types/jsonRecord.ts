@@ -5,7 +5,7 @@ interface Reading {
   readonly device: string
 }
 declare const reading: Reading
-/** A rule with a column of this name is no promise. */
+/** A rule with a column of this name is not a promise. */
 interface Rule {
   readonly if: string
   readonly then: string

@@ -1,6 +1,6 @@
 /**
- * What a stream's own effects need of the program, at compile time. Compiled by `tsc -p test`,
- * never run.
+ * The services that a stream's effects need from the program, at compile time. Compiled by `tsc -p
+ * test`, never run.
  */
 import { Config, Context, Effect, type Layer, Redacted, type Scope, type Sink } from "effect"
 import {
@@ -49,7 +49,7 @@ const vaulted = HeadersProvider.make({
 })
 exact<typeof vaulted, HeadersProviderShape<Vault>>(true)
 
-// Each effect by itself, and none at all.
+// Each effect separately, and none at all.
 const unacked = zerobus.createStream(table, { onUnacked: ({ tableName }) => keep(tableName) })
 exact<Needs<typeof unacked>, Scope.Scope | Letters>(true)
 const refused = zerobus.createStream(table, { onRefused: ({ cause }) => keep(cause.message) })
@@ -77,7 +77,7 @@ const options: StreamConfigurationOptions<TableProperties.JsonRecord, Vault | Le
 const written = zerobus.createStream(table, options)
 exact<Needs<typeof written>, Scope.Scope | Vault | Letters>(true)
 
-// A stream that is opened and closed needs no scope of its caller.
+// A stream that is opened and closed needs no scope from its caller.
 const around = zerobus.withStream(table, { headersProvider: vaulted }, () => Effect.asVoid(Letters))
 exact<Needs<typeof around>, Vault | Letters>(true)
 const sink = zerobus.sink(table, { onRefused: ({ cause }) => keep(cause.message) })
@@ -88,7 +88,8 @@ exact<Needs<typeof letters>, Zerobus | Scope.Scope | Vault>(true)
 // A recreated stream has the services of the ended one.
 exact<Needs<ReturnType<ZerobusShape["recreateStream"]>>, Scope.Scope>(true)
 
-// The defaults of a client need theirs where the layer is built, and no stream needs them again.
+// The defaults of a client need their services where the layer is built, and no stream needs them
+// again.
 const endpoint = "http://127.0.0.1:1"
 const client = Zerobus.layer({ serverEndpoint: endpoint, stream: { headersProvider: vaulted } })
 exact<Needs<typeof client>, Vault>(true)
@@ -122,8 +123,8 @@ const several = Zerobus.layer<Vault | Letters>({
 })
 exact<Needs<typeof several>, Vault | Letters>(true)
 
-// The supplier of a subject token needs its services where the layer is built, beside those of the
-// streams.
+// The supplier of a subject token needs its services where the layer is built, in addition to those
+// of the streams.
 const subjectToken = Effect.flatMap(Letters, () => Effect.succeed(Redacted.make("jwt")))
 const credentials = Credentials.federated({ subjectToken })
 const federated = Zerobus.layer({ serverEndpoint: endpoint, credentials })

@@ -50,7 +50,7 @@ const Orders = Table.make("main.default.orders", Order)
 exact<typeof Orders.Type, Order>(true)
 exact<(typeof Branded.Type)["id"], (typeof DeviceId)["Type"]>(true)
 
-// Collections inside collections do not compile; a struct in between is the way out.
+// Nested collections do not compile; put a struct in between.
 Column.Array(Column.Struct({ items: Column.Array(Column.Int) }))
 Column.Map(Column.String, Column.Struct({ items: Column.Map(Column.Int, Column.Int) }))
 Column.Array(Column.Variant)
@@ -72,13 +72,13 @@ Column.nullable(Column.Array(Column.Int))
 Column.nullable(Column.Map(Column.String, Column.Int))
 Column.nullable(Column.Struct({ items: Column.Array(Column.Int) }))
 Column.nullable(Column.Variant)
-// @ts-expect-error a double is no map key
+// @ts-expect-error a double cannot be a map key
 Column.Map(Column.Double, Column.Int)
-// @ts-expect-error bytes are no map key
+// @ts-expect-error bytes cannot be a map key
 Column.Map(Column.Binary, Column.Int)
-// @ts-expect-error a struct is no map key
+// @ts-expect-error a struct cannot be a map key
 Column.Map(Column.Struct({ a: Column.Int }), Column.Int)
-// @ts-expect-error a plain value is no column
+// @ts-expect-error a plain value is not a column
 Table.make("main.default.t", { a: "STRING" })
 
 const use = (table: Table.Table<{ readonly id: bigint; readonly item: string }>) =>
@@ -87,7 +87,7 @@ const use = (table: Table.Table<{ readonly id: bigint; readonly item: string }>)
     yield* zerobus.withStream(table, (stream) =>
       Effect.gen(function* () {
         yield* stream.ingestRecord({ id: 1n, item: "a" })
-        // @ts-expect-error a number is no bigint
+        // @ts-expect-error a number is not a bigint
         yield* stream.ingestRecord({ id: 1, item: "a" })
         // @ts-expect-error a column is missing
         yield* stream.ingestRecord({ id: 1n })
