@@ -1,6 +1,6 @@
 /**
- * Events of a long run as text outside the heap: what the heap then holds is the engine, the server
- * and the users.
+ * Events of a long run, stored as text outside the heap: the heap then contains only the engine,
+ * the server and the users.
  */
 import type { Archive, HistoryEvent } from "./history.ts"
 
@@ -8,7 +8,7 @@ const blockSize = 1 << 20
 
 /** An archive of events as lines of JSON. */
 export class PackedEvents implements Archive {
-  /** Bytes that are reserved. */
+  /** Reserved bytes. */
   reserved = 0
   private blocks: Array<{ readonly bytes: Buffer; used: number }> = []
 

@@ -1,6 +1,4 @@
-/**
- * The calls that users of a run make, each with its beginning and end written into the history.
- */
+/** The calls of a run's users. The history records the beginning and end of each. */
 import { type Context, Effect, Exit, Fiber, Scope } from "effect"
 import type { RecordAck, ZerobusStream } from "effect-zerobus"
 import type { History, Outcome } from "./history.ts"
@@ -12,7 +10,7 @@ import type { SeededRandom } from "./seededRandom.ts"
 import type { Credentials } from "./tokens.ts"
 import type { Turns } from "./virtualTime.ts"
 
-/** What the users share. */
+/** State that the users share. */
 export interface World {
   readonly time: Turns
   readonly history: History
@@ -20,33 +18,33 @@ export interface World {
   readonly random: SeededRandom
   readonly plan: Plan
   readonly tokens: Credentials
-  /** Users whose own code throws. */
+  /** Users whose code throws. */
   readonly hostility: Hostility
-  /** Lets a fault strike now. */
+  /** Causes a fault now. */
   readonly strike: (fault: TimedFault) => void
   streams: number
   readers: number
 }
 
-/** A stream and what its users know of it. */
+/** A stream and the state its users keep about it. */
 export interface Life {
   readonly id: number
   readonly plan: StreamPlan
   readonly stream: ZerobusStream<any>
   readonly acks: Array<RecordAck>
-  /** Those who read what the stream says, to be awaited once it has ended. */
+  /** Readers of the stream's states and offsets, to be awaited after its end. */
   readonly readers: Array<Fiber.Fiber<unknown>>
   readonly random: SeededRandom
 }
 
-/** Runs a call and writes down when it began and how it ended. */
+/** Runs a call, and records when it began and how it ended. */
 export const recorded = <A, E, R>(
   world: World,
   fields: Parameters<History["call"]>[0],
   effect: Effect.Effect<A, E, R>,
   describe: (value: A) => Outcome = () => ({ _tag: "Done" })
 ): Effect.Effect<A, E, R> =>
-  // Whoever is interrupted after the call was noted must have its end noted, too.
+  // If a caller is interrupted after the call was recorded, its end must be recorded too.
   Effect.uninterruptibleMask((restore) =>
     Effect.suspend(() => {
       const id = world.history.call(fields)
@@ -59,9 +57,9 @@ export const recorded = <A, E, R>(
   )
 
 /**
- * Runs the effect in a fiber of its own, and interrupts it at some moment when chance has it so:
- * after some turns of the event loop, after some operations of the fiber, or after a time. `before`
- * runs right before the interruption.
+ * Runs the effect in a separate fiber and, at random, interrupts it: after some turns of the event
+ * loop, after some operations of the fiber, or after a time. `before` runs right before the
+ * interruption.
  */
 export const perhapsInterrupted = <A, E, R>(
   { hostility, plan, time }: World,
@@ -97,7 +95,7 @@ export const perhapsInterrupted = <A, E, R>(
   })
 
 /**
- * Runs the effect in a fiber whose observer throws. The next task of the loop goes on with its
+ * Runs the effect in a fiber whose observer throws. The next task of the loop continues with its
  * exit.
  */
 const observed = <A, E, R>(
@@ -114,8 +112,8 @@ const observed = <A, E, R>(
   )
 
 /**
- * The table and options of a stream; `current` names the stream that credentials and leftovers
- * belong to.
+ * The table and options of a stream; `current` names the stream that credentials and unacknowledged
+ * records belong to.
  */
 export const stage = (
   world: World,
@@ -163,9 +161,9 @@ export const stage = (
 }
 
 /**
- * After a failed or interrupted open nothing may go on in the background, although the scope is
- * still open. A stream that was open when its caller was interrupted belongs to the scope, as every
- * acquired resource does.
+ * After a failed or interrupted open, nothing may remain in the background, although the scope is
+ * still open. A stream that was open when its caller was interrupted belongs to the scope, like
+ * every acquired resource.
  */
 export const checkNothingLeft = (world: World, stream: number) =>
   Effect.sync(() => {
@@ -183,7 +181,7 @@ export const checkNothingLeft = (world: World, stream: number) =>
     }
   })
 
-/** Whether a stream is open that its opener may not have heard of. */
+/** Whether a stream is open that its opener may not have received. */
 export const hasOpened = (world: World, stream: number): boolean => {
   const conns = new Set<number>()
   let open = false
@@ -210,7 +208,7 @@ export const makeRecord = (
   return { id, value: world.records.value(id, format) }
 }
 
-/** The caller's buffers and objects are the caller's again after the call has returned. */
+/** After the call has returned, its buffers and objects belong to the caller again. */
 export const reuse = (values: ReadonlyArray<unknown>) => {
   for (const value of values) {
     if (value instanceof Uint8Array) value.fill(0xee)
@@ -243,7 +241,7 @@ export const ingestOne = (world: World, life: Life, random: SeededRandom) =>
     )
   })
 
-/** Bytes of the records, at least. */
+/** A lower bound for the bytes of the records. */
 export const sizeOf = (world: World, records: ReadonlyArray<number>): number =>
   records.reduce((sum, id) => sum + world.records.size(id), 0)
 
@@ -267,7 +265,7 @@ export const ingestBatch = (world: World, life: Life, random: SeededRandom) =>
     )
   })
 
-/** Offers a new record without waiting; says whether it was taken. */
+/** Offers a new record without waiting; returns whether it was accepted. */
 export const offer = (world: World, life: Life, random: SeededRandom): boolean => {
   const { id, value } = makeRecord(world, life.plan, random)
   const call = world.history.call({
@@ -288,7 +286,7 @@ export const offer = (world: World, life: Life, random: SeededRandom): boolean =
   }
 }
 
-/** Something that is no record of the stream's format. */
+/** Values that are not records of the stream's format. */
 const misfits: Record<Format, unknown> = {
   json: ["no object"],
   proto: "no bytes",
@@ -297,8 +295,8 @@ const misfits: Record<Format, unknown> = {
 }
 
 /**
- * Ingests what is no record, alone or in a batch with good ones: it must be refused, all of it, and
- * cost nothing.
+ * Ingests an invalid record, alone or in a batch with valid ones. The whole call must be refused
+ * and take no room.
  */
 export const ingestMisfit = (world: World, life: Life, random: SeededRandom) =>
   Effect.suspend(() => {
@@ -316,7 +314,7 @@ export const ingestMisfit = (world: World, life: Life, random: SeededRandom) =>
         )
   })
 
-/** Offers what is no record, from a callback. */
+/** Offers an invalid record from a callback. */
 export const offerMisfit = (world: World, life: Life) => {
   const call = world.history.call({ stream: life.id, op: "ingestMisfit", records: [] })
   const answer = (outcome: Outcome) => world.history.add({ e: "return", id: call, outcome })
@@ -327,7 +325,7 @@ export const offerMisfit = (world: World, life: Life) => {
   }
 }
 
-/** With nothing in flight the whole capacity must be free. */
+/** With nothing in flight, the whole capacity must be free. */
 export const probe = (world: World, life: Life, capacity: number) => {
   let accepted = 0
   while (accepted <= capacity && offer(world, life, life.random.fork(`probe${accepted}`)))
@@ -335,7 +333,7 @@ export const probe = (world: World, life: Life, capacity: number) => {
   world.history.add({ e: "probe", stream: life.id, accepted, capacity })
 }
 
-/** The stream is over: what became of every record. */
+/** After the end of the stream: what became of every record. */
 export const settle = (world: World, life: Life) =>
   Effect.gen(function* () {
     const describe = (groups: ReadonlyArray<ReadonlyArray<any>>): Outcome => ({

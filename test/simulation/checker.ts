@@ -1,7 +1,7 @@
 /**
- * The judge of a run: it knows the rules of the protocol and the promises of the client, and
- * nothing of how they are kept. It reads a history and says what contradicts a rule (I1 to I14 of
- * the invariants; I15, the same trace for the same seed, is compared outside).
+ * Checks a run against the rules of the protocol and the promises of the client. It does not depend
+ * on how they are implemented. It reads a history and reports what contradicts a rule (I1 to I14 of
+ * the invariants; I15, the same trace for the same seed, is compared elsewhere).
  */
 import { checkConnections } from "./connectionRules.ts"
 import { checkDelivery } from "./deliveryRules.ts"
@@ -15,7 +15,7 @@ import { checkRefusals } from "./refusalRules.ts"
 import { checkTokens } from "./tokenRules.ts"
 import { makeView } from "./view.ts"
 
-/** Judges a history; each violation starts with the rule it breaks. */
+/** Checks a history. Each violation starts with the rule it breaks. */
 export const check = (
   events: ReadonlyArray<HistoryEvent>,
   profile: Profile

@@ -12,7 +12,7 @@ import { runLaneSeed } from "./lanes/laneRun.ts"
 import { runReplies } from "./replies.ts"
 import { runSeed, type Statistics } from "./simulation.ts"
 
-/** What a run is made of. */
+/** The kinds of pieces of a run. */
 export type Kind = "seeds" | "lanes" | "crashes" | "arrow" | "model" | "replies"
 
 export interface Chunk {
@@ -22,7 +22,8 @@ export interface Chunk {
   readonly from: number
   readonly count: number
   /**
-   * It ends early once so many have failed. A broken engine can make a later piece last for ever.
+   * The chunk ends early once this many have failed. With a broken engine a later piece may never
+   * end.
    */
   readonly failures: number
 }
@@ -30,7 +31,7 @@ export interface Chunk {
 /** A seed that broke a rule. */
 export interface Failure {
   readonly index: number
-  /** In brackets behind the seed: the profile, or what differs from what. */
+  /** Shown in brackets after the seed: the profile, or the difference found. */
   readonly about: string
   readonly hash: string
   readonly violations: ReadonlyArray<string>
@@ -44,7 +45,7 @@ export type Totals = { -readonly [K in keyof Statistics]: number } & {
   replies: number
 }
 
-/** What a chunk came to. */
+/** The result of a chunk. */
 export interface ChunkResult {
   readonly totals: Totals
   readonly failures: ReadonlyArray<Failure>
@@ -63,7 +64,7 @@ export const emptyTotals = (): Totals => ({
   virtualMillis: 0
 })
 
-/** Every so many seeds are run twice, to see that the trace is the same. */
+/** One seed in this many runs twice, to check that the trace is the same. */
 const repeatEvery = 20
 
 /** Runs the seeds `base/from`, `base/from+1`, ... */
@@ -84,7 +85,10 @@ interface Judged {
   readonly statistics: Statistics
 }
 
-/** Runs a seed, and again when it failed or its turn has come: the trace must be the same. */
+/**
+ * Runs a seed, and runs it again if it failed or is due for a repetition: the trace must be the
+ * same.
+ */
 const repeated = async <Result extends Judged>(
   index: number,
   totals: Totals,

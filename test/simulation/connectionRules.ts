@@ -1,7 +1,7 @@
 /**
- * What the client does with its connections: one at a time, no sending after a half-close or an
- * announced end, silence noticed in time and not before, and no connection given up without a
- * reason (I7, I8).
+ * Rules for the client's connections: one at a time, no sending after a half-close or an announced
+ * end, silence detected in time and not early, and no connection given up without a reason (I7,
+ * I8).
  */
 import type { HistoryEvent } from "./history.ts"
 import {
@@ -15,7 +15,7 @@ import {
 
 type Report = (rule: string, text: string) => void
 
-/** What a limit may be exceeded by, in milliseconds. */
+/** The permitted delay beyond a limit, in milliseconds. */
 export const tolerance = 250
 
 /** Checks every connection. */
@@ -37,8 +37,8 @@ export const checkConnections = (view: View, report: Report): void => {
       }
       const released = before?.released?.seq ?? Infinity
       const settled = stream.refused.some(({ seq }) => seq > released && seq < connection.open.seq)
-      // The record that was waited for is settled: the silence about the next one begins with its
-      // own sending.
+      // The record that was waited for is settled: the silence of the next one begins when it is
+      // sent.
       const resumed = committedAt(connection)
       if (settled || resumed > committed) silence = { least: 0, most: 0 }
       committed = Math.max(committed, resumed + acknowledgedOn(connection))
@@ -48,9 +48,7 @@ export const checkConnections = (view: View, report: Report): void => {
   }
 }
 
-/**
- * Up to which offset a persistent stream was settled by the answer to its resume; -1 without one.
- */
+/** The offset up to which the answer to a resume settled a persistent stream; -1 without one. */
 const committedAt = ({ responses }: Connection): number =>
   responses.find(({ text }) => text.resumed !== undefined)?.text.resumed ?? -1
 
@@ -61,7 +59,7 @@ const acknowledgedOn = ({ responses }: Connection): number =>
     0
   )
 
-/** What holds for a connection whatever others its stream has. */
+/** Rules for a connection that do not depend on the stream's other connections. */
 export const checkConnection = (connection: Connection, report: Report): void => {
   if (connection.released === undefined)
     report("I10", `connection ${connection.conn} was never given up`)
@@ -90,7 +88,7 @@ const checkSending = (connection: Connection, report: Report): void => {
     report("create", `connection ${conn} sends records before it was created`)
 }
 
-/** What no correct server says ends the connection at once. */
+/** A response that no correct server sends must end the connection at once. */
 const checkViolation = (connection: Connection, report: Report): void => {
   const { conn, ended, released, responses } = connection
   const bad = responses.find((response) => isViolation(connection, response))
@@ -103,8 +101,8 @@ const checkViolation = (connection: Connection, report: Report): void => {
 }
 
 /**
- * How long earlier connections were open with something in flight and no progress, at least and at
- * most; milliseconds.
+ * How long earlier connections were open with something in flight and without progress, at least
+ * and at most, in milliseconds.
  */
 interface Silence {
   readonly least: number
@@ -116,7 +114,7 @@ interface Moment {
   readonly t: number
   readonly quiet: number
   readonly busy: boolean
-  /** True of progress, false of the first message in flight. */
+  /** True for progress, false for the first message in flight. */
   readonly progress: boolean
 }
 
@@ -160,7 +158,8 @@ const feeding = (connection: Connection): ReadonlyArray<Moment> => {
 const at = ({ quiet, seq, t }: HistoryEvent) => ({ quiet, seq, t })
 
 /**
- * How long a connection had been silent when it was given up, after the silence of those before it.
+ * How long a connection had been silent when it was given up, including the silence of earlier
+ * connections.
  */
 const silenceAt = (moments: ReadonlyArray<Moment>, released: number, before: number): number => {
   const last = moments[moments.length - 1]
@@ -180,7 +179,7 @@ const checkSilence = (
   if (released === undefined) return before
   const limit = stream.settings.serverLackOfAckTimeout
   const moments = feeding(connection)
-  // What arrived in the moment of giving up may not have been read.
+  // Responses that arrived when the connection was given up may not have been read.
   const read = moments.filter(({ quiet }) => quiet < released.quiet)
   const least = silenceAt(moments, released.t, before.least)
   const most = Math.max(least, silenceAt(read, released.t, before.most))
@@ -198,18 +197,18 @@ const checkSilence = (
     }
   }
   checkReason(stream, connection, most, report)
-  // After a timeout the next connection has the whole time; whether it was one is in doubt when
-  // another cause came in that moment.
+  // After a timeout the next connection has the whole time. Whether it was a timeout is uncertain
+  // if another cause occurred at the same moment.
   return {
     least: most >= limit - limitSlack ? 0 : least,
     most: least >= limit + tolerance ? 0 : most
   }
 }
 
-/** What rounding may take from a time that is summed over connections, in milliseconds. */
+/** The tolerance for rounding of a time summed over connections, in milliseconds. */
 const limitSlack = 20
 
-/** Why did the client give the connection up, after it was silent for so many milliseconds? */
+/** Why the client gave the connection up after this many milliseconds of silence. */
 const checkReason = (
   stream: StreamView,
   connection: Connection,
@@ -261,7 +260,7 @@ const checkReason = (
   }
 }
 
-/** How long the headers of this connection's attempt took. */
+/** How long it took to get the headers of this connection's attempt. */
 const headersTook = (stream: StreamView, connection: Connection): number => {
   const asked = stream.headers.filter(
     ({ outcome, seq }) => outcome === "asked" && seq < connection.open.seq

@@ -1,6 +1,6 @@
 /**
- * What the program was told about durability, held against what the server stored and said (I2, I3,
- * I9, I11), and what the scope's end handed over.
+ * Compares reports of durability to the program with the records that the server stored and
+ * acknowledged (I2, I3, I9, I11), and checks the records handed over when the scope ends.
  */
 import {
   ackedAtLeast,
@@ -15,18 +15,18 @@ import {
 
 type Report = (rule: string, text: string) => void
 
-/** Checks every statement about durability. */
+/** Checks every report of durability. */
 export const checkDelivery = (view: View, report: Report): void => {
   const tellings = new Map(
     [...view.streams.values()].map((stream) => [stream, whenTold(view, stream, report)] as const)
   )
-  // A stream may hear a lie about what it took over from another one.
+  // A stream may receive a false acknowledgement for records that it took over from another one.
   const lied = new Set(
     [...tellings].flatMap(([{ order }, told]) =>
       order.filter((_, position) => told[position]?.lie === true)
     )
   )
-  // What one stream left may be refused when another one takes it over.
+  // Records left by one stream may be refused when another one takes them over.
   const gone = new Set(
     [...view.streams.values()].flatMap((stream) =>
       stream.refused.map(({ offset }) => stream.order[offset]!)
@@ -42,7 +42,7 @@ export const checkDelivery = (view: View, report: Report): void => {
   if (view.profile === "calm") checkNoDuplicates(view, report)
 }
 
-/** Without faults only records that were handed back and ingested again may be stored twice. */
+/** Without faults, only records that were handed back and ingested again may be stored twice. */
 const checkNoDuplicates = (view: View, report: Report): void => {
   const adopted = new Set(
     [...view.streams.values()].flatMap((stream) =>
@@ -61,8 +61,8 @@ const checkNoDuplicates = (view: View, report: Report): void => {
 }
 
 /**
- * Per position of the stream's order: when its acknowledgement reached the client, and whether that
- * was a lie.
+ * For each position in the stream's order: when its acknowledgement reached the client, and whether
+ * that acknowledgement was false.
  */
 interface Told {
   readonly at: number
@@ -117,11 +117,11 @@ const checkStatements = (
   told: ReadonlyArray<Told | undefined>,
   report: Report
 ): void => {
-  /** The program was told at `seq` that the call at `position` is durable. */
+  /** At `seq` the program was told that the call at `position` is durable. */
   const claim = (position: number, seq: number, what: string) => {
     const call = stream.order[position]
     const by = told[position]
-    // A refused offset is settled, which is all that waits speak of.
+    // A refused offset is settled, and waits only report that.
     if (stream.refused.some(({ offset }) => offset === position)) return
     if (call === undefined)
       report(
@@ -169,7 +169,7 @@ const checkStatements = (
       for (const [position, other] of stream.order.entries()) {
         const earlier =
           other.stream !== stream.id || (accepted(other) && other.end!.seq < call.start.seq)
-        // A second close repeats the first one's answer.
+        // A second close repeats the result of the first.
         if (
           earlier &&
           !(op !== "flush" && position >= stream.durable && closedBefore(stream, call))
@@ -191,7 +191,7 @@ const closedBefore = (stream: StreamView, call: Call): boolean =>
   )
 
 /**
- * Who waits for an offset hears of it at once when it is durable: no later than the client settles
+ * Waiters for an offset are notified at once when it is durable: no later than the client settles
  * after the acknowledgement.
  */
 const checkPromptness = (stream: StreamView, report: Report): void => {
@@ -228,7 +228,7 @@ const checkPromptness = (stream: StreamView, report: Report): void => {
   }
 }
 
-/** Apart from repetitions the table has the records in the order of the calls. */
+/** Apart from duplicates, the table has the records in the order of the calls. */
 const checkOrderInTable = (
   view: View,
   stream: StreamView,
@@ -263,7 +263,7 @@ const checkOrderInTable = (
   }
 }
 
-/** What is accepted and not acknowledged stays within the bounds. */
+/** Accepted and unacknowledged records stay within the bounds. */
 const checkBounds = (
   stream: StreamView,
   told: ReadonlyArray<Told | undefined>,
@@ -273,7 +273,7 @@ const checkBounds = (
   const changes: Array<{ readonly seq: number; readonly records: number; readonly bytes: number }> =
     []
   for (const [position, call] of stream.order.entries()) {
-    // An interrupted call that was taken all the same was taken before its end, and must have had
+    // An interrupted call that was accepted anyway was accepted before its end, and must have had
     // room then.
     const taken = call.stream === stream.id ? call.end?.seq : -1
     if (taken === undefined) continue
@@ -300,7 +300,10 @@ const checkBounds = (
   }
 }
 
-/** What the scope's end left goes to `onUnacked`, once, unless the program took it itself. */
+/**
+ * The records that the scope's end leaves go to `onUnacked`, once, unless the program took them
+ * itself.
+ */
 const checkHandOver = (view: View, stream: StreamView, report: Report): void => {
   const close = stream.calls.find(({ op }) => op === "closeScope" || op === "leave")
   if (close?.end === undefined || stream.opening.end?.outcome._tag !== "Done") return

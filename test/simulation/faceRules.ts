@@ -1,12 +1,12 @@
 /**
- * What sinks sum up, what readers see, and what is no record: rules for the parts of the client
- * that rest on the others.
+ * Rules for summaries of sinks, for readers, and for invalid records: the parts of the client that
+ * build on the others.
  */
 import type { Call, StreamView, View } from "./view.ts"
 
 type Report = (rule: string, text: string) => void
 
-/** Checks every sink, every reader and every misfit. */
+/** Checks every sink, every reader and every invalid record. */
 export const checkFaces = (view: View, report: Report): void => {
   for (const call of view.calls.values()) {
     checkSummary(view, call, report)
@@ -15,7 +15,7 @@ export const checkFaces = (view: View, report: Report): void => {
   for (const stream of view.streams.values()) checkStates(stream, report)
 }
 
-/** A sink took all it was given, in order, and says so. */
+/** A sink accepted all records it received, in order, and its summary says so. */
 const checkSummary = (view: View, call: Call, report: Report): void => {
   const outcome = call.end?.outcome
   if (outcome?._tag !== "Summary") return
@@ -41,7 +41,7 @@ const checkSummary = (view: View, call: Call, report: Report): void => {
 
 const refusals = new Set(["InvalidArgument", "PayloadTooLarge", "StreamClosed", "FlushTimeout"])
 
-/** What is no record is refused; an offer may find the stream full before it looks. */
+/** An invalid record is refused. An offer may find the stream full before it checks the record. */
 const checkMisfit = (call: Call, report: Report): void => {
   const outcome = call.end?.outcome
   if (call.op !== "ingestMisfit" || outcome === undefined) return
@@ -54,8 +54,8 @@ const checkMisfit = (call: Call, report: Report): void => {
 }
 
 /**
- * What may follow each state. A recovery may be told several times, and a connection may open and
- * be lost in the same moment.
+ * The states that may follow each state. A recovery may be reported several times, and a connection
+ * may open and be lost at the same moment.
  */
 const follows: Record<string, ReadonlyArray<string>> = {
   connecting: ["connecting", "open", "replaying", "closed", "failed"],
@@ -69,7 +69,7 @@ const follows: Record<string, ReadonlyArray<string>> = {
   failed: []
 }
 
-/** States follow one another as they may, and who reads to the end has seen the end. */
+/** States follow each other as permitted, and a reader that reads to the end has seen the end. */
 const checkStates = (stream: StreamView, report: Report): void => {
   const readers = new Map<number, string>()
   for (const { reader, state } of stream.states) {

@@ -1,6 +1,6 @@
 /**
- * Streams that are opened by `withStream` and by `sink`: the client opens, closes and cleans up,
- * and the user's own code in between may fail or be interrupted.
+ * Streams opened by `withStream` and by `sink`: the client opens, closes and cleans up, and the
+ * user's code in between may fail or be interrupted.
  */
 import { Data, Effect, Exit, Option, Stream } from "effect"
 import { type SinkSummary, Zerobus } from "effect-zerobus"
@@ -19,33 +19,31 @@ import type { StreamPlan } from "./plan.ts"
 import { awaitReaders } from "./readers.ts"
 import type { SeededRandom } from "./seededRandom.ts"
 
-/** The failure of the user's own code. */
+/** The failure of the user's code. */
 class UserFailure extends Data.TaggedError("UserFailure") {}
 
-/**
- * What became of a face's stream so far; both are calls in the history that have not returned yet.
- */
+/** The state of a face's stream: calls in the history that have not returned yet. */
 interface Stages {
   opening: number | undefined
   open: boolean
   leaving: number | undefined
 }
 
-/** Runs an effect and may interrupt it, after a call of `before`. */
+/** Runs an effect and may interrupt it, after it calls `before`. */
 export type Striking = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   before: () => void
 ) => Effect.Effect<Exit.Exit<A, E>, never, R>
 
-/** Interrupts at random, as often as the plan says. */
+/** Interrupts at random, with the plan's probability. */
 const atRandom =
   (world: World, plan: StreamPlan, random: SeededRandom): Striking =>
   (effect, before) =>
     perhapsInterrupted(world, random, plan.interrupts, effect, before)
 
 /**
- * Runs what opens the stream, and notes when it began and how it ended. Whoever is interrupted
- * before that has opened nothing.
+ * Runs the effect that opens the stream, and records when it began and how it ended. A caller
+ * interrupted before that has opened nothing.
  */
 const throughStages = <A, E, R>(
   world: World,
@@ -69,14 +67,14 @@ const opened = ({ history }: World, stages: Stages) => {
 }
 
 /**
- * The user is done (`leave`: the client closes the stream and says how that went), or is not and
- * the scope ends.
+ * Either the user is done (`leave`: the client closes the stream and reports the result), or the
+ * scope ends first.
  */
 const leaves = ({ history }: World, stages: Stages, stream: number, op: "leave" | "closeScope") => {
   if (stages.open) stages.leaving ??= history.call({ stream, op })
 }
 
-/** The whole is over: what has not returned yet does now. */
+/** The whole effect is over: calls that have not returned yet return now. */
 const over = (world: World, stages: Stages, stream: number, exit: Exit.Exit<unknown, unknown>) => {
   const { history } = world
   const outcome = outcomeOf(exit, () => ({ _tag: "Done" }))
@@ -90,7 +88,7 @@ const over = (world: World, stages: Stages, stream: number, exit: Exit.Exit<unkn
   history.add({ e: "return", id: stages.leaving!, outcome: told })
 }
 
-/** Opens with `withStream`; `use` is what the users do with it. */
+/** Opens with `withStream`; `use` is the work of the users with it. */
 export const withStreamLife = (
   world: World,
   plan: StreamPlan,
@@ -152,12 +150,12 @@ export const sinkLife = (
     const { options, table } = stage(world, plan, current, random)
     const stages: Stages = { opening: undefined, open: false, leaving: undefined }
     const feed = makeFeed(world, plan, current.id, random, plan.operations * plan.workers)
-    // What feeds the sink fails: the scope ends, and the stream with it.
+    // The source of the sink fails: the scope and the stream end.
     const failed = <E>(error: E): E => {
       leaves(world, stages, current.id, "closeScope")
       return error
     }
-    // The sink asks for records when its stream is open, and closes it when there are no more.
+    // The sink pulls records when its stream is open, and closes the stream when there are no more.
     const source = Stream.suspend(() => feed.source(() => opened(world, stages))).pipe(
       Stream.mapError(failed),
       Stream.concat(
@@ -194,7 +192,7 @@ export const runToSink = (world: World, life: Life, random: SeededRandom) =>
   })
 
 /**
- * A source of new records, in chunks, which may fail; each record is a call that returns when the
+ * A source of new records, in chunks, that may fail. Each record is a call that returns when the
  * sink has ended.
  */
 const makeFeed = (
@@ -228,7 +226,7 @@ const makeFeed = (
     })
   return {
     source: (onPull: () => void) => Stream.paginate(count, (left) => emit(onPull, left)),
-    /** Notes how the run into the sink went, and what it means for the records. */
+    /** Records the result of the run into the sink, and what it means for the records. */
     into: <E>(op: "sink" | "toSink", run: Effect.Effect<SinkSummary, E>) => {
       const finished = (exit: Exit.Exit<SinkSummary, E>) => {
         for (const [index, id] of calls.entries()) {
@@ -250,7 +248,7 @@ const makeFeed = (
   }
 }
 
-/** When the call is over, nothing of its stream is left open. */
+/** After the call, nothing of its stream is left open. */
 const checkGone = (world: World, stream: number) => {
   const open = new Set<number>()
   for (const event of world.history.events) {

@@ -1,6 +1,7 @@
 /**
- * When a stream tries again, when it fails, and with what: attempts within the budget, the deciding
- * cause, credentials asked for every connection and invalidated once per rejection (I12, I13, I14).
+ * When a stream retries, when it fails, and with which error: attempts within the budget, the
+ * deciding cause, credentials fetched for every connection and invalidated once per rejection (I12,
+ * I13, I14).
  */
 import { suspectsOf } from "./refusalRules.ts"
 import type { Outcome } from "./history.ts"
@@ -39,26 +40,26 @@ const classOf = (code: number): string => {
   }
 }
 
-/** One attempt to have a session, from asking for headers to the next time. */
+/** One attempt to open a session, from fetching headers to the next time. */
 interface Attempt {
   readonly asked: { readonly seq: number; readonly t: number }
   readonly until: { readonly seq: number; readonly t: number }
   readonly connection: Connection | undefined
-  /** What ended it, when the client was told; the first thing it was told. */
+  /** What ended it, once the client was told; the first thing it was told. */
   readonly cause: string | undefined
   readonly rotated: boolean
-  /** Whether its session may have been worth a fresh budget, and whether it was for sure. */
+  /** Whether its session may have earned a fresh budget, and whether it certainly did. */
   readonly stable: boolean
   readonly surelyStable: boolean
-  /** Whether nothing was unacknowledged when it had ended. */
+  /** Whether nothing was unacknowledged when it ended. */
   readonly emptyAtEnd: Empty
-  /** Whether the server refused what was in flight, which spends no retry and has no pause. */
+  /** Whether the server refused records in flight, which spends no retry and needs no pause. */
   readonly refused: boolean
 }
 
 /**
- * The attempts since the budget was refilled, this one included: taking what is in doubt for a
- * refill, and not.
+ * The attempts since the budget was refilled, including this one: if uncertain cases refilled it,
+ * and if they did not.
  */
 interface Counted extends Attempt {
   readonly fewest: number
@@ -66,8 +67,8 @@ interface Counted extends Attempt {
 }
 
 /**
- * Counts attempts as the budget does: progress refills it, and so does the first record of a stream
- * that had none.
+ * Counts attempts as the budget does: progress refills it, and so does the first record of an idle
+ * stream.
  */
 const counted = (attempts: ReadonlyArray<Attempt>, adopts: boolean): ReadonlyArray<Counted> => {
   let fewest = 0
@@ -106,7 +107,7 @@ const attemptsOf = (view: View, stream: StreamView): ReadonlyArray<Attempt> => {
     const connection = stream.connections.find(({ open }) => within(open))
     const answer = stream.headers.find((other) => other.outcome !== "asked" && within(other))
     const rested = restedOn(view, stream, connection, until.t)
-    // Without a connection and an answer it ended with its time, not with the attempt after it.
+    // Without a connection and an answer, it ended at its limit, not with the next attempt.
     const timeout = event.t + stream.settings.recoveryTimeout
     const timedOut = view.events.findLast(({ seq, t }) => seq < until.seq && t < timeout)
     const end = connection?.released ?? answer ?? timedOut ?? last
@@ -151,7 +152,7 @@ const holding = (
     least = Math.max(least, connection.base + callsIn(connection, ackedAtLeast(connection, quiet)))
     most = Math.max(most, connection.base + callsIn(connection, ackedAtMost(connection, seq)))
   }
-  // What a handler took is settled as well.
+  // Records accepted by a handler are settled as well.
   for (const refused of stream.refused) {
     if (refused.seq > seq) continue
     least = Math.max(least, refused.offset + 1)
@@ -193,7 +194,7 @@ const restedOn = (
 const causeOf = (connection: Connection | undefined): string | undefined => {
   if (connection === undefined) return undefined
   const { ended, released, responses } = connection
-  // What arrived in the moment of giving up may not have been read.
+  // Responses that arrived when the connection was given up may not have been read.
   const bad = responses.find((response) => isViolation(connection, response))
   if (bad !== undefined && bad.seq < (ended?.seq ?? Infinity))
     return bad.quiet < (released?.quiet ?? Infinity) ? "ProtocolViolation" : undefined
@@ -201,10 +202,10 @@ const causeOf = (connection: Connection | undefined): string | undefined => {
   return ended.ended.how === "status" ? classOf(ended.ended.code) : "Retryable ConnectionLost"
 }
 
-/** Calls that fail with what their stream failed with. */
+/** Calls that fail with the error of their stream. */
 const tells = new Set(["flush", "close", "await", "leave", "sink", "toSink"])
 
-/** What the program was told the stream failed with; everybody must be told the same. */
+/** The error that the stream failed with; all calls must return the same one. */
 const failureOf = (stream: StreamView, report: Report): string | undefined => {
   const told = new Set<string>()
   const hear = (outcome: Outcome | undefined) => {
@@ -220,7 +221,7 @@ const failureOf = (stream: StreamView, report: Report): string | undefined => {
   hear(stream.opening.end?.outcome)
   const refused = new Set(stream.refused.map(({ offset }) => offset))
   for (const { end, offset, op } of stream.calls) {
-    // The receipt of a refused offset fails for itself.
+    // The receipt of a refused offset fails separately.
     if (tells.has(op) && !(op === "await" && refused.has(offset ?? -1))) hear(end?.outcome)
   }
   for (const { outcome } of stream.readerEnds) hear(outcome)
@@ -246,7 +247,7 @@ const checkBudget = (
     if (stops !== undefined && attempt.cause === stops && !idles) {
       report("I12", `stream ${stream.id} tried again after ${stops}, where its schedule ends`)
     }
-    // A stream without records waits for the next one, which has a budget of its own.
+    // A stream without records waits for the next one, which has a separate budget.
     if (attempt.fewest >= allowed && !idles) {
       report(
         "I12",
@@ -269,17 +270,17 @@ const checkBudget = (
     report("I12", `stream ${stream.id} gave up (${ending}) with nothing unacknowledged`)
 }
 
-/** What a pause may be longer or shorter than promised, in milliseconds. */
+/** The permitted difference from a promised pause, in milliseconds. */
 const slack = 50
 const jitter = 0.2
-/** The least pause after a second rotation of a connection that was of no use. */
+/** The minimum pause after a second rotation of a connection without progress. */
 const leastPause = 100
-/** The longest pause that the simulated token service asks for. */
+/** The longest pause that the simulated token service requires. */
 const longestRetryAfter = 3_000
 
 /**
- * After a session that was worth something at once, otherwise after the backoff or what the
- * schedule says; row 24.
+ * At once after a session with progress, otherwise after the backoff or the pause of the schedule;
+ * row 24.
  */
 const checkPace = (stream: StreamView, attempts: ReadonlyArray<Counted>, report: Report): void => {
   const { policy, recoveryBackoff } = stream.settings
@@ -291,7 +292,7 @@ const checkPace = (stream: StreamView, attempts: ReadonlyArray<Counted>, report:
     const next = attempts[index + 1]
     const due = policy?.pauses.slice(Math.max(0, fewest - 1), most) ?? [recoveryBackoff]
     const spread = policy?.jittered === false ? 0 : jitter
-    // Nobody says for how long a stream is idle.
+    // It is not known how long a stream is idle.
     const idles = emptyAtEnd.maybe && (most >= allowed || `Retryable ${policy?.stopsAt}` === cause)
     const rejected = cause === "InvalidToken" || cause === "PermissionDenied"
     if (next === undefined || connection?.released === undefined || rejected) continue
@@ -351,7 +352,7 @@ const checkCause = (
   const last = attempts[attempts.length - 1]
   if (ending === undefined || last === undefined || ending === last.cause) return
   if (timeouts.has(ending) && last.cause === undefined) return
-  // The limit of the attempt may run out at the very moment at which the cause arrives.
+  // The limit of the attempt may pass at the moment when the cause arrives.
   if (
     ending === "Retryable ConnectTimeout" &&
     last.until.t - last.asked.t >= stream.settings.recoveryTimeout
@@ -365,8 +366,8 @@ const checkCause = (
   )
     return
   if (ending === "Retryable ConnectionLost" && last.rotated) return
-  // A response that has no place ends the session even where the history alone cannot tell whether
-  // it was read in time.
+  // An unexpected response ends the session, even if the history alone cannot tell whether it was
+  // read in time.
   if (
     ending === "ProtocolViolation" &&
     last.connection?.responses.some((response) => isViolation(last.connection!, response)) === true
@@ -380,7 +381,7 @@ const checkCause = (
   void view
 }
 
-/** The final cause came when the session was over anyway: after the drain of a rotation. */
+/** The final cause arrived when the session was already ending: after the drain of a rotation. */
 const tooLate = ({ connection }: Attempt): boolean =>
   connection?.ended !== undefined &&
   connection.released !== undefined &&

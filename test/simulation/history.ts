@@ -1,6 +1,7 @@
 /**
- * What happened in a run, in order: calls and answers of the program, traffic of each connection as
- * the client's end saw it, and what the server stored. The checker reads nothing else.
+ * The events of a run, in order: calls of the program and their results, the traffic of each
+ * connection as seen at the client's end, and the records that the server stored. The checker reads
+ * nothing else.
  */
 import * as Crypto from "node:crypto"
 import type { PolicySettings } from "./policies.ts"
@@ -11,9 +12,9 @@ import type { VirtualTime } from "./virtualTime.ts"
 export type Outcome =
   | { readonly _tag: "Done" }
   | { readonly _tag: "Offset"; readonly offset: number }
-  /** Accepted, at an offset that the caller was not told. */
+  /** Accepted, at an offset that the caller did not receive. */
   | { readonly _tag: "Taken" }
-  /** What a sink ended with; `calls` are those that it took records from, in order. */
+  /** The result of a sink; `calls` are those that it accepted records from, in order. */
   | {
       readonly _tag: "Summary"
       readonly records: number
@@ -32,13 +33,13 @@ export type Outcome =
   | { readonly _tag: "Interrupted" }
   | { readonly _tag: "Defect"; readonly message: string }
 
-/** How a connection ended, as the client was told. */
+/** How a connection ended, as reported to the client. */
 export type Ended =
   | { readonly how: "ok" }
   | { readonly how: "status"; readonly code: number }
   | { readonly how: "lost" }
 
-/** Settings of a stream that the rules refer to; milliseconds. */
+/** Settings of a stream that the rules refer to, in milliseconds. */
 export interface StreamSettings {
   readonly maxInflightRecords: number
   readonly maxInflightBytes: number
@@ -52,7 +53,7 @@ export interface StreamSettings {
   readonly scopeCloseTimeout: number
   readonly ingestTimeout?: number
   /**
-   * The lanes of the stream, one if not given, and how many keys its records have; none without
+   * The lanes of the stream, one if not given, and how many keys its records have; no keys without
    * `laneKey`.
    */
   readonly lanes?: number
@@ -68,7 +69,7 @@ export type Happening =
       readonly stream: number
       readonly op: string
       readonly records?: ReadonlyArray<number>
-      /** Bytes of the records' payloads, at least. */
+      /** A lower bound for the bytes of the records' payloads. */
       readonly bytes?: number
       readonly offset?: number
       readonly settings?: StreamSettings
@@ -100,7 +101,7 @@ export type Happening =
       readonly reader: number
       readonly offset: number
     }
-  /** A reader of offsets or states has come to the end and did not give up. */
+  /** A reader of offsets or states has reached the end and did not stop early. */
   | {
       readonly e: "readerEnd"
       readonly stream: number
@@ -118,10 +119,10 @@ export type Happening =
   | {
       readonly e: "minted"
       readonly request: number
-      /** Undefined when the request failed. */
+      /** Undefined if the request failed. */
       readonly token: string | undefined
       readonly life: number
-      /** When the token ends, for the server. */
+      /** When the token expires, for the server. */
       readonly end: number
     }
   | { readonly e: "headers"; readonly stream: number; readonly outcome: string }
@@ -146,7 +147,7 @@ export type Happening =
       readonly conn: number
       readonly records: ReadonlyArray<number>
     }
-  /** A process of the client starts, crashes alone or with the power, or ends in order. */
+  /** A process of the client starts, crashes alone or with the power, or ends normally. */
   | {
       readonly e: "process"
       readonly process: number
@@ -154,8 +155,8 @@ export type Happening =
       readonly sync: "group" | "os"
       readonly maxBytes: number
       /**
-       * At the start, what its spool calls acknowledged; at an end in order, also what is left of
-       * it.
+       * At the start, the acknowledged offset in its spool; at a normal end, also what remains in
+       * the spool.
        */
       readonly acknowledged?: number
       readonly files?: number
@@ -166,8 +167,8 @@ export type Happening =
       readonly sleeps?: number
     }
   /**
-   * Records reach a file of the spool, and are durable there; the spool calls offsets up to this
-   * one acknowledged.
+   * Records reach a file of the spool, and are durable there; the spool records offsets up to this
+   * one as acknowledged.
    */
   | {
       readonly e: "logged"
@@ -177,7 +178,7 @@ export type Happening =
     }
   | { readonly e: "synced"; readonly records: ReadonlyArray<number> }
   | { readonly e: "noted"; readonly offset: number }
-  /** A second process has the spool's lock, in a moment in which the first one did not hold it. */
+  /** A second process has the spool's lock, at a moment when the first one did not hold it. */
   | { readonly e: "rival" }
   /** A spool was opened; `text` is its latest position. */
   | { readonly e: "restored"; readonly text: string | undefined }
@@ -202,17 +203,17 @@ export type Happening =
       readonly unfinished: number
     }
 
-/** A happening with its place in the run. */
+/** An event with its place in the run. */
 export type HistoryEvent = Happening & {
   readonly seq: number
   readonly t: number
   readonly quiet: number
 }
 
-/** Keeps events somewhere else than as objects. */
+/** Stores events outside the heap. */
 export interface Archive {
   readonly put: (event: HistoryEvent) => void
-  /** Gives what was put since the last time. */
+  /** Returns the events added since the last call. */
   readonly takeAll: () => Iterable<HistoryEvent>
 }
 
@@ -225,15 +226,15 @@ export class History {
   private readonly archive: Archive | undefined
 
   /**
-   * With an archive the events are kept outside the heap, so that the heap shows what the engine
-   * holds.
+   * With an archive the events are stored outside the heap, so that the heap shows the engine's
+   * memory.
    */
   constructor(time: VirtualTime, archive?: Archive) {
     this.time = time
     this.archive = archive
   }
 
-  /** Everything so far; reading them takes them out of the archive. */
+  /** All events so far; reading them removes them from the archive. */
   get events(): ReadonlyArray<HistoryEvent> {
     if (this.archive !== undefined)
       for (const event of this.archive.takeAll()) this.list.push(event)

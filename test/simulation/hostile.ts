@@ -1,8 +1,8 @@
 /**
- * Users whose own code throws: observers of their fibers, loggers, tracers, metrics and schedulers.
- * Nobody else may notice.
+ * Users whose code throws: observers of their fibers, loggers, tracers, metrics and schedulers. No
+ * other user may be affected.
  *
- * What the client reports of it to the process is kept here, and must be what was thrown here.
+ * Errors that the client reports to the process are collected here, and must be those thrown here.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -22,7 +22,7 @@ export interface HostilePlan {
   readonly logs: number
   readonly spans: number
   readonly metrics: number
-  /** A task handed to the scheduler of an open stream. */
+  /** A task given to the scheduler of an open stream. */
   readonly tasks: number
 }
 
@@ -35,7 +35,7 @@ export const makeHostile = (random: SeededRandom): HostilePlan => ({
   tasks: random.pick([0, 0, 0.1, 1])
 })
 
-/** What hostile user code throws. */
+/** The error that hostile user code throws. */
 export class HostileError extends Error {
   override readonly name = "HostileError"
 }
@@ -45,7 +45,7 @@ const nothing: HostilePlan = { observers: 0, logs: 0, spans: 0, metrics: 0, task
 /** The hostile users of one run. */
 export class Hostility {
   readonly plan: HostilePlan
-  /** What reached the process and was not thrown here. */
+  /** Errors that reached the process and were not thrown here. */
   readonly foreign: Array<string> = []
   private readonly random: SeededRandom
 
@@ -63,12 +63,12 @@ export class Hostility {
     return this.plan.observers > 0 && this.random.chance(this.plan.observers)
   }
 
-  /** Runs the effect for nobody but an observer that throws. */
+  /** Runs the effect with only an observer that throws. */
   observe<A, E>(context: Context.Context<never>, effect: Effect.Effect<A, E>): void {
     this.fork(context, effect, () => {})
   }
 
-  /** Runs the effect in a fiber whose observer gets the exit and throws then. */
+  /** Runs the effect in a fiber whose observer receives the exit and then throws. */
   fork<A, E>(
     context: Context.Context<never>,
     effect: Effect.Effect<A, E>,
@@ -80,7 +80,7 @@ export class Hostility {
         throw new HostileError("hostile")
       })
     } catch (error) {
-      // A fiber that has ended already calls its observer in this call, which is the user's own.
+      // A fiber that has already ended calls its observer in this call, which belongs to the user.
       if (!(error instanceof HostileError)) throw error
     }
   }
@@ -121,8 +121,8 @@ export class Hostility {
   }
 
   /**
-   * A scheduler for the opening of a stream. From `arm` on it throws when it is handed a task,
-   * which it takes all the same: on its own clock the client's fallback would not run.
+   * A scheduler for the opening of a stream. After `arm` it throws when it receives a task, but
+   * accepts the task anyway: the client's fallback would not run on this virtual clock.
    */
   scheduler(inner: Scheduler.Scheduler): {
     readonly scheduler: Scheduler.Scheduler
@@ -131,7 +131,7 @@ export class Hostility {
     const { tasks } = this.plan
     if (tasks === 0) return { scheduler: inner, arm: () => {} }
     let armed = false
-    // A throw into code of the user's own is the user's own.
+    // A throw into the user's own code is not an error of the client.
     const isOwn = () => {
       const fiber = Fiber.getCurrent()
       return fiber === undefined || fiber.getRef(Scheduler.Scheduler) === scheduler
@@ -153,7 +153,10 @@ export class Hostility {
     return { arm: () => void (armed = true), scheduler }
   }
 
-  /** Runs the call with what it reports to the process kept here, and does without the process. */
+  /**
+   * Runs the call, collects the errors that it reports to the process, and keeps them from the
+   * process.
+   */
   during<A>(call: () => A): A {
     const { queueMicrotask } = globalThis
     const { emitWarning } = process

@@ -3,7 +3,7 @@ import { calls, sweep } from "./interruptions.ts"
 
 describe("interruption at 5,000 points", () => {
   it(
-    "leaves nothing undone, in twenty worlds that lose a connection meanwhile",
+    "leaves nothing undone, in twenty worlds that also lose a connection",
     { timeout: 600_000 },
     () => {
       let total = 0

@@ -1,8 +1,8 @@
 /**
  * Interrupts every call at every point: before each operation of its fiber, and before each turn of
- * the event loop while it runs. After each single interruption the stream must go on as if nothing
- * had happened: the history passes the checker, the whole capacity is free, a later close ends, and
- * no fiber, timer or connection is left.
+ * the event loop while it runs. After each interruption the stream must continue normally: the
+ * history passes the checker, the whole capacity is free, a later close ends, and no fiber, timer
+ * or connection is left.
  */
 import { Effect, Exit, Fiber, Scope } from "effect"
 import { Zerobus } from "effect-zerobus"
@@ -55,7 +55,7 @@ const streamPlanOf = (lanes: number): StreamPlan => ({
 })
 
 /**
- * Variant 0 is a quiet world; the others differ in pace, in the order of fibers, and lose a
+ * Variant 0 is a quiet world; the others differ in pace and in the order of fibers, and lose a
  * connection at some moment.
  */
 const planOf = (variant: number, lanes: number): Plan => {
@@ -85,7 +85,7 @@ const planOf = (variant: number, lanes: number): Plan => {
   }
 }
 
-/** Runs users in the world of a variant, whose streams have so many lanes. */
+/** Runs users in the world of a variant, whose streams have this many lanes. */
 const run = (
   name: string,
   variant: number,
@@ -106,8 +106,7 @@ const run = (
 type Where = { readonly by: "operation" | "turn"; readonly at: number }
 
 /**
- * Runs the call and interrupts it at the given point, after a call of `before`; counts the points
- * that it has.
+ * Runs the call and interrupts it at the given point, after it calls `before`; counts its points.
  */
 const interrupted = <A, E, R>(
   world: SoleWorld,
@@ -158,7 +157,7 @@ const close = (world: World, life: Life) =>
 const flush = (world: World, life: Life) =>
   recorded(world, { stream: life.id, op: "flush" }, life.stream.flush)
 
-/** What is interrupted, in which situation. */
+/** The interrupted call, in each situation. */
 const scenarios: Record<
   string,
   { readonly before?: Scenario; readonly call: Scenario; readonly closes?: boolean }
@@ -244,7 +243,7 @@ const runCall = (
       if (scenario.before !== undefined) yield* Effect.exit(scenario.before(world, life))
       yield* interrupted(world, where, counts, scenario.call(world, life))
       if (scenario.closes !== true) {
-        // Everything still works, and nothing of the capacity is gone.
+        // Everything still works, and the whole capacity is available.
         yield* Effect.exit(ingestOne(world, life, life.random))
         yield* Effect.orDie(flush(world, life))
         yield* Effect.sync(() => probe(world, life, settings.maxInflightRecords))
@@ -257,8 +256,8 @@ const runCall = (
 }
 
 /**
- * Opening is interrupted: what is not open yet is gone while the caller's scope is still open, and
- * what a recreate had taken over is there to be taken again.
+ * Opening is interrupted. A stream that is not open yet is gone while the caller's scope is still
+ * open, and records that a recreate had taken over can be taken again.
  */
 const runOpening = (
   variant: number,
@@ -274,7 +273,7 @@ const runOpening = (
       const random = makeRandom("records")
       const current = { id: world.streams++ }
       const { options, table } = stage(world, streamPlan, current, random)
-      /** The stream, also when the caller was interrupted right after it had got it. */
+      /** The stream, even if the caller was interrupted right after it received it. */
       let made: Life | undefined
       const keep = (stream: Life["stream"]): Outcome => {
         made = { id: current.id, plan: streamPlan, stream, acks: [], readers: [], random }
@@ -293,7 +292,7 @@ const runOpening = (
         yield* Effect.orDie(create(scope))
         const first = made!
         yield* fill(world, first)
-        // Too quick for the records to become durable, so that they are left.
+        // Too quick for the records to become durable, so they are left unacknowledged.
         yield* closeScope(world, first, scope)
         yield* settle(world, first)
         made = undefined
@@ -311,7 +310,7 @@ const runOpening = (
         if (made === undefined) {
           yield* checkNothingLeft(world, current.id)
           const exit = yield* Effect.exit(recreate)
-          // Only a stream that is open, and belongs to the scope, may have kept the records.
+          // Only an open stream that belongs to the scope may have kept the records.
           if (Exit.isFailure(exit) && !hasOpened(world, current.id - 1)) {
             world.history.add({ e: "broken", what: "an interrupted recreate has lost the records" })
           }
@@ -335,7 +334,7 @@ const finish = (world: World, life: Life, scope: Scope.Closeable) =>
   })
 
 /**
- * The calls that open a stream, use it and close it: whatever they are interrupted in, nothing of
+ * The calls that open a stream, use it and close it. Wherever they are interrupted, nothing of
  * their stream is left.
  */
 const wholes: Record<
@@ -381,7 +380,7 @@ export const calls: ReadonlyArray<string> = [
 ]
 
 /**
- * Interrupts one call at every point there is; the number of points, and what went wrong at which.
+ * Interrupts one call at every point. Returns the number of points, and what went wrong at which.
  */
 export const sweep = (
   variant: number,

@@ -1,7 +1,7 @@
 /**
- * The order of a stream's calls, rebuilt from what went over the wire and what was handed back, and
- * everything that must hold for it: nothing lost, nothing twice, nothing out of order, nothing sent
- * again that was acknowledged (I1, I4, I5, I6).
+ * Rebuilds the order of a stream's calls from the messages sent and the records handed back, and
+ * checks its rules: nothing lost, duplicated or out of order, and no acknowledged record sent again
+ * (I1, I4, I5, I6).
  */
 import {
   accepted,
@@ -15,7 +15,7 @@ import {
 
 type Report = (rule: string, text: string) => void
 
-/** Rebuilds the order of all streams and reports what contradicts it. */
+/** Rebuilds the order of all streams and reports contradictions. */
 export const checkJournal = (view: View, report: Report): void => {
   for (const stream of view.streams.values()) {
     const adopted =
@@ -39,7 +39,7 @@ const checkStream = (
 ): void => {
   const order: Array<Call> = [...adopted]
   const positions = new Map<Call, number>(order.map((call, index) => [call, index]))
-  /** The bounds of what is acknowledged, by the connections before. */
+  /** The bounds of what earlier connections have acknowledged. */
   let least = 0
   let most = 0
   const seen: Array<StreamView["connections"][number]> = []
@@ -133,7 +133,7 @@ const checkStream = (
   settle(view, stream, order, least, most, new Set(adopted), report)
 }
 
-/** The end of the stream: what is not durable was handed back, all of it, in order. */
+/** The end of the stream: all records that are not durable were handed back, in order. */
 const settle = (
   view: View,
   stream: StreamView,
@@ -146,7 +146,7 @@ const settle = (
   const answers = stream.calls
     .filter((call) => call.op === "unacked")
     .map((call) => call.end?.outcome)
-  // A sink's stream is nobody's: what it leaves goes to `onUnacked`.
+  // A sink's stream has no user: the records it leaves go to `onUnacked`.
   const lists =
     stream.opening.op === "openSink"
       ? [(stream.unacked[0]?.records ?? []).map((record) => [record])]
@@ -241,8 +241,7 @@ const checkFifo = (
   let witness: Call | undefined
   for (let i = order.length - 1; i >= 0; i--) {
     const call = order[i]!
-    // When a sink hands in what it was given is its own affair; that it keeps the order is another
-    // rule.
+    // A sink decides when it ingests its records; another rule checks that it keeps their order.
     if (adopted.has(call) || call.op === "sinkIngest") continue
     if (earliestEnd < call.start.seq || earliestQuiet < call.start.quiet) {
       report(

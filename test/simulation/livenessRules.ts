@@ -1,6 +1,7 @@
 /**
- * Everything ends in time, and nothing is left: calls within their own limits, no fiber, timer or
- * connection after the end, the whole capacity free when nothing is in flight (I9, I10, row 23).
+ * Everything ends in time and nothing is left: calls within their limits, no fiber, timer or
+ * connection after the end, and the whole capacity free when nothing is in flight (I9, I10, row
+ * 23).
  */
 import { tolerance } from "./connectionRules.ts"
 import { type Call, closes, type StreamView, type View } from "./view.ts"
@@ -71,7 +72,7 @@ const checkCall = (view: View, call: Call, report: Report): void => {
   }
 }
 
-/** In milliseconds; undefined for calls without a limit of their own. */
+/** In milliseconds; undefined for calls without a limit. */
 const limitOf = ({ settings }: StreamView, op: string): number | undefined => {
   const {
     drainTimeout,

@@ -70,7 +70,7 @@ const kind: Kind = values.model
         : values.arrow === true
           ? "arrow"
           : "seeds"
-/** The kinds that also run beside ordinary seeds, and of how many seeds one does. */
+/** The kinds that also run in addition to ordinary seeds, and the number of seeds per run. */
 const besides = [
   ["crashes", 4],
   ["lanes", 4],
@@ -78,7 +78,7 @@ const besides = [
 ] as const
 const base = /^[\w-]+$/.test(values.seed) ? values.seed : JSON.stringify(values.seed)
 
-/** The options that make the same run of one index again. */
+/** The options that repeat the run of one index. */
 const repeat = (kind: Kind, index: number): string => {
   const one = `--from ${index} --seeds 1${generation === 5 ? "" : ` --generation ${generation}`}`
   if (kind === "model") return `--model ${one}`
@@ -89,7 +89,7 @@ const repeat = (kind: Kind, index: number): string => {
   return `--no-crashes --no-lanes --no-arrow --seed ${base} ${one}`
 }
 
-/** Runs that have a plan and a history of a seed. */
+/** Runs of a single seed, with a plan and a history. */
 const runOne = {
   seeds: (seed: string) => runSeed(seed, generation),
   lanes: runLaneSeed,
@@ -140,8 +140,8 @@ const runAll = async (
     whole("failures", 1)
   ]
   const replies = kind === "replies" ? whole("replies", 1) : Infinity
-  // Sequences of replies differ in length, so that their number follows from the replies; one of
-  // them can be asked for.
+  // Sequences of replies differ in length, so their number follows from the replies; a single one
+  // can be requested.
   const endless = kind === "replies" && seeds !== 1
   const began = performance.now()
   const { failures, totals } = await spread({

@@ -2,11 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { type Command, firstDifference, runCommands, shorten } from "./model.ts"
 
 describe("the stream against its model", () => {
-  it("answers 200 random sequences of calls as the model does", { timeout: 120_000 }, () => {
+  it("gives the model's results for 200 random sequences of calls", { timeout: 120_000 }, () => {
     assert.isUndefined(firstDifference(0, 200))
   })
 
-  it("passes the sequence that found a stream still active after its end was told", () => {
+  it("passes the sequence that found a stream still active after its end was reported", () => {
     const tags = [
       "Cut",
       "Recreate",
@@ -27,7 +27,7 @@ describe("the stream against its model", () => {
     )
   })
 
-  it("shortens a sequence to what fails", () => {
+  it("shortens a sequence to the part that fails", () => {
     const commands: ReadonlyArray<Command> = [
       { _tag: "Ingest" },
       { _tag: "Close" },

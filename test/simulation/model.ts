@@ -1,6 +1,6 @@
 /**
- * The public stream against a model of a page: random sequences of calls, the answer of each
- * compared with what the model says. A sequence that fails is shortened as far as it still fails.
+ * Compares the public stream with a small model: random sequences of calls, whose results must
+ * match those of the model. A failing sequence is shortened as long as it still fails.
  */
 import { Effect, Scope } from "effect"
 import { Zerobus } from "effect-zerobus"
@@ -115,8 +115,8 @@ const plan: Plan = {
 }
 
 /**
- * What the model knows of a stream: how it stands, its calls, and how many of them are durable once
- * it has ended.
+ * The model's state of a stream: its state, its calls, and how many of them are durable once it has
+ * ended.
  */
 interface Model {
   state: "active" | "closed" | "refused"
@@ -139,8 +139,8 @@ const shown = (outcome: Outcome): string => {
 }
 
 /**
- * Runs the commands; what the stream said where the model says something else, and what the history
- * checker found.
+ * Runs the commands. Returns the differences from the model, and the violations found by the
+ * history checker.
  */
 export const runCommands = (
   seed: string,
@@ -155,7 +155,7 @@ const traceCommands = (seed: string, commands: ReadonlyArray<Command>) => {
   return { commands, differences: [...said, ...violations], events: history.events, hash }
 }
 
-/** The sequence of an index as it goes, before it is shortened. */
+/** The complete trace of the sequence of an index, not shortened. */
 export const traceModel = (index: number) =>
   traceCommands(`model/${index}`, makeCommands(makeRandom(`model/${index}`)))
 
@@ -355,7 +355,8 @@ const execute = (world: World, commands: ReadonlyArray<Command>, differences: Ar
           world.strike({ at: 0, kind: "cut", sees: "both", otherAfter: 0 })
           break
         case "Refuse": {
-          // Everything before is durable first, so that the model knows what is left.
+          // Everything before it becomes durable first, so that the model knows which records are
+          // left.
           yield* flush(command)
           if (model.state !== "active") break
           world.strike({
@@ -372,8 +373,8 @@ const execute = (world: World, commands: ReadonlyArray<Command>, differences: Ar
           break
         }
         case "LoseServer": {
-          // Nothing arrives any more, so closing runs into its limit and the records are left.
-          // There is a connection by then.
+          // Nothing more arrives, so closing reaches its limit and the records are left. A
+          // connection exists by then.
           yield* ingest(command)
           yield* flush(command)
           if (model.state !== "active") break
@@ -398,10 +399,10 @@ const execute = (world: World, commands: ReadonlyArray<Command>, differences: Ar
 
 const timedOut = new WeakSet<Model>()
 
-/** A second close repeats the answer of the first. */
+/** A second close repeats the result of the first. */
 const closeAnswer = (model: Model): string => (timedOut.has(model) ? "FlushTimeout" : "Done")
 
-/** The shortest sequence that still fails, by leaving out one command after the other. */
+/** The shortest sequence that still fails, found by removing one command after another. */
 export const shorten = (
   commands: ReadonlyArray<Command>,
   fails: (commands: ReadonlyArray<Command>) => boolean
@@ -418,14 +419,14 @@ export const shorten = (
 /** The first sequence of a range that differs from the model. */
 export interface Difference {
   readonly index: number
-  /** Shortened as far as it still differs. */
+  /** Shortened as long as it still differs. */
   readonly commands: ReadonlyArray<Command>
   readonly differences: ReadonlyArray<string>
   /** The trace of the whole sequence. */
   readonly hash: string
 }
 
-/** Compares `count` random sequences with the model; undefined when none differs. */
+/** Compares `count` random sequences with the model; undefined if none differs. */
 export const firstDifference = (from: number, count: number): Difference | undefined => {
   for (let index = from; index < from + count; index++) {
     const seed = `model/${index}`

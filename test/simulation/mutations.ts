@@ -1,10 +1,10 @@
 /**
- * Planted bugs: small mistakes somebody could make in the engine, each of which the simulation has
- * to find. A mutation replaces one exact piece of text in a copy of the sources; when the engine
- * has changed and the text is gone, it fails loudly and has to be rewritten.
+ * Planted bugs: small mistakes that could be made in the engine, which the simulation must find. A
+ * mutation replaces one exact text in a copy of the sources. If the engine has changed and the text
+ * is gone, the mutation fails with an error and must be rewritten.
  */
 
-/** One exact piece of text of one file, and what stands there instead. */
+/** One exact text of one file, and its replacement. */
 export interface Replacement {
   /** Relative to `src`. */
   readonly file: string
@@ -14,11 +14,11 @@ export interface Replacement {
 
 export interface Mutation extends Replacement {
   readonly name: string
-  /** What is replaced besides, to bring programs of some records to where the bug is. */
+  /** Further replacements that make programs with few records reach the bug. */
   readonly also?: ReadonlyArray<Replacement>
-  /** What has to find it: the simulation, unless it says otherwise. */
+  /** The runs that must find it; the simulation by default. */
   readonly by?: "simulation" | "lanes" | "crashes" | "arrow" | "model" | "replies"
-  /** True when it is no bug: then nothing may be found. */
+  /** True if it is not a bug: then nothing may be found. */
   readonly harmless?: boolean
 }
 
@@ -39,14 +39,14 @@ const turns = "internal/landing/turns.ts"
 const line = "internal/landing/turnLine.ts"
 const pieces = "internal/userCode/pieces.ts"
 
-/** A turn of the event loop is used up by a few records, so that callers stand in line. */
+/** A few records use up a turn of the event loop, so that callers wait in line. */
 export const smallTurns: ReadonlyArray<Replacement> = [
   { file: turns, find: "TURN = 2 * 1024 * 1024", replace: "TURN = 300" },
   { file: line, find: "STRIDE = 64 * 1024", replace: "STRIDE = 40" },
   { file: line, find: "QUEUED = 1024 * 1024", replace: "QUEUED = 200" }
 ]
 
-/** Many are answered already when they are two. */
+/** Two records already count as many. */
 const smallPieces: Replacement = { file: pieces, find: "PIECE = 256", replace: "PIECE = 1" }
 
 export const mutations: ReadonlyArray<Mutation> = [

@@ -1,7 +1,7 @@
 /**
  * The network between client and server: latency, stalls, black holes, cuts seen by one end or
- * both, and lies on the way to the client. It carries for `MemoryTransport` and watches the
- * client's end of every connection for the history.
+ * both, and false responses to the client. It implements `MemoryTransport` and records the client's
+ * end of every connection in the history.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -31,12 +31,12 @@ export interface Link {
   readonly conn: number
   readonly stream: number
   readonly peer: MemoryTransport.MemoryPeer
-  /** The server's side; undefined when the server is not there or has forgotten it. */
+  /** The server's side; undefined if the server is down or has dropped it. */
   server: ServerStream | undefined
   token: string
-  /** The client does not use it any more, or was told that it is over. */
+  /** The client no longer uses it, or was told that it is over. */
   over: boolean
-  /** Whether it is of a persistent stream, and the wire offset of its first message then. */
+  /** Whether it belongs to a persistent stream, and then the wire offset of its first message. */
   readonly persistent: boolean
   base: number
   /** Whether it carries Arrow batches. */
@@ -45,7 +45,7 @@ export interface Link {
   gone: boolean
   /** Until when a direction delivers nothing. */
   readonly stalled: { up: number; down: number }
-  /** Ingest messages handed over by the client. */
+  /** Ingest messages that the client has passed to the transport. */
   sent: number
   /** The highest acknowledged wire offset that reached the client. */
   acknowledged: number
@@ -55,7 +55,7 @@ export interface Link {
 /** The network of one run. */
 export class Network {
   readonly links: Array<Link> = []
-  /** Connections that the client has opened and not given up. */
+  /** Connections that the client has opened and not released. */
   private readonly unreleased = new Set<number>()
   private instant = false
   private readonly time: VirtualTime
@@ -78,12 +78,12 @@ export class Network {
     this.records = options.records
   }
 
-  /** Connections that the client has opened and not given up. */
+  /** The number of connections that the client has opened and not released. */
   get openConnections(): number {
     return this.unreleased.size
   }
 
-  /** The links that are in use. */
+  /** The links in use. */
   get live(): ReadonlyArray<Link> {
     return this.links.filter((link) => !link.over)
   }
@@ -116,7 +116,7 @@ export class Network {
       window: this.plan.window,
       carry: (direction, call, arrive) => {
         const link = this.links[call]
-        // In a long run old connections are forgotten.
+        // A long run drops old connections.
         if (link !== undefined) this.carry(direction, link, arrive)
       }
     }
@@ -139,7 +139,7 @@ export class Network {
     ).pipe(Layer.provide(MemoryTransport.layer(server, network)))
   }
 
-  /** Says something to the client, on behalf of the server. */
+  /** Sends a response to the client, in place of the server. */
   write(link: Link, response: Uint8Array, isHostile = false): void {
     link.arriving.push({ text: readResponse(link, response), hostile: isHostile })
     link.peer.write(response)
@@ -153,7 +153,7 @@ export class Network {
     link.peer.finish(status)
   }
 
-  /** The client's end breaks now. */
+  /** Breaks the client's end now. */
   cutClient(link: Link): void {
     if (link.over) return
     link.over = true
@@ -161,7 +161,7 @@ export class Network {
     link.peer.cut()
   }
 
-  /** The server's end breaks now. */
+  /** Breaks the server's end now. */
   cutServer(link: Link): void {
     const server = link.server
     link.server = undefined
@@ -169,8 +169,8 @@ export class Network {
   }
 
   /**
-   * Nothing gets through any more in these directions; after `foundAfter` the client's keepalive
-   * notices.
+   * From now on nothing gets through in these directions; the client's keepalive notices after
+   * `foundAfter`.
    */
   blackHole(link: Link, up: boolean, down: boolean, foundAfter: number): void {
     if (up) link.stalled.up = Infinity
@@ -178,7 +178,7 @@ export class Network {
     this.time.after(foundAfter, () => this.cutClient(link))
   }
 
-  /** Sends the client something that is not true, at once. */
+  /** Sends the client a false response at once. */
   lie(link: Link, what: Lie): void {
     if (link.over || link.arriving.length > 0 || link.stalled.down > this.time.now) return
     this.instant = true
@@ -216,7 +216,8 @@ export class Network {
         say(hostile.created)
         break
       case "premature":
-        // Acknowledges what has not left the client yet, and breaks the connection before it can.
+        // Acknowledges messages that have not left the client yet, and breaks the connection before
+        // they can.
         link.stalled.up = Infinity
         if (link.sent > 0) say(hostile.ack(link.sent - 1))
         this.time.after(20, () => {
@@ -240,8 +241,8 @@ export class Network {
   }
 
   /**
-   * The client's process is gone: what it had handed over may still arrive, and nothing reaches it
-   * any more.
+   * The client's process is gone: messages it has sent may still arrive, and nothing reaches it any
+   * more.
    */
   loseClient(): void {
     for (const conn of this.unreleased) {
@@ -297,8 +298,8 @@ export class Network {
   }
 
   /**
-   * The client's end of a call, with everything written down; the transport may count requests as
-   * sent late.
+   * The client's end of a call, recorded in the history; the transport may count requests as sent
+   * late.
    */
   private watched<E, R>(
     conn: number,
@@ -395,11 +396,14 @@ const readRequest = (link: Link, request: Uint8Array): RequestText =>
 const readResponse = (link: Link, response: Uint8Array): ResponseText =>
   link.arrow ? flightWire.response(response) : readResponseText(response, link.persistent)
 
-/** A response with the offsets of its own connection, where those of persistent streams go on. */
+/**
+ * A response with offsets relative to its connection; those of persistent streams continue over
+ * connections.
+ */
 const relative = (link: Link, text: ResponseText): ResponseText => {
   if (text.resumed !== undefined) link.base = text.resumed + 1
   if (!link.persistent || typeof text.ack !== "number") return text
   const { ack, ...rest } = text
-  // What earlier connections of the stream sent is settled by the answer to the resume.
+  // Messages of the stream's earlier connections are settled by the answer to the resume.
   return ack < link.base ? rest : { ...rest, ack: ack - link.base }
 }

@@ -1,14 +1,12 @@
-/**
- * Turns exits into what the history keeps of them.
- */
+/** Converts exits to the outcomes of the history. */
 import { Cause, Exit } from "effect"
 import type { Outcome } from "./history.ts"
 
-/** The description of a value that cannot be one. */
+/** The outcome of an interrupted call. */
 export const interruptedOutcome = (): Outcome => ({ _tag: "Interrupted" })
 
 /**
- * Effect carries the failure of a source past its sink as a defect, and does not unwrap it when the
+ * Effect passes the failure of a source through its sink as a defect, and does not unwrap it if the
  * fiber is interrupted while the sink's scope closes.
  */
 const unwrapped = <E>(reason: Cause.Reason<E>): ReadonlyArray<Cause.Reason<E>> =>
@@ -16,7 +14,7 @@ const unwrapped = <E>(reason: Cause.Reason<E>): ReadonlyArray<Cause.Reason<E>> =
     ? (reason.defect.value.reasons as ReadonlyArray<Cause.Reason<E>>)
     : [reason]
 
-/** What an exit was. */
+/** The outcome of an exit. */
 export const outcomeOf = <A, E>(
   exit: Exit.Exit<A, E>,
   describe: (value: A) => Outcome

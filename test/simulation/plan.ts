@@ -11,7 +11,7 @@ import { makeRandom, type SeededRandom } from "./seededRandom.ts"
 import { refuse, type Refusing } from "./refusing.ts"
 import { type TokenPlan, widen, type Wider } from "./wider.ts"
 
-/** What goes wrong in a run. `calm` has no faults at all; `hostile` has a server that lies. */
+/** The faults of a run. `calm` has none; `hostile` has a server that sends false responses. */
 export const profiles = [
   "calm",
   "lossy",
@@ -25,7 +25,7 @@ export const profiles = [
 ] as const
 export type Profile = (typeof profiles)[number]
 
-/** A fault with its time; scripted ones go to the server's fault script. */
+/** A fault with its time; scripted faults go to the server's fault script. */
 export type TimedFault = { readonly at: number } & (
   | {
       readonly kind: "cut"
@@ -54,7 +54,7 @@ export type TimedFault = { readonly at: number } & (
   | { readonly kind: "lie"; readonly what: Lie }
 )
 
-/** What a hostile server says. */
+/** The false responses of a hostile server. */
 export const lies = [
   "beyond",
   "farBeyond",
@@ -75,12 +75,12 @@ export const lies = [
 export type Lie = (typeof lies)[number]
 
 /**
- * How the records of a stream are made: JSON text, bytes, a typed table's objects, or objects of a
- * schema that travel as JSON.
+ * The form of a stream's records: JSON text, bytes, objects of a typed table, or objects of a
+ * schema sent as JSON.
  */
 export type Format = "json" | "proto" | "typed" | "schema"
 
-/** Which program a plan is for. Each past failure names its own. */
+/** The version of the program that a plan is for. Each past failure names its generation. */
 export type Generation = 1 | 2 | 3 | 4 | 5
 
 export interface StreamPlan {
@@ -102,16 +102,13 @@ export interface StreamPlan {
 
 export interface Plan {
   readonly generation: Generation
-  /** Users whose own code throws, since the third generation. */
+  /** Users whose code throws; since the third generation. */
   readonly hostile?: HostilePlan
   /** Many streams open at once. */
   readonly crowd?: boolean
-  /** A run of days: the world forgets connections that are over. */
+  /** A run of days: the world drops connections that are over. */
   readonly soak?: boolean
-  /**
-   * All streams have their calls on one connection, so that what happens to it happens to all of
-   * them.
-   */
+  /** All streams share one connection, so that its faults affect all of them. */
   readonly shared?: boolean
   /**
    * The token service behind the real cache; without it each stream's provider makes its own
@@ -120,7 +117,7 @@ export interface Plan {
   readonly tokens?: TokenPlan | undefined
   readonly profile: Profile
   readonly schedule: SchedulePlan
-  /** Faults stop here, in milliseconds. */
+  /** Faults stop at this time, in milliseconds. */
   readonly horizon: number
   readonly latency: readonly [number, number]
   readonly window: number
@@ -300,8 +297,8 @@ const makeScripted = (random: SeededRandom, profile: Profile): Fault => {
     () => ({ _tag: "CloseSignal", afterMillis: random.pick([0, 100, 2_000, 10_000]) })
   ]
   if (profile === "mixed") actions.push(() => ({ _tag: "Hold" }))
-  // A skipped message would make the server acknowledge what it never stored, and skipping a
-  // connect does nothing.
+  // After a skipped message the server would acknowledge a record that it never stored, and
+  // skipping a connect has no effect.
   if (at !== "message" && at !== "connect") actions.push(() => ({ _tag: "Skip" }))
   if (profile === "hostile" && at === "ack") {
     actions.push(() => ({
@@ -313,7 +310,7 @@ const makeScripted = (random: SeededRandom, profile: Profile): Fault => {
   if (profile === "rotating" && random.chance(0.6)) {
     action = { _tag: "CloseSignal", afterMillis: random.pick([0, 100, 2_000, 10_000]) }
   }
-  // Nothing can be announced before the stream was created.
+  // The end cannot be announced before the stream was created.
   if (action._tag === "CloseSignal" && (at === "connect" || at === "create")) action = status()
   return { at, nth: random.between(1, 4), times: random.pick([1, 1, 1, 3, 8]), action }
 }

@@ -1,6 +1,6 @@
 /**
- * `npm run sim:planted -- [--seeds N] [--only text] [--by crashes]`: proves that the simulation is
- * awake. For each planted bug it writes a copy of the sources with the bug in it to a temporary
+ * `npm run sim:planted -- [--seeds N] [--only text] [--by crashes]`: proves that the simulation
+ * finds bugs. For each planted bug it writes a copy of the sources with the bug to a temporary
  * folder, runs the simulation there, and expects it to fail.
  */
 import * as ChildProcess from "node:child_process"
@@ -14,8 +14,8 @@ import { mutations } from "./plantedBugs.ts"
 import { replaced } from "./plantedText.ts"
 
 /**
- * Seeds that found bugs of the engine, by the name of the planted bug that brings the bug back.
- * Others have none.
+ * Seeds that found bugs of the engine, by the name of the planted bug that reintroduces the bug.
+ * Other planted bugs have none.
  */
 const pastFailures = JSON.parse(
   Fs.readFileSync(Path.join(import.meta.dirname, "pastFailures.json"), "utf8")
@@ -34,7 +34,8 @@ interface PastSeed {
 const root = Path.resolve(import.meta.dirname, "../..")
 
 /**
- * How one planted bug fared; `after` is how many seeds it took, undefined when it was not found.
+ * The result for one planted bug; `after` is the number of seeds until it was found, undefined if
+ * it was not.
  */
 export interface Catch {
   readonly name: string
@@ -43,8 +44,7 @@ export interface Catch {
 }
 
 /**
- * Writes a copy of the sources and the simulation with the mutation in it. The caller removes the
- * folder.
+ * Writes a copy of the sources and the simulation with the mutation. The caller removes the folder.
  */
 const plant = (mutation: Mutation | undefined): string => {
   const folder = Fs.mkdtempSync(Path.join(Os.tmpdir(), "planted-"))
@@ -79,9 +79,7 @@ const modes: Record<NonNullable<Mutation["by"]>, ReadonlyArray<string>> = {
   replies: ["--replies", "200000"]
 }
 
-/**
- * Runs the simulation against the planted bug, or only one seed of it, with plans of a generation.
- */
+/** Runs the simulation with the planted bug, or only one seed, with plans of a generation. */
 export const hunt = async (
   mutation: Mutation,
   seeds: number,
@@ -129,8 +127,8 @@ export const hunt = async (
 }
 
 /**
- * The next seed that finds the bug by itself: what seeds before it left in the buffer pool is not
- * there when it is run alone.
+ * The next seed that finds the bug when run alone, without the buffer pool state that earlier seeds
+ * left.
  */
 const findAlone = async (
   mutation: Mutation,
@@ -146,7 +144,7 @@ const findAlone = async (
   return "none of the next 1,000"
 }
 
-/** Runs with crashes find a bug sooner, and take longer. */
+/** Runs with crashes need fewer seeds to find a bug, and take longer. */
 const seedsWithCrashes = 1_000
 
 const main = async (): Promise<void> => {
@@ -191,7 +189,7 @@ const main = async (): Promise<void> => {
               : `NOT FOUND in ${seeds} seeds: ${name}`
           )
       } catch (error) {
-        // One that cannot be planted must not hide what the others come to.
+        // A bug that cannot be planted must not hide the results of the others.
         check(false, `NOT TRIED: ${error instanceof Error ? error.message : String(error)}`)
       }
     }

@@ -1,7 +1,4 @@
-/**
- * All planted bugs: of the engine, of lanes, of Arrow batches, of crashes, and of crashes with
- * lanes.
- */
+/** All planted bugs: in the engine, lanes, Arrow batches, crashes, and crashes with lanes. */
 import { arrowMutations } from "./arrow/arrowMutations.ts"
 import { crashLaneMutations } from "./crashes/crashLaneMutations.ts"
 import { crashMutations } from "./crashes/crashMutations.ts"

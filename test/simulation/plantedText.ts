@@ -1,10 +1,10 @@
 /**
- * Finds the text of a planted bug in a source file and replaces it. White space does not count, so
- * that a mutation survives another layout of the same code.
+ * Finds the text of a planted bug in a source file and replaces it. It ignores white space, so that
+ * a mutation still applies after the code is reformatted.
  */
 import type { Replacement } from "./mutations.ts"
 
-/** The text without white space, and for each character left its index in the text. */
+/** The text without white space, and the original index of each remaining character. */
 const dense = (
   text: string
 ): { readonly characters: string; readonly at: ReadonlyArray<number> } => {
@@ -18,7 +18,7 @@ const dense = (
   return { characters, at }
 }
 
-/** The source with the replacement in it, or the number of places where its text is found. */
+/** The source with the replacement, or the number of places where the text occurs. */
 export const replaced = (
   source: string,
   { find, replace }: Pick<Replacement, "find" | "replace">

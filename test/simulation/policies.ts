@@ -1,7 +1,6 @@
 /**
- * Recovery policies that a plan may give a stream instead of backoff and retries: schedules of
- * Effect, and beside each the pauses that it must lead to, written down without asking the
- * schedule.
+ * Recovery policies that a plan may give a stream instead of backoff and retries: Effect schedules,
+ * each with the pauses it must cause. The pauses are written down without running the schedule.
  */
 import { Effect, Schedule } from "effect"
 import type { Retryable } from "effect-zerobus"
@@ -15,15 +14,15 @@ export interface PolicyPlan {
   readonly jittered: boolean
 }
 
-/** What the rules have to know of a policy. */
+/** The settings of a policy that the rules need. */
 export interface PolicySettings {
   /**
-   * The pause before the second attempt, before the third, and so on; after them the stream gives
-   * up.
+   * The pause before the second attempt, before the third, and so on; after the last one the stream
+   * gives up.
    */
   readonly pauses: ReadonlyArray<number>
   readonly jittered: boolean
-  /** The reason of failure after which it gives up at once. */
+  /** The failure reason after which it gives up at once. */
   readonly stopsAt: string | undefined
 }
 
@@ -35,7 +34,7 @@ export const makePolicy = (random: SeededRandom): PolicyPlan => ({
   jittered: random.chance(0.3)
 })
 
-/** What the rules have to know of it. */
+/** The settings that the rules need. */
 export const settingsOf = ({ base, jittered, kind, times }: PolicyPlan): PolicySettings => {
   const each = (pause: (n: number) => number) => Array.from({ length: times }, (_, n) => pause(n))
   const fibonacci = (n: number): number => (n < 2 ? base : fibonacci(n - 1) + fibonacci(n - 2))
@@ -66,7 +65,7 @@ export const scheduleOf = ({
         limited(Schedule.spaced(base * 10))
       ),
     immediate: () => Schedule.recurs(times),
-    // What the schedule is told decides: the input is the failure of the attempt.
+    // The schedule decides by its input, the failure of the attempt.
     picky: () =>
       limited(Schedule.spaced(base)).pipe(
         Schedule.setInputType<Retryable>(),

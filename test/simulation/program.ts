@@ -1,5 +1,5 @@
 /**
- * The users of a run: fibers that open streams and call everything there is, in an order and with
+ * The users of a run: fibers that open streams and make calls of every kind, in an order and with
  * interruptions that the seed decides.
  */
 import { Effect, Exit, Scheduler, Scope, Stream } from "effect"
@@ -58,7 +58,7 @@ const lifeOf = (
   }
 }
 
-/** Whoever is interrupted right after it was given its stream has it all the same. */
+/** Keeps the stream of a caller that is interrupted right after it received it. */
 const keeper = () => {
   let stream: Life["stream"] | undefined
   const keep = (given: Life["stream"]): Outcome => {
@@ -76,7 +76,7 @@ const ownLife = (
 ): Effect.Effect<void, never, Zerobus> =>
   Effect.gen(function* () {
     const zerobus = yield* Zerobus
-    // Without a timer streams that start in the same moment start at the same time.
+    // Without a timer, streams due at the same moment start together.
     if (plan.startAt > 0 || plan.wider === undefined) yield* Effect.sleep(plan.startAt)
     const scope = yield* Scope.make()
     const current = { id: world.streams++ }
@@ -135,11 +135,11 @@ const ownLife = (
         const stream = recreated.kept()
         if (stream !== undefined)
           life = { id: next.id, plan, stream, acks: [], readers: [], random }
-        // One that had opened when its caller was interrupted belongs to the scope, and lives as
-        // long.
+        // A stream that had opened when its caller was interrupted belongs to the scope and lives
+        // until the scope closes.
         else if (!hasOpened(world, next.id)) current.id = before
         if (random.chance(0.3)) {
-          // The second time must be refused; after a failed first time it may work, so it is not
+          // The second recreate must be refused; after a failed first one it may work, so it is not
           // tried then.
           if (stream !== undefined) {
             yield* Effect.exit(
@@ -164,7 +164,7 @@ const ownLife = (
     }
   })
 
-/** Watchers and workers at the same time; ends when the workers have. */
+/** Watchers and workers at the same time. Ends when the workers have ended. */
 const use = (world: World, life: Life): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { history } = world
@@ -250,7 +250,7 @@ export const step = (
   return Effect.sleep(random.int(500))
 }
 
-/** What users do since the second generation. */
+/** Calls added in the second generation. */
 const widerStep = (
   world: World,
   life: Life,
@@ -278,7 +278,10 @@ const widerStep = (
   return recorded(world, { stream: life.id, op: "unackedWhileOpen" }, stream.getUnackedBatches)
 }
 
-/** Whether the room of a stream can be counted by filling it, and nobody fills it meanwhile. */
+/**
+ * Whether the room of a stream can be counted by filling it, without another user filling it at the
+ * same time.
+ */
 const hasCountableRoom = ({ settings, wider }: StreamPlan): boolean =>
   settings.maxInflightRecords <= 100 &&
   settings.maxInflightBytes >= 100_000_000 &&
@@ -311,7 +314,7 @@ const leave = (world: World, life: Life) =>
     }
     if (plan.leave === "scope") return
     if (plan.leave === "concurrentCloses") {
-      // Who gives up on closing must not take it away from the others.
+      // A caller that gives up on closing must not stop the close for the others.
       yield* Effect.all(
         [0.7, 0.3, 0].map((probability) =>
           perhapsInterrupted(world, life.random, probability, close)

@@ -1,6 +1,6 @@
 /**
- * Those who read what a stream says of itself: durable offsets and states. One of each reads from
- * the beginning to the end; further ones come late, are slow, or give up.
+ * Readers of a stream's durable offsets and states. One of each reads from the beginning to the
+ * end; further ones start late, are slow, or stop early.
  */
 import { Effect, Fiber, Stream } from "effect"
 import type { Life, World } from "./calls.ts"
@@ -10,7 +10,7 @@ import { outcomeOf } from "./outcomes.ts"
 export const startReaders = (world: World, life: Life) =>
   Effect.gen(function* () {
     const { plan, random } = life
-    // Whoever is interrupted right after the start of a reader waits for it all the same.
+    // A caller interrupted right after it started a reader still waits for it.
     const begin = <E>(reading: Effect.Effect<void, E>) =>
       Effect.uninterruptible(
         Effect.map(Effect.forkDetach(Effect.interruptible(Effect.exit(reading))), (fiber) => {
@@ -37,11 +37,11 @@ export const startReaders = (world: World, life: Life) =>
     }
   })
 
-/** Waits until all of them have ended, which they do when the stream has. */
+/** Waits until all readers have ended, which they do when the stream has ended. */
 export const awaitReaders = (life: Life): Effect.Effect<void> =>
   Effect.asVoid(Fiber.awaitAll(life.readers))
 
-/** Writes down every offset, and how the reading ended unless it was given up. */
+/** Records every offset, and how the reading ended unless it was stopped early. */
 const readOffsets = (world: World, life: Life, pause: () => Effect.Effect<void>) =>
   Effect.suspend(() => {
     const { history } = world

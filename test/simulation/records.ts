@@ -1,6 +1,6 @@
 /**
- * The records of a run: made from a number, recognised by every byte, so that a payload that was
- * damaged on its way is found.
+ * The records of a run. They are made from a number and recognised by every byte, so that damaged
+ * payloads are found.
  */
 import { Schema } from "effect"
 import { Column, Table, TableProperties } from "effect-zerobus"
@@ -17,7 +17,7 @@ export const tables: Record<Format, TableProperties.TableProperties<any>> = {
   schema: TableProperties.json(tableName, Schema.Struct({ i: Schema.Number, p: Schema.String }))
 }
 
-/** Number of a payload that is none of the run's records. */
+/** The number of a payload that is not a record of the run. */
 export const damaged = -1
 
 const varint = (value: number): ReadonlyArray<number> =>
@@ -38,15 +38,12 @@ const doubled = (values: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> => {
 
 /** All records that a run has made. */
 export class Records {
-  /** Outside the heap, where a long run looks for what piles up. */
+  /** Outside the heap, because a long run looks for growth of the heap. */
   private sizes = new Int32Array(1_024)
   private keys = new Int32Array(1_024)
   private count = 0
 
-  /**
-   * Makes a new record: mostly small, now and then large enough to need more than the rest of a
-   * chunk.
-   */
+  /** Makes a new record: mostly small, sometimes large enough to exceed the rest of a chunk. */
   next(random: SeededRandom, format: Format, key = this.count): number {
     const dice = random.float()
     const size =
@@ -72,14 +69,14 @@ export class Records {
   }
 
   /**
-   * The number that a record's key follows from: its own, or that of the first of its batch; 0 of
-   * what is no record.
+   * The number that determines a record's key: its own, or that of the first record of its batch; 0
+   * for an invalid record.
    */
   keyOf(id: number): number {
     return this.keys[id] ?? 0
   }
 
-  /** Bytes that are reserved for what is known of them. */
+  /** Bytes reserved for the state of the records. */
   get reserved(): number {
     return this.sizes.byteLength + this.keys.byteLength
   }
@@ -99,14 +96,14 @@ export class Records {
     return bytes
   }
 
-  /** The record as its user hands it in; the user may do with it what he likes afterwards. */
+  /** The record as its user passes it in; the user may change it afterwards. */
   value(id: number, format: Format): string | Uint8Array | { i: number; p: string } {
     if (format === "json") return this.text(id)
     if (format === "proto") return this.bytes(id)
     return { i: id, p: pad(id, this.sizes[id]!) }
   }
 
-  /** As protobuf writes it; spelled out here, so that a mistake of the encoder is not repeated. */
+  /** The protobuf encoding, written out here so that it does not repeat an error of the encoder. */
   private message(id: number): Uint8Array {
     const text = Buffer.from(pad(id, this.sizes[id]!))
     return Uint8Array.from([0x08, ...varint(id), 0x12, ...varint(text.length), ...text])
@@ -117,12 +114,12 @@ export class Records {
     return this.sizes[id]!
   }
 
-  /** The records of a payload on the wire: one. */
+  /** The record of a payload on the wire. */
   recogniseAll(payload: Uint8Array): ReadonlyArray<number> {
     return [this.recognise(payload)]
   }
 
-  /** Which record a payload is; `damaged` when it is none. */
+  /** The record that a payload is; `damaged` if it is none. */
   recognise(payload: Uint8Array | string | { readonly i: number; readonly p: string }): number {
     if (typeof payload === "object" && !(payload instanceof Uint8Array)) {
       const { i, p } = payload

@@ -1,7 +1,7 @@
 /**
- * What a refusal may lead to: the suspects are narrowed down, nothing beyond them is sent before
- * they are settled, and a stream ends by a refusal only when the refused record, or batch, was
- * alone in flight.
+ * What a refusal may cause: the suspects are narrowed down, nothing beyond them is sent before they
+ * are settled, and a refusal ends a stream only if the refused record, or batch, was alone in
+ * flight.
  */
 import { ackedAtLeast, type Call, type Connection, type StreamView, type View } from "./view.ts"
 
@@ -11,18 +11,19 @@ type Report = (rule: string, text: string) => void
 const refusals = new Set([3, 11])
 
 /**
- * The calls that were in flight when the server refused one of them; none when it refused nothing.
+ * The calls that were in flight when the server refused one of them; empty if it refused nothing.
  */
 export const suspectsOf = (connection: Connection): ReadonlyArray<Call> => {
   const { ended, messages, responses } = connection
   if (ended?.ended.how !== "status" || !refusals.has(ended.ended.code)) return []
   if (!responses.some(({ text }) => text.created === true)) return []
-  // The server cannot have refused what the client sent before it read that the call had ended.
+  // The server cannot have refused messages that the client sent before it read the end of the
+  // call.
   const before = messages.filter(({ event }) => event.seq < ended.seq)
   return before.slice(ackedAtLeast(connection, Infinity)).flatMap(({ calls }) => calls)
 }
 
-/** Checks what follows each refusal. */
+/** Checks the consequences of each refusal. */
 export const checkRefusals = (view: View, report: Report): void => {
   for (const stream of view.streams.values()) {
     if (!stream.settings.recovery) continue
@@ -37,10 +38,10 @@ export const checkRefusals = (view: View, report: Report): void => {
       const found = stream.refused.some(
         ({ offset, seq }) => seq < next.open.seq && stream.order[offset] === only
       )
-      // With the only suspect the search is over, also when the client sent more before it read the
+      // With a single suspect the search is over, even if the client sent more before it read the
       // refusal.
       if (suspects.length === 1 && found) continue
-      // To the client, what it sent before it read the refusal may be meant, too.
+      // For the client, the refusal may also refer to messages that it sent before reading it.
       const sent = connection.messages.flatMap(({ calls }) => calls)
       checkNext(
         stream,
@@ -56,7 +57,7 @@ export const checkRefusals = (view: View, report: Report): void => {
 }
 
 /**
- * The oldest suspect comes back in pieces, one at a time: nothing follows the first of them before
+ * The oldest suspect is sent again in pieces, one at a time: nothing follows the first piece before
  * it is acknowledged.
  */
 const checkAlone = (stream: StreamView, connection: Connection, report: Report): void => {
@@ -72,8 +73,8 @@ const checkAlone = (stream: StreamView, connection: Connection, report: Report):
 }
 
 /**
- * The connection after a refusal sends nothing beyond the suspects while one of them is not
- * acknowledged.
+ * The connection after a refusal sends nothing beyond the suspects while one of them is
+ * unacknowledged.
  */
 const checkNext = (
   stream: StreamView,
@@ -116,7 +117,7 @@ const checkRefused = (
   const say = (text: string) =>
     report("refusal", `stream ${stream.id} gave offset ${offset} to onRefused, ${text}`)
   if (stream.order[offset]?.records.join() !== records.join()) say("which is another call's")
-  // Scripted statuses of this profile also refuse what the server has made durable just before.
+  // Scripted statuses of this profile also refuse records that the server has just made durable.
   const from = view.profile === "refusing" ? seq : 0
   if (records.some((record) => (view.durable.get(record)?.seq ?? -1) >= from))
     say("although it is durable")

@@ -1,15 +1,14 @@
 /**
- * What plans decide since their fourth generation: a store that refuses some records, streams that
- * go on without them, servers that rotate without end, and ingest calls that do not wait for room
- * for ever.
+ * Decisions of plans since the fourth generation: a store that refuses some records, streams that
+ * continue without them, servers that rotate without end, and ingest calls that do not wait for
+ * room forever.
  *
- * It draws from a source of chance of its own, so that plans of earlier generations stay what they
- * were.
+ * It uses a separate random source, so plans of earlier generations do not change.
  */
 import type { Plan, StreamPlan } from "./plan.ts"
 import { makeRandom, type SeededRandom } from "./seededRandom.ts"
 
-/** What one stream has since the fourth generation. */
+/** Settings of one stream since the fourth generation. */
 export interface Refusing {
   /** Whether refused records go to `onRefused`; otherwise they end the stream. */
   readonly handles: boolean

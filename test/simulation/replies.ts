@@ -1,10 +1,9 @@
 /**
- * Random replies against the part of the engine that believes them: a real session with its
- * acknowledgements, its landing zone and its silence timer, and a server that acknowledges rightly,
+ * Sends random replies to the part of the engine that processes them: a real session with its
+ * acknowledgements, its landing zone and its silence timer. The server acknowledges correctly,
  * late, twice, backwards, beyond what was sent, negatively, without an offset, before the stream is
- * open, after its end, or says something else altogether. After every step the watermark, the
- * waiters, the reader of durable offsets and the end of the session must be what
- * `replyReference.ts` says.
+ * open, after its end, or sends other responses. After every step the watermark, the waiters, the
+ * reader of durable offsets and the end of the session must match `replyReference.ts`.
  */
 import * as Crypto from "node:crypto"
 import { type Cause, Effect, Exit, type Fiber, Option, Queue, Result } from "effect"
@@ -34,14 +33,14 @@ const options: StreamConfigurationOptions = {
 }
 const provider = { getHeaders: () => Effect.succeed({}) }
 
-/** What one sequence came to. */
+/** The result of one sequence. */
 export interface ReplyRun {
   readonly replies: number
-  /** The first thing that was not as the reference says, and when; none when all was. */
+  /** The first difference from the reference, and when it occurred; undefined if there was none. */
   readonly difference: string | undefined
-  /** Every step, when they were asked for. */
+  /** Every step, if they were requested. */
   readonly steps: ReadonlyArray<string>
-  /** Of the steps. */
+  /** The hash of the steps. */
   readonly hash: string
 }
 
@@ -51,7 +50,7 @@ interface Waiting {
   given: boolean
 }
 
-/** One sequence: a stream, and what its server says on one connection after another. */
+/** One sequence: a stream, and the replies of its server on one connection after another. */
 class Sequence {
   readonly steps: Array<string> = []
   replies = 0
@@ -60,7 +59,7 @@ class Sequence {
   private readonly reference = new ReplyReference()
   private readonly core: StreamCore<any>
   private readonly traced: boolean
-  /** How likely a reply is one that no correct server sends. */
+  /** The probability of a reply that no correct server sends. */
   private readonly malice: number
   private readonly prompt: boolean
   private responses: Queue.Queue<Uint8Array, TransportFailure | Cause.Done> | undefined
@@ -83,14 +82,14 @@ class Sequence {
       yields: random.pick([0, 0.05])
     })
     const resolved = Result.getOrThrow(resolve(options))
-    // Forked, since what it makes keeps the scheduler that it was made on.
+    // Forked, because it keeps the scheduler that it was created on.
     const core = this.run(makeStreamCore(table, resolved, new Turns()))
     this.time.drain()
     this.core = Exit.getSuccess(core.pollUnsafe()!).pipe(Option.getOrThrow)
     this.run(this.reading())
   }
 
-  /** Runs up to so many replies; the first difference. */
+  /** Runs up to `count` replies; returns the first difference. */
   all(count: number): string | undefined {
     let difference: string | undefined
     for (
@@ -107,7 +106,7 @@ class Sequence {
         this.step()
         difference = this.compare()
       }
-      // What comes after the end changes nothing.
+      // Replies after the end change nothing.
       for (
         let after = this.random.int(3);
         after > 0 && difference === undefined && this.reference.ended !== undefined;
@@ -188,7 +187,7 @@ class Sequence {
     } else this.pass(random.pick([1, 10, 300, 999, 1_000, 2_500]))
   }
 
-  /** With a transport that is prompt, what was handed over has left. */
+  /** A prompt transport has sent everything it received. */
   private left(): void {
     while (this.reference.left < this.handed - 1) this.reference.leave()
   }
@@ -196,7 +195,7 @@ class Sequence {
   private leave(): void {
     if (this.prompt || this.sent >= this.handed) return
     this.sent++
-    // The first request is the one that creates the stream.
+    // The first request creates the stream.
     if (this.sent > 1) this.reference.leave()
     this.listener?.()
     this.note(`request ${this.sent - 1} leaves`)
@@ -256,7 +255,7 @@ class Sequence {
   private pass(millis: number): void {
     const to = this.time.now + millis
     let there = false
-    // What is due at the same moment goes first: the second timer is the youngest of all.
+    // Timers due at the same moment run first: the second timer is the youngest of all.
     this.time.after(millis, () => {
       this.time.after(0, () => {
         there = true
@@ -318,7 +317,10 @@ class Sequence {
     return failure._tag === "Retryable" ? `Retryable ${failure.reason._tag}` : failure._tag
   }
 
-  /** The stream ends: who waits for what is not durable hears why, and nobody is left waiting. */
+  /**
+   * The stream ends: waiters for offsets that are not durable receive the reason, and no waiter is
+   * left.
+   */
   private finish(): string | undefined {
     const { core, time } = this
     endUnsafe(core, Exit.fail(new StreamClosed({ operation: "replies" })), "failed")

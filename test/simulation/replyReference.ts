@@ -1,15 +1,15 @@
 /**
- * What acknowledgements mean, said as plainly as possible: the reference that `replies.ts` holds
- * the engine against. It keeps numbers and nothing else, works everything out anew at each step,
- * and imports nothing of the engine.
+ * The meaning of acknowledgements, as simply as possible: the reference that `replies.ts` compares
+ * the engine with. It holds only numbers, computes everything anew at each step, and imports
+ * nothing from the engine.
  */
 import type { ResponseText } from "./wireText.ts"
 
-/** Options of the stream under test that the reference has to know, in milliseconds. */
+/** Options of the tested stream that the reference needs, in milliseconds. */
 export const limits = { silence: 1_000, drain: 50.5 } as const
 
 interface Connection {
-  /** Records that were durable when it began; its wire offset 0 is the record after them. */
+  /** Records that were durable when it began; wire offset 0 is the record after them. */
   readonly base: number
   created: boolean
   handed: number
@@ -18,7 +18,7 @@ interface Connection {
   acknowledged: number
   /** When the silence began, while something is in flight. */
   since: number
-  /** When the server announced its end, and for how long it stays. */
+  /** When the server announced its end, and how long it stays. */
   closing: { readonly at: number; readonly grace: number } | undefined
   /** When nothing was in flight any more after that. */
   idleAt: number | undefined
@@ -29,7 +29,7 @@ export class ReplyReference {
   now = 0
   accepted = 0
   durable = 0
-  /** How the present connection ended; undefined while it has not. */
+  /** How the current connection ended; undefined while it is open. */
   ended: string | undefined
   private connection: Connection | undefined
   /** How long earlier connections were open with something in flight, since the last progress. */
@@ -39,7 +39,7 @@ export class ReplyReference {
     return this.durable - 1
   }
 
-  /** The wire offset that the next message of this connection would get. */
+  /** The wire offset of the next message of this connection. */
   get handed(): number {
     return this.connection?.handed ?? 0
   }
@@ -74,14 +74,14 @@ export class ReplyReference {
     this.hand()
   }
 
-  /** One more message has left for the network. */
+  /** One more message was sent to the network. */
   leave(): void {
     if (this.connection === undefined) return
     this.connection.left++
     this.settle()
   }
 
-  /** The server returned this. */
+  /** The server sent this response. */
   hear(text: ResponseText): void {
     const { connection } = this
     if (connection === undefined || this.ended !== undefined) return
@@ -107,7 +107,7 @@ export class ReplyReference {
     }
   }
 
-  /** Time has come to `now`, and nothing else happened meanwhile. */
+  /** Time has advanced to `now`, and nothing else happened. */
   pass(now: number): void {
     this.now = now
     const { connection } = this
@@ -132,7 +132,7 @@ export class ReplyReference {
       this.silence = at - connection.since
   }
 
-  /** Everything accepted is handed over at once, unless the server has announced its end. */
+  /** Everything accepted is passed on at once, unless the server has announced its end. */
   private hand(): void {
     const { connection } = this
     if (connection === undefined || !connection.created || this.ended !== undefined) return
@@ -143,7 +143,7 @@ export class ReplyReference {
     connection.handed = due
   }
 
-  /** What is claimed and has left is durable. */
+  /** Messages that are acknowledged and were sent are durable. */
   private settle(): void {
     const { connection } = this
     if (connection === undefined || this.ended !== undefined) return

@@ -1,11 +1,11 @@
 /**
- * Random numbers that a seed decides: the only source of chance in a simulation.
+ * Random numbers from a seed: the only source of randomness in a simulation.
  *
- * Every part of a simulation draws from a stream of its own, named by a label, so that one part
- * drawing more often does not shift what the others draw.
+ * Every part of a simulation uses a separate stream of numbers, named by a label, so that one part
+ * drawing more often does not change the numbers of the others.
  */
 
-/** A seeded source of chance. */
+/** A seeded random source. */
 export interface SeededRandom {
   /** From 0 (inclusive) to 1 (exclusive). */
   readonly float: () => number
@@ -15,7 +15,7 @@ export interface SeededRandom {
   readonly between: (low: number, high: number) => number
   readonly chance: (probability: number) => boolean
   readonly pick: <T>(choices: ReadonlyArray<T>) => T
-  /** A source of its own for one part; the same label gives the same source. */
+  /** A separate source for one part; the same label gives the same source. */
   readonly fork: (label: string) => SeededRandom
 }
 
@@ -29,7 +29,7 @@ const mix = (text: string): ReadonlyArray<number> => {
   })
 }
 
-/** Makes the source that `name` decides. */
+/** Creates the source for `name`. */
 export const makeRandom = (name: string): SeededRandom => {
   let [a, b, c, d] = mix(name) as [number, number, number, number]
   // sfc32: small, fast, and good enough to pick faults with.

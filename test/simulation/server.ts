@@ -43,9 +43,9 @@ export class Server {
   private table: StreamTable = { script: makeFaultScript(), audit: makeStreamAudit(0) }
   private streams = 0
   private persistent: PersistentStreams
-  /** What the server's register has on disk of persistent streams. */
+  /** The persistent streams in the server's register on disk. */
   private readonly registered: Array<Omit<PersistentStreamRecord, "committed">> = []
-  /** How to end the streams that run, in an orderly way. */
+  /** Functions that end the running streams in an orderly way. */
   private readonly running = new Set<() => void>()
   private readonly revoked = new Set<string>()
   private readonly time: VirtualTime
@@ -54,7 +54,7 @@ export class Server {
   private readonly store: Store
   private readonly plan: Plan
   private readonly random: SeededRandom
-  /** Whether a token is too old. */
+  /** Whether a token has expired. */
   private readonly expired: (token: string) => boolean
 
   constructor(options: {
@@ -76,7 +76,7 @@ export class Server {
     this.persistent = this.openStreams()
   }
 
-  /** The persistent streams as a start of the server finds them. */
+  /** The persistent streams, as a starting server finds them. */
   private openStreams(): PersistentStreams {
     const { registered, store, time } = this
     const { incarnation } = this
@@ -107,7 +107,7 @@ export class Server {
     })
   }
 
-  /** Takes a connection of the client. */
+  /** Accepts a connection of the client. */
   accept(link: Link, headers: Readonly<Record<string, string>>): MemoryTransport.MemoryCall {
     const { incarnation, network, random, store, time } = this
     if (!this.up) return this.refuse(link)
@@ -184,8 +184,8 @@ export class Server {
   }
 
   /**
-   * What arrives is read with a delay, still in order, and also after the client has gone, by the
-   * process that it came to.
+   * The process that received the messages reads them with a delay, in order, even after the client
+   * has gone.
    */
   private inbox(link: Link, server: NonNullable<Link["server"]>): MemoryTransport.MemoryCall {
     const { incarnation } = this
@@ -216,7 +216,7 @@ export class Server {
     return { receive: () => {}, halfClosed: () => {}, cancelled: () => {} }
   }
 
-  /** The process dies and comes back later. */
+  /** The process dies and returns later. */
   private kill(downFor: number, how: "refused" | "unavailable" | "silent"): void {
     this.history.add({ e: "fault", what: `kill, down for ${downFor} ms` })
     this.incarnation++
@@ -239,7 +239,7 @@ export class Server {
     })
   }
 
-  /** An orderly restart: streams are told to go, and new ones are refused for a while. */
+  /** An orderly restart: streams receive a close signal, and new ones are refused for a while. */
   private shutDown(downFor: number): void {
     this.history.add({ e: "fault", what: `shutdown, down for ${downFor} ms` })
     this.up = false
@@ -266,14 +266,14 @@ export class Server {
     }
   }
 
-  /** Lets a fault strike now; those that need a connection do nothing when there is none. */
+  /** Causes a fault now. Faults that need a connection do nothing if there is none. */
   strike(fault: TimedFault): void {
     const { history, network, random, time } = this
     const live = network.live
     const link = live.length === 0 ? undefined : random.pick(live)
     const note = (what: string) =>
       history.add({ e: "fault", what, ...(link === undefined ? {} : { conn: link.conn }) })
-    // Calls that share a connection share what happens to it.
+    // A fault of a shared connection affects all its calls.
     const struck = link === undefined ? [] : this.plan.shared === true ? live : [link]
     switch (fault.kind) {
       case "cut":
@@ -294,7 +294,7 @@ export class Server {
         }
         return
       case "kill":
-        // Half of the kills strike between a group being durable and anybody being told.
+        // Half of the kills occur after a group is durable and before any client is told.
         if (random.chance(0.5)) return this.kill(fault.downFor, fault.how)
         this.store.crashAfterSync = () => {
           this.store.crashAfterSync = undefined

@@ -9,8 +9,8 @@ import { runCrashSeed } from "./crashes/crashRun.ts"
 import { runSeed } from "./simulation.ts"
 
 /**
- * A seed that found a bug of the engine, which `npm run sim:planted` checks that it still would; or
- * one on which the judge was wrong.
+ * A seed that found a bug of the engine, which `npm run sim:planted` checks it still finds; or one
+ * for which the checker was wrong.
  */
 interface PastFailure {
   readonly seed: string
@@ -61,7 +61,7 @@ const traitsOf = (plan: Plan): ReadonlyArray<string> => [
   ])
 ]
 
-/** What has to have happened in some run before the runs mean anything. */
+/** Cases that at least one run must have covered, or the runs prove nothing. */
 const mustHappen = [
   "Done",
   "Offset",
@@ -133,7 +133,7 @@ describe("simulation", () => {
     }
     assert.deepStrictEqual([...seen].sort(), [...profiles].sort())
     assert.isAbove(durable, 1_000)
-    // Seeds that meet nothing prove nothing.
+    // Seeds that cover no case prove nothing.
     assert.deepStrictEqual(
       mustHappen.filter((what) => !happened.has(what)),
       []
@@ -176,8 +176,8 @@ const settings: StreamSettings = {
 }
 
 /**
- * A stream that opens, ingests records 0 and 1, has both acknowledged, and is closed; a test
- * changes what it is about.
+ * A stream that opens, ingests records 0 and 1, has both acknowledged, and is closed. Tests change
+ * parts of it.
  */
 const goodRun: ReadonlyArray<Happening> = [
   { e: "call", id: 0, stream: 0, op: "createStream", settings },
@@ -217,13 +217,13 @@ const judge = (happenings: ReadonlyArray<Happening>): ReadonlyArray<string> =>
 
 const without = (unwanted: (happening: Happening) => boolean) =>
   goodRun.filter((happening) => !unwanted(happening))
-/** The good run with something between its acknowledgement and its close. */
+/** The good run with events between its acknowledgement and its close. */
 const withMore = (more: ReadonlyArray<Happening>) =>
   goodRun.flatMap((happening) => (happening.e === "watermark" ? [happening, ...more] : [happening]))
 const changed = (change: (happening: Happening) => Happening) => goodRun.map(change)
 
 describe("the history checker", () => {
-  it("has nothing against a run that went well", () => {
+  it("finds no violation in a good run", () => {
     assert.deepStrictEqual(judge(goodRun), [])
   })
 
@@ -278,7 +278,7 @@ describe("the history checker", () => {
     ["LIVE", "a call that never ends", without((h) => h.e === "return" && h.id === 3)],
     [
       "violation",
-      "a connection that goes on after an acknowledgement that cannot be",
+      "a connection that continues after an impossible acknowledgement",
       changed((h) =>
         h.e === "response" && h.text.ack !== undefined ? { ...h, text: { ack: -1 } } : h
       )
@@ -293,7 +293,7 @@ describe("the history checker", () => {
     ],
     [
       "mint",
-      "a token asked for without need",
+      "a token requested without need",
       withMore([
         { e: "mint", request: 0, lead: 0 },
         { e: "minted", request: 0, token: "t1", life: 1_000, end: 1_000 },
@@ -302,7 +302,7 @@ describe("the history checker", () => {
     ],
     [
       "misfit",
-      "something taken that is no record",
+      "an invalid record that is accepted",
       withMore([
         { e: "call", id: 9, stream: 0, op: "ingestMisfit", records: [] },
         { e: "return", id: 9, outcome: { _tag: "Offset", offset: 2 } }
@@ -310,7 +310,7 @@ describe("the history checker", () => {
     ],
     [
       "sink",
-      "a sink that counts wrong",
+      "a sink that miscounts",
       withMore([
         { e: "call", id: 9, stream: 0, op: "toSink" },
         {

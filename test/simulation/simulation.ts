@@ -1,5 +1,5 @@
 /**
- * One run: builds the world of a seed, runs it to its end, and has the checker judge the history.
+ * One run: builds the world of a seed, runs it to its end, and lets the checker check the history.
  */
 import { Effect, Exit, Layer } from "effect"
 import { HeadersProvider, InvalidToken, Zerobus } from "effect-zerobus"
@@ -18,13 +18,13 @@ import { type Credentials, Tokens } from "./tokens.ts"
 import { TokenService } from "./tokenService.ts"
 import { VirtualTime } from "./virtualTime.ts"
 
-/** What a run came to. */
+/** The result of a run. */
 export interface RunResult {
   readonly seed: string
   readonly plan: Plan
   readonly history: History
   readonly hash: string
-  /** One sentence each; none when every rule held. */
+  /** One sentence each; empty if every rule held. */
   readonly violations: ReadonlyArray<string>
   readonly statistics: Statistics
 }
@@ -34,7 +34,7 @@ export interface Statistics {
   readonly durable: number
   readonly duplicates: number
   readonly connections: number
-  /** Tokens minted, and connections refused since theirs had expired. */
+  /** Tokens minted, and connections refused because their token had expired. */
   readonly mints: number
   readonly expiries: number
   readonly virtualMillis: number
@@ -44,13 +44,13 @@ export interface Statistics {
 export const runSeed = (seed: string, generation: Generation = 5): RunResult =>
   simulate(seed, makePlan(seed, generation), program)
 
-/** The world of the one process of a run. */
+/** The world of a run's single process. */
 export interface SoleWorld extends World {
   readonly time: VirtualTime
 }
 
 /**
- * What a run of many days has besides: nothing may pile up in the world, and somebody looks at it
+ * Additions for a run of many days: nothing may accumulate in the world, and the run is measured
  * now and then.
  */
 export interface LongRun {
@@ -58,17 +58,20 @@ export interface LongRun {
   readonly begun: (world: SoleWorld) => void
 }
 
-/** What judges a history; `keyOf` gives the number that a record's key follows from. */
+/** Checks a history. `keyOf` returns the number that determines a record's key. */
 type Judge = (
   events: ReadonlyArray<HistoryEvent>,
   profile: Plan["profile"],
   keyOf: (record: number) => number
 ) => ReadonlyArray<string>
 
-/** Reads what travels. */
+/** Reads payloads. */
 export type Payloads = Pick<Records, "recogniseAll">
 
-/** What the checker says; a history that it cannot read counts, so that the run is named. */
+/**
+ * The checker's violations. A history that it cannot read counts as one, so that the run is
+ * reported.
+ */
 const judged = (judge: Judge, ...history: Parameters<Judge>): ReadonlyArray<string> => {
   try {
     return judge(...history)
@@ -155,7 +158,7 @@ export const simulate = (
   else if (exit === undefined)
     violations.push("LIVE: the program is stuck: nothing is left that could wake it")
   else if (Exit.isFailure(exit)) violations.push(`the program died: ${String(exit.cause)}`)
-  // Watchers end on their own once their stream has ended.
+  // Watchers end by themselves once their stream has ended.
   if (exit !== undefined) {
     tokens.stop()
     hostility.during(() => time.drain())
@@ -168,7 +171,7 @@ export const simulate = (
     unfinished: 0
   })
   for (const error of hostility.foreign) violations.push(`defect: the client reported ${error}`)
-  // The history of a run that spins is too long to be judged.
+  // The history of a run in an endless loop is too long to be checked.
   const { events } = history
   if (terminated)
     violations.push(...judged(judge, events, plan.profile, (record) => world.records.keyOf(record)))
@@ -176,7 +179,7 @@ export const simulate = (
   return { seed, plan, history, hash: history.hash, violations, statistics }
 }
 
-/** Counts what happened in a run. */
+/** Counts events of a run. */
 export const statisticsOf = (
   events: ReadonlyArray<HistoryEvent>,
   connections: number,

@@ -1,9 +1,8 @@
 /**
- * One run of many days of virtual time, at a low rate: connections rotate every hour, tokens end
- * every hour, something goes wrong every half hour, streams live for hours, days, or the whole
- * time, and who loses one goes on with another. Every rule has to hold for all of it, and once the
- * first days are over nothing may grow: the heap, the buffers, the timers, the tokens that are
- * remembered, the metrics.
+ * One run of many days of virtual time, at a low rate: connections rotate every hour, tokens expire
+ * every hour, and a fault occurs every half hour. Streams live for hours, days, or the whole time,
+ * and a user who loses one continues with another. All rules apply to the whole run. After the
+ * first days nothing may grow: the heap, the buffers, the timers, the stored tokens, the metrics.
  */
 import * as V8 from "node:v8"
 import * as Vm from "node:vm"
@@ -98,7 +97,7 @@ const planOf = (seed: string, days: number): Plan => {
   }
 }
 
-/** A user: a stream after the other, until the days are over. */
+/** A user: one stream after another, until the days are over. */
 const user = (
   world: World,
   plan: StreamPlan,
@@ -112,8 +111,8 @@ const user = (
       const current = { id: world.streams++ }
       const scope = yield* Scope.make()
       const { options, table } = stage(world, plan, current, random)
-      // What the last one left is handed on; its provider goes with it, and speaks for the new
-      // stream from now on.
+      // The records that the last stream left are handed on, together with its provider, which
+      // serves the new stream from now on.
       const call = before === undefined ? "createStream" : "recreateStream"
       const opening =
         before === undefined
@@ -162,10 +161,10 @@ const user = (
     if (before !== undefined) return
   })
 
-/** The name that the provider of a life speaks for; recreated streams keep their provider. */
+/** The stream that the provider of a life serves; recreated streams keep their provider. */
 const names = new WeakMap<Life, { id: number }>()
 
-/** Calls now and then, until the time is over or the stream is. */
+/** Makes calls now and then, until the time is over or the stream has ended. */
 const live = (world: World, life: Life, until: number) =>
   Effect.gen(function* () {
     const { random } = life
@@ -187,7 +186,7 @@ const live = (world: World, life: Life, until: number) =>
     yield* Effect.raceFirst(calling, watching)
   })
 
-/** What is measured at the end of a day. */
+/** The measurements at the end of a day. */
 interface Sample {
   readonly day: number
   readonly heap: number
@@ -203,7 +202,7 @@ const collectGarbage = (): (() => void) => {
   return Vm.runInNewContext("gc") as () => void
 }
 
-/** What may differ between the first third of the days and the last, beyond chance. */
+/** The permitted difference between the first third of the days and the last, beyond chance. */
 const allowed: Record<Exclude<keyof Sample, "day">, number> = {
   heap: 512 * 1024,
   buffers: 4 * 1024 * 1024,
@@ -232,8 +231,8 @@ const checkGrowth = (samples: ReadonlyArray<Sample>): ReadonlyArray<string> => {
 }
 
 /**
- * How long it takes from an ingest call to its record being durable: the median in the first third
- * and in the last, milliseconds.
+ * The time from an ingest call to the durable record: the median in the first third and in the
+ * last, in milliseconds.
  */
 const durableAfter = (
   events: ReadonlyArray<HistoryEvent>,
@@ -257,7 +256,7 @@ const durableAfter = (
 
 const mebibytes = (bytes: number): string => (bytes / 1024 / 1024).toFixed(2)
 
-/** Runs that many days; `say` gets a line per day. */
+/** Runs `days` days; `say` receives a line per day. */
 export const soak = (
   seed: string,
   days: number,

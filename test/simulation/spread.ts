@@ -1,6 +1,4 @@
-/**
- * Spreads a run over processes: each takes the next chunk as soon as it has finished one.
- */
+/** Distributes a run over processes: each takes the next chunk as soon as it has finished one. */
 import * as ChildProcess from "node:child_process"
 import * as Path from "node:path"
 import {
@@ -18,14 +16,14 @@ export interface Run {
   /** Pieces of one chunk. */
   readonly chunkSize: number
   readonly workers: number
-  /** No further chunk begins, and a chunk ends, once this many have failed. */
+  /** Once this many have failed, no further chunk begins, and running chunks end. */
   readonly failures: number
-  /** The index behind the last one; `Infinity` when only `enough` says where to stop. */
+  /** The index after the last one; `Infinity` if only `enough` decides when to stop. */
   readonly end: number
   readonly enough: (totals: Totals) => boolean
 }
 
-/** Answers chunks that the parent process sends, until it has no more. */
+/** Runs chunks that the parent process sends, until it has no more. */
 export const serveChunks = (): void => {
   process.on(
     "message",
@@ -34,7 +32,7 @@ export const serveChunks = (): void => {
   process.on("disconnect", () => process.exit())
 }
 
-/** Runs everything; sums and failures, in order of their index. */
+/** Runs everything. Returns totals, and failures in order of their index. */
 export const spread = async (
   run: Run
 ): Promise<{ readonly totals: Totals; readonly failures: Array<Failure> }> => {
@@ -76,7 +74,7 @@ export const spread = async (
       )
       feed()
     })
-  // Alone it needs no process of its own, which would outlive this one when a run never ends.
+  // A single worker needs no separate process, which would outlive this one if a run never ends.
   if (run.workers === 1 || run.end - run.first.from <= run.chunkSize) {
     for (let chunk = take(); chunk !== undefined; chunk = take()) collect(await runChunk(chunk))
   } else {

@@ -31,7 +31,7 @@ const stream: StreamPlan = {
 }
 
 /**
- * A calm world in which the connection stands still for an hour in one direction, with pings
+ * A calm world in which the connection stalls for an hour in one direction, while pings are
  * answered.
  */
 const stalled = (direction: "up" | "down"): Plan => ({
@@ -77,7 +77,7 @@ const users = (world: World) =>
     yield* settle(world, life)
   }).pipe(Effect.orDie)
 
-describe("a connection that stands still for an hour", () => {
+describe("a connection that stalls for an hour", () => {
   for (const direction of ["up", "down"] as const) {
     it(`is kept, ingest waits, and all is durable in the end: ${direction}`, () => {
       const { history, statistics, violations } = simulate(
@@ -90,7 +90,7 @@ describe("a connection that stands still for an hour", () => {
         [statistics.connections, statistics.durable, statistics.duplicates],
         [1, records, 0]
       )
-      // Only so many were taken before the hour was over.
+      // Only part of the records was accepted before the hour was over.
       const early = history.events.filter(
         (event) => event.e === "return" && event.outcome._tag === "Offset" && event.t < hour
       )

@@ -1,6 +1,6 @@
 /**
  * The server's disk: records become durable in groups, some time after they were appended, and a
- * crash loses what is not durable.
+ * crash loses those that are not durable.
  */
 import { RecordRejected, StorageFailure } from "../../src/local/log/storageErrors.ts"
 import type { HeldStream } from "../../src/local/persistent/persistentStreams.ts"
@@ -20,11 +20,11 @@ interface Group {
 
 /** A disk with a write-ahead log. */
 export class Store {
-  /** The next groups that fail to reach the disk. */
+  /** The number of next groups that fail to reach the disk. */
   failing = 0
-  /** Up to which offset persistent streams are durable, by their ids. */
+  /** The durable offset of each persistent stream, by id. */
   readonly committed = new Map<string, number>()
-  /** Set by the owner to crash between a group being durable and anybody being told. */
+  /** Set by the owner, to crash after a group is durable and before any client is told. */
   crashAfterSync: (() => boolean) | undefined
   private open: Group | undefined
   private syncing: Array<Group> = []
@@ -113,7 +113,7 @@ export class Store {
     })
   }
 
-  /** The process dies: only what is durable remains. */
+  /** The process dies: only durable records remain. */
   crash(): void {
     this.incarnation++
     this.open = undefined
@@ -142,7 +142,7 @@ export class Store {
     if (group === undefined) return
     if (this.failing > 0) {
       this.failing--
-      // The log fails a group together with everything behind it.
+      // The log fails a group together with all groups after it.
       const failed = [group, ...this.syncing, ...(this.open === undefined ? [] : [this.open])]
       this.syncing = []
       this.open = undefined

@@ -1,20 +1,20 @@
 /**
- * How often tokens are asked for where all streams share one cache: one request at a time, none
- * while a token is good and not due for renewal, none soon after a renewal that failed, and no
- * connection with a token that has ended (row 14, I14).
+ * How often tokens are requested if all streams share one cache: one request at a time, none while
+ * a token is good and not due for renewal, none soon after a failed renewal, and no connection with
+ * an expired token (row 14, I14).
  */
 import type { View } from "./view.ts"
 
 type Report = (rule: string, text: string) => void
 
-/** A token as the cache may know it; milliseconds of a clock that nobody sets. */
+/** A token as the cache may have it; milliseconds of a monotonic clock. */
 interface Good {
   readonly token: string
   readonly expiresAt: number
   readonly renewAt: number
 }
 
-/** The least pause between attempts to renew a good token, as a share of the lead. */
+/** The minimum pause between attempts to renew a good token, as a share of the lead. */
 const leastPause = 1 / 300
 
 /** Checks every request to the token endpoint. */
@@ -27,8 +27,7 @@ export const checkTokens = (view: View, report: Report): void => {
   for (const event of view.events) {
     const at = Math.floor(event.t)
     if (event.quiet > quiet) {
-      // A request that nobody waits for any more may take its leave in the moment in which the next
-      // one begins.
+      // A request without waiters may end at the moment when the next one begins.
       if (running.size > 1) report("mint", `${running.size} requests for a token run at ${at} ms`)
       quiet = event.quiet
     }
@@ -59,7 +58,7 @@ export const checkTokens = (view: View, report: Report): void => {
         if (token === undefined) break
         ends.set(token, end)
         const expiresAt = from + life
-        // A token that was dead when it arrived is not kept, and what was kept before it stays.
+        // A token that has expired on arrival is not stored, and the previous one stays.
         if (expiresAt > at)
           good = { token, expiresAt, renewAt: expiresAt - Math.min(lead, life / 2) }
         break

@@ -8,9 +8,7 @@ const crowd = Array.from({ length: 1_000 }, (_, index) => makePlan(`crowd/${inde
   (plan) => plan.crowd === true
 )!
 
-/**
- * All streams of a crowd open in the same moment, and only the token service decides what happens.
- */
+/** Opens all streams of a crowd at the same moment; only the token service decides what happens. */
 const openAtOnce = (seed: string, tokens: Partial<TokenPlan>) => {
   const plan: Plan = {
     ...crowd,
@@ -66,12 +64,12 @@ describe("the token cache under a crowd", () => {
     }
   })
 
-  it("asks an endpoint that is down once at a time, whoever wants a token", () => {
+  it("sends one request at a time to an endpoint that is down, for any number of streams", () => {
     const { asked, opened, requests } = openAtOnce("down", { down: [0, 60_000] })
     assert.strictEqual(opened, 0)
     assert.isAbove(asked, crowdSize * 4)
-    // Five rounds of attempts (fewer where the endpoint refuses for good), spread by jitter over
-    // 0.8 seconds, and an answer takes 0.2 on average.
+    // Five rounds of attempts (fewer if the endpoint refuses permanently), spread by jitter over
+    // 0.8 seconds, and an answer takes 0.2 seconds on average.
     assert.isAtMost(requests, 40)
   })
 })

@@ -18,7 +18,7 @@ import type { Credentials } from "./tokens.ts"
 import type { VirtualTime } from "./virtualTime.ts"
 import type { TokenPlan } from "./wider.ts"
 
-/** The limits of one request and of a renewal, as the client sets them; milliseconds. */
+/** The limits of one request and of a renewal, as the client sets them, in milliseconds. */
 const requestLimit = 30_000
 const renewalLimit = 7_500
 
@@ -63,12 +63,12 @@ export class TokenService implements Credentials {
     return expired
   }
 
-  /** Those who still ask get an answer now: the run is over. */
+  /** Pending requests are answered now: the run is over. */
   stop(): void {
     for (const answer of this.pending) answer()
   }
 
-  /** How many tokens and requests are remembered. */
+  /** How many tokens and requests are stored. */
   get size(): number {
     return this.ends.size + this.pending.size
   }
@@ -83,7 +83,7 @@ export class TokenService implements Credentials {
     return {
       getHeaders: (table) =>
         Effect.suspend(() => {
-          // Another stream may be made like this one before the answer comes.
+          // Another stream may be created like this one before the answer arrives.
           const stream = current.id
           const note = (outcome: string) => history.add({ e: "headers", stream, outcome })
           note("asked")
@@ -135,7 +135,7 @@ export class TokenService implements Credentials {
       const down = !calm && time.now >= tokens.down[0] && time.now < tokens.down[1]
       const fails = down || (!calm && random.chance(tokens.failures))
       const hangs = !calm && random.chance(tokens.hangs)
-      // The token's life begins while the request is on its way.
+      // The token's life begins while the request is in progress.
       const life = { begins: time.now + random.int(latency + 1), millis: tokens.life }
       const answer = Effect.callback<Minted, StreamFailure>((resume) => {
         const finish = () => {

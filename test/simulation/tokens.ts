@@ -9,26 +9,26 @@ import type { Plan } from "./plan.ts"
 import type { SeededRandom } from "./seededRandom.ts"
 import type { VirtualTime } from "./virtualTime.ts"
 
-/** Where the streams of a run have their credentials from. */
+/** The source of credentials for the streams of a run. */
 export interface Credentials {
-  /** Tokens minted, and connections refused since theirs had expired. */
+  /** Tokens minted, and connections refused because their token had expired. */
   readonly mints: number
   readonly expiries: number
-  /** How much is remembered. */
+  /** The number of stored entries. */
   readonly size: number
   /** Whether a header's token has expired. */
   readonly expired: (authorization: string) => boolean
-  /** The provider of one stream after another; `current` names the stream. */
+  /** The provider of consecutive streams; `current` names the stream. */
   readonly provider: (
     current: { readonly id: number },
     invalidates: boolean,
     random: SeededRandom
   ) => HeadersProviderShape
-  /** The run is over: nobody is kept waiting. */
+  /** The run is over: pending requests are answered. */
   readonly stop: () => void
 }
 
-/** Tokens that the provider of each stream makes for itself. */
+/** Tokens that the provider of each stream mints itself. */
 export class Tokens implements Credentials {
   mints = 0
   expiries = 0

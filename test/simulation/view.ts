@@ -1,6 +1,4 @@
-/**
- * A history sorted by what the rules ask about: calls, streams and connections.
- */
+/** A history organised for the rules: calls, streams and connections. */
 import type { Ended, HistoryEvent, Outcome, StreamSettings } from "./history.ts"
 import type { Profile } from "./plan.ts"
 
@@ -26,19 +24,19 @@ export interface Message {
   readonly calls: ReadonlyArray<Call>
 }
 
-/** A connection as the client's end saw it. */
+/** A connection as seen at the client's end. */
 export interface Connection {
   readonly conn: number
   readonly stream: number
   readonly open: Of<"open">
   readonly messages: Array<Message>
-  /** Requests, the create request included, that the transport has counted as sent. */
+  /** Requests, including the create request, that the transport has counted as sent. */
   readonly sent: Array<HistoryEvent>
   readonly responses: Array<Of<"response">>
   readonly halfCloses: Array<HistoryEvent>
   ended: (HistoryEvent & { readonly ended: Ended }) | undefined
   released: HistoryEvent | undefined
-  /** The position, in the stream's order of calls, of its first message; set by the journal. */
+  /** The position of its first message in the stream's order of calls; set by the journal. */
   base: number
 }
 
@@ -57,7 +55,7 @@ export interface StreamView {
   readonly refused: Array<Of<"refused">>
   readonly headers: Array<Of<"headers">>
   readonly invalidations: Array<Of<"invalidate">>
-  /** All accepted calls in their order, as far as the evidence goes; set by the journal. */
+  /** All accepted calls in order, as far as the evidence shows; set by the journal. */
   order: Array<Call>
   /** How many of them the client was told are durable when the stream ended. */
   durable: number
@@ -70,26 +68,26 @@ export interface View {
   readonly streams: ReadonlyMap<number, StreamView>
   readonly connections: ReadonlyMap<number, Connection>
   readonly callOf: ReadonlyMap<number, Call>
-  /** For each record when it first became durable, and where it then stood in the table. */
+  /** For each record, when it first became durable, and its position in the table then. */
   readonly durable: ReadonlyMap<number, { readonly seq: number; readonly place: number }>
 }
 
-/** Whether a call was accepted for sure. */
+/** Whether a call was certainly accepted. */
 export const accepted = (call: Call): boolean =>
   (call.end?.outcome._tag === "Offset" || call.end?.outcome._tag === "Taken") &&
   call.records.length > 0
 
 /**
- * Whether the call ends its stream: closing, a scope's end, or what `withStream` and `sink` do once
- * their users are done.
+ * Whether the call ends its stream: a close, a scope's end, or the end of `withStream` and `sink`
+ * after their users are done.
  */
 export const closes = ({ op }: Call): boolean =>
   op === "close" || op === "closeScope" || op === "leave"
 
 /**
- * From when on the stream may be closing: what happens after this need have no other reason. A sink
- * that refuses a record ends its stream before anybody outside knows of it, so with the last record
- * that it was given.
+ * When the stream may begin to close: later events need no other reason. A sink that refuses a
+ * record ends its stream before outside code is notified, so closing may begin at the last record
+ * that it received.
  */
 export const closingFrom = ({ calls, settings }: StreamView): number => {
   const first = calls.find(closes)?.start.seq ?? Infinity
@@ -97,7 +95,7 @@ export const closingFrom = ({ calls, settings }: StreamView): number => {
   const refused =
     (sink?._tag === "Error" &&
       (sink.error === "PayloadTooLarge" || sink.error === "FlushTimeout")) ||
-    // It may be interrupted while it closes for that.
+    // It may be interrupted while it closes for that reason.
     (sink?._tag === "Interrupted" &&
       (settings.ingestTimeout !== undefined ||
         calls.some(({ bytes, op }) => op === "sinkIngest" && bytes > settings.maxInflightBytes)))
@@ -230,8 +228,8 @@ const makeStream = (id: number, settings: StreamSettings, opening: Call): Stream
 })
 
 /**
- * Messages that the acknowledgements delivered so far cover, at most: the highest plausible one
- * counts, processed or not.
+ * The maximum number of messages that the acknowledgements delivered so far cover: the highest
+ * plausible one counts, processed or not.
  */
 export const ackedAtMost = (connection: Connection, seq: number): number => {
   let most = 0
@@ -244,8 +242,8 @@ export const ackedAtMost = (connection: Connection, seq: number): number => {
 }
 
 /**
- * Messages that are acknowledged for sure by the quiet moment `quiet`: delivered and sent before
- * it, and nothing bad before them.
+ * Messages that are certainly acknowledged by the quiet moment `quiet`: delivered and sent before
+ * it, with no invalid response before them.
  */
 export const ackedAtLeast = (connection: Connection, quiet: number): number => {
   const sent = connection.sent.filter((event) => event.quiet < quiet).length - 1

@@ -1,11 +1,10 @@
 /**
- * A seeded event loop: fibers, network and server take turns on it, and time passes only when
- * nobody can go on.
+ * A seeded event loop for fibers, network and server. Time passes only when nothing is ready to
+ * run.
  *
- * It stands in for Effect's scheduler and clock and for the server's timers. What is ready runs in
- * order of arrival or, when the plan says so, in an order that the seed decides; a fiber may be
- * made to yield between any two operations. A whole run is synchronous, so the same seed gives the
- * same run.
+ * It replaces Effect's scheduler and clock and the server's timers. Ready tasks run in order of
+ * arrival or, if the plan says so, in an order that the seed decides; a fiber may be made to yield
+ * between any two operations. A whole run is synchronous, so the same seed gives the same run.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -36,7 +35,7 @@ interface Timer {
 
 const startOfTime = 1_750_000_000_000
 
-/** What a process needs of the event loop. */
+/** The parts of the event loop that a process needs. */
 export type Turns = Pick<VirtualTime, "now" | "soon" | "after" | "strikeAfter">
 
 /** Counts fibers that have started and not ended, and those that sleep. */
@@ -49,24 +48,25 @@ export interface FiberCounts {
 export class VirtualTime {
   /** Milliseconds since the start; never goes back. */
   now = 0
-  /** What the wall clock is off by, in milliseconds. */
+  /** The offset of the wall clock, in milliseconds. */
   wallSkew = 0
-  /** Counts the moments at which nobody could go on. */
+  /** Counts the moments at which nothing was ready to run. */
   quiet = 0
-  /** Fibers of the one process of most runs. */
+  /** Fibers of the single process of most runs. */
   private readonly counts: FiberCounts = { fibers: 0, sleeps: 0 }
   /**
-   * Set by what resolves promises: `runAsync` lets their continuations run before the next task.
+   * Set by code that resolves promises: `runAsync` lets their continuations run before the next
+   * task.
    */
   hasPromises = false
   tasks = 0
-  /** A run with more of them is stuck in a loop. */
+  /** A run with more tasks is stuck in a loop. */
   maxTasks = 1_000_000
-  /** Runs before every task; for faults that strike between two tasks. */
+  /** Runs before every task; for faults that occur between two tasks. */
   onTask: (() => void) | undefined
-  /** Asked before every operation of every fiber; true makes the fiber yield. */
+  /** Called before every operation of every fiber; if it returns true, the fiber yields. */
   onOperation: ((fiber: Fiber.Fiber<unknown, unknown>) => boolean) | undefined
-  /** Fibers that are interrupted after so many more operations. */
+  /** Fibers that are interrupted after a number of further operations. */
   private readonly doomed = new Map<
     Fiber.Fiber<unknown, unknown>,
     { left: number; readonly strike: () => void }
@@ -83,7 +83,7 @@ export class VirtualTime {
     this.plan = plan
   }
 
-  /** Timers that are set, those that were taken back and have not come due included. */
+  /** Pending timers, including cancelled ones that are not due yet. */
   get timers(): number {
     return this.heap.length
   }
@@ -93,12 +93,12 @@ export class VirtualTime {
     return this.counts.fibers
   }
 
-  /** Fibers asleep right now. */
+  /** Sleeping fibers. */
   get sleeps(): number {
     return this.counts.sleeps
   }
 
-  /** Runs the task as soon as it is its turn. */
+  /** Runs the task when its turn comes. */
   soon(task: () => void): () => void {
     this.ready.push(task)
     return () => {
@@ -107,7 +107,7 @@ export class VirtualTime {
     }
   }
 
-  /** Runs the callback after so many milliseconds; returns how to take it back. */
+  /** Runs the callback after `millis` milliseconds; returns a function that cancels it. */
   after(millis: number, callback: () => void): () => void {
     const timer: Timer = {
       at: this.now + Math.max(0, millis),
@@ -122,8 +122,8 @@ export class VirtualTime {
   }
 
   /**
-   * Strikes between two operations of the fiber, after so many of them; returns how to take that
-   * back.
+   * Strikes between two operations of the fiber, after a number of operations; returns a function
+   * that cancels this.
    */
   strikeAfter(
     fiber: Fiber.Fiber<unknown, unknown>,
@@ -134,7 +134,7 @@ export class VirtualTime {
     return () => void this.doomed.delete(fiber)
   }
 
-  /** Whether the fiber is struck now; it gives way then. */
+  /** Whether the fiber is struck now; if so it yields. */
   private isStruck(fiber: Fiber.Fiber<unknown, unknown>): boolean {
     const doom = this.doomed.get(fiber)
     if (doom === undefined || doom.left-- > 0) return false
@@ -144,8 +144,8 @@ export class VirtualTime {
   }
 
   /**
-   * Runs until nothing is left to do, or `done` says so. Returns false when the run is stuck in a
-   * loop.
+   * Runs until nothing is left to do, or `done` returns true. Returns false if the run is stuck in
+   * a loop.
    */
   run(done: () => boolean): boolean {
     for (;;) {
@@ -155,8 +155,8 @@ export class VirtualTime {
   }
 
   /**
-   * The same for code with promises: what a task resolves continues before the next task, as in
-   * Node.
+   * The same for code with promises: continuations of a task's promises run before the next task,
+   * as in Node.
    */
   async runAsync(done: () => boolean): Promise<boolean> {
     for (;;) {
@@ -168,7 +168,7 @@ export class VirtualTime {
     }
   }
 
-  /** Runs one task. Returns how the run ended, or undefined when it goes on. */
+  /** Runs one task. Returns how the run ended, or undefined if it continues. */
   private step(done: () => boolean): boolean | undefined {
     if (this.first < this.ready.length) {
       if (++this.tasks > this.maxTasks) return false
@@ -189,7 +189,7 @@ export class VirtualTime {
     return undefined
   }
 
-  /** Runs what is ready, without letting time pass. */
+  /** Runs ready tasks without letting time pass. */
   drain(): void {
     this.run(() => true)
   }
@@ -224,8 +224,8 @@ export class VirtualTime {
     return Effect.callback<void>((resume) => {
       counts.sleeps++
       let asleep = true
-      // A fiber that is interrupted between its waking and its next turn is woken and cleaned up
-      // after: it counts once.
+      // A fiber interrupted between its wake-up and its next turn is both woken and cleaned up; it
+      // counts once.
       const wake = () => {
         if (asleep) counts.sleeps--
         asleep = false
@@ -241,7 +241,7 @@ export class VirtualTime {
     })
   }
 
-  /** What Effect programs of this run, or of one process of it, have to be run with. */
+  /** The context for Effect programs of this run, or of one of its processes. */
   context(turns: Turns = this, counts: FiberCounts = this.counts): Context.Context<never> {
     const wall = () => Math.floor(startOfTime + this.now + this.wallSkew)
     const nanos = () => BigInt(Math.floor(this.now * 1000)) * 1000n
@@ -279,8 +279,8 @@ export class VirtualTime {
 }
 
 /**
- * Runs one task of the loop. What user code throws in it is an uncaught error, and the loop goes
- * on.
+ * Runs one task of the loop. An error thrown by user code in it is an uncaught error, and the loop
+ * continues.
  */
 const turn = (task: (() => void) | undefined): void => {
   try {

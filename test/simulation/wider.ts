@@ -1,34 +1,34 @@
 /**
- * What plans decide since their second generation: every way to open and feed a stream, typed
- * records, recovery policies of the user's, readers, plain callbacks, tokens out of the real cache,
- * and connections that streams share.
+ * Decisions of plans since the second generation: every way to open and feed a stream, typed
+ * records, recovery policies of the user, readers, plain callbacks, tokens from the real cache, and
+ * shared connections.
  *
- * It draws from a source of chance of its own, so that plans of the first generation, which the
- * past failures are about, stay what they were.
+ * It uses a separate random source, so plans of the first generation, to which the past failures
+ * refer, do not change.
  */
 import type { Plan, StreamPlan, TimedFault } from "./plan.ts"
 import { makePolicy, type PolicyPlan, scheduleOf, settingsOf } from "./policies.ts"
 import { makeRandom, type SeededRandom } from "./seededRandom.ts"
 
-/** What one stream has besides what every stream has. */
+/** Additional settings of one stream. */
 export interface Wider {
-  /** How the stream is opened: by itself, by `withStream`, or by `sink`. */
+  /** How the stream is opened: by `createStream`, by `withStream`, or by `sink`. */
   readonly face: "createStream" | "withStream" | "sink"
   readonly policy: PolicyPlan | undefined
   /**
-   * Readers of durable offsets and states besides the one that always reads: late, slow, or giving
-   * up.
+   * Readers of durable offsets and states, in addition to the one that always reads: late, slow, or
+   * stopping early.
    */
   readonly readers: number
   /** Records offered from plain callbacks. */
   readonly callbacks: number
   /** Probability of a step that only these plans have. */
   readonly steps: number
-  /** Probability that the user's own code fails, of `use` and of what feeds a sink. */
+  /** Probability that the user's code fails, in `use` and in the source of a sink. */
   readonly fails: number
 }
 
-/** Where the tokens of a run come from; milliseconds. */
+/** The source of a run's tokens; milliseconds. */
 export interface TokenPlan {
   readonly life: number
   readonly lead: number
@@ -36,11 +36,11 @@ export interface TokenPlan {
   /** Probability that a request to the endpoint fails, and that it is never answered. */
   readonly failures: number
   readonly hangs: number
-  /** From when to when the endpoint fails always. */
+  /** From when to when the endpoint always fails. */
   readonly down: readonly [number, number]
 }
 
-/** Streams that a crowd opens at once. */
+/** The number of streams that a crowd opens at once. */
 export const crowdSize = 100
 
 /** Widens a plan of the first generation. */
@@ -62,7 +62,7 @@ export const widen = (plan: Plan, seed: string): Plan => {
     crowd,
     shared,
     tokens,
-    // What a crowd is for is to get in each other's way.
+    // Streams of a crowd must interfere with each other.
     schedule: crowd ? { ...plan.schedule, yields: 0.3 } : plan.schedule,
     faults: [...plan.faults, ...clockJumps(random.fork("clock"), plan)],
     tokenLife: tokens === undefined ? plan.tokenLife : tokens.life,
@@ -70,7 +70,7 @@ export const widen = (plan: Plan, seed: string): Plan => {
   }
 }
 
-/** The wall clock is set now and then, whatever else goes wrong. */
+/** The wall clock is set now and then, in addition to other faults. */
 const clockJumps = (random: SeededRandom, { horizon, profile }: Plan): ReadonlyArray<TimedFault> =>
   Array.from(
     { length: profile === "calm" || random.chance(0.85) ? 0 : random.between(1, 3) },
@@ -127,8 +127,8 @@ const widenStream = (stream: StreamPlan, random: SeededRandom): StreamPlan => {
 }
 
 /**
- * One of many streams that open in the same moment, or nearly, and do little; the second half when
- * the token is due for renewal.
+ * One of many streams that open at the same moment, or nearly, and do little; the second half open
+ * when the token is due for renewal.
  */
 const inCrowd = (stream: StreamPlan, random: SeededRandom, { life }: TokenPlan): StreamPlan => ({
   ...stream,

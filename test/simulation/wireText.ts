@@ -1,7 +1,7 @@
 /**
- * Reads the messages on the wire for the history, and makes hostile ones. It knows the protocol's
- * field numbers and nothing of the engine or the server, so that a mistake in their codecs is not
- * repeated here.
+ * Reads the messages on the wire for the history, and makes hostile ones. It depends on the
+ * protocol's field numbers only, not on the engine or the server, so that it does not repeat an
+ * error of their codecs.
  */
 
 type Field = readonly [number: number, value: number | Uint8Array]
@@ -34,7 +34,7 @@ export const fields = (bytes: Uint8Array): ReadonlyArray<Field> => {
 export const field = (list: ReadonlyArray<Field>, number: number) =>
   list.find(([n]) => n === number)?.[1]
 
-/** A request as the history keeps it. */
+/** A request as the history stores it. */
 export type RequestText =
   | { readonly kind: "create" }
   | { readonly kind: "resume" }
@@ -44,7 +44,7 @@ export type RequestText =
       readonly payloads: ReadonlyArray<Uint8Array>
     }
 
-/** Reads a request, also of a persistent stream; throws when the client wrote nonsense. */
+/** Reads a request, also of a persistent stream; throws if the client wrote an invalid one. */
 export const readRequestText = (bytes: Uint8Array, persistent = false): RequestText => {
   const [part] = fields(bytes)
   if (part === undefined || typeof part[1] === "number")
@@ -62,10 +62,10 @@ export const readRequestText = (bytes: Uint8Array, persistent = false): RequestT
   return { kind: "ingest", wireOffset: typeof offset === "number" ? offset : undefined, payloads }
 }
 
-/** A response as the history keeps it; `bad` says that no correct server sends it at any time. */
+/** A response as the history stores it. `bad`: no correct server ever sends it. */
 export interface ResponseText {
   readonly created?: boolean
-  /** Up to which wire offset everything was durable when a persistent stream was resumed. */
+  /** The wire offset up to which everything was durable when a persistent stream was resumed. */
   readonly resumed?: number
   readonly ack?: number | "missing"
   /** How many rows of an Arrow connection are durable. */
@@ -74,7 +74,7 @@ export interface ResponseText {
   readonly bad?: "unknown" | "malformed"
 }
 
-/** Reads a response, also of a persistent stream, whose answer to a resume counts as created. */
+/** Reads a response, also of a persistent stream; its answer to a resume counts as created. */
 export const readResponseText = (bytes: Uint8Array, persistent = false): ResponseText => {
   try {
     const text: { -readonly [K in keyof ResponseText]: ResponseText[K] } = {}
@@ -121,7 +121,7 @@ const message = (tag: number, content: ReadonlyArray<number>): ReadonlyArray<num
   ...content
 ]
 
-/** Responses that a hostile server sends. */
+/** Responses of a hostile server. */
 export const hostile = {
   ack: (upTo: number) => Uint8Array.from(message(0x12, [0x08, ...varintBytes(upTo)])),
   ackWithoutOffset: Uint8Array.from(message(0x12, [])),

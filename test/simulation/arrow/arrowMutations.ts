@@ -1,6 +1,4 @@
-/**
- * Planted bugs of streams with Arrow batches; the runs with Arrow batches have to find them.
- */
+/** Planted bugs in streams with Arrow batches; the runs with Arrow batches must find them. */
 import type { Mutation } from "../mutations.ts"
 
 const wire = "internal/flight/rowWire.ts"

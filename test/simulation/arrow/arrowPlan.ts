@@ -1,6 +1,6 @@
 /**
- * Turns the plan of a seed into one whose streams take Arrow batches. It draws from a source of
- * chance of its own, so that the plan stays what it is without Arrow.
+ * Turns the plan of a seed into one whose streams take Arrow batches. It uses a separate random
+ * source, so the plan without Arrow does not change.
  */
 import { makeFaults, makePlan, type Plan, type StreamPlan } from "../plan.ts"
 import { makeRandom } from "../seededRandom.ts"
@@ -9,7 +9,7 @@ import { makeRandom } from "../seededRandom.ts"
 export const makeArrowPlan = (seed: string): Plan => {
   const plan = makePlan(seed, 1)
   const random = makeRandom(`${seed}/arrow`)
-  // Lies and refused records are held by direct tests.
+  // Direct tests cover false acknowledgements and refused records.
   const other = plan.profile === "hostile" || plan.profile === "refusing"
   const profile = other ? "mixed" : plan.profile
   return {

@@ -1,5 +1,5 @@
 /**
- * The users of a run with Arrow batches: they open streams, ingest, wait, flush, leave and
+ * The users of a run with Arrow batches. They open streams, ingest, wait, flush, leave and
  * recreate, with interruptions that the seed decides.
  */
 import { Effect, Exit, Option, Scope, Stream } from "effect"
@@ -12,7 +12,7 @@ import type { StreamPlan } from "../plan.ts"
 import type { SeededRandom } from "../seededRandom.ts"
 import { type ArrowRows, arrowTables } from "./arrowRows.ts"
 
-/** A stream and what its users have of it. */
+/** A stream and its users' records and receipts. */
 interface ArrowLife {
   readonly id: number
   readonly stream: ZerobusStream<ArrowTable.ArrowRecord>
@@ -29,7 +29,7 @@ export const arrowProgram =
       { concurrency: "unbounded", discard: true }
     )
 
-/** The open stream, also for an opener that is interrupted right after it was given it. */
+/** Holds the open stream, even if its opener is interrupted right after it received the stream. */
 const keeper = () => {
   let stream: ArrowLife["stream"] | undefined
   const keep = (given: ArrowLife["stream"]): Outcome => {
@@ -113,7 +113,7 @@ const lifeOf = Effect.fnUntraced(function* (
   yield* Scope.close(scope, Exit.void)
 })
 
-/** A reader of the watermark, and workers; it ends when the workers have. */
+/** A reader of the watermark, and workers. Ends when the workers have ended. */
 const use = Effect.fnUntraced(function* (
   world: World,
   rows: ArrowRows,
@@ -216,7 +216,7 @@ const leave = Effect.fnUntraced(function* (
   )
 })
 
-/** The stream is over: which rows are handed back, and what the receipts say. */
+/** After the end of the stream: the rows handed back, and the results of the receipts. */
 const settle = Effect.fnUntraced(function* (
   world: World,
   rows: ArrowRows,

@@ -1,6 +1,6 @@
 /**
- * The rows of a run with Arrow batches: made from their numbers, and recognised by every value, so
- * that a batch that was damaged on its way is found.
+ * The rows of a run with Arrow batches. They are made from their numbers and recognised by every
+ * value, so that damaged batches are found.
  */
 import {
   compressionRegistry,
@@ -28,7 +28,7 @@ const schema = new Schema([
   new Field("p", new LargeUtf8(), true)
 ])
 
-/** The table of runs with Arrow batches, by their compression. */
+/** The tables of runs with Arrow batches, by compression. */
 export const arrowTables = {
   none: ArrowTable.make("main.default.simulated", schema, { compression: "none" }),
   zstd: ArrowTable.make("main.default.simulated", schema, { compression: "zstd" })
@@ -55,12 +55,12 @@ export class ArrowRows {
     return String.fromCharCode(97 + (id % 26)).repeat(this.sizes[id] ?? 0)
   }
 
-  /** The rows with their texts as a dictionary, which is how the library makes them of an array. */
+  /** The rows with their texts as a dictionary, as the library makes them from an array. */
   private table(rows: ReadonlyArray<number>): Table {
     return tableFromArrays({ i: Int32Array.from(rows), p: rows.map((id) => this.text(id)) })
   }
 
-  /** The rows with plain texts: a stream of several batches has no second dictionary. */
+  /** The rows with plain texts: a stream of several batches cannot have a second dictionary. */
   private plainTable(rows: ReadonlyArray<number>): Table {
     return new Table({
       i: vectorFromArray(rows, new Int32()),
@@ -71,7 +71,9 @@ export class ArrowRows {
     })
   }
 
-  /** A new record: a table, a batch, or the bytes of a stream, which may hold several batches. */
+  /**
+   * A new record: a table, a batch, or the bytes of a stream, which may contain several batches.
+   */
   next(random: SeededRandom): Made {
     const parts = Array.from({ length: random.pick([1, 1, 2, 3]) }, () =>
       Array.from(
@@ -91,7 +93,7 @@ export class ArrowRows {
     return { rows, record: writer.toUint8Array(true) }
   }
 
-  /** The rows of a record that came back. */
+  /** The rows of a returned record. */
   rowsOf(record: ArrowTable.ArrowRecord): ReadonlyArray<number> {
     const table = record instanceof Uint8Array ? tableFromIPC(record) : record
     const texts = table.getChild("p")
@@ -101,7 +103,7 @@ export class ArrowRows {
     })
   }
 
-  /** The rows of a FlightData with a batch. */
+  /** The rows of a FlightData message with a batch. */
   recogniseAll(payload: Uint8Array): ReadonlyArray<number> {
     const parts = fields(payload)
     const header = field(parts, 2)

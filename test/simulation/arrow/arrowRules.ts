@@ -1,5 +1,5 @@
 /**
- * The judge of runs with Arrow batches. A batch has one offset and is acknowledged row by row:
+ * The rules for runs with Arrow batches. A batch has one offset and is acknowledged row by row:
  *
  * | rule | says |
  * | --- | --- |
@@ -20,7 +20,7 @@ import type { Profile } from "../plan.ts"
 import { accepted, type StreamView, type View, makeView } from "../view.ts"
 import { handedBack, orderOf, type Report, type RowOrder } from "./rowOrder.ts"
 
-/** Judges a history; each violation starts with the rule it breaks. */
+/** Checks a history. Each violation starts with the rule it breaks. */
 export const checkArrow = (
   events: ReadonlyArray<HistoryEvent>,
   profile: Profile
@@ -66,7 +66,7 @@ const checkOffsets = (stream: StreamView, { calls }: RowOrder, report: Report): 
   }
 }
 
-/** What is reported as durable is acknowledged, and in the table. */
+/** Records reported as durable are acknowledged and in the table. */
 const checkClaims = (
   view: View,
   stream: StreamView,
@@ -81,7 +81,7 @@ const checkClaims = (
         return report("I2", `${what} covers row ${at}, which was not durable`)
     }
   }
-  /** The rows up to an offset. */
+  /** The number of rows up to an offset. */
   const until = (offset: number): number => calls[offset]?.end ?? rows.length + 1
   for (const { end, op, start } of stream.calls) {
     if (end === undefined) continue
@@ -128,7 +128,7 @@ const checkEnd = (
       report("I1", `stream ${stream.id} gives onUnacked other rows than it hands back`)
 }
 
-/** Accepted batches that are not acknowledged stay within the bounds. */
+/** Accepted and unacknowledged batches stay within the bounds. */
 const checkBounds = (stream: StreamView, { calls, told }: RowOrder, report: Report): void => {
   const { maxInflightRecords } = stream.settings
   const changes = calls.flatMap(({ call, end }) =>

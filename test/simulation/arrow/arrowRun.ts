@@ -1,6 +1,6 @@
 /**
  * One run with Arrow batches: the world of a seed, users whose records are batches, and a server
- * that acknowledges rows, judged row by row.
+ * that acknowledges rows. The rules check the run row by row.
  */
 import { type RunResult, simulate } from "../simulation.ts"
 import { makeArrowPlan } from "./arrowPlan.ts"

@@ -1,6 +1,6 @@
 /**
- * Reads the messages of Arrow Flight for the history. It knows the format and nothing of the engine
- * or the server, like `wireText.ts`.
+ * Reads the messages of Arrow Flight for the history. Like `wireText.ts`, it depends on the format
+ * only, not on the engine or the server.
  */
 import { field, fields, type RequestText, type ResponseText } from "../wireText.ts"
 

@@ -1,6 +1,6 @@
 /**
- * Makes a server acknowledge less than it has durable for a while, down to any row of a batch, as
- * the protocol allows. So connections are lost with batches that are acknowledged in part.
+ * Makes a server acknowledge fewer rows than are durable for a while, down to any row of a batch,
+ * as the protocol permits. So connections are lost while batches are partly acknowledged.
  */
 import type { Peer } from "../../../src/local/stream/streamContract.ts"
 import { field, fields } from "../wireText.ts"
@@ -22,7 +22,7 @@ const write = (standing: Standing): Uint8Array => {
   return Uint8Array.of(0x0a, json.length, ...json)
 }
 
-/** The peer, with acknowledgements that come in parts. */
+/** The peer, with acknowledgements split into parts. */
 export const partially = (peer: Peer, random: SeededRandom, time: VirtualTime): Peer => {
   let said: Standing = { ack_up_to_offset: -1, ack_up_to_records: 0 }
   let pending: Uint8Array | undefined
@@ -43,7 +43,7 @@ export const partially = (peer: Peer, random: SeededRandom, time: VirtualTime): 
         return flush()
       const part = random.between(said.ack_up_to_records, rows - 1)
       if (part > said.ack_up_to_records) {
-        // The offset is informative: the last one that is acknowledged as a whole.
+        // The offset is informative: the last fully acknowledged one.
         said = { ...said, ack_up_to_records: part }
         peer.write(write(said))
       }

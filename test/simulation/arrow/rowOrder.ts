@@ -1,5 +1,5 @@
 /**
- * The rows of a stream in their order, where each connection begins in it, and when each row was
+ * The rows of a stream in order, the first row of each connection, and when each row was
  * acknowledged.
  */
 import type { Call, Connection, StreamView, View } from "../view.ts"
@@ -10,14 +10,20 @@ export type Report = (rule: string, text: string) => void
 export interface RowOrder {
   /** All rows that were sent or handed back, in order. */
   readonly rows: ReadonlyArray<number>
-  /** Their calls, or those of the stream before that left them, in the order of offsets. */
+  /**
+   * Their calls, or those of the previous stream that left them unacknowledged, in the order of
+   * offsets.
+   */
   readonly calls: ReadonlyArray<{ readonly call: Call; readonly end: number }>
-  /** For each row, the sequence number of the first response that covers it; Infinity without. */
+  /**
+   * For each row, the sequence number of the first response that covers it; Infinity if there is
+   * none.
+   */
   readonly told: ReadonlyArray<number>
-  /** How many rows were acknowledged when the stream ended: for sure, and at most. */
+  /** How many rows were acknowledged at the end of the stream: at least, and at most. */
   readonly surely: number
   readonly atMost: number
-  /** The rows that the stream handed back, by record; undefined when nobody read them. */
+  /** The rows that the stream handed back, by record; undefined if nobody read them. */
   readonly left: ReadonlyArray<ReadonlyArray<number>> | undefined
 }
 
@@ -30,13 +36,13 @@ export const handedBack = (
   return undefined
 }
 
-/** Rows of a connection's messages, summed. */
+/** Cumulative row counts of a connection's messages. */
 const rowEnds = ({ messages }: Connection): ReadonlyArray<number> => {
   let sum = 0
   return messages.map(({ event }) => (sum += event.records.length))
 }
 
-/** Rows that responses delivered before `seq` acknowledge. */
+/** Rows acknowledged by responses delivered before `seq`. */
 const ackedAtMost = ({ responses }: Connection, seq: number): number =>
   responses.reduce(
     (most, { seq: at, text }) => (at < seq ? Math.max(most, text.rows ?? 0) : most),
@@ -44,7 +50,7 @@ const ackedAtMost = ({ responses }: Connection, seq: number): number =>
   )
 
 /**
- * Rows that are acknowledged for sure by a moment: the response was delivered before it, and the
+ * Rows that are certainly acknowledged at a moment: the response was delivered before it, and the
  * transport had counted the frames as sent.
  */
 const ackedAtLeast = (connection: Connection, quiet: number): number => {
@@ -58,7 +64,7 @@ const ackedAtLeast = (connection: Connection, quiet: number): number => {
   return Math.min(said, leftRows)
 }
 
-/** Reads the order of a stream's rows from what was sent, and reports what contradicts it. */
+/** Derives the order of a stream's rows from the messages sent, and reports contradictions. */
 export const orderOf = (view: View, stream: StreamView, report: Report): RowOrder => {
   const from = stream.opening.from
   const before = from === undefined ? undefined : view.streams.get(from)

@@ -1,17 +1,17 @@
 /**
  * A process of the client on the event loop of a run. After its crash none of its code runs: tasks
- * and timers are dropped, and no finalizer has a turn.
+ * and timers are dropped, and finalizers do not run.
  *
- * A crash strikes between two tasks of the process. What one task does to disk and network is under
- * way then, so that the crash may cut it short anywhere.
+ * A crash occurs between two tasks of the process. Disk and network operations started by a task
+ * are then in progress, so the crash may cut them short at any point.
  */
 import type { Context } from "effect"
 import type { FiberCounts, Turns, VirtualTime } from "../virtualTime.ts"
 import type { DiskCall } from "./simulatedDisk.ts"
 
 /**
- * When a process crashes: at a time after its start, in milliseconds, or with the n-th task, fiber
- * operation or call of the disk.
+ * When a process crashes: at a time after its start, in milliseconds, or at the n-th task, fiber
+ * operation or disk call.
  */
 export type CrashMoment =
   | { readonly at: "time"; readonly millis: number }
@@ -23,7 +23,7 @@ export class ClientProcess implements Turns {
   readonly id: number
   readonly counts: FiberCounts = { fibers: 0, sleeps: 0 }
   isRunning = true
-  /** Whether the moment counts; before that nothing of it has passed. */
+  /** Whether the moment counts; before that it does not advance. */
   isArmed = true
   private readonly time: VirtualTime
   private readonly moment: CrashMoment | undefined
@@ -39,9 +39,7 @@ export class ClientProcess implements Turns {
     this.left = moment === undefined || moment.at === "time" ? Infinity : moment.nth
   }
 
-  /**
-   * Whether it is none of the processes that follow each other, and only tries to open the spool.
-   */
+  /** Whether it is not one of the consecutive processes, and only tries to open the spool. */
   get isRival(): boolean {
     return this.id < 0
   }
@@ -50,7 +48,7 @@ export class ClientProcess implements Turns {
     return this.time.now
   }
 
-  /** Sets the timer of a crash that has a time. */
+  /** Sets the timer for a crash at a time. */
   arm(): void {
     this.isArmed = true
     const { moment } = this
@@ -69,12 +67,12 @@ export class ClientProcess implements Turns {
   strikeAfter: Turns["strikeAfter"] = (fiber, operations, strike) =>
     this.time.strikeAfter(fiber, operations, () => this.run(strike))
 
-  /** What its programs have to be run with. */
+  /** The context that its programs must run with. */
   context(): Context.Context<never> {
     return this.time.context(this, this.counts)
   }
 
-  /** Counts a call of the disk. */
+  /** Counts a disk call. */
   calls(call: DiskCall): void {
     const { moment } = this
     if (moment?.at === "disk" && moment.call === call) this.passes("disk")
@@ -87,7 +85,7 @@ export class ClientProcess implements Turns {
     this.crash()
   }
 
-  /** Ends in order. */
+  /** Ends without a crash. */
   leave(): void {
     this.isRunning = false
     if (this.moment?.at === "operation") this.time.onOperation = undefined
@@ -100,7 +98,7 @@ export class ClientProcess implements Turns {
     else task()
   }
 
-  /** Whether the crash is due with this. */
+  /** Whether the crash is due now. */
   private passes(what: CrashMoment["at"]): boolean {
     if (!this.isArmed || this.isDue || this.moment?.at !== what || this.left-- > 0) return false
     this.isDue = true

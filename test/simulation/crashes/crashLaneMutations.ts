@@ -1,7 +1,4 @@
-/**
- * Planted bugs of streams with several lanes and a spool, each of which the runs with crashes have
- * to find.
- */
+/** Planted bugs in streams with several lanes and a spool; the runs with crashes must find each. */
 import type { Mutation } from "../mutations.ts"
 
 const lanes = "internal/lanes/spooledLanes.ts"

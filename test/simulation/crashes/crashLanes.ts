@@ -1,11 +1,11 @@
 /**
- * Gives half of the plans with crashes several lanes, another number in each process, from a source
- * of chance of its own: the rest of a plan stays what it is without lanes.
+ * Gives several lanes to half of the plans with crashes, a different number in each process. It
+ * uses a separate random source, so plans without lanes do not change.
  */
 import { makeRandom } from "../seededRandom.ts"
 import type { CrashPlan } from "./crashPlan.ts"
 
-/** The plan, with lanes or as it is. */
+/** The plan, with lanes or unchanged. */
 export const withCrashLanes = (seed: string, plan: CrashPlan): CrashPlan => {
   const random = makeRandom(`${seed}/crashLanes`)
   // A persistent stream has one lane.

@@ -1,6 +1,4 @@
-/**
- * Planted bugs of the spool, each of which the runs with crashes have to find.
- */
+/** Planted bugs in the spool; the runs with crashes must find each. */
 import type { Mutation } from "../mutations.ts"
 
 const openSpool = "internal/spool/openSpool.ts"

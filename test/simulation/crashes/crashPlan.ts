@@ -1,7 +1,7 @@
 /**
- * What a seed decides before a run with crashes: the world of an ordinary plan without lies, a
- * stream with a spool, the processes that use it one after another, and what goes wrong with the
- * disk. The last process has no crash and goes on until everything is drained.
+ * What a seed decides before a run with crashes: the world of an ordinary plan without false
+ * acknowledgements, a stream with a spool, the processes that use it one after another, and disk
+ * failures. The last process does not crash and runs until everything is drained.
  */
 import { type Generation, makePlan, type Plan, type StreamPlan } from "../plan.ts"
 import { makeRandom, type SeededRandom } from "../seededRandom.ts"
@@ -13,9 +13,9 @@ import { type DiskCall, diskCalls } from "./simulatedDisk.ts"
 export interface ProcessPlan {
   readonly sync: "group" | "os"
   readonly maxBytes: number
-  /** How it ends, unless its program ends before; undefined for the last one. */
+  /** How it ends, unless its program ends earlier; undefined for the last process. */
   readonly crash: { readonly how: "kill" | "power"; readonly moment: CrashMoment } | undefined
-  /** Whether the crash waits until the spool was opened. */
+  /** Whether the crash waits until the spool is open. */
   readonly onceOpen: boolean
   /** Milliseconds until the next process starts. */
   readonly downFor: number
@@ -28,7 +28,7 @@ export interface ProcessPlan {
   readonly lanes: number
 }
 
-/** Something that goes wrong with the disk, at a time of the run. */
+/** A disk failure at a time of the run. */
 export type DiskTrouble = { readonly at: number } & (
   | {
       readonly kind: "fail"
@@ -44,7 +44,7 @@ export type DiskTrouble = { readonly at: number } & (
 export interface CrashPlan {
   readonly base: Plan
   readonly stream: StreamPlan
-  /** Whether the stream is a persistent one, which has each record in the table exactly once. */
+  /** Whether the stream is persistent: its table must have each record exactly once. */
   readonly persistent: boolean
   readonly processes: ReadonlyArray<ProcessPlan>
   readonly latency: readonly [number, number]
@@ -60,7 +60,7 @@ export interface CrashPlan {
 
 const codes = ["EIO", "ENOSPC", "EACCES", "EROFS"]
 
-/** The plan of a seed. Half of them have lanes since the fifth generation. */
+/** The plan of a seed. Since the fifth generation half of the plans have lanes. */
 export const makeCrashPlan = (seed: string, generation: Generation = 5): CrashPlan => {
   const plan = makeSingleLanePlan(seed)
   return generation < 5 ? plan : withCrashLanes(seed, plan)
@@ -93,7 +93,8 @@ const makeSingleLanePlan = (seed: string): CrashPlan => {
         i === crashes
           ? undefined
           : { how: power ? "power" : "kill", moment: momentOf(own.fork("moment"), base.horizon) },
-      // What `sync: "os"` left is synchronised once it is open, and nobody promised it before.
+      // Records written with `sync: "os"` are synchronised once the spool is open; before that
+      // nothing is promised for them.
       onceOpen: power && afterOs,
       downFor: own.pick([0, 0, 100, 5_000, 60_000]),
       workers: own.between(1, 3),
@@ -124,17 +125,21 @@ const makeSingleLanePlan = (seed: string): CrashPlan => {
   }
 }
 
-/** The world of a plan whose server does not lie: what it acknowledges is stored. */
+/**
+ * The world of a plan whose server sends no false acknowledgements: acknowledged records are
+ * stored.
+ */
 const honest = (seed: string, persistent: boolean): Plan => {
   for (let again = 0; ; again++) {
     const plan = makePlan(`${seed}/world${again}`)
     if (plan.profile === "hostile" || plan.crowd === true) continue
-    // A server so slow that no session opens, or tokens that do not live that long, would keep the
-    // last process from its end.
+    // A server so slow that no session opens, or tokens with too short a life, would prevent the
+    // last process from ending.
     const { readDelay, tokenLife } = plan
     return {
       ...plan,
-      // No stream gets past a record that its server refuses, unless it hands it to its users.
+      // A stream cannot pass a record that its server refuses, unless it hands the record to its
+      // users.
       poison: plan.poison && !persistent,
       tokens: undefined,
       readDelay: Math.min(readDelay, 100),
@@ -151,7 +156,7 @@ const streamOf = (
   const { policy: _, ...settings } = first!.settings
   const { recoverySchedule: __, ...options } = first!.options
   const maxInflightBytes = random.pick([700, 5_000, 400_100, 134_217_728])
-  // Without a handler a refused record ends every stream that is opened on its spool.
+  // Without a handler, a refused record ends every stream that is opened on its spool.
   const handles = !persistent && (poison || profile === "refusing" || random.chance(0.3))
   const own = {
     recovery: true,
@@ -217,8 +222,8 @@ const troublesOf = (
           "read",
           "open"
         ])
-        // What "os" wrote and a synchronisation failed to write later is lost with the power, as it
-        // would have been without it.
+        // Bytes written with "os" that a later synchronisation failed to write are lost with the
+        // power, as without it.
         if (mixed && call === "datasync") return { kind: "slow", at, millis: 100, extra: 5 }
         return {
           kind: "fail",

@@ -1,6 +1,6 @@
 /**
- * The users of one process of a run with crashes: they open a stream on the spool, ingest, and
- * leave it in order unless the process ends before. The last process opens the spool until
+ * The users of one process of a run with crashes. They open a stream on the spool, ingest, and
+ * leave it normally unless the process crashes first. The last process opens the spool until
  * everything in it is acknowledged.
  */
 import { Effect, Exit, Scope } from "effect"
@@ -22,13 +22,13 @@ import { awaitReaders, startReaders } from "../readers.ts"
 import type { SeededRandom } from "../seededRandom.ts"
 import type { CrashPlan, ProcessPlan } from "./crashPlan.ts"
 
-/** What the users of a process have. */
+/** State of a process's users. */
 export interface Workplace {
   readonly world: World
   readonly plan: CrashPlan
   readonly own: ProcessPlan
   readonly spool: Spool.Spool
-  /** Called when the spool was opened. */
+  /** Called when the spool has been opened. */
   readonly opened: () => void
   /** Whether this is the last process. */
   readonly last: boolean
@@ -37,7 +37,7 @@ export interface Workplace {
 /** Attempts of the last process to open the spool and drain it; each takes half a minute. */
 const mostAttempts = 80
 
-/** Runs the users; succeeds with whether everything was acknowledged at the end. */
+/** Runs the users. Succeeds with whether everything was acknowledged at the end. */
 export const crashProgram = (place: Workplace): Effect.Effect<boolean, never, Zerobus> =>
   Effect.gen(function* () {
     const { last, own, world } = place
@@ -103,9 +103,7 @@ const open = (
     return { id: current.id, plan: plan.stream, stream, acks: [], readers: [], random }
   })
 
-/**
- * Writes refused records down; that takes time, and a crash before its end leaves nothing of it.
- */
+/** Writes refused records down. This takes time, and a crash before its end leaves nothing. */
 const letters =
   ({ plan, world }: Workplace, current: { readonly id: number }) =>
   (refused: { readonly offset: number; readonly records: ReadonlyArray<any> }) =>
@@ -141,7 +139,7 @@ const worker = Effect.fnUntraced(function* (place: Workplace, life: Life, random
   }
 })
 
-/** Offers a record, at times with a position, and waits until it is persisted. */
+/** Offers a record, sometimes with a position, and waits until it is persisted. */
 const persist = ({ world }: Workplace, life: Life, random: SeededRandom) =>
   Effect.suspend((): Effect.Effect<unknown, unknown> => {
     const { history, records } = world
@@ -176,7 +174,7 @@ const persist = ({ world }: Workplace, life: Life, random: SeededRandom) =>
       ack.persisted
     )
     if (random.chance(0.4)) return persisted
-    // Large ones make the headers of files take several sectors.
+    // Large positions make the headers of files take several sectors.
     const position = Buffer.alloc(random.pick([2, 2, 900]))
     position.writeUInt16LE(id)
     const noted = Spool.notePosition(life.stream, position, random.chance(0.5) ? ack : undefined)
@@ -186,7 +184,7 @@ const persist = ({ world }: Workplace, life: Life, random: SeededRandom) =>
     )
   })
 
-/** The users are done; true when everything was acknowledged. */
+/** The users are done. Returns true if everything was acknowledged. */
 const leave = ({ own, world }: Workplace, life: Life): Effect.Effect<boolean> =>
   Effect.gen(function* () {
     const flush = Effect.exit(recorded(world, { stream: life.id, op: "flush" }, life.stream.flush))
@@ -198,7 +196,7 @@ const leave = ({ own, world }: Workplace, life: Life): Effect.Effect<boolean> =>
     )
   })
 
-/** Waits until everything is acknowledged; false when the stream ends before. */
+/** Waits until everything is acknowledged. Returns false if the stream ends first. */
 const drain = ({ world }: Workplace, life: Life): Effect.Effect<boolean> =>
   Effect.gen(function* () {
     for (let attempt = 0; attempt < mostAttempts; attempt++) {

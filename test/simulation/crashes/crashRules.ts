@@ -1,6 +1,6 @@
 /**
- * The judge of a run with crashes: what the client promised of a spool, held against the table, the
- * disk and the wire. Rules start with the name that the README lists.
+ * The rules for a run with crashes: compares the promises of a spool with the table, the disk and
+ * the wire. Rules start with the name listed in the README.
  */
 import { checkConnection, checkConnections } from "../connectionRules.ts"
 import type { HistoryEvent } from "../history.ts"
@@ -11,8 +11,8 @@ import { type Place, placesOf, type Report } from "./places.ts"
 import { checkSending } from "./sendingRules.ts"
 
 /**
- * Judges a history; each violation starts with the rule it breaks. `numberOf` gives the number that
- * a record's key follows from.
+ * Checks a history. Each violation starts with the rule it breaks. `numberOf` returns the number
+ * that determines a record's key.
  */
 export const checkCrashes = (
   events: ReadonlyArray<HistoryEvent>,
@@ -31,7 +31,7 @@ export const checkCrashes = (
   }
   const places = placesOf(events)
   const { keys } = plan.stream.settings
-  /** With one lane all records are in one order. */
+  /** With one lane all records have the same order. */
   const keyOf = (record: number): number =>
     !plan.lanes
       ? 0
@@ -61,10 +61,7 @@ export const checkCrashes = (
   return violations
 }
 
-/**
- * Whether the violation is of a connection that was given up in the moment in which its answer
- * came.
- */
+/** Whether the violation is of a connection that was given up at the moment its answer arrived. */
 const isClosedWhileOpening = (view: View, text: string): boolean => {
   const connection = view.connections.get(
     Number(/^connection (\d+) was closed without/.exec(text)?.[1])
@@ -73,7 +70,7 @@ const isClosedWhileOpening = (view: View, text: string): boolean => {
   return opened !== undefined && opened.quiet === connection?.released?.quiet
 }
 
-/** Whether the client said that all records of the call are in the spool. */
+/** Whether the client reported that all records of the call are in the spool. */
 const isTaken = (view: View, call: Call): boolean => {
   if (call.records.length === 0) return false
   const answer = call.end?.outcome._tag
@@ -90,7 +87,7 @@ const isTaken = (view: View, call: Call): boolean => {
 const name = ({ id, op, records }: Call): string => `${op} #${id} [${records.join(",")}]`
 
 /**
- * CRASH: what was taken is in the table, or written down as refused, when the last process has
+ * CRASH: accepted records are in the table, or written down as refused, when the last process has
  * drained the spool.
  */
 const checkTaken = (
@@ -115,7 +112,7 @@ const checkTaken = (
   }
 }
 
-/** The records that were written down as refused, each with the first event that says so. */
+/** The records that were written down as refused, each with its first event. */
 const lettersIn = (events: ReadonlyArray<HistoryEvent>): ReadonlyMap<number, number> => {
   const letters = new Map<number, number>()
   for (const event of events) {
@@ -125,7 +122,7 @@ const lettersIn = (events: ReadonlyArray<HistoryEvent>): ReadonlyMap<number, num
   return letters
 }
 
-/** OFFSET: an offset that was answered is that of the log, and no other call's. */
+/** OFFSET: a returned offset is the one in the log, and belongs to no other call. */
 const checkOffsets = (
   taken: ReadonlyArray<Call>,
   places: ReadonlyMap<number, Place>,
@@ -151,8 +148,8 @@ const checkOffsets = (
 
 /**
  * ORDER: records of a key appear in the table in the order of their offsets, however often some of
- * them were sent. One that was refused and written down is settled, and those behind it are stored.
- * A crash may take the note of that; then it is sent once more, and the server may take it this
+ * them were sent. A record that was refused and written down is settled, and later ones are stored.
+ * A crash may lose that note; the record is then sent again, and the server may accept it this
  * time.
  */
 const checkTable = (
@@ -199,10 +196,11 @@ const checkOnce = (view: View, report: Report): void => {
 }
 
 /**
- * I2: durable, and acknowledged in the spool's own file, means stored or written down as refused.
+ * I2: records reported durable, or acknowledged in the spool's file, are stored or written down as
+ * refused.
  */
 const checkStatements = (view: View, report: Report): void => {
-  /** Records that are logged and neither stored nor written down, by their offsets. */
+  /** Records that are logged and neither stored nor written down, by offset. */
   const open = new Map<number, number>()
   const offsets = new Map<number, ReadonlyArray<number>>()
   const settled = new Set<number>()
@@ -225,7 +223,7 @@ const checkStatements = (view: View, report: Report): void => {
     if (event.e === "logged") {
       for (const [index, record] of event.records.entries()) {
         const offset = event.batch ? event.offset : event.offset + index
-        // The offset of a group that failed, or that a crash took, is given out again.
+        // The offset of a group that failed, or that a crash lost, is assigned again.
         for (const older of offsets.get(offset) ?? [])
           if (!event.records.includes(older)) open.delete(older)
         offsets.set(offset, event.batch ? event.records : [record])
@@ -247,7 +245,7 @@ const checkStatements = (view: View, report: Report): void => {
   }
 }
 
-/** OPEN: a spool that crashes alone produced opens; a disk that fails now is the only excuse. */
+/** OPEN: a spool that only crashed opens; it may fail to open only while the disk fails. */
 const checkOpening = (view: View, { persistent }: CrashPlan, report: Report): void => {
   for (const { id, opening } of view.streams.values()) {
     const { end, start } = opening
@@ -267,8 +265,7 @@ const checkOpening = (view: View, { persistent }: CrashPlan, report: Report): vo
 }
 
 /**
- * POSITION: an opened spool has the latest position that was kept, or one whose keeping a crash cut
- * short.
+ * POSITION: an opened spool has the latest stored position, or one whose write a crash cut short.
  */
 const checkPositions = (view: View, report: Report): void => {
   const calls = [...view.calls.values()].filter(({ op }) => op === "position")
@@ -289,8 +286,8 @@ const checkPositions = (view: View, report: Report): void => {
 }
 
 /**
- * NOTED: what the client has heard as acknowledged is in the spool's file when a process ends,
- * unless it was about to be written.
+ * NOTED: acknowledgements that the client has received are in the spool's file when a process ends,
+ * unless they were about to be written.
  */
 const checkNotes = (events: ReadonlyArray<HistoryEvent>, plan: CrashPlan, report: Report): void => {
   const slack = 4 * (plan.latency[1] + plan.syncLatency[1]) + 1
@@ -301,7 +298,7 @@ const checkNotes = (events: ReadonlyArray<HistoryEvent>, plan: CrashPlan, report
     if (event.e === "noted") {
       if (event.offset < noted)
         report("NOTED", `the file of what is acknowledged went from ${noted} to ${event.offset}`)
-      // A write that failed may have reached the file, and the next one goes to the same place.
+      // A failed write may have reached the file, and the next one goes to the same place.
       const before = events[event.seq - 1]
       const isFailed = before?.e === "diskFailure" && before.call === "write"
       if (!isFailed) noted = event.offset
@@ -338,7 +335,7 @@ const checkNotes = (events: ReadonlyArray<HistoryEvent>, plan: CrashPlan, report
   }
 }
 
-/** BYTES: the log keeps within its bound, but for the largest call and the file that is written. */
+/** BYTES: the log stays within its bound, except for the largest call and the current file. */
 const checkBytes = (view: View, report: Report): void => {
   const largest = [...view.calls.values()].reduce((most, { bytes }) => Math.max(most, bytes), 0)
   let bound = Infinity
@@ -355,8 +352,8 @@ const checkBytes = (view: View, report: Report): void => {
 }
 
 /**
- * I10, LIVE, defect, broken: a process that ends in order leaves nothing, and all of its calls have
- * ended.
+ * I10, LIVE, defect, broken: a process that ends normally leaves nothing behind, and all of its
+ * calls have ended.
  */
 const checkEnds = (view: View, report: Report): void => {
   let from = 0

@@ -1,6 +1,6 @@
 /**
- * One run with crashes: processes of the client use one spool one after another, on the disk,
- * network and server of the run, and the history of all of them is judged.
+ * One run with crashes: consecutive processes of the client use one spool on the run's disk,
+ * network and server, and the rules check the history of all of them.
  */
 import { Effect, Exit, Layer, type Scope, Scope as Scopes } from "effect"
 import { HeadersProvider, InvalidToken, Transport, Zerobus } from "effect-zerobus"
@@ -24,12 +24,12 @@ import { checkCrashes } from "./crashRules.ts"
 import { SimulatedDisk, spoolFolder } from "./simulatedDisk.ts"
 import { SpoolWatch } from "./spoolWatch.ts"
 
-/** What a run with crashes came to. */
+/** The result of a run with crashes. */
 export interface CrashResult extends Omit<RunResult, "plan"> {
   readonly plan: CrashPlan
 }
 
-/** Runs one seed with crashes; `plan` is that of the seed unless a test has another. */
+/** Runs one seed with crashes. `plan` is that of the seed unless a test passes another. */
 export const runCrashSeed = async (
   seed: string,
   plan: CrashPlan = makeCrashPlan(seed)
@@ -117,7 +117,7 @@ export const runCrashSeed = async (
     watch.isSynchronised = own.sync === "group"
     if (own.onceOpen) process.isArmed = false
     else process.arm()
-    // A process that waits for ever, or for a moment that does not come.
+    // A process that never ends, or whose moment to crash does not come.
     if (!last) time.after(base.horizon + longestStay, () => process.end())
     const restored = (text: string | undefined) => history.add({ e: "restored", text })
     const spool = spoolOf(process, own, disk, time, restored)
@@ -128,7 +128,7 @@ export const runCrashSeed = async (
       if (!process.isRunning) return
       if (Exit.isFailure(exit))
         violations.push(`the program of process ${index} died: ${String(exit.cause)}`)
-      // What ends with the stream has its turn before the process is over.
+      // Work that ends with the stream runs before the process is over.
       time.after(1_000, () => {
         if (!process.isRunning) return
         process.leave()
@@ -145,7 +145,7 @@ export const runCrashSeed = async (
     if (disk.owner === undefined) return
     const other = new ClientProcess(-1, time, undefined, () => {})
     const opened = (log: SpooledLog) => {
-      // It may have found the lock given up in between.
+      // It may have found the lock released in between.
       if (disk.owner !== other)
         history.add({ e: "broken", what: "a second process has opened the spool" })
       void log.close().then(() => other.leave())
@@ -182,7 +182,7 @@ export const runCrashSeed = async (
   }
 }
 
-/** How long after the horizon a process is killed at the latest, in milliseconds. */
+/** The latest time after the horizon at which a process is killed, in milliseconds. */
 const longestStay = 120_000
 
 const noHeaders = Layer.succeed(HeadersProvider, {
@@ -190,7 +190,7 @@ const noHeaders = Layer.succeed(HeadersProvider, {
     Effect.fail(new InvalidToken({ message: "Every simulated stream has a provider of its own." }))
 })
 
-/** The transport is that of the machine: connections are numbered over all processes. */
+/** The transport belongs to the machine: connections are numbered over all processes. */
 const transportOf = (network: Network, server: Server, scope: Scope.Scope): Transport["Service"] =>
   Effect.runSync(
     Effect.provide(
@@ -204,7 +204,10 @@ const transportOf = (network: Network, server: Server, scope: Scope.Scope): Tran
     )
   )
 
-/** What the checker says; a history that it cannot read counts, so that the run is named. */
+/**
+ * The checker's violations. A history that it cannot read counts as one, so that the run is
+ * reported.
+ */
 const judged = (
   history: History,
   plan: CrashPlan,
@@ -239,7 +242,7 @@ const spoolOf = (
   restored: (text: string | undefined) => void = () => {}
 ): Spool => {
   const disk = simulated.of(process)
-  /** Promises of these calls may need no call of the disk to go on. */
+  /** Promises of these calls may resolve without a disk call. */
   const promising =
     <Args extends ReadonlyArray<unknown>, A>(call: (...args: Args) => A) =>
     (...args: Args): A => {
@@ -269,7 +272,7 @@ const spoolOf = (
   return {
     path: spoolFolder,
     open: promising(open),
-    // Reading it without opening it is not part of these runs.
+    // These runs do not read a spool without opening it.
     left: promising(() => Promise.resolve(undefined))
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Runs with crashes: they keep every promise, meet what they are for, and the disk loses what a
+ * Runs with crashes keep every promise and cover the cases they exist for. The disk loses what a
  * real one may lose.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -10,7 +10,7 @@ import { makeCrashPlan } from "./crashPlan.ts"
 import { runCrashSeed } from "./crashRun.ts"
 import { DiskImage } from "./diskImage.ts"
 
-/** What has to have happened in some run before the runs mean anything. */
+/** Cases that at least one run must have covered, or the runs prove nothing. */
 const mustHappen = [
   "kill",
   "power",
@@ -94,8 +94,8 @@ describe("simulation with crashes of the client", () => {
   })
 })
 
-describe("the judge of runs with crashes", () => {
-  /** Two records are logged in order and reach the table the other way round. */
+describe("the rules for runs with crashes", () => {
+  /** Two records are logged in order and reach the table in reverse order. */
   const inWrongOrder = (between: ReadonlyArray<Happening>): ReadonlyArray<string> => {
     const happenings: ReadonlyArray<Happening> = [
       { e: "logged", offset: 1, batch: true, records: [10] },
@@ -110,9 +110,9 @@ describe("the judge of runs with crashes", () => {
     )
   }
 
-  it("lets records stand behind later ones that were refused before, and no others", () => {
-    // After a loss of power the spool sends records again that the server had refused, and it takes
-    // them.
+  it("permit earlier records after later ones only if the earlier ones had been refused", () => {
+    // After a loss of power the spool sends records again that the server had refused, and the
+    // server accepts them.
     assert.deepStrictEqual(inWrongOrder([{ e: "letter", records: [10] }]), [])
     const wrong = ["ORDER: record 20 of offset 2 is in the table before offset 1"]
     assert.deepStrictEqual(inWrongOrder([]), wrong)
@@ -123,7 +123,9 @@ describe("the judge of runs with crashes", () => {
 describe("a file of the simulated disk", () => {
   const sector = 512
   const filled = (text: string, sectors = 1) => Buffer.from(text.repeat(sector * sectors))
-  /** What a loss of power leaves of a file, over many seeds: the first letters of its sectors. */
+  /**
+   * The results of a loss of power for a file, over many seeds: the first letters of its sectors.
+   */
   const outcomes = (before: (image: DiskImage) => void) =>
     new Set(
       Array.from({ length: 300 }, (_, seed) => {
@@ -137,7 +139,7 @@ describe("a file of the simulated disk", () => {
       })
     )
 
-  it("keeps what was synchronised, and any sectors of what was written since", () => {
+  it("keeps synchronised bytes, and any sectors of those written since", () => {
     const found = outcomes((image) => {
       image.write(0, filled("a"))
       image.sync()
@@ -146,7 +148,7 @@ describe("a file of the simulated disk", () => {
     assert.deepStrictEqual([...found].sort(), ["a", "a00", "a0b", "ab0", "abb"])
   })
 
-  it("loses what a failed synchronisation did not write, also after one that succeeds", () => {
+  it("loses bytes that a failed synchronisation did not write, even after a later success", () => {
     const found = outcomes((image) => {
       image.write(0, filled("a"))
       image.failSync({ ...makeRandom("failed"), pick: (choices) => choices[0]! })
@@ -157,13 +159,13 @@ describe("a file of the simulated disk", () => {
     assert.deepStrictEqual([...found], ["0b"])
   })
 
-  it("may come back to its length before it was cut", () => {
+  it("may return to the length it had before it was truncated", () => {
     const found = outcomes((image) => {
       image.write(0, filled("a", 2))
       image.sync()
       image.truncate(sector)
     })
-    // The bytes that were cut off may be zeros by then.
+    // The truncated bytes may be zeros afterwards.
     assert.deepStrictEqual([...found].sort(), ["a", "a0", "aa"])
   })
 })

@@ -1,16 +1,16 @@
 /**
- * A file of a simulated disk, and what a loss of power leaves of it.
+ * A file of a simulated disk, and its content after a loss of power.
  *
  * Reads see every write at once. A write reaches the disk with the next synchronisation, or at any
  * time before it, sector by sector in any order; a sector of 512 bytes is written as a whole. After
- * a synchronisation that failed, what it did not write counts as written and is not written any
- * more, as in Linux: reads still see it, and a loss of power takes it away.
+ * a failed synchronisation, the bytes that it did not write count as written and are not written
+ * again, as in Linux: reads still see them, and a loss of power removes them.
  */
 import type { SeededRandom } from "../seededRandom.ts"
 
 const sectorBytes = 512
 
-/** A change of a file: bytes written at a place, or a new length. */
+/** A change of a file: bytes written at an offset, or a new length. */
 type Change = { readonly at: number; readonly bytes: Buffer } | { readonly length: number }
 
 const applied = (content: Buffer, change: Change): Buffer => {
@@ -27,14 +27,14 @@ const applied = (content: Buffer, change: Change): Buffer => {
 
 /** A file, with or without a name. */
 export class DiskImage {
-  /** What reads see. */
+  /** The content that reads see. */
   content: Buffer = Buffer.alloc(0)
-  /** How many names it has. */
+  /** The number of its names. */
   names = 0
   private synced: Buffer = Buffer.alloc(0)
   private changes: Array<Change> = []
 
-  /** Bytes that survive a loss of power for sure. */
+  /** Bytes that certainly survive a loss of power. */
   get durable(): Buffer {
     return this.synced
   }
@@ -47,13 +47,13 @@ export class DiskImage {
     this.change({ length })
   }
 
-  /** Everything written is on disk. */
+  /** Writes everything to disk. */
   sync(): void {
     for (const change of this.changes) this.synced = applied(this.synced, change)
     this.changes = []
   }
 
-  /** The synchronisation fails after a part of the sectors. */
+  /** The synchronisation fails after some of the sectors. */
   failSync(random: SeededRandom): void {
     this.synced = this.torn(random)
     this.changes = []
@@ -69,16 +69,16 @@ export class DiskImage {
   private change(change: Change): void {
     this.content = applied(this.content, change)
     if ("length" in change) return void this.changes.push(change)
-    // Sectors are written as a whole, with what an earlier synchronisation may have failed to
-    // write.
+    // Sectors are written as a whole, including bytes that an earlier synchronisation may have
+    // failed to write.
     const at = change.at - (change.at % sectorBytes)
     const end = Math.ceil((change.at + change.bytes.length) / sectorBytes) * sectorBytes
     this.changes.push({ at, bytes: Buffer.from(this.content.subarray(at, end)) })
   }
 
   /**
-   * The durable bytes with some of the changes: each sector, and the length, as they were after any
-   * number of them.
+   * The durable bytes with some of the changes: each sector, and the length, after any number of
+   * them.
    */
   private torn(random: SeededRandom): Buffer {
     if (this.changes.length === 0) return this.synced
@@ -89,8 +89,8 @@ export class DiskImage {
     const chosen = () => (together < 0 ? random.int(states.length) : together)
     const result = Buffer.alloc(states[chosen()]!.length)
     for (let at = 0; at < result.length; at += sectorBytes) {
-      // A sector that this state does not reach is one of zeros, as after a length that was written
-      // before the bytes.
+      // A sector beyond the end of this state contains zeros, as when the length was written before
+      // the bytes.
       result.set(states[chosen()]!.subarray(at, Math.min(at + sectorBytes, result.length)), at)
     }
     return result

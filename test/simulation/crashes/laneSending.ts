@@ -1,12 +1,12 @@
 /**
- * What goes over the wire from a spool with several lanes: the rules of one lane, key by key. A
- * record without a key is one of its own.
+ * The messages sent from a spool with several lanes: the rules of one lane, key by key. A record
+ * without a key counts as a separate key.
  */
 import type { HistoryEvent } from "../history.ts"
 import { ackedAtLeast, ackedAtMost, type Connection, type StreamView, type View } from "../view.ts"
 import { checkSynced, type Place, type Report } from "./places.ts"
 
-/** The offsets of one key in the log, in order, and where each stands among them. */
+/** The offsets of one key in the log, in order, and the position of each among them. */
 interface Line {
   readonly offsets: Array<number>
   readonly ranks: Map<number, number>
@@ -14,8 +14,7 @@ interface Line {
   least: number
   most: number
   /**
-   * The connection that it was sent on last, and its messages there with the rank that each has
-   * come to.
+   * The connection that last sent this key, and its messages there with the highest rank in each.
    */
   on: Connection | undefined
   messages: Array<readonly [number, number]>
@@ -40,7 +39,7 @@ export const checkLaneSending = (
     }
     if (event.e === "noted") noted = event.offset
     if (event.e !== "open" || event.stream === stream) continue
-    // A stream starts where acknowledgements were written down, on every lane.
+    // A stream starts at the recorded acknowledgement, on every lane.
     base = Math.max(base, noted)
     stream = event.stream
     for (const line of lines.values()) {
@@ -53,8 +52,8 @@ export const checkLaneSending = (
 }
 
 /**
- * The log by keys. The offset of a group that was lost is given out again, and counts for the
- * record that has it last.
+ * The log by keys. The offset of a lost group is assigned again, and counts for the record that has
+ * it last.
  */
 const linesOf = (
   events: ReadonlyArray<HistoryEvent>,
@@ -84,7 +83,7 @@ const linesOf = (
   return lines
 }
 
-/** I4, I5, I6, I8, batch, order: all that a stream sends, in the order of time. */
+/** I4, I5, I6, I8, batch, order: checks everything that a stream sends, in the order of time. */
 const checkStream = (
   { connections, refused }: StreamView,
   places: ReadonlyMap<number, Place>,
@@ -134,7 +133,7 @@ const checkStream = (
       if (on !== undefined && !goesOn) {
         const isGone = (on.released?.seq ?? Infinity) < seq
         const most = ackedAtMost(on, isGone ? Infinity : seq)
-        // What is settled may be followed by records of its key on any lane.
+        // Settled records may be followed by records of their key on any lane.
         if (!isGone && line.messages.at(-1)![0] >= most) {
           report(
             "I8",

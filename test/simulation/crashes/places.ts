@@ -1,14 +1,14 @@
 /**
- * Where the log of a spool has each record, as its files said when they were written, and that it
- * is there before it is sent.
+ * The place of each record in the log of a spool, as its files had it when they were written, and
+ * the rule that a record is there before it is sent.
  */
 import type { HistoryEvent } from "../history.ts"
 import type { View } from "../view.ts"
 
-/** Reports what breaks a rule. */
+/** Reports a violation of a rule. */
 export type Report = (rule: string, text: string) => void
 
-/** Where the log has a record: its offset, and its place among the records of that offset. */
+/** The place of a record in the log: its offset, and its index among the records of that offset. */
 export interface Place {
   readonly offset: number
   readonly index: number
@@ -28,10 +28,10 @@ export const placesOf = (events: ReadonlyArray<HistoryEvent>): ReadonlyMap<numbe
   return places
 }
 
-/** SYNCED: a process with `sync: "group"` sends nothing before it is durable on disk. */
+/** SYNCED: a process with `sync: "group"` sends no record before it is durable on disk. */
 export const checkSynced = (view: View, report: Report): void => {
   const synced = new Set<number>()
-  // What a killed process sent may arrive while the next one runs.
+  // Messages sent by a killed process may arrive while the next one runs.
   const bound = new Set<number>()
   let promised = false
   for (const event of view.events) {

@@ -1,6 +1,6 @@
 /**
- * What goes over the wire from a spool: in the order of the log, only what is durable on disk where
- * that is promised, again only what was not settled, and after a restart from where the disk says.
+ * The messages sent from a spool: in the order of the log; with `sync: "group"` only after they are
+ * durable on disk; again only if not settled; and after a restart from the offset on disk.
  */
 import { ackedAtLeast, ackedAtMost, type Connection, type View } from "../view.ts"
 import { checkSynced, type Place, type Report } from "./places.ts"
@@ -28,14 +28,13 @@ export const checkSending = (
       base = noted = event.acknowledged ?? -1
       stream = -1
     }
-    // A note that failed may have arrived all the same, and be destroyed by the next one, which
-    // takes its place.
+    // A failed note may have arrived anyway, and the next one, in the same slot, may destroy it.
     if (event.e === "noted") noted = event.offset
     if (event.e !== "open") continue
     const connection = view.connections.get(event.conn)!
     if (event.stream !== stream) {
-      // A stream that is opened again in the same process starts where the last one's
-      // acknowledgements were written down.
+      // A stream that is opened again in the same process starts at the acknowledgement that the
+      // previous one recorded.
       base = Math.max(base, noted)
       settled = { least: base, most: base }
       stream = event.stream
@@ -44,7 +43,7 @@ export const checkSending = (
   }
 }
 
-/** I5, I6, batch: returns what is settled after the connection, at least and at most. */
+/** I5, I6, batch. Returns what is settled after the connection, at least and at most. */
 const checkConnection = (
   view: View,
   connection: Connection,
@@ -60,7 +59,7 @@ const checkConnection = (
   let { least, most } = before
   const resumed =
     connection.responses.find(({ text }) => text.resumed !== undefined)?.text.resumed ?? -1
-  // What the server has of a persistent stream is settled when it is resumed.
+  // Records of a persistent stream that the server has are settled when it is resumed.
   least = Math.max(least, resumed)
   most = Math.max(most, resumed)
   for (let again = true; again;) {

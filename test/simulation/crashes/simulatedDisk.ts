@@ -1,11 +1,11 @@
 /**
  * The disk of the client's machine: a folder with files that outlive processes, calls that take
- * time and fail, and what a crash leaves.
+ * time and fail, and the state after a crash.
  *
- * A call has its effect when it ends. One that a crash cuts short has had it, or a part of it, or
- * not. After the end of a process everything it wrote is there. A loss of power also takes away
- * what was not synchronised: bytes of files sector by sector, and new, replaced and removed names
- * one by one, since their order on disk is not that of the calls.
+ * A call takes effect when it ends. A call that a crash cuts short has taken effect fully, in part,
+ * or not at all. After the end of a process everything it wrote is there. A loss of power also
+ * removes unsynchronised changes: bytes of files sector by sector, and new, replaced and removed
+ * names one by one, because their order on disk can differ from the order of the calls.
  */
 import * as Path from "node:path"
 import { type FolderLock, FolderLocked } from "../../../src/internal/log/folderLock.ts"
@@ -16,11 +16,11 @@ import type { VirtualTime } from "../virtualTime.ts"
 import type { ClientProcess } from "./clientProcess.ts"
 import { DiskImage } from "./diskImage.ts"
 
-/** The one folder that a spool may have, and the one above it. */
+/** The only folder that a spool may have, and its parent. */
 export const spoolFolder = "/disk/spool"
 const above = Path.dirname(spoolFolder)
 
-/** Names and what they stand for: as reads see them, and as a loss of power may leave them. */
+/** Names and their targets: as reads see them, and as a loss of power may leave them. */
 class Names<A> {
   readonly entries = new Map<string, A>()
   private readonly synced = new Map<string, A>()
@@ -62,7 +62,7 @@ const put = <A>(map: Map<string, A>, name: string, value: A | undefined): void =
   else map.set(name, value)
 }
 
-/** What a process does with the disk. */
+/** The disk calls of a process. */
 export const diskCalls = [
   "create",
   "open",
@@ -85,11 +85,11 @@ export interface DiskFault {
   times: number
 }
 
-/** A call that has begun. */
+/** A call in progress. */
 interface Running {
   readonly process: ClientProcess
   readonly effect: () => unknown
-  /** What a crash may leave of it instead. */
+  /** A partial effect that a crash may leave instead. */
   readonly partly: () => void
 }
 
@@ -97,11 +97,11 @@ const failure = (code: string): Error => Object.assign(new Error(code), { code }
 
 /** The disk of one run. */
 export class SimulatedDisk {
-  /** Called when a file has other bytes, and when bytes of it became durable. */
+  /** Called when bytes of a file changed, and when bytes of it became durable. */
   onWrite: (name: string, image: DiskImage) => void = () => {}
   onDurable: (name: string, image: DiskImage) => void = () => {}
   /**
-   * Until when every call takes that many milliseconds longer, and until when nothing can be
+   * Until when every call takes this many milliseconds longer, and until when nothing can be
    * written.
    */
   readonly slow = { until: 0, millis: 0 }
@@ -122,7 +122,7 @@ export class SimulatedDisk {
     readonly time: VirtualTime
     readonly random: SeededRandom
     readonly history: History
-    /** Milliseconds that a call takes, and a synchronisation. */
+    /** Milliseconds that a call takes, and that a synchronisation takes. */
     readonly latency: readonly [number, number]
     readonly syncLatency: readonly [number, number]
   }) {
@@ -133,7 +133,7 @@ export class SimulatedDisk {
     this.syncLatency = options.syncLatency
   }
 
-  /** A process ends with its calls under way, alone or with the power of the machine. */
+  /** A process ends with its calls in progress, alone or with the power of the machine. */
   crash(process: ClientProcess, power: boolean): void {
     for (const call of this.running) {
       if (call.process !== process) continue
@@ -158,7 +158,7 @@ export class SimulatedDisk {
     for (const image of kept) image.names = 1
   }
 
-  /** The files of the spool by their names, in order. */
+  /** The files of the spool by name, in order. */
   get files(): ReadonlyArray<readonly [name: string, image: DiskImage]> {
     const { entries } = this.folders.entries.get(Path.basename(spoolFolder)) ?? {
       entries: new Map<string, DiskImage>()
@@ -166,7 +166,7 @@ export class SimulatedDisk {
     return [...entries].sort(([a], [b]) => (a < b ? -1 : 1))
   }
 
-  /** The process that holds the lock of the spool and runs. */
+  /** The running process that holds the lock of the spool. */
   get owner(): ClientProcess | undefined {
     return this.holder?.isRunning === true ? this.holder : undefined
   }
@@ -324,7 +324,7 @@ export class SimulatedDisk {
     return folder
   }
 
-  /** A holder that is gone has left its lock behind. */
+  /** A process that has ended may have left its lock behind. */
   private lock(process: ClientProcess): FolderLock {
     if (this.holder?.isRunning === true)
       throw new FolderLocked(`The folder ${spoolFolder} is in use.`)

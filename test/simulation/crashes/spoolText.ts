@@ -1,10 +1,10 @@
 /**
- * Reads the files of a spool for the history. It knows the format of `docs/spool.md` and nothing of
- * the code that writes it, so that a mistake there is not repeated here.
+ * Reads the files of a spool for the history. It is written from the format of `docs/spool.md`, not
+ * from the code that writes the files, so that it does not repeat an error of that code.
  */
 import { crc32 } from "node:zlib"
 
-/** An entry of a log file. A batch has one offset for all records, a run one for each. */
+/** An entry of a log file. A batch has one offset for all records; a run has one for each. */
 export type SpoolText =
   | {
       readonly kind: "records"
@@ -18,7 +18,7 @@ const prefixBytes = 8
 const headBytes = 13
 const keyBytes = 4
 
-/** Reads the whole frames from a place on, and says where they end. */
+/** Reads the complete frames from an offset on, and returns where they end. */
 export const readSpoolText = (
   file: Buffer,
   from: number
@@ -76,9 +76,7 @@ const payloadsOf = (file: Buffer, from: number, end: number): Array<Uint8Array> 
 
 const slotBytes = 32
 
-/**
- * The offset up to which the file `acknowledged` says that records are acknowledged; -1 for none.
- */
+/** The acknowledged offset in the file `acknowledged`; -1 if there is none. */
 export const readAcknowledgedText = (file: Buffer | undefined): number => {
   let best = { count: -1, offset: -1 }
   for (const at of [0, slotBytes]) {

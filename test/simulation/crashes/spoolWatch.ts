@@ -1,5 +1,5 @@
 /**
- * Watches the files of the simulated spool and writes into the history what is logged, what is
+ * Watches the files of the simulated spool and records in the history what is logged, what is
  * durable, what counts as acknowledged, and how many bytes the log takes.
  */
 import type { History } from "../history.ts"
@@ -14,21 +14,21 @@ interface Read {
   durable: number
 }
 
-/** What a spool holds when a process starts. */
+/** The content of a spool when a process starts. */
 export interface SpoolStanding {
-  /** Everything up to this offset needs no sending any more. */
+  /** Everything up to this offset need not be sent again. */
   readonly acknowledged: number
   readonly files: number
   readonly bytes: number
 }
 
-/** The watch of one run. */
+/** Watches the spool of one run. */
 export class SpoolWatch {
   private readonly disk: SimulatedDisk
   private readonly history: History
   private readonly records: Records
   private readonly read = new WeakMap<DiskImage, Read>()
-  /** Whether a group may only follow what is durable. */
+  /** Whether a group may be written only after everything before it is durable. */
   isSynchronised = false
   private most = 0
   private noted = -1
@@ -41,7 +41,7 @@ export class SpoolWatch {
     disk.onDurable = (name, image) => this.durable(name, image)
   }
 
-  /** What the files say; to be asked when no process runs. */
+  /** The state according to the files; call it when no process runs. */
   standing(): SpoolStanding {
     this.most = 0
     const files = this.disk.files.filter(([name]) => isLog(name))

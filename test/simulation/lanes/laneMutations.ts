@@ -1,6 +1,4 @@
-/**
- * Planted bugs of streams with several lanes; the runs with lanes have to find them.
- */
+/** Planted bugs in streams with several lanes; the runs with lanes must find them. */
 import { type Mutation, smallTurns } from "../mutations.ts"
 
 const zone = "internal/lanes/lanesZone.ts"

@@ -1,6 +1,6 @@
 /**
- * Turns the plan of a seed into one whose streams have several lanes. It draws from a source of
- * chance of its own, so that the plan stays what it is without lanes.
+ * Turns the plan of a seed into one whose streams have several lanes. It uses a separate random
+ * source, so the plan without lanes does not change.
  */
 import { makePlan, type Plan, type StreamPlan } from "../plan.ts"
 import { makeRandom, type SeededRandom } from "../seededRandom.ts"
@@ -11,7 +11,7 @@ export const makeLanePlan = (seed: string): Plan => {
   const random = makeRandom(`${seed}/lanes`)
   return {
     ...plan,
-    // A hundred streams with lanes would say no more than a few.
+    // A hundred streams with lanes would prove no more than a few.
     crowd: false,
     streams: plan.streams
       .slice(0, 2)
@@ -32,8 +32,8 @@ const withLanes = (stream: StreamPlan, random: SeededRandom): StreamPlan => {
 }
 
 /**
- * Lanes whose number follows the load, and bounds so narrow that callers wait, since growing takes
- * a second of that.
+ * Lanes whose number follows the load, and bounds so narrow that callers wait: adding a lane takes
+ * a second of waiting.
  */
 const withAutoLanes = (stream: StreamPlan, random: SeededRandom): StreamPlan => {
   const bounds = {
@@ -48,5 +48,5 @@ const withAutoLanes = (stream: StreamPlan, random: SeededRandom): StreamPlan => 
   }
 }
 
-/** The lanes that a stream may come to have. */
+/** The maximum number of lanes of a stream. */
 const mostLanes = 64

@@ -1,6 +1,6 @@
 /**
- * The judge of runs with lanes. Records without a key are in no order, so each is taken for a key
- * of its own; otherwise the rules are those of one lane, key by key:
+ * The rules for runs with lanes. Records without a key have no order, so each counts as a separate
+ * key. Otherwise the rules are those of one lane, key by key:
  *
  * | rule | says |
  * | --- | --- |
@@ -25,8 +25,8 @@ import { adoptedBy, handedBack, type Report, type Settled, settledOf } from "./s
 import { checkWire } from "./wireRules.ts"
 
 /**
- * Judges a history; each violation starts with the rule it breaks. `keyOf` gives the number that a
- * record's key follows from.
+ * Checks a history. Each violation starts with the rule it breaks. `keyOf` returns the number that
+ * determines a record's key.
  */
 export const checkLanes = (
   events: ReadonlyArray<HistoryEvent>,
@@ -56,8 +56,8 @@ export const checkLanes = (
 }
 
 /**
- * The offsets of calls, as far as they are known: those that were answered, and those of what a
- * stream took over.
+ * The known offsets of calls: those that were returned, and those of records that a stream took
+ * over.
  */
 const offsetsOf = (view: View, stream: StreamView, report: Report): Map<Call, number> => {
   const offsets = new Map<Call, number>()
@@ -79,7 +79,7 @@ const offsetsOf = (view: View, stream: StreamView, report: Report): Map<Call, nu
 
 const name = ({ id, op, records }: Call): string => `${op} #${id} [${records.join(",")}]`
 
-/** Everything accepted is acknowledged, refused or handed back, and receipts say which. */
+/** Everything accepted is acknowledged, refused or handed back, and receipts report which. */
 const checkEnd = (
   view: View,
   stream: StreamView,
@@ -139,7 +139,7 @@ const checkEnd = (
     report("I13", `receipts of stream ${stream.id} fail with ${[...causes].join(" and with ")}`)
 }
 
-/** What is accepted and not settled stays within the bounds. */
+/** Accepted and unsettled records stay within the bounds. */
 const checkBounds = (stream: StreamView, { refused, standings }: Settled, report: Report): void => {
   const { maxInflightBytes, maxInflightRecords } = stream.settings
   const changes = stream.calls.filter(accepted).flatMap((call) => {

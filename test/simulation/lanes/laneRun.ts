@@ -1,6 +1,6 @@
 /**
- * One run with lanes: the world of a seed and its users, whose streams have several lanes, judged
- * by the rules of lanes.
+ * One run with lanes: the world of a seed and its users, whose streams have several lanes, checked
+ * by the rules for lanes.
  */
 import { program } from "../program.ts"
 import { type RunResult, simulate } from "../simulation.ts"
@@ -9,8 +9,8 @@ import { checkLanes } from "./laneRules.ts"
 import { isAuto, loaded, loadedProgram } from "./loadedLife.ts"
 
 /**
- * Runs one seed. A plan whose first stream has lanes that follow the load is about that stream
- * alone.
+ * Runs one seed. If the number of lanes of the plan's first stream follows the load, the run has
+ * that stream alone.
  */
 export const runLaneSeed = (seed: string): RunResult => {
   const plan = makeLanePlan(seed)

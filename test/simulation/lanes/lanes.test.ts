@@ -1,8 +1,8 @@
-/** Runs with lanes: they keep every promise, and meet what they are for. */
+/** Runs with lanes keep every promise, and cover the cases they exist for. */
 import { assert, describe, it } from "@effect/vitest"
 import { runLaneSeed } from "./laneRun.ts"
 
-/** What has to have happened in some run before the runs mean anything. */
+/** Cases that at least one run must have covered, or the runs prove nothing. */
 const mustHappen = [
   "keyed",
   "without keys",

@@ -1,7 +1,7 @@
 /**
  * Users of a stream whose number of lanes follows the load: many calls at once for some seconds,
- * few for long enough that lanes are given up, and many again. Ends with a close, or with the
- * stream recreated before it.
+ * then few for long enough that lanes are closed, and many again. Ends with a close, or first
+ * recreates the stream.
  */
 import { Effect, Exit, Fiber, Scope } from "effect"
 import { Zerobus } from "effect-zerobus"
@@ -37,7 +37,7 @@ const phases: ReadonlyArray<readonly [number, number]> = [
   [4_000, 0]
 ]
 
-/** What a call that opens gives to its users, if it does. */
+/** Passes the stream that a call opens to its users. */
 const opened = Effect.fnUntraced(function* <E, R>(
   world: World,
   plan: StreamPlan,
@@ -57,7 +57,7 @@ const opened = Effect.fnUntraced(function* <E, R>(
   return life
 })
 
-/** All workers ingest for so long, with pauses of so many milliseconds at most. */
+/** All workers ingest for `millis` milliseconds, with pauses of at most `pause` milliseconds. */
 const phase = (world: World, life: Life, millis: number, pause: number) =>
   Effect.suspend(() => {
     const until = world.time.now + millis
@@ -97,8 +97,8 @@ const loadedLife = Effect.fnUntraced(function* (
   if (life === undefined) return yield* Scope.close(scope, Exit.void)
   for (const [millis, pause] of phases) yield* phase(world, life, millis, pause)
   if (random.chance(0.7)) {
-    // Closed in the middle of it, so that every lane has something left, and another stream takes
-    // that over.
+    // Closed while they ingest, so that every lane has unacknowledged records, which another stream
+    // takes over.
     const working = yield* Effect.forkChild(phase(world, life, 1_000, 0))
     yield* Effect.sleep(500)
     yield* closeScope(world, life, scope)

@@ -1,11 +1,11 @@
 /**
- * What the users of a stream with lanes were told is settled, held against what the server stored
- * and said.
+ * Compares reports of settled records of a stream with lanes with the records that the server
+ * stored and acknowledged.
  */
 import { accepted, type Call, type StreamView, type View } from "../view.ts"
 import { adoptedBy, type Report, type Settled } from "./standing.ts"
 
-/** Checks every statement about what is settled. */
+/** Checks every report of settled records. */
 export const checkClaims = (
   view: View,
   stream: StreamView,
@@ -63,7 +63,7 @@ export const checkClaims = (
       for (const id of outcome.calls) claim(view.calls.get(id)!, end.seq, op)
     const flushes = op === "flush" || op === "close" || op === "leave"
     if (!flushes || outcome._tag !== "Done" || stream.opening.end?.outcome._tag !== "Done") continue
-    // A second close repeats the first one's answer.
+    // A second close repeats the result of the first.
     const first = stream.calls.find((other) => other.op === "close" || other.op === "leave")
     const from = op === "flush" ? start.seq : Math.min(start.seq, first?.start.seq ?? Infinity)
     for (const other of adoptedBy(view, stream)) claim(other, end.seq, op)

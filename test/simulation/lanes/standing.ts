@@ -1,16 +1,16 @@
 /**
- * What became of the calls of a stream with lanes, by what went over the wire and what was handed
- * back.
+ * What became of the calls of a stream with lanes, derived from the messages sent and the records
+ * handed back.
  */
 import { ackedAtLeast, ackedAtMost, type Call, type StreamView, type View } from "../view.ts"
 
 export type Report = (rule: string, text: string) => void
 
-/** What is known of one call's records. */
+/** The known state of one call's records. */
 export interface Standing {
   /**
-   * When an acknowledgement that may cover it arrived, and when one arrived that covers it for
-   * sure.
+   * When an acknowledgement arrived that may cover it, and when one arrived that certainly covers
+   * it.
    */
   told: number
   surely: number
@@ -23,7 +23,7 @@ export interface Standing {
 /** What became of a stream's calls. */
 export interface Settled {
   readonly standings: ReadonlyMap<Call, Standing>
-  /** When a call's record was given to `onRefused`. */
+  /** When a call's record was passed to `onRefused`. */
   readonly refused: ReadonlyMap<Call, number>
 }
 
@@ -82,13 +82,13 @@ export const settledOf = (view: View, stream: StreamView, report: Report): Settl
   return { standings, refused }
 }
 
-/** What a stream took over from the one that it recreates. */
+/** The calls that a stream took over from the one that it recreates. */
 export const adoptedBy = (view: View, stream: StreamView): ReadonlyArray<Call> => {
   const from = stream.opening.from === undefined ? undefined : view.streams.get(stream.opening.from)
   return from === undefined ? [] : (handedBack(view, from) ?? [])
 }
 
-/** What a stream gave back, in its order; `undefined` when nobody asked. */
+/** The calls that a stream handed back, in order; `undefined` if nobody read them. */
 export const handedBack = (view: View, stream: StreamView): ReadonlyArray<Call> | undefined => {
   const lists = stream.calls.flatMap(({ end, op }) =>
     op === "unacked" && end?.outcome._tag === "Records" ? [end.outcome.groups] : []

@@ -1,26 +1,26 @@
 /**
- * What the connections of a stream with lanes send: per key in order, without gaps, on one
- * connection at a time, and nothing again that was acknowledged.
+ * The messages on the connections of a stream with lanes: per key in order, without gaps, on one
+ * connection at a time, and nothing acknowledged sent again.
  */
 import type { Call, Connection, StreamView } from "../view.ts"
 import type { Report, Settled } from "./standing.ts"
 
 const name = ({ id, op, records }: Call): string => `${op} #${id} [${records.join(",")}]`
 
-/** The calls of one key, in the order in which they were sent first. */
+/** The calls of one key, in the order in which they were first sent. */
 interface KeyOrder {
   readonly calls: Array<Call>
   readonly places: Map<Call, number>
   /** The latest start of any of them, and its quiet moment. */
   latestStart: number
   latestQuiet: number
-  /** Where each connection has come to. */
+  /** The position that each connection has reached. */
   readonly positions: Map<Connection, number>
-  /** The connection that it was sent on last. */
+  /** The connection that last sent the key. */
   on: Connection | undefined
 }
 
-/** Checks everything that was sent. */
+/** Checks all messages. */
 export const checkWire = (
   stream: StreamView,
   { refused, standings }: Settled,
@@ -73,7 +73,7 @@ export const checkWire = (
       const known = places.get(call)
       const place = known ?? calls.length
       if (known === undefined) {
-        // What is taken over has its order, and a sink hands in what it was given when it likes.
+        // Records taken over have their order, and a sink ingests its records when it decides.
         if (call.stream === stream.id && call.op !== "sinkIngest") {
           if (
             (call.end?.seq ?? Infinity) < order.latestStart ||
