@@ -61,7 +61,7 @@ export interface SpoolContent {
   /** The table that the records go to: `catalog.schema.table`. */
   readonly tableName: string
   /** The format of the records. */
-  readonly recordType: "json" | "proto" | "avro"
+  readonly recordType: "json" | "proto" | "avro" | "arrow"
   /** The persistent stream that the spool belongs to. Undefined for spools of ephemeral streams. */
   readonly streamId: string | undefined
   /** The oldest unacknowledged offset. Equal to `nextOffset` when no record waits. */

@@ -17,12 +17,18 @@ import { nodeOfColumns, structOf } from "./internal/codec/columnNode.ts"
 import { compileRecord } from "./internal/codec/columnSchema.ts"
 import { tableNameProblem } from "./internal/columns/columnNames.ts"
 import { definitionProblem, Refusal } from "./internal/columns/columnRules.ts"
-import type { ColumnDefinition, TableDefinition } from "./internal/columns/columnType.ts"
+import type {
+  ColumnDefinition,
+  ColumnType,
+  TableDefinition
+} from "./internal/columns/columnType.ts"
+import { isSimple } from "./internal/columns/scalarTypes.ts"
 import { toDescriptorProto } from "./internal/protobuf/descriptor.ts"
 import { jsonTableCodec, protoTableCodec } from "./internal/codec/tableCodec.ts"
 import type { TableDifference } from "./internal/columns/tableDiff.ts"
 import { diffDefinitions } from "./internal/columns/tableDiff.ts"
 import type { TableProperties } from "./TableProperties.ts"
+import type { RecordProtocol } from "./internal/recordCodec.ts"
 import { withReread } from "./internal/tableForm.ts"
 import { UnityCatalog, type UnityCatalogShape } from "./UnityCatalog.ts"
 import {
@@ -78,32 +84,87 @@ export interface TableOptions {
    * `"proto"` (default) sends protobuf records. `"json"` sends JSON records with the same checks.
    */
   readonly recordType?: "proto" | "json" | undefined
+  /**
+   * `"rows"` sends each record as it is encoded. `"arrow"` sends the records of a message as the
+   * columns of a record batch, by Arrow Flight: records, checks, offsets and receipts are the same,
+   * fewer bytes travel, for more processor time. Not with `recordType: "json"`, VARIANT columns and
+   * persistent streams. Default `"rows"`.
+   */
+  readonly format?: "rows" | "arrow" | undefined
+  /** How the columns are compressed that travel with `format: "arrow"`. Default `"zstd"`. */
+  readonly compression?: "zstd" | "none" | undefined
   /** Partition columns for creating the table, for example in a local server. Default none. */
   readonly partitionColumns?: ReadonlyArray<string> | undefined
   /** The table's comment for creating it. Default none. */
   readonly comment?: string | undefined
 }
 
+/** How the records of a typed table travel. */
+type TravelOptions = Pick<TableOptions, "recordType" | "format" | "compression">
+
+/** How a table loads what it needs to travel as Arrow batches. */
+const asArrow = (
+  { columns, name }: TableDefinition,
+  { compression = "zstd", format, recordType }: TravelOptions = {}
+): (() => Promise<RecordProtocol>) => {
+  const invalid = (option: string, message: string): never => {
+    throw new InvalidArgument({ message: `${message} (table ${name})`, path: [option] })
+  }
+  if (format !== "arrow") {
+    return invalid("format", `The option format must be "rows" or "arrow"`)
+  }
+  if (recordType === "json")
+    return invalid("recordType", `The format "arrow" takes no JSON: leave recordType out`)
+  if (compression !== "zstd" && compression !== "none")
+    return invalid("compression", `The option compression must be "zstd" or "none"`)
+  const variant = columns.find(({ type }) => holdsVariant(type))
+  if (variant !== undefined) {
+    return invalid(
+      variant.name,
+      `The column ${variant.name} holds VARIANT, which the format "arrow" cannot carry yet: ` +
+        `leave the option format out`
+    )
+  }
+  return async () => {
+    const { rowProtocol } = await import("./internal/flight/rowProtocol.ts")
+    return rowProtocol(columns, compression)
+  }
+}
+
+const holdsVariant = (type: ColumnType): boolean => {
+  if (isSimple(type)) return type._tag === "Variant"
+  switch (type._tag) {
+    case "Array":
+      return holdsVariant(type.element)
+    case "Map":
+      return holdsVariant(type.value)
+    case "Struct":
+      return type.fields.some((field) => holdsVariant(field.type))
+  }
+}
+
 const build = <A>(
   definition: TableDefinition,
   node: ColumnNode,
   schema: Schema.Codec<A, any> | undefined,
-  recordType: "proto" | "json"
+  options: TravelOptions | undefined
 ): Table<A> => {
   const invalid = (message: string): never => {
     throw new InvalidArgument({ message, path: [] })
   }
+  const { format = "rows", recordType = "proto" } = options ?? {}
   // JSON tables have the limits of protobuf, so that a table can use either format.
   const descriptor = Result.getOrElse(toDescriptorProto(definition), invalid)
   const codec =
     recordType === "json"
       ? jsonTableCodec<A>(definition.name, node)
       : protoTableCodec<A>(definition.name, node)
+  const arrow = format === "rows" ? undefined : asArrow(definition, options)
   const table: Omit<Table<A>, "Type"> = {
     tableName: definition.name,
-    recordType,
+    recordType: arrow === undefined ? recordType : "arrow",
     descriptor: recordType === "json" ? undefined : descriptor,
-    codec,
+    codec: arrow === undefined ? codec : { ...codec, loadProtocol: arrow },
     columns: definition.columns,
     definition,
     schema,
@@ -165,7 +226,7 @@ export const make: {
         : { partitionColumns: options.partitionColumns }),
       ...(options?.comment === undefined ? {} : { comment: options.comment })
     }
-    return build(definition, node, schema as Schema.Codec<any, any>, options?.recordType ?? "proto")
+    return build(definition, node, schema as Schema.Codec<any, any>, options)
   })
 }
 
@@ -181,7 +242,7 @@ export const make: {
  */
 export const fromDefinition = (
   definition: TableDefinition,
-  options?: Pick<TableOptions, "recordType">
+  options?: Pick<TableOptions, "recordType" | "format" | "compression">
 ): Table<DynamicRecord> =>
   checked(definition.name, () => {
     const problem = definitionProblem(definition)
@@ -195,7 +256,7 @@ export const fromDefinition = (
       { ...definition, columns: filled },
       nodeOfColumns(filled),
       undefined,
-      options?.recordType ?? "proto"
+      options
     )
     return { ...table, columns, definition: { ...definition, columns } }
   })
@@ -211,7 +272,7 @@ export const fromDefinition = (
  */
 export const fromCatalog = Effect.fn("Table.fromCatalog")(function* (
   tableName: string,
-  options?: Pick<TableOptions, "recordType">
+  options?: Pick<TableOptions, "recordType" | "format" | "compression">
 ): Effect.fn.Return<Table<DynamicRecord>, StreamFailure, UnityCatalog> {
   const catalog = yield* UnityCatalog
   const { definition } = yield* catalog.getTable(tableName)
@@ -225,7 +286,7 @@ export const fromCatalog = Effect.fn("Table.fromCatalog")(function* (
 const ofCatalog = (
   catalog: UnityCatalogShape,
   definition: TableDefinition,
-  options: Pick<TableOptions, "recordType"> | undefined
+  options: TravelOptions | undefined
 ): Effect.Effect<Table<DynamicRecord>, InvalidArgument | InvalidTable> =>
   Effect.map(
     Effect.try({
@@ -245,7 +306,7 @@ const ofCatalog = (
 const reread = Effect.fnUntraced(function* (
   catalog: UnityCatalogShape,
   before: Table<DynamicRecord>,
-  options: Pick<TableOptions, "recordType"> | undefined
+  options: TravelOptions | undefined
 ): Effect.fn.Return<Table<DynamicRecord> | undefined, StreamFailure> {
   const { definition } = yield* catalog.getTable(before.tableName, { fresh: true })
   const now = yield* ofCatalog(catalog, definition, options)

@@ -29,9 +29,9 @@ export interface TableProperties<in out A> {
   /** The format of the records. */
   readonly recordType: "json" | "proto" | "avro" | "arrow"
   /**
-   * The description of a record: the serialized `DescriptorProto` for `"proto"`, the schema text as
-   * UTF-8 for `"avro"`, the schema message of Arrow's IPC format for `"arrow"`, undefined for
-   * `"json"`.
+   * The description of a record: the serialized `DescriptorProto` for `"proto"` and for typed
+   * tables, the schema text as UTF-8 for `"avro"`, the schema message of Arrow's IPC format for
+   * other `"arrow"` tables, undefined for `"json"`.
    */
   readonly descriptor: Uint8Array | undefined
   /**

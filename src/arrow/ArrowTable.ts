@@ -16,6 +16,7 @@ import type { RecordBatch, Table } from "apache-arrow"
 import { Schema } from "apache-arrow"
 import * as Effect from "effect/Effect"
 import { fieldOf } from "../internal/arrow/columnField.ts"
+import { isCompression } from "../internal/flight/bodyCompression.ts"
 import { tableNameProblem } from "../internal/columns/columnNames.ts"
 import { definitionProblem } from "../internal/columns/columnRules.ts"
 import type { TableDefinition } from "../internal/columns/columnType.ts"
@@ -87,7 +88,7 @@ export const make = (
   const problem = tableNameProblem(name)
   if (problem !== undefined) throw new InvalidTable({ message: problem, tableName: name })
   const { compression = "zstd" } = options
-  if (compression !== "zstd" && compression !== "none") {
+  if (!isCompression(compression)) {
     const message = `The option compression must be "zstd" or "none".`
     throw new InvalidArgument({ message, path: ["compression"] })
   }

@@ -11,40 +11,21 @@ import {
   tableFromIPC,
   tableToIPC
 } from "apache-arrow"
-import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib"
+import { zstdDecompressSync } from "node:zlib"
 import { type BodyCompression, writeBatchMessage } from "../internal/flight/batchMessage.ts"
+import { bodyCompression, type CompressionName, ZSTD } from "../internal/flight/bodyCompression.ts"
 import { flightRpc } from "../internal/flight/flightRpc.ts"
 import { END_OF_STREAM } from "../internal/flight/ipcStream.ts"
+import { LARGEST_BATCH } from "../internal/flight/rowBatches.ts"
+import { RowWire } from "../internal/flight/rowWire.ts"
 import { suffixOf } from "../internal/flight/suffix.ts"
 import type { ByteSink, RecordCodec } from "../internal/recordCodec.ts"
 import { InvalidArgument } from "../ZerobusError.ts"
 import { castParts } from "./castColumn.ts"
 import { flatten, flattenBatch, sizeOf } from "./flatten.ts"
 
-/** Most bytes of a batch's buffers in one message, before compression. */
-const LARGEST_BATCH = 2 * 1024 * 1024
-
-/** The number of ZSTD in Arrow's format. */
-const ZSTD = 1
-
 /** The number of LZ4 frames in Arrow's format. */
 const LZ4 = 0
-
-/** Higher levels take more time and hardly reduce the size of columns. */
-const zstdParams = { [constants.ZSTD_c_compressionLevel]: 1 }
-
-/** Most bytes of an output chunk; a single chunk is the fastest. */
-const LARGEST_PIECE = 1024 * 1024
-
-const zstd: BodyCompression = {
-  codec: ZSTD,
-  compress: (bytes) =>
-    zstdCompressSync(bytes, {
-      params: zstdParams,
-      pledgedSrcSize: bytes.length,
-      chunkSize: Math.min(bytes.length, LARGEST_PIECE)
-    })
-}
 
 /**
  * The library reads compressed batches with registered codecs. A codec registered by the program is
@@ -87,10 +68,10 @@ type Plan = ReturnType<typeof castParts>
 export const arrowCodec = (
   schema: Schema,
   descriptor: Uint8Array,
-  compression: "zstd" | "none"
+  compression: CompressionName
 ): RecordCodec<Given> => {
   registerZstd()
-  const body = compression === "zstd" ? zstd : undefined
+  const body = bodyCompression(compression)
   const plans = new WeakMap<Schema, Plan>()
   const planOf = (given: Schema): Plan => {
     const plan = plans.get(given) ?? castParts([], given.fields, schema.fields)
@@ -128,7 +109,13 @@ export const arrowCodec = (
     },
     read: (payload) => new ReturnedTable(payload),
     protocol: {
-      rpc: flightRpc,
+      stored: "arrow",
+      gathers: false,
+      rpc: (table) =>
+        flightRpc(
+          () => table.descriptor!,
+          () => new RowWire()
+        ),
       suffix: suffixOf((stream, rows) => withoutRows(stream, rows, body))
     }
   }

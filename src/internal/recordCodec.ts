@@ -26,6 +26,13 @@ export interface ByteSink {
 
 /** How the records of a codec travel, if not as messages of the Zerobus service. */
 export interface RecordProtocol {
+  /** The type of the bytes that `write` makes, as a spool keeps them. */
+  readonly stored: "proto" | "arrow"
+  /**
+   * Whether records of several calls may be one message, each within `maxPayloadBytes`. Otherwise
+   * each is a message, of several requests.
+   */
+  readonly gathers: boolean
   /** The RPC of sessions to a table. */
   readonly rpc: (table: StreamTable) => StreamRpc
   /**
@@ -49,6 +56,8 @@ export interface RecordCodec<in out A> {
   readonly read: (payload: Uint8Array) => A
   /** By default records travel as messages of the Zerobus service. */
   readonly protocol?: RecordProtocol | undefined
+  /** Loads the protocol when a stream opens, so that other programs do not load its modules. */
+  readonly loadProtocol?: (() => Promise<RecordProtocol>) | undefined
 }
 
 /**

@@ -126,7 +126,7 @@ export interface SpooledLog {
 /** What a log belongs to, and the clocks of the program. */
 export interface LogOwner {
   readonly table: string
-  readonly recordType: "json" | "proto" | "avro"
+  readonly recordType: "json" | "proto" | "avro" | "arrow"
   readonly descriptor: Uint8Array | undefined
   /** Set for a persistent stream: its id, or `undefined` for one that is to be created. */
   readonly persistent?: { readonly streamId: string | undefined } | undefined

@@ -2,7 +2,7 @@
  * The parts of a table that change when it gets further columns, and how a table from the catalog
  * is read again: the seam between tables and the engine.
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type { InvalidArgument, StreamFailure } from "../ZerobusError.ts"
 import type { RecordCodec } from "./recordCodec.ts"
 
@@ -30,6 +30,15 @@ export const withReread = <T extends TableForm<any>>(table: T, effect: RereadTab
  */
 export const rereadOf = <A>(table: TableForm<A>): RereadTable<A> | undefined =>
   (table as { readonly [reread]?: RereadTable<A> })[reread]
+
+/** The form with the protocol that its codec loads. */
+export const withProtocol = <T extends TableForm<any>>(form: T): Effect.Effect<T> => {
+  const { codec } = form
+  if (codec.loadProtocol === undefined || codec.protocol !== undefined) return Effect.succeed(form)
+  return Effect.map(Effect.promise(codec.loadProtocol), (protocol) =>
+    Object.create(form, { codec: { value: { ...codec, protocol }, enumerable: true } })
+  )
+}
 
 const unknownColumns = new WeakSet<object>()
 

@@ -114,6 +114,8 @@ export const rooms: ReadonlyArray<Room> = [
       "internal/columns",
       "internal/protobuf",
       "internal/codec",
+      // Loaded when a stream opens that needs it.
+      "internal/flight/rowProtocol",
       "internal/engine",
       "internal/persistent",
       "internal/pool",
@@ -171,8 +173,14 @@ export const rooms: ReadonlyArray<Room> = [
   // Arrow Flight: its messages as bytes, and Arrow batches in a session.
   {
     name: "internal/flight",
-    imports: ["internal/recordCodec", "internal/protobuf"],
-    packages: ["effect: pure"]
+    imports: [
+      "internal/recordCodec",
+      "internal/landing/bufferPool",
+      "internal/protobuf",
+      "internal/arrow",
+      "internal/columns"
+    ],
+    packages: ["effect: pure", "node:zlib"]
   },
   {
     name: "internal/net",

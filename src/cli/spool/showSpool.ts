@@ -32,7 +32,8 @@ const positionText = (position: Uint8Array): string | undefined => {
 const recordNames: Readonly<Record<Spool.SpoolContent["recordType"], string>> = {
   json: "JSON",
   proto: "protobuf",
-  avro: "Avro"
+  avro: "Avro",
+  arrow: "Arrow batches"
 }
 
 const holderText: Readonly<Record<LockHolder["state"], string>> = {

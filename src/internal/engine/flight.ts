@@ -55,11 +55,16 @@ const makeDurableUnsafe = (core: StreamCore<any>, count: number, now: number): v
  */
 export const shortenUnsafe = (core: StreamCore<any>, units: number): void => {
   if (units === 0) return
-  const { zone } = core
+  const { acks, zone } = core
   const recordsBefore = zone.acknowledgedRecords
   const bytesBefore = zone.usedBytes
-  zone.shortenOldestUnsafe((content) => core.table.codec.protocol!.suffix(content, units))
+  const first = zone.shortenOldestUnsafe((content) =>
+    core.table.codec.protocol!.suffix(content, units)
+  )
   core.telemetry.shortened(zone.acknowledgedRecords - recordsBefore, bytesBefore - zone.usedBytes)
+  if (first - 1 <= acks.watermark) return
+  acks.advanceUnsafe(first - 1)
+  zone.admitUnsafe()
 }
 
 /**

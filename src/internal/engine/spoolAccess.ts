@@ -26,14 +26,13 @@ export const openSpool = (
   zone: LogTarget,
   spool: Spool
 ): Effect.Effect<void, Retryable | InvalidState, Scope.Scope> => {
-  const { descriptor, recordType, tableName: table } = core.table
+  const { codec, descriptor, recordType, tableName: table } = core.table
   const { name, resumes: streamId } = core.rpc
   const open = Effect.clockWith((clock) =>
     tryLog(() =>
       spool.open({
         table,
-        // A stream of Arrow batches has no spool (`checkFit`).
-        recordType: recordType === "arrow" ? "json" : recordType,
+        recordType: codec.protocol?.stored ?? recordType,
         descriptor,
         persistent: name === "PersistentStream" ? { streamId } : undefined,
         keyed: core.lanes.length > 1,

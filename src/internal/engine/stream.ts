@@ -57,6 +57,7 @@ import {
   unackedPayloads
 } from "./streamUnacked.ts"
 import { Turns } from "../landing/turns.ts"
+import { withProtocol } from "../tableForm.ts"
 import { checkFit, checkTable, rpcOf, settingsOf } from "./tableCheck.ts"
 import { persistentRpc } from "../protobuf/streamRpc.ts"
 import { Answer } from "../userCode/answer.ts"
@@ -177,12 +178,13 @@ const openInOwnScope = <A>(
   })
 
 const open = Effect.fnUntraced(function* <A>(
-  { client, ended, options, persistence, table: given }: StreamOpening<A>,
+  { client, ended, options, persistence, table: unloaded }: StreamOpening<A>,
   scope: Scope.Closeable,
   caller: Scope.Scope,
   prepared: Prepared
 ): Effect.fn.Return<ZerobusStream<A>, StreamFailure, Transport | Scope.Scope> {
-  yield* checkTable(given)
+  yield* checkTable(unloaded)
+  const given = yield* withProtocol(unloaded)
   yield* checkFit(given, options, persistence !== undefined)
   const resolved = resolve(options)
   if (Result.isFailure(resolved)) return yield* resolved.failure

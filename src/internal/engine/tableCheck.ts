@@ -33,11 +33,12 @@ const checkRecords = ({
   tableName
 }: TableProperties<any>): Effect.Effect<void, InvalidArgument> => {
   if (recordType === "arrow") {
-    return codec?.protocol !== undefined && descriptor !== undefined
+    return (codec?.protocol ?? codec?.loadProtocol) !== undefined && descriptor !== undefined
       ? Effect.void
       : refused(
           ["recordType"],
-          `The table ${tableName} was not made with ArrowTable. Use ArrowTable.make.`
+          `The table ${tableName} was not made with ArrowTable. Use ArrowTable.make, or ` +
+            `Table.make with the format "arrow".`
         )
   }
   if (recordType === "avro") {
@@ -74,7 +75,7 @@ const checkRecords = ({
 
 /** Fails for options that streams of Arrow batches and of Avro records do not support. */
 export const checkFit = (
-  { recordType }: TableProperties<any>,
+  { codec, recordType }: TableProperties<any>,
   { onSchemaChange, spool }: StreamConfigurationOptions<any>,
   persistent: boolean
 ): Effect.Effect<void, InvalidArgument> => {
@@ -86,6 +87,8 @@ export const checkFit = (
       `A persistent stream takes no ${records}. Use createStream, or another record type.`
     )
   }
+  // Rows of a typed table wait as protobuf, which the spool and a further column go with.
+  if (codec.protocol?.gathers === true) return Effect.void
   if (onSchemaChange === "reopen") {
     return refused(
       ["onSchemaChange"],
@@ -114,7 +117,7 @@ export const settingsOf = (
   persistent: boolean
 ): ResolvedStreamOptions => {
   // One record is several requests, each within the limits of its protocol.
-  if (codec.protocol !== undefined) {
+  if (codec.protocol?.gathers === false) {
     return { ...settings, coalesceRecords: 1, maxPayloadBytes: Number.MAX_SAFE_INTEGER }
   }
   // A committed offset counts whole messages, so each call of a persistent stream is one message.

@@ -1,20 +1,17 @@
 /**
  * Sessions of Arrow Flight: the call `DoPut`, the schema as first request, responses in JSON.
  */
-import type { ServerMessage, StreamTable } from "../protobuf/envelope.ts"
-import type { StreamRpc } from "../protobuf/streamRpc.ts"
+import type { ServerMessage } from "../protobuf/envelope.ts"
+import type { StreamRpc, Wire } from "../protobuf/streamRpc.ts"
 import { readPutResult, writeFlightData } from "./flightData.ts"
 import { FRAME_ROOM } from "./flightFrame.ts"
 import { PREFIX } from "./ipcStream.ts"
-import { RowWire } from "./rowWire.ts"
 
 /** The part of an announced time that is reserved for the last responses, in milliseconds. */
 const LAST_ANSWERS = 500
 
 /** The longest time that a server can announce, in milliseconds: a year. */
 const LONGEST_ANNOUNCEMENT = 365 * 24 * 60 * 60 * 1000
-
-const NOTHING = new Uint8Array(0)
 
 /** Reads one response of a server. */
 export const decodeAnswer = (response: Uint8Array): ServerMessage => {
@@ -36,17 +33,18 @@ export const decodeAnswer = (response: Uint8Array): ServerMessage => {
 }
 
 /**
- * The RPC of a table whose descriptor is the schema message of an IPC stream, including its prefix.
+ * The RPC of a table with this schema, the schema message of an IPC stream, prefix included. Both
+ * functions run anew for each session, since a stream may follow the columns of its table.
  */
-export const flightRpc = ({ descriptor = NOTHING }: StreamTable): StreamRpc => ({
+export const flightRpc = (schema: () => Uint8Array, wire: () => Wire): StreamRpc => ({
   name: "DoPut",
   freeRoom: FRAME_ROOM,
   retriesCredentials: true,
   retriesAnswer: true,
-  wire: () => new RowWire(),
+  wire,
   resumes: undefined,
   resume: () => {},
-  firstRequest: () => writeFlightData({ header: descriptor.subarray(PREFIX) }),
+  firstRequest: () => writeFlightData({ header: schema().subarray(PREFIX) }),
   decode: decodeAnswer,
   opened: ({ passed }) =>
     passed === "ready"

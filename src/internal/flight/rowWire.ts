@@ -10,47 +10,53 @@ import type { Wire, WireMessage } from "../protobuf/streamRpc.ts"
 import { stampFrame } from "./flightFrame.ts"
 import { type IpcMessage, messagesOf } from "./ipcStream.ts"
 
-/** A message that is sent as a frame. */
-type Frame = IpcMessage & { readonly rows: number }
+/** A batch message that is sent as a frame, and the buffer that it lies in. */
+export type Frame = IpcMessage & { readonly rows: number; readonly buffer: Buffer }
 
-const isFrame = (message: IpcMessage): message is Frame => message.rows !== undefined
-
-/** The frames of a message of the landing zone, in order. */
-export const framesOf = ({
-  chunk: { buffer },
-  end,
-  start
-}: Pick<WireMessage, "chunk" | "end" | "start">) => {
-  const frames: Array<Frame> = []
-  for (let position = start; position < end;) {
-    const { length, next } = readLength(buffer, position + 1)
-    position = next + length
-    for (const message of messagesOf(buffer, next, position))
-      if (isFrame(message)) frames.push(message)
-  }
-  return frames
+/** Gives the frames of messages of the landing zone. */
+export interface FrameSource {
+  /** The frames of a message, in order. */
+  readonly framesOf: (message: WireMessage) => ReadonlyArray<Frame>
+  /** The rows of a frame are durable: nothing reads its bytes any more. */
+  readonly settled?: (frame: Frame) => void
 }
 
-// Numbers that are no longer needed are dropped from this number on.
+/** The batch messages of records that are IPC streams, from where they lie. */
+export const ipcFrames: FrameSource = {
+  framesOf: ({ chunk: { buffer }, end, start }) => {
+    const frames: Array<Frame> = []
+    for (let position = start; position < end;) {
+      const { length, next } = readLength(buffer, position + 1)
+      position = next + length
+      for (const message of messagesOf(buffer, next, position)) {
+        const { rows } = message
+        if (rows !== undefined) frames.push({ ...message, rows, buffer })
+      }
+    }
+    return frames
+  }
+}
+
+// Entries that are no longer needed are dropped from this number on.
 const DROP_FROM = 1024
 
-/** Rising row numbers, taken from the front. */
-class RowEnds {
-  private ends: Array<number> = []
+/** A queue. */
+class Line<A> {
+  private entries: Array<A | undefined> = []
   private head = 0
 
-  push(end: number): void {
-    this.ends.push(end)
+  push(entry: A): void {
+    this.entries.push(entry)
   }
 
-  get first(): number | undefined {
-    return this.ends[this.head]
+  get first(): A | undefined {
+    return this.entries[this.head]
   }
 
   shift(): void {
-    this.head++
-    if (this.head < DROP_FROM || this.head * 2 < this.ends.length) return
-    this.ends = this.ends.slice(this.head)
+    this.entries[this.head++] = undefined
+    if (this.head < DROP_FROM || this.head * 2 < this.entries.length) return
+    this.entries = this.entries.slice(this.head)
     this.head = 0
   }
 }
@@ -58,27 +64,33 @@ class RowEnds {
 export class RowWire implements Wire {
   handed = 0
   settled = 0
-  private buffer: Buffer = Buffer.alloc(0)
+  private readonly source: FrameSource
   private frames: ReadonlyArray<Frame> = []
   /** The next frame of the message, and its number in the session. */
   private nextFrame = 0
   private frameNumber = 0
-  /** The last row of each unacknowledged message, and of each frame that has not left. */
-  private readonly messageEnds = new RowEnds()
-  private readonly frameEnds = new RowEnds()
+  /** The last row of each unacknowledged message. */
+  private readonly messageEnds = new Line<number>()
+  /** The last row of each frame that has not left. */
+  private readonly frameEnds = new Line<number>()
+  /** Frames that are not durable, for a source that needs them back. */
+  private readonly held = new Line<{ readonly frame: Frame; readonly end: number }>()
   private begun = 0
   private leftFrames = 0
   private leftRows = 0
   /** The first row of the oldest message that is not acknowledged completely. */
   private oldest = 0
 
+  constructor(source: FrameSource = ipcFrames) {
+    this.source = source
+  }
+
   get partial(): number {
     return this.settled - this.oldest
   }
 
   begin(message: WireMessage): void {
-    this.buffer = message.chunk.buffer
-    this.frames = framesOf(message)
+    this.frames = this.source.framesOf(message)
     this.nextFrame = 0
     for (const { rows } of this.frames) this.begun += rows
     this.messageEnds.push(this.begun)
@@ -94,7 +106,8 @@ export class RowWire implements Wire {
     this.nextFrame++
     this.handed += frame.rows
     this.frameEnds.push(this.handed)
-    return stampFrame(this.buffer, frame, this.frameNumber++)
+    if (this.source.settled !== undefined) this.held.push({ frame, end: this.handed })
+    return stampFrame(frame.buffer, frame, this.frameNumber++)
   }
 
   left(requests: number): number {
@@ -109,6 +122,11 @@ export class RowWire implements Wire {
 
   settle(upTo: number): number {
     this.settled = upTo
+    for (let held = this.held.first; held !== undefined && held.end <= upTo;) {
+      this.source.settled!(held.frame)
+      this.held.shift()
+      held = this.held.first
+    }
     let count = 0
     for (
       let end = this.messageEnds.first;

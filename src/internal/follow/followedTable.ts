@@ -15,7 +15,7 @@ import * as Exit from "effect/Exit"
 import * as Semaphore from "effect/Semaphore"
 import type { ResolvedStreamOptions } from "../../StreamConfigurationOptions.ts"
 import type { TableProperties } from "../../TableProperties.ts"
-import { rereadOf, type TableForm } from "../tableForm.ts"
+import { rereadOf, type TableForm, withProtocol } from "../tableForm.ts"
 import { apart } from "../userCode/apart.ts"
 import { Answer } from "../userCode/answer.ts"
 import { shielded } from "../userCode/shield.ts"
@@ -49,12 +49,29 @@ export class FollowedTable<in out A> {
     this.now = now
     const codec: TableProperties<A>["codec"] = {
       write: (record, sink) => this.form.codec.write(record, sink),
-      read: (payload) => this.form.codec.read(payload)
+      read: (payload) => this.form.codec.read(payload),
+      protocol: this.protocol
     }
     this.table = Object.create(table, {
       codec: { value: codec, enumerable: true },
       descriptor: { get: () => this.form.descriptor, enumerable: true }
     }) as TableProperties<A>
+  }
+
+  /** The protocol of the current form, by which each session is opened. */
+  private get protocol(): TableForm<A>["codec"]["protocol"] {
+    const latest = () => this.form.codec.protocol!
+    const { protocol } = this.form.codec
+    return (
+      protocol && {
+        ...protocol,
+        rpc: (table) => ({
+          ...protocol.rpc(table),
+          firstRequest: () => latest().rpc(table).firstRequest(),
+          wire: (first) => latest().rpc(table).wire(first)
+        })
+      }
+    )
   }
 
   /** Notes that a session is about to open with the current form. */
@@ -113,7 +130,7 @@ export class FollowedTable<in out A> {
           if (reread === undefined || this.now() < this.nothingNewUntil)
             return Effect.succeed(false)
           return Effect.flatMap(
-            Effect.exit(Effect.timeoutOption(apart(reread), this.limitMillis)),
+            Effect.exit(Effect.timeoutOption(apart(loaded(reread)), this.limitMillis)),
             (exit) => {
               const form =
                 Exit.isSuccess(exit) && exit.value._tag === "Some" ? exit.value.value : undefined
@@ -142,6 +159,14 @@ export class FollowedTable<in out A> {
     return true
   }
 }
+
+/** The new form, with the protocol that its codec loads. */
+const loaded = <A, E>(
+  reread: Effect.Effect<TableForm<A> | undefined, E>
+): Effect.Effect<TableForm<A> | undefined, E> =>
+  Effect.flatMap(reread, (form) =>
+    form === undefined ? Effect.succeed(undefined) : withProtocol(form)
+  )
 
 /** The table of a stream that follows its columns; `undefined` for a stream that does not. */
 export const followTable = <A>(

@@ -28,13 +28,16 @@ export const divide = (message: Message, records: number): ReadonlyArray<Message
 }
 
 /**
- * Replaces `message` by one with other records at the same offsets. The original releases its
- * chunk.
+ * Replaces `message` by one with the last `records` of its records, and their offsets. The original
+ * releases its chunk.
  */
 export const replace = (message: Message, content: Uint8Array, records: number): Message => {
   const chunk = new Chunk(sizeClass(HEAD_ROOM + content.length))
   chunk.buffer.set(content, HEAD_ROOM)
-  const { acceptedAt, atomic, handedAt, offset, offsets, sends } = message
+  const { acceptedAt, atomic, handedAt, sends } = message
+  // Each single record has an offset.
+  const gone = atomic ? 0 : message.records - records
+  const [offset, offsets] = [message.offset + gone, message.offsets - gone]
   const end = HEAD_ROOM + content.length
   const other = new Message({ chunk, start: HEAD_ROOM, end, offset, records, atomic, acceptedAt })
   message.chunk.release()

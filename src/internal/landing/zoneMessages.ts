@@ -136,20 +136,24 @@ export abstract class ZoneMessages {
   }
 
   /**
-   * Replaces the oldest message by a part of it, since the rest is acknowledged. Only while no
-   * session is open.
+   * Replaces the oldest message by a part of it, since the rest is acknowledged, and returns the
+   * first offset of the part. Only while no session is open.
    */
   shortenOldestUnsafe(
     part: (content: Uint8Array) => { readonly content: Uint8Array; readonly records: number }
-  ): void {
+  ): number {
+    let first = 0
     this.window.divideOldest(1, (message) => {
       const { content, records } = part(message.chunk.buffer.subarray(message.start, message.end))
       this.usedBytes -= message.charge
       this.acknowledgedRecords += message.records - records
       const shorter = replace(message, content, records)
       this.usedBytes += shorter.charge
+      this.usedRecords -= shorter.offset - message.offset
+      first = shorter.offset
       return [shorter]
     })
+    return first
   }
 
   /** Starts over at the oldest unacknowledged message, for a new session. */

@@ -124,9 +124,10 @@ export class LaneZone<A> extends FedZone<A> {
 
   override shortenOldestUnsafe(
     ...shortening: Parameters<LandingZone<A>["shortenOldestUnsafe"]>
-  ): void {
-    super.shortenOldestUnsafe(...shortening)
+  ): number {
+    const first = super.shortenOldestUnsafe(...shortening)
     this.countUnsafe()
+    return first
   }
 
   /** Callers wait in the lines of the stream, not in a line of the lane. */

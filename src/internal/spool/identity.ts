@@ -11,7 +11,7 @@ import type { MessageShape } from "../protobuf/descriptorShape.ts"
 /** What a spool belongs to. */
 export interface SpoolIdentity {
   readonly table: string
-  readonly recordType: "json" | "proto" | "avro"
+  readonly recordType: "json" | "proto" | "avro" | "arrow"
   readonly descriptor: Uint8Array | undefined
   /** Set for a persistent stream: its id, or `undefined` for one that is to be created. */
   readonly persistent?: { readonly streamId: string | undefined } | undefined
@@ -28,7 +28,7 @@ export interface SpoolHeader extends SegmentHeader {
   readonly version: 1 | 2 | 3
   readonly format: "zerobus-spool"
   readonly table: string
-  readonly recordType: "json" | "proto" | "avro"
+  readonly recordType: "json" | "proto" | "avro" | "arrow"
   /** In base64. */
   readonly descriptor?: string | undefined
   /** The id of the persistent stream that the offsets belong to. */

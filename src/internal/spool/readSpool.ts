@@ -12,7 +12,7 @@ import { SpoolFailure, spoolFailure } from "./spoolFailure.ts"
 /** A summary of a spool. */
 export interface SpoolSummary {
   readonly tableName: string
-  readonly recordType: "json" | "proto" | "avro"
+  readonly recordType: "json" | "proto" | "avro" | "arrow"
   /** The persistent stream that it belongs to. */
   readonly streamId: string | undefined
   /** The oldest unacknowledged offset, and the next offset. They are equal when nothing waits. */

@@ -108,6 +108,8 @@ const names: ReadonlyArray<string> = [
   "json",
   "arrow-none",
   "arrow-zstd",
+  "columns-none",
+  "columns-zstd",
   ...(Fs.existsSync(python) ? ["python-none", "python-zstd"] : [])
 ]
 

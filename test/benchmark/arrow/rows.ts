@@ -6,7 +6,13 @@ import * as Arrow from "apache-arrow"
 import { Column, Table, TableProperties } from "effect-zerobus"
 import { ArrowTable } from "effect-zerobus/arrow"
 
-export type FormName = "arrow-none" | "arrow-zstd" | "typed" | "json"
+export type FormName =
+  | "arrow-none"
+  | "arrow-zstd"
+  | "columns-none"
+  | "columns-zstd"
+  | "typed"
+  | "json"
 
 const tableName = "main.default.columns"
 
@@ -92,15 +98,20 @@ const arrow = (compression: "none" | "zstd"): Form => ({
   call: (first, rows) => [arrowBatch(first, rows)]
 })
 
+const typed = (options: Table.TableOptions): Form => ({
+  table: Table.make(
+    tableName,
+    Object.fromEntries(columns.map(({ kind, name }) => [name, kind.column])),
+    options
+  ),
+  call: objects(true)
+})
+
 export const forms: Readonly<Record<FormName, () => Form>> = {
   "arrow-none": () => arrow("none"),
   "arrow-zstd": () => arrow("zstd"),
-  "typed": () => ({
-    table: Table.make(
-      tableName,
-      Object.fromEntries(columns.map(({ kind, name }) => [name, kind.column]))
-    ),
-    call: objects(true)
-  }),
+  "columns-none": () => typed({ format: "arrow", compression: "none" }),
+  "columns-zstd": () => typed({ format: "arrow" }),
+  "typed": () => typed({}),
   "json": () => ({ table: TableProperties.json(tableName), call: objects(false) })
 }

@@ -125,11 +125,10 @@ describe("the rest of records", () => {
 })
 
 describe("answers of a server", () => {
-  const { opened } = flightRpc({
-    tableName: "a.b.c",
-    recordType: "arrow",
-    descriptor: new Uint8Array(8)
-  })
+  const { opened } = flightRpc(
+    () => new Uint8Array(8),
+    () => new RowWire()
+  )
   const answer = (ackUpToOffset: number, ackUpToRecords: number, closeStreamDurationMs?: number) =>
     decodeAnswer(writePutResult({ ackUpToOffset, ackUpToRecords, closeStreamDurationMs }))
 

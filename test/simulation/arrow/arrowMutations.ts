@@ -38,8 +38,8 @@ export const arrowMutations: ReadonlyArray<Mutation> = [
     name: "frames of a later session keep the numbers of the first one",
     by: "arrow",
     file: wire,
-    find: "stampFrame(this.buffer, frame, this.frameNumber++)",
-    replace: "stampFrame(this.buffer, frame, this.frameNumber++ + this.settled)"
+    find: "stampFrame(frame.buffer, frame, this.frameNumber++)",
+    replace: "stampFrame(frame.buffer, frame, this.frameNumber++ + this.settled)"
   },
   {
     name: "an acknowledgement of rows is taken for one row more",
