@@ -5,9 +5,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import * as Fs from "node:fs"
 import { createRequire } from "node:module"
+import * as Path from "node:path"
 import { defaults } from "../../src/StreamConfigurationOptions.ts"
 import { zerobus } from "../support/commandLine.ts"
+import { root } from "../support/localEnvironment.ts"
 import { named, read, rowsBelow } from "../support/pages.ts"
 
 const require = createRequire(import.meta.url)
@@ -116,6 +119,34 @@ describe("what the pages list", () => {
       .filter((name) => name.startsWith("effect/"))
     assert.isAtLeast(modules.length, 10)
     for (const name of modules) assert.doesNotThrow(() => require.resolve(name), undefined, name)
+  })
+
+  it("are titles of tests that exist, in the README of the scripted server", () => {
+    const sources = new Map(
+      Fs.globSync("test/**/*.test.ts", { cwd: root }).map((file) => [
+        Path.basename(file),
+        read(file).replace(/\s+/g, " ")
+      ])
+    )
+    const quoted = read("test/testing/README.md")
+      .split("\n")
+      .filter((line) => line.startsWith("| "))
+      .flatMap((line) => {
+        let file = ""
+        return [...line.matchAll(/`(\w+\.test\.ts)`|"([^"]+)"/g)].flatMap(([, name, title]) => {
+          if (name === undefined) return file === "" ? [] : [{ file, title: title! }]
+          file = name
+          return []
+        })
+      })
+    assert.isAbove(quoted.length, 30)
+    const missing = quoted.filter(({ file, title }) =>
+      title
+        .split("...")
+        .map((part) => part.trim())
+        .some((part) => !(sources.get(file) ?? "").includes(part))
+    )
+    assert.deepStrictEqual(missing, [])
   })
 
   it("is every command, with its flags", async () => {

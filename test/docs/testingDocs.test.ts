@@ -82,7 +82,7 @@ describe("the page on testing", () => {
 
   it("has every field of the audit", () => {
     assert.deepStrictEqual(
-      sorted(firstNames("field | says")),
+      sorted(firstNames("field | meaning")),
       sorted(fieldsOf("local/stream/streamAudit.ts", "Audit"))
     )
     assert.deepStrictEqual(
