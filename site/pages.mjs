@@ -59,7 +59,7 @@ const sectionsOf = (text) => {
 /** Where a file's page is on the site, without ending. */
 const addressOf = (file) => {
   const [folder, ...rest] = file.split("/")
-  if (rest.length === 0) return `project/${file.replace(/\.md$/, "").toLowerCase()}`
+  if (rest.length === 0 && file.endsWith(".md")) return `project/${file.replace(/\.md$/, "").toLowerCase()}`
   if (folder !== "docs") return `files/${file.replace(/\.md$/, "")}`
   return `guides/${rest
     .join("/")
