@@ -17,7 +17,7 @@ const sources = Object.values(manifest.exports).flatMap(
   (target) => target["effect-zerobus-source"] ?? []
 )
 
-/** Types that public signatures name and that no program names: what they mean is a text or data. */
+/** Types that public signatures name and that no program needs to name. */
 const namedOnly = {
   // The type is the compiler's message.
   "src/Column.ts": ["Inner", "Key", "Nullable"],
@@ -31,7 +31,8 @@ const { GITHUB_REPOSITORY, GITHUB_SERVER_URL, GITHUB_SHA } = process.env
 const sourceLinks =
   GITHUB_REPOSITORY && GITHUB_SERVER_URL && GITHUB_SHA
     ? {
-        sourceLinkTemplate: `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}/blob/{gitRevision}/{path}#L{line}`,
+        sourceLinkTemplate:
+          `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}/blob/{gitRevision}/` + "{path}#L{line}",
         gitRevision: GITHUB_SHA
       }
     : { disableSources: true }

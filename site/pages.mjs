@@ -7,16 +7,18 @@ import { dirname, extname, join, posix } from "node:path"
 /** Files that are shown as they are; all others are text, and get a page with their content. */
 const images = new Set([".png", ".svg", ".jpg", ".gif", ".webp"])
 
-/** Matches code first, so that links are found outside of it. */
-const links =
-  /(^```[^]*?^```|`[^`\n]*`)|(!?\[[^\]]*\])?(\]\()([^)\s]+)(\))|(<(?:img|a|source)\b[^>]*?\s(?:src|srcset|href)=")([^"]+)(")/gm
+/** Code comes first, so that links are found outside of it. */
+const code = /(^```[^]*?^```|`[^`\n]*`)/
+const markdownLink = /(\]\()([^)\s]+)(\))/
+const htmlLink = /(<(?:img|a|source)\b[^>]*?\s(?:src|srcset|href)=")([^"]+)(")/
+const links = new RegExp([code, markdownLink, htmlLink].map(({ source }) => source).join("|"), "gm")
 
 /** Replaces the target of each link of a Markdown text. */
 const mapLinks = (text, map) =>
-  text.replace(links, (all, code, label, open, target, close, tag, address, quote) => {
-    if (code !== undefined) return all
+  text.replace(links, (all, sample, open, target, close, tag, address, quote) => {
+    if (sample !== undefined) return all
     if (tag !== undefined) return `${tag}${map(address)}${quote}`
-    return `${label ?? ""}${open}${map(target)}${close}`
+    return `${open}${map(target)}${close}`
   })
 
 /** Images of other hosts, such as badges, with the links around them. The site requests none. */
@@ -59,7 +61,8 @@ const sectionsOf = (text) => {
 /** Where a file's page is on the site, without ending. */
 const addressOf = (file) => {
   const [folder, ...rest] = file.split("/")
-  if (rest.length === 0 && file.endsWith(".md")) return `project/${file.replace(/\.md$/, "").toLowerCase()}`
+  if (rest.length === 0 && file.endsWith(".md"))
+    return `project/${file.replace(/\.md$/, "").toLowerCase()}`
   if (folder !== "docs") return `files/${file.replace(/\.md$/, "")}`
   return `guides/${rest
     .join("/")
@@ -78,12 +81,16 @@ export const stagePages = (root, stage) => {
     .sort()
     .map((file) => `docs/${file}`)
   const index = guides.includes("docs/README.md") ? sectionsOf(read("docs/README.md")) : []
-  const listed = index.flatMap(({ files }) => files.map((file) => posix.join("docs", file)))
+  const listed = [
+    "docs/README.md",
+    ...index.flatMap(({ files }) => files.map((file) => posix.join("docs", file)))
+  ]
   const categoryOf = (file) => {
     const section = index.find(({ files }) =>
       files.some((listed) => posix.join("docs", listed) === file)
     )
     if (section !== undefined) return section.title
+    if (file === "docs/README.md" && index.length > 0) return index[0].title
     if (!file.endsWith(".md")) return "Files"
     return file.startsWith("docs/") ? "Guides" : "Project"
   }

@@ -19,7 +19,7 @@ export const categoryOrder = [
 const isService = (reflection) =>
   reflection.comment?.getTag("@category")?.content.some(({ text }) => text.trim() === "services")
 
-/** Removes the constructors of services, which no program calls, before they are put into groups. */
+/** Removes the constructors of services, which no program calls, before pages list them. */
 export const withoutServiceConstructors = ({ project }) => {
   for (const reflection of project.getReflectionsByKind(ReflectionKind.Class)) {
     for (const child of isService(reflection) ? [...(reflection.children ?? [])] : []) {
@@ -28,12 +28,13 @@ export const withoutServiceConstructors = ({ project }) => {
   }
 }
 
-/** Gives each `_tag` the text that fits all of them, and leaves out the superclasses of services. */
+/**
+ * Gives each `_tag` the text that fits all of them, and leaves out superclasses, which are those of
+ * Effect.
+ */
 export const tidyReference = (project) => {
   for (const reflection of project.getReflectionsByKind(ReflectionKind.All)) {
-    if (reflection.kindOf(ReflectionKind.Class) && isService(reflection)) {
-      delete reflection.typeHierarchy
-    }
+    delete reflection.typeHierarchy
     if (reflection.name === "_tag" && !reflection.hasComment()) {
       reflection.comment = new Comment([
         { kind: "text", text: "Tells the members of the union apart." }

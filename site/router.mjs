@@ -26,7 +26,7 @@ export class SiteRouter extends StructureRouter {
   }
 }
 
-/** Tags that Markdown pages may use. Any other, such as that of `ARRAY<T>`, is text without code. */
+/** Tags that Markdown pages may use. Any other, as in `ARRAY<T>`, is text that lacks back-ticks. */
 const tags =
   /^<\/?(?:a|b|br|details|div|em|img|kbd|p|picture|source|strong|sub|summary|sup)\b|^<!--/
 

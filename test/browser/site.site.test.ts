@@ -41,11 +41,12 @@ const dark = [
 ]
 
 const pages = executablePath === undefined ? [] : sitePages()
+const isEntry = /^reference\/effect-zerobus(?:\/(?:arrow|avro|cluster|testing))?\.html$/
 const looked = pages.filter(
   (page) =>
-    /^(?:index|modules|guides\/.*|project\/.*|reference\/[\w-]+(?:\/(?:arrow|avro|cluster|testing))?)\.html$/.test(
-      page
-    ) || reference.includes(page)
+    /^(?:index|modules|guides\/.*|project\/.*)\.html$/.test(page) ||
+    isEntry.test(page) ||
+    reference.includes(page)
 )
 
 describe.skipIf(executablePath === undefined)("the documentation site", () => {

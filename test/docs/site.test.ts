@@ -77,9 +77,9 @@ describe("the pages", () => {
     assert.deepStrictEqual(
       pages.map(({ address, category, title }) => [address, category, title]),
       [
+        ["guides/index", "First", "Guides"],
         ["guides/b", "First", "B"],
         ["guides/a", "Second", "A page"],
-        ["guides/index", "Guides", "Guides"],
         ["files/examples", "Files", "examples"],
         ["files/examples/y.ts", "Files", "examples/y.ts"],
         ["files/src/x.ts", "Files", "src/x.ts"]
