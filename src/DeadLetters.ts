@@ -1,13 +1,14 @@
 /**
  * Handlers for `onRefused` and `onUnacked` that store records in a file or in another table.
  *
+ * @packageDocumentation
+ *
  * @example
  * const letters = DeadLetters.file("dead-letters.ndjson")
  * const stream = yield* zerobus.createStream(TableProperties.json("main.default.air_quality"), {
  *   onRefused: letters
  * })
  *
- * @packageDocumentation
  * @since 0.2.0
  */
 import * as Data from "effect/Data"

@@ -6,12 +6,13 @@
  * a spool with records sends those first, in order. While the server cannot be reached, ingest
  * continues up to `maxBytes` of disk. `docs/spool.md` describes the format.
  *
+ * @packageDocumentation
+ *
  * @example
  * const stream = yield* zerobus.createStream(TableProperties.json("main.default.air_quality"), {
  *   spool: Spool.directory("spool/air_quality", { maxBytes: 1_000_000_000 })
  * })
  *
- * @packageDocumentation
  * @since 0.2.0
  */
 import * as Effect from "effect/Effect"

@@ -4,12 +4,13 @@
  * Each table has a queue of encoded records. At most `maxOpen` tables have an open stream at a
  * time. A free slot goes to the table that has waited longest.
  *
+ * @packageDocumentation
+ *
  * @example
  * const pool = yield* StreamPool.make({ maxOpen: 64, idleTimeToLive: "1 minute" })
  * for (const event of events) yield* pool.ingest(tableOf(event.tenant), event)
  * yield* pool.flush
  *
- * @packageDocumentation
  * @since 0.2.0
  */
 import * as Clock from "effect/Clock"

@@ -1,14 +1,5 @@
 /**
  * The Zerobus client as a service, and its layers.
- *
- * @example
- * const program = Effect.gen(function*() {
- *   const zerobus = yield* Zerobus
- *   const stream = yield* zerobus.createStream(TableProperties.json("main.default.air_quality"))
- *   const ack = yield* stream.ingestRecord({ device_name: "sensor-1", temp: 22 })
- *   yield* ack.await
- * })
- * program.pipe(Effect.scoped, Effect.provide(ZerobusLayer))
  */
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
@@ -330,6 +321,15 @@ const make = <R>(
 
 /**
  * The client service. It opens streams to tables.
+ *
+ * @example
+ * const program = Effect.gen(function*() {
+ *   const zerobus = yield* Zerobus
+ *   const stream = yield* zerobus.createStream(TableProperties.json("main.default.air_quality"))
+ *   const ack = yield* stream.ingestRecord({ device_name: "sensor-1", temp: 22 })
+ *   yield* ack.await
+ * })
+ * program.pipe(Effect.scoped, Effect.provide(ZerobusLayer))
  *
  * @since 0.1.0
  * @category services

@@ -1,6 +1,8 @@
 /**
  * Tables with Arrow record batches, sent over Arrow Flight.
  *
+ * @packageDocumentation
+ *
  * @example
  * const program = Effect.gen(function*() {
  *   const zerobus = yield* Zerobus
@@ -9,7 +11,6 @@
  *   yield* zerobus.withStream(table, (stream) => stream.ingestRecord(batch))
  * })
  *
- * @packageDocumentation
  * @since 0.2.0
  */
 import type { RecordBatch, Table } from "apache-arrow"

@@ -1,6 +1,8 @@
 /**
  * Tables with Avro records.
  *
+ * @packageDocumentation
+ *
  * @example
  * const table = AvroTable.make("main.default.air_quality", {
  *   type: "record",
@@ -16,7 +18,6 @@
  *     stream.ingestRecord({ device_name: "sensor-1", temp: 21 }))
  * })
  *
- * @packageDocumentation
  * @since 0.2.0
  */
 import { AvroProblem } from "../internal/avro/avroProblem.ts"

@@ -9,6 +9,8 @@
  * would stop a runner that has lost its lease without noticing. The program provides the cluster
  * itself (`NodeClusterSocket` and its SQL storage).
  *
+ * @packageDocumentation
+ *
  * @example
  * const Shards = ZerobusShards.layer({
  *   table: readings,
@@ -19,7 +21,6 @@
  * const Cluster = NodeClusterSocket.layer().pipe(Layer.provide(SqlLayer))
  * program.pipe(Effect.provide(Shards), Effect.provide([Cluster, ZerobusLayer]))
  *
- * @packageDocumentation
  * @since 0.2.0
  */
 import * as Context from "effect/Context"

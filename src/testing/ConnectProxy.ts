@@ -2,11 +2,12 @@
  * An HTTP proxy on loopback that supports only CONNECT and can misbehave on request, for tests of
  * programs that use a proxy.
  *
+ * @packageDocumentation
+ *
  * @example
  * const proxy = yield* ConnectProxy.make("tunnel")
  * const client = Zerobus.layer({ serverEndpoint, proxy: Redacted.make(proxy.url) })
  *
- * @packageDocumentation
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"

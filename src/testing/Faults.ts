@@ -12,6 +12,8 @@
  * `ZerobusLocal.injectHttp`), and faults of a connection below gRPC (`cutAfterBytes`, `throttle`,
  * `goAway` and others, for `ZerobusLocal.injectConnection`). `docs/testing.md` lists them all.
  *
+ * @packageDocumentation
+ *
  * @example
  * yield* local.inject(
  *   orders,
@@ -19,7 +21,6 @@
  *   Faults.reject({ status: "UNAVAILABLE", connection: 2 })
  * )
  *
- * @packageDocumentation
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"

@@ -4,10 +4,11 @@
  *
  * They are plain data. A seed determines the values drawn.
  *
+ * @packageDocumentation
+ *
  * @example
  * Latency.quantiles({ 0: "1 millis", 0.5: "4 millis", 0.99: "80 millis", 1: "2 seconds" })
  *
- * @packageDocumentation
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"

@@ -5,14 +5,6 @@
  * token endpoint and the Unity Catalog tables API. `Faults` scripts failures, and `audit` reports
  * received, durable and acknowledged records. The server uses real time and real sockets even when
  * a test has a virtual clock. It is made for development, not for production.
- *
- * @example
- * layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("orders", (it) => {
- *   it.effect("arrive", () => Effect.gen(function*() {
- *     const local = yield* ZerobusLocal
- *     yield* local.createTable("main.default.orders(id BIGINT, item STRING)")
- *   }))
- * })
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -313,6 +305,14 @@ const onRealTime = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E
 
 /**
  * The local server. Most layers provide it together with a connected {@link Zerobus} client.
+ *
+ * @example
+ * layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("orders", (it) => {
+ *   it.effect("arrive", () => Effect.gen(function*() {
+ *     const local = yield* ZerobusLocal
+ *     yield* local.createTable("main.default.orders(id BIGINT, item STRING)")
+ *   }))
+ * })
  *
  * @since 0.1.0
  * @category services

@@ -5,19 +5,6 @@
  * Protocol, checks, tables, faults, gates and audit are those of `ZerobusLocal`. There is no token
  * endpoint, catalog, TLS or anything below gRPC: tokens are fake, and `Faults.disconnect` ends the
  * call.
- *
- * @example
- * it.effect("arrive", () => Effect.gen(function*() {
- *   const virtual = yield* ZerobusVirtual
- *   yield* virtual.createTable("main.default.orders(id BIGINT)")
- *   const ingesting = yield* Effect.forkChild(program)
- *   yield* TestClock.adjust("1 minute")
- *   yield* Fiber.join(ingesting)
- * }).pipe(
- *   Effect.provide(
- *     ZerobusVirtual.layer({ seed: 7, latency: Latency.uniform("1 millis", "20 millis") })
- *   )
- * ))
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -42,6 +29,19 @@ const shortly: Latency = { _tag: "Constant", millis: 1 }
 
 /**
  * A server without sockets. Its layer provides it together with a connected {@link Zerobus} client.
+ *
+ * @example
+ * it.effect("arrive", () => Effect.gen(function*() {
+ *   const virtual = yield* ZerobusVirtual
+ *   yield* virtual.createTable("main.default.orders(id BIGINT)")
+ *   const ingesting = yield* Effect.forkChild(program)
+ *   yield* TestClock.adjust("1 minute")
+ *   yield* Fiber.join(ingesting)
+ * }).pipe(
+ *   Effect.provide(
+ *     ZerobusVirtual.layer({ seed: 7, latency: Latency.uniform("1 millis", "20 millis") })
+ *   )
+ * ))
  *
  * @since 0.1.0
  * @category services

@@ -98,8 +98,9 @@ describe("public exports", () => {
         ...(name === "" && comment?.includes(`@module effect-zerobus${entry.slice(1)}\n`) !== true
           ? [`${place(file)} needs @module effect-zerobus${entry.slice(1)}`]
           : []),
-        ...(name !== "" && comment?.includes("@packageDocumentation") !== true
-          ? [`${place(file)} needs @packageDocumentation`]
+        // Behind an example it would be a line of its code.
+        ...(name !== "" && !/^\/\*\*(?:(?!@example)[^])*@packageDocumentation/.test(comment ?? "")
+          ? [`${place(file)} needs @packageDocumentation, before any @example`]
           : [])
       ])
     )
