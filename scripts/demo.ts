@@ -28,7 +28,7 @@ import { Places } from "../src/cli/ingest/places.ts"
 import { count, noCounts } from "../src/cli/terminal/progress.ts"
 import { recordBytes } from "../src/cli/input/recordBytes.ts"
 import { FileRecords } from "../src/cli/records/fileRecords.ts"
-import { kindOf } from "../src/cli/records/fileKind.ts"
+import { kindOf, type TextFormat } from "../src/cli/records/fileKind.ts"
 import { reader } from "../src/cli/records/recordFile.ts"
 import { readLiveTable } from "../src/local/delta/liveFiles.ts"
 
@@ -129,7 +129,7 @@ const fillFromFile = Effect.fnUntraced(function* (file: string, definition: stri
   yield* zerobus.withStream({ ...TableProperties.json(table.name), codec: records }, (stream) =>
     ingestFile({
       bytes: recordBytes(file, { gzip: kind.gzip }),
-      reader: reader(kind.format ?? "json", { usualDelimiter: kind.delimiter }),
+      reader: reader((kind.format ?? "json") as TextFormat, { usualDelimiter: kind.delimiter }),
       header: kind.format === "csv",
       records,
       stream,

@@ -26,7 +26,8 @@ const off = (name: string, description: string) =>
 const flags = {
   files: pathArgument("file").pipe(
     Argument.withDescription(
-      "Files to read: .ndjson .jsonl .json .csv .tsv, also with .gz or .zst; - is standard input"
+      "Files to read: .ndjson .jsonl .json .csv .tsv, also with .gz or .zst; .parquet .arrow " +
+        ".arrows .feather .avro; - is standard input"
     ),
     Argument.variadic({ min: 1 })
   ),

@@ -10,16 +10,18 @@ import {
   type TableDefinition
 } from "../internal/columns/columnType.ts"
 import { withCatalog } from "./catalog.ts"
-import { inferColumns } from "./ingest/inferTable.ts"
+import { type Inferred, inferColumns, typedColumns } from "./ingest/inferTable.ts"
 import type { RecordInput } from "./ingest/inputs.ts"
 import { recordBytes } from "./input/recordBytes.ts"
 import { startOfBytes } from "./input/startOfBytes.ts"
+import { isTyped, type TextFormat, type TypedFormat } from "./records/fileKind.ts"
 import { reader } from "./records/recordFile.ts"
 import type { SourceRecord } from "./records/sourceRecord.ts"
 import type { ValueForms } from "./records/valueForms.ts"
 import { because, type CommandFailed, failed } from "./terminal/CommandFailed.ts"
 import { print, remark } from "./terminal/print.ts"
 import { counted } from "./terminal/progress.ts"
+import { openTyped } from "./typed/typedFile.ts"
 
 /** Most records and bytes that the columns are inferred from. */
 const mostRecords = 20_000
@@ -38,12 +40,39 @@ const definitionFor = Effect.fnUntraced(function* (
   input: RecordInput,
   forms: ValueForms
 ): Effect.fn.Return<readonly [TableDefinition, RecordInput], CommandFailed, Scope.Scope> {
+  const { format } = input
+  const [found, then] = isTyped(format)
+    ? yield* columnsInFile(input, format)
+    : yield* columnsOfText(input, format, forms)
+  if ("problem" in found) {
+    return yield* failed(`The columns of ${input.name} cannot be inferred: ${found.problem}.`)
+  }
+  const text = definitionText({ name: table, columns: found.columns })
+  const definition = yield* Effect.mapError(Effect.fromResult(parseTableDefinition(text)), (why) =>
+    failed(`The columns of ${input.name} are not a valid table definition. ${why}`)
+  )
+  return [definition, then] as const
+})
+
+/** The columns that a file names itself. Standard input cannot be opened a second time. */
+const columnsInFile = Effect.fnUntraced(function* (input: RecordInput, format: TypedFormat) {
+  const typed = yield* Effect.mapError(openTyped({ ...input, format }), because)
+  const then = input.file === "-" ? { ...input, typed } : input
+  return [typedColumns(typed.columns), then] as const
+})
+
+/** The columns that take the records at the start of a file of text. */
+const columnsOfText = Effect.fnUntraced(function* (
+  input: RecordInput,
+  format: TextFormat,
+  forms: ValueForms
+): Effect.fn.Return<readonly [Inferred, RecordInput], CommandFailed, Scope.Scope> {
   if (input.csv.names?.length === 0) {
     return yield* failed(
       "--create needs the names of the columns. Add --columns, or leave --no-header out."
     )
   }
-  const one = reader(input.format, input.csv)
+  const one = reader(format, input.csv)
   const records: Array<SourceRecord> = []
   let bytes = 0
   const isEnough = () =>
@@ -64,16 +93,11 @@ const definitionFor = Effect.fnUntraced(function* (
   const then = yield* Effect.mapError(read, because)
   if (bytes < mostBytes && records.length < mostRecords) records.push(...one.end())
   const problem = one.problem()
-  if (problem !== undefined)
-    return yield* failed(`The columns of ${input.name} cannot be inferred: ${problem}.`)
-  const found = inferColumns(records.slice(0, mostRecords), one.header(), forms)
-  if ("problem" in found)
-    return yield* failed(`The columns of ${input.name} cannot be inferred: ${found.problem}.`)
-  const text = definitionText({ name: table, columns: found.columns })
-  const definition = yield* Effect.mapError(Effect.fromResult(parseTableDefinition(text)), (why) =>
-    failed(`The columns of ${input.name} are not a valid table definition. ${why}`)
-  )
-  return [definition, then] as const
+  const found =
+    problem === undefined
+      ? inferColumns(records.slice(0, mostRecords), one.header(), forms)
+      : { problem }
+  return [found, then] as const
 })
 
 /** Prints the table definition inferred from the file. */

@@ -251,8 +251,8 @@ describe("zerobus ingest", () => {
     ],
     [
       "an unknown format",
-      ["ingest", "a.parquet", "-t", "main.default.readings"],
-      /Give it with --format \(ndjson, json, csv\)/
+      ["ingest", "a.orc", "-t", "main.default.readings"],
+      /Give it with --format \(ndjson, json, csv, parquet, arrow, avro\)/
     ],
     [
       "a table that does not exist",

@@ -43,6 +43,8 @@ const parts = {
   protobufjs: /node_modules\/protobufjs\//,
   duckdb: /node_modules\/@duckdb\//,
   columns: /\/src\/internal\/columns\//,
+  typed: /\/src\/cli\/typed\/(?:avro|arrow|parquet)File\./,
+  arrow: /node_modules\/apache-arrow\//,
   readers: /\/src\/cli\/records\/recordFile\./
 }
 
@@ -110,6 +112,13 @@ describe("the modules of a command", () => {
       "readers",
       "stream"
     ])
+    const fixtures = Path.join(root, "test/fixtures/typedFiles")
+    const typed = (name: string) =>
+      run("ingest", Path.join(fixtures, name), "-t", "main.default.t", "--ignore-unknown")
+    const own = ["catalog", "columns", "grpc", "parquet", "readers", "stream", "typed"]
+    assert.deepStrictEqual(typed("every.parquet"), own)
+    assert.deepStrictEqual(typed("every.avro"), own)
+    assert.deepStrictEqual(typed("every.arrow"), ["arrow", ...own])
     const sql = file("t.sql", "CREATE TABLE main.default.t (id INT)")
     assert.deepStrictEqual(run("generate", "--from", sql, "--output-dir", folder), ["columns"])
     const proto = file("t.proto", 'syntax = "proto2"; message t { optional int32 id = 1; }')
@@ -124,7 +133,7 @@ describe("the modules of a command", () => {
       "--force"
     ]
     assert.deepStrictEqual(run(...fromProto), ["columns", "protobufjs"])
-  }, 30_000)
+  }, 60_000)
 
   it("are those of the server only where it starts", () => {
     const mistaken = partsOf(["local", "--port=99999"])

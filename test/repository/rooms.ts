@@ -487,6 +487,7 @@ export const rooms: ReadonlyArray<Room> = [
       "cli/terminal",
       "cli/input",
       "cli/records",
+      "cli/typed",
       "cli/ingest",
       "cli/doctor",
       "cli/local",
@@ -536,7 +537,8 @@ export const rooms: ReadonlyArray<Room> = [
       "internal/recordCodec",
       "cli/terminal",
       "cli/input",
-      "cli/records"
+      "cli/records",
+      "cli/typed"
     ],
     packages: ["effect/*", ...files]
   },
@@ -558,6 +560,20 @@ export const rooms: ReadonlyArray<Room> = [
     name: "cli/doctor",
     imports: ["faces", "workspace", "public", "internal/net", "cli/terminal"],
     packages: ["effect/*", "node:dns/promises", ...network]
+  },
+  {
+    name: "cli/typed",
+    imports: [
+      "internal/arrow/lz4Frame",
+      "internal/avro",
+      "internal/columns",
+      "local/parquet/codecs",
+      "local/parquet/parquetLibrary",
+      "local/parquet/variant",
+      "cli/input",
+      "cli/records"
+    ],
+    packages: ["effect/*", "apache-arrow", "node:zlib", "node:buffer", ...files]
   },
   {
     name: "cli/records",

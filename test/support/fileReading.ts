@@ -4,7 +4,7 @@
  */
 import { DuckDBInstance } from "@duckdb/node-api"
 import { Effect, Result, Stream } from "effect"
-import { kindOf } from "../../src/cli/records/fileKind.ts"
+import { kindOf, type TextFormat } from "../../src/cli/records/fileKind.ts"
 import { FileRecords } from "../../src/cli/records/fileRecords.ts"
 import { recordBytes } from "../../src/cli/input/recordBytes.ts"
 import { reader } from "../../src/cli/records/recordFile.ts"
@@ -61,7 +61,10 @@ export const ingested = async (
   options: ReadingOptions = {}
 ): Promise<Reading> => {
   const kind = kindOf(path)
-  const one = reader(kind.format!, { usualDelimiter: kind.delimiter, names: options.names })
+  const one = reader(kind.format as TextFormat, {
+    usualDelimiter: kind.delimiter,
+    names: options.names
+  })
   const records = new FileRecords(columns, options)
   const rows: Array<Row> = []
   const rejects: Array<readonly [number, string]> = []

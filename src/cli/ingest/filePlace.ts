@@ -27,7 +27,7 @@ export interface OpenFile {
   readonly handle: Fs.FileHandle
   /** The byte offset at which its reader started. */
   readonly from: number
-  readonly reader: RecordReader
+  readonly reader: Pick<RecordReader, "place" | "line">
 }
 
 /** Bytes read at a time to find a header. */

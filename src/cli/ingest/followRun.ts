@@ -9,6 +9,7 @@ import type * as Fs from "node:fs/promises"
 import { follow, reopen, startsAs } from "../input/followedFile.ts"
 import { openFile } from "../input/recordBytes.ts"
 import type { CsvOptions } from "../records/csvRecords.ts"
+import { isTyped } from "../records/fileKind.ts"
 import { reader as readerOf } from "../records/recordFile.ts"
 import { because, type CommandFailed, failed } from "../terminal/CommandFailed.ts"
 import { type FilePlace, goingOn, isPlain, type OpenFile, reading } from "./filePlace.ts"
@@ -109,7 +110,8 @@ export const followed = Effect.fnUntraced(function* ({
   keeper,
   source
 }: FollowOptions): Effect.fn.Return<Followed, CommandFailed, Scope.Scope> {
-  if (input.format === "json" || input.gzip || input.size === undefined) {
+  const { format } = input
+  if (isTyped(format) || format === "json" || input.gzip || input.size === undefined) {
     return yield* needsPlain()
   }
   const { counts, stream } = source
@@ -118,7 +120,7 @@ export const followed = Effect.fnUntraced(function* ({
     Effect.onError(() => Effect.promise(() => first.handle.close()))
   )
   const begin = Effect.fnUntraced(function* (handle: Fs.FileHandle, from: number, csv: CsvOptions) {
-    const reader = readerOf(input.format, csv)
+    const reader = readerOf(format, csv)
     const keeping = yield* keeper.begin({ handle, from, reader })
     const take = takeRecords({ ...source, reader, keeping, bytes: Stream.empty })
     return { reader, take, ahead: keeping.ahead ?? Effect.void }

@@ -8,6 +8,7 @@ import { integerRange } from "../../internal/columns/scalarTypes.ts"
 import * as DecimalText from "../records/decimalText.ts"
 import * as ExactJson from "../records/exactJson.ts"
 import type { SourceRecord } from "../records/sourceRecord.ts"
+import type { FileColumn } from "../records/typedRow.ts"
 import { daysOf, microsOf, type ValueForms } from "../records/valueForms.ts"
 
 /** The common type of a column's values. `Null` when there was no value. */
@@ -178,20 +179,43 @@ export const inferColumns = (
     }
   }
   if (shapes.size === 0) return { problem: "it has no record to infer columns from" }
+  return named([...shapes].map(([name, shape]) => [name, typeOf(shape)]))
+}
+
+/** The columns of a file that has types. */
+export const typedColumns = (file: ReadonlyArray<FileColumn>): Inferred => {
+  const without = file.find(({ type }) => type === undefined)
+  if (without !== undefined) {
+    return {
+      problem:
+        `the column ${shownName(without.name)} is ${without.typeText}, which no column of ` +
+        `a table takes. Create the table by hand, and leave that column out with --ignore-unknown`
+    }
+  }
+  return named(file.map(({ name, type }) => [name, type!]))
+}
+
+const shownName = (name: string): string => JSON.stringify(name.slice(0, 64).toWellFormed())
+
+/** Columns under the names that tables take, or why there is no such name. */
+const named = (types: ReadonlyArray<readonly [name: string, type: ColumnType]>): Inferred => {
   const columns: Array<ColumnDefinition> = []
-  for (const [written, shape] of shapes) {
+  for (const [written, type] of types) {
     const name = columnName(written)
-    const shown = JSON.stringify(written.slice(0, 64).toWellFormed())
     if (name === undefined) {
       return {
         problem:
-          `no column can be called ${shown}. Columns have ASCII letters, digits and ` +
+          `no column can be called ${shownName(written)}. Columns have ASCII letters, digits and ` +
           `underscores: create the table by hand, or rename it`
       }
     }
     const same = columns.some((column) => column.name.toLowerCase() === name.toLowerCase())
-    if (same) return { problem: `two names belong to the column ${name}, one of them ${shown}` }
-    columns.push({ name, type: typeOf(shape), nullable: true })
+    if (same) {
+      return {
+        problem: `two names belong to the column ${name}, one of them ${shownName(written)}`
+      }
+    }
+    columns.push({ name, type, nullable: true })
   }
   return { columns }
 }

@@ -18,6 +18,8 @@ import type { Places } from "./places.ts"
 import type { Reject, WriteRejects } from "./rejectsFile.ts"
 import type { FileRecords } from "../records/fileRecords.ts"
 import type { RecordReader, SourceRecord } from "../records/sourceRecord.ts"
+import { TypedRow } from "../records/typedRow.ts"
+import type { TypedFile } from "../typed/typedFile.ts"
 
 /** One file of an ingest. */
 export interface IngestSource {
@@ -55,6 +57,31 @@ export interface Keeping {
   readonly keep: (last: RecordAck | undefined) => Effect.Effect<void, CommandFailed>
 }
 
+/** What an ingest needs of a file whose columns are known. */
+export type TypedSource = Omit<IngestSource, "bytes" | "reader" | "header">
+
+/** Queues every row of a file with types, as {@link ingestFile} does with records. */
+export const ingestTyped = Effect.fnUntraced(function* (
+  source: TypedSource,
+  file: TypedFile
+): Effect.fn.Return<void, CommandFailed> {
+  const { counts, name = "the file" } = source
+  const problem = source.records.useColumns(file.columns)
+  if (problem !== undefined) {
+    return yield* failed(`The columns of ${name} do not fit the table: ${problem.problem}.`)
+  }
+  const before = { stored: counts.stored, bytes: counts.bytes }
+  const look = () => {
+    counts.stored = before.stored + Math.round(file.read.stored)
+    counts.bytes = before.bytes + Math.round(file.read.bytes)
+  }
+  yield* Stream.runForEach(Stream.mapError(file.rows, because), (rows) => {
+    look()
+    return queue(source, rows)
+  })
+  look()
+})
+
 /**
  * Queues every record of the file. Succeeds when the last one is queued, which is before it is
  * durable.
@@ -71,8 +98,15 @@ export const ingestFile = Effect.fnUntraced(function* (
   yield* take(reader.end())
 })
 
-const placed = ({ name }: IngestSource, line: number, problem: string): CommandFailed =>
-  failed(`${name === undefined ? "Line" : `${name}, line`} ${line}: ${problem}.`)
+const placed = (
+  { name }: TypedSource,
+  line: number,
+  problem: string,
+  unit: "line" | "row" = "line"
+): CommandFailed => {
+  const where = name === undefined ? (unit === "line" ? "Line" : "Row") : `${name}, ${unit}`
+  return failed(`${where} ${line}: ${problem}.`)
+}
 
 /** Checks the header once it is read, and queues records. */
 export const takeRecords = (
@@ -110,7 +144,7 @@ export const countRejects = ({
 
 /** Checks and queues records in order. */
 const queue = Effect.fnUntraced(function* (
-  source: IngestSource,
+  source: TypedSource,
   records: ReadonlyArray<SourceRecord>
 ): Effect.fn.Return<void, CommandFailed> {
   const { counts, keeping, places, skip, stream } = source
@@ -139,7 +173,10 @@ const queue = Effect.fnUntraced(function* (
       places.add(record.line, recordsRead(counts))
       continue
     }
-    if (source.onRejects === undefined) return yield* placed(source, record.line, taken)
+    if (source.onRejects === undefined) {
+      const unit = record instanceof TypedRow ? "row" : "line"
+      return yield* placed(source, record.line, taken, unit)
+    }
     counts.rejected++
     const reject = { line: record.line, reason: taken, record: record.text }
     rejects.push(source.name === undefined ? reject : { file: source.name, ...reject })

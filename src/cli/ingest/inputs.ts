@@ -10,6 +10,7 @@ import type { CsvOptions } from "../records/csvRecords.ts"
 import { type Format, formats, kindOf } from "../records/fileKind.ts"
 import { type TimeFormat, timeFormat } from "../records/timeFormat.ts"
 import type { TimestampUnit, ValueForms } from "../records/valueForms.ts"
+import type { TypedFile } from "../typed/typedFile.ts"
 import { because, type CommandFailed, failed } from "../terminal/CommandFailed.ts"
 
 /** The flags that determine how files are read. */
@@ -42,6 +43,8 @@ export interface RecordInput {
   readonly size: number | undefined
   /** The bytes of an input whose start has already been read. They can be read once. */
   readonly bytes?: Stream.Stream<Uint8Array, UnreadableFile>
+  /** The open file, where it has been opened already; its rows can be read once. */
+  readonly typed?: TypedFile
 }
 
 /** Accepts `\t` and `tab` for a tab, which is hard to type. */

@@ -6,17 +6,22 @@ import type { Place } from "../terminal/progress.ts"
 /** Number of positions removed at a time. */
 const forgetEvery = 65_536
 
+interface FileStart {
+  readonly from: number
+  readonly file: Pick<Place, "file" | "unit">
+}
+
 /** The positions of accepted records. */
 export class Places {
   private lines: Array<number> = []
   private records: Array<number> = []
   private first = 0
   /** The files, each with the number of its first accepted record. */
-  private readonly files: Array<{ readonly from: number; readonly name: string }> = []
+  private readonly files: Array<FileStart> = []
 
-  /** Sets the file of the next records, when there are several. */
-  begin(name: string): void {
-    this.files.push({ from: this.first + this.lines.length, name })
+  /** Sets the file of the next records: its name when there are several, and what `line` counts. */
+  begin(file: Pick<Place, "file" | "unit">): void {
+    this.files.push({ from: this.first + this.lines.length, file })
   }
 
   /** Adds the position of the next accepted record. */
@@ -29,9 +34,8 @@ export class Places {
   of(accepted: number): Place | undefined {
     const index = accepted - this.first
     if (index < 0 || index >= this.lines.length) return undefined
-    const file = this.files.findLast(({ from }) => from <= accepted)?.name
-    const place = { line: this.lines[index]!, records: this.records[index]! }
-    return file === undefined ? place : { ...place, file }
+    const found = this.files.findLast(({ from }) => from <= accepted)
+    return { ...found?.file, line: this.lines[index]!, records: this.records[index]! }
   }
 
   /** The position of the record number `durable - 1`. Removes positions before it. */

@@ -8,7 +8,7 @@ import * as Stream from "effect/Stream"
 import * as Fs from "node:fs/promises"
 import { pipeline, Readable, type Transform } from "node:stream"
 import { createGunzip, createZstdDecompress } from "node:zlib"
-import { enoughBytes, type Packing, packingOf } from "./contentKind.ts"
+import { type BinaryFormat, enoughBytes, type Packing, packingOf } from "./contentKind.ts"
 import { utf16ToUtf8 } from "./utf16.ts"
 
 /** The file cannot be opened, read or decompressed. The message says which. */
@@ -27,6 +27,8 @@ export interface ReadOptions {
   readonly from?: number | undefined
   /** Called with the number of bytes read from the stored file. */
   readonly onRead?: ((bytes: number) => void) | undefined
+  /** The format of a file that is no text. Default: it is text. */
+  readonly format?: BinaryFormat | undefined
 }
 
 /** Bytes read at a time. */
@@ -43,43 +45,65 @@ export const nameOf = (file: string): string => (file === "-" ? "Standard input"
 export const recordBytes = (
   file: string,
   options: ReadOptions = {}
-): Stream.Stream<Uint8Array, UnreadableFile> => {
-  const name = nameOf(file)
-  return Stream.unwrap(
-    Effect.gen(function* () {
-      const source: Readable =
-        file === "-"
-          ? process.stdin
-          : (yield* openFile(file)).createReadStream({
-              highWaterMark: chunkSize,
-              start: options.from
-            })
-      const outer =
-        options.gzip === true
-          ? { bytes: source, packing: "gzip" as const }
-          : options.from === undefined
-            ? yield* begin(source, name)
-            : { bytes: source, packing: "plain" as const }
-      const { onRead } = options
-      // Adding a `data` listener would start the flow, which only the reader should do.
-      if (onRead !== undefined)
-        outer.bytes.on("data", (chunk: Buffer) => onRead(chunk.length)).pause()
-      const unpacked = unpack(outer)
-      // Compressed text may also be in UTF-16. Double compression is not supported.
-      const compressed = outer.packing === "gzip" || outer.packing === "zstd"
-      const inner = compressed
-        ? yield* begin(unpacked, name, outer.packing)
-        : { bytes: unpacked, packing: "plain" as const }
-      if (inner.packing === "gzip" || inner.packing === "zstd") {
-        return yield* new UnreadableFile({
-          message: `${name} is compressed twice. Decompress it once.`
-        })
-      }
-      return Stream.fromAsyncIterable<Uint8Array, UnreadableFile>(unpack(inner), (error) =>
-        unreadable(name, error, outer.packing)
-      )
-    })
+): Stream.Stream<Uint8Array, UnreadableFile> =>
+  Stream.unwrap(
+    Effect.map(openBytes(file, options), (bytes) =>
+      Stream.fromAsyncIterable(bytes, (error) => error as UnreadableFile)
+    )
   )
+
+/**
+ * Opens a file as {@link recordBytes} does; with a `format` its bytes are that, compressed or not.
+ * Throws `UnreadableFile` while it is read. Ending the iteration closes the file.
+ */
+export const openBytes = Effect.fnUntraced(function* (
+  file: string,
+  options: ReadOptions = {}
+): Effect.fn.Return<AsyncIterable<Uint8Array>, UnreadableFile> {
+  if (file === "-") return yield* unpackedBytes(process.stdin, nameOf(file), options)
+  const handle = yield* openFile(file)
+  const source = handle.createReadStream({ highWaterMark: chunkSize, start: options.from })
+  return yield* unpackedBytes(source, file, options).pipe(
+    Effect.onError(() => Effect.sync(() => source.destroy()))
+  )
+})
+
+const unpackedBytes = Effect.fnUntraced(function* (
+  source: Readable,
+  name: string,
+  { format, from, gzip, onRead }: ReadOptions
+): Effect.fn.Return<AsyncIterable<Uint8Array>, UnreadableFile> {
+  const outer =
+    gzip === true
+      ? { bytes: source, packing: "gzip" as const }
+      : from === undefined
+        ? yield* begin(source, name, format)
+        : { bytes: source, packing: "plain" as const }
+  // A listener for data would start the flow, which is for the reader to do.
+  if (onRead !== undefined) outer.bytes.on("data", (chunk: Buffer) => onRead(chunk.length)).pause()
+  const unpacked = unpack(outer)
+  // Compressed text may be in UTF-16 as well; compressed twice it is not read.
+  const compressed = outer.packing === "gzip" || outer.packing === "zstd"
+  const inner = compressed
+    ? yield* begin(unpacked, name, format, outer.packing)
+    : { bytes: unpacked, packing: "plain" as const }
+  if (inner.packing === "gzip" || inner.packing === "zstd") {
+    return yield* new UnreadableFile({
+      message: `${name} is compressed twice. Decompress it once.`
+    })
+  }
+  return bytesOf(unpack(inner), (error) => unreadable(name, error, outer.packing))
+})
+
+const bytesOf = async function* (
+  source: AsyncIterable<Uint8Array>,
+  asUnreadable: (error: unknown) => UnreadableFile
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* source
+  } catch (error) {
+    throw asUnreadable(error)
+  }
 }
 
 const unpack = ({ bytes, packing }: Begun): Readable => {
@@ -108,6 +132,7 @@ interface Begun {
 const begin = (
   source: Readable,
   name: string,
+  format: BinaryFormat | undefined,
   packing: Packing = "plain"
 ): Effect.Effect<Begun, UnreadableFile> =>
   Effect.callback((resume) => {
@@ -120,7 +145,7 @@ const begin = (
     }
     const answer = (bytes: Readable, head: Buffer) => {
       stop()
-      const shown = packingOf(head)
+      const shown = packingOf(head, format)
       resume(
         typeof shown === "string"
           ? Effect.succeed({ bytes, packing: shown })

@@ -18,6 +18,8 @@ import {
 } from "./recordCheck.ts"
 import type { RecordCheck } from "./recordCheck.ts"
 import type { ValueForms } from "./valueForms.ts"
+import { typedCheck, typedTargets } from "./typedCheck.ts"
+import type { FileColumn } from "./typedRow.ts"
 import { PlacedRecord, PlacedRow, type SourceRecord } from "./sourceRecord.ts"
 
 /** Longest record for the fast path, in bytes. Longer records are rare enough for the slow path. */
@@ -83,6 +85,15 @@ export class FileRecords implements RecordCodec<SourceRecord> {
       header === undefined
         ? ({ problem }) => ({ problem: problem ?? "the header is missing" })
         : rowCheck(targets, this.options)
+    return undefined
+  }
+
+  /** Takes rows with these columns from now on; answers why they do not fit the table. */
+  useColumns(file: ReadonlyArray<FileColumn>): HeaderProblem | undefined {
+    const targets = typedTargets(this.columns, file, this.options)
+    if ("problem" in targets) return targets
+    this.short = () => false
+    this.check = typedCheck(targets, file, this.options)
     return undefined
   }
 

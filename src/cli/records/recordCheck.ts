@@ -58,7 +58,7 @@ export const jsonCheck = (
     report.changed = report.exact = false
     const converted = convert(value, report)
     if (converted === refused) return { problem: report.problem }
-    return sized(report.changed ? written(converted, report) : text)
+    return sizedRecord(report.changed ? writtenRecord(converted, report) : text)
   }
 }
 
@@ -145,7 +145,7 @@ export const rowCheck = (
       if (value === refused) return { problem: report.problem }
       if (value !== null) record[cell.column.name] = value
     }
-    return sized(written(record, report))
+    return sizedRecord(writtenRecord(record, report))
   }
 }
 
@@ -156,10 +156,12 @@ const columnList = (columns: ReadonlyArray<ColumnDefinition>): string =>
     .map((column) => column.name)
     .join(", ") + (columns.length > 20 ? ", ..." : "")
 
-const written = (record: unknown, { exact }: Report): string =>
+/** The JSON text of a converted record. */
+export const writtenRecord = (record: unknown, { exact }: Report): string =>
   exact ? ExactJson.stringify(record) : JSON.stringify(record)
 
-const sized = (json: string): Checked => {
+/** Refuses a record that no call can carry. */
+export const sizedRecord = (json: string): Checked => {
   if (json.length * 3 <= largestRecord) return { json }
   const size = Buffer.byteLength(json)
   return size <= largestRecord

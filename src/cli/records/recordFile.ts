@@ -7,12 +7,12 @@
  * content of the records.
  */
 import { type CsvOptions, csvReader } from "./csvRecords.ts"
-import type { Format } from "./fileKind.ts"
+import type { TextFormat } from "./fileKind.ts"
 import { jsonReader, lineReader } from "./jsonRecords.ts"
 import type { RecordReader } from "./sourceRecord.ts"
 
 export { longestRecord, PlacedRow, type RecordReader, type SourceRecord } from "./sourceRecord.ts"
 
-/** Creates the reader for a format. */
-export const reader = (format: Format, csv: CsvOptions = {}): RecordReader =>
+/** Creates the reader for a text format. */
+export const reader = (format: TextFormat, csv: CsvOptions = {}): RecordReader =>
   format === "ndjson" ? lineReader(csv.line) : format === "json" ? jsonReader() : csvReader(csv)

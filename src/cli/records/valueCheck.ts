@@ -45,8 +45,8 @@ const refuse = (report: Report, path: Path, reason: string): typeof refused => {
   return refused
 }
 
-/** Replaces a cell whose JSON has a duplicate key. */
-class KeyTwice {
+/** Replaces a cell with a duplicate key in an object or a map. */
+export class KeyTwice {
   readonly key: string
   constructor(key: string) {
     this.key = key

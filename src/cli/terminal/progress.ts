@@ -34,6 +34,8 @@ export interface Counts {
  * A position in a file: the line of a record, and the number of records in all files up to there.
  */
 export interface Place {
+  /** What `line` counts. Default: lines. */
+  readonly unit?: "row" | undefined
   /** The file, when there are several. */
   readonly file?: string | undefined
   readonly line: number
@@ -221,7 +223,8 @@ export const summary = (outcome: Outcome): string => {
           : `No record after the skipped ones is durable. To continue from there: --skip ` +
             `${counts.skipped}`
         : `Done up to record ${count(durableTo.records)} of the ` +
-            `${durableTo.file === undefined ? "file" : "files"} (line ${count(durableTo.line)}` +
+            `${durableTo.file === undefined ? "file" : "files"} ` +
+            `(${durableTo.unit ?? "line"} ${count(durableTo.line)}` +
             `${durableTo.file === undefined ? "" : ` of ${durableTo.file}`}). To continue from ` +
             `there: --skip ${durableTo.records}`
     )

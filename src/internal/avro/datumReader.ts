@@ -32,12 +32,41 @@ export type ReadDatum = (
  * matched case-insensitively.
  */
 export const datumReader = (schema: AvroRecord, columns?: ColumnType): ReadDatum => {
-  const read = new Readers().of(schema, columns)
+  const read = new Readers(false).of(schema, columns)
   return (bytes, start = 0, end = bytes.length) => {
     const cursor = new Cursor(bytes, start, end)
     const value = read(cursor)
     if (cursor.at !== end) refuseAvro("Bytes follow the value.")
     return value as { readonly [field: string]: unknown }
+  }
+}
+
+/** How the records of a file are read. */
+export interface BlockOptions {
+  /** Whether parts of a microsecond are cut off, towards the past. Default: they are refused. */
+  readonly cutNanos?: boolean | undefined
+}
+
+/**
+ * Reads `count` records that stand one after another and gives each to `take`. Throws an
+ * `AvroProblem` at the first one that cannot be read, and where bytes are left.
+ */
+export const blockReader = (
+  schema: AvroRecord,
+  options: BlockOptions = {}
+): ((
+  bytes: Uint8Array,
+  count: number,
+  take: (record: { readonly [field: string]: unknown }) => void
+) => void) => {
+  const read = new Readers(options.cutNanos === true).of(schema, undefined)
+  return (bytes, count, take) => {
+    const cursor = new Cursor(bytes, 0, bytes.length)
+    for (let left = count; left > 0; left--) {
+      cursor.begin()
+      take(read(cursor) as { readonly [field: string]: unknown })
+    }
+    if (cursor.at !== bytes.length) refuseAvro("Bytes are left behind the records.")
   }
 }
 
@@ -63,8 +92,18 @@ class Cursor {
     this.bytes = bytes
     this.at = start
     this.end = end
-    this.recordsLeft = maxAvroDepth * (end - start + maxAvroDepth)
+    this.recordsLeft = this.mostRecords()
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  }
+
+  /** Begins a value that follows another one. */
+  begin(): void {
+    this.depth = 0
+    this.recordsLeft = this.mostRecords()
+  }
+
+  private mostRecords(): number {
+    return maxAvroDepth * (this.end - this.at + maxAvroDepth)
   }
 
   /** Begins a record. Records without bytes could otherwise nest forever. */
@@ -138,14 +177,16 @@ const integer = (value: number | bigint): number | string =>
   typeof value === "bigint" ? String(value) : value
 
 /** Microseconds of a time. */
-const micros = (value: number | bigint, time: AvroTime): number | string => {
+const micros = (value: number | bigint, time: AvroTime, cutNanos: boolean): number | string => {
   if (time.endsWith("micros")) return integer(value)
   if (time.endsWith("millis")) {
     const product = Number(value) * 1000
     return Number.isSafeInteger(product) ? product : String(BigInt(value) * 1000n)
   }
-  if (BigInt(value) % 1000n !== 0n) return refuseAvro("A time is more precise than a microsecond.")
-  return integer(asNumber(BigInt(value) / 1000n))
+  const nanos = BigInt(value)
+  const rest = ((nanos % 1000n) + 1000n) % 1000n
+  if (rest !== 0n && !cutNanos) return refuseAvro("A time is more precise than a microsecond.")
+  return integer(asNumber((nanos - rest) / 1000n))
 }
 
 const asNumber = (value: bigint): number | bigint =>
@@ -202,6 +243,11 @@ const mayBeEmpty = (type: AvroType, known = new Map<AvroType, boolean>()): boole
 class Readers {
   /** Readers of records without columns, for recursive types. */
   private readonly known = new Map<AvroType, Read>()
+  private readonly cutNanos: boolean
+
+  constructor(cutNanos: boolean) {
+    this.cutNanos = cutNanos
+  }
 
   of(type: AvroType, column: ColumnType | undefined): Read {
     switch (type.type) {
@@ -222,7 +268,7 @@ class Readers {
       case "long": {
         const { time } = type
         if (time?.includes("timestamp") !== true) return (cursor) => integer(cursor.long())
-        return (cursor) => micros(cursor.long(), time)
+        return (cursor) => micros(cursor.long(), time, this.cutNanos)
       }
       case "float":
         return (cursor) => float(cursor.view.getFloat32(cursor.take(4), true))

@@ -2,7 +2,12 @@
  * The imports from hyparquet and hyparquet-writer. The parts below `src` are not documented API, so
  * they are imported only here, to check a new version of either package in one place.
  */
-export { parquetMetadata, parquetReadObjects, snappyUncompress } from "hyparquet"
+export {
+  parquetMetadata,
+  parquetMetadataAsync,
+  parquetReadObjects,
+  snappyUncompress
+} from "hyparquet"
 export type { ColumnMetaData, CompressionCodec, FileMetaData, RowGroup } from "hyparquet"
 export { parquetHeader } from "hyparquet/src/column.js"
 export { readRleBitPackedHybrid } from "hyparquet/src/encoding.js"

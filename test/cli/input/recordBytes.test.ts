@@ -80,7 +80,7 @@ describe("bytes of a file", () => {
 
   it.live.each<readonly [string, Buffer, RegExp]>([
     ["archive", Buffer.from("PK\u0003\u0004rest of it"), /is a ZIP archive/],
-    ["parquet", Buffer.from("PAR1rest of it"), /is a Parquet file/],
+    ["parquet", Buffer.from("PAR1rest of it"), /is a Parquet file; give --format parquet/],
     ["twice", gzipSync(gzipSync(text)), /compressed twice/],
     ["torn.gz", gzipSync(text).subarray(0, 500), /not a complete gzip file \(Z_BUF_ERROR\)/],
     ["torn.zst", zstdCompressSync(text).subarray(0, 500), /not a complete zstd file/]

@@ -13,7 +13,7 @@ import {
   jsonCheck,
   rowCheck
 } from "../../../src/cli/records/recordCheck.ts"
-import type { Format } from "../../../src/cli/records/fileKind.ts"
+import type { TextFormat } from "../../../src/cli/records/fileKind.ts"
 import { PlacedRow, reader, type SourceRecord } from "../../../src/cli/records/recordFile.ts"
 import {
   type ColumnDefinition,
@@ -46,7 +46,7 @@ const cellsOf = (columns: ReadonlyArray<ColumnDefinition>, json: Uint8Array): st
 const outcome = (columns: ReadonlyArray<ColumnDefinition>, checked: Checked): string =>
   "problem" in checked ? `refused: ${checked.problem}` : cellsOf(columns, Buffer.from(checked.json))
 
-const recordsOf = (format: Format, text: string | Uint8Array) => {
+const recordsOf = (format: TextFormat, text: string | Uint8Array) => {
   const one = reader(format)
   const records = [...one.push(Buffer.from(text)), ...one.end()]
   return { records, header: one.header() }
@@ -55,7 +55,7 @@ const recordsOf = (format: Format, text: string | Uint8Array) => {
 /** Compares sent records with the exact check, for each record of the text, and counts them. */
 const agree = (
   columns: ReadonlyArray<ColumnDefinition>,
-  format: Format,
+  format: TextFormat,
   text: string | Uint8Array
 ): number => {
   const { header, records } = recordsOf(format, text)

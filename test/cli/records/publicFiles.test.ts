@@ -5,14 +5,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
 import { inferColumns } from "../../../src/cli/ingest/inferTable.ts"
-import { kindOf } from "../../../src/cli/records/fileKind.ts"
+import { kindOf, type TextFormat } from "../../../src/cli/records/fileKind.ts"
 import { NameMatch } from "../../../src/cli/records/nameMatch.ts"
 import { reader } from "../../../src/cli/records/recordFile.ts"
 import { dataset } from "../../support/commandLine.ts"
 import { ingested, readByDuckdb } from "../../support/fileReading.ts"
 
 /** The columns inferred for a file, and their names in the file. */
-const columnsOf = (path: string, format: NonNullable<ReturnType<typeof kindOf>["format"]>) => {
+const columnsOf = (path: string, format: TextFormat) => {
   const one = reader(format, { usualDelimiter: kindOf(path).delimiter })
   const records = [...one.push(Fs.readFileSync(path)), ...one.end()]
   const found = inferColumns(records, one.header(), {})
@@ -51,7 +51,7 @@ describe("a public data set is read as DuckDB reads it, row by row:", () => {
     "%s",
     async (file, count) => {
       const path = dataset(file)
-      const { format } = kindOf(path)
+      const format = kindOf(path).format as TextFormat | undefined
       const { columns, names } = columnsOf(path, format!)
       const { problem, rejects, rows } = await ingested(path, columns)
       assert.deepStrictEqual([problem, rejects], [undefined, []])

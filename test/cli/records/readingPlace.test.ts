@@ -2,13 +2,13 @@
  * Positions at which another reader can continue: with the same header it returns the same records.
  */
 import { assert, describe, it } from "@effect/vitest"
-import type { Format } from "../../../src/cli/records/fileKind.ts"
+import type { TextFormat } from "../../../src/cli/records/fileKind.ts"
 import { longestRecord, reader, type SourceRecord } from "../../../src/cli/records/recordFile.ts"
 
 const shown = (records: ReadonlyArray<SourceRecord>) =>
   records.map(({ fields, line, problem, text }) => ({ line, text, fields, problem }))
 
-const contents: ReadonlyArray<readonly [what: string, format: Format, content: string]> = [
+const contents: ReadonlyArray<readonly [what: string, format: TextFormat, content: string]> = [
   [
     "lines with every line end",
     "ndjson",
@@ -46,7 +46,7 @@ describe("the place of a reader", () => {
     }
   })
 
-  it.each<readonly [Format, string]>([
+  it.each<readonly [TextFormat, string]>([
     ["ndjson", '{"a":1}\n'],
     ["csv", "a\n1\n"]
   ])("stays before a record of %s that is too long, until its end", (format, start) => {

@@ -6,13 +6,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { parse } from "csv-parse/sync"
 import { Effect, Schema } from "effect"
 import * as Fs from "node:fs"
-import { type Format, kindOf } from "../../../src/cli/records/fileKind.ts"
+import { type TextFormat, kindOf } from "../../../src/cli/records/fileKind.ts"
 import { longestRecord, reader, type SourceRecord } from "../../../src/cli/records/recordFile.ts"
 import { make as utf8Text } from "../../../src/cli/records/utf8Text.ts"
 import { dataset } from "../../support/commandLine.ts"
 
 const readAll = (
-  format: Format,
+  format: TextFormat,
   bytes: Uint8Array,
   sizes: ReadonlyArray<number>,
   delimiter?: string
@@ -37,7 +37,7 @@ const plain = ({ fields, line, problem, text }: SourceRecord): SourceRecord => (
   ...(problem === undefined ? {} : { problem })
 })
 
-const read = (format: Format, text: string | Uint8Array, sizes: ReadonlyArray<number> = []) =>
+const read = (format: TextFormat, text: string | Uint8Array, sizes: ReadonlyArray<number> = []) =>
   readAll(format, typeof text === "string" ? Buffer.from(text) : text, sizes)
 
 const good = (records: ReadonlyArray<SourceRecord>) =>
@@ -45,7 +45,7 @@ const good = (records: ReadonlyArray<SourceRecord>) =>
 
 /** The same file in one piece, byte by byte, and split at the given positions. */
 const sameHoweverCut = (
-  format: Format,
+  format: TextFormat,
   text: string | Uint8Array,
   sizes: ReadonlyArray<number>
 ) => {
@@ -73,11 +73,12 @@ describe("kind of a file", () => {
       "d.tsv",
       "e.json.gz",
       "f.parquet",
+      "g.orc",
       "data"
     ].map(kindOf)
     assert.deepStrictEqual(
       kinds.map((kind) => kind.format),
-      ["ndjson", "ndjson", "json", "csv", "csv", "json", undefined, undefined]
+      ["ndjson", "ndjson", "json", "csv", "csv", "json", "parquet", undefined, undefined]
     )
     assert.isTrue(kinds[5]!.gzip)
     assert.strictEqual(kinds[4]!.delimiter, "\t")

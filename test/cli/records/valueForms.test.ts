@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import type { Format } from "../../../src/cli/records/fileKind.ts"
+import type { TextFormat } from "../../../src/cli/records/fileKind.ts"
 import { FileRecords } from "../../../src/cli/records/fileRecords.ts"
 import { reader } from "../../../src/cli/records/recordFile.ts"
 import { timeFormat, type TimeFormat } from "../../../src/cli/records/timeFormat.ts"
@@ -21,7 +21,7 @@ const format = (text: string, time = true): TimeFormat => {
 /** The sent form of each record of a file, or why it is refused. */
 const sent = (
   table: string,
-  kind: Format,
+  kind: TextFormat,
   text: string,
   forms: ValueForms
 ): ReadonlyArray<unknown> => {
