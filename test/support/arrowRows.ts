@@ -93,18 +93,26 @@ const valueOf = (type: ColumnType, value: unknown): unknown => {
   }
 }
 
-/** The messages of a call that sends these rows in batches of a fixed size. */
-export const flightOfRows = (
+const schemaOf = (
+  columns: ReadonlyArray<ColumnDefinition>,
+  type: (type: ColumnType) => Arrow.DataType
+): Arrow.Schema =>
+  new Arrow.Schema(
+    columns.map((column) => new Arrow.Field(column.name, type(column.type), column.nullable))
+  )
+
+/** The IPC stream with the schema of the columns and no batch. */
+const typedSchema = (columns: ReadonlyArray<ColumnDefinition>): Uint8Array =>
+  Arrow.tableToIPC(new Arrow.Table(schemaOf(columns, typeOf), []), "stream")
+
+/** Batches of these rows, with dates and times as integers. */
+const plainBatches = (
   columns: ReadonlyArray<ColumnDefinition>,
   rows: ReadonlyArray<Record<string, unknown>>,
-  size = Math.max(1, rows.length)
-): ReadonlyArray<Uint8Array> => {
-  const schemaOf = (type: (type: ColumnType) => Arrow.DataType) =>
-    new Arrow.Schema(
-      columns.map((column) => new Arrow.Field(column.name, type(column.type), column.nullable))
-    )
-  const schema = schemaOf(plainType)
-  const batches = Array.from({ length: Math.ceil(rows.length / size) }, (_, batch) => {
+  size: number
+): ReadonlyArray<Arrow.RecordBatch> => {
+  const schema = schemaOf(columns, plainType)
+  return Array.from({ length: Math.ceil(rows.length / size) }, (_, batch) => {
     const part = rows.slice(batch * size, (batch + 1) * size)
     const children = columns.map((column, index) => {
       const values = part.map((row) => valueOf(column.type, row[column.name]))
@@ -116,7 +124,30 @@ export const flightOfRows = (
       Arrow.makeData({ type, length: part.length, nullCount: 0, children })
     )
   })
-  const [first] = flightOf(Arrow.tableToIPC(new Arrow.Table(schemaOf(typeOf), []), "stream"))
-  const [, ...rest] = flightMessages(...batches)
+}
+
+/** The messages of a call that sends these rows in batches of a fixed size. */
+export const flightOfRows = (
+  columns: ReadonlyArray<ColumnDefinition>,
+  rows: ReadonlyArray<Record<string, unknown>>,
+  size = Math.max(1, rows.length)
+): ReadonlyArray<Uint8Array> => {
+  const [first] = flightOf(typedSchema(columns))
+  const [, ...rest] = flightMessages(...plainBatches(columns, rows, size))
   return [first!, ...rest]
 }
+
+/** An IPC stream with these rows in one batch. */
+export const ipcOfRows = (
+  columns: ReadonlyArray<ColumnDefinition>,
+  rows: ReadonlyArray<Record<string, unknown>>
+): Uint8Array => {
+  const batches = plainBatches(columns, rows, Math.max(1, rows.length))
+  const plain = Arrow.tableToIPC(new Arrow.Table(batches[0]!.schema, [...batches]), "stream")
+  // Both begin with a schema message, which has no body.
+  const typed = typedSchema(columns)
+  return Buffer.concat([typed.subarray(0, schemaEnd(typed)), plain.subarray(schemaEnd(plain))])
+}
+
+const schemaEnd = (stream: Uint8Array): number =>
+  8 + new DataView(stream.buffer, stream.byteOffset, 8).getInt32(4, true)
