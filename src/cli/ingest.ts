@@ -133,6 +133,11 @@ const flags = {
     "ignore-unknown",
     "Ignore fields without a column, instead of rejecting the record"
   ),
+  rescue: off(
+    "rescue",
+    "Send fields without a column, for the table's rescue column; default: when the catalog " +
+      "shows that column"
+  ),
   json: off("json", "Print the summary as one line of JSON")
 }
 

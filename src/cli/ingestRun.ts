@@ -132,7 +132,9 @@ const run = Effect.fnUntraced(function* (
     files = [yield* createTable(input.table, files[0]!, forms), ...files.slice(1)]
   }
   const { definition } = yield* readTable(input.table)
-  const inputs = withColumns(files, definition.columns)
+  // A record has no field for the rescue column: the server fills it.
+  const columns = definition.columns.filter(({ rescue }) => rescue !== true)
+  const inputs = withColumns(files, columns)
   const rejectsFile = Option.getOrUndefined(input.rejects)
   const onRejects =
     rejectsFile === undefined
@@ -144,7 +146,8 @@ const run = Effect.fnUntraced(function* (
       error._tag === "ConfigError" ? missingSetting(error) : because(error)
     )
   )
-  const records = new FileRecords(definition.columns, forms)
+  const rescueUnknown = input.rescue || columns.length < definition.columns.length
+  const records = new FileRecords(columns, { ...forms, rescueUnknown })
   const counts = noCounts()
   const places = new Places()
   const limit = { counts, maxRejects: Option.getOrUndefined(input.maxRejects) }
@@ -330,7 +333,8 @@ const readingOf = ({
   ...flags
 }: IngestInput) => [
   [columns, dateFormat, delimiter, format, flags.timestampFormat].map(Option.getOrNull),
-  [gzip, ignoreUnknown, noHeader, flags.nullWords, flags.rowLines, flags.timestampUnit]
+  [gzip, ignoreUnknown, noHeader, flags.nullWords, flags.rowLines, flags.timestampUnit],
+  ...(flags.rescue ? ["rescue"] : [])
 ]
 
 /** The total size of the files in bytes. Undefined when one is unknown. */

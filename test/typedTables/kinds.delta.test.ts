@@ -88,7 +88,7 @@ layer(ZerobusLocal.layer({ dataDir }), { excludeTestServices: true })(
           const values = samples.map((sample) => avroValueOf(columns, sample.row))
           yield* zerobus.withStream(avro, (stream) => stream.ingestRecords(values))
           const schema = tableFromIPC(ipcOfRows(columns, [samples[0]!.row])).schema
-        const arrow = ArrowTable.make("main.default.arrow", schema)
+          const arrow = ArrowTable.make("main.default.arrow", schema)
           const rows = samples.map((sample) => sample.row)
           const table = tableFromIPC(ipcOfRows(columns, rows))
           yield* zerobus.withStream(arrow, (stream) => stream.ingestRecord(table))

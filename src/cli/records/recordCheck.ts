@@ -77,7 +77,11 @@ export const csvColumns = (
   options: ValueForms = {}
 ): ReadonlyArray<ColumnDefinition | undefined> | HeaderProblem => {
   const places = new NameMatch(columns.map(({ name }) => name)).columnsOf(header)
-  const targets = places.map((place) => (typeof place === "number" ? columns[place] : undefined))
+  const found = places.map((place) => (typeof place === "number" ? columns[place] : undefined))
+  const rescues = options.rescueUnknown === true && options.ignoreUnknown !== true
+  const targets = found.map((column, index) =>
+    rescues && places[index] === "unknown" ? rescuedField(header[index]!) : column
+  )
   const unknown = header.flatMap((name, index) =>
     targets[index] === undefined ? [noColumn(name, places[index]!)] : []
   )
@@ -89,12 +93,13 @@ export const csvColumns = (
         `${columnList(columns)}`
     }
   }
+  const sent = targets.map((column) => column?.name)
   const twice = targets.find(
-    (column, index) => column !== undefined && targets.indexOf(column) !== index
+    (column, index) => column !== undefined && sent.indexOf(column.name) !== index
   )
   if (twice !== undefined)
     return { problem: `two columns of the file belong to the column ${twice.name}` }
-  if (targets.every((column) => column === undefined)) {
+  if (found.every((column) => column === undefined)) {
     return {
       problem:
         `none of its names is a column of the table. The columns of the table: ` +
@@ -110,6 +115,13 @@ export const csvColumns = (
     }
   return targets
 }
+
+/** A field without a column, as the server's rescue column takes it. */
+const rescuedField = (name: string): ColumnDefinition => ({
+  name,
+  type: { _tag: "String" },
+  nullable: true
+})
 
 /** Whether an empty CSV field is NULL. For a STRING column that is NOT NULL it is empty text. */
 export const emptyIsNull = ({ nullable, type }: ColumnDefinition): boolean =>

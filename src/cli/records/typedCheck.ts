@@ -106,6 +106,7 @@ export const typedTargets = (
   for (const [index, { type, typeText }] of file.entries()) {
     const target = targets[index]
     if (target === undefined || (type !== undefined && typeFits(type, target.type))) continue
+    if (!columns.includes(target)) continue
     const shown = type === undefined ? typeText : `${typeText} (${shownTypeText(type)})`
     const advice =
       type === undefined ? "no column of a table takes that type" : "write it as another type first"
@@ -115,15 +116,20 @@ export const typedTargets = (
         `the table; ${advice}, or leave it out of the file`
     }
   }
-  return targets
+  // A field without a column is sent in the type that it has in the file.
+  return targets.map((target, index) => {
+    const { type } = file[index]!
+    if (target === undefined || columns.includes(target)) return target
+    return type === undefined ? undefined : { ...target, type }
+  })
 }
 
 /** Text means NULL, a date or a number of a unit only where the file has text or plain numbers. */
 const formsFor = (type: ColumnType, forms: ValueForms): ValueForms => {
   const tags = tagsIn(type)
-  const { ignoreUnknown, nullWords } = forms
+  const { ignoreUnknown, nullWords, rescueUnknown } = forms
   return {
-    ...(times.some((tag) => tags.has(tag)) ? { ignoreUnknown } : forms),
+    ...(times.some((tag) => tags.has(tag)) ? { ignoreUnknown, rescueUnknown } : forms),
     nullWords: tags.has("String") ? nullWords : []
   }
 }

@@ -76,6 +76,13 @@ export const structConverter = (
   const known = new Set(names)
   const match = new NameMatch(names)
   const converts = fields.map((field) => fieldConverter([...path, field.name], field, forms))
+  const isRecord = path.length === 0
+  const withoutColumn =
+    forms.ignoreUnknown === true
+      ? "remove"
+      : forms.rescueUnknown === true && isRecord
+        ? "keep"
+        : "refuse"
   return (value, report) => {
     if (!isObject(value))
       return refuse(
@@ -85,9 +92,11 @@ export const structConverter = (
       )
     for (const key in value) {
       if (known.has(key)) continue
-      const problem = giveColumnNames(value, names, match, forms.ignoreUnknown === true)
+      const problem = giveColumnNames(value, names, match, withoutColumn)
       if (problem !== undefined) return refuse(report, path, problem)
       report.changed = true
+      // Their numbers keep their digits.
+      if (withoutColumn === "keep") report.exact = true
       break
     }
     for (let index = 0; index < names.length; index++) {
@@ -111,14 +120,15 @@ const giveColumnNames = (
   value: Record<string, unknown>,
   names: ReadonlyArray<string>,
   match: NameMatch,
-  ignoreUnknown: boolean
+  withoutColumn: "remove" | "keep" | "refuse"
 ): string | undefined => {
   const keys = Object.keys(value)
   const places = match.columnsOf(keys)
   for (const [index, key] of keys.entries()) {
     const place = places[index]!
     if (typeof place !== "number") {
-      if (!ignoreUnknown) return noColumn(key, place)
+      if (withoutColumn === "keep" && place === "unknown") continue
+      if (withoutColumn !== "remove") return noColumn(key, place)
       delete value[key]
       continue
     }

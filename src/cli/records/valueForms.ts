@@ -15,6 +15,11 @@ export type TimestampUnit = (typeof timestampUnits)[number]
 export interface ValueForms {
   /** Ignore fields without a column, instead of refusing the record. Default false. */
   readonly ignoreUnknown?: boolean | undefined
+  /**
+   * Send fields without a column as they are: the server puts them into the rescue column of the
+   * table. Default false. `ignoreUnknown` wins.
+   */
+  readonly rescueUnknown?: boolean | undefined
   /** Texts that mean NULL. Default: none. An empty field of CSV is NULL anyway. */
   readonly nullWords?: ReadonlyArray<string> | undefined
   /** The format of text in DATE columns. Default: `2026-11-22` or `2026/11/22`. */
