@@ -1,4 +1,4 @@
-// What the suites in a browser share: where Chromium is, and a folder for their screenshots.
+// Shared by the browser suites: the path of Chromium, and a folder for screenshots.
 import { existsSync, mkdirSync, rmSync } from "node:fs"
 import { delimiter, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -10,8 +10,8 @@ const inPath = (name) =>
     .find((path) => existsSync(path))
 
 /**
- * The environment of a suite: the Chromium of `CHROMIUM_PATH` or of the path. Without one it says
- * that the tests are skipped.
+ * The environment of a suite: Chromium from `CHROMIUM_PATH` or the path. Prints that the tests are
+ * skipped when there is none.
  */
 export const chromiumEnvironment = () => {
   const chromium = process.env.CHROMIUM_PATH || inPath("chromium") || inPath("google-chrome")
@@ -20,7 +20,7 @@ export const chromiumEnvironment = () => {
   return {}
 }
 
-/** Makes an empty folder `reports/<name>`. */
+/** Creates an empty folder `reports/<name>`. */
 export const emptyReports = (name) => {
   const reports = fileURLToPath(new URL(`../reports/${name}`, import.meta.url))
   rmSync(reports, { recursive: true, force: true })

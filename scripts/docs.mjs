@@ -1,6 +1,6 @@
-// Builds the documentation site into `site/out`. Its packages are apart from those of the project,
-// since typedoc needs a TypeScript with an API of its own: they are installed on the first run and
-// when `site/package-lock.json` changes.
+// Builds the documentation site into `site/out`. Its packages are installed separately from those
+// of the project, because typedoc needs another TypeScript version. They are installed on the first
+// run and when `site/package-lock.json` changes.
 import { cpSync, existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"

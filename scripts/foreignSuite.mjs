@@ -45,7 +45,8 @@ export const fetchJars = (folder, { group, artifact, version, without = "" }) =>
   const dependency =
     `<groupId>${group}</groupId><artifactId>${artifact}</artifactId>` +
     `<version>${version}</version>`
-  const project = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+  const project = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
   <groupId>test</groupId><artifactId>jars</artifactId><version>1</version>
   <dependencies><dependency>${dependency}</dependency></dependencies>
 </project>

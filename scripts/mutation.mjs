@@ -120,13 +120,15 @@ const configure = (copy, { concurrency, judges, places, whileLoading }) => {
     import { defineConfig } from "vitest/config"
     import { BaseSequencer } from "vitest/node"
 
-    // The first failure ends the search: begin where the last change was found, then with the tests that take least.
+    // The first failure ends the search: start with the test that detected the last change,
+    // then run the fastest tests.
     class LikelyFirst extends BaseSequencer {
       async sort(files) {
         const { cache } = this.ctx
         const rank = (file) => {
           const name = file.project.config.root + "/"
-          const path = file.moduleId.startsWith(name) ? file.moduleId.slice(name.length) : file.moduleId
+          const { moduleId } = file
+          const path = moduleId.startsWith(name) ? moduleId.slice(name.length) : moduleId
           const failed = cache.getFileTestResults(file.project.name + ":" + path)?.failed === true
           return (failed ? "0" : path.includes("/internal/") ? "1" : "2") + path
         }

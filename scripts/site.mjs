@@ -1,5 +1,5 @@
-// Opens the built documentation site in Chromium, at the widths of a desk and of a phone.
-// Screenshots are written to reports/site. Without a browser, all tests are skipped.
+// Tests the built documentation site in Chromium at desktop and phone widths. Screenshots are
+// written to reports/site. Without a browser, all tests are skipped.
 import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { chromiumEnvironment, emptyReports } from "./chromium.mjs"

@@ -95,7 +95,7 @@ export const layer = <R = never>(
   )
 
 /**
- * A transport with settings that are read through `Config`.
+ * A transport with settings from `Config`.
  *
  * @since 0.2.0
  * @category layers

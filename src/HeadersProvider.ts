@@ -59,13 +59,16 @@ export interface HeadersProviderShape<out R = never> {
 }
 
 /**
- * What a provider of your own is made of. Its effects may need services.
+ * Options of a custom headers provider. Its effects may need services.
  *
  * @since 0.2.0
  * @category configuration
  */
 export interface HeadersProviderOptions<out R = never, out R2 = never> {
-  /** The headers of a new connection, or a function from the table's name to them. */
+  /**
+   * An effect that returns the headers of a new connection, or a function from the table's name to
+   * one.
+   */
   readonly getHeaders:
     | Effect.Effect<HeaderRecord, unknown, R>
     | ((tableName: string) => Effect.Effect<HeaderRecord, unknown, R>)
@@ -118,8 +121,8 @@ export class HeadersProvider extends Context.Service<HeadersProvider, HeadersPro
   }
 
   /**
-   * A provider of your own as a layer, for `Zerobus.layerNoDeps`. It takes what {@link make} takes;
-   * the services that its effects need are those of the layer.
+   * A custom provider as a layer, for `Zerobus.layerNoDeps`. Takes the options of {@link make}. Its
+   * effects use the services of the layer.
    *
    * @example
    * const Client = Zerobus.layerNoDeps.pipe(

@@ -1,4 +1,4 @@
-"""A Flight server of another make: it takes batches by DoPut as the service does.
+"""A Flight server on pyarrow that accepts batches by DoPut like the service.
 
 Prints a line of JSON when it is ready, and answers each line of standard input with one:
   {"report": true}  what each connection received, and the values that are durable
@@ -17,7 +17,7 @@ settings = json.loads(sys.argv[1])
 
 
 class HeaderNotes(flight.ServerMiddlewareFactory):
-    """Notes the headers of each call."""
+    """Records the headers of each call."""
 
     def start_call(self, info, headers):
         seen = {name.lower(): values for name, values in headers.items()}
@@ -63,7 +63,7 @@ class Server(flight.FlightServerBase):
                 part = batch.slice(0, cut - connection["rows"])
                 self.keep(part)
                 answer(writer, offset, cut)
-                # The acknowledgement of a batch counts once it has left for certain.
+                # Makes sure that the acknowledgement has been sent before the error.
                 for _ in range(3):
                     reader.read_chunk()
                 raise flight.FlightUnavailableError("cut by script")

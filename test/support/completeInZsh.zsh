@@ -1,12 +1,12 @@
 # Completes a line in an interactive zsh, in a folder with the completions in the file _zerobus, and
-# prints what was offered: zsh -f completeInZsh.zsh 'zerobus ing'
+# prints the completions: zsh -f completeInZsh.zsh 'zerobus ing'
 zmodload zsh/zpty
 cat > inner.zsh <<'INNER'
 fpath=($PWD $fpath)
 autoload -Uz compinit && compinit -u -D
 unsetopt listbeep
 compadd() {
-  # With one of these options zsh only computes, and offers nothing.
+  # With one of these options, zsh only computes and offers nothing.
   if [[ "${(j: :)@[1,(i)--]}" == *-[OAD]\ * ]]; then builtin compadd "$@"; return; fi
   local -a offered
   local word

@@ -1,8 +1,10 @@
-"""Changes and reads Delta tables with delta-rs: one JSON object a line in, one out, until standard input ends.
+"""Changes and reads Delta tables with delta-rs: one JSON object per input line, one per output
+line, until standard input ends.
 
-    {"table": "...", "operation": "delete", "tag": "7", ...}   ->   {"done": true}  or  {"error": "what delta-rs says"}
+    {"table": "...", "operation": "delete", "tag": "7", ...}
+        ->   {"done": true}  or  {"error": "the error of delta-rs"}
 
-Commits carry the tag, and the version that the operation has read, in their commitInfo.
+Commits contain the tag, and the version that the operation has read, in their commitInfo.
 """
 
 import json
@@ -17,14 +19,14 @@ from plainValues import plain
 
 
 def rows_of(table, rows):
-    """The rows as an Arrow table of the columns that they name, with the types of the Delta table."""
+    """The rows as an Arrow table with their columns, in the types of the Delta table."""
     schema = table.to_pyarrow_dataset().schema
     fields = [field for field in schema if field.name in rows[0]]
     return pa.table([pa.array([row[field.name] for row in rows], field.type) for field in fields], pa.schema(fields))
 
 
 def whole_rows(table, rows):
-    """The same with NULL in the columns that the rows do not name."""
+    """The same, with NULL in columns that the rows lack."""
     schema = table.to_pyarrow_dataset().schema
     return pa.table([pa.array([row.get(field.name) for row in rows], field.type) for field in schema], schema)
 

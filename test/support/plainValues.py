@@ -1,6 +1,7 @@
-"""Values of foreign readers in one JSON form, which the tests compare with what they sent.
+"""Values of foreign readers in one JSON form, which the tests compare with the sent values.
 
-Whole numbers, DECIMAL, DATE (days) and timestamps (microseconds) become text, BINARY base64, a MAP a list of pairs.
+Integers, DECIMAL, DATE (days) and timestamps (microseconds) become text, BINARY base64, a MAP a
+list of pairs.
 """
 
 import base64

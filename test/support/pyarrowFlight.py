@@ -1,7 +1,9 @@
-"""Sends Arrow batches with the Flight client of the Arrow project (C++), and prints the last answer of the server.
+"""Sends Arrow batches with the Flight client of the Arrow project (C++), and prints the last answer
+of the server.
 
-Arguments: server endpoint, bearer token, table, count, rows of a batch. The table is (id BIGINT NOT NULL, item STRING); each third
-item is NULL. Batches are sent without waiting for the answer to the schema.
+Arguments: server endpoint, bearer token, table, count, rows of a batch. The table is (id BIGINT NOT
+NULL, item STRING); each third item is NULL. Batches are sent without waiting for the answer to the
+schema.
 """
 import json
 import sys

@@ -1,8 +1,10 @@
-"""Ingests Arrow batches with the official Python SDK, unchanged, and prints what it did as one line of JSON.
+"""Ingests Arrow batches with the unchanged official Python SDK, and prints the result as a line of
+JSON.
 
-Arguments: server endpoint, workspace URL, client id, client secret, table, columns (narrow or every), count, rows of a
-batch, compression (none, lz4 or zstd), seconds between two batches. Row n is a function of n alone, which
-`everyArrowColumn.ts` knows as well. With `every` each seventh row is NULL in all columns but the id.
+Arguments: server endpoint, workspace URL, client id, client secret, table, columns (narrow or
+every), count, rows of a batch, compression (none, lz4 or zstd), seconds between two batches. Row n
+is computed from n, as in `everyArrowColumn.ts`. With `every`, each seventh row is NULL in all
+columns except the id.
 """
 import json
 import sys

@@ -1,8 +1,10 @@
-"""Ingests Avro records with the official Python SDK, unchanged, and prints what it did as one line of JSON.
+"""Ingests Avro records with the unchanged official Python SDK, and prints the result as a line of
+JSON.
 
-Arguments: server endpoint, workspace URL, client id, client secret, table, mode (single or batch), count, seconds between
-two calls of 500 records. Row n is a function of n alone, which `everyArrowColumn.ts` knows as well. Each seventh row is
-NULL in all columns but the id. The SDK encodes values with fastavro; every other record is handed in as bytes.
+Arguments: server endpoint, workspace URL, client id, client secret, table, mode (single or batch),
+count, seconds between two calls of 500 records. Row n is computed from n, as in
+`everyArrowColumn.ts`. Each seventh row is NULL in all columns except the id. The SDK encodes values
+with fastavro; every second record is passed as bytes.
 """
 import datetime
 import io

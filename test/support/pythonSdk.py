@@ -1,8 +1,9 @@
-"""Ingests records with the official Python SDK, unchanged, and prints what it did as one line of JSON.
+"""Ingests records with the unchanged official Python SDK, and prints the result as a line of JSON.
 
-Arguments: server endpoint, workspace URL, client id, client secret, table, format (json or proto), mode (single or batch),
-count, descriptor in base64 (for proto). In place of the secret, `@` and a path means federation: the SDK reads the identity
-provider's token from that file, and an empty client id is account-level federation. Without the SDK it ends with an ImportError.
+Arguments: server endpoint, workspace URL, client id, client secret, table, format (json or proto),
+mode (single or batch), count, descriptor in base64 (for proto). Instead of the secret, `@` and a
+path means federation: the SDK reads the identity provider's token from that file, and an empty
+client id means account-level federation. Without the SDK it ends with an ImportError.
 """
 import base64
 import json
@@ -35,7 +36,7 @@ endpoint, workspace, client_id, secret, table, form, mode, count = sys.argv[1:9]
 total = int(count)
 record = proto if form == "proto" else text
 if form == "proto":
-    # The SDK takes a whole file's descriptor and picks the first message of it.
+    # The SDK expects the descriptor of a file and uses its first message.
     file = FileDescriptorProto(name="orders.proto", syntax="proto2")
     file.message_type.add().ParseFromString(base64.b64decode(sys.argv[9]))
     properties = TableProperties(table, file.SerializeToString())

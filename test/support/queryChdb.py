@@ -1,6 +1,7 @@
-"""Runs SQL over a Delta table with the ClickHouse engine of chdb, which reads Delta through delta-kernel-rs.
+"""Runs SQL over a Delta table with the ClickHouse engine of chdb, which reads Delta through
+delta-kernel-rs.
 
-    queryChdb.py TABLE SQL     {table} in the SQL stands for the table; prints the rows as a JSON array
+    queryChdb.py TABLE SQL     replaces {table} in the SQL; prints the rows as a JSON array
 """
 
 import json
@@ -10,7 +11,7 @@ import sys
 import chdb
 
 table, sql = sys.argv[1:3]
-# The engine reads files below its working directory only.
+# The engine reads only files below its working directory.
 os.chdir("/")
 source = "deltaLakeLocal('%s')" % os.path.abspath(table)
 settings = "output_format_json_quote_64bit_integers = 1, output_format_json_quote_decimals = 1"

@@ -1,5 +1,5 @@
-"""Reads a whole Delta table with a reader that is not ours and prints its version and its rows as JSON, in the form of
-`plainValues.py`.
+"""Reads a whole Delta table with a foreign reader and prints the reader's version and the rows as
+JSON, in the form of `plainValues.py`.
 
     readCells.py delta-rs|Polars|chdb TABLE
 """
@@ -41,9 +41,9 @@ def polars(table):
 def chdb(table):
     import chdb as engine
 
-    # ClickHouse has one type for text and bytes: it gives bytes, and the schema says which of them are text.
+    # ClickHouse has one type for text and bytes and returns bytes; the schema tells them apart.
     schema = DeltaTable(table).to_pyarrow_dataset().schema
-    # The engine reads files below its working directory only.
+    # The engine reads only files below its working directory.
     os.chdir("/")
     sql = f"SELECT * FROM deltaLakeLocal('{table}') SETTINGS output_format_arrow_string_as_string = 0"
     rows = engine.query(sql, "ArrowTable").cast(schema).to_pylist()
@@ -52,6 +52,7 @@ def chdb(table):
 
 version, rows = {"delta-rs": delta_rs, "Polars": polars, "chdb": chdb}[sys.argv[1]](os.path.abspath(sys.argv[2]))
 print(json.dumps({"version": version, "rows": rows}))
-# The thread pools of the libraries sometimes abort while the interpreter shuts down; all is said by now.
+# The libraries' thread pools sometimes abort while the interpreter shuts down; the output is
+# complete by now.
 sys.stdout.flush()
 os._exit(0)

@@ -1,4 +1,5 @@
-"""Reads a Delta table with delta-rs and prints what it sees as JSON, for the tests that hold our tables against a foreign reader.
+"""Reads a Delta table with delta-rs and prints the result as JSON, for the tests that compare our
+tables with a foreign reader.
 
     readDelta.py read TABLE [--version N] [--where COLUMN OPERATOR VALUE]
     readDelta.py append TABLE COLUMN_NAME VALUE...     appends rows with one BIGINT column set
@@ -67,7 +68,8 @@ def main():
     appending.set_defaults(run=append)
     arguments = parser.parse_args()
     arguments.run(arguments)
-    # The thread pools of the two libraries sometimes abort while the interpreter shuts down; all is said by now.
+    # The thread pools of the two libraries sometimes abort while the interpreter shuts down; the
+    # output is complete by now.
     sys.stdout.flush()
     os._exit(0)
 

@@ -1,9 +1,10 @@
-"""A Spark session with Delta Lake that runs SQL: one JSON object a line in, one out, until standard input ends.
+"""A Spark session with Delta Lake that runs SQL: one JSON object per input line, one per output
+line, until standard input ends.
 
-    {"sql": "SELECT 1 AS n"}   ->   {"rows": [{"n": "1"}]}  or  {"error": "what Spark says"}
+    {"sql": "SELECT 1 AS n"}   ->   {"rows": [{"n": "1"}]}  or  {"error": "the error of Spark"}
 
-The argument is the folder of Delta Lake's jars; Spark runs without Delta Lake when it is empty. VARIANT comes as its
-two binary parts.
+The argument is the folder of Delta Lake's jars. When it is empty, Spark runs without Delta Lake.
+VARIANT is returned as its two binary parts.
 """
 
 import glob
@@ -17,7 +18,7 @@ from plainValues import plain
 from pyspark.sql import Row, SparkSession
 from pyspark.sql.types import TimestampNTZType, TimestampType, VariantVal
 
-# Microseconds as Spark holds them: Python has no timestamps for the first day of the year 1 and before.
+# Returns Spark's microseconds: Python has no timestamps for the first day of the year 1 and before.
 TimestampType.fromInternal = TimestampNTZType.fromInternal = lambda self, micros: micros
 
 DELTA = {
@@ -25,7 +26,7 @@ DELTA = {
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.databricks.delta.retentionDurationCheck.enabled": "false",
-    # VACUUM lists the folders in this many tasks, by default 10,000, however few folders there are.
+    # VACUUM lists folders in this many tasks, by default 10,000 even for a few folders.
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
 }
 
@@ -55,7 +56,7 @@ def seen(value):
 
 
 def reason(error):
-    """What Spark says, and what has caused it, which is all that tells where many tasks failed."""
+    """The error of Spark with its causes, which show where many tasks failed."""
     said = [str(error)[:2000]]
     cause = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
     while cause is not None and len(said) < 6:
@@ -73,7 +74,7 @@ def answer(spark, question):
 
 
 def main():
-    # What Java and Spark print belongs to the errors; the answers have standard output to themselves.
+    # Java and Spark print to standard error; standard output is reserved for answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     builder = SparkSession.builder.master("local[2]").appName("tables")
