@@ -27,9 +27,10 @@ import {
 const folder = temporaryFolder()
 // Below the repository, so that the generated module finds the package by its name.
 const reports = Path.resolve(import.meta.dirname, "../../reports")
-const definition = `main.default.every(id BIGINT NOT NULL COMMENT 'the key', a BOOLEAN, b TINYINT, c SMALLINT, d INT, f FLOAT, g DOUBLE,
-  h DECIMAL(10,2), i STRING, j BINARY, k DATE, l TIMESTAMP, m TIMESTAMP_NTZ, n ARRAY<STRUCT<q: INT>>, o MAP<STRING, BIGINT>,
-  p STRUCT<lat: DOUBLE, tags: ARRAY<STRING>>)`
+const definition = `main.default.every(id BIGINT NOT NULL COMMENT 'the key', a BOOLEAN, b TINYINT,
+  c SMALLINT, d INT, f FLOAT, g DOUBLE, h DECIMAL(10,2), i STRING, j BINARY, k DATE, l TIMESTAMP,
+  m TIMESTAMP_NTZ, n ARRAY<STRUCT<q: INT>>, o MAP<STRING, BIGINT>, p STRUCT<lat: DOUBLE,
+  tags: ARRAY<STRING>>)`
 let output = ""
 let server: LocalServer
 let environment: Environment

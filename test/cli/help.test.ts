@@ -53,7 +53,8 @@ const shells: Readonly<Record<string, (line: string, folder: string) => Readonly
   bash: (line, folder) => {
     const words = line.split(" ")
     const script = `source ./completions
-COMP_LINE=${JSON.stringify(line)}; COMP_POINT=\${#COMP_LINE}; COMP_WORDS=(${words.join(" ")}); COMP_CWORD=${words.length - 1}
+COMP_LINE=${JSON.stringify(line)}; COMP_POINT=\${#COMP_LINE}
+COMP_WORDS=(${words.join(" ")}); COMP_CWORD=${words.length - 1}
 _zerobus zerobus ${JSON.stringify(words.at(-1))} ${JSON.stringify(words.at(-2))} 2>/dev/null
 printf '%s\\n' "\${COMPREPLY[@]}"`
     return linesOf(

@@ -86,7 +86,8 @@ const makeServer = async (name: string) => {
         duckdb!,
         [{ name: table, columns, live: await tableWith(records) }],
         `SELECT count(*), min(id), max(id), count(*) FILTER (altered), max(times) <= ${most} FROM (
-           SELECT id, count(*) AS times, bool_or(text <> 'record ' || id) AS altered FROM ${table} GROUP BY id)`
+           SELECT id, count(*) AS times, bool_or(text <> 'record ' || id) AS altered
+           FROM ${table} GROUP BY id)`
       )
       assert.deepStrictEqual(rows, [[String(records), "0", String(records - 1), "0", "true"]])
     }

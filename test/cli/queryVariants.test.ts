@@ -21,8 +21,8 @@ const query = (name: string, location: string, definition: ReturnType<typeof tab
 it.live("values, parts of values and NULL, at every place of a column", () =>
   Effect.gen(function* () {
     const definition = table(
-      `main.default.v(n INT NOT NULL, v VARIANT, s STRUCT<a: INT, v: VARIANT>, l ARRAY<VARIANT>, m MAP<STRING, VARIANT>,
-        fake STRUCT<metadata: BINARY, value: BINARY>) PARTITIONED BY (n)`
+      `main.default.v(n INT NOT NULL, v VARIANT, s STRUCT<a: INT, v: VARIANT>, l ARRAY<VARIANT>,
+        m MAP<STRING, VARIANT>, fake STRUCT<metadata: BINARY, value: BINARY>) PARTITIONED BY (n)`
     )
     const store = yield* makeDurableTableStore({
       ...byHand,

@@ -3,11 +3,11 @@
  */
 
 /** The columns of the table, as SQL. */
-export const everyColumn = `id BIGINT NOT NULL, c_boolean BOOLEAN, c_tinyint TINYINT, c_smallint SMALLINT, c_int INT,
-  c_bigint BIGINT, c_float FLOAT, c_double DOUBLE, c_string STRING, c_binary BINARY, c_date DATE, c_timestamp TIMESTAMP,
-  c_timestamp_ntz TIMESTAMP_NTZ, c_decimal DECIMAL(10, 2), c_variant VARIANT, c_array ARRAY<INT>,
-  c_struct STRUCT<lat: DOUBLE, name: STRING>, c_map MAP<STRING, BIGINT>,
-  c_structs ARRAY<STRUCT<lat: DOUBLE, name: STRING>>`
+export const everyColumn = `id BIGINT NOT NULL, c_boolean BOOLEAN, c_tinyint TINYINT,
+  c_smallint SMALLINT, c_int INT, c_bigint BIGINT, c_float FLOAT, c_double DOUBLE, c_string STRING,
+  c_binary BINARY, c_date DATE, c_timestamp TIMESTAMP, c_timestamp_ntz TIMESTAMP_NTZ,
+  c_decimal DECIMAL(10, 2), c_variant VARIANT, c_array ARRAY<INT>, c_struct STRUCT<lat: DOUBLE,
+  name: STRING>, c_map MAP<STRING, BIGINT>, c_structs ARRAY<STRUCT<lat: DOUBLE, name: STRING>>`
 
 const names = everyColumn.match(/c_\w+/g)!
 

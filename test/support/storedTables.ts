@@ -46,9 +46,10 @@ export const append = (writer: TableWriter, records: ReadonlyArray<Uint8Array>) 
     )
   })
 
-const columns = `id BIGINT NOT NULL, flag BOOLEAN, tiny TINYINT, small SMALLINT, whole INT, real FLOAT, precise DOUBLE,
-  words STRING, blob BINARY, day DATE, at TIMESTAMP, price DECIMAL(9,2), total DECIMAL(18,4), huge DECIMAL(38,10),
-  tags ARRAY<STRING>, counts MAP<STRING, INT>, place STRUCT<lat: DOUBLE, names: ARRAY<STRUCT<lang: STRING, text: STRING>>>`
+const columns = `id BIGINT NOT NULL, flag BOOLEAN, tiny TINYINT, small SMALLINT, whole INT,
+  real FLOAT, precise DOUBLE, words STRING, blob BINARY, day DATE, at TIMESTAMP, price DECIMAL(9,2),
+  total DECIMAL(18,4), huge DECIMAL(38,10), tags ARRAY<STRING>, counts MAP<STRING, INT>,
+  place STRUCT<lat: DOUBLE, names: ARRAY<STRUCT<lang: STRING, text: STRING>>>`
 
 /** Every column type without a table feature, and one with a feature. */
 export const everyType = table(`main.default.every(${columns}, local TIMESTAMP_NTZ)`)

@@ -92,10 +92,12 @@ const withoutComments = (definition: TableDefinition): unknown =>
   )
 
 const every = table(`main.default.Every_Type(
-  id BIGINT NOT NULL COMMENT 'the key', a BOOLEAN, b TINYINT, c SMALLINT NOT NULL, d INT, f FLOAT, g DOUBLE, h DECIMAL(10,2), i STRING, j BINARY, k DATE,
-  l TIMESTAMP, m TIMESTAMP_NTZ, n VARIANT, o ARRAY<INT>, p ARRAY<STRUCT<q: INT NOT NULL COMMENT 'inner', r: ARRAY<STRING>>> NOT NULL,
-  tags MAP<STRING, STRING>, by_id MAP<BIGINT, STRUCT<a_rather_long_name: MAP<INT, DOUBLE>, another_long_name: STRUCT<x: DECIMAL(38,18), y: TIMESTAMP_NTZ>>>,
-  place STRUCT<lat: DOUBLE, lon: DOUBLE>) PARTITIONED BY (k, d) COMMENT 'All types'`)
+  id BIGINT NOT NULL COMMENT 'the key', a BOOLEAN, b TINYINT, c SMALLINT NOT NULL, d INT, f FLOAT,
+  g DOUBLE, h DECIMAL(10,2), i STRING, j BINARY, k DATE, l TIMESTAMP, m TIMESTAMP_NTZ, n VARIANT,
+  o ARRAY<INT>, p ARRAY<STRUCT<q: INT NOT NULL COMMENT 'inner', r: ARRAY<STRING>>> NOT NULL,
+  tags MAP<STRING, STRING>, by_id MAP<BIGINT, STRUCT<a_rather_long_name: MAP<INT, DOUBLE>,
+  another_long_name: STRUCT<x: DECIMAL(38,18), y: TIMESTAMP_NTZ>>>, place STRUCT<lat: DOUBLE,
+  lon: DOUBLE>) PARTITIONED BY (k, d) COMMENT 'All types'`)
 
 describe("generateTable", () => {
   it(

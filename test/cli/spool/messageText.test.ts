@@ -11,9 +11,10 @@ const { root } = protobuf.parse(
      message Inner2 { optional bool yes = 1; }
      optional int32 i32 = 1; optional sint32 s32 = 2; optional uint32 u32 = 3;
      optional fixed32 f32 = 4; optional sfixed32 sf32 = 5;
-     optional int64 i64 = 6; optional uint64 u64 = 7; optional fixed64 f64 = 8; optional sfixed64 sf64 = 9;
-     optional double d = 10; optional float f = 11; optional bool flag = 12; optional string text = 13;
-     optional bytes raw = 14; repeated int32 packed = 15 [packed = true]; repeated string words = 16;
+     optional int64 i64 = 6; optional uint64 u64 = 7; optional fixed64 f64 = 8;
+     optional sfixed64 sf64 = 9; optional double d = 10; optional float f = 11;
+     optional bool flag = 12; optional string text = 13; optional bytes raw = 14;
+     repeated int32 packed = 15 [packed = true]; repeated string words = 16;
      optional Inner inner = 17; map<string, int64> counts = 18; map<int32, Inner> byNumber = 19;
      repeated double plain = 20;
    }`,
