@@ -281,7 +281,7 @@ const faults: ReadonlyArray<readonly [fault: FaultName, title: string, text: str
   [
     "refuse",
     "Refuse",
-    "The next message is refused once. The client looks for a bad record, finds none and goes on."
+    "The next message is refused once. The client looks for a bad record, finds none and continues."
   ],
   [
     "expireToken",

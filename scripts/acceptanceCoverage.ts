@@ -51,11 +51,11 @@ if (process.argv.includes("--files")) {
 const problems: Array<string> = []
 const known = new Set(groups.flatMap((group) => group.scenarios.map((scenario) => scenario.id)))
 for (const id of covered) {
-  if (!known.has(id)) problems.push(`${id} is named by a test, but is no scenario`)
+  if (!known.has(id)) problems.push(`${id} is named by a test, but is not a scenario`)
   if (id in notApplicable) problems.push(`${id} is named by a test and in notApplicable.ts`)
 }
 for (const id of Object.keys(notApplicable))
-  if (!known.has(id)) problems.push(`${id} in notApplicable.ts is no scenario`)
+  if (!known.has(id)) problems.push(`${id} in notApplicable.ts is not a scenario`)
 
 const row = (cells: ReadonlyArray<string | number>) =>
   String(cells[0]).padEnd(6) +

@@ -319,8 +319,8 @@ export const streamRules: OptionRules<StreamConfigurationOptions> = {
   scopeCloseTimeout: duration("from zero"),
   headersProvider: provider,
   beforeOpen: that("an Effect", Effect.isEffect),
-  onUnacked: that("a function that gives an Effect", (value) => typeof value === "function"),
-  onRefused: that("a function that gives an Effect", (value) => typeof value === "function"),
+  onUnacked: that("a function that returns an Effect", (value) => typeof value === "function"),
+  onRefused: that("a function that returns an Effect", (value) => typeof value === "function"),
   maxRefusals: count(),
   spool: {
     ...fields<Spool>({

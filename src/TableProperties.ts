@@ -138,7 +138,7 @@ const refuseForm = ({ advice, path, what }: ForeignForm): InvalidArgument => {
   const shown = path.map((key) => (typeof key === "number" ? key : shownKey(key)))
   const place = shown.length === 0 ? "The record" : `The record's field ${shown.join(".")}`
   return new InvalidArgument({
-    message: `${place} is ${what}, which the service takes in another form. ${advice}`,
+    message: `${place} is ${what}, which the service expects in another form. ${advice}`,
     path: shown
   })
 }

@@ -47,7 +47,7 @@ export const bytesIngested = Metric.counter("zerobus_bytes_ingested", {
  * @category metrics
  */
 export const recordsDurable = Metric.counter("zerobus_records_durable", {
-  description: "Records the server said are durable",
+  description: "Records the server acknowledged as durable",
   attributes: { unit: "records" },
   incremental: true
 })
@@ -59,7 +59,7 @@ export const recordsDurable = Metric.counter("zerobus_records_durable", {
  * @category metrics
  */
 export const bytesDurable = Metric.counter("zerobus_bytes_durable", {
-  description: "Encoded bytes the server said are durable, framing included",
+  description: "Encoded bytes the server acknowledged as durable, including framing",
   attributes: { unit: "bytes" },
   incremental: true
 })
@@ -85,7 +85,7 @@ export const recordsResent = Metric.counter("zerobus_records_resent", {
  * @category metrics
  */
 export const recordsReturned = Metric.counter("zerobus_records_returned", {
-  description: "Records a stream ended with, not acknowledged",
+  description: "Records not acknowledged when their stream ended",
   attributes: { unit: "records" },
   incremental: true
 })
@@ -145,7 +145,7 @@ export const ackLatency = Metric.histogram("zerobus_ack_latency_ms", {
  * @category metrics
  */
 export const staleAcknowledgements = Metric.counter("zerobus_stale_acknowledgements", {
-  description: "Acknowledgements that repeated or undercut an earlier one",
+  description: "Acknowledgements not above an earlier one",
   attributes: { unit: "acknowledgements" },
   incremental: true
 })
@@ -170,7 +170,7 @@ export const sessionsOpened = Metric.counter("zerobus_sessions_opened", {
  * @category metrics
  */
 export const reconnects = Metric.counter("zerobus_reconnects", {
-  description: "Connections lost or refused and tried again",
+  description: "Connections lost or refused and retried",
   attributes: { unit: "connections" },
   incremental: true
 })
@@ -195,7 +195,7 @@ export const pauses = Metric.counter("zerobus_pauses", {
  * @category metrics
  */
 export const tokenMints = Metric.counter("zerobus_token_mints", {
-  description: "Tokens asked of the token endpoint",
+  description: "Tokens requested from the token endpoint",
   attributes: { unit: "tokens" },
   incremental: true
 })

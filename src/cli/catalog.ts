@@ -31,7 +31,7 @@ export const readTable = (name: string): Effect.Effect<CatalogTable, CommandFail
   withCatalog((catalog) =>
     Effect.catchTag(catalog.getTable(name), "InvalidTable", ({ isMissing, message }) =>
       Effect.fail(
-        failed(isMissing === true ? `${message} zerobus table create makes a table.` : message)
+        failed(isMissing === true ? `${message} Create it with zerobus table create.` : message)
       )
     )
   )

@@ -161,9 +161,9 @@ export const filesProblem = ({ columns, live, name }: QueryTable): string | unde
     const column = shreddedColumn({ columns }, file)
     if (column === undefined) continue
     return (
-      `The file ${file.path} of ${name} keeps parts of the VARIANT column ${column} in columns ` +
-      `of their own (shredded), ` +
-      "which only Spark puts together. Use zerobus query, or zerobus table snippet --for spark."
+      `The file ${file.path} of ${name} stores parts of the VARIANT column ${column} in separate ` +
+      `columns (shredded), ` +
+      "which only Spark reassembles. Use zerobus query, or zerobus table snippet --for spark."
     )
   }
   return undefined

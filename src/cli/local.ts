@@ -30,7 +30,7 @@ const port = (name: string, description: string, otherwise: number) =>
 
 const flags = {
   dataDir: pathFlag("data-dir", "directory").pipe(
-    Flag.withDescription("Folder of the Delta tables, made when missing; default zerobus-data"),
+    Flag.withDescription("Folder of the Delta tables, created when missing; default zerobus-data"),
     Flag.optional
   ),
   memory: Flag.Boolean("memory").pipe(
@@ -62,7 +62,7 @@ const flags = {
   ),
   auth: Flag.Boolean("auth").pipe(
     Flag.withDescription(
-      "Check tokens as the service does; on by default, --no-auth takes any token"
+      "Check tokens as the service does; on by default, --no-auth accepts any token"
     ),
     Flag.withDefault(true)
   ),
@@ -75,7 +75,7 @@ const flags = {
   ),
   tls: Flag.Boolean("tls").pipe(
     Flag.withDescription(
-      "Serve https with a certificate of the server's own, kept in the data folder; clients " +
+      "Serve https with the server's own certificate, stored in the data folder; clients " +
         "trust it with NODE_EXTRA_CA_CERTS"
     ),
     Flag.withDefault(false)
@@ -90,7 +90,7 @@ const flags = {
   ),
   tablesFile: pathFlag("tables").pipe(
     Flag.withDescription(
-      "File of CREATE TABLE statements. A table that exists as the file has it is kept; one " +
+      "File of CREATE TABLE statements. An equal existing table is kept; one " +
         "that differs is refused"
     ),
     Flag.optional
@@ -116,7 +116,7 @@ const flags = {
     Flag.withDescription(
       "Identity provider whose JWTs are exchanged for tokens, with the file of its public keys " +
         "(JWKS or PEM); repeatable. " +
-        "A server in memory without any takes JWTs without signature"
+        "A server in memory without any accepts JWTs without signature"
     ),
     Flag.withMetavar("issuer=file"),
     Flag.atLeast(0)
@@ -125,7 +125,7 @@ const flags = {
     Flag.withDescription(
       "Subject of JWTs that acts as a principal, such as " +
         "'local-client=system:serviceaccount:apps:writer'; repeatable. " +
-        "The name of a principal is a subject of its own"
+        "The name of a principal is always one of its subjects"
     ),
     Flag.withMetavar("principal=subject"),
     Flag.atLeast(0)
@@ -138,13 +138,13 @@ const flags = {
   ),
   visibleOnceAcked: Flag.Boolean("visible-once-acked").pipe(
     Flag.withDescription(
-      "Acknowledge records only when the table shows them, for tests; makes many small files"
+      "Acknowledge records only when the table contains them, for tests; creates many small files"
     ),
     Flag.withDefault(false)
   ),
   streamLife: duration(
     "stream-life",
-    'How long a stream lives until the server asks it to reconnect; default "15 minutes"'
+    'How long a stream lives until the server requests a reconnect; default "15 minutes"'
   ),
   ackInterval: duration(
     "ack-interval",

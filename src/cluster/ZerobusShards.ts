@@ -172,7 +172,7 @@ const rules: OptionRules<ShardsOptions<any>> = {
     )
   ),
   shards: required(count(1, 10_000)),
-  key: required(that("a function that gives a string or a number", isFunction)),
+  key: required(that("a function that returns a string or a number", isFunction)),
   stream: fields<ShardStreamOptions<any>>(shardStreamRules),
   batch: fields<ShardBatchOptions>({ maxRecords: count(), maxBytes: count() }),
   timeout: duration("above zero")

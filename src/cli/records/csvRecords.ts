@@ -79,7 +79,7 @@ class RowFinder {
         const closed = this.passQuoted(bytes, at, final)
         if (closed === tooManyLines) {
           return (
-            `a quoted field goes on for more than ${this.rowLines} lines; its closing ` +
+            `a quoted field spans more than ${this.rowLines} lines; its closing ` +
             `quote may be missing`
           )
         }

@@ -150,7 +150,7 @@ export const drainSpool = Effect.fnUntraced(function* (
     return yield* failed(
       `The spool ${folder} belongs to a persistent stream, which cannot skip a refused ` +
         `record. ` +
-        `Leave --dead-letters out; take refused records out with: zerobus spool export ${folder}`
+        `Leave --dead-letters out; export refused records with: zerobus spool export ${folder}`
     )
   }
   if (waitingRecords === 0) return yield* Effect.mapError(report, because)

@@ -432,10 +432,7 @@ describe("CSV", () => {
     const plain = Array.from({ length: 3000 }, (_, n) => `${n + 1},x`).join("\n")
     const open = read("csv", `id,s\n0,"open\n${plain}\n9,"z"\n`, [1000])
     assert.strictEqual(good(open).length, 3001)
-    assert.match(
-      open[0]!.problem!,
-      /goes on for more than 1000 lines; its closing quote may be missing/
-    )
+    assert.match(open[0]!.problem!, /spans more than 1000 lines; its closing quote may be missing/)
     // Below that limit it is one row with all of its lines.
     const closed = read("csv", `id,s\n0,"open\n${plain.slice(0, 3000)}"\n1,x\n`, [1000])
     assert.strictEqual(closed.length, 2)

@@ -169,7 +169,7 @@ describe("the others", () => {
     ],
     [
       "onUnacked",
-      "a function that gives an Effect",
+      "a function that returns an Effect",
       [() => Effect.void],
       [Effect.void, null, {}, "log"]
     ]
