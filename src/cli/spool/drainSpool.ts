@@ -125,7 +125,12 @@ export const drainSpool = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, CommandFailed> {
   const { deadLetters, folder, json } = input
   const content = yield* Effect.mapError(Spool.inspect(folder), because)
-  const { streamId, tableName, waitingRecords } = content
+  const { recordType, streamId, tableName, waitingRecords } = content
+  if (recordType === "arrow") {
+    return yield* failed(
+      `The spool ${folder} holds Arrow batches. Open a stream on it with ArrowTable to send them.`
+    )
+  }
   const counts = noCounts()
   /** Reports the result from the spool itself, after the stream is closed. */
   const report = Effect.gen(function* () {

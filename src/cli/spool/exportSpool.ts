@@ -52,7 +52,7 @@ const textOfRecords = (
   descriptor: Uint8Array | undefined
 ): ((payload: Uint8Array) => string | undefined) | undefined => {
   if (recordType === "json") return objectText
-  if (descriptor === undefined) return undefined
+  if (descriptor === undefined || recordType === "arrow") return undefined
   return recordType === "avro" ? avroTextOf(descriptor) : messageTextOf(descriptor)
 }
 
@@ -146,9 +146,11 @@ export const exportSpool = Effect.fnUntraced(function* (
       `${counted(undecoded, "record")} of them as base64: ` +
         (content.recordType === "json"
           ? "they are not JSON objects."
-          : content.recordType === "avro"
-            ? "the Avro schema of the spool does not describe them."
-            : "the descriptor of the spool does not describe them in full.")
+          : content.recordType === "arrow"
+            ? "they are IPC streams of Arrow batches."
+            : content.recordType === "avro"
+              ? "the Avro schema of the spool does not describe them."
+              : "the descriptor of the spool does not describe them in full.")
     )
   })
   yield* (path === undefined ? withOutput(use) : toFile(path, use)).pipe(

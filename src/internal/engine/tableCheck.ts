@@ -76,7 +76,7 @@ const checkRecords = ({
 /** Fails for options that streams of Arrow batches and of Avro records do not support. */
 export const checkFit = (
   { codec, recordType }: TableProperties<any>,
-  { onSchemaChange, spool }: StreamConfigurationOptions<any>,
+  { onSchemaChange }: StreamConfigurationOptions<any>,
   persistent: boolean
 ): Effect.Effect<void, InvalidArgument> => {
   if (recordType !== "arrow" && recordType !== "avro") return Effect.void
@@ -87,18 +87,13 @@ export const checkFit = (
       `A persistent stream takes no ${records}. Use createStream, or another record type.`
     )
   }
-  // Rows of a typed table wait as protobuf, which the spool and a further column go with.
-  if (codec.protocol?.gathers === true) return Effect.void
-  if (onSchemaChange === "reopen") {
-    return refused(
-      ["onSchemaChange"],
-      `A stream of ${records} does not follow the columns of its table yet: leave the option ` +
-        `onSchemaChange out.`
-    )
-  }
-  return spool === undefined || recordType === "avro"
-    ? Effect.void
-    : refused(["spool"], "A stream of Arrow batches has no spool yet: leave the option spool out.")
+  // Rows of a typed table wait as protobuf, which fits a table with further columns.
+  if (codec.protocol?.gathers === true || onSchemaChange !== "reopen") return Effect.void
+  return refused(
+    ["onSchemaChange"],
+    `A stream of ${records} does not follow the columns of its table yet: leave the option ` +
+      `onSchemaChange out.`
+  )
 }
 
 const refused = (

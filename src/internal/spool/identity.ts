@@ -63,10 +63,12 @@ export const mismatch = (
     return undefined
   const before = Buffer.from(header.descriptor, "base64")
   if (before.equals(identity.descriptor)) return undefined
-  // Data written with one Avro schema cannot be told from data written with another.
-  if (header.recordType === "avro") {
+  // Data written with one Avro schema cannot be told from data written with another, and Arrow
+  // batches have the columns of their schema.
+  if (header.recordType === "avro" || header.recordType === "arrow") {
+    const format = header.recordType === "avro" ? "Avro" : "Arrow"
     return (
-      "the waiting records have another Avro schema. Drain the spool first, or use " +
+      `the waiting records have another ${format} schema. Drain the spool first, or use ` +
       "another folder"
     )
   }
