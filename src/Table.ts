@@ -92,7 +92,7 @@ export interface TableOptions {
    */
   readonly format?: "rows" | "arrow" | undefined
   /** How the columns are compressed that travel with `format: "arrow"`. Default `"zstd"`. */
-  readonly compression?: "zstd" | "none" | undefined
+  readonly compression?: "zstd" | "lz4" | "none" | undefined
   /** Partition columns for creating the table, for example in a local server. Default none. */
   readonly partitionColumns?: ReadonlyArray<string> | undefined
   /** The table's comment for creating it. Default none. */
@@ -115,8 +115,8 @@ const asArrow = (
   }
   if (recordType === "json")
     return invalid("recordType", `The format "arrow" takes no JSON: leave recordType out`)
-  if (compression !== "zstd" && compression !== "none")
-    return invalid("compression", `The option compression must be "zstd" or "none"`)
+  if (!["zstd", "lz4", "none"].includes(compression))
+    return invalid("compression", `The option compression must be "zstd", "lz4" or "none"`)
   const variant = columns.find(({ type }) => holdsVariant(type))
   if (variant !== undefined) {
     return invalid(

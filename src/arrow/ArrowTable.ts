@@ -63,7 +63,7 @@ export interface ArrowTable extends TableProperties<ArrowRecord> {
  */
 export interface ArrowTableOptions {
   /** Compression of a batch's buffers. Default `"zstd"`. */
-  readonly compression?: "zstd" | "none" | undefined
+  readonly compression?: "zstd" | "lz4" | "none" | undefined
 }
 
 /**
@@ -90,7 +90,7 @@ export const make = (
   if (problem !== undefined) throw new InvalidTable({ message: problem, tableName: name })
   const { compression = "zstd" } = options
   if (!isCompression(compression)) {
-    const message = `The option compression must be "zstd" or "none".`
+    const message = `The option compression must be "zstd", "lz4" or "none".`
     throw new InvalidArgument({ message, path: ["compression"] })
   }
   if (!(schema instanceof Schema) || schema.fields.length === 0) {

@@ -12,8 +12,15 @@ import {
   tableToIPC
 } from "apache-arrow"
 import { zstdDecompressSync } from "node:zlib"
+import { lz4Decompress } from "../internal/arrow/lz4Frame.ts"
+import { lz4Size } from "../internal/arrow/lz4Size.ts"
 import { type BodyCompression, writeBatchMessage } from "../internal/flight/batchMessage.ts"
-import { bodyCompression, type CompressionName, ZSTD } from "../internal/flight/bodyCompression.ts"
+import {
+  bodyCompression,
+  type CompressionName,
+  LZ4,
+  ZSTD
+} from "../internal/flight/bodyCompression.ts"
 import { flightRpc } from "../internal/flight/flightRpc.ts"
 import { END_OF_STREAM } from "../internal/flight/ipcStream.ts"
 import { LARGEST_BATCH } from "../internal/flight/rowBatches.ts"
@@ -24,16 +31,15 @@ import { InvalidArgument } from "../ZerobusError.ts"
 import { castParts } from "./castColumn.ts"
 import { flatten, flattenBatch, sizeOf } from "./flatten.ts"
 
-/** The number of LZ4 frames in Arrow's format. */
-const LZ4 = 0
-
 /**
  * The library reads compressed batches with registered codecs. A codec registered by the program is
  * kept.
  */
-const registerZstd = (): void => {
-  if (compressionRegistry.get(ZSTD) !== null) return
-  compressionRegistry.set(ZSTD, { decode: (bytes) => zstdDecompressSync(bytes) })
+const registerCodecs = (): void => {
+  if (compressionRegistry.get(ZSTD) === null)
+    compressionRegistry.set(ZSTD, { decode: (bytes) => zstdDecompressSync(bytes) })
+  if (compressionRegistry.get(LZ4) === null)
+    compressionRegistry.set(LZ4, { decode: (bytes) => lz4Decompress(bytes, lz4Size(bytes)) })
 }
 
 /** An Arrow table returned by a stream. Its JSON form is its IPC stream in base64. */
@@ -70,7 +76,7 @@ export const arrowCodec = (
   descriptor: Uint8Array,
   compression: CompressionName
 ): RecordCodec<Given> => {
-  registerZstd()
+  registerCodecs()
   const body = bodyCompression(compression)
   const plans = new WeakMap<Schema, Plan>()
   const planOf = (given: Schema): Plan => {
@@ -150,11 +156,10 @@ const givenBatches = (record: unknown): ReadonlyArray<RecordBatch> | InvalidArgu
   try {
     batches = tableFromIPC(record).batches
   } catch {
-    const why =
+    return refused(
       "The bytes cannot be read as a stream of Arrow's IPC format: it is damaged, or of another " +
-      "format"
-    if (compressionRegistry.get(LZ4) !== null) return refused(`${why}.`)
-    return refused(`${why}, or is compressed with LZ4. Write it with ZSTD or without compression.`)
+        "format."
+    )
   }
   if (batches.length === 1) return batches
   if (batches.length === 0)

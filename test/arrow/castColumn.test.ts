@@ -316,10 +316,10 @@ describe("bytes", () => {
     assert.deepStrictEqual(plain(out.getChild("c")!), [1, 2, 3])
   })
 
-  it("that cannot be read are refused with what to do about LZ4", () => {
+  it("that cannot be read are refused", () => {
     const refused = through(new Arrow.Int64(), Arrow.tableToIPC(rows, "file").subarray(0, 40))
     assert.instanceOf(refused, InvalidArgument)
-    assert.include(String(refused), "with LZ4. Write it with ZSTD or without compression.")
+    assert.include(String(refused), "it is damaged, or of another format.")
   })
 })
 
@@ -341,7 +341,7 @@ describe("a schema", () => {
     assert.throws(() => ArrowTable.make("a.b.c", new Arrow.Schema([])), /at least one column/)
     assert.throws(() => ArrowTable.make("no name", new Arrow.Schema([])), /catalog\.schema\.table/)
     assert.throws(
-      () => ArrowTable.make("a.b.c", new Arrow.Schema([]), { compression: "lz4" as never }),
+      () => ArrowTable.make("a.b.c", new Arrow.Schema([]), { compression: "gzip" as never }),
       /compression/
     )
   })

@@ -78,6 +78,18 @@ describe("Arrow batches over gRPC", () => {
     })
   )
 
+  it.live("are compressed with LZ4", () =>
+    Effect.gen(function* () {
+      const rows = wide(2_000, 40)
+      const table = ArrowTable.make("a.b.c", F.schema, { compression: "lz4" })
+      const server = yield* received(table, [rows])
+      const [frame] = server.last.frames
+      assert.strictEqual(bodyOf(frame!).codec, 0)
+      assert.isBelow(frame!.body.length, 80_000)
+      assert.deepStrictEqual(server.last.table.toArray().map(String), rows.toArray().map(String))
+    })
+  )
+
   it.live("are sent as they are without compression, their buffers at multiples of 64 bytes", () =>
     Effect.gen(function* () {
       const rows = wide(2_000, 40)

@@ -102,6 +102,7 @@ describe("typed rows as Arrow batches", () => {
       for (const [name, options] of [
         ["rows", {}],
         ["zstd", { format: "arrow" }],
+        ["lz4", { format: "arrow", compression: "lz4" }],
         ["plain", { format: "arrow", compression: "none" }]
       ] as const) {
         const table = Table.make(`main.default.${name}`, columns, options)
@@ -114,9 +115,10 @@ describe("typed rows as Arrow batches", () => {
         )
         stored.push((yield* local.records(table)).map(text).sort())
       }
-      const [asRows, zstd, plain] = stored
+      const [asRows, zstd, lz4, plain] = stored
       assert.strictEqual(asRows!.length, 500)
       assert.deepStrictEqual(zstd, asRows)
+      assert.deepStrictEqual(lz4, asRows)
       assert.deepStrictEqual(plain, asRows)
     }).pipe(Effect.provide(client))
   )

@@ -2,7 +2,11 @@
  * The compressions of a batch's buffers.
  */
 import { constants, zstdCompressSync } from "node:zlib"
+import { lz4Compress } from "../arrow/lz4Compress.ts"
 import type { BodyCompression } from "./batchMessage.ts"
+
+/** The number of LZ4 frames in Arrow's format. */
+export const LZ4 = 0
 
 /** The number of ZSTD in Arrow's format. */
 export const ZSTD = 1
@@ -24,10 +28,11 @@ const zstd: BodyCompression = {
 }
 
 /** How batches can be compressed. */
-export type CompressionName = "zstd" | "none"
+export type CompressionName = "zstd" | "lz4" | "none"
 
 const compressions: Readonly<Record<CompressionName, BodyCompression | undefined>> = {
   zstd,
+  lz4: { codec: LZ4, compress: lz4Compress },
   none: undefined
 }
 

@@ -108,6 +108,7 @@ const names: ReadonlyArray<string> = [
   "json",
   "arrow-none",
   "arrow-zstd",
+  "arrow-lz4",
   "columns-none",
   "columns-zstd",
   ...(Fs.existsSync(python) ? ["python-none", "python-zstd"] : [])

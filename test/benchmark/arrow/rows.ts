@@ -9,6 +9,7 @@ import { ArrowTable } from "effect-zerobus/arrow"
 export type FormName =
   | "arrow-none"
   | "arrow-zstd"
+  | "arrow-lz4"
   | "columns-none"
   | "columns-zstd"
   | "typed"
@@ -93,7 +94,7 @@ const objects =
   (first, rows) =>
     Array.from({ length: rows }, (_, row) => objectOf(first + row, bigInts))
 
-const arrow = (compression: "none" | "zstd"): Form => ({
+const arrow = (compression: "none" | "zstd" | "lz4"): Form => ({
   table: ArrowTable.make(tableName, schema, { compression }),
   call: (first, rows) => [arrowBatch(first, rows)]
 })
@@ -110,6 +111,7 @@ const typed = (options: Table.TableOptions): Form => ({
 export const forms: Readonly<Record<FormName, () => Form>> = {
   "arrow-none": () => arrow("none"),
   "arrow-zstd": () => arrow("zstd"),
+  "arrow-lz4": () => arrow("lz4"),
   "columns-none": () => typed({ format: "arrow", compression: "none" }),
   "columns-zstd": () => typed({ format: "arrow" }),
   "typed": () => typed({}),
