@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { join } from "node:path"
+import { checkLinks } from "./packedLinks.ts"
 import { checklist, emptyProject, manifest, pack, root, run } from "./packedProject.mjs"
 
 const { check, end } = checklist()
@@ -12,7 +13,7 @@ console.log(
     `files`
 )
 
-const allowed = /^(?:dist|src|proto|docs)\/|^(?:package\.json|README\.md|CHANGELOG\.md|LICENSE)$/
+const allowed = /^(?:dist|src|proto|docs|examples)\/|^(?:package\.json|LICENSE|[A-Z]+\.md)$/
 const strangers = files.filter(
   (file) => !allowed.test(file) || /\.test\.|tsbuildinfo|tsconfig/.test(file)
 )
@@ -51,6 +52,11 @@ check(
 // The installation of a user who installs only the package and its peers.
 const project = emptyProject(tarball, ["effect", "@effect/platform-node"])
 const modules = join(project, "node_modules")
+const links = checkLinks(files, (file) => readFileSync(join(modules, manifest.name, file), "utf8"))
+check(
+  `${links.count} relative links of the packed pages lead to packed files`,
+  links.broken.length === 0 ? undefined : links.broken.join("\n")
+)
 const tree = Object.entries(
   JSON.parse(readFileSync(join(project, "package-lock.json"), "utf8")).packages
 ).filter(([path]) => path !== "")

@@ -102,8 +102,10 @@ for (const entry of entries.map((path) => join(manifest.name, path))) {
     )
   }
   const { loaded } = measure(entry, true)
-  const times = Array.from({ length: runs }, () => measure(entry, false).milliseconds)
-  console.log(`  ${entry}: ${median(times).toFixed(0)} ms, ${loaded.length} modules`)
+  const times = Array.from({ length: runs }, () => measure(entry, false))
+  const cpu = median(times.map((time) => time.cpu)).toFixed(0)
+  const wall = median(times.map(({ milliseconds }) => milliseconds)).toFixed(0)
+  console.log(`  ${entry}: ${cpu} ms of processor time, ${wall} ms, ${loaded.length} modules`)
   const counts = Object.entries(Object.groupBy(loaded, ({ url }) => packageOf(url)))
   for (const [name, list] of counts.sort((a, b) => b[1].length - a[1].length)) {
     const size = list.reduce((sum, { length }) => sum + length, 0)

@@ -1,4 +1,4 @@
-// Loads something and gives the time it took, or the modules it loaded: ECMAScript modules and
+// Loads something and gives the time and processor time it took, or the modules it loaded: ECMAScript modules and
 // those of CommonJS, with the length of their files.
 import { statSync } from "node:fs"
 import { createRequire, registerHooks } from "node:module"
@@ -17,10 +17,12 @@ export const probe = async (load, lists) => {
   const { cache } = createRequire(import.meta.url)
   const before = new Set(Object.keys(cache))
   const started = performance.now()
+  const used = process.cpuUsage()
   await load()
+  const { system, user } = process.cpuUsage(used)
   const milliseconds = performance.now() - started
   if (lists)
     for (const path of Object.keys(cache)) if (!before.has(path)) urls.add(`file://${path}`)
   const loaded = [...urls].map((url) => ({ url, length: statSync(fileURLToPath(url)).size }))
-  return { milliseconds, loaded }
+  return { milliseconds, cpu: (system + user) / 1000, loaded }
 }
