@@ -1,7 +1,7 @@
 /**
- * Relative links and pictures in the Markdown files of the package that lead to no file of it. npm's
- * page resolves them in the repository, a reader of `node_modules` in the package: a link to a
- * packed file resolves in both.
+ * Finds relative links and pictures in the Markdown files of the package that lead to no file of
+ * it. npm's page resolves them in the repository, a reader of `node_modules` in the package: a link
+ * to a packed file resolves in both.
  */
 import * as Path from "node:path"
 

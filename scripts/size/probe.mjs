@@ -1,5 +1,5 @@
-// Loads something and gives the time and processor time it took, or the modules it loaded: ECMAScript modules and
-// those of CommonJS, with the length of their files.
+// Loads something and gives the time and processor time it took, or the modules it loaded:
+// ECMAScript modules and those of CommonJS, with the length of their files.
 import { statSync } from "node:fs"
 import { createRequire, registerHooks } from "node:module"
 import { fileURLToPath } from "node:url"
