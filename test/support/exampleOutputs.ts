@@ -30,7 +30,8 @@ export const printed: Readonly<Record<string, RegExp>> = {
   "11-scripted-server.ts":
     /\nheld on connection 3\n200 orders, 0 missing, 0 unexplained duplicates\n[^]*\nagain: 200 orders over 3 connections\n$/,
   "12-lanes.ts": /^100001 records of 100 devices durable over 4 lanes\n$/,
-  "13-pool.ts": /^10000 records durable in 20 tables over 4 streams\n$/
+  "13-pool.ts": /^10000 records durable in 20 tables over 4 streams\n$/,
+  "14-avro.ts": /^refused at temp\n2 records durable\n$/
 }
 
 /** The tables of the golden programs. */
