@@ -1,19 +1,19 @@
 /**
- * The stored ratios and the check against them. Ratios move less between machines than rates do;
- * what is left is allowed for by a tolerance.
+ * The stored ratios and the comparison with them. Ratios vary less between machines than rates; a
+ * tolerance allows for the rest.
  */
 import { readFileSync, writeFileSync } from "node:fs"
 import type { ThroughputResult } from "./throughput.ts"
 
 const file = new URL("./baseline.json", import.meta.url)
 
-/** A ratio may get worse by this share of the stored one before it counts as a regression. */
+/** A ratio counts as a regression when it is worse than the stored one by more than this share. */
 export const TOLERANCE = 0.2
 
 interface Ratios {
   readonly native?: number
   readonly raw?: number
-  /** Processor time per record, of which less is better. */
+  /** Processor time per record; less is better. */
   readonly cpu?: number
   readonly rawCpu?: number
 }
@@ -47,7 +47,7 @@ const readBaseline = (): Baseline | undefined => {
   }
 }
 
-/** Stores the medians of this run; cases that did not run keep what they had. */
+/** Stores the medians of this run. Cases that did not run keep their values. */
 export const saveBaseline = (run: {
   readonly date: string
   readonly machine: string
@@ -62,7 +62,7 @@ export const saveBaseline = (run: {
   writeFileSync(file, `${JSON.stringify(baseline, undefined, 2)}\n`)
 }
 
-/** Compares with the stored ratios: a line per ratio, and how many fell too far. */
+/** Compares with the stored ratios. Returns a line per ratio, and the number of regressions. */
 export const compareWithBaseline = (
   throughput: ReadonlyArray<ThroughputResult>
 ): { readonly lines: ReadonlyArray<string>; readonly regressions: number } => {

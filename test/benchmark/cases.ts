@@ -1,14 +1,12 @@
-/**
- * What is measured against what, as data.
- */
+/** The measured cases and the clients they compare, as data. */
 import type { Api, ClientName, ClientSpec, Format } from "./clients/client.ts"
 
-/** Records in flight at most in the throughput cases. */
+/** The maximum number of records in flight in the throughput cases. */
 export const WINDOW = 200_000
 
-/** A throughput case: several clients do the same. */
+/** A throughput case: several clients perform the same work. */
 export interface ThroughputCase {
-  /** Names the row, also in the baseline. */
+  /** The name of the row, also in the baseline. */
   readonly id: string
   readonly api: Api
   readonly size: number
@@ -17,7 +15,8 @@ export interface ThroughputCase {
   readonly tls: boolean
   readonly clients: ReadonlyArray<ClientName>
   /**
-   * What the design asks for: at least so many times the native SDK's and the raw transport's rate.
+   * The budget of the design: minimum ratios to the rates of the native SDK and of the raw
+   * transport.
    */
   readonly budget?: { readonly native: number; readonly raw: number; readonly cpu?: number }
 }
@@ -25,7 +24,7 @@ export interface ThroughputCase {
 const all: ReadonlyArray<ClientName> = ["ours", "native", "rawGrpc", "rawHttp2"]
 const plain = { format: "bytes", streams: 1, tls: false, clients: all } as const
 
-/** The rows with a budget: the design's table. */
+/** The rows with a budget: the table of the design. */
 export const budgeted: ReadonlyArray<ThroughputCase> = [
   {
     ...plain,

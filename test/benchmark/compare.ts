@@ -7,12 +7,12 @@
  * - `--run MILLIS`: time that each process of a pair is measured, 4000 by default.
  * - `--noise`: compares the base with itself, which shows how far ratios move on this machine.
  *
- * Both clients of a pair are fresh processes, since V8 may inline a hot path differently from one
- * process to the next. They take short runs in turns, since a shared machine is faster at one
- * second than at the next; a pair's ratio is the median over its turns. The table shows the median
+ * Both clients of a pair are fresh processes, because V8 may inline a hot path differently in each
+ * process. They take short runs in turns, because the speed of a shared machine varies from second
+ * to second; a pair's ratio is the median over its turns. The table shows the median
  * over the pairs with the smallest and largest ratio. A case counts as slower when the median of
- * its processor time per record is more than 3 % worse and no pair was better than the base. Ends
- * with 1 when a case is slower.
+ * its processor time per record is more than 3 % worse and no pair was better than the base. Exits
+ * with 1 if a case is slower.
  */
 import { execFileSync } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs"
@@ -26,10 +26,7 @@ import { type ClientProcess, type Sink, startClient, startSink } from "./process
 import type { RunResult } from "./runner.ts"
 import { warmUp } from "./throughput.ts"
 
-/**
- * The cases that are compared when none is named: those with a budget, two encoders, and many
- * streams.
- */
+/** The cases that are compared by default: those with a budget, two encoders, and many streams. */
 const defaults = new Set([
   ...budgeted.map(({ id }) => id),
   "JSON objects 200 B",
@@ -38,7 +35,8 @@ const defaults = new Set([
 ])
 
 /**
- * Median of the processor time per record, new over old, above which a case may count as slower.
+ * The median ratio of processor time per record, new over old, above which a case may count as
+ * slower.
  */
 const TOLERANCE = 1.03
 const WARM_UP = 1000
@@ -59,7 +57,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url))
 const git = (...args: ReadonlyArray<string>): string =>
   execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim()
 
-/** A checkout of a commit below `.cache`, with packages of its own where the lock file differs. */
+/** A checkout of a commit below `.cache`, with separate packages if the lock file differs. */
 const checkout = (revision: string): string => {
   const commit = git("rev-parse", "--verify", `${revision}^{commit}`)
   const folder = Path.join(root, ".cache/compare", commit)
@@ -100,8 +98,8 @@ interface Ratios {
 }
 
 /**
- * New over old of one pair of processes: the median over short runs that take turns, first one then
- * the other.
+ * The ratios of new over old for one pair of processes: the median over short runs that take turns,
+ * with the first place alternating.
  */
 const measurePair = async (
   one: ThroughputCase,

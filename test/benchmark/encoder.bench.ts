@@ -1,13 +1,13 @@
 /**
- * Encoding of typed records against the static code that protobufjs generates for the same
- * messages.
+ * Compares the encoding of typed records with the static code that protobufjs generates for the
+ * same messages.
  *
  * Run with
  * `node --conditions=effect-zerobus-source --expose-gc test/benchmark/encoder.bench.ts [--check]`.
- * Three shapes: 3 columns, 20 columns, and 105 columns with nesting. Each shape runs in a process
- * of its own; both encoders run in turns over the same 1,000 records, ours with all its checks,
- * protobufjs without `verify`, whose integers of 64 bits are plain numbers, its fastest form.
- * Medians of the rounds, and the median of the ratios within each round. `--check` ends with 1 when
+ * Three shapes: 3 columns, 20 columns, and 105 columns with nesting. Each shape runs in a separate
+ * process. Both encoders run in turns over the same 1,000 records: ours with all its checks,
+ * protobufjs without `verify` and with plain numbers for 64-bit integers, its fastest form. Prints
+ * medians of the rounds, and the median of the ratios within each round. `--check` exits with 1 if
  * a ratio is below 1.
  */
 import { DateTime, Result } from "effect"
@@ -25,7 +25,7 @@ const records = 1_000
 const rounds = 15
 const roundMillis = 200
 
-/** A table, and for each record by number what our encoder and what protobufjs gets. */
+/** A table, and for each record number the inputs of our encoder and of protobufjs. */
 interface Shape {
   readonly table: Table.Table<any>
   readonly ours: (n: number) => unknown
@@ -146,12 +146,12 @@ const generateStatic = (shape: Shape): StaticType => {
 const median = (values: ReadonlyArray<number>): number =>
   values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
 
-/** One shape, both encoders in turns: nanoseconds per record, each round's. */
+/** One shape, both encoders in turns: nanoseconds per record for each round. */
 const measure = (shape: Shape) => {
   const type = generateStatic(shape)
   const ours = Array.from({ length: records }, (_, n) => shape.ours(n))
   const plain = Array.from({ length: records }, (_, n) => shape.plain(n))
-  // As large as the engine's chunk; it starts over when a record might not fit, as the engine takes
+  // As large as the engine's chunk. It starts over when a record might not fit, as the engine takes
   // the next chunk.
   const sink: ByteSink = {
     buffer: Buffer.allocUnsafeSlow(256 * 1024),

@@ -1,10 +1,10 @@
 /**
- * End to end: the clients in turns into one real Delta table of a local server that writes to disk
- * in a process of its own. Both send the same rows of eleven columns as protobuf bytes, each with a
- * token of its own. Afterwards DuckDB counts the rows in the table's files.
+ * End to end: the clients ingest in turns into one real Delta table of a local server, which writes
+ * to disk in a separate process. Both send the same rows of eleven columns as protobuf bytes, with
+ * separate tokens. Afterwards DuckDB counts the rows in the table's files.
  *
- * A run's processor time of the server contains what it does for those rows after they are
- * acknowledged: between runs it commits all.
+ * The server's processor time of a run includes the work for its rows after their acknowledgement:
+ * the server commits all rows between runs.
  */
 import { execFileSync, spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
@@ -63,7 +63,8 @@ const startServer = async (folder: string): Promise<Server> => {
 }
 
 /**
- * Rows in the table's files, counted by DuckDB. The running server's catalog says where they are.
+ * The number of rows in the table's files, counted by DuckDB. The running server's catalog gives
+ * their location.
  */
 const countRows = ({
   clientId,
@@ -95,7 +96,7 @@ interface Round {
   readonly server: number
 }
 
-/** Measures one way of ingesting. Fails when the table does not hold every row that was sent. */
+/** Measures one way of ingesting. Fails if the table does not hold every row that was sent. */
 const measureOne = async (
   api: Api,
   names: ReadonlyArray<ClientName>,

@@ -1,15 +1,13 @@
-/**
- * Medians, percentiles and the texts of figures.
- */
+/** Medians, percentiles and the formatting of figures. */
 
-/** Median with the smallest and the largest of the rounds. */
+/** The median with the smallest and the largest value of the rounds. */
 export interface Spread {
   readonly median: number
   readonly min: number
   readonly max: number
 }
 
-/** The value below which that share of the values lies; `NaN` of none. */
+/** The value below which this share of the values lies; `NaN` if there are none. */
 export const percentile = (values: ReadonlyArray<number>, share: number): number => {
   const sorted = values.toSorted((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN

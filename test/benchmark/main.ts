@@ -1,15 +1,15 @@
 /**
- * The benchmark: `npm run bench -- [options]`. All clients run side by side against one neutral
- * sink, in turns; read the ratios.
+ * The benchmark: `npm run bench -- [options]`. All clients send to one neutral sink, in
+ * turns; the ratios are the result.
  *
  * - `--quick`: the rows that have a budget, in short runs; under three minutes on two cores.
- * - `--only TEXT`: the cases whose name contains the text; of the other measurements `memory`,
- *   `latency`, `recovery`, `streams`, `allocations`, `scale`, `telemetry` and `end to end` are the
- *   names. `native variants` runs only when asked for.
+ * - `--only TEXT`: the cases whose name contains the text; the other measurements are
+ *   named `memory`, `latency`, `recovery`, `streams`, `allocations`, `scale`, `telemetry` and
+ *   `end to end`. `native variants` runs only with this option.
  * - `--rounds N`, `--run MILLIS`: how many measured runs of a case, and how long each ingests.
  * - `--json FILE`: writes all figures.
- * - `--save`: stores the ratios as the baseline. `--check`: compares with it and ends with 1 after
- *   a regression.
+ * - `--save`: stores the ratios as the baseline. `--check`: compares with it and exits with 1
+ *   after a regression.
  */
 import { execFileSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -55,8 +55,8 @@ const pace: Pace = {
 
 /**
  * A key and a certificate for 127.0.0.1, and the authority that signed it, made for this run;
- * `undefined` where there is no openssl. One certificate for both would not do: Rust's TLS refuses
- * an authority as a server.
+ * `undefined` without openssl. They must be separate certificates: Rust's TLS refuses an authority
+ * as a server.
  */
 const makeCertificate = ():
   | { readonly key: string; readonly cert: string; readonly ca: string }
@@ -126,7 +126,7 @@ const throughput: Array<ThroughputResult> = []
 const scenarios: Array<ScenarioResult> = []
 let variants: ReadonlyArray<VariantResult> = []
 const progress = (line: string): void => console.error(line)
-/** Measures a group of scenarios, unless others were asked for. */
+/** Measures a group of scenarios, unless `--only` names others. */
 const measureGroup = async (
   group: string,
   measure: () => Promise<ReadonlyArray<ScenarioResult>>
@@ -162,7 +162,7 @@ try {
   if (flags.only === "native variants" && withNative.native)
     variants = await measureVariants(sink, pace, progress)
 } catch (error) {
-  // What was measured before is shown all the same.
+  // Figures measured before the error are printed anyway.
   progress(error instanceof Error ? (error.stack ?? error.message) : String(error))
   process.exitCode = 1
 } finally {

@@ -1,6 +1,6 @@
 /**
- * Where the official native SDK lies, and what the benchmark uses of it. `scripts/nativeSdk.mjs`
- * fetches it into `.cache/`; it is no dependency of the package.
+ * The location of the official native SDK, and the types that the benchmark uses of it.
+ * `scripts/nativeSdk.mjs` fetches it into `.cache/`; it is not a dependency of the package.
  */
 import { spawnSync } from "node:child_process"
 import { createRequire } from "node:module"
@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url"
 
 export type NativeSdk = { readonly folder: string } | { readonly problem: string }
 
-/** Fetches the SDK unless it is there; gives its folder, or why it cannot be had. */
+/** Fetches the SDK unless it is there. Returns its folder, or why it is not available. */
 export const fetchNative = (): NativeSdk => {
   const script = fileURLToPath(new URL("../../scripts/nativeSdk.mjs", import.meta.url))
   const { status, stderr, stdout } = spawnSync(process.execPath, [script], {
@@ -29,7 +29,7 @@ export const fetchNative = (): NativeSdk => {
 
 /** A stream of the native SDK. */
 export interface NativeStream {
-  /** Resolves at the acknowledgement; deprecated in favour of the next. */
+  /** Resolves at the acknowledgement; deprecated in favour of the next method. */
   readonly ingestRecord: (record: unknown) => Promise<bigint>
   readonly ingestRecordOffset: (record: unknown) => Promise<bigint>
   readonly ingestRecordsOffset: (records: ReadonlyArray<unknown>) => Promise<bigint | null>

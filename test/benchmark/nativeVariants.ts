@@ -1,9 +1,8 @@
 /**
- * The native SDK used in every way we could think of, so that the comparison takes the one that
- * suits it best: windows of promises, calls that resolve at the acknowledgement, threads, kinds of
- * records, bounds. Each runs alone, with no other client's process alive, and in turns with the
- * others over several rounds. `npm run bench -- --only "native variants"`; no part of a run without
- * `--only`.
+ * The native SDK used in many ways, so that the comparison takes the fastest: windows of promises,
+ * calls that resolve at the acknowledgement, threads, kinds of records, bounds. Each variant runs
+ * without another client's process, and in turns with the others over several rounds. Run it with
+ * `npm run bench -- --only "native variants"`; a run without `--only` does not include it.
  */
 import { specOf, WINDOW } from "./cases.ts"
 import type { Api, NativeUse } from "./clients/client.ts"
@@ -28,8 +27,8 @@ const single = (name: string, use: NativeUse, streams = 1): Variant => ({
 const batch = (name: string, use: NativeUse): Variant => ({ name, api: "batch", streams: 1, use })
 
 /**
- * Without further words: one thread in the SDK's runtime, 100 promises at a time, `Buffer`s, up to
- * 200,000 requests in flight.
+ * Defaults: one thread in the SDK's runtime, 100 pending promises, `Buffer`s, up to 200,000
+ * requests in flight.
  */
 const variants: ReadonlyArray<Variant> = [
   single("100 promises at a time", {}),

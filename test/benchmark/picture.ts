@@ -1,6 +1,5 @@
 /**
- * Draws figures with Vega, which is fetched into `.cache/` for this and is no dependency of the
- * package.
+ * Draws figures with Vega, which is fetched into `.cache/` and is not a dependency of the package.
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, writeFileSync } from "node:fs"
@@ -17,7 +16,7 @@ export interface LatencyPoint {
   readonly calls: number
 }
 
-/** What the picture shows, and where it was measured. */
+/** The data of the picture, and the machine it was measured on. */
 export interface LatencyFigures {
   readonly date: string
   readonly machine: string
@@ -40,7 +39,7 @@ interface VegaLite {
 
 const packages = ["vega@6.4.0", "vega-lite@6.5.0"]
 
-/** Loads both, and fetches them first where they are not there. */
+/** Loads both, and first fetches them if necessary. */
 const loadVega = async (): Promise<{ readonly vega: Vega; readonly lite: VegaLite }> => {
   const folder = fileURLToPath(new URL("../../.cache/plot/", import.meta.url))
   if (!existsSync(`${folder}node_modules/vega-lite`)) {
@@ -67,15 +66,15 @@ const loadVega = async (): Promise<{ readonly vega: Vega; readonly lite: VegaLit
 }
 
 /**
- * Colours that differ in brightness too, and a shape each, so that no one needs to tell the colours
- * apart.
+ * Colours that also differ in brightness, and a shape each, so that the series can be told apart
+ * without colours.
  */
 const colours = ["#d62728", "#9ecae1", "#4292c6", "#2171b5", "#08306b"]
 const shapes = ["circle", "square", "triangle-up", "diamond", "cross"]
 
 /**
- * Median and 99th percentile side by side, both axes logarithmic, on white, so that it can be read
- * on any page.
+ * Median and 99th percentile side by side, with logarithmic axes, on white, so that the picture is
+ * readable on any page.
  */
 const specOf = (figures: LatencyFigures, names: ReadonlyArray<string>): unknown => {
   const values = figures.points.flatMap(({ p50, p99, reached, series }) => [

@@ -1,11 +1,11 @@
 /**
  * Records per second against the time to acknowledgement: `npm run bench:plot`. Single records with
  * adaptive batching, and explicit batches of 1, 10, 100 and 1,000 records, each at several offered
- * rates up to 95 % of what it reaches. Writes the figures to `docs/performance/latency.json` and
+ * rates up to 95 % of its maximum. Writes the figures to `docs/performance/latency.json` and
  * the picture to `docs/performance/latency.svg`.
  *
  * - `--draw`: draws the stored figures again without measuring.
- * - `--millis N`: how long each rate is kept up, three times over; default 2,000. A point is the
+ * - `--millis N`: how long each rate is measured, three times; default 2,000. A point is the
  *   median of the three.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
@@ -29,7 +29,7 @@ const folder = new URL("../../docs/performance/", import.meta.url)
 const json = new URL("latency.json", folder)
 
 const SIZE = 1024
-/** A 99th percentile of fewer calls would be their largest value. */
+/** With fewer calls, the 99th percentile would be the largest value. */
 const MIN_CALLS = 200
 const REPEATS = 3
 
@@ -42,7 +42,7 @@ const series: ReadonlyArray<Pick<ClientSpec, "api" | "batch"> & { readonly name:
   }))
 ]
 
-/** Steps of about 3, and three close to the peak. */
+/** Steps of about a factor of 3, and three close to the peak. */
 const ratesUpTo = (peak: number): ReadonlyArray<number> => {
   const steps = [1e2, 3e2, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6, 3e6].filter(
     (rate) => rate < 0.45 * peak

@@ -1,5 +1,5 @@
 /**
- * The processes of the benchmark as the parent sees them: the sink, and one process per client and
+ * The processes of the benchmark, as the parent uses them: the sink, and one process per client and
  * case. Each answers every message with one message.
  */
 import { type ChildProcess, fork } from "node:child_process"
@@ -7,7 +7,7 @@ import type { ClientSpec } from "./clients/client.ts"
 import type { ClientOrder, Opened } from "./runner.ts"
 import type { SinkOrder, SinkReport } from "./sink.ts"
 
-/** Longest time any single step may take, in milliseconds. */
+/** The maximum duration of any single step, in milliseconds. */
 const STEP_LIMIT = 300_000
 
 /** Forks a module of the sources; it answers with messages. */
@@ -21,7 +21,7 @@ export const start = (
     serialization: "advanced"
   })
 
-/** The next message of the process; fails when that is an error, or when the process ends. */
+/** The next message of the process. Fails if it is an error, or if the process ends. */
 export const nextMessage = <A>(child: ChildProcess, what: string): Promise<A> =>
   new Promise((resolve, reject) => {
     const settle = (then: () => void) => {
@@ -67,8 +67,8 @@ export interface Sink {
 }
 
 /**
- * Starts the sink; with a key and certificate (PEM) it listens on a TLS port too. A connection may
- * have so many `calls`; `port` is a free one by default.
+ * Starts the sink; with a key and certificate (PEM) it also listens on a TLS port. A connection may
+ * have up to `calls` calls; `port` is a free one by default.
  */
 export const startSink = async (
   tls?: { readonly key: string; readonly cert: string },
@@ -100,12 +100,12 @@ export interface ClientProcess {
   readonly stop: () => Promise<void>
 }
 
-/** The module that a client's process runs, of this checkout. */
+/** The module that a client's process runs, from this checkout. */
 const runner = new URL("./runner.ts", import.meta.url)
 
 /**
- * Starts one client in a process of its own and waits until its streams are open. `flags` go to
- * Node; `module` is the `runner.ts` of another checkout.
+ * Starts one client in a separate process and waits until its streams are open. `flags` are passed
+ * to Node; `module` is the `runner.ts` of another checkout.
  */
 export const startClient = async (
   spec: ClientSpec,

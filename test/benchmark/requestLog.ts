@@ -1,9 +1,9 @@
 /**
- * `npm run bench:log -- [messages] [rounds]`: what the request log of the local server costs for
- * each message of one record. Client and servers share this process; a round sends to a server
- * without the log, to one with it, and to one at the level debug, in turn. Printed is the processor
- * time of a message in the median round, and the median ratio to the same round without the log,
- * which holds on a machine that does other work.
+ * `npm run bench:log -- [messages] [rounds]`: the cost of the local server's request log for each
+ * message of one record. Client and servers share this process. A round sends in turn to a server
+ * without the log, to one with it, and to one at the level debug. Prints the processor time per
+ * message in the median round, and the median ratio to the same round without the log, which is
+ * reliable on a machine with other work.
  */
 import { Context, Effect, Layer, Logger, References } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
@@ -14,9 +14,7 @@ const messages = Number(process.argv[2] ?? 5000)
 const rounds = Number(process.argv[3] ?? 31)
 const table = "main.default.t"
 
-/**
- * Lines that were formatted, as the command writes them; where they go costs the same with any log.
- */
+/** Formatted lines, as the command writes them; writing them costs the same with any log. */
 let lines = 0
 const counting = Logger.layer([Logger.map(logLine, () => void lines++)])
 
@@ -54,7 +52,7 @@ const program = Effect.gen(function* () {
   const micros = cases.map((): Array<number> => [])
   const logged = cases.map(() => 0)
   for (let round = 0; round < rounds; round++) {
-    // Each begins a third of the rounds.
+    // Each one begins a third of the rounds.
     for (let turn = 0; turn < cases.length; turn++) {
       const index = (round + turn) % cases.length
       const before = lines

@@ -1,12 +1,12 @@
 /**
- * The process of one measured client: opens it, carries out the parent's orders one after another,
- * and measures each from inside.
+ * The process of one measured client. It opens the client, carries out the parent's orders one
+ * after another, and measures each in the process itself.
  */
 import { constants, monitorEventLoopDelay, PerformanceObserver } from "node:perf_hooks"
 import type { Client, ClientSpec } from "./clients/client.ts"
 import { telemetrySwitch } from "./telemetrySwitch.ts"
 
-/** What the parent may ask. `for` and durations in milliseconds. */
+/** The orders of the parent. `for` and durations are in milliseconds. */
 export type ClientOrder =
   | { readonly do: "run"; readonly for: number }
   | { readonly do: "fill"; readonly records: number; readonly within: number }
@@ -16,29 +16,29 @@ export type ClientOrder =
   | { readonly do: "latency"; readonly rate: number; readonly for: number }
   | { readonly do: "allocations"; readonly records: number }
 
-/** How opening went. */
+/** The result of opening. */
 export interface Opened {
   readonly millis: number
   readonly rssBefore: number
   readonly rss: number
 }
 
-/** What one run used. */
+/** The resources that one run used. */
 export interface RunResult {
   readonly records: number
   readonly seconds: number
   /** CPU time of the whole process, native threads included, in seconds. */
   readonly cpu: number
-  /** 99th percentile of what a 10 ms timer was late, in milliseconds. */
+  /** The 99th percentile of the delay of a 10 ms timer, in milliseconds. */
   readonly loopDelay: number
-  /** The longest that timer was late, in milliseconds. */
+  /** The longest delay of that timer, in milliseconds. */
   readonly loopDelayMax: number
   /** Share of the time spent collecting garbage. */
   readonly gc: number
   /** Resident memory in bytes, before and after. */
   readonly rssBefore: number
   readonly rss: number
-  /** The most it was meanwhile, looked at every 20 ms. */
+  /** The peak during the run, measured every 20 ms. */
   readonly rssPeak: number
 }
 
@@ -91,8 +91,8 @@ const measured = async (work: () => Promise<number>): Promise<RunResult> => {
 }
 
 /**
- * Heap bytes that one record leaves behind. Needs a young generation large enough that nothing is
- * collected meanwhile.
+ * Heap bytes that one record leaves behind. Requires a young generation large enough that nothing
+ * is collected during the measurement.
  */
 const allocations = async (
   client: Client,
@@ -108,7 +108,7 @@ const allocations = async (
   await client.flush()
   const after = process.memoryUsage()
   await nextTurn()
-  // Chunks and frames lie outside the heap; those are counted where they still exist.
+  // Chunks and frames are outside the heap; they are counted where they still exist.
   return { bytes: collections > 0 ? undefined : (after.heapUsed - before.heapUsed) / records }
 }
 
@@ -164,8 +164,7 @@ try {
     )
   })
   process.on("disconnect", () => {
-    // What is in flight is of no interest any more, and a stalled server would hold an orderly
-    // close up.
+    // Records in flight no longer matter, and a stalled server would delay an orderly close.
     process.exit(0)
   })
   process.send?.(opened)

@@ -1,15 +1,15 @@
 /**
- * Whether a record costs the same however many there are: 10^5, 10^6 and 10^7 records over one
- * stream within the same window, and 1 to 16 streams that share one. Records of 100 B by the
- * single-record API, since there the client itself weighs most.
+ * Whether the cost of a record is independent of the number of records: 10^5, 10^6 and 10^7 records
+ * over one stream within the same window, and 1 to 16 streams that share one window. Records have
+ * 100 B and use the single-record API, where the client's share of the cost is largest.
  *
- * The measure is processor time per record: how many records pass in a second also depends on what
- * else the machine does, and the time of 10^5 records is for a good part the wait for the last
- * acknowledgement. They are sent and waited for ten times in one measurement, which itself takes
- * two milliseconds of processor time. All counts are taken in turns within a round, each is
- * compared with 10^6 records (or one stream) of the same round, and the median of those ratios is
- * what has to be flat. Each process sends three million records first, so that neither the
- * compiler's work nor the first growth of the heap is measured.
+ * The measure is processor time per record. The rate in records per second also depends on other
+ * work of the machine, and with 10^5 records mostly on the wait for the last acknowledgement. The
+ * 10^5 records are sent and waited for ten times as one sample, because reading the counters takes
+ * two milliseconds of processor time. All counts are measured in turns within a round, and each is
+ * compared with 10^6 records (or one stream) of the same round. The median of those ratios must be
+ * flat. Each process first sends three million records, so that neither compiling nor the first
+ * growth of the heap is measured.
  */
 import { WINDOW as SHARED } from "./cases.ts"
 import { digits, type Spread, spreadOf } from "./figures.ts"
@@ -18,7 +18,7 @@ import type { RunResult } from "./runner.ts"
 import { type Budget, budgetsOf, type ScenarioResult, startScenarioClient } from "./scenario.ts"
 
 const SIZE = 100
-/** For the counts: smaller than every one of them, so that all run against it. */
+/** For the counts: smaller than every count, so that all of them reach it. */
 const WINDOW = 50_000
 const WARM_UP = 3_000_000
 const FLAT = 0.15
@@ -32,7 +32,7 @@ interface Sample {
   readonly rss: number
 }
 
-/** Sends so many records, and waits for their acknowledgement, so often; as one sample. */
+/** Sends this many records and waits for their acknowledgement, `times` times, as one sample. */
 const send = async (client: ClientProcess, records: number, times = 1): Promise<Sample> => {
   const run = await client.ask<RunResult>({ do: "count", records, times })
   return { records: run.records, seconds: run.seconds, cpu: run.cpu, rss: run.rssPeak }
@@ -113,7 +113,7 @@ const byStreams = async (sink: Sink, rounds: number): Promise<ReadonlyArray<Scen
   } finally {
     for (const client of clients.values()) await client.stop()
   }
-  // A stream has buffers of its own, so memory grows with their number.
+  // A stream has its own buffers, so memory grows with their number.
   return STREAMS.map((streams) =>
     row(
       `scale: ${streams === 1 ? "one stream" : `${streams} streams`} in a window of ` +
@@ -126,7 +126,7 @@ const byStreams = async (sink: Sink, rounds: number): Promise<ReadonlyArray<Scen
   )
 }
 
-/** Measures both; `rounds` of each. */
+/** Measures both, with `rounds` rounds each. */
 export const measureScale = async (
   sink: Sink,
   rounds: number

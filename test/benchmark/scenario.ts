@@ -1,28 +1,28 @@
 /**
- * One measured fact beside the throughput table, its budget, and the table of all of them.
+ * One measurement in addition to the throughput table, its budget, and the table of all of them.
  */
 import { specOf } from "./cases.ts"
 import type { ClientName, NativeUse } from "./clients/client.ts"
 import { digits, type Spread, spreadText, table } from "./figures.ts"
 import { type ClientProcess, type Sink, startClient } from "./processes.ts"
 
-/** What was measured, with its budget where there is one. */
+/** The result of a measurement, with its budget if it has one. */
 export interface ScenarioResult {
   readonly id: string
   readonly client: ClientName
   /** Single figures, or those of several rounds. */
   readonly figures: Readonly<Record<string, number | Spread>>
-  /** What the design allows, in words, and whether it was kept. */
+  /** The budget of the design, in words, and whether it was met. */
   readonly budget?: Budget
 }
 
-/** A bound in words, and whether it was kept. */
+/** A budget in words, and whether it was met. */
 export interface Budget {
   readonly text: string
   readonly met: boolean
 }
 
-/** Several bounds as one: all are to be kept. */
+/** Several budgets as one: all must be met. */
 export const budgetsOf = (budgets: ReadonlyArray<Budget>): { readonly budget?: Budget } =>
   budgets.length === 0
     ? {}
@@ -33,7 +33,7 @@ export const budgetsOf = (budgets: ReadonlyArray<Budget>): { readonly budget?: B
         }
       }
 
-/** A client of single records over so many streams. `flags` go to Node. */
+/** A client that sends single records over a number of streams. `flags` are passed to Node. */
 export interface ScenarioClient {
   readonly size: number
   readonly streams?: number
@@ -42,7 +42,7 @@ export interface ScenarioClient {
   readonly nativeUse?: NativeUse
 }
 
-/** Starts a client, uses and stops it, and puts the sink back to normal. */
+/** Starts a client, uses and stops it, and resets the sink. */
 export const withClient = async <A>(
   sink: Sink,
   name: ClientName,
@@ -58,7 +58,7 @@ export const withClient = async <A>(
   }
 }
 
-/** Starts a client of single records in a process of its own. */
+/** Starts a client of single records in a separate process. */
 export const startScenarioClient = (
   sink: Sink,
   name: ClientName,

@@ -1,6 +1,6 @@
 /**
- * What is measured beside throughput: memory behind a server that does not answer, time to
- * acknowledgement, recovery after a cut, many streams, and the garbage of one record.
+ * Measurements in addition to throughput: memory with a server that does not answer, time to
+ * acknowledgement, recovery after a cut, many streams, and the garbage per record.
  */
 import type { ClientName, Latencies } from "./clients/client.ts"
 import { digits, percentile } from "./figures.ts"
@@ -19,8 +19,8 @@ const MIB = 1024 * 1024
 const MAX_INFLIGHT_BYTES = 128 * MIB
 
 /**
- * Fills a client whose server reads but never acknowledges, or does not even read; up to a million
- * records of 1 KB.
+ * Fills a client whose server reads but never acknowledges, or does not even read, with up to a
+ * million records of 1 KB.
  */
 const stalled = async (
   sink: Sink,
@@ -48,7 +48,8 @@ const stalled = async (
   })
 
 /**
- * The most a client ingests with a sink that acknowledges each read at once. Records per second.
+ * The maximum rate of a client with a sink that acknowledges each read at once, in records per
+ * second.
  */
 const peakOf = async (client: ClientProcess): Promise<number> => {
   const rates: Array<number> = []
@@ -68,15 +69,18 @@ const latencyFigures = (rate: number, times: ReadonlyArray<number>): Record<stri
   "samples": times.length
 })
 
-/** Up to so many records a second all clients run at once: none of them keeps a core busy. */
+/**
+ * Up to this many records per second all clients run at once, because none of them keeps a core
+ * busy.
+ */
 const QUIET_RATE = 100
 
 /**
- * Times to acknowledgement of records of 1 KB at a steady rate, all clients at once or a second
- * each in turn, so that all meet the same disturbances: a few late ones decide the 99th percentile.
- * The sink acknowledges each read at once, so that the client is what is measured. Each client
- * first sends two seconds at a higher rate, since at 100 records a second code would not be
- * compiled for minutes. At low rates the native SDK answers sooner with all its threads.
+ * Times to acknowledgement of records of 1 KB at a steady rate. The clients run all at once, or in
+ * turns of a second each, so that all meet the same disturbances: a few late records decide the
+ * 99th percentile. The sink acknowledges each read at once, so the client is what is measured. Each
+ * client first sends for two seconds at a higher rate, because at 100 records per second code would
+ * not be compiled for minutes. At low rates the native SDK answers sooner with all its threads.
  */
 const latencies = async (
   sink: Sink,
@@ -119,7 +123,7 @@ const latencies = async (
   }))
 }
 
-/** The same at four fifths of what each client reaches by itself. */
+/** The same at four fifths of each client's maximum rate. */
 const latencyNearPeak = async (
   sink: Sink,
   name: ClientName,
@@ -138,24 +142,24 @@ const latencyNearPeak = async (
   })
 
 /**
- * Above so many records the queue itself has a budget: what is handed to the next connection, and
- * how long that blocks the loop.
+ * Above this many records the queue itself has a budget: the time to pass it to the next
+ * connection, and how long that blocks the loop.
  */
 const REQUEUE = { records: 1_000_000, millis: 200, blocked: 50 }
 
 /**
- * Cuts the connection with so many records of 100 B in flight. "requeued" is the time from the cut
- * until the first of them came in on the next connection, that is connecting and requeueing;
- * "recovered" until all of them are acknowledged, that is sending them again as well.
+ * Cuts the connection with this many records of 100 B in flight. "requeued" is the time from the
+ * cut until the first of them arrives on the next connection: connecting and requeueing.
+ * "recovered" is the time until all of them are acknowledged, including sending them again.
  */
 const recovery = async (sink: Sink, name: ClientName, records: number): Promise<ScenarioResult> =>
   withClient(sink, name, { size: 100, window: REQUEUE.records }, async (client) => {
-    // Some acknowledged records, so that the connection counts as one that worked.
+    // Some acknowledged records, so that the connection counts as successful.
     await client.ask({ do: "run", for: 300 })
     await sink.order({ mode: "silent" })
     const { records: filled } = await client.ask<RunResult>({ do: "fill", records, within: 60_000 })
     const flushing = client.ask<RunResult>({ do: "flush" })
-    // The client is to watch its loop before the cut reaches it.
+    // The client must start to watch its loop before the cut reaches it.
     await new Promise((resolve) => setTimeout(resolve, 50))
     const cutAt = performance.now()
     await sink.order({ mode: "ack", cut: true })
@@ -185,7 +189,7 @@ const recovery = async (sink: Sink, name: ClientName, records: number): Promise<
     }
   })
 
-/** Opens many streams, each with a connection of its own. */
+/** Opens many streams, each with a separate connection. */
 const manyStreams = async (
   sink: Sink,
   name: ClientName,
@@ -205,7 +209,8 @@ const manyStreams = async (
   })
 
 /**
- * Heap bytes that one record leaves behind, in a heap so large that nothing is collected meanwhile.
+ * Heap bytes that one record leaves behind, in a heap so large that nothing is collected during the
+ * measurement.
  */
 const allocations = async (sink: Sink, size: number): Promise<ScenarioResult> =>
   withClient(
@@ -228,7 +233,7 @@ const allocations = async (sink: Sink, size: number): Promise<ScenarioResult> =>
     }
   )
 
-/** What the scenarios need to know of the rest. */
+/** Parameters of the scenarios. */
 export interface ScenarioOptions {
   readonly quick: boolean
   readonly native: boolean
@@ -279,7 +284,7 @@ export const measureScenarios = async (
   return results.map((result) => withLatencyBudget(result, results))
 }
 
-/** The budget of the low rate is that of the native SDK and a millisecond. */
+/** The budget at the low rate is the time of the native SDK plus a millisecond. */
 const withLatencyBudget = (
   result: ScenarioResult,
   all: ReadonlyArray<ScenarioResult>

@@ -1,15 +1,15 @@
 /**
- * The neutral server of the benchmark, in a process of its own. It follows the frames of each call
- * by their length, acknowledges cumulatively by count every few milliseconds, stores nothing and
- * decodes nothing, so that the clients are what is measured. While `verify` is on it also reads
- * every message: offsets must rise by one, and the records are counted.
+ * The neutral server of the benchmark, in a separate process. It reads the frames of each call by
+ * their length, acknowledges cumulatively by count every few milliseconds, and stores and decodes
+ * nothing, so that the benchmark measures the clients. While `verify` is on it also reads every
+ * message: offsets must rise by one, and the records are counted.
  *
- * Its parent drives it by messages: `SinkOrder` in, one `SinkReport` back for each.
+ * Its parent controls it by messages: it answers each `SinkOrder` with one `SinkReport`.
  */
 import * as Http2 from "node:http2"
 import type { AddressInfo } from "node:net"
 
-/** What the parent may change; what is left out stays as it is. */
+/** Settings that the parent may change; omitted ones stay as they are. */
 export interface SinkOrder {
   /** Milliseconds between acknowledgements; 0 acknowledges each read at once. */
   readonly ackInterval?: number
@@ -17,15 +17,15 @@ export interface SinkOrder {
   readonly mode?: SinkMode
   readonly verify?: boolean
   /**
-   * Whether `verify` also reads what records begin with, a key and its count in 32 bits each: those
-   * of a key must arrive on one call, in order and without gaps.
+   * Whether `verify` also reads the start of records, a key and its count in 32 bits each: those of
+   * a key must arrive on one call, in order and without gaps.
    */
   readonly keyed?: boolean
-  /** Rows of each batch of an Arrow Flight call, by which its acknowledgements count. */
+  /** Rows of each batch of an Arrow Flight call, by which it counts acknowledgements. */
   readonly flightRows?: number
   /**
-   * Bytes that each call is read at most in a second; `Infinity` for no limit. Sent as text, since
-   * JSON has no infinity.
+   * The maximum number of bytes read from each call per second; `Infinity` for no limit. Sent as
+   * text, because JSON has no infinity.
    */
   readonly bytesPerSecond?: string
   /** Destroys all connections. */
@@ -34,26 +34,24 @@ export interface SinkOrder {
 
 export type SinkMode = "ack" | "silent" | "frozen"
 
-/** What arrived since the last report. */
+/** Messages that arrived since the last report. */
 export interface SinkReport {
   readonly port: number
   readonly securePort: number | undefined
   readonly messages: number
   readonly bytes: number
-  /** Only counted while `verify` is on. */
+  /** Counted only while `verify` is on. */
   readonly records: number
   /** Calls open now. */
   readonly calls: number
-  /** Calls that were opened since, and the most that were open at a time. */
+  /** Calls that were opened since the last report, and the maximum number open at once. */
   readonly opened: number
   readonly mostCalls: number
   /** CPU time in seconds. */
   readonly cpu: number
-  /**
-   * Milliseconds from the last cut until the first message of a connection that was made after it.
-   */
+  /** Milliseconds from the last cut to the first message of a connection opened after it. */
   readonly resumedAfter: number | undefined
-  /** What broke the protocol, if anything did. */
+  /** A violation of the protocol, if there was one. */
   readonly violation: string | undefined
 }
 
@@ -93,7 +91,7 @@ const varint = (
   }
 }
 
-/** Reads one ingest message: its offset, and how many records it has. */
+/** Reads one ingest message: its offset, and the number of its records. */
 const inspect = (
   message: Buffer,
   each?: (record: Buffer) => void
@@ -127,14 +125,14 @@ const acknowledgement = (upTo: number): Buffer => {
   return frame([0x12, digits.length + 1, 0x08, ...digits])
 }
 
-/** An answer of Arrow Flight: so many batches have arrived. */
+/** A response of Arrow Flight: this many batches have arrived. */
 const flightAnswer = (batches: number): Buffer => {
   const upTo = { ack_up_to_offset: batches - 1, ack_up_to_records: batches * flightRows }
   const metadata = Buffer.from(JSON.stringify(upTo))
   return frame([0x0a, metadata.length, ...metadata])
 }
 
-/** One call: where it is in its frames, what it received and acknowledged. */
+/** One call: its position in its frames, and what it received and acknowledged. */
 class Call {
   private readonly stream: Http2.ServerHttp2Stream
   private readonly header = Buffer.alloc(FRAME_HEADER)
@@ -144,13 +142,13 @@ class Call {
   private open = false
   private received = 0
   private acknowledged = 0
-  /** Bytes that may be read now, and when that was brought up to date. */
+  /** Bytes that may be read now, and when that number was updated. */
   private allowed = 0
   private allowedAt = performance.now()
   private held = false
   /**
-   * Its connection was destroyed by order; what is still read of it says nothing about the next
-   * one.
+   * Its connection was destroyed by an order; data still read from it does not count for the next
+   * connection.
    */
   cut = false
 
@@ -185,7 +183,7 @@ class Call {
     if (ackInterval === 0) this.acknowledge()
   }
 
-  /** Reads on once the limit allows it. */
+  /** Continues reading once the limit allows it. */
   allow(now: number): void {
     if (bytesPerSecond === Infinity) this.allowed = Infinity
     else {

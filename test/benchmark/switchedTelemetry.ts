@@ -1,12 +1,12 @@
 /**
- * Stands in for `src/internal/engine/telemetry.ts` where its cost is measured: the same reports
- * behind a switch, so that one process, with the same compiled code and the same heap, runs with
- * and without them.
+ * Replaces `src/internal/engine/telemetry.ts` to measure its cost: the same reports behind a
+ * switch, so that one process, with the same compiled code and the same heap, runs with and without
+ * them.
  */
 import { makeTelemetry as makeReal } from "../../src/internal/engine/telemetry.ts"
 import { telemetrySwitch } from "./telemetrySwitch.ts"
 
-/** Takes what the real one takes. */
+/** Accepts the arguments of the real one. */
 export const makeTelemetry: typeof makeReal = (...options) => {
   telemetrySwitch.found = true
   return new Proxy(makeReal(...options), {

@@ -1,9 +1,9 @@
 /**
- * What the metrics cost on the hot path: the client with its reports to the metrics switched on and
- * off in turns, in one process, so that both have the same compiled code and the same heap. The
- * ratio of processor time per record is taken within each round; its smallest and largest value,
- * and the same ratio between two runs that are both switched on, say how much of it is noise. What
- * remains without them are the sums that the landing zone keeps anyway for its bounds.
+ * The cost of the metrics on the hot path: the client with its metric reports switched on and off
+ * in turns, in one process, so that both have the same compiled code and the same heap. The ratio
+ * of processor time per record is taken within each round. Its smallest and largest value, and the
+ * same ratio between two runs with reports, show the noise. Without the reports, the sums that the
+ * landing zone keeps for its bounds remain.
  */
 import { fileURLToPath } from "node:url"
 import { digits, type Spread, spreadOf } from "./figures.ts"
@@ -11,19 +11,19 @@ import type { Sink } from "./processes.ts"
 import type { RunResult } from "./runner.ts"
 import { type ScenarioResult, withClient } from "./scenario.ts"
 
-/** The metrics may cost so much of what a record costs. */
+/** The permitted share of the metrics in the cost of a record. */
 const LIMIT = 0.03
 /**
- * One round tells the cost to ten per cent or so; the median of fewer than this many says nothing
- * about three.
+ * One round is accurate to about ten per cent; the median of fewer rounds cannot show three per
+ * cent.
  */
 const MIN_ROUNDS = 41
 
 const flags = ["--import", fileURLToPath(new URL("./telemetryHook.ts", import.meta.url))]
 
 /**
- * In each round: on, off, on again, or the other way round, since a run finds the heap that the one
- * before left.
+ * In each round: on, off, on again, or the reverse, because the heap left by one run affects the
+ * next.
  */
 const measureSize = (
   sink: Sink,
@@ -63,7 +63,7 @@ const measureSize = (
     }
   })
 
-/** Measures it for records of 100 B, of which each costs least, and of 1 KB. */
+/** Measures it for records of 100 B, which cost least each, and of 1 KB. */
 export const measureTelemetry = async (
   sink: Sink,
   rounds: number,

@@ -1,6 +1,6 @@
 /**
- * Given to Node by `--import`: puts `switchedTelemetry.ts` in the place of the client's module that
- * reports to the metrics.
+ * Loaded with Node's `--import`: replaces the client's module that reports metrics with
+ * `switchedTelemetry.ts`.
  */
 import { registerHooks } from "node:module"
 

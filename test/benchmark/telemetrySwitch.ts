@@ -3,6 +3,8 @@
  */
 export const telemetrySwitch = {
   on: true,
-  /** Set once a stream reports by way of the switch: without that nothing would be measured. */
+  /**
+   * Set once a stream reports through the switch. Otherwise the measurement would be meaningless.
+   */
   found: false
 }

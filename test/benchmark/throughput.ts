@@ -1,6 +1,4 @@
-/**
- * The throughput cases: each client in a process of its own, warmed up, then measured in turns.
- */
+/** The throughput cases: each client in a separate process, warmed up, then measured in turns. */
 import { specOf, type ThroughputCase } from "./cases.ts"
 import type { ClientName, ClientSpec } from "./clients/client.ts"
 import { type Spread, spreadOf } from "./figures.ts"
@@ -12,7 +10,7 @@ export interface ClientFigures {
   readonly client: ClientName
   /** Records per second. */
   readonly rate: Spread
-  /** Megabytes per second as they came in, with the few bytes of framing. */
+  /** Received megabytes per second, including the few bytes of framing. */
   readonly megabytes: number
   /** CPU microseconds per record, native threads included. */
   readonly cpu: Spread
@@ -21,19 +19,19 @@ export interface ClientFigures {
   /** Milliseconds. */
   readonly loopDelay: number
   readonly gc: number
-  /** Share of one core that the sink was busy. Close to 1 the sink is what was measured. */
+  /** The busy share of the sink's core. Close to 1, the sink is the limit. */
   readonly sinkBusy: number
-  /** Threads of the native SDK's runtime; 0 is what it chooses itself. */
+  /** Threads of the native SDK's runtime; 0 is the SDK's default. */
   readonly threads?: number | undefined
 }
 
-/** What one case came to. */
+/** The result of one case. */
 export interface ThroughputResult {
   readonly id: string
   readonly figures: ReadonlyArray<ClientFigures>
   /**
-   * Of this package. Medians of the ratios within each round, which share whatever else the machine
-   * did.
+   * Ratios of this package: medians of the ratios within each round, because other work of the
+   * machine affects a whole round.
    */
   readonly ratios: {
     readonly native?: Spread
@@ -42,7 +40,7 @@ export interface ThroughputResult {
     readonly cpu?: Spread
     readonly rawCpu?: Spread
   }
-  /** Whether the budget is met, for a case that has one and whose competitors ran. */
+  /** Whether the budget is met, for a case with a budget whose competitors ran. */
   readonly met: boolean | undefined
 }
 
@@ -53,7 +51,7 @@ interface Round {
   readonly sinkBusy: number
 }
 
-/** How long to run. Milliseconds. */
+/** The durations of runs, in milliseconds. */
 export interface Pace {
   readonly rounds: number
   readonly warmUp: number
@@ -81,7 +79,7 @@ export const warmUp = async (
   }
 }
 
-/** Which numbers of threads the native SDK's runtime is tried with; 0 leaves it to the SDK. */
+/** Numbers of threads to try for the native SDK's runtime; 0 is the SDK's default. */
 const THREADS = [1, 0]
 const TRIES = 2
 
@@ -90,7 +88,7 @@ interface Started {
   readonly threads?: number
 }
 
-/** Starts the native SDK with each number of threads, and keeps the one that ingests most. */
+/** Starts the native SDK with each number of threads, and keeps the fastest. */
 const startNative = async (
   one: ThroughputCase,
   sink: Sink,

@@ -15,8 +15,8 @@ const titles: Readonly<Record<ClientName, string>> = {
 }
 
 /**
- * A timer of 10 ms is to come within 30 ms at full load, in 99 of 100 cases of the worst round: 20
- * ms late.
+ * The limit of a timer's delay: at full load a timer of 10 ms must run within 30 ms in 99 of 100
+ * cases of the worst round, so 20 ms late.
  */
 const LATE = 20
 

@@ -1,11 +1,11 @@
 /**
- * `npm run bench:trickle -- --commits 2000`: what a table costs that gets ten rows a second all
+ * `npm run bench:trickle -- --commits 2000`: the cost of a table that gets ten rows per second all
  * day.
  *
- * Goes straight to the store, without gRPC: each commit appends ten rows as protobuf and flushes
- * them. The clock of the store is a virtual one that moves by a second per commit and ends at the
- * present, so that tombstones age as they would in a day. Times of files are real: by them nothing
- * is old, and neither commits nor checkpoints go. Ends with 1 when a figure misses its goal.
+ * Writes directly to the store, without gRPC: each commit appends ten rows as protobuf and flushes
+ * them. The store's clock is virtual: it moves by a second per commit and ends at the present, so
+ * that tombstones age as they would in a day. The times of files are real: by them nothing is old,
+ * so commits and checkpoints are not deleted. Exits with 1 if a figure misses its goal.
  */
 import { Effect } from "effect"
 import * as Clock from "effect/Clock"
@@ -31,14 +31,14 @@ const { positionals, values } = parseArgs({
 })
 const commits = Number(values.commits)
 const ROWS = 10
-/** Commits before the first restart that is measured. */
+/** Commits before the first measured restart. */
 const EARLY = 100
 /** Commits into another table, so that compiling is not measured. */
 const WARM_UP = 1000
 const GOALS = { bytes: 4, processor: 1.2, files: 200, restart: 2 }
 
 let now = 0
-/** A clock that stands still until the benchmark moves it; whoever sleeps on it sleeps for good. */
+/** A clock that the benchmark moves by hand; sleeps on it never end. */
 const clock: Clock.Clock = {
   currentTimeMillisUnsafe: () => now,
   currentTimeMillis: Effect.sync(() => now),
@@ -63,7 +63,7 @@ const withStore = <A>(
   )
 
 const random = seeded(Number(values.seed))
-/** Commits ten rows to a table so many times, a virtual second apart. */
+/** Commits ten rows to a table `times` times, a virtual second apart. */
 const commit = Effect.fnUntraced(function* (store: Store, name: string, times: number) {
   const writer = yield* store.openWriter(name, { _tag: "Proto", descriptor: Rows.descriptor! })
   for (let n = 0; n < times; n++) {
@@ -76,7 +76,7 @@ const commit = Effect.fnUntraced(function* (store: Store, name: string, times: n
   }
 })
 
-/** Makes the table with its first commits. */
+/** Creates the table with its first commits. */
 const begin = (folder: string): Promise<void> =>
   withStore(folder, (store) =>
     Effect.gen(function* () {
@@ -86,8 +86,7 @@ const begin = (folder: string): Promise<void> =>
   )
 
 /**
- * Commits `count` times more, and answers the processor time of each tenth in milliseconds per
- * commit.
+ * Commits `count` more times. Returns the processor time of each tenth, in milliseconds per commit.
  */
 const goOn = (folder: string, count: number): Promise<ReadonlyArray<number>> =>
   withStore(folder, (store) =>
@@ -110,8 +109,8 @@ const goOn = (folder: string, count: number): Promise<ReadonlyArray<number>> =>
   )
 
 /**
- * What a start takes in milliseconds: from the start of the process, and the opening of the store
- * alone.
+ * The duration of a start in milliseconds: from the start of the process, and for the opening of
+ * the store alone.
  */
 interface Start {
   readonly whole: number
@@ -126,8 +125,7 @@ const restarts = (folder: string): ReadonlyArray<Start> => {
 }
 
 /**
- * All bytes below a folder, by the kind of file, and all bytes of Parquet that its commits ever
- * added.
+ * All bytes below a folder, by kind of file, and all bytes of Parquet that its commits ever added.
  */
 const bytesIn = (folder: string) => {
   const sizes = { data: 0, commits: 0, checkpoints: 0, other: 0 }

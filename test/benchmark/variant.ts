@@ -1,8 +1,8 @@
 /**
- * `npm run bench:variant -- [rounds]`: what a VARIANT value costs the local server, by its size.
- * Encodes texts of 1 MB and of 8 MB in turn and prints the processor time of both and their ratio,
- * which is 8 where the work is linear. A ratio is taken within a round, and the table shows the
- * median of the rounds with the smallest and the largest. Ends with 1 when a median is above 10.
+ * `npm run bench:variant -- [rounds]`: the cost of a VARIANT value in the local server, by its
+ * size. Encodes texts of 1 MB and of 8 MB in turn and prints the processor time of both and their
+ * ratio, which is 8 if the work is linear. A ratio is taken within a round; the table shows the
+ * median of the rounds with the smallest and the largest. Exits with 1 if a median is above 10.
  */
 import { encodeVariant } from "../../src/local/parquet/variantEncoder.ts"
 import { spreadOf, spreadText, table } from "./figures.ts"
@@ -11,7 +11,7 @@ const rounds = Number(process.argv[2] ?? 5)
 const MEGABYTE = 1024 * 1024
 const LIMIT = 10
 
-/** As many items as fit into so many bytes, as one array or object. */
+/** An array or object with as many items as fit into this many bytes. */
 const filled = (
   bytes: number,
   open: string,
@@ -29,8 +29,8 @@ const filled = (
 }
 
 /**
- * A text 400 levels deep, where 500 are allowed. It is long, since a value of more than 16 MiB is
- * refused.
+ * A text 400 levels deep; 500 are allowed. Its string is long, because otherwise the encoded value
+ * would exceed the limit of 16 MiB.
  */
 const nested = (open: string, close: string): string =>
   `${open.repeat(400)}"${"x".repeat(1500)}"${close.repeat(400)}`

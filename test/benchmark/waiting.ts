@@ -1,9 +1,9 @@
 /**
- * `npm run bench:waiting -- [receipts]`: what waiting costs. Prints how much processor time it
- * takes until so many receipts are awaited, and answered or interrupted, and how much of it passed
- * at most without a turn of the event loop; the latter also for a fiber that hands in records
- * without a pause, which cannot be interrupted meanwhile. It is the time of this thread, so that
- * other work on the machine does not count.
+ * `npm run bench:waiting -- [receipts]`: the cost of waiting. Prints the processor time until this
+ * many receipts are awaited, and then resolved or interrupted, and the longest part of it without a
+ * turn of the event loop. Also prints the latter for a fiber that ingests records without a pause,
+ * which cannot be interrupted in that time. It measures the time of this thread, so that other work
+ * on the machine does not count.
  */
 import { Effect, Fiber, Scheduler } from "effect"
 import { Zerobus, type RecordAck } from "effect-zerobus"
@@ -22,7 +22,7 @@ const used = (): number => {
 }
 
 /**
- * The most processor time without a turn of the event loop since it was last reset, in
+ * The longest processor time without a turn of the event loop since the last reset, in
  * milliseconds.
  */
 const loop = { last: used(), longest: 0 }

@@ -1,12 +1,11 @@
 /**
- * `npm run bench:arrow -- [--rows N] [--rounds N] [--batch N]`: what a row of twenty columns costs
- * as Arrow batches that exist already, as objects of a typed table and as JSON objects, into the
- * neutral server and into the local server on disk.
+ * `npm run bench:arrow -- [--rows N] [--rounds N] [--batch N]`: the cost of a row of twenty columns
+ * in prepared Arrow batches, as objects of a typed table, and as JSON objects, into the neutral
+ * server and into the local server on disk.
  *
- * Each form has a client, and a local server, in processes of their own, which run in turns. Ratios
- * to the typed table are taken within each round. The official Python SDK's Arrow is measured where
- * `npm run interop:arrow` has made its environment. Fails when a row is missing in the local
- * server.
+ * Each form has a client and a local server in separate processes, and the forms take turns. Ratios
+ * to the typed table are taken within each round. Arrow of the official Python SDK is measured if
+ * `npm run interop:arrow` has created its environment. Fails if the local server lacks a row.
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import * as Fs from "node:fs"
@@ -52,7 +51,7 @@ const startSender = async (form: FormName, target: Target): Promise<Sender> => {
   return { send: (order) => ask(child, order, form), stop: () => stop(child) }
 }
 
-/** `login` is the server that gives tokens; the neutral server has none. */
+/** `login` is the server that issues tokens; the neutral server has none. */
 const startPython = async (
   login: LocalServer,
   endpoint: string,
@@ -102,7 +101,7 @@ interface Measured extends SenderReport {
   readonly server: number
 }
 
-/** The forms by name; those of the Python SDK only where it is there. */
+/** The forms by name; those of the Python SDK only if it is available. */
 const names: ReadonlyArray<string> = [
   "typed",
   "json",
@@ -157,7 +156,7 @@ try {
       senders.push(client)
     }
     const runs = new Map(names.map((name) => [name, [] as Array<Measured>]))
-    // The first round compiles and touches memory; it is not counted.
+    // The first round includes compiling and the first use of memory; it does not count.
     for (let round = 0; round <= rounds; round++) {
       for (const name of names) {
         const server = servers.get(name)!

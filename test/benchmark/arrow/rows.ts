@@ -1,5 +1,5 @@
 /**
- * The rows of `bench:arrow`, twenty columns, in the forms that programs have them: Arrow batches,
+ * The rows of `bench:arrow`, with twenty columns, in the forms that programs use: Arrow batches,
  * objects of a typed table, JSON objects. Each row has its own values, the same in each form.
  */
 import * as Arrow from "apache-arrow"
@@ -51,7 +51,7 @@ const columns = Array.from({ length: 20 }, (_, at) => ({
   at
 }))
 
-/** What the server makes the table of. */
+/** The definition from which the server creates the table. */
 const columnTexts = columns.map(({ kind, name }) => `${name} ${kind.sql}`)
 export const definition = `${tableName}(${columnTexts.join(", ")})`
 

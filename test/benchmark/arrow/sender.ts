@@ -1,6 +1,7 @@
 /**
- * A client of `bench:arrow`, a process of its own. All rows of an order exist before the first is
- * sent. Answers each order with what the rows took until the last acknowledgement.
+ * A client of `bench:arrow`, in a separate process. It prepares all rows of an order before it
+ * sends the first one. It answers each order with the cost of the rows until the last
+ * acknowledgement.
  */
 import { Effect, Redacted } from "effect"
 import { HeadersProvider, Zerobus } from "effect-zerobus"

@@ -1,20 +1,18 @@
-/**
- * What every measured client can do, and the records they all send.
- */
+/** The operations of every measured client, and the records that they all send. */
 
-/** Names are those of the modules in this folder. */
+/** The names of the modules in this folder. */
 export type ClientName = "ours" | "native" | "rawGrpc" | "rawHttp2"
 
 /**
- * `single`: one call per record. `batch`: calls with 100 records. `offer`: the callback face of
- * ours, without an effect.
+ * `single`: one call per record. `batch`: calls with 100 records. `offer`: our callback interface,
+ * without an effect.
  */
 export type Api = "single" | "batch" | "offer"
 
 /**
- * How a record is handed in: prepared bytes, JSON, or an object of a typed table with so many
- * columns. `rows` are prepared bytes of the eleven columns of the sustained run, for a server that
- * stores them.
+ * The form in which a record is ingested: prepared bytes, JSON, or an object of a typed table with
+ * a number of columns. `rows` are prepared bytes of the eleven columns of the sustained run, for a
+ * server that stores them.
  */
 export type Format =
   | "bytes"
@@ -25,7 +23,7 @@ export type Format =
   | "typed105"
   | "rows"
 
-/** A server that wants a token, as the local server prints it. */
+/** A server that requires a token, as the local server prints it. */
 export interface LocalServer {
   readonly serverEndpoint: string
   readonly workspaceUrl: string
@@ -34,24 +32,24 @@ export interface LocalServer {
 }
 
 /**
- * How the native SDK is used. What is left out is what suits it best; `nativeVariants.ts` measures
+ * How the native SDK is used. Omitted settings take the fastest value; `nativeVariants.ts` measures
  * the alternatives.
  */
 export interface NativeUse {
   /**
-   * `queued`: promises that resolve when the record is queued. `acknowledged`: at the
-   * acknowledgement. `sequential`: each awaited.
+   * `queued`: promises that resolve when the record is queued. `acknowledged`: promises that
+   * resolve at the acknowledgement. `sequential`: each promise is awaited before the next call.
    */
   readonly calls?: "queued" | "acknowledged" | "sequential"
-  /** Promises at a time, over all streams together; of batches, batches at a time. */
+  /** Pending promises over all streams together; for batches, pending batches. */
   readonly window?: number
-  /** Whether all promises of a window are awaited, or the last one. */
+  /** Whether all promises of a window are awaited, or only the last one. */
   readonly awaits?: "all" | "last"
-  /** Threads of its runtime; 0 leaves that to the SDK. */
+  /** Threads of its runtime; 0 uses the SDK's default. */
   readonly threads?: number
   /** Threads of Node's own pool. */
   readonly poolThreads?: number
-  /** Its `maxInflightRequests`; 0 leaves that to the SDK. */
+  /** Its `maxInflightRequests`; 0 uses the SDK's default. */
   readonly inflight?: number
   readonly bytesAs?: "Buffer" | "Uint8Array"
 }
@@ -60,18 +58,18 @@ export interface NativeUse {
 export interface ClientSpec {
   readonly client: ClientName
   readonly api: Api
-  /** Encoded bytes of one record, about. */
+  /** The approximate number of encoded bytes of one record. */
   readonly size: number
   readonly format: Format
   readonly streams: number
   readonly port: number
-  /** The certificate to trust (PEM); without one the connection is plaintext. */
+  /** The certificate to trust (PEM). Without one the connection is plaintext. */
   readonly ca?: string | undefined
-  /** Records in flight at most. */
+  /** The maximum number of records in flight. */
   readonly window: number
-  /** Records of one call of the batch API; {@link BATCH} by default. */
+  /** Records per call of the batch API; {@link BATCH} by default. */
   readonly batch?: number | undefined
-  /** Goes to this server with a token of its own, instead of the sink. */
+  /** Sends to this server with a separate token, instead of the sink. */
   readonly local?: LocalServer | undefined
   readonly nativeUse?: NativeUse | undefined
 }
@@ -79,31 +77,31 @@ export interface ClientSpec {
 /** An open client. */
 export interface Client {
   /**
-   * Ingests for so many milliseconds, then waits until all is acknowledged. Gives how many records
-   * that were.
+   * Ingests for `millis` milliseconds, then waits until everything is acknowledged. Returns the
+   * number of records.
    */
   readonly run: (millis: number) => Promise<number>
   /**
-   * Ingests so many records, rounded up, then waits until all is acknowledged. Gives how many
-   * records that were.
+   * Ingests this many records, rounded up, then waits until everything is acknowledged. Returns the
+   * number of records.
    */
   readonly count: (records: number) => Promise<number>
   /**
-   * Ingests so many records without waiting for acknowledgements, or as many as are taken within so
-   * many milliseconds.
+   * Ingests this many records without waiting for acknowledgements, or as many as are accepted
+   * within `within` milliseconds.
    */
   readonly fill: (records: number, within: number) => Promise<number>
-  /** Waits until all is acknowledged. */
+  /** Waits until everything is acknowledged. */
   readonly flush: () => Promise<void>
-  /** Ingests at a steady rate of records per second for so many milliseconds. */
+  /** Ingests at a steady rate of records per second for `millis` milliseconds. */
   readonly latency: (rate: number, millis: number) => Promise<Latencies>
 }
 
 /** Times to acknowledgement. */
 export interface Latencies {
-  /** Milliseconds from the call to the acknowledgement, of up to about 2,000 calls a second. */
+  /** Milliseconds from the call to the acknowledgement, of at most about 2,000 calls per second. */
   readonly times: ReadonlyArray<number>
-  /** Records per second that really went. */
+  /** The actual rate in records per second. */
   readonly rate: number
 }
 
@@ -129,7 +127,7 @@ export const descriptor = Uint8Array.from([
   12
 ])
 
-/** How many different records a client goes round in; a power of two. */
+/** The number of different records that a client repeats; a power of two. */
 export const VARIETY = 64
 
 const noise = (length: number, seed: number): string => {
@@ -171,8 +169,7 @@ export const createMessage = field(
 )
 
 /**
- * One prepared message with these records as a batch, its offset left at 0: the sink counts
- * messages.
+ * One prepared message with these records as a batch. Its offset stays 0: the sink counts messages.
  */
 export const batchMessage = (records: ReadonlyArray<Uint8Array>): Buffer => {
   const batch = Buffer.concat(records.map((record) => field(0x0a, record)))
@@ -183,14 +180,14 @@ export const batchMessage = (records: ReadonlyArray<Uint8Array>): Buffer => {
 export const singleMessage = (record: Uint8Array): Buffer =>
   field(0x12, Buffer.concat([Buffer.from([0x08, 0]), field(0x12, record)]))
 
-/** Puts the gRPC frame in front of a message. */
+/** Adds the gRPC frame before a message. */
 export const framed = (message: Uint8Array): Buffer => {
   const header = Buffer.alloc(5)
   header.writeUInt32BE(message.length, 1)
   return Buffer.concat([header, message])
 }
 
-/** Reads the offset of an acknowledgement; `undefined` for other responses. */
+/** The offset of an acknowledgement; `undefined` for other responses. */
 export const acknowledgedUpTo = (response: Uint8Array): number | undefined => {
   if (response[0] !== 0x12) return undefined
   let value = 0
@@ -200,8 +197,8 @@ export const acknowledgedUpTo = (response: Uint8Array): number | undefined => {
 }
 
 /**
- * Calls `send` at a steady rate, as many at a time as are due, and lets the loop turn in between.
- * Gives the rate that it came to.
+ * Calls `send` at a steady rate: as many times as are due, then yields to the event loop. Returns
+ * the actual rate.
  */
 export const paced = async (
   rate: number,
@@ -218,8 +215,8 @@ export const paced = async (
       sent += due
       await send(due)
     }
-    // Fast rates go out in bursts of a millisecond: a loop that spins would be what the machine
-    // measures.
+    // Fast rates are sent in bursts of a millisecond: otherwise the benchmark would measure a busy
+    // loop.
     await new Promise<void>((resolve) => setTimeout(resolve, Math.max(1, 500 / rate)))
   }
 }

@@ -1,7 +1,7 @@
 /**
- * The official native SDK (Rust behind a Node binding), used in the way that suits it best:
- * promises of single records in windows, or batches of 100, one after another. `nativeVariants.ts`
- * measures the other ways.
+ * The official native SDK (Rust behind a Node binding), used in its fastest way: promises of single
+ * records in windows, or batches of 100, one after another. `nativeVariants.ts` measures the other
+ * ways.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -19,17 +19,16 @@ import {
   VARIETY
 } from "./client.ts"
 
-/** Promises at a time, over all streams. With more, and with fewer, a record cost more. */
+/** Pending promises over all streams. More and fewer both made a record cost more. */
 const WINDOW = 100
 /**
- * Threads of the SDK's runtime, where the case does not try both. With one a single record cost
- * least.
+ * Threads of the SDK's runtime, unless the case tries both. A single record cost least with one.
  */
 const THREADS = 1
 
 interface Source {
   readonly tableName: string
-  /** Of protobuf records. */
+  /** The descriptor of protobuf records. */
   readonly descriptor?: Uint8Array
   readonly records: ReadonlyArray<unknown>
 }
@@ -45,7 +44,7 @@ const sourceOf = async ({ format, nativeUse, size }: ClientSpec): Promise<Source
       return { tableName: TABLE, descriptor, records }
     }
     case "rows": {
-      // Only here: this package has no business in the memory of the native SDK's process.
+      // Imported only here: this package must not add to the memory of the native SDK's process.
       const { rowRecords, rowsTable } = await import("./rows.ts")
       return { tableName: rowsTable.name, descriptor: rowsTable.descriptor, records: rowRecords() }
     }
@@ -62,8 +61,8 @@ const sourceOf = async ({ format, nativeUse, size }: ClientSpec): Promise<Source
 }
 
 /**
- * Has the SDK trust this certificate (PEM): it takes the system's authorities, and their place from
- * the environment.
+ * Makes the SDK trust this certificate (PEM). It uses the authorities of the system, whose location
+ * it reads from the environment.
  */
 const trustOnly = (ca: string): void => {
   const folder = mkdtempSync(Path.join(tmpdir(), "benchmark-trust-"))
@@ -82,8 +81,8 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
     threads = THREADS
   } = spec.nativeUse ?? {}
   const window = spec.nativeUse?.window ?? (spec.api === "batch" ? spec.streams : WINDOW)
-  // Both are read when the first of those threads starts; trust in a certificate comes from the
-  // environment too.
+  // The SDK reads both when the first of those threads starts. The trusted certificate also comes
+  // from the environment.
   if (threads > 0) process.env.TOKIO_WORKER_THREADS = String(threads)
   if (poolThreads !== undefined) process.env.UV_THREADPOOL_SIZE = String(poolThreads)
   if (spec.ca !== undefined) trustOnly(spec.ca)

@@ -1,6 +1,6 @@
 /**
- * This package, through its public face: `ingestRecord` as one effect per record, `ingestRecords`
- * with 100, or `offerUnsafe`.
+ * This package, through its public interface: `ingestRecord` as one effect per record,
+ * `ingestRecords` with 100, or `offerUnsafe`.
  */
 import { Effect, Exit, ManagedRuntime, Redacted, Scope } from "effect"
 import {
@@ -92,7 +92,7 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
       Effect.forEach(streams, (stream) => stream.flush, { concurrency: "unbounded", discard: true })
     )
 
-  /** The clock is looked at every so many records. */
+  /** The number of records between two reads of the clock. */
   const STRIDE = 128
   const sendSingle = (stream: ZerobusStream<any>, goesOn: (count: number) => boolean) =>
     Effect.gen(function* () {
@@ -149,7 +149,7 @@ export const open = async (spec: ClientSpec): Promise<Client> => {
     fill: async (wanted, within) => {
       const until = performance.now() + within
       const share = wanted / streams.length
-      // A full landing zone makes the senders wait: what was taken by then is what was filled.
+      // A full landing zone makes the senders wait: records accepted by then are the result.
       let taken = 0
       const filling = Effect.forEach(
         streams,

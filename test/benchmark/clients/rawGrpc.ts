@@ -1,6 +1,6 @@
 /**
- * grpc-js alone: prepared messages of 100 records, sent again and again within the same window. The
- * most this transport can do.
+ * grpc-js alone: repeats prepared messages of 100 records within the same window. The limit of this
+ * transport.
  */
 import * as Grpc from "@grpc/grpc-js"
 import {

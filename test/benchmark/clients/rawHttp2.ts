@@ -1,6 +1,6 @@
 /**
  * node:http2 alone: one prepared message per record, framed and packed into writes of about 128
- * KiB. No client on Node can be faster than what carries the bytes.
+ * KiB. No client on Node can be faster than this.
  */
 import * as Http2 from "node:http2"
 import {

@@ -1,6 +1,6 @@
 /**
- * Typed tables of so many columns and records for them: text, whole numbers, floating point, flags,
- * 64-bit numbers, in turns.
+ * Typed tables with a number of columns and records for them, with these types in turn: text,
+ * integers, floating point, booleans, 64-bit integers.
  */
 import { Column, Table, type TableProperties } from "effect-zerobus"
 import { TABLE, VARIETY } from "./client.ts"

@@ -1,6 +1,6 @@
 /**
- * The window of the raw clients: how much was sent and acknowledged, and one sender that waits for
- * room or for the drain.
+ * The window of the raw clients: the numbers of sent and acknowledged records, and one sender that
+ * waits for room or for the drain.
  */
 import { BATCH } from "./client.ts"
 
@@ -12,12 +12,12 @@ export class Window {
   private failure: Error | undefined
   private readonly limit: number
 
-  /** `perMessage` records travel in each message. */
+  /** Each message carries `perMessage` records. */
   constructor(records: number, perMessage = BATCH) {
     this.limit = Math.max(1, Math.floor(records / perMessage))
   }
 
-  /** Notes one write of so many messages and whether the transport takes more. */
+  /** Records one write of some messages, and whether the transport accepts more. */
   wrote(messages: number, more: boolean): void {
     this.sent += messages
     this.full = !more

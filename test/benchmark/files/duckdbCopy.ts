@@ -1,6 +1,6 @@
 /**
- * DuckDB's side of `bench:ingest`: `FORMAT FILE FOLDER` reads the file and copies it to Parquet
- * there, and prints rows and processor time in microseconds. Loading and starting DuckDB is not
+ * DuckDB's part of `bench:ingest`: `FORMAT FILE FOLDER` reads the file, copies it to Parquet in the
+ * folder, and prints rows and processor time in microseconds. Loading and starting DuckDB is not
  * counted.
  */
 import { DuckDBInstance } from "@duckdb/node-api"

@@ -1,15 +1,17 @@
 /**
  * `npm run bench:ingest -- [--rows N] [--rounds N] [--starts N] [--base FOLDER] [--profile
- * FOLDER]`: what the command line costs.
+ * FOLDER]`: the cost of the command line.
  *
  * - `zerobus ingest` of a file of N rows and eleven columns into the neutral sink, as NDJSON and as
  * CSV: the processor time of the whole process over that of DuckDB, which reads the same file and
- * copies it to Parquet in the same round. The catalog and the token come from `zerobus local`. It
- * fails unless every row arrives and is durable. - `zerobus --help` over `node -e 0`: with an empty
- * compile cache, and with the one that this run has left.
+ * copies it to Parquet in the same round. The catalog and the token come from `zerobus local`.
+ * Fails unless every row arrives and is durable.
  *
- * What runs is the built package. `--base` names another checkout that is built too; it is measured
- * in turns with this one. `--profile` writes the processor profile of each ingest to a folder.
+ * - `zerobus --help` over `node -e 0`: with an empty compile cache, and with the cache that this
+ * run has left.
+ *
+ * Measures the built package. `--base` names another built checkout, which is measured in turns
+ * with this one. `--profile` writes the processor profile of each ingest to a folder.
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
@@ -76,7 +78,7 @@ const measured = async (
   return { out, cpu: Number(cpu) / 1e6, seconds: (performance.now() - began) / 1000 }
 }
 
-/** Ratios and times of each build, by what was measured. */
+/** Ratios and times of each build, by measurement. */
 const results: Array<ReadonlyArray<string>> = []
 
 const measureIngest = async (format: FileFormat): Promise<void> => {

@@ -1,6 +1,6 @@
 /**
- * The file that `bench:ingest` ingests: rows of eleven columns, each with its own value in most
- * rows, as NDJSON and as CSV. Dates and times are in ISO form and doubles have all their digits, as
+ * The file that `bench:ingest` ingests: rows of eleven columns as NDJSON and as CSV; most values
+ * differ from row to row. Dates and times are in ISO form, and doubles have all their digits, as
  * programs write them.
  */
 import * as Fs from "node:fs"
@@ -8,7 +8,7 @@ import { seeded } from "../../support/randomTables.ts"
 
 export type FileFormat = "ndjson" | "csv"
 
-/** Name, type in the table's definition, and type that DuckDB reads it as. */
+/** Name, type in the table's definition, and type with which DuckDB reads it. */
 const columns = [
   ["id", "BIGINT", "BIGINT"],
   ["device", "STRING NOT NULL", "VARCHAR"],
@@ -32,7 +32,7 @@ export const duckdbColumns = `{${columns.map(([name, , type]) => `${name}: '${ty
 
 const sites = ["north", "south", "Århus", "old mill"]
 
-/** Writes so many rows to a new file, a megabyte or so at a time. */
+/** Writes this many rows to a new file, about a megabyte at a time. */
 export const writeReadings = (path: string, format: FileFormat, rows: number): void => {
   const random = seeded(1)
   const below = (limit: number): number => Math.floor(random() * limit)

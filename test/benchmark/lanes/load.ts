@@ -1,9 +1,9 @@
 /**
- * One measurement of a stream with lanes, in a process of its own: `load.ts ORDER`, in JSON. It
+ * One measurement of a stream with lanes, in a separate process: `load.ts ORDER`, in JSON. It
  * prints its result as one line of JSON.
  *
- * Each record begins with its key and its number among the records of that key, 32 bits each, for
- * the sink to check their order.
+ * Each record begins with its key and its number among the records of that key, 32 bits each, so
+ * that the sink can check their order.
  */
 import { Effect, References } from "effect"
 import { HeadersProvider, TableProperties, Zerobus } from "effect-zerobus"
@@ -26,20 +26,20 @@ export interface Loaded {
   readonly rate: number
   /** Microseconds of processor time for a record. */
   readonly cpu: number
-  /** The most memory that was resident, in MiB. */
+  /** The peak of resident memory, in MiB. */
   readonly memory: number
 }
 
 /**
- * Keys that records have in turn, of 16 bits. Lanes get about as many each: of 1,000 keys the
- * fullest of 16 lanes would have 1.25 times the average, and the lanes together would carry that
- * much less than they may.
+ * Keys that records use in turn, of 16 bits. With this many, lanes get about the same number of
+ * keys. With 1,000 keys the fullest of 16 lanes would have 1.25 times the average, and would limit
+ * the total rate.
  */
 const KEYS = 50_000
-/** As many records as the limited lanes take in less than a second. */
+/** The limited lanes accept this many records in less than a second. */
 const WINDOW = 200_000
 const WARM_UP = 1500
-/** The clock is looked at every so many records. */
+/** The number of records between two reads of the clock. */
 const STRIDE = 128
 
 const { bytes, keyed, lanes, millis, port } = JSON.parse(process.argv[2]!) as LoadOrder
@@ -49,7 +49,7 @@ const record = new Uint8Array(bytes).fill(0x61)
 const view = new DataView(record.buffer)
 const keyOf = (one: Uint8Array): number => one[0]! | (one[1]! << 8)
 let count = 0
-/** The next record, in the same memory: a stream has encoded it when the call returns. */
+/** The next record, in the same memory: the stream has encoded it when the call returns. */
 const next = (): Uint8Array => {
   view.setUint32(0, count % KEYS, true)
   view.setUint32(4, Math.floor(count / KEYS), true)
@@ -72,7 +72,7 @@ const program = Effect.gen(function* () {
     }
   })
   yield* ingestFor(WARM_UP)
-  // What is in flight from before would count as time without records.
+  // Records in flight from the warm-up would count as time without records.
   yield* stream.flush
   const cpuBefore = process.cpuUsage()
   const [started, before] = [performance.now(), count]

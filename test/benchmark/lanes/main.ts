@@ -1,16 +1,16 @@
 /**
- * What lanes carry where each session is limited as at the service:
+ * The throughput of lanes if each session is limited as in the real service:
  * `npm run bench:lanes -- [options]`.
  *
  * - `--rounds N`: rounds, 3 by default.
  * - `--millis N`: how long each stream ingests, 4,000 by default.
  *
- * The neutral server of the benchmark takes 100,000 records and 100 MB a second of each stream, and
- * reads no further. Streams with 1, 4, 16 and 64 lanes and a key per record run in turns with one
- * stream without limits, each in a process of its own. A ratio is taken within a round, against the
- * smaller of what all lanes may carry and 0.8 of the stream without limits. Before the rounds every
- * number of lanes runs once with the server reading all records: those of each key have to arrive
- * in order and without gaps. Ends with 1 when one does not, or when a median ratio is below 0.9.
+ * The neutral server of the benchmark reads at most 100,000 records and 100 MB per second of each
+ * stream. Streams with 1, 4, 16 and 64 lanes and a key per record run in turns with one stream
+ * without limits, each in a separate process. A ratio is taken within a round, to the smaller of
+ * the limit of all lanes together and 0.8 of the rate without limits. Before the rounds every
+ * number of lanes runs once with a server that reads all records: those of each key must arrive in
+ * order and without gaps. Exits with 1 if they do not, or if a median ratio is below 0.9.
  */
 import { spawn } from "node:child_process"
 import { createInterface } from "node:readline"
@@ -26,7 +26,7 @@ const { values } = parseArgs({
 const [rounds, millis] = [Number(values.rounds), Number(values.millis)]
 const script = fileURLToPath(new URL("./load.ts", import.meta.url))
 
-/** What the service takes of one stream in a second. */
+/** What the service accepts from one stream in a second. */
 const LIMIT = { records: 100_000, bytes: 100_000_000 }
 /** Tag and length of a record. */
 const FRAMING = 3

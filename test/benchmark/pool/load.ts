@@ -1,6 +1,6 @@
 /**
- * One measurement of `bench:pool`, in a process of its own: records of many tables through a pool,
- * or of few tables through a stream each. It ends when all of them are durable.
+ * One measurement of `bench:pool`, in a separate process: records of many tables through a pool, or
+ * of few tables through one stream each. It ends when all records are durable.
  */
 import { Effect, Exit, Scope } from "effect"
 import {
@@ -12,7 +12,7 @@ import {
 } from "effect-zerobus"
 import { byteRecords, descriptor } from "../clients/client.ts"
 
-/** What is to be measured. */
+/** What to measure. */
 export interface PoolOrder {
   readonly way: "pool" | "fixed"
   readonly port: number
@@ -24,25 +24,25 @@ export interface PoolOrder {
   readonly seed: number
 }
 
-/** What a measurement took. */
+/** The result of a measurement. */
 export interface PoolLoaded {
   /** From the first call to the last acknowledgement, in milliseconds. */
   readonly millis: number
   /** Until the last call had returned, in milliseconds. */
   readonly ingested: number
-  /** Processor time of the process meanwhile, in seconds. */
+  /** Processor time of the process during the measurement, in seconds. */
   readonly cpu: number
   /**
-   * The longest that one table's last record waited for its acknowledgement, counted from its call,
-   * in milliseconds.
+   * The longest time from the call of a table's last record to its acknowledgement, in
+   * milliseconds.
    */
   readonly slowest: number
   readonly rss: number
-  /** Records that came back; none do from a pool that loses nothing and fails nowhere. */
+  /** Records that were returned; a pool that loses and fails nothing returns none. */
   readonly returned: number
 }
 
-/** Which table each record is for: the n-th of them gets records in proportion to 1/n. */
+/** The table of each record: the n-th table gets records in proportion to 1/n. */
 const zipf = (records: number, tables: number, seed: number): Uint16Array => {
   const shares: Array<number> = []
   let sum = 0
@@ -152,7 +152,7 @@ try {
       })
     }
   })
-  // The answer comes before the streams are closed, which is not measured.
+  // The result is sent before the streams are closed, which is not measured.
   const measured = Effect.gen(function* () {
     const scope = yield* Scope.make()
     const loaded = yield* Effect.provideService(run(order), Scope.Scope, scope)

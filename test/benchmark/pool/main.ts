@@ -1,13 +1,13 @@
 /**
  * `npm run bench:pool -- [--records N] [--tables N] [--open N] [--rounds N] [--shared]`: many
- * tables through a pool, beside as many fixed streams as the pool may have open.
+ * tables through a pool, compared with as many fixed streams as the pool may have open.
  *
- * By default 1,000,000 records of 100 B for 1,000 tables over 64 streams, the n-th table with a
- * share in proportion to 1/n; the fixed streams have 64 tables by the same law. Both run in turns,
- * each in a process of its own, and end when everything is acknowledged. The sink reads every
- * message: it counts records and streams, and checks offsets. What it counts has to be what was
- * sent, each record once; more streams than allowed, or a lost record, fails the run. With
- * `--shared` all streams of a process share one connection, which opens them sooner.
+ * The default is 1,000,000 records of 100 B for 1,000 tables over 64 streams, with the n-th table's
+ * share in proportion to 1/n; the fixed streams have 64 tables with the same distribution. Both run
+ * in turns, each in a separate process, and end when everything is acknowledged. The sink reads
+ * every message: it counts records and streams, and checks offsets. Its counts must match the
+ * records sent, each once; the run fails with more streams than allowed or with a lost record. With
+ * `--shared` all streams of a process share one connection, which opens them faster.
  */
 import * as Os from "node:os"
 import { parseArgs } from "node:util"
@@ -30,7 +30,7 @@ const [records, tables, open, rounds] = [
   Number(values.open),
   Number(values.rounds)
 ]
-/** The least rate of the pool, against the fixed streams of the same round. */
+/** The minimum rate of the pool, relative to the fixed streams of the same round. */
 const GOAL = 0.5
 
 interface Round extends PoolLoaded {

@@ -1,7 +1,7 @@
 /**
- * DuckDB's side of `bench:server`: reads a file of JSON lines into memory, which is not counted,
- * and writes the rows to Parquet with zstd of level 1, as the server does. Prints the processor
- * time of writing, and of reading and writing in one statement, in microseconds.
+ * DuckDB's part of `bench:server`: reads a file of JSON lines into memory, which is not counted,
+ * and writes the rows to Parquet with zstd level 1, as the server does. Prints the processor time
+ * of writing, and of reading and writing in one statement, in microseconds.
  */
 import { DuckDBInstance } from "@duckdb/node-api"
 import * as Path from "node:path"

@@ -1,14 +1,15 @@
 /**
  * `npm run bench:server -- [--rows N] [--rounds N] [--batch N] [--only SHAPE] [--base FOLDER]
- * [--profile FOLDER]`: what a row costs the local server at full speed.
+ * [--profile FOLDER]`: the cost of a row in the local server at full speed.
  *
- * The server is a process of its own that writes Delta tables to disk; a client process sends N
- * rows over gRPC in calls of `--batch` records. Processor time is the server's alone, until every
+ * The server is a separate process that writes Delta tables to disk; a client process sends N rows
+ * over gRPC in calls of `--batch` records. The processor time is the server's alone, until every
  * row is committed, over that of DuckDB, which writes the same rows from memory to Parquet with
- * zstd in the same round. It fails unless the table has every row. Times to the acknowledgement are
- * taken from the call with the default options and with `maxInflightBytes` of 8 MiB, and from the
- * arrival of the frame as the server's own metric has it, where a figure is the upper bound of a
- * bucket. Last, a VARIANT of 8 MB: the longest time that it holds the server's main loop.
+ * zstd in the same round. Fails unless the table has every row. Times to acknowledgement are
+ * measured from the call, with the default options and with `maxInflightBytes` of 8 MiB. They are
+ * also taken from the server's metric, which starts at the arrival of the frame; these figures are
+ * the upper bound of a bucket. The last measurement is a VARIANT of 8 MB: the longest time that it
+ * blocks the server's main loop.
  *
  * `--base` names another checkout, whose server is measured in turns with this one's. `--profile`
  * writes the processor profile of each server to a folder.
@@ -38,7 +39,8 @@ const { values: flags } = parseArgs({
 const rows = Number(flags.rows)
 const rounds = Number(flags.rounds)
 /**
- * Rows before the measurements, so that compiling and the first touch of memory are not measured.
+ * Rows sent before the measurements, so that compiling and the first use of memory are not
+ * measured.
  */
 const warmUp = 200_000
 const eightMegabytes = 8 * 1024 * 1024
@@ -157,7 +159,10 @@ const measure = (build: string, name: ShapeName, { definition }: Shape): Promise
     return { served, sent, bounded: bounded.sent, boundedServed: bounded.served }
   })
 
-/** How long a VARIANT of 8 MB holds the main loop: the third, after compiling, as most come. */
+/**
+ * How long a VARIANT of 8 MB blocks the main loop. Uses the third value, after compiling, as in a
+ * running server.
+ */
 const variantHold = (build: string): Promise<number> =>
   withBoth(build, "variant", "main.default.variants(value VARIANT)", async (server, sender) => {
     let held = 0
@@ -169,7 +174,7 @@ const variantHold = (build: string): Promise<number> =>
     return held
   })
 
-/** The bound below which 99 of 100 acknowledgements came. */
+/** The upper bound of 99 of 100 acknowledgement times. */
 const arrivalBound = ({ acknowledged }: ServedReport): string => {
   const total = acknowledged.at(-1)![1]
   const found = acknowledged.find(([, count]) => count >= total * 0.99)!

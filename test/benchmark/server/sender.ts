@@ -1,7 +1,7 @@
 /**
- * The client of `bench:server`, a process of its own. It makes all rows before it sends the first,
- * so that sending takes as little of the processor as possible, and answers each order with what
- * the rows took from the call to their acknowledgement.
+ * The client of `bench:server`, in a separate process. It prepares all rows before it sends the
+ * first, so that sending takes as little processor time as possible. It answers each order with the
+ * time of the rows from the call to their acknowledgement.
  */
 import { Effect, Redacted } from "effect"
 import { TableProperties, Zerobus } from "effect-zerobus"
@@ -9,7 +9,7 @@ import type { LocalServer } from "../clients/client.ts"
 import { percentile } from "../figures.ts"
 import { shapes, type ShapeName } from "./shapes.ts"
 
-/** Rows to send at full speed, in calls of so many, or a VARIANT of so many bytes. */
+/** Rows to send at full speed, with this many per call, or a VARIANT of this many bytes. */
 export type SenderOrder =
   | {
       readonly do: "rows"
@@ -19,7 +19,7 @@ export type SenderOrder =
     }
   | { readonly do: "variant"; readonly bytes: number }
 
-/** What sending came to. */
+/** The result of sending. */
 export interface SenderReport {
   /** From the first call to the last acknowledgement, in seconds. */
   readonly seconds: number
@@ -55,7 +55,7 @@ const send = (calls: ReadonlyArray<ReadonlyArray<any>>, inflightBytes: number | 
         const times: Array<number> = []
         const cpu = process.cpuUsage()
         const began = performance.now()
-        // The times of a few thousand calls say as much as those of all.
+        // A few thousand calls give the same percentiles as all.
         const every = Math.max(1, Math.floor(calls.length / 3000))
         let sent = 0
         for (const records of calls) {

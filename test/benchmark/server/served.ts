@@ -1,7 +1,7 @@
 /**
- * The server of `bench:server`, a process of its own: a local server on disk, with the folder and
- * the table's definition as arguments. It says where it is, and answers each message. `begin`
- * starts a measurement; `report` has it commit all rows and tells what they cost.
+ * The server of `bench:server`, in a separate process: a local server on disk, with the folder and
+ * the table's definition as arguments. It sends its address to the parent and answers each message.
+ * `begin` starts a measurement; `report` makes it commit all rows and returns their cost.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer, Redacted } from "effect"
@@ -9,16 +9,16 @@ import { ZerobusLocal } from "effect-zerobus/testing"
 import { once } from "node:events"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 
-/** What a measurement came to. */
+/** The result of a measurement. */
 export interface ServedReport {
   readonly rows: number
   readonly bytes: number
   /** Processor time of the whole process until every row was committed, in seconds. */
   readonly cpu: number
-  /** The longest time that a turn of the main loop took, in milliseconds. */
+  /** The longest turn of the main loop, in milliseconds. */
   readonly held: number
   /**
-   * Acknowledgements by the upper bound of their time from the arrival of the first message they
+   * Acknowledgements by the upper bound of their time since the arrival of the first message they
    * cover, in milliseconds.
    */
   readonly acknowledged: ReadonlyArray<readonly [bound: number, count: number]>

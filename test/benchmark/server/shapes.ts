@@ -1,23 +1,23 @@
 /**
  * The rows of `bench:server`: typed rows of twenty columns as protobuf, flat JSON of about 200
- * bytes, and nested JSON of about 0.9 KB. Each row has its own values, so that pages compress as
- * those of real rows do.
+ * bytes, and nested JSON of about 0.9 KB. Each row has its own values, so that pages compress like
+ * those of real rows.
  */
 import { Column, Table, TableProperties } from "effect-zerobus"
 import { seeded } from "../../support/randomTables.ts"
 
 export type ShapeName = "typed" | "flat" | "nested"
 
-/** The rows of one shape, and what the client, the server and DuckDB take them for. */
+/** The rows of one shape, in the forms that the client, the server and DuckDB need. */
 export interface Shape {
   readonly title: string
   /** What the stream is opened with. */
   readonly table: TableProperties.TableProperties<any>
-  /** What the server makes the table of. */
+  /** The definition from which the server creates the table. */
   readonly definition: string
   /** The columns for DuckDB's reader of JSON. */
   readonly duckdb: string
-  /** The n-th row, as the stream takes it. */
+  /** The n-th row, as the stream accepts it. */
   readonly record: (n: number) => Uint8Array | string
   /** The n-th row as a line of JSON for DuckDB. */
   readonly line: (n: number) => string

@@ -1,7 +1,6 @@
 /**
- * One measurement of a client with a spool, or without one, in a process of its own:
- * `load.ts ORDER`, in JSON. It prints its result as one line of JSON. After a `fill` it waits to be
- * killed.
+ * One measurement of a client with a spool, or without one, in a separate process: `load.ts ORDER`,
+ * in JSON. It prints its result as one line of JSON. After a `fill` it waits to be killed.
  */
 import { Effect, Fiber, References, Stream } from "effect"
 import {
@@ -19,16 +18,16 @@ import { percentile } from "../figures.ts"
 export interface LoadOrder {
   /**
    * `ingest`: records per second, and processor time. `lone`: single calls one after another.
-   * `fill`: records that no server takes. `drain`: what waits in the spool. `open`: how long
-   * opening takes.
+   * `fill`: records while no server is running. `drain`: sends the records in the spool. `open`:
+   * how long opening takes.
    */
   readonly task: "ingest" | "lone" | "fill" | "drain" | "open"
   readonly port: number
-  /** The folder of the spool; none without one. */
+  /** The folder of the spool; without it there is no spool. */
   readonly folder?: string | undefined
   readonly bytes: number
   readonly records: number
-  /** The stream's option; its default without one. */
+  /** The stream's option; its default if omitted. */
   readonly maxInflightBytes?: number | undefined
   /**
    * How records are ingested: a sink with chunks of 4,096, 16 callers with batches of 100, or 1,024
@@ -37,20 +36,18 @@ export interface LoadOrder {
   readonly by?: "sink" | "batches" | "fibers" | undefined
 }
 
-/** What was measured; which figures there are depends on the task. */
+/** The result; its figures depend on the task. */
 export interface Loaded {
   /** Seconds until all records were on disk, or durable without a spool. */
   readonly seconds: number
   /** Seconds until the stream was open. */
   readonly opening: number
-  /** Microseconds of processor time for a record, until all of it was durable. */
+  /** Microseconds of processor time per record, until all records were durable. */
   readonly cpu: number
-  /**
-   * Mebibytes of resident memory above those of the process in front of its first stream, at most.
-   */
+  /** The peak of resident memory above that of the process before its first stream, in MiB. */
   readonly grown: number
   /**
-   * Median milliseconds of a lone call, and of a write with `fdatasync` of the same bytes in
+   * Median milliseconds of a single call, and of a write with `fdatasync` of the same bytes in
    * between.
    */
   readonly call?: number | undefined
@@ -83,7 +80,7 @@ const callers = (count: number, each: Effect.Effect<void, any>): Effect.Effect<v
     discard: true
   })
 
-/** Ingests all records; a sink ends when they are durable, the others when they are on disk. */
+/** Ingests all records. A sink ends when they are durable, the others when they are on disk. */
 const ingestAll = (stream: ZerobusStream<Uint8Array>): Effect.Effect<unknown, any> => {
   const chunk = Array.from({ length: CHUNK }, () => record)
   if (by === "sink") {
@@ -95,14 +92,14 @@ const ingestAll = (stream: ZerobusStream<Uint8Array>): Effect.Effect<unknown, an
     : callers(1_024, times(records / 1_024, stream.ingestRecord(record)))
 }
 
-/** Succeeds once so many records of a stream with a spool are on disk. */
+/** Succeeds once `offsets` records of a stream with a spool are on disk. */
 const persisted = (stream: ZerobusStream<Uint8Array>, offsets: number): Effect.Effect<void, any> =>
   Effect.gen(function* () {
     while ((yield* Spool.progress(stream)).nextOffset < offsets) yield* Effect.sleep(1)
     yield* Spool.notePosition(stream, new Uint8Array(0))
   })
 
-/** Lone calls, and writes of a file of the same disk in between. */
+/** Single calls, and writes of a file on the same disk in between. */
 const alternate = (stream: ZerobusStream<Uint8Array>) =>
   Effect.promise(async () => {
     const file = openSync(`${folder}.disk`, "w")

@@ -1,10 +1,10 @@
 /**
- * What a spool costs, as ratios against the same disk and against no spool: `npm run bench:spool`.
- * Options are below and in the README.
+ * The cost of a spool, as ratios to the same disk and to a stream without a spool: `npm run
+ * bench:spool`. Options are below and in the README.
  *
- * Each measurement runs in a process of its own, ingest with a spool and without one in turns. The
- * server is the neutral one of the benchmark; it checks that offsets rise by one. Seconds of a
- * machine that does other work say little; ratios and processor time hold.
+ * Each measurement runs in a separate process, and ingests with and without a spool take turns. The
+ * server is the benchmark's neutral one, which checks that offsets rise by one. On a machine with
+ * other work, seconds are not reliable; ratios and processor time are.
  */
 import { spawn } from "node:child_process"
 import {
@@ -31,19 +31,19 @@ const parts = ["ingest", "lone", "outage", "opening"] as const
 
 const { values } = parseArgs({
   options: {
-    /** One of the parts alone. */
+    /** Only one of the parts. */
     only: { type: "string" },
     /** Records of an ingest. */
     records: { type: "string", default: "1000000" },
     /** Rounds of each ingest and of the opening. */
     rounds: { type: "string", default: "3" },
-    /** Records of 100 B that wait in an outage. */
+    /** Records of 100 B that wait during an outage. */
     outage: { type: "string", default: "10000000" },
-    /** GiB of the spool that is opened. */
+    /** The size of the spool that is opened, in GiB. */
     opening: { type: "string", default: "4" },
-    /** A folder of the disk to measure. */
+    /** A folder on the disk to measure. */
     dir: { type: "string", default: tmpdir() },
-    /** Minutes after which the run is given up. */
+    /** Minutes after which the run is aborted. */
     limit: { type: "string", default: "20" }
   }
 })
@@ -61,7 +61,7 @@ if (values.only !== undefined && !parts.some((part) => part === values.only)) {
   throw new Error(`--only takes ${parts.join(", ")}, not ${values.only}`)
 }
 
-/** Bytes on disk of the largest spool; only one is there at a time. */
+/** Bytes on disk of the largest spool; only one exists at a time. */
 const most = Math.max(
   runs("ingest") ? records * 1_040 : 0,
   runs("outage") ? outage * 104 : 0,
@@ -101,7 +101,7 @@ const load = (order: LoadOrder): Promise<Loaded> =>
       if (order.task === "fill") child.kill("SIGKILL")
     })
     child.once("error", () => {
-      // With the signal.
+      // The error of the abort signal; `exit` follows.
     })
     child.once("exit", () => {
       if (limit.aborted)
@@ -111,7 +111,7 @@ const load = (order: LoadOrder): Promise<Loaded> =>
     })
   })
 
-/** Bytes per second that the disk takes in writes of 4 MiB, each synchronised. */
+/** The rate of the disk in bytes per second, for writes of 4 MiB, each synchronised. */
 const diskRate = (): number => {
   const path = Path.join(folder, "sequential")
   const file = openSync(path, "w")
@@ -131,7 +131,7 @@ const bytesIn = (path: string): number =>
   readdirSync(path).reduce((sum, name) => sum + statSync(Path.join(path, name)).size, 0)
 
 const rows: Array<ReadonlyArray<string>> = []
-/** Adds a row, which is shown at once as well: a run takes minutes. */
+/** Adds a row and prints it at once: a run takes minutes. */
 const row = (
   ...cells: readonly [what: string, measured: string, ratio: string, goal: string]
 ): void => {
@@ -171,7 +171,7 @@ const ingest = async (port: number): Promise<void> => {
           load({ task: "ingest", port, bytes, records: count, by, folder: path })
         )
       )
-      // On both sides of the ingest: disks of virtual machines change their pace.
+      // Before and after the ingest: the speed of virtual disks varies.
       disks[n] = (disks[n]! + diskRate()) / 2
     }
     const rate = count / median(spooled.map(({ seconds }) => seconds))
@@ -226,7 +226,7 @@ const outageOf = (port: number): Promise<void> =>
     )
   })
 
-/** The start-up of the stream is measured with an empty spool, and left out of the ratio. */
+/** The start of a stream with an empty spool is measured too and subtracted. */
 const opening = (): Promise<void> =>
   withSpool(async (path) => {
     const order = {

@@ -1,6 +1,6 @@
 /**
- * grpc-js alone: a channel and a call per stream, and a prepared message per record. It reads
- * acknowledgements and does nothing else: no offsets, no recovery, no bounds, no tokens.
+ * grpc-js alone: a channel and a call per stream, and a prepared message per record. It only reads
+ * acknowledgements: no offsets, no recovery, no bounds, no tokens.
  */
 import * as Grpc from "@grpc/grpc-js"
 import { acknowledgedUpTo, createMessage, METHOD, singleMessage } from "../clients/client.ts"
@@ -8,7 +8,7 @@ import type { LoadLone } from "./lone.ts"
 
 const identity = (bytes: Buffer): Buffer => bytes
 
-/** A record in flight: when it was sent, and who is told. */
+/** A record in flight: when it was sent, and the callback for its acknowledgement. */
 interface Sent {
   readonly started: number
   readonly acknowledged: ((millis: number) => void) | undefined

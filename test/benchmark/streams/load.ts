@@ -1,5 +1,5 @@
 /**
- * The process of one client of `bench:streams`: opens its streams, sends at the pace that the
+ * The process of one client of `bench:streams`. It opens its streams, sends at the rate that the
  * parent orders, and measures itself.
  */
 import { PerformanceObserver } from "node:perf_hooks"
@@ -7,17 +7,14 @@ import { byteRecords, paced } from "../clients/client.ts"
 import { percentile } from "../figures.ts"
 import type { LoadLone, LoneSpec } from "./lone.ts"
 
-/** How opening went: milliseconds, and resident bytes before and after. */
+/** The result of opening: milliseconds, and resident bytes before and after. */
 export interface LoneOpened {
   readonly millis: number
   readonly rssBefore: number
   readonly rss: number
 }
 
-/**
- * What streams cost while nothing is sent, over so many milliseconds; then, on demand, how they are
- * closed.
- */
+/** Measures the cost of idle streams over this many milliseconds; on demand, then closes them. */
 export interface IdleOrder {
   readonly idle: number
 }
@@ -33,32 +30,32 @@ export interface CloseOrder {
   readonly close: true
 }
 
-/** How closing went. */
+/** The result of closing. */
 export interface CloseResult {
   readonly millis: number
 }
 
 /**
- * So many records a second over all streams, for so many milliseconds; one of `observeEvery` is
- * observed.
+ * A rate in records per second over all streams, for this many milliseconds; one record of
+ * `observeEvery` is observed.
  */
 export interface LoneOrder {
   readonly rate: number
   readonly millis: number
   readonly observeEvery: number
   /**
-   * So many streams get a record at a time, and the next ones once these are acknowledged, however
-   * long that takes; without it, records go at the rate.
+   * This many streams get a record at once, and the next ones follow once these are acknowledged,
+   * however long that takes. If omitted, records are sent at the rate.
    */
   readonly burst?: number | undefined
-  /** Notes the processor time from call to acknowledgement, of one stream at a low rate. */
+  /** Measures the processor time from call to acknowledgement, for one stream at a low rate. */
   readonly spent?: boolean | undefined
 }
 
-/** What a slice of load used. Times in milliseconds. */
+/** The resources used by a slice of load. Times are in milliseconds. */
 export interface LoneResult {
   readonly records: number
-  /** Records per second that really went. */
+  /** The actual rate in records per second. */
   readonly rate: number
   /** CPU time of the whole process, native threads included, in seconds. */
   readonly cpu: number
@@ -67,13 +64,13 @@ export interface LoneResult {
   readonly p99: number
   readonly max: number
   /**
-   * Processor time of the main thread from a call to its acknowledgement: of the first record, the
-   * median, and the most of all but the first.
+   * Processor time of the main thread from a call to its acknowledgement: for the first record, the
+   * median, and the maximum without the first.
    */
   readonly spent: { readonly first: number; readonly median: number; readonly rest: number }
   /** The longest pause for garbage collection. */
   readonly gc: number
-  /** 99th percentile of what a 10 ms timer was late. */
+  /** The 99th percentile of the delay of a 10 ms timer. */
   readonly late: number
   readonly rss: number
 }
@@ -81,7 +78,7 @@ export interface LoneResult {
 const most = (times: ReadonlyArray<number>): number =>
   times.reduce((so, time) => Math.max(so, time), 0)
 
-/** The longest garbage collection since it was set to 0, in milliseconds. */
+/** The longest garbage collection since the value was reset, in milliseconds. */
 let collecting = 0
 new PerformanceObserver((list) => {
   for (const { duration } of list.getEntries()) collecting = Math.max(collecting, duration)
@@ -100,7 +97,9 @@ const usedMillis = (): number => {
 /** How many acknowledgements of a burst are observed. */
 const awaitedOf = (burst: number, every: number): number => Math.max(1, Math.floor(burst / every))
 
-/** Sends a burst, waits for so many acknowledgements, and so on. Gives the records per second. */
+/**
+ * Sends a burst, waits for this many acknowledgements, and repeats. Returns the records per second.
+ */
 const inBursts = async (
   burst: number,
   millis: number,
@@ -112,7 +111,7 @@ const inBursts = async (
     await new Promise<void>((resolve) => {
       let left = awaited
       send(() => {
-        // In a turn of its own: no burst begins within the answer to another.
+        // In a separate turn: no burst begins while the answer to another is processed.
         if (--left === 0) setImmediate(resolve)
       })
     })
@@ -121,7 +120,7 @@ const inBursts = async (
   }
 }
 
-/** Notes how late each timer of a chain is, until it is stopped. */
+/** Measures the delay of each timer of a chain, until it is stopped. */
 const watchTimer = (): (() => ReadonlyArray<number>) => {
   const late: Array<number> = []
   let timer: NodeJS.Timeout

@@ -1,13 +1,12 @@
 /**
- * What the clients of `bench:streams` have in common: many streams, each with a record now and
- * then.
+ * Types shared by the clients of `bench:streams`: many streams, each with a record now and then.
  */
 import type { byteRecords } from "../clients/client.ts"
 
-/** Names are those of the modules in this folder. */
+/** The names of the modules in this folder. */
 export type LoneName = "ours" | "native" | "bare"
 
-/** A token service, and the client id and secret that it takes. */
+/** A token service, and the client id and secret that it accepts. */
 export interface TokenPlace {
   readonly workspaceUrl: string
   readonly clientId: string
@@ -18,11 +17,11 @@ export interface TokenPlace {
 export interface LoneSpec {
   readonly client: LoneName
   readonly streams: number
-  /** Whether they share connections; else each has one of its own. Of this package alone. */
+  /** Whether they share connections; otherwise each has a separate one. Only for this package. */
   readonly shared?: boolean | undefined
   /** The port of the sink. */
   readonly port: number
-  /** Where streams get tokens; without it they present a fixed one. */
+  /** The source of the streams' tokens; without it they send a fixed one. */
   readonly tokens?: TokenPlace | undefined
   /** The entry module of the package, as a URL; by default that of this checkout. */
   readonly entry?: string | undefined
@@ -31,9 +30,9 @@ export interface LoneSpec {
 /** Open streams. */
 export interface LoneStreams {
   /**
-   * Sends one record on each of these streams. `acknowledged` is called for each record that has
-   * `observed` set, with the time that the client took from the call to its acknowledgement, in
-   * milliseconds.
+   * Sends one record on each of these streams. `acknowledged` is called for each record with
+   * `observed` set, with the time from the call to its acknowledgement as the client measures it,
+   * in milliseconds.
    */
   readonly send: (
     records: ReadonlyArray<{ readonly stream: number; readonly observed: boolean }>,
@@ -48,5 +47,5 @@ export interface LoneStreams {
 /** Opens the streams of one client. */
 export type OpenLone = (records: ReturnType<typeof byteRecords>) => Promise<LoneStreams>
 
-/** Loads the package of one client, which is no part of what its streams cost. */
+/** Loads the package of one client; this is not part of the measured cost. */
 export type LoadLone = (spec: LoneSpec) => Promise<OpenLone>

@@ -1,15 +1,15 @@
 /**
- * `npm run bench:streams -- [options]`: what many streams cost that have a record now and then.
+ * `npm run bench:streams -- [options]`: the cost of many streams with a record now and then.
  *
- * - `--streams N`, `--rate N`: so many streams with so many records of 100 B a second each; 1,000
- *   and 10 by default.
+ * - `--streams N`, `--rate N`: the number of streams, and the records of 100 B per second for each;
+ *   1,000 and 10 by default.
  * - `--seconds N`, `--rounds N`: how long each client is measured, over all rounds, in turns; 20
  *   and 4, or 0 rounds to skip that.
  * - `--burst N`: sends to N streams at a time, and to the next ones once these are acknowledged,
- *   instead of at the rate; N is a multiple of 16. Each record is a message of its own then, also
- *   on a machine that does other work, where records would gather and become cheap.
- * - `--openings N`: how often each client opens its streams and closes them, with tokens and
- *   without; 3, or 0 to skip that.
+ *   instead of at the rate; N is a multiple of 16. Each record is then a separate message.
+ *   At a rate, records would be coalesced on a machine with other work, and would cost less.
+ * - `--openings N`: how often each client opens and closes its streams, with tokens and without; 3,
+ *   or 0 to skip that.
  * - `--idle N`: opens N streams over shared connections, of which each takes 1,000, and compares
  *   them with one; 10,000, or 0 to skip that.
  * - `--slowest N`: how often each client is started for the slowest acknowledgements of one stream
@@ -18,8 +18,8 @@
  * - `--only NAMES`: some of the clients (`ours,base,bare,native`). `--profile FOLDER`: writes its
  *   processor profile.
  *
- * The sink, in a process of its own, acknowledges each message at once. "receipts" says which
- * records have their acknowledgement awaited one by one: each, or one in 16. Each client has a
+ * The sink, in a process of its own, acknowledges each message at once. "receipts" is the
+ * number of receipts that are awaited individually: each, or one in 16. Each client has a
  * connection per stream, unless a row says that they are shared. Tokens come from the token service
  * of `zerobus local`.
  */
@@ -64,17 +64,20 @@ const streams = Number(flags.streams)
 const rate = Number(flags.rate) * streams
 const rounds = Number(flags.rounds)
 const millis = (Number(flags.seconds) * 1000) / rounds
-/** Sent before anything is measured, so that compiling is not. */
+/** Sent before the measurements, so that compiling is not measured. */
 const WARM_UP = 5000
 const GOALS = { ratio: 1.3, p50: 15, late: 15 }
-/** Over the native SDK with tokens; and of idle streams, in MiB and as a share of a core. */
+/**
+ * Goals relative to the native SDK with tokens; for idle streams, in MiB and as a share of a core.
+ */
 const OPENING_GOALS = {
   shared: { time: 0.3, memory: 0.7, closing: 3 },
   own: { time: 0.5, memory: 1.2, closing: 3 },
   idle: { memory: 400, share: 0.02 }
 }
 /**
- * How long idle streams are left alone before they are looked at, and looked at, in milliseconds.
+ * How long idle streams are left alone before they are measured, and how long they are measured, in
+ * milliseconds.
  */
 const SETTLE = 15_000
 const LOOK = 10_000
@@ -183,7 +186,7 @@ const measured = Object.entries(all).filter(
 interface Opening {
   readonly title: string
   readonly spec: Measured["spec"]
-  /** What it has to reach over the native SDK. */
+  /** The goals relative to the native SDK. */
   readonly goals?:
     | { readonly time: number; readonly memory: number; readonly closing: number }
     | undefined
@@ -285,7 +288,7 @@ const OPENING_HEAD = [
   "over native"
 ]
 
-/** What many idle streams over shared connections take, beside one. */
+/** The cost of many idle streams over shared connections, compared with one. */
 const measureIdle = async (count: number): Promise<ReadonlyArray<ReadonlyArray<string>>> => {
   const wide = await startSink(undefined, { calls: 1000 })
   await wide.order({ ackInterval: 0 })
@@ -316,7 +319,7 @@ const measureIdle = async (count: number): Promise<ReadonlyArray<ReadonlyArray<s
   }
 }
 
-/** The load on all clients in turns, with so many of the receipts awaited. */
+/** The load on all clients in turns, with one receipt in `observeEvery` awaited. */
 const measureLoad = async (observeEvery: number): Promise<ReadonlyArray<ReadonlyArray<string>>> => {
   const burst = flags.burst === undefined ? undefined : Number(flags.burst)
   const order = { rate, millis, observeEvery, burst }

@@ -1,6 +1,6 @@
 /**
- * This package: one fiber per tick of the load hands in what is due, and a fiber per observed
- * record awaits its receipt.
+ * This package: one fiber per tick of the load ingests the records that are due, and one fiber per
+ * observed record awaits its receipt.
  */
 import { Effect, Exit, ManagedRuntime, Redacted, Scope } from "effect"
 import { descriptor, TABLE } from "../clients/client.ts"
@@ -8,7 +8,7 @@ import type { LoadLone } from "./lone.ts"
 
 type Package = typeof import("effect-zerobus")
 
-/** Streams that are being opened at a time. */
+/** The number of streams being opened at once. */
 const OPENING = 64
 
 export const load: LoadLone = async ({ entry, port, shared, streams: count, tokens }) => {

@@ -1,16 +1,16 @@
 /**
- * How long the slowest acknowledgements take of one stream that gets a hundred records a second:
- * from the first record of a process on, and once its code has run for a while. Beside the time
- * stands the processor time that the main thread spent meanwhile, which other work on the machine
- * does not lengthen. The native SDK does its own work in other threads.
+ * The slowest acknowledgements of one stream with a hundred records per second, from the first
+ * record of a process on, and again after its code has run for a while. The table also has the
+ * processor time of the main thread in that interval, which other work on the machine does not
+ * lengthen. The native SDK does its own work in other threads.
  */
 import { digits, spreadOf, spreadText } from "../figures.ts"
 import type { LoneOrder, LoneResult } from "./load.ts"
 
-/** Records a second, and milliseconds. */
+/** Records per second, and milliseconds. */
 const RATE = 100
 const MILLIS = 4000
-/** Runs a stream warm: the functions that a record goes through are compiled by then. */
+/** Warms a stream up: afterwards the functions that a record passes through are compiled. */
 const WARM: LoneOrder = { rate: 2000, millis: 5000, observeEvery: 1 }
 
 type Results = Record<"new" | "warm", Array<LoneResult>>
@@ -33,7 +33,7 @@ export const SLOWEST_HEAD = [
   "longest GC ms"
 ]
 
-/** Starts each client so many times, in turns, and measures it new and warm. */
+/** Starts each client this many times, in turns, and measures it new and warm. */
 export const measureSlowest = async <A extends { readonly title: string }>(
   clients: ReadonlyArray<A>,
   rounds: number,

@@ -1,11 +1,10 @@
 /**
- * The client of the benchmark of many tables, in a process of its own: bare HTTP/2 that sends
- * messages which were encoded before, so that it takes little of the machine.
- * `load.ts PORT TABLES ROWS PER_MESSAGE`
+ * The client of the benchmark of many tables, in a separate process: plain HTTP/2 with prepared
+ * messages, so that it uses little of the machine. `load.ts PORT TABLES ROWS PER_MESSAGE`
  *
  * Every table has one stream. The messages of a second are spread evenly over it, whatever the
- * server does: a table whose server lags gets no fewer rows, until flow control of HTTP/2 holds
- * them back.
+ * server does: a table whose server lags gets the same number of rows, until flow control of HTTP/2
+ * stops them.
  */
 import * as Http2 from "node:http2"
 import {
@@ -18,10 +17,10 @@ import {
 import { encodedRow, Rows } from "../../../scripts/sustained/row.ts"
 import { tableName } from "./tableName.ts"
 
-/** What the parent asks for. */
+/** The orders of the parent. */
 export type LoadOrder = { readonly do: "sample" } | { readonly do: "stop" }
 
-/** The client since the last sample. Times in milliseconds. */
+/** Measurements since the last sample. Times are in milliseconds. */
 export interface LoadSample {
   /** From the writing of a message to its acknowledgement. */
   readonly latencies: ReadonlyArray<number>
@@ -85,7 +84,7 @@ class Stream {
     })
     this.call.on("error", () => {})
     this.call.on("trailers", (trailers) => {
-      // A server that stops says so with 14.
+      // A stopping server ends calls with status 14.
       if (trailers["grpc-status"] === "14" || trailers["grpc-status"] === "0") return
       console.error(`${table}: ${decodeURIComponent(String(trailers["grpc-message"]))}`)
     })

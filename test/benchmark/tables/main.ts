@@ -2,12 +2,12 @@
  * `npm run bench:tables -- --tables 200 --rows 10 --seconds 30`: many tables that get a few rows
  * every second.
  *
- * Server and client are processes of their own. The client sends one message per table and second,
- * or more with a smaller `--per-message`. Measured are, after a warm-up: the server's lag (the age
- * of the oldest durable row that is not in its table), its processor time per row and its memory,
- * and the time to acknowledgement; then the stop under that load. A second run of `--waiting`
- * seconds ends with SIGKILL, after which the next process has to serve and to have all acknowledged
- * rows in the tables. Ends with 1 when a figure misses its goal or rows are lost.
+ * Server and client are separate processes. The client sends one message per table and second, or
+ * more with a smaller `--per-message`. After a warm-up it measures the server's lag (the age of the
+ * oldest durable row that is not in its table), its processor time per row and its memory, the time
+ * to acknowledgement, and then the stop under that load. A second run of `--waiting` seconds ends
+ * with SIGKILL, after which the next process must serve and have all acknowledged rows in the
+ * tables. Exits with 1 if a figure misses its goal or rows are lost.
  */
 import { type ChildProcess, fork } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
@@ -43,11 +43,11 @@ const GOALS = {
   visible: 15_000,
   rss: 500
 }
-/** Longest time of one step, in milliseconds. */
+/** The maximum duration of one step, in milliseconds. */
 const LIMIT = 300_000
 
 const folder = mkdtempSync(join(tmpdir(), "zerobus-tables-"))
-/** The command keeps compiled modules between its runs, and so do these processes. */
+/** The command keeps compiled modules between its runs, and these processes do the same. */
 const compiled = mkdtempSync(join(tmpdir(), "zerobus-tables-compiled-"))
 
 const start = (
@@ -108,9 +108,7 @@ const startLoad = async (port: number): Promise<ChildProcess> => {
   return child
 }
 
-/**
- * Throws unless each table has the rows that were acknowledged, and at most those that were sent.
- */
+/** Throws unless each table has the acknowledged rows, and no more than the rows sent. */
 const check = (
   stored: ReadonlyArray<number>,
   acknowledged: ReadonlyArray<number>,
@@ -195,7 +193,7 @@ const killed = async (folder: string, before: ReadonlyArray<number>) => {
   return { ready, visible, cpuReady, cpuVisible }
 }
 
-/** The rows of each table, by a process that opens them. */
+/** The number of rows of each table, counted by a process that opens them. */
 const storedIn = async (folder: string): Promise<ReadonlyArray<number>> => {
   const { child } = await startServer(folder)
   const stored = await ask<ReadonlyArray<number>>(child, { do: "rows" })
@@ -205,8 +203,8 @@ const storedIn = async (folder: string): Promise<ReadonlyArray<number>> => {
 }
 
 /**
- * Fills the cache of compiled modules: a package has no types to strip, which takes 60 MB of a
- * first start.
+ * Fills the cache of compiled modules. A published package has no types to strip; stripping takes
+ * 60 MB in the first start.
  */
 const warmUp = async (): Promise<void> => {
   const empty = mkdtempSync(join(tmpdir(), "zerobus-tables-warm-"))

@@ -1,11 +1,11 @@
 /**
- * The server of the benchmark of many tables, in a process of its own: `server.ts FOLDER TABLES`.
- * It tells its parent the port once it serves, a sample of itself for each order to measure, and
- * ends when it is told to stop.
+ * The server of the benchmark of many tables, in a separate process: `server.ts FOLDER TABLES`. It
+ * sends its parent the port once it serves, and a sample for each order to measure. It ends when
+ * ordered to stop.
  *
- * The faces, the store and the bounds of memory are those of `zerobus local`, without tokens.
- * Around the store is a wrapper that notes when rows of a table became durable, so that the age of
- * the oldest one that is not in the table is known here and no client has to ask.
+ * The endpoints, the store and the memory bounds are those of `zerobus local`, without tokens. A
+ * wrapper around the store records when rows of a table became durable, so that the age of the
+ * oldest row missing from the table is known here, without requests by a client.
  */
 import { Clock, Effect, Fiber } from "effect"
 import { boundHeap } from "../../../src/cli/local/heapBounds.ts"
@@ -18,16 +18,16 @@ import { makeTimers } from "../../../src/local/timers.ts"
 import { Rows } from "../../../scripts/sustained/row.ts"
 import { tableName } from "./tableName.ts"
 
-/** What the parent asks for. */
+/** The orders of the parent. */
 export type ServerOrder =
   | { readonly do: "sample" }
   | { readonly do: "rows" }
   | { readonly do: "stop" }
 
-/** The server since the last sample. Times in milliseconds. */
+/** Measurements since the last sample. Times are in milliseconds. */
 export interface ServerSample {
   /**
-   * The age of the oldest durable row that was not in its table; the worst since the last sample.
+   * The age of the oldest durable row that was not in its table; the maximum since the last sample.
    */
   readonly lag: number
   /** Rows in all tables. */
@@ -37,10 +37,13 @@ export interface ServerSample {
   readonly rss: number
 }
 
-/** How often lag is looked at. */
+/** The interval at which the lag is measured, in milliseconds. */
 const EVERY = 200
 
-/** Durable rows of a table that may not be in it, oldest first: how many there were, and when. */
+/**
+ * Durable rows of a table that may not be in it yet, oldest first: their number, and when they
+ * became durable.
+ */
 interface Watched {
   readonly name: string
   appended: number
