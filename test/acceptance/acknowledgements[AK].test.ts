@@ -152,7 +152,7 @@ describe("acknowledgements", () => {
   )
 
   it.effect(
-    "AK-11 H-07 takes an empty response, one of an unknown kind and one that is no message as " +
+    "AK-11 H-07 takes an empty response, one of an unknown kind and one that is not a message as " +
       "violations",
     () =>
       Effect.gen(function* () {

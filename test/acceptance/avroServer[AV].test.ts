@@ -189,7 +189,7 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })(
     )
 
     it.effect(
-      "AV-13 AV-14 end at a record that is no value of the schema, or of another format",
+      "AV-13 AV-14 end at a record that is not a value of the schema, or has another format",
       () =>
         Effect.gen(function* () {
           const { local, name } = yield* freshTable("id BIGINT, name STRING")

@@ -383,7 +383,7 @@ describe("creating a stream", () => {
     })
   )
 
-  it.effect("CR-34 gives each stream an id of its own, stable over reconnects", () =>
+  it.effect("CR-34 gives each stream a separate id, stable over reconnects", () =>
     Effect.gen(function* () {
       const { server, zerobus } = yield* A.client()
       const one = yield* zerobus.createStream(A.table, { recoverySchedule: Schedule.spaced(10) })

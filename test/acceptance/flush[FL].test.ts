@@ -163,7 +163,7 @@ describe("flush", () => {
   )
 
   it.effect(
-    "H-10 knows the last queued offset as soon as it is given out, so that a flush never " +
+    "H-10 has the last queued offset as soon as it is assigned, so that a flush never " +
       "returns early",
     () =>
       Effect.gen(function* () {

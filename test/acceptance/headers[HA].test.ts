@@ -201,7 +201,7 @@ describe("headers", () => {
   )
 
   it.effect(
-    "S-13 are not quoted from what their provider says of them on the next connection",
+    "S-13 are not quoted when an error of their provider contains them on the next connection",
     () =>
       Effect.gen(function* () {
         let asked = 0
@@ -356,8 +356,8 @@ describe("refused credentials", () => {
   )
 
   it.effect(
-    "HA-19 S-19 are tried again when their invalidation throws, dies or is no effect, which is " +
-      "logged",
+    "HA-19 S-19 are tried again when their invalidation throws, dies or is not an effect, which " +
+      "is logged",
     () => {
       const lines: Array<string> = []
       const logger = Logger.make(({ message }) => lines.push(JSON.stringify(message)))

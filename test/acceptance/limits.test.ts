@@ -72,7 +72,7 @@ const holds = ({ call, ends, limit, name, underWay }: Case) =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const running = yield* A.started(Scope.provide(yield* Scope.provide(call, scope), scope))
-      if (underWay !== undefined) yield* A.until("it is asked", underWay)
+      if (underWay !== undefined) yield* A.until("it receives the request", underWay)
       const from = yield* Clock.currentTimeMillis
       // In whole attempts, so that a timer that starts another attempt does so at its own time.
       if (limit > 0) {
@@ -548,7 +548,7 @@ describe("the workspace", () => {
       underWay
     },
     {
-      name: "createStream with credentials that are asked of the token endpoint",
+      name: "createStream with credentials that are requested from the token endpoint",
       limit: 2_000,
       ends: "Retryable/ConnectTimeout",
       call: tokens((settings) =>

@@ -9,30 +9,29 @@ export const notApplicable: Readonly<Record<string, string>> = {
     "and CR-06 show its failures",
   "CR-27": "createStream succeeds with its first session, so nothing opens in the background",
   "CR-37": "needs a live workspace",
-  "CR-38": "there is one way to call, an Effect, which is synchronous or not as its caller runs it",
+  "CR-38": "there is one form of call, an Effect; the caller decides whether it runs synchronously",
   "IN-21":
     "encoding is synchronous and there is no lock: two encodings cannot overlap in one " +
     "JavaScript thread",
   "IN-36": "needs a live workspace",
   "RC-14":
-    "differs: an acknowledgement without its offset is final (AK-02), since nothing the server " +
-    "says can be trusted then",
+    "differs: an acknowledgement without its offset is final (AK-02), because no further " +
+    "response can be trusted",
   "PS-27": "a failed send is only seen as a lost connection, which PS-12 and PS-24 cover",
   "UN-14": "needs a live workspace",
   "CB-13": "there are no callback objects; receipts, durableOffsets and onUnacked take their place",
   "CB-14": "there are no callback objects, and one kind of stream",
   "CB-15": "needs a live workspace",
   "HA-04":
-    "there is no ambient metadata that a provider's headers would be merged with; HA-08 covers " +
-    "the absent token",
+    "no ambient metadata exists to merge with a provider's headers; HA-08 covers the absent token",
   "AR-37": "grpc-js marks no header as sensitive; no error, log or span quotes one (test/security)",
   "CV-06": "TableProperties.json takes no descriptor, so none can be given for JSON",
   "CV-12": "there is one kind of stream; telemetry is Effect's Metric for all of them",
   "CV-17": "there is no builder: options are plain values",
   "CV-18": "there is no builder: options are plain values",
   "LZ-04":
-    "the zone removes by count from its head; an acknowledgement beyond what was sent ends in " +
-    "the session (AK-03)",
+    "the zone removes by count from its head; the session refuses an acknowledgement beyond the " +
+    "sent requests (AK-03)",
   "S-21": "the client writes no files: tokens and records live in memory only",
   "H-15": "Arrow only: acknowledgements cover whole messages, never a part of one"
 }

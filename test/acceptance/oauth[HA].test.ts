@@ -377,7 +377,7 @@ describe("OAuth credentials", () => {
         const asking = yield* A.started(token())
         yield* A.advance(30_000)
         const ofCatalog = yield* A.started(Credentials.catalogToken(optionsFor(tokens.url)))
-        yield* A.until("it was asked for the catalog", () => tokens.requests.length === 3)
+        yield* A.until("a token for the catalog was requested", () => tokens.requests.length === 3)
         yield* A.advance(30_000)
         assert.strictEqual(ofCatalog.error().message, asking.error().message)
         assert.strictEqual(

@@ -207,7 +207,7 @@ describe("proxies", () => {
       const opening = yield* Effect.forkScoped(Effect.scoped(zerobus.createStream(A.table)), {
         startImmediately: true
       })
-      yield* A.until("the proxy is asked", () => proxy.tunnels.length === 2)
+      yield* A.until("the proxy receives the requests", () => proxy.tunnels.length === 2)
       opening.interruptUnsafe()
       yield* Effect.exit(
         Effect.suspend(() => A.until("it ended", () => opening.pollUnsafe() !== undefined))

@@ -71,7 +71,7 @@ describe("receipts", () => {
     })
   )
 
-  it.effect("CB-06 are all told when one acknowledgement covers 2,048 of them", () =>
+  it.effect("CB-06 all resolve when one acknowledgement covers 2,048 of them", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open(single, A.silent)
       const acks = yield* Effect.forEach(A.recordsFrom(0, 2048), stream.ingestRecord)

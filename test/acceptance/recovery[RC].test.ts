@@ -264,7 +264,7 @@ describe("recovery", () => {
   )
 
   it.effect(
-    "RC-13 keeps what is ingested while there is no connection, and sends it after the replay",
+    "RC-13 keeps records ingested without a connection, and sends them after the replay",
     () =>
       Effect.gen(function* () {
         const { server, stream } = yield* A.open(single, A.silent, A.refusing(code.UNAVAILABLE), {})

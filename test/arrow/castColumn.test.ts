@@ -263,7 +263,7 @@ describe("columns", () => {
   }
   const ints = (...values: ReadonlyArray<number>) => vector(values, new Arrow.Int32())
 
-  it("that take no nulls need values, not a type that says so", () => {
+  it("that take no nulls need values, not a non-nullable type", () => {
     assert.isUndefined(write(new Arrow.Table({ b: ints(1), a: ints(2) })))
     const nulls = vector([1, 2, null], new Arrow.Int32())
     const refused = write(new Arrow.Table({ a: nulls, b: ints(1, 2, 3) }))

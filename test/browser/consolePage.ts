@@ -49,7 +49,7 @@ export const openPage = async (
   page.on("pageerror", (error) => wrong.push(error.message))
   page.on("request", (request) => {
     if (new URL(request.url()).origin !== local.workspaceUrl)
-      wrong.push(`asked for ${request.url()}`)
+      wrong.push(`requested ${request.url()}`)
   })
   await page.goto(address ?? Redacted.value(local.consoleUrl!))
   return {

@@ -126,7 +126,7 @@ const recorded = async ({ about, change, table: name = table, title }: Case): Pr
   )
 }
 
-it("the page shows what the command says now", async () => {
+it("the page shows the command's current output", async () => {
   const before = Fs.readFileSync(page, "utf8")
   const opening = before.slice(0, (before.indexOf("\n## ") + 1 || before.length + 1) - 1).trimEnd()
   const sections: Array<string> = []

@@ -98,7 +98,7 @@ describe("the dashboard and the alerts", () => {
     assert.deepStrictEqual([...inPage].sort(), names.sort())
   })
 
-  it("are what the page says", () => {
+  it("match the page", () => {
     const inPage = rowsBelow(page, "## Alerts")
       .slice(1)
       .map(([cell]) => named(cell!)[0])

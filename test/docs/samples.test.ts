@@ -93,7 +93,7 @@ layer(LocalEnvironment.layer(tables), { excludeTestServices: true, timeout: 60_0
             }
             const prints = linesAfter("prints", code)
             const logs = linesAfter("logs", code)
-            assert.isAbove(prints.length, 0, "a program says what it prints")
+            assert.isAbove(prints.length, 0, "a program has a prints line")
             const { environment } = yield* LocalEnvironment
             const { output, status } = yield* runSource(Path.join(place, file), environment)
             assert.strictEqual(status, 0, output)

@@ -157,7 +157,7 @@ export const startCountingServer = async (): Promise<CountingServer> => {
     call.on("data", (bytes: Buffer) => {
       const data = readFlightData(bytes)
       if (data === undefined) {
-        table.violations.push("a message that is no FlightData")
+        table.violations.push("a message that is not FlightData")
         return
       }
       const message = ipcMessage(data.header, data.body)

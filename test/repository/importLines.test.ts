@@ -70,7 +70,7 @@ describe("imports", () => {
     assert.deepStrictEqual(read(text), { specifiers: [], unreadable: [] })
   })
 
-  it("that load no code with the file are told apart", () => {
+  it("that load no code with the file are distinguished", () => {
     const text = `
       import type { A } from "./type.ts"
       export type { B } from "./exported.ts"

@@ -126,17 +126,17 @@ const checkStatements = (
     if (call === undefined)
       report(
         "I2",
-        `${what} of stream ${stream.id} speaks of offset ${position}, which was never given out`
+        `${what} of stream ${stream.id} reports offset ${position}, which was never assigned`
       )
     else if (by === undefined || by.at > seq) {
       report(
         "I2",
-        `${what} of stream ${stream.id} calls offset ${position} durable before the server did`
+        `${what} of stream ${stream.id} reports offset ${position} durable before the server did`
       )
     } else if (!by.lie && durableSeq(view, call) > seq) {
       report(
         "I2",
-        `${what} of stream ${stream.id} calls offset ${position} durable, but it is not stored`
+        `${what} of stream ${stream.id} reports offset ${position} durable, but it is not stored`
       )
     }
   }
@@ -155,7 +155,7 @@ const checkStatements = (
     const { outcome } = end
     if ((op === "await" || op === "waitForOffset") && outcome._tag === "Offset") {
       if (outcome.offset !== call.offset)
-        report("I2", `${op} for offset ${call.offset} answered ${outcome.offset}`)
+        report("I2", `${op} for offset ${call.offset} returned ${outcome.offset}`)
       claim(outcome.offset, end.seq, op)
     }
     if (outcome._tag === "Summary") {
@@ -221,7 +221,7 @@ const checkPromptness = (stream: StreamView, report: Report): void => {
     if (quiet !== undefined && end.quiet > Math.max(quiet, start.quiet)) {
       report(
         "prompt",
-        `${op} #${id} of stream ${stream.id} went on waiting for offset ${offset} after its ` +
+        `${op} #${id} of stream ${stream.id} still waited for offset ${offset} after its ` +
           `acknowledgement`
       )
     }
@@ -254,7 +254,7 @@ const checkOrderInTable = (
       } else if (place < before) {
         report(
           "order",
-          `record ${record} of stream ${stream.id} stands in the table before one that was ` +
+          `record ${record} of stream ${stream.id} is in the table before one that was ` +
             `ingested earlier`
         )
         return
@@ -334,7 +334,7 @@ const checkHandOver = (view: View, stream: StreamView, report: Report): void => 
     if (stream.unacked.length > (taken ? 1 : 0))
       report(
         "I1",
-        `stream ${stream.id} reports unacknowledged records that were taken or do not exist`
+        `stream ${stream.id} reports unacknowledged records that were taken over or do not exist`
       )
     return
   }
@@ -342,13 +342,13 @@ const checkHandOver = (view: View, stream: StreamView, report: Report): void => 
   if (stream.unacked.length !== 1)
     report(
       "I1",
-      `stream ${stream.id} left ${rest.length} records and told onUnacked ` +
+      `stream ${stream.id} left ${rest.length} records and called onUnacked ` +
         `${stream.unacked.length} times`
     )
   else if (event!.records.join() !== rest.join())
     report(
       "I1",
-      `stream ${stream.id} told onUnacked of [${event!.records.join(",")}], left are ` +
+      `stream ${stream.id} gave onUnacked [${event!.records.join(",")}], but left ` +
         `[${rest.join(",")}]`
     )
 }

@@ -26,17 +26,17 @@ const checkSummary = (view: View, call: Call, report: Report): void => {
   const refused = new Set(stream.refused.map(({ offset }) => stream.order[offset]))
   const durable = taken.filter((one) => !refused.has(one)).length
   if (outcome.records !== durable)
-    say(`speaks of ${outcome.records} records, ${durable} of its own are durable`)
+    say(`reports ${outcome.records} records, but ${durable} of them are durable`)
   const bytes = taken.reduce((sum, { bytes }) => sum + bytes, 0)
-  if (outcome.bytes < bytes) say(`speaks of ${outcome.bytes} bytes, it was given ${bytes}`)
+  if (outcome.bytes < bytes) say(`reports ${outcome.bytes} bytes, but received ${bytes}`)
   let before = -1
   for (const one of taken) {
     const position = stream.order.indexOf(one)
-    if (position <= before) say(`took record ${one.records[0]} out of its order, or not at all`)
+    if (position <= before) say(`accepted record ${one.records[0]} out of order, or not at all`)
     before = position
   }
   if (outcome.lastOffset !== before)
-    say(`ends with offset ${outcome.lastOffset}, its last record has ${before}`)
+    say(`reports last offset ${outcome.lastOffset}, but its last record has ${before}`)
 }
 
 const refusals = new Set(["InvalidArgument", "PayloadTooLarge", "StreamClosed", "FlushTimeout"])
@@ -49,7 +49,8 @@ const checkMisfit = (call: Call, report: Report): void => {
   if (outcome._tag === "Error" && refusals.has(outcome.error)) return
   report(
     "misfit",
-    `stream ${call.stream} took what is no record in call #${call.id}: ${JSON.stringify(outcome)}`
+    `stream ${call.stream} accepted an invalid record in call #${call.id}: ` +
+      JSON.stringify(outcome)
   )
 }
 
@@ -87,7 +88,7 @@ const checkStates = (stream: StreamView, report: Report): void => {
       if (seen !== stream.durable - 1) {
         report(
           "reader",
-          `a reader of stream ${stream.id} came to the end at offset ${seen}, ${stream.durable} ` +
+          `a reader of stream ${stream.id} ended at offset ${seen}, but ${stream.durable} ` +
             `are durable`
         )
       }
@@ -95,7 +96,7 @@ const checkStates = (stream: StreamView, report: Report): void => {
     }
     ends.add(last)
     if (last !== "closed" && last !== "failed") {
-      report("state", `a reader of the states of stream ${stream.id} came to an end with ${last}`)
+      report("state", `a reader of the states of stream ${stream.id} ended with ${last}`)
     }
   }
   if (ends.size > 1) report("state", `stream ${stream.id} ended as ${[...ends].join(" and as ")}`)

@@ -245,14 +245,14 @@ const checkBudget = (
     const idles = attempt.emptyAtEnd.maybe && stream.opening.end?.outcome._tag === "Done"
     if (next === undefined || attempt.stable || attempt.refused) continue
     if (stops !== undefined && attempt.cause === stops && !idles) {
-      report("I12", `stream ${stream.id} tried again after ${stops}, where its schedule ends`)
+      report("I12", `stream ${stream.id} retried after ${stops}, where its schedule ends`)
     }
     // A stream without records waits for the next one, which has a separate budget.
     if (attempt.fewest >= allowed && !idles) {
       report(
         "I12",
-        `stream ${stream.id} goes on after ${attempt.fewest} attempts without progress, ` +
-          `${allowed} are allowed`
+        `stream ${stream.id} continues after ${attempt.fewest} attempts without progress, ` +
+          `but ${allowed} are allowed`
       )
       return
     }
@@ -346,7 +346,7 @@ const checkCause = (
     refused = refused || rejected
     if (next === undefined || next.asked.seq > closing) continue
     if (final && !attempt.refused && !(attempt.rotated && tooLate(attempt))) {
-      report("I13", `stream ${stream.id} tried again after ${cause}, which is final`)
+      report("I13", `stream ${stream.id} retried after ${cause}, which is final`)
     }
   }
   const last = attempts[attempts.length - 1]

@@ -246,7 +246,7 @@ const checkFifo = (
     if (earliestEnd < call.start.seq || earliestQuiet < call.start.quiet) {
       report(
         "I9",
-        `stream ${stream.id} put ${name(witness)} behind ${name(call)}, which was made later`
+        `stream ${stream.id} put ${name(witness)} after ${name(call)}, which was made later`
       )
       return
     }

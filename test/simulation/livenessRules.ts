@@ -19,8 +19,8 @@ export const checkLiveness = (view: View, report: Report): void => {
     if (probed && event.accepted !== event.capacity && !isClosing(view, event.stream, event.seq)) {
       report(
         "I9",
-        `stream ${event.stream} took ${event.accepted} records when nothing was in flight, its ` +
-          `capacity is ${event.capacity}`
+        `stream ${event.stream} accepted ${event.accepted} records with nothing in flight, but ` +
+          `its capacity is ${event.capacity}`
       )
     }
     if (event.e === "left") {
@@ -50,7 +50,7 @@ const checkCall = (view: View, call: Call, report: Report): void => {
   if (limit !== undefined && took > limit + tolerance) {
     report(
       "LIVE",
-      `${op} #${call.id} of stream ${call.stream} took ${took} ms, its limit is ${limit} ms`
+      `${op} #${call.id} of stream ${call.stream} took ${took} ms, but its limit is ${limit} ms`
     )
   }
   if (end.outcome._tag === "Error" && end.outcome.error === "FlushTimeout") {

@@ -196,7 +196,7 @@ const execute = (world: World, commands: ReadonlyArray<Command>, differences: Ar
     const done = (): Outcome => ({ _tag: "Done" })
     const expect = (command: Command, got: string, due: string) => {
       if (got !== due)
-        differences.push(`${JSON.stringify(command)} said ${got}, the model says ${due}`)
+        differences.push(`${JSON.stringify(command)} returned ${got}, but the model returns ${due}`)
     }
     const keep = (ack: { readonly offset: number } | undefined): Outcome => {
       if (ack === undefined) return { _tag: "Nothing" }

@@ -77,7 +77,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: "    const count = wire.settle(Math.min(upTo + 1, wire.handed))\n"
   },
   {
-    name: "an acknowledgement beyond what was sent is believed",
+    name: "an acknowledgement beyond the sent requests is accepted",
     file: flight,
     find: "    if (upTo >= session.wire.handed) return",
     replace:
@@ -99,7 +99,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: "    if (upTo < 0) return undefined"
   },
   {
-    name: "an acknowledgement counts before its request has left",
+    name: "an acknowledgement counts before its request was sent",
     file: flight,
     find: "Math.min(this.held + 1, wire.left(session.call.sentUnsafe() - 1))",
     replace: "this.held + 1"
@@ -123,7 +123,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: "  core.zone.rewindUnsafe()\n  core.acks.watermark = -1\n"
   },
   {
-    name: "a waiter that gave up is admitted all the same",
+    name: "a waiter that gave up is still admitted",
     file: zone,
     find: "      if (!leave()) return false\n",
     replace: ""
@@ -135,7 +135,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: "      this.usedRecords -= 1\n"
   },
   {
-    name: "a short record overtakes those that wait",
+    name: "a short record overtakes waiting records",
     file: zone,
     find:
       "  offerUnsafe(record: A): number | Refusal {\n    if (this.waiters.size > 0) return " +
@@ -181,13 +181,13 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: ""
   },
   {
-    name: "the end of a scope does not wait until everybody heard",
+    name: "the end of a scope does not wait until every waiter is notified",
     file: streamClose,
     find: "  yield* core.finished.await\n  const cause",
     replace: "  const cause"
   },
   {
-    name: "credentials are asked for while the stream closes",
+    name: "credentials are requested while the stream closes",
     file: supervisor,
     find: "    if (core.closeRequested.isDone) return yield* close\n    attempts++\n",
     replace: "    attempts++\n"
@@ -199,7 +199,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: "  core.zone.adoptUnsafe(adopted.slice(1))\n"
   },
   {
-    name: "who hears of the end finds the stream still active",
+    name: "a waiter notified of the end finds the stream still active",
     file: "internal/engine/streamUnacked.ts",
     find: "    if (!core.ended) {",
     replace: "    if (!core.finished.isDone) {",
@@ -218,7 +218,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: "    if (Exit.isFailure(delay)) {\n      yield* pause(core, 1_000)\n      continue\n"
   },
   {
-    name: "it tries again without a pause",
+    name: "it retries without a pause",
     file: supervisor,
     find: "    yield* pause(core, millis)\n  }\n",
     replace: "  }\n"
@@ -254,7 +254,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: "    const due = core.closeRequested.await\n"
   },
   {
-    name: "the first record of an idle stream has no budget of its own",
+    name: "the first record of an idle stream gets no fresh budget",
     file: supervisor,
     find: "    const first = wasEmpty && !isEmpty\n",
     replace: "    const first = false\n"
@@ -308,7 +308,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: "    if (cause?.rejected && provider.invalidate !== undefined && attempts < 0) {"
   },
   {
-    name: "a final error is tried again",
+    name: "a final error is retried",
     file: supervisor,
     find: `failure._tag === "Retryable" || (rejected`,
     replace: "true || (rejected"
@@ -332,7 +332,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: "(yield* attemptSession(core, provider, opened)) as never"
   },
   {
-    name: "closing can be left half begun",
+    name: "closing can be interrupted when half begun",
     file: streamClose,
     find: "  return Effect.uninterruptibleMask((restore) =>\n    Effect.flatMap(",
     replace:
@@ -340,13 +340,13 @@ export const mutations: ReadonlyArray<Mutation> = [
       "build((x) => x))((restore) =>\n    Effect.flatMap("
   },
   {
-    name: "acknowledged waiters are not woken in one go",
+    name: "acknowledged waiters are not woken at once",
     file: acknowledgements,
     find: "first.offset <= this.watermark ?",
     replace: "first.offset < this.watermark ?"
   },
   {
-    name: "an acknowledgement that came before its request left is forgotten",
+    name: "an acknowledgement that arrived before its request was sent is dropped",
     file: flight,
     find: "      if (this.held >= this.session.wire.settled) this.apply()\n",
     replace: "",
@@ -360,7 +360,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     by: "replies"
   },
   {
-    name: "a reader who comes late does not hear what became durable before",
+    name: "a late reader does not receive earlier durable offsets",
     file: acknowledgements,
     find: "return Effect.map(this.settled(Offset(watermark + 1)), () => Offset(this.watermark))",
     replace:
@@ -386,13 +386,13 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: ""
   },
   {
-    name: "the user's schedule is not asked",
+    name: "the user's schedule is not used",
     file: supervisor,
     find: "  options.recoverySchedule ??\n",
     replace: ""
   },
   {
-    name: "a schedule is not told what failed",
+    name: "a schedule does not receive the failure",
     file: supervisor,
     find: "taken(now, retry)",
     replace:
@@ -400,13 +400,13 @@ export const mutations: ReadonlyArray<Mutation> = [
       "attempts }))"
   },
   {
-    name: "each stream mints a token of its own",
+    name: "each stream mints a separate token",
     file: tokenCache,
     find: "      if (running === undefined) return start(key)\n",
     replace: '      if (key !== "") return start(key)\n'
   },
   {
-    name: "two who find no token in the same moment both ask for one",
+    name: "two callers that find no token at the same moment both request one",
     file: tokenCache,
     find: "      if (running === undefined) return start(key)\n",
     replace: "      if (running === undefined) return Effect.suspend(() => start(key))\n"
@@ -440,7 +440,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     also: smallTurns
   },
   {
-    name: "those who stand in line when a turn ends are forgotten",
+    name: "callers waiting in line when a turn ends are dropped",
     file: turns,
     find: "    if (this.line.length > 0) this.schedule(scheduler, dispatcher)\n",
     replace: "",
@@ -454,7 +454,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     also: smallTurns
   },
   {
-    name: "what an observer throws stays in the engine's call",
+    name: "an error thrown by an observer stays in the engine's call",
     file: "internal/userCode/wake.ts",
     find: "    resume(value)\n  } catch (error) {\n    reportUncaught(error)\n",
     replace: "    resume(value)\n  } catch (error) {\n    throw error\n"
@@ -466,12 +466,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: "first.resume(answer)"
   },
   {
-    name: "answers in pieces of one",
+    name: "receipts resolved in pieces of one",
     harmless: true,
     ...smallPieces
   },
   {
-    name: "what is behind a piece is answered no more",
+    name: "receipts after a piece are never resolved",
     file: pieces,
     find: "if (!scheduling) this.run()",
     replace: "this.busy = scheduling",

@@ -200,7 +200,7 @@ const main = async (): Promise<void> => {
     const mutation = mutations.find(({ name }) => name === bug)
     const [base, from] = seed.split("/") as [string, string]
     if (mutation === undefined)
-      throw new Error(`pastFailures.json names "${bug}", which is no planted bug`)
+      throw new Error(`pastFailures.json names "${bug}", which is not a planted bug`)
     if (!chosen.includes(mutation)) continue
     const { after } = await hunt(mutation, 1, { base, from: Number(from), generation }).catch(
       () => ({
@@ -214,7 +214,7 @@ const main = async (): Promise<void> => {
       )
       check(
         false,
-        `past failure ${seed} DOES NOT FIND IT any more: ${bug}; ${moved} could stand for it`
+        `past failure ${seed} DOES NOT FIND IT any more: ${bug}; ${moved} could replace it`
       )
     }
   }

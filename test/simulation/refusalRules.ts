@@ -96,7 +96,7 @@ const checkNext = (
     if (acked < before.length)
       report(
         "refusal",
-        `connection ${connection.conn} of stream ${stream.id} goes on before the suspects are ` +
+        `connection ${connection.conn} of stream ${stream.id} sends more before the suspects are ` +
           `settled`
       )
     return
@@ -116,7 +116,7 @@ const checkRefused = (
 ): void => {
   const say = (text: string) =>
     report("refusal", `stream ${stream.id} gave offset ${offset} to onRefused, ${text}`)
-  if (stream.order[offset]?.records.join() !== records.join()) say("which is another call's")
+  if (stream.order[offset]?.records.join() !== records.join()) say("which belongs to another call")
   // Scripted statuses of this profile also refuse records that the server has just made durable.
   const from = view.profile === "refusing" ? seq : 0
   if (records.some((record) => (view.durable.get(record)?.seq ?? -1) >= from))

@@ -279,27 +279,27 @@ class Sequence {
     const { core, reference, time } = this
     time.drain()
     if (core.acks.watermark !== reference.watermark) {
-      return `the watermark is ${core.acks.watermark}, it should be ${reference.watermark}`
+      return `the watermark is ${core.acks.watermark}, but should be ${reference.watermark}`
     }
     if (this.read !== reference.watermark || this.unordered) {
-      return `the reader of durable offsets saw ${this.read}, it should see ${reference.watermark}`
+      return `the reader of durable offsets saw ${this.read}, but should see ${reference.watermark}`
     }
     const ended = this.sessionEnd()
     if (ended !== reference.ended)
-      return `the session ended with ${ended}, it should be ${reference.ended}`
+      return `the session ended with ${ended}, but should end with ${reference.ended}`
     for (let index = this.waiting.length - 1; index >= 0; index--) {
       const { fiber, offset } = this.waiting[index]!
       const exit = fiber.pollUnsafe()
       if ((exit !== undefined) !== offset <= reference.watermark) {
         return (
-          `who waits for offset ${offset} ` +
-          `${exit === undefined ? "still waits" : "was woken"}, the watermark is ` +
+          `the waiter for offset ${offset} ` +
+          `${exit === undefined ? "still waits" : "was woken"}, but the watermark is ` +
           `${reference.watermark}`
         )
       }
       if (exit === undefined) continue
       if (!Exit.isSuccess(exit) || exit.value !== offset)
-        return `who waited for offset ${offset} heard something else`
+        return `the waiter for offset ${offset} received another result`
       this.waiting.splice(index, 1)
     }
     return undefined
@@ -327,8 +327,8 @@ class Sequence {
     time.drain()
     for (const { fiber, offset } of this.waiting) {
       const exit = fiber.pollUnsafe()
-      if (exit === undefined) return `who waits for offset ${offset} did not hear of the end`
-      if (Exit.isSuccess(exit)) return `offset ${offset} became durable by the end of the stream`
+      if (exit === undefined) return `the waiter for offset ${offset} was not notified of the end`
+      if (Exit.isSuccess(exit)) return `offset ${offset} became durable because the stream ended`
     }
     core.zone.acknowledgeUnsafe(core.zone.window.inFlight)
     const later = core.acks.pollUnsafe(Offset(this.reference.accepted))

@@ -37,13 +37,13 @@ export const checkTokens = (view: View, report: Report): void => {
           if (at < good.renewAt)
             report(
               "mint",
-              `a token is asked for at ${at} ms although ${good.token} is good until ` +
+              `a token is requested at ${at} ms although ${good.token} is good until ` +
                 `${good.renewAt} ms`
             )
           else if (failed !== undefined && at < failed.at + Math.floor(failed.lead * leastPause)) {
             report(
               "mint",
-              `a renewal is tried at ${at} ms, right after the one of ${failed.at} ms had failed`
+              `a renewal is tried at ${at} ms, right after the one at ${failed.at} ms failed`
             )
           }
         }
@@ -71,7 +71,7 @@ export const checkTokens = (view: View, report: Report): void => {
         if (event.t >= end)
           report(
             "I14",
-            `connection ${event.conn} opens with ${event.token}, which had ended at ${end} ms`
+            `connection ${event.conn} opens with ${event.token}, which expired at ${end} ms`
           )
         break
       }

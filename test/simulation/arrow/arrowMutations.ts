@@ -42,7 +42,7 @@ export const arrowMutations: ReadonlyArray<Mutation> = [
     replace: "stampFrame(frame.buffer, frame, this.frameNumber++ + this.settled)"
   },
   {
-    name: "an acknowledgement of rows is taken for one row more",
+    name: "an acknowledgement of rows counts for one row more",
     by: "arrow",
     file: rpc,
     find: "upTo: ackUpToRecords - 1",

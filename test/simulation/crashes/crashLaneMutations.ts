@@ -16,7 +16,7 @@ const planted: ReadonlyArray<Omit<Mutation, "by">> = [
     replace: `(${laneOfKey} + offset + index) % zone.lanes.length`
   },
   {
-    name: "the lanes of a spool do not wait for what one lane has logged",
+    name: "the lanes of a spool do not wait for records that one lane has logged",
     file: lanes,
     find:
       "    if (this.laneKey !== undefined && haveKeys !== this.fedKeys && " +
@@ -24,13 +24,13 @@ const planted: ReadonlyArray<Omit<Mutation, "by">> = [
     replace: ""
   },
   {
-    name: "the lanes of a spool count as settled what had no room in them",
+    name: "the lanes of a spool count records as settled that had no room in them",
     file: lanes,
     find: "    zone.nextOffset = offset + taken\n",
     replace: "    zone.nextOffset = offset + records\n"
   },
   {
-    name: "the lanes of a spool write down as acknowledged what one of them has settled",
+    name: "the lanes of a spool record as acknowledged what a single lane has settled",
     file: zone,
     find: "    zone.onRoom = () => {\n      log.acknowledge(core.acks.watermark)\n",
     replace:
@@ -54,7 +54,7 @@ const planted: ReadonlyArray<Omit<Mutation, "by">> = [
     replace: ""
   },
   {
-    name: "the lanes of a spool answer receipts when the first of them has settled",
+    name: "the lanes of a spool resolve receipts when the first lane has settled",
     file: lanes,
     find: "    this.zone.takenBy = key % this.zone.lanes.length\n",
     replace: "    this.zone.takenBy = 0\n"

@@ -40,7 +40,7 @@ const planted: ReadonlyArray<Omit<Mutation, "by">> = [
       "    this.pumping = false\n    this.log.acknowledge(zone.nextOffset - 1)\n    if (entry"
   },
   {
-    name: "acknowledgements are written down when the stream closes alone",
+    name: "acknowledgements are written down only when the stream closes",
     file: spoolLog,
     find: "    this.acknowledged = offset\n    this.keep()\n",
     replace: "    this.acknowledged = offset\n"
@@ -86,7 +86,7 @@ const planted: ReadonlyArray<Omit<Mutation, "by">> = [
       "    const { streamId } = this\n    const position = undefined as Position | undefined\n"
   },
   {
-    name: "a position of an older file counts for more than that of a later header",
+    name: "a position in an older file takes precedence over a later header",
     file: spoolScan,
     find: "    position = inFile ?? positionOf(header) ?? position\n",
     replace: "    position = inFile ?? position ?? positionOf(header)\n"
@@ -102,19 +102,19 @@ const planted: ReadonlyArray<Omit<Mutation, "by">> = [
       "refused, cause))\n"
   },
   {
-    name: "a file is deleted before it is on disk that its records are acknowledged",
+    name: "a file is deleted before the acknowledgement of its records is on disk",
     file: spoolLog,
     find: "      await noted.synchronise()\n",
     replace: ""
   },
   {
-    name: "what a killed process has written is sent without being synchronised",
+    name: "records written by a killed process are sent without being synchronised",
     file: openSpool,
     find: '      if (sync === "group") await synchronise(disk, folder, files)\n',
     replace: ""
   },
   {
-    name: "a second synchronisation of what a killed process has written is believed",
+    name: "a second synchronisation of a killed process's records is trusted",
     file: openSpool,
     find: "      if (file === files.at(-1)!.file) {",
     replace: "      if (file < 0) {"
@@ -138,19 +138,19 @@ const planted: ReadonlyArray<Omit<Mutation, "by">> = [
     replace: ""
   },
   {
-    name: "a note that failed is followed by one in the other slot",
+    name: "a failed note is followed by one in the other slot",
     file: acknowledged,
     find: "const count = this.count + 1",
     replace: "const count = ++this.count"
   },
   {
-    name: "an empty spool has no room for those who wait",
+    name: "an empty spool has no room for waiting calls",
     file: spoolLog,
     find: "    if (this.nextOffset === offset + 1) this.onRoom()\n",
     replace: ""
   },
   {
-    name: "offsets of a group that failed are not given out again",
+    name: "offsets of a failed group are not assigned again",
     file: spoolLog,
     find: "      this.nextOffset = first!.first\n",
     replace: ""
@@ -162,7 +162,7 @@ const planted: ReadonlyArray<Omit<Mutation, "by">> = [
     replace: "      entry.records -= records\n      entry.offset = this.offset\n      return\n"
   },
   {
-    name: "a persistent stream is resumed at the committed offset instead of behind it",
+    name: "a persistent stream is resumed at the committed offset instead of after it",
     file: zone,
     find: "this.log.reader.startAt(committed + 1)",
     replace: "this.log.reader.startAt(committed)"

@@ -106,7 +106,7 @@ const checkTaken = (
     const at = places.get(lost[0]!)
     report(
       "CRASH",
-      `${name(call)} was taken and is lost; ` +
+      `${name(call)} was accepted and is lost; ` +
         `${at === undefined ? "never logged" : `offset ${at.offset}`}`
     )
   }
@@ -135,7 +135,7 @@ const checkOffsets = (
     if (outcome._tag === "Offset" && place !== undefined && place.offset !== outcome.offset) {
       report(
         "OFFSET",
-        `${name(call)} got offset ${outcome.offset}, the log has it at ${place.offset}`
+        `${name(call)} got offset ${outcome.offset}, but the log has it at ${place.offset}`
       )
     }
     if (place === undefined) continue
@@ -215,7 +215,7 @@ const checkStatements = (view: View, report: Report): void => {
       if (offset <= upTo)
         return report(
           "I2",
-          `${what} says ${upTo}, but record ${record} of offset ${offset} is not stored`
+          `${what} reports ${upTo}, but record ${record} of offset ${offset} is not stored`
         )
     }
   }
@@ -237,10 +237,7 @@ const checkStatements = (view: View, report: Report): void => {
       if (call?.op !== "await" || event.outcome._tag !== "Offset") continue
       const lost = [...open].find(([, offset]) => offset === call.offset)
       if (lost !== undefined)
-        report(
-          "I2",
-          `the receipt of offset ${call.offset} says that it is durable, which it is not`
-        )
+        report("I2", `the receipt of offset ${call.offset} reports it durable, but it is not`)
     }
   }
 }
@@ -280,7 +277,7 @@ const checkPositions = (view: View, report: Report): void => {
     if (later === undefined && (found === undefined) === (event.text === undefined)) continue
     report(
       "POSITION",
-      `the spool has the position ${event.text}, that of record ${later?.from} was kept`
+      `the spool has the position ${event.text}, but that of record ${later?.from} was stored`
     )
   }
 }
@@ -297,7 +294,7 @@ const checkNotes = (events: ReadonlyArray<HistoryEvent>, plan: CrashPlan, report
   for (const event of events) {
     if (event.e === "noted") {
       if (event.offset < noted)
-        report("NOTED", `the file of what is acknowledged went from ${noted} to ${event.offset}`)
+        report("NOTED", `the acknowledged offset in the file went from ${noted} to ${event.offset}`)
       // A failed write may have reached the file, and the next one goes to the same place.
       const before = events[event.seq - 1]
       const isFailed = before?.e === "diskFailure" && before.call === "write"
@@ -326,8 +323,8 @@ const checkNotes = (events: ReadonlyArray<HistoryEvent>, plan: CrashPlan, report
     ) {
       report(
         "NOTED",
-        `process ${process} heard of ${heard.offset} and ended with ${acknowledged} in the ` +
-          `spool's file`
+        `process ${process} received the acknowledgement of ${heard.offset} and ended with ` +
+          `${acknowledged} in the spool's file`
       )
     }
     heard = undefined
@@ -347,7 +344,7 @@ const checkBytes = (view: View, report: Report): void => {
     if (event.e === "diskFailure") bound = Infinity
     if (event.e !== "logBytes" || event.bytes <= bound || reported) continue
     reported = true
-    report("BYTES", `the log takes ${event.bytes} bytes, its bound is ${bound}`)
+    report("BYTES", `the log takes ${event.bytes} bytes, but its bound is ${bound}`)
   }
 }
 

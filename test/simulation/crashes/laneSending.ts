@@ -126,7 +126,7 @@ const checkStream = (
       if (whole && i > 0) continue
       const before = reached.get(connection) ?? -1
       if (offset <= before)
-        report("order", `connection ${conn} sends offset ${offset} behind ${before}`)
+        report("order", `connection ${conn} sends offset ${offset} after ${before}`)
       reached.set(connection, offset)
       const { on } = line
       const goesOn = on === connection

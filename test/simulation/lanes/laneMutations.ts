@@ -9,21 +9,21 @@ const stream = "internal/engine/streamLanes.ts"
 
 export const laneMutations: ReadonlyArray<Mutation> = [
   {
-    name: "records go on to lanes that were given up",
+    name: "records are still sent to closed lanes",
     by: "lanes",
     file: zone,
     find: "    this.active = lanes\n    this.current = Math.min(this.current, lanes - 1)\n",
     replace: "    if (lanes > this.active) this.active = lanes\n"
   },
   {
-    name: "a recreated stream begins with one lane however many have left something",
+    name: "a recreated stream begins with one lane although several left records",
     by: "lanes",
     file: stream,
     find: "? Math.max(ended.zone.active, ended.zone.lanesInUse) : 1",
     replace: "? 1 : 1"
   },
   {
-    name: "the watermark passes what other lanes have not settled",
+    name: "the watermark passes records that other lanes have not settled",
     by: "lanes",
     file: zone,
     find: "if (offsets.oldest < oldest) oldest = offsets.oldest",
@@ -37,21 +37,21 @@ export const laneMutations: ReadonlyArray<Mutation> = [
     replace: "      line = (lane + 1) % this.lanes.length\n"
   },
   {
-    name: "a record overtakes those of its lane that wait for room",
+    name: "a record overtakes records of its lane that wait for room",
     by: "lanes",
     file: zone,
     find: "      if (this.lines.holdsBack(lane)) return Full\n      const zone",
     replace: "      const zone"
   },
   {
-    name: "a recreated stream puts what was left on the next lane",
+    name: "a recreated stream puts the records left over on the next lane",
     by: "lanes",
     file: zone,
     find: "      const lane = this.lanes[index]!\n",
     replace: "      const lane = this.lanes[(index + 1) % this.lanes.length]!\n"
   },
   {
-    name: "what is left of lanes is given lane by lane",
+    name: "unacknowledged records of lanes are returned lane by lane",
     by: "lanes",
     file: messages,
     find:
@@ -86,14 +86,14 @@ export const laneMutations: ReadonlyArray<Mutation> = [
       "this.usedRecords]\n"
   },
   {
-    name: "a lane takes its own offsets for those of the stream",
+    name: "a lane uses its own offsets as those of the stream",
     by: "lanes",
     file: receipts,
     find: "this.raiseUnsafe(this.offsets.settle(laneOffset))",
     replace: "this.raiseUnsafe((this.offsets.settle(laneOffset), laneOffset))"
   },
   {
-    name: "a lane that gathers is not told of the next turn",
+    name: "a gathering lane is not notified of the next turn",
     by: "lanes",
     file: laneZone,
     find: "      this.queue.tellNextTurn()\n",
@@ -109,7 +109,7 @@ export const laneMutations: ReadonlyArray<Mutation> = [
     also: smallTurns
   },
   {
-    name: "the watermark passes what a lane gathers",
+    name: "the watermark passes records that a lane gathers",
     by: "lanes",
     file: zone,
     find:

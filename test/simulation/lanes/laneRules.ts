@@ -108,7 +108,7 @@ const checkEnd = (
       report("I1", `stream ${stream.id} hands back ${name(call)}, which was refused`)
     const offset = offsets.get(call) ?? before
     if (offset < before)
-      report("I1", `stream ${stream.id} hands back ${name(call)} behind one with a later offset`)
+      report("I1", `stream ${stream.id} hands back ${name(call)} after one with a later offset`)
     before = offset
   }
   const mine = [...adoptedBy(view, stream), ...stream.calls.filter(accepted)]
@@ -130,7 +130,7 @@ const checkEnd = (
           : "not handed back"
       report(
         "I1",
-        `the receipt of ${name(call)} says ${durable ? "durable" : "failed"}, but it is ${where}`
+        `the receipt of ${name(call)} reports ${durable ? "durable" : "failed"}, but it is ${where}`
       )
     }
     if (!durable && !refused.has(call)) causes.add(error ?? "")

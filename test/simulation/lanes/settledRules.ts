@@ -56,7 +56,7 @@ export const checkClaims = (
       )
         report(
           "prompt",
-          `await #${call.id} of stream ${stream.id} went on after the acknowledgement`
+          `await #${call.id} of stream ${stream.id} still waited after the acknowledgement`
         )
     }
     if (outcome._tag === "Summary")

@@ -81,7 +81,7 @@ export const checkWire = (
           )
             report(
               "order",
-              `connection ${conn} sends ${name(call)} behind a call of its key that was made later`
+              `connection ${conn} sends ${name(call)} after a call of its key that was made later`
             )
           order.latestStart = Math.max(order.latestStart, call.start.seq)
           order.latestQuiet = Math.max(order.latestQuiet, call.start.quiet)
