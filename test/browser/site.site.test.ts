@@ -75,7 +75,7 @@ describe.skipIf(executablePath === undefined)("the documentation site", () => {
     assert.isAbove(pages.length, 250)
   })
 
-  /** Links inside the site, those that scripts make too, with the page that has them. */
+  /** Links inside the site, including those made by scripts, with the page that has them. */
   const links = new Map<string, string>()
 
   /**
@@ -160,7 +160,7 @@ describe.skipIf(executablePath === undefined)("the documentation site", () => {
     assert.deepStrictEqual(wrong, [])
   }, 60_000)
 
-  it("leads nowhere that does not exist, by the links that scripts make too", async () => {
+  it("has no broken links, including those made by scripts", async () => {
     const texts = new Map<string, string | undefined>()
     const textOf = async (url: string) => {
       if (!texts.has(url)) {

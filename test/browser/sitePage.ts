@@ -1,10 +1,10 @@
 /**
- * What a page of the documentation site looks like in the browser: whether it is wider than the
- * window, and which texts stand out too little from what is behind them.
+ * The layout of a documentation page in the browser: whether it is wider than the window, and which
+ * texts have too little contrast with their background.
  */
 import type { Page } from "playwright-core"
 
-/** Elements that reach beyond the right edge of a page that scrolls sideways. */
+/** Elements that extend beyond the right edge of a page that scrolls sideways. */
 export const tooWide = (page: Page): Promise<ReadonlyArray<string>> =>
   page.evaluate(() => {
     if (document.documentElement.scrollWidth <= window.innerWidth) return []
@@ -24,7 +24,7 @@ export const tooFaint = (page: Page): Promise<ReadonlyArray<string>> =>
     const context = document.createElement("canvas").getContext("2d", {
       willReadFrequently: true
     })!
-    /** Red, green, blue and opacity, whatever form the style has. */
+    /** Red, green, blue and opacity of any colour format. */
     const channels = (color: string): ReadonlyArray<number> => {
       context.clearRect(0, 0, 1, 1)
       context.fillStyle = color

@@ -1,6 +1,6 @@
 /**
  * Serves the built documentation site on loopback, and opens its pages in a real Chromium with a
- * note of everything that must not happen in them.
+ * record of everything that must not happen in them.
  */
 import * as Fs from "node:fs"
 import * as Http from "node:http"
@@ -11,7 +11,7 @@ import type { Browser, BrowserContextOptions, Page } from "playwright-core"
 /** The folder of the built site. */
 export const folder = Path.resolve(import.meta.dirname, "../../site/out")
 
-/** Where screenshots are kept. */
+/** The folder of the screenshots. */
 export const reports = Path.resolve(import.meta.dirname, "../../reports/site")
 
 /** The pages of the site, as paths below its address. */
@@ -29,7 +29,7 @@ const types: Readonly<Record<string, string>> = {
   ".png": "image/png"
 }
 
-/** Serves the site on a free port; gives its address, which ends with a slash. */
+/** Serves the site on a free port. Returns its address, which ends with a slash. */
 export const serveSite = async (): Promise<{
   readonly address: string
   readonly close: () => void
@@ -49,7 +49,7 @@ export const serveSite = async (): Promise<{
   return { address: `http://127.0.0.1:${port}/`, close: () => server.closeAllConnections() }
 }
 
-/** A page, and what went wrong in it: errors, failed requests, requests to other hosts. */
+/** A page, and its errors, failed requests and requests to other hosts. */
 export interface SitePage {
   readonly page: Page
   readonly wrong: Array<string>

@@ -1,6 +1,6 @@
 /**
- * A cluster of real processes amid trouble: three runners over sockets and PostgreSQL ingest into
- * the local server, one is killed, one is added, one is stopped, in an order and at times that a
+ * A cluster of real processes under faults: three runners over sockets and PostgreSQL ingest into
+ * the local server. One is killed, one is added and one is stopped, in an order and at times that a
  * seed decides.
  */
 import { DuckDBInstance } from "@duckdb/node-api"
@@ -28,7 +28,7 @@ export interface RunOptions {
 
 export interface Report {
   readonly verdict: Verdict
-  /** What happened, and when, one line each. */
+  /** The events and their times, one line each. */
   readonly events: ReadonlyArray<string>
   readonly seconds: number
 }
@@ -37,8 +37,8 @@ const PARTS = 30
 const SHARDS = 64
 const KEYS_PER_PART = 50
 /**
- * Parts that are given out beyond those that a disturbance waits for: it comes while records are on
- * their way.
+ * Parts assigned beyond those that a disturbance waits for, so that it occurs while records are in
+ * flight.
  */
 const AHEAD = 6
 /** Parts that a runner has at a time. */
@@ -51,7 +51,7 @@ const reasons = ["kill", "stop", "add", "leases", "connection lost", "batch agai
 const flags = ["--conditions=effect-zerobus-source"]
 const beside = (path: string) => Path.join(import.meta.dirname, path)
 
-/** The local server in a process of its own. Gives the variables of its clients. */
+/** Starts the local server in a separate process. Returns the variables of its clients. */
 const startServer = async (dataDir: string) => {
   const child = spawn(process.execPath, [...flags, beside("../faults/serverProcess.ts"), dataDir], {
     stdio: ["ignore", "pipe", "inherit"]
@@ -79,7 +79,7 @@ interface Runner {
   ended: number
 }
 
-/** The numbers of all rows, in the order in which the table got them: by commit, file and row. */
+/** The numbers of all rows in the order of the table: by commit, file and row. */
 const rowsOf = async (table: string, recordsPerPart: number): Promise<ReadonlyArray<number>> => {
   const log = Path.join(table, "_delta_log")
   const commits = Fs.readdirSync(log).filter((name) => /^\d{20}\.json$/.test(name))
@@ -93,7 +93,7 @@ const rowsOf = async (table: string, recordsPerPart: number): Promise<ReadonlyAr
             | { readonly path: string; readonly dataChange: boolean }
             | undefined
       )
-      // What a merge of files adds is there already.
+      // A merge of files adds rows that exist already.
       .filter((add) => add?.dataChange === true)
       .map((add) => Path.join(table, decodeURIComponent(add!.path)))
   )
@@ -110,7 +110,7 @@ const rowsOf = async (table: string, recordsPerPart: number): Promise<ReadonlyAr
   return rows
 }
 
-/** Makes the table, or commits all that the server still owes it. */
+/** Creates the table, or commits all rows that the server has not committed yet. */
 const withTable = <A>(
   dataDir: string,
   use: (local: typeof ZerobusLocal.Service) => Effect.Effect<A, unknown>
@@ -203,9 +203,9 @@ export const runCluster = async ({ database, records, seed }: RunOptions): Promi
   const takesParts = (runner: Runner) => isAlive(runner) && runner.isReady && !runner.isStopping
   const left = ({ parts }: Runner) => [...parts].filter((part) => !finished.has(part))
   const waiting = Array.from({ length: PARTS }, (_, part) => part)
-  /** How many parts may be given out until the next disturbance has happened. */
+  /** How many parts may be assigned until the next disturbance has happened. */
   let limit = 0
-  /** Gives parts to runners that have few. */
+  /** Assigns parts to runners that have few. */
   const give = () => {
     for (const runner of runners.filter(takesParts)) {
       while (waiting.length > Math.max(0, PARTS - limit) && left(runner).length < PARTS_EACH) {
@@ -216,7 +216,7 @@ export const runCluster = async ({ database, records, seed }: RunOptions): Promi
       }
     }
   }
-  /** Ends a runner; its parts go on at another one. */
+  /** Ends a runner; another one continues its parts. */
   const end = async (runner: Runner, signal: "SIGKILL" | "SIGTERM") => {
     const from = Date.now()
     note(`${runner.name} gets ${signal}`)
@@ -256,7 +256,7 @@ export const runCluster = async ({ database, records, seed }: RunOptions): Promi
         check()
         if (finished.size === PARTS)
           throw new Error("all parts were acknowledged before everything had happened")
-        // The target has to have records on their way.
+        // The target must have records in flight.
         if (left(target).length === 0 && limit < PARTS) limit++
         give()
       }
@@ -283,7 +283,7 @@ export const runCluster = async ({ database, records, seed }: RunOptions): Promi
         ((record % recordsPerPart) % KEYS_PER_PART),
       rows: await rowsOf(Path.join(dataDir, "main/default/readings"), recordsPerPart),
       runners: runners.map(({ ended, journal }) => ({ notes: readJournal(journal), ended })),
-      // What has several reasons counts under the plainest one.
+      // A record with several reasons counts under the most obvious one.
       disturbances: reasons.flatMap((reason) => disturbances.filter(({ name }) => name === reason))
     })
     return { verdict, events, seconds }

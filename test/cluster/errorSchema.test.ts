@@ -1,5 +1,6 @@
 /**
- * Errors between runners: each class, with all its fields, through both forms that a cluster uses.
+ * Errors between runners: each class, with all its fields, through both encodings that a cluster
+ * uses.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
@@ -59,7 +60,7 @@ const errors: ReadonlyArray<Errors.ZerobusError> = [
   new Errors.ProtocolViolation({ message })
 ]
 
-/** What a program can see of an error. */
+/** The parts of an error that a program can see. */
 const seen = (error: Errors.ZerobusError): unknown => ({
   ...JSON.parse(JSON.stringify(error)),
   constructor: error.constructor,

@@ -1,6 +1,6 @@
 /**
- * Two nodes of `examples/cluster.ts` in processes of their own, with the variables that
- * `cluster.compose.yaml` gives them.
+ * Two nodes of `examples/cluster.ts` in separate processes, with the variables from
+ * `cluster.compose.yaml`.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -14,7 +14,7 @@ import { compose, nodes, root } from "./exampleCompose.ts"
 
 const table = compose.services["zerobus"]!.command!.find((flag) => flag.startsWith("--table="))!
 
-/** The server in memory, which stops with the scope. */
+/** The in-memory server, which stops with the scope. */
 const server = Effect.acquireRelease(
   Effect.promise(() => startServer(["--memory", table])),
   ({ child, end }) =>
@@ -53,7 +53,7 @@ describe.skipIf(postgresPrograms === undefined)("the cluster of the examples", (
         nodes.slice(0, 2),
         ([, { environment }]) =>
           Effect.promise(async () => {
-            // Both nodes are on this machine, and the server of the test has no TLS.
+            // Both nodes are on this machine, and the test's server has no TLS.
             const port = String(await freePort())
             const { NODE_EXTRA_CA_CERTS, ...named } = environment
             assert.isDefined(NODE_EXTRA_CA_CERTS)

@@ -1,7 +1,7 @@
 /**
- * `examples/cluster.compose.yaml`: keys that Compose has, services and volumes that there are, a
- * table of the program's columns, and nodes that differ in their address alone. An image is not
- * built here; `example.cluster.test.ts` runs the program.
+ * Checks `examples/cluster.compose.yaml`: its keys are known to Compose, its services and volumes
+ * exist, its table has the program's columns, and its nodes differ only in their address. The test
+ * builds no image; `example.cluster.test.ts` runs the program.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -12,7 +12,7 @@ import { compose, nodes, root } from "./exampleCompose.ts"
 const program = Fs.readFileSync(Path.join(root, "examples/cluster.ts"), "utf8")
 
 describe("the cluster of the examples", () => {
-  it("has services of known keys, and names only volumes and services that there are", () => {
+  it("has services of known keys, and names only existing volumes and services", () => {
     const known = [
       "build",
       "image",
@@ -37,7 +37,7 @@ describe("the cluster of the examples", () => {
     }
   })
 
-  it("has three nodes that differ in their address alone, and run a file that there is", () => {
+  it("has three nodes that differ only in their address, and run an existing file", () => {
     assert.deepStrictEqual(
       nodes.map(([name]) => name),
       ["node-1", "node-2", "node-3"]

@@ -1,6 +1,4 @@
-/**
- * What `examples/cluster.compose.yaml` says, as Compose reads it.
- */
+/** The content of `examples/cluster.compose.yaml`, as Compose reads it. */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { parse } from "yaml"

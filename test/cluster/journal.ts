@@ -1,6 +1,6 @@
 /**
- * What a runner notes of each record: when it was handed over, and when it was acknowledged. Twelve
- * bytes a note: a double with milliseconds, negative for an acknowledgement, and the record's
+ * The journal of a runner: when each record was passed on, and when it was acknowledged. A note has
+ * twelve bytes: a double with milliseconds, negative for an acknowledgement, and the record's
  * number.
  */
 import * as Fs from "node:fs"
@@ -63,6 +63,6 @@ export const readJournal = (path: string): Notes => {
   return { handedOver, acknowledged }
 }
 
-/** How many notes a journal has. */
+/** The number of notes in a journal. */
 export const notesIn = (path: string): number =>
   Fs.existsSync(path) ? Math.floor(Fs.statSync(path).size / NOTE) : 0

@@ -1,11 +1,11 @@
 /**
- * Holds a table against what the runners of a cluster noted: every acknowledged record is there,
- * records of a key first appear in order, and what is there twice was on its way when a runner
- * ended or shards moved.
+ * Compares a table with the journals of a cluster's runners: every acknowledged record is there,
+ * records of a key first appear in order, and duplicates were in flight when a runner ended or
+ * shards moved.
  */
 import type { Notes } from "./journal.ts"
 
-/** A stretch of time in which records on their way may be sent again. */
+/** A time interval in which records in flight may be sent again. */
 export interface Disturbance {
   readonly name: string
   readonly from: number
@@ -13,12 +13,12 @@ export interface Disturbance {
 }
 
 export interface Evidence {
-  /** How many records there are; their numbers begin at 0. */
+  /** The number of records; their numbers begin at 0. */
   readonly records: number
   readonly keyOf: (record: number) => number
   /** The numbers of the rows, in their order in the table. */
   readonly rows: Iterable<number>
-  /** What each runner noted, and when it ended. */
+  /** The journal of each runner, and when it ended. */
   readonly runners: ReadonlyArray<{ readonly notes: Notes; readonly ended: number }>
   readonly disturbances: ReadonlyArray<Disturbance>
 }
@@ -26,19 +26,19 @@ export interface Evidence {
 export interface Verdict {
   readonly rows: number
   readonly acknowledged: number
-  /** Acknowledged records that the table does not have. */
+  /** Acknowledged records that are missing from the table. */
   readonly missing: ReadonlyArray<number>
-  /** Records that first appear behind a later one of their key. */
+  /** Records that first appear after a later one of their key. */
   readonly outOfOrder: ReadonlyArray<number>
-  /** Records that appear again, by the disturbance in which they were on their way. */
+  /** Duplicate records, by the disturbance in which they were in flight. */
   readonly again: Readonly<Record<string, number>>
-  /** Records that appear again without a disturbance while they were on their way. */
+  /** Duplicate records that were in flight in no disturbance. */
   readonly unexplained: ReadonlyArray<number>
-  /** How many records were on their way in each disturbance. */
+  /** How many records were in flight in each disturbance. */
   readonly onTheirWay: Readonly<Record<string, number>>
 }
 
-/** The kinds of disturbances in which a record was on its way, by any runner. */
+/** The kinds of disturbances in which a record was in flight, at any runner. */
 const disturbedBy = ({ disturbances, runners }: Evidence, record: number): ReadonlySet<string> =>
   new Set(
     disturbances

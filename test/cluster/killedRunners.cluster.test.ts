@@ -1,7 +1,7 @@
 /**
- * Three runners in processes of their own, over sockets and PostgreSQL, of which one is killed and
- * one stopped while one is added. `npm run test:cluster`, with `-- --full` for 1,000,000 records
- * and `CLUSTER_SEED` for other times.
+ * Three runners in separate processes, over sockets and PostgreSQL: one is killed, one is stopped,
+ * and one is added. Run it with `npm run test:cluster`. `-- --full` uses 1,000,000 records;
+ * `CLUSTER_SEED` sets other times.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -32,7 +32,7 @@ describe.skipIf(postgresPrograms === undefined)("a cluster over PostgreSQL", () 
         ].join("\n")
       )
       assert.isAtLeast(acknowledged, records)
-      // The first ones tell enough.
+      // The first ones are enough to find the cause.
       const faults = [missing, outOfOrder, unexplained].map((found) => found.slice(0, 5))
       assert.deepStrictEqual(faults, [[], [], []], "missing, out of order, unexplained")
       assert.isAbove(onTheirWay["kill"]!, 0, "records were on their way when the runner was killed")

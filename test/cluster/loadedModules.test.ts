@@ -1,6 +1,4 @@
-/**
- * The client loads nothing of the cluster: neither the subpath nor Effect's own modules for it.
- */
+/** The client loads no cluster module: neither the subpath nor Effect's own modules for it. */
 import { assert, describe, it } from "@effect/vitest"
 import { loadedBy } from "../support/loadedBy.ts"
 
@@ -8,7 +6,7 @@ const ofCluster = (url: string): boolean =>
   /\/src\/cluster\/|\/effect\/dist\/(?:cluster|rpc|sql)\//.test(url)
 
 describe("the modules of the client", () => {
-  it("are none of the cluster's", () => {
+  it("contain no cluster module", () => {
     const loaded = loadedBy('await import("effect-zerobus")')
     assert.isTrue(loaded.some((url) => url.endsWith("/src/Zerobus.ts")))
     assert.deepStrictEqual(loaded.filter(ofCluster), [])

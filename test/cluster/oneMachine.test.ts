@@ -1,6 +1,7 @@
 /**
- * The shards of a table in one process, with the cluster's storage in SQLite: what is ingested
- * arrives in order, what is refused is named, and what is stored outlives the process that took it.
+ * The shards of a table in one process, with the cluster's storage in SQLite: ingested records
+ * arrive in order, refused ones are reported, and stored ones survive the process that accepted
+ * them.
  */
 import { NodeCrypto } from "@effect/platform-node"
 import { assert, describe, it, layer } from "@effect/vitest"
@@ -25,7 +26,7 @@ const shardsOf = (table: string, stream: ZerobusShards.ShardStreamOptions<Readin
     stream: { recoveryBackoff: 1, ...stream }
   })
 
-/** A cluster of one runner; its storage lives in a file, so that another one can go on with it. */
+/** A cluster of one runner. Its storage is a file, so that another cluster can continue with it. */
 const cluster = (file: string) =>
   SingleRunner.layer({
     shardingConfig: {
@@ -46,7 +47,7 @@ const databaseFile = Effect.map(
 const readings = (count: number): ReadonlyArray<Reading> =>
   Array.from({ length: count }, (_, n) => ({ device: `sensor-${n % 13}`, n }))
 
-/** The numbers of each device, in the order in which they lie in the table. */
+/** The numbers of each device, in the order of the table. */
 const byDevice = (records: ReadonlyArray<Record<string, unknown>>) => {
   const numbers = new Map<unknown, Array<number>>()
   for (const { device, n } of records)
@@ -54,7 +55,7 @@ const byDevice = (records: ReadonlyArray<Record<string, unknown>>) => {
   return numbers
 }
 
-/** Waits until the table holds so many rows. */
+/** Waits until the table holds `count` rows. */
 const settled = <E>(records: Effect.Effect<ReadonlyArray<unknown>, E>, count: number) =>
   Effect.repeat(records, { until: (rows) => rows.length >= count, schedule: Schedule.spaced(20) })
 
@@ -104,7 +105,7 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("shards on one ma
   )
 
   it.effect(
-    "give what ends a shard's stream to the callers, with its class, and open another one",
+    "return the error that ends a shard's stream to callers, with its class, and open a new one",
     () =>
       Effect.gen(function* () {
         const { local, name, records } = yield* table("ended")
@@ -120,7 +121,7 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("shards on one ma
       })
   )
 
-  it.effect("refuse what cannot be sent before it leaves the process", () =>
+  it.effect("refuse records that cannot be sent before they leave the process", () =>
     Effect.gen(function* () {
       const { name } = yield* table("local")
       yield* Effect.gen(function* () {
@@ -147,7 +148,7 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })("shards on one ma
   )
 
   it.effect(
-    "keep what is stored while the server refuses streams, and send it from the next process, " +
+    "keep stored records while the server refuses streams, and send them from the next process, " +
       "in order",
     () =>
       Effect.gen(function* () {

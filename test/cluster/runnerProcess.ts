@@ -1,12 +1,12 @@
 /**
- * A runner of the cluster in a process of its own: it owns shards, and ingests the records of the
- * parts that its parent gives it.
+ * A runner of the cluster in a separate process. It owns shards, and ingests the records of the
+ * parts that its parent assigns.
  *
- * The order comes as JSON in the first argument. Parts come as messages `{ part, done }`, where
- * `done` are the journals of the runners that had the part before: what is acknowledged there is
- * not ingested again. For each record it writes when it was handed over and when it was
- * acknowledged to its journal, at once, so that a kill loses no acknowledgement. With SIGTERM it
- * hands over no more records, waits for those that are on their way, and stops.
+ * The order arrives as JSON in the first argument. Parts arrive as messages `{ part, done }`;
+ * `done` are the journals of the runners that had the part before. Records acknowledged there are
+ * not ingested again. For each record it writes to its journal, at once, when it was passed on and
+ * when it was acknowledged, so that a kill loses no acknowledgement. At SIGTERM it passes on no
+ * more records, waits for those in flight, and stops.
  */
 import { NodeClusterSocket } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
@@ -30,7 +30,7 @@ import { TableProperties, type ZerobusError, ZerobusLayer } from "effect-zerobus
 import { ZerobusShards } from "effect-zerobus/cluster"
 import { Journal, readJournal } from "./journal.ts"
 
-/** What a runner is told. */
+/** The order of a runner. */
 export interface RunnerOrder {
   readonly port: number
   readonly database: string
@@ -40,16 +40,16 @@ export interface RunnerOrder {
   readonly keysPerPart: number
 }
 
-/** What a runner tells. */
+/** A message of a runner. */
 export interface RunnerWord {
   /** All records of this part are acknowledged. */
   readonly finished?: number
   readonly event?: "connection lost" | "leases lost" | "leases renewed" | "batch again" | "replay"
-  /** When it was, in milliseconds since 1970. */
+  /** The time of the event, in milliseconds since 1970. */
   readonly at?: number
 }
 
-/** A part of the records, and the journals of those who had it before. */
+/** A part of the records, and the journals of the runners that had it before. */
 export interface PartOrder {
   readonly part: number
   readonly done: ReadonlyArray<string>
@@ -57,7 +57,7 @@ export interface PartOrder {
 
 const order = JSON.parse(process.argv[2]!) as RunnerOrder
 
-/** Calls of `ingest` at a time. */
+/** Concurrent calls of `ingest`. */
 const CONCURRENCY = 8192
 
 const Reading = Schema.Struct({ part: Schema.Int, key: Schema.Int, n: Schema.Int })
@@ -69,8 +69,8 @@ const Shards = ZerobusShards.layer({
 })
 
 /**
- * Tells the parent when a connection to another runner was lost, as it is on a machine that answers
- * no ping for five seconds: what travels on it is sent again.
+ * Notifies the parent when a connection to another runner was lost, for example because a busy
+ * machine answered no ping for five seconds. Batches in flight on it are sent again.
  */
 const connections = Layer.succeed(RpcClient.ConnectionHooks, {
   onConnect: Effect.void,
@@ -81,7 +81,8 @@ const Cluster = NodeClusterSocket.layer({
   shardingConfig: {
     runnerAddress: Option.some(RunnerAddress.make("127.0.0.1", order.port)),
     entityTerminationTimeout: "10 seconds",
-    // A busy machine may not answer within a third of it, which ends the entities of a runner.
+    // A busy machine may not answer within a third of this time, which would end the entities of a
+    // runner.
     shardLockExpiration: "15 seconds",
     refreshAssignmentsInterval: "500 millis",
     runnerHealthCheckInterval: "1 second"
@@ -95,12 +96,12 @@ process.on("SIGTERM", () => {
   Deferred.doneUnsafe(stop, Exit.void)
 })
 
-// Its parent is gone.
+// The parent process has ended.
 process.on("disconnect", () => process.exit(1))
 
 const journal = new Journal(order.journal)
 
-/** Ingests what no journal has as acknowledged. */
+/** Ingests the records that no journal has as acknowledged. */
 const ingestPart = ({ done, part }: PartOrder) =>
   Effect.gen(function* () {
     const first = part * order.recordsPerPart
@@ -134,7 +135,7 @@ const program = Effect.gen(function* () {
   const starting = Effect.forever(
     Effect.flatMap(Queue.take(parts), (part) => FiberSet.run(ingesting, ingestPart(part)))
   )
-  // A record that is returned ends the runner.
+  // A returned record ends the runner.
   yield* Effect.raceAllFirst([starting, FiberSet.join(ingesting), Deferred.await(stop)])
   yield* FiberSet.awaitEmpty(ingesting)
 })
@@ -144,9 +145,9 @@ const tell = (event: NonNullable<RunnerWord["event"]>): void => {
 }
 
 /**
- * Tells the parent when what travels is sent again: the runner could not renew its leases in time
- * and gives its shards up, as it does on a machine that is too busy; the owner of a shard did not
- * take a batch; a stream replays on another connection.
+ * Notifies the parent when records in flight are sent again: the runner could not renew its leases
+ * in time and released its shards, as on an overloaded machine; the owner of a shard did not accept
+ * a batch; or a stream replays on another connection.
  */
 const log = Logger.make(({ message }) => {
   const [text, details] = Array.isArray(message) ? message : [message]
@@ -157,7 +158,7 @@ const log = Logger.make(({ message }) => {
   if (text.startsWith("A connection is open") && details.toSendAgain > 0) tell("replay")
 })
 
-// Not with runMain, which would interrupt records on their way at SIGTERM.
+// Not with `runMain`, which would interrupt records in flight at SIGTERM.
 Effect.runFork(
   program.pipe(
     Effect.scoped,

@@ -1,6 +1,6 @@
 /**
- * What runners of different versions must agree on: the shard of a key, the name of an entity, the
- * bytes of a batch.
+ * The conventions that runners of different versions must share: the shard of a key, the name of an
+ * entity, the bytes of a batch.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { payloadsOf, shardEntity, shardOf } from "../../src/cluster/shardProtocol.ts"
@@ -19,7 +19,7 @@ describe("the shard of a key", () => {
     const perShard = 200
     const counts = Array.from({ length: shards }, () => 0)
     for (let n = 0; n < shards * perShard; n++) counts[shardOf(`sensor-${n}`, shards)]!++
-    // Six standard deviations of a fair spread.
+    // Six standard deviations of an even distribution.
     const slack = 6 * Math.sqrt(perShard)
     for (const count of counts) assert.closeTo(count, perShard, slack)
   })

@@ -1,6 +1,6 @@
 /**
- * The sender by itself, on a virtual clock: one batch per shard at a time, sent until its owner has
- * replied, and nothing without an answer.
+ * The sender in isolation, on a virtual clock: it sends one batch per shard at a time until the
+ * owner has replied, and every record gets a result.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Scope } from "effect"
@@ -45,7 +45,7 @@ const all = (settled: number): Outcome => ({ settled, refused: [] })
 const texts = (sent: ReadonlyArray<Sent>) => sent.map(({ shard, text }) => `${shard}:${text}`)
 
 describe("the sender of shards", () => {
-  it.effect("sends one batch per shard at a time and packs what comes in between", () =>
+  it.effect("sends one batch per shard at a time and packs records that arrive in between", () =>
     Effect.gen(function* () {
       const { ingest, sent } = yield* start
       const first = yield* Effect.forkChild(ingest(1, "0"))
@@ -70,7 +70,7 @@ describe("the sender of shards", () => {
   )
 
   it.effect(
-    "bounds a batch by bytes, lets a larger record travel alone, and never mixes stored ones " +
+    "bounds a batch by bytes, sends a larger record alone, and never mixes stored records " +
       "with others",
     () =>
       Effect.gen(function* () {
@@ -108,7 +108,7 @@ describe("the sender of shards", () => {
       })
   )
 
-  it.effect("tells each record of a batch what became of it", () =>
+  it.effect("returns the result of each record of a batch", () =>
     Effect.gen(function* () {
       const { ingest, sent } = yield* start
       yield* Effect.forkChild(ingest(0, "0"))
@@ -188,7 +188,7 @@ describe("the sender of shards", () => {
       })
   )
 
-  it.effect("sends what waits when it closes, and returns the rest", () =>
+  it.effect("sends waiting records when it closes, and returns the rest", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const { accept, ingest, sent } = yield* Scope.provide(start, scope)

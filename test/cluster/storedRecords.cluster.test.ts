@@ -1,5 +1,5 @@
 /**
- * Records that PostgreSQL holds until they are durable, and the statements of docs/scaling.md that
+ * Records that PostgreSQL holds until they are durable, and the statements in docs/scaling.md that
  * remove them afterwards.
  */
 import { NodeClusterSocket } from "@effect/platform-node"

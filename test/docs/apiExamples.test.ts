@@ -8,7 +8,9 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { root, runTool } from "../support/localEnvironment.ts"
 
-/** Inside the repository, so that the package's name resolves as it does for its tests. */
+/**
+ * Inside the repository, so that the package name resolves as it does in the package's own tests.
+ */
 const folder = Path.join(root, ".cache", "api-examples")
 
 interface Example {
@@ -17,7 +19,7 @@ interface Example {
   readonly code: string
 }
 
-/** The examples of a source text: what follows the tag up to the next tag or the comment's end. */
+/** The examples of a source text: the text from the tag to the next tag or to the comment's end. */
 const examplesIn = (file: string, text: string): ReadonlyArray<Example> =>
   [...text.matchAll(/^ *\* @example(.*)\n((?: *\*(?!\/)(?! @).*\n)*)/gm)].map(
     ([all, rest, body], index) => ({
@@ -31,7 +33,7 @@ const examples = Fs.readdirSync(Path.join(root, "src"), { recursive: true, encod
   .sort()
   .flatMap((file) => examplesIn(file, Fs.readFileSync(Path.join(root, "src", file), "utf8")))
 
-/** Where each name that examples use is imported from. */
+/** The module of each name that examples use. */
 const modules: Readonly<Record<string, ReadonlyArray<string>>> = {
   "effect": [
     "Config",
@@ -103,7 +105,7 @@ const values: Readonly<Record<string, string>> = {
 
 /** A module with the example in it. Apache Arrow's Schema has the name of Effect's. */
 const moduleOf = ({ code }: Example): string => {
-  // A member of that name does not count, a value that is spread does.
+  // A member of that name does not count; a spread value does.
   const uses = (name: string) =>
     new RegExp(`(?<!\\w|(?<!\\.\\.)\\.)${name}\\b`).test(code) &&
     !new RegExp(`const (?:\\{[^}]*\\b)?${name}\\b`).test(code)
@@ -124,7 +126,7 @@ const moduleOf = ({ code }: Example): string => {
       ? ['declare const Reading: import("effect").Schema.Codec<Reading>']
       : [])
   ]
-  // A generator for `yield*`, an async function where there is an `await`.
+  // A generator for `yield*`, an async function for `await`.
   const around = /\bawait readFile/.test(code) ? "async () => {" : "function*() {"
   return [
     ...imports,

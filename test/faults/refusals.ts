@@ -217,7 +217,7 @@ export const one = (
       const outcome = yield* Effect.scoped(run(server, given))
       const wrong = [...problemsOf(given, outcome, 1)]
       const { duplicates } = outcome.table
-      // Three connections. The first record of a piece is sent once more if nothing became durable
+      // Normally three connections. The first record of a piece is sent once more if nothing became durable
       // since the previous refusal.
       const extras = acknowledges === "first" ? 4 : 6
       const bound = acknowledges === "first" ? RECORDS_OF_A_MESSAGE : outcome.inFlight

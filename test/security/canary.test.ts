@@ -1,9 +1,9 @@
 /**
- * Goal 31: no secret and no record reaches a log, an error, a span or a metric.
+ * Goal 31: no secret and no record appears in a log, an error, a span or a metric.
  *
- * Every secret of a client and every record carries a word that occurs nowhere else. The programs
- * below fail in many ways, against servers that echo what they were sent; all they leave behind is
- * searched for the words.
+ * Every secret of a client and every record contains a word that occurs nowhere else. The programs
+ * below fail in many ways, with servers that echo their requests. The test searches all their
+ * output for these words.
  */
 import { assert, describe, it } from "@effect/vitest"
 import {
@@ -39,7 +39,7 @@ const words = {
   header: "CANARYHEADER8e19"
 }
 
-/** Everything the programs left behind. */
+/** All output of the programs. */
 const left: Array<string> = []
 
 const collectLogs = Logger.make((options) => {
@@ -81,7 +81,7 @@ const leaveError = (cause: Cause.Cause<unknown>) => {
   }
 }
 
-/** Runs a program and keeps what it left; succeeds with the tag of its error. */
+/** Runs a program and collects its output; succeeds with the tag of its error. */
 const observed = <A, E>(
   program: Effect.Effect<A, E, Zerobus>,
   options: ZerobusOptions
@@ -127,7 +127,7 @@ const httpServer = (
     ({ close }) => Effect.sync(close)
   )
 
-/** Answers with everything it was sent, in the clear and decoded. */
+/** Answers with everything it received, as sent and decoded. */
 const echo =
   (status: number) => (request: IncomingMessage, body: string, response: ServerResponse) => {
     const basic = (request.headers.authorization ?? "").replace(/^Basic /, "")
@@ -201,7 +201,7 @@ const clean = (): void => {
   }
 }
 
-describe("secrets and records stay where they belong", () => {
+describe("secrets and records appear in no output", () => {
   for (const status of [302, 400, 401, 429, 503]) {
     it.live(`S-01 S-02 when the token endpoint answers ${status} and echoes the request`, () =>
       Effect.gen(function* () {
@@ -353,7 +353,7 @@ describe("secrets and records stay where they belong", () => {
     }).pipe(Effect.scoped)
   )
 
-  it("and a word that does get out is found", () => {
+  it("and a word that does appear is found", () => {
     left.push(`Bearer ${words.token}`)
     assert.throws(clean)
     left.pop()

@@ -1,6 +1,6 @@
 /**
- * What a hostile endpoint can do to the client with HTTP answers and HTTP/2 frames, and what the
- * client reads of its environment.
+ * The effects of a hostile endpoint's HTTP answers and HTTP/2 frames on the client, and the
+ * environment variables that the client reads.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Context, Deferred, Effect, Exit, Layer, Redacted } from "effect"
@@ -23,10 +23,7 @@ import * as A from "../support/acceptance.ts"
 import { catalogServer } from "../support/catalogServer.ts"
 import { minted, tokenServer } from "../support/tokenServer.ts"
 
-/**
- * A server whose answers are written by hand; `gone` completes when a client has closed a
- * connection.
- */
+/** A server with handwritten answers; `gone` completes when a client has closed a connection. */
 const httpServer = (answer: (response: Http.ServerResponse) => void) =>
   Effect.gen(function* () {
     const gone = Deferred.makeUnsafe<void>()
@@ -71,7 +68,7 @@ const tokenOf = (workspaceUrl: string) =>
     return yield* Context.get(context, HeadersProvider).getHeaders("main.default.t")
   })
 
-/** Writes as long as somebody reads. */
+/** Writes as long as the client reads. */
 const endless = (response: Http.ServerResponse): void => {
   let open = true
   response.once("close", () => (open = false))
@@ -83,7 +80,7 @@ const endless = (response: Http.ServerResponse): void => {
 }
 
 describe("HTTP answers", () => {
-  it.live("S-10 without an end are given up at their limit, with the connection", () =>
+  it.live("S-10 without an end are aborted at their limit, with the connection", () =>
     Effect.gen(function* () {
       const { gone, url } = yield* httpServer(endless)
       const error = A.tagged(yield* Effect.flip(tokenOf(url)), "Retryable")
@@ -92,7 +89,7 @@ describe("HTTP answers", () => {
     })
   )
 
-  it.effect("S-10 that stop half way do not outlast the limit of a whole answer", () =>
+  it.effect("S-10 that stop halfway end at the limit of a whole answer", () =>
     Effect.gen(function* () {
       const { asked, gone, url } = yield* httpServer((response) => {
         response.writeHead(200)
@@ -125,7 +122,7 @@ describe("HTTP answers", () => {
     })
   )
 
-  it.live("S-16 cannot pass off a prototype as a token", () =>
+  it.live("S-16 cannot make a prototype's property count as a token", () =>
     Effect.gen(function* () {
       for (const body of [
         '{"__proto__":{"access_token":"ttttttttt"}}',
@@ -150,10 +147,7 @@ const settings = (value: number): Buffer => {
   return frame(frameTypes.settings, 0, 0, payload)
 }
 
-/**
- * A stream that the server opens by itself, with an answer that nobody asked for and that does not
- * end.
- */
+/** A stream that the server opens by itself, with an unrequested answer that does not end. */
 const pushed = (parent: number, id: number): Buffer => {
   const request = Buffer.concat([
     Buffer.of(0, 0, 0, id, 0x82, 0x86, 0x84, 0x01, 9),
@@ -204,7 +198,7 @@ const floods: ReadonlyArray<
 describe("frames", () => {
   for (const [name, frames] of floods) {
     it.live(
-      `S-17 in floods (${name}) lose no record: they are borne, or the connection is replaced`,
+      `S-17 in floods (${name}) lose no record: they are tolerated, or the connection is replaced`,
       () =>
         Effect.gen(function* () {
           const server = yield* Effect.acquireRelease(
@@ -242,45 +236,43 @@ describe("frames", () => {
 })
 
 describe("the environment", () => {
-  it.effect(
-    "S-22 is asked for the variables that the guides name and those of proxies, and for no others",
-    () =>
-      Effect.gen(function* () {
-        const read = new Set<string>()
-        const given: Record<string, string> = {
-          ZEROBUS_SERVER_ENDPOINT: "https://1.example",
-          DATABRICKS_WORKSPACE_URL: "https://w.example",
-          DATABRICKS_CLIENT_ID: "client",
-          DATABRICKS_CLIENT_SECRET: "secret"
-        }
-        const provider = ConfigProvider.make((path) =>
-          Effect.sync(() => {
-            const name = path.join("_")
-            read.add(name)
-            const value = given[name]
-            return value === undefined ? undefined : ConfigProvider.makeValue(value)
-          })
-        )
-        yield* Layer.build(ZerobusLayer).pipe(
-          Effect.provideService(ConfigProvider.ConfigProvider, provider)
-        )
-        const guide = Fs.readFileSync(
-          Path.resolve(import.meta.dirname, "../../docs/options.md"),
-          "utf8"
-        )
-        const documented = new Set(guide.match(/\b(?:ZEROBUS|DATABRICKS)_[A-Z_]+\b/g))
-        const ofProxies = ["grpc_proxy", "https_proxy", "http_proxy", "no_grpc_proxy", "no_proxy"]
-        const allowed = new Set([
-          ...documented,
-          ...ofProxies,
-          ...ofProxies.map((name) => name.toUpperCase()),
-          "REQUEST_METHOD"
-        ])
-        assert.deepStrictEqual(
-          [...read].filter((name) => !allowed.has(name)),
-          []
-        )
-        assert.isAbove(read.size, Object.keys(given).length)
-      })
+  it.effect("S-22 is read for the variables that the guides name and those of proxies only", () =>
+    Effect.gen(function* () {
+      const read = new Set<string>()
+      const given: Record<string, string> = {
+        ZEROBUS_SERVER_ENDPOINT: "https://1.example",
+        DATABRICKS_WORKSPACE_URL: "https://w.example",
+        DATABRICKS_CLIENT_ID: "client",
+        DATABRICKS_CLIENT_SECRET: "secret"
+      }
+      const provider = ConfigProvider.make((path) =>
+        Effect.sync(() => {
+          const name = path.join("_")
+          read.add(name)
+          const value = given[name]
+          return value === undefined ? undefined : ConfigProvider.makeValue(value)
+        })
+      )
+      yield* Layer.build(ZerobusLayer).pipe(
+        Effect.provideService(ConfigProvider.ConfigProvider, provider)
+      )
+      const guide = Fs.readFileSync(
+        Path.resolve(import.meta.dirname, "../../docs/options.md"),
+        "utf8"
+      )
+      const documented = new Set(guide.match(/\b(?:ZEROBUS|DATABRICKS)_[A-Z_]+\b/g))
+      const ofProxies = ["grpc_proxy", "https_proxy", "http_proxy", "no_grpc_proxy", "no_proxy"]
+      const allowed = new Set([
+        ...documented,
+        ...ofProxies,
+        ...ofProxies.map((name) => name.toUpperCase()),
+        "REQUEST_METHOD"
+      ])
+      assert.deepStrictEqual(
+        [...read].filter((name) => !allowed.has(name)),
+        []
+      )
+      assert.isAbove(read.size, Object.keys(given).length)
+    })
   )
 })

@@ -1,5 +1,5 @@
 /**
- * No error and no log line shows a token or a record, although the server quotes it or the program
+ * No error and no log line shows a token or a record, even if the server quotes it or the program
  * logs the object that holds it.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -37,8 +37,8 @@ describe("a token", () => {
     [code.INTERNAL, `Protocol error in the request of ${token}`]
   ] as const)
     it.live(
-      `is not shown by an error with the server's words "${text.slice(0, 17)}...", which ` +
-        `grpc-js could have said`,
+      `is not shown by an error with the server's message "${text.slice(0, 17)}...", which ` +
+        `grpc-js could also produce`,
       () =>
         Effect.gen(function* () {
           const scripted = new ScriptedServer([{ onCreate: (c) => c.fail(status, text) }])
@@ -160,7 +160,7 @@ describe("a server that quotes the headers it was sent", () => {
           JSON.stringify(failure) +
           failure.message
         assert.notInclude(text, "CANARY")
-        // What names them, and the table, stays.
+        // The names and the table remain.
         for (const word of [
           "x-api-key=<redacted>",
           `x-databricks-zerobus-table-name=${A.table.tableName}`

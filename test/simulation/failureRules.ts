@@ -45,7 +45,7 @@ interface Attempt {
   readonly asked: { readonly seq: number; readonly t: number }
   readonly until: { readonly seq: number; readonly t: number }
   readonly connection: Connection | undefined
-  /** What ended it, once the client was told; the first thing it was told. */
+  /** The first cause that was reported to the client, once it was. */
   readonly cause: string | undefined
   readonly rotated: boolean
   /** Whether its session may have earned a fresh budget, and whether it certainly did. */

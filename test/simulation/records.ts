@@ -119,7 +119,7 @@ export class Records {
     return [this.recognise(payload)]
   }
 
-  /** The record that a payload is; `damaged` if it is none. */
+  /** The record of a payload; `damaged` if it is not a record. */
   recognise(payload: Uint8Array | string | { readonly i: number; readonly p: string }): number {
     if (typeof payload === "object" && !(payload instanceof Uint8Array)) {
       const { i, p } = payload

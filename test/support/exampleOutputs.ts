@@ -44,7 +44,7 @@ export const goldenTables: ReadonlyArray<string> = [
   "main.default.blobs(payload BINARY)"
 ]
 
-/** The golden programs that are run with `node`, and the whole of what each prints. */
+/** The golden programs that are run with `node`, and the complete output of each. */
 export const goldenPrograms: ReadonlyArray<readonly [file: string, printed: RegExp]> = [
   ["01-first-record.ts", /^durable at offset 0\n$/],
   ["02-typed-table.ts", /^10000 records durable, last offset 9999\n$/],

@@ -1,5 +1,5 @@
 /**
- * A typed table with every type, written through the client and read by delta-rs: what arrives is
+ * A typed table with every type, written through the client and read by delta-rs, which must read
  * what was sent. Needs Python with deltalake and pyarrow in `DELTA_PYTHON`; `npm run test:delta`
  * provides it.
  */

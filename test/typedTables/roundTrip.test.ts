@@ -1,6 +1,6 @@
 /**
  * Typed records through the client, the wire and the local server into Delta tables on disk, and
- * back: the rows are the records.
+ * back: the rows equal the records.
  */
 import { afterAll, assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
@@ -65,7 +65,7 @@ const plainRecord = (
     })
   )
 
-/** What a sample's wire form looks like after it was stored. */
+/** A sample's wire form after it was stored. */
 const expected = (
   columns: ReadonlyArray<ColumnDefinition>,
   wire: Record<string, unknown>
@@ -101,7 +101,7 @@ const expected = (
 layer(ZerobusLocal.layer({ dataDir }), { excludeTestServices: true })("typed records", (it) => {
   for (const recordType of ["proto", "json"] as const) {
     it.effect(
-      `arrive as ${recordType} in ${tables} tables at random as they were sent`,
+      `arrive unchanged as ${recordType} in ${tables} random tables`,
       () =>
         Effect.gen(function* () {
           const local = yield* ZerobusLocal
@@ -125,7 +125,7 @@ layer(ZerobusLocal.layer({ dataDir }), { excludeTestServices: true })("typed rec
                 (sample) =>
                   stream.ingestRecord(sample.value as Table.DynamicRecord).pipe(
                     Effect.tap(() => Effect.sync(() => taken.push(sample))),
-                    // JSON has no infinities: the record is refused, the stream goes on.
+                    // JSON has no infinities: the record is refused, and the stream continues.
                     Effect.catchTag("InvalidArgument", (error) =>
                       recordType === "json" && /finite/.test(error.message)
                         ? Effect.void

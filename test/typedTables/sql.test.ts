@@ -1,6 +1,6 @@
 /**
- * A typed table with every type, written through the client and read by SQL: DuckDB over the files
- * of the Delta table says what was sent.
+ * A typed table with every type, written through the client and read by SQL: DuckDB reads from the
+ * files of the Delta table what was sent.
  */
 import * as DuckDB from "@duckdb/node-api"
 import { afterAll, assert, layer } from "@effect/vitest"

@@ -18,7 +18,7 @@
  * - `--only NAMES`: some of the clients (`ours,base,bare,native`). `--profile FOLDER`: writes its
  *   processor profile.
  *
- * The sink, in a process of its own, acknowledges each message at once. "receipts" is the
+ * The sink, in a separate process, acknowledges each message at once. "receipts" is the
  * number of receipts that are awaited individually: each, or one in 16. Each client has a
  * connection per stream, unless a row says that they are shared. Tokens come from the token service
  * of `zerobus local`.

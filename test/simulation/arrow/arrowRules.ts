@@ -1,7 +1,7 @@
 /**
  * The rules for runs with Arrow batches. A batch has one offset and is acknowledged row by row:
  *
- * | rule | says |
+ * | rule | meaning |
  * | --- | --- |
  * | order | a connection sends rows without a gap, in the order of the offsets |
  * | I6 | a connection begins with the first row that was not acknowledged |

@@ -2,7 +2,7 @@
  * The rules for runs with lanes. Records without a key have no order, so each counts as a separate
  * key. Otherwise the rules are those of one lane, key by key:
  *
- * | rule | says |
+ * | rule | meaning |
  * | --- | --- |
  * | order | calls of a key are first sent in the order of their offsets, without gap |
  * | I6 | a call is sent again only when it was not acknowledged, and none before it is left out |
