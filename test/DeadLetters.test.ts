@@ -98,7 +98,7 @@ describe("a file of dead letters", () => {
   )
 
   it.effect(
-    "is set aside when it is large, is never overwritten, and goes on after a torn line",
+    "is set aside when it is large, is never overwritten, and continues after a torn line",
     () =>
       Effect.gen(function* () {
         const path = Path.join(yield* folder, "letters.ndjson")

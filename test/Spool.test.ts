@@ -178,8 +178,8 @@ describe("a stream with a spool", () => {
   )
 
   it.effect(
-    "sends after a lost connection what was not acknowledged, and keeps only that for the next " +
-      "process",
+    "sends unacknowledged records again after a lost connection, and keeps only those for " +
+      "the next process",
     () =>
       Effect.gen(function* () {
         const folder = yield* temporaryFolder
@@ -349,7 +349,7 @@ describe("a full spool", () => {
   )
 
   it.effect(
-    "with a waiting sink and a closing scope ends both, and the next stream sends what it took",
+    "with a waiting sink and a closing scope ends both, and the next stream sends its records",
     () =>
       Effect.gen(function* () {
         const folder = yield* temporaryFolder
@@ -374,7 +374,7 @@ describe("a full spool", () => {
       })
   )
 
-  it.effect("with a waiting call and a closing scope ends both, and keeps what it took", () =>
+  it.effect("with a waiting call and a closing scope ends both, and keeps its records", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const scope = yield* Scope.make()

@@ -144,7 +144,7 @@ describe("typed tables over arbitrary schemas", () => {
   }, 120_000)
 
   for (const recordType of ["proto", "json"] as const) {
-    it(`reads back as ${recordType} what it wrote`, () => {
+    it(`reads back its own records as ${recordType}`, () => {
       for (let seed = 0; seed < 300; seed++) {
         const definition = randomTable(seed)
         const table = Table.fromDefinition(definition, { recordType })

@@ -52,7 +52,7 @@ describe("acknowledgements", () => {
   )
 
   it.effect(
-    "AK-03 H-04 takes an acknowledgement beyond what was sent as a violation that names both " +
+    "AK-03 H-04 treats an acknowledgement beyond the sent records as a violation that names both " +
       "numbers",
     () =>
       Effect.gen(function* () {
@@ -132,7 +132,7 @@ describe("acknowledgements", () => {
     })
   )
 
-  it.effect("AK-10 sends exactly what is unacknowledged again after a silent connection", () =>
+  it.effect("AK-10 sends exactly the unacknowledged records again after a silent connection", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open(
         { ...single, serverLackOfAckTimeout: 100 },

@@ -130,7 +130,7 @@ describe("a lost connection", () => {
     })
   )
 
-  it.effect("AR-32 ends the stream when the setup of the next one fails for good", () =>
+  it.effect("AR-32 ends the stream when the setup of the next session fails permanently", () =>
     Effect.gen(function* () {
       const { old, stream } = yield* inFlight({}, 1, 1, {
         onSchema: (connection) =>
@@ -369,7 +369,7 @@ describe("an announced end", () => {
     })
   )
 
-  it.effect("AR-25 gives way to a close, which reports what is not durable", () =>
+  it.effect("AR-25 yields to a close, which reports the rows that are not durable", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* rotating({ flushTimeout: 200 }, 1, 2, 60_000, {})
       const close = yield* A.started(stream.close)

@@ -124,7 +124,7 @@ describe("close", () => {
     })
   )
 
-  it.effect("CL-10 CL-03 remembers the flush error and keeps what is unacknowledged readable", () =>
+  it.effect("CL-10 CL-03 keeps the flush error, and unacknowledged records stay readable", () =>
     Effect.gen(function* () {
       const { stream } = yield* A.open({ flushTimeout: 100 }, A.silent)
       yield* stream.ingestRecord(A.record(0))
@@ -212,7 +212,7 @@ describe("close", () => {
     })
   )
 
-  it.effect("CL-18 goes on closing when its caller is interrupted", () =>
+  it.effect("CL-18 continues to close when its caller is interrupted", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open({}, A.silent)
       yield* stream.ingestRecord(A.record(0))

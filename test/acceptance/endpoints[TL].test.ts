@@ -240,8 +240,8 @@ describe("TLS", () => {
   )
 
   it.live(
-    "S-05 TL-11 TL-12 H-52 trusts an authority that it is given, and refuses to connect without " +
-      "it, for good",
+    "S-05 TL-11 TL-12 H-52 trusts a given authority, and without it fails to connect, without " +
+      "retrying",
     () =>
       Effect.gen(function* () {
         const { exit, server } = yield* over(good, { ca: good.ca })

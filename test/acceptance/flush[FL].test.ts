@@ -64,7 +64,7 @@ describe("flush", () => {
     })
   )
 
-  it.effect("FL-05 waits for what was accepted before it, not for what comes after", () =>
+  it.effect("FL-05 waits for records accepted before it, not for later ones", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open(single, A.silent)
       for (const text of A.recordsFrom(0, 2)) yield* stream.ingestRecord(text)

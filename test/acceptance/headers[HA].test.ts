@@ -174,8 +174,8 @@ describe("headers", () => {
   )
 
   it.effect(
-    "HA-10 fail for good with the provider's own typed error, and when it gives no effect or no " +
-      "object",
+    "HA-10 fail without a retry with the provider's own typed error, and if it returns no " +
+      "effect or no object",
     () =>
       Effect.gen(function* () {
         const { zerobus } = yield* A.client()

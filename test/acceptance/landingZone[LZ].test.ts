@@ -12,21 +12,23 @@ const payloads = (messages: ReadonlyArray<{ payloads: () => Array<Uint8Array> }>
   messages.flatMap((message) => message.payloads().map((bytes) => bytes[0]))
 
 describe("the landing zone", () => {
-  it.effect("LZ-01 LZ-02 LZ-12 gives out what was put in, in order, at ascending offsets", () =>
-    Effect.gen(function* () {
-      const zone = yield* makeZone(off)
-      for (let n = 0; n < 5; n++) assert.strictEqual(zone.offerUnsafe(one(n)), n)
-      for (let n = 0; n < 5; n++) {
-        const message = zone.nextUnsafe()!
-        assert.strictEqual(message.offset, n)
-        assert.deepStrictEqual(readRequest(message.request(n, "proto")), {
-          wireOffset: n,
-          batch: false,
-          records: [one(n)]
-        })
-      }
-      assert.isUndefined(zone.nextUnsafe())
-    })
+  it.effect(
+    "LZ-01 LZ-02 LZ-12 returns records in the order they were added, at ascending offsets",
+    () =>
+      Effect.gen(function* () {
+        const zone = yield* makeZone(off)
+        for (let n = 0; n < 5; n++) assert.strictEqual(zone.offerUnsafe(one(n)), n)
+        for (let n = 0; n < 5; n++) {
+          const message = zone.nextUnsafe()!
+          assert.strictEqual(message.offset, n)
+          assert.deepStrictEqual(readRequest(message.request(n, "proto")), {
+            wireOffset: n,
+            batch: false,
+            records: [one(n)]
+          })
+        }
+        assert.isUndefined(zone.nextUnsafe())
+      })
   )
 
   it.effect("LZ-03 makes the third wait at a capacity of two, until one is acknowledged", () =>
@@ -62,7 +64,7 @@ describe("the landing zone", () => {
     })
   )
 
-  it.effect("LZ-06 hands back what was in flight first, then what waited", () =>
+  it.effect("LZ-06 hands back records in flight first, then waiting ones", () =>
     Effect.gen(function* () {
       const zone = yield* makeZone(off)
       for (let n = 0; n < 4; n++) zone.offerUnsafe(one(n))
@@ -163,7 +165,7 @@ describe("the landing zone", () => {
       })
   )
 
-  it.effect("H-34 bounds by count and by bytes over what is queued and in flight together", () =>
+  it.effect("H-34 bounds queued records and those in flight together, by count and by bytes", () =>
     Effect.gen(function* () {
       for (const limits of [
         { maxInflightRecords: 4 },

@@ -200,7 +200,7 @@ describe("OAuth credentials", () => {
   )
 
   it.live(
-    "HA-30 HA-32 are refused for good by 4xx, with status and body, without a secret in it",
+    "HA-30 HA-32 are permanently refused by 4xx, with status and body, without a secret in it",
     () =>
       Effect.gen(function* () {
         for (const status of [400, 401, 403, 404]) {
@@ -271,8 +271,8 @@ describe("OAuth credentials", () => {
   )
 
   it.live(
-    "HA-29 fail retryably for an answer that was cut off, and for good for one that is " +
-      "something else",
+    "HA-29 fail retryably for an answer that was cut off, and permanently for one that " +
+      "is something else",
     () =>
       Effect.gen(function* () {
         for (const [body, tag] of [

@@ -42,7 +42,7 @@ describe("receipts", () => {
       })
   )
 
-  it.effect("CB-03 tell what was acknowledged first, then the failure for the rest", () =>
+  it.effect("CB-03 first succeed for acknowledged records, then fail for the rest", () =>
     Effect.gen(function* () {
       const parts = yield* A.open(single, A.silent)
       const told = yield* watched(parts, 4)

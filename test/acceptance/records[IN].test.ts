@@ -343,7 +343,7 @@ describe("ingesting records", () => {
   )
 
   it.effect(
-    "IN-26 H-33 admits those who wait in order of arrival, small ones behind a large one too",
+    "IN-26 H-33 admits waiting calls in order of arrival, even small records after a large one",
     () =>
       Effect.gen(function* () {
         const large = JSON.stringify({ text: "x".repeat(60) })
@@ -411,7 +411,7 @@ describe("ingesting records", () => {
     })
   )
 
-  it.effect("IN-32 makes what was offered without waiting durable before close returns", () =>
+  it.effect("IN-32 makes records offered without waiting durable before close returns", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open({}, A.silent)
       for (const text of A.recordsFrom(0, 100)) assert.isDefined(stream.offerUnsafe(text))

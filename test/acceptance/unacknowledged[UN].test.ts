@@ -64,7 +64,7 @@ describe("unacknowledged records", () => {
       })
   )
 
-  it.effect("UN-03 groups single records one by one, also when they travelled together", () =>
+  it.effect("UN-03 groups single records one by one, also when they were sent together", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* A.open({ recovery: false }, A.silent)
       for (const text of A.recordsFrom(0, 3)) stream.offerUnsafe(text)

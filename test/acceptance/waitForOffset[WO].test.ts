@@ -119,7 +119,7 @@ describe("waitForOffset", () => {
       })
   )
 
-  it.effect("WO-10 H-14 refuses an offset that was never given out", () =>
+  it.effect("WO-10 H-14 refuses an offset that was never assigned", () =>
     Effect.gen(function* () {
       const { stream } = yield* A.open({})
       yield* stream.ingestRecord(A.record(0))

@@ -324,7 +324,7 @@ describe("bytes", () => {
 })
 
 describe("a schema", () => {
-  it("travels with the values of its dictionaries", () => {
+  it("is sent with the values of its dictionaries", () => {
     const { schema } = ArrowTable.make(
       "a.b.c",
       new Arrow.Schema([new Arrow.Field("d", dictionary(new Arrow.Utf8()), true)])

@@ -86,7 +86,7 @@ const rowsOf = (first: number, count: number): Arrow.Table => {
 }
 
 describe("Arrow batches into the local server", () => {
-  it.live("arrive as they were, whatever types of the same values were given", () =>
+  it.live("arrive unchanged, whichever types the same values had", () =>
     Effect.gen(function* () {
       const local = yield* ZerobusLocal
       const typed = Table.make("main.default.everything", columns)

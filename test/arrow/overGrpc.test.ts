@@ -111,7 +111,7 @@ describe("Arrow batches over gRPC", () => {
     })
   )
 
-  it.live("AR-43 are split by rows at 2 MiB before compression; one row travels whole", () =>
+  it.live("AR-43 are split by rows at 2 MiB before compression; one row is sent whole", () =>
     Effect.gen(function* () {
       const rows = wide(5_000, 1_000)
       const server = yield* received(packed, [rows, wide(1, 3 * 1024 * 1024)])

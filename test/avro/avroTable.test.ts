@@ -129,7 +129,7 @@ describe("a value", () => {
 })
 
 describe("a table", () => {
-  it("has the schema as it was given", () => {
+  it("has the given schema", () => {
     const text = '{ "type": "record", "name": "r", "fields": [] }'
     const table = AvroTable.make(`  ${name} `, text)
     assert.deepStrictEqual([table.schema, table.tableName, table.recordType], [text, name, "avro"])

@@ -221,10 +221,10 @@ class Call {
     const key = record.readUInt32LE(0)
     const known = counts.get(key) ?? { call: this, count: 0 }
     counts.set(key, known)
-    if (known.call !== this) violation ??= `key ${key} came on two calls`
+    if (known.call !== this) violation ??= `key ${key} arrived on two calls`
     const count = record.readUInt32LE(4)
     if (count !== known.count)
-      violation ??= `record ${count} of key ${key} came as its record ${known.count}`
+      violation ??= `record ${count} of key ${key} arrived as its record ${known.count}`
     known.count++
   }
 
@@ -246,7 +246,7 @@ class Call {
       )
       records += read.records
       if (read.offset !== this.received)
-        violation ??= `offset ${read.offset} came as message ${this.received}`
+        violation ??= `offset ${read.offset} arrived as message ${this.received}`
     }
     this.received++
   }

@@ -148,7 +148,7 @@ const judge = (rows: ReadonlyArray<Row>, happened: ReadonlyArray<Event>) => {
 }
 
 it.live.skipIf(!hasKafka)(
-  "the bridge from Kafka commits what is in the table, over rebalances and kills",
+  "the bridge from Kafka commits only records that are in the table, over rebalances and kills",
   () => {
     const folder = mkdtempSync(join(tmpdir(), "zerobus-bridge-"))
     return Effect.gen(function* () {
@@ -164,7 +164,7 @@ it.live.skipIf(!hasKafka)(
         [],
         "committed and not in the table when the server was killed"
       )
-      assert.deepStrictEqual(committedTwice.slice(0, 10), [], "copies of what was committed")
+      assert.deepStrictEqual(committedTwice.slice(0, 10), [], "copies of committed records")
     }).pipe(
       Effect.scoped,
       Effect.ensuring(Effect.sync(() => rmSync(folder, { recursive: true, force: true })))

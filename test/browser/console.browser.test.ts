@@ -41,7 +41,7 @@ describe.skipIf(executablePath === undefined)("the console", () => {
   const records = (count: number) =>
     Array.from({ length: count }, (_, n) => ({ device_name: `sensor-${n}`, temp: n }))
 
-  it("opens by its link, keeps no token in the address, and shows what is empty", async () => {
+  it("opens by its link, keeps no token in the address, and shows empty panels", async () => {
     const { page } = opened
     assert.strictEqual(page.url(), `${server.local.workspaceUrl}/`)
     const [cookie] = await page.context().cookies(`${server.local.workspaceUrl}/console/events`)

@@ -147,7 +147,7 @@ describe("the sender of shards", () => {
         yield* Deferred.failCause(sent[i]!.reply, cause)
         yield* TestClock.adjust("2 seconds")
       }
-      assert.deepStrictEqual(new Set(texts(sent)), new Set(["0:a"]), "what comes later waits")
+      assert.deepStrictEqual(new Set(texts(sent)), new Set(["0:a"]), "later records wait")
       yield* Deferred.succeed(sent.at(-1)!.reply, all(1))
       yield* turn
       yield* Deferred.succeed(sent.at(-1)!.reply, all(1))

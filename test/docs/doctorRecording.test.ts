@@ -133,5 +133,5 @@ it("the page shows the command's current output", async () => {
   for (const each of cases) sections.push(await recorded(each))
   const now = `${[opening, ...sections].join("\n\n").replace(/\n{3,}/g, "\n\n")}`
   if (process.env["ZEROBUS_WRITE_RECORDING"] !== undefined) Fs.writeFileSync(page, now)
-  assert.strictEqual(Fs.readFileSync(page, "utf8"), now, "npm run docs:doctor writes the page anew")
+  assert.strictEqual(Fs.readFileSync(page, "utf8"), now, "npm run docs:doctor rewrites the page")
 }, 120_000)

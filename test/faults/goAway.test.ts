@@ -33,7 +33,7 @@ describe("a connection whose server sends GOAWAY", () => {
   for (const connectionPerStream of [true, false]) {
     const which = connectionPerStream ? "its own" : "a shared one"
     it.live(
-      `is left by a stream on ${which} when what was sent is durable, and nothing arrives twice`,
+      `is left by a stream on ${which} once the sent records are durable, and none arrives twice`,
       () =>
         Effect.gen(function* () {
           const leaving = Deferred.makeUnsafe<RawConnection>()
@@ -69,24 +69,22 @@ describe("a connection whose server sends GOAWAY", () => {
     )
   }
 
-  it.live(
-    "is left at a second GOAWAY when the first one came before it had made anything durable",
-    () =>
-      Effect.gen(function* () {
-        const { server, stream } = yield* streamTo((connection, message) => {
-          if (message === 0 || message === 2) connection.goaway(connection.stream, NO_ERROR)
-          return false
-        }, {})
-        const again = yield* A.started(
-          Stream.runDrain(Stream.takeUntil(stream.stateChanges, (state) => state === "recovering"))
-        )
-        yield* (yield* stream.ingestRecord(A.record(0))).await
-        yield* (yield* stream.ingestRecord(A.record(1))).await
-        yield* again.join
-        yield* (yield* stream.ingestRecord(A.record(2))).await
-        assert.deepStrictEqual(server.offsets, [[0, 1], [0]])
-        yield* stream.close
-      })
+  it.live("is left at a second GOAWAY if the first one arrived before anything was durable", () =>
+    Effect.gen(function* () {
+      const { server, stream } = yield* streamTo((connection, message) => {
+        if (message === 0 || message === 2) connection.goaway(connection.stream, NO_ERROR)
+        return false
+      }, {})
+      const again = yield* A.started(
+        Stream.runDrain(Stream.takeUntil(stream.stateChanges, (state) => state === "recovering"))
+      )
+      yield* (yield* stream.ingestRecord(A.record(0))).await
+      yield* (yield* stream.ingestRecord(A.record(1))).await
+      yield* again.join
+      yield* (yield* stream.ingestRecord(A.record(2))).await
+      assert.deepStrictEqual(server.offsets, [[0, 1], [0]])
+      yield* stream.close
+    })
   )
 
   it.live(

@@ -92,7 +92,7 @@ export const run = (
             Effect.sync(() => {
               const number = numberIn(payloads[0]!)
               if (payloads.length !== 1 || offset !== number)
-                problems.push(`offset ${offset} came with record ${number}`)
+                problems.push(`offset ${offset} was given to record ${number}`)
               refused.push(number)
               delays.push(performance.now() - calledAt.get(number)!)
             }),
@@ -217,8 +217,8 @@ export const one = (
       const outcome = yield* Effect.scoped(run(server, given))
       const wrong = [...problemsOf(given, outcome, 1)]
       const { duplicates } = outcome.table
-      // Normally three connections. The first record of a piece is sent once more if nothing became durable
-      // since the previous refusal.
+      // Normally three connections. The first record of a piece is sent once more if nothing became
+      // durable since the previous refusal.
       const extras = acknowledges === "first" ? 4 : 6
       const bound = acknowledges === "first" ? RECORDS_OF_A_MESSAGE : outcome.inFlight
       if (outcome.extra > extras) wrong.push(`${outcome.extra} extra connections`)
@@ -237,7 +237,7 @@ export const one = (
           `acknowledged ${acknowledges}: ${rate(outcomes)}`,
         `  extra connections ${tally(outcomes.map(({ extra }) => extra))}`,
         `  duplicates at most ${most(outcomes.map(({ table }) => table.duplicates))}, or ` +
-          `${(100 * most(shares)).toFixed(0)} % of what was in flight`
+          `${(100 * most(shares)).toFixed(0)} % of those in flight`
       ]
     }
   })

@@ -140,7 +140,7 @@ export const expectedTable = async (
     if (change !== undefined)
       apply(rows, change, Number(info["seenVersion"] ?? info["readVersion"]), version)
     else if (commit.adds.length > 0)
-      wrong.push(`version ${version} (${operation}) is by nobody known`)
+      wrong.push(`version ${version} (${operation}) is by an unknown writer`)
   }
   return { rows: [...rows.values()].map(({ row }) => row), committed, foreign, wrong }
 }

@@ -208,7 +208,7 @@ describe.skipIf(!hasSpark)("tables of Spark in the running server", () => {
   )
 
   it.live(
-    "in-commit timestamps rise through the commits of both, and Spark travels by them",
+    "in-commit timestamps rise through the commits of both, and Spark time-travels by them",
     () =>
       withServer(
         (delta) => [

@@ -152,7 +152,7 @@ describe("imports", () => {
     assert.isAbove(sources.length, 0)
   })
 
-  it("name what they import by a literal, except for those listed above", () => {
+  it("name their targets by a literal, except for those listed above", () => {
     const found = sources.filter(({ unreadable }) => unreadable.length > 0)
     assert.deepStrictEqual(
       Object.fromEntries(found.map(({ name, unreadable }) => [name, unreadable])),
@@ -161,7 +161,7 @@ describe("imports", () => {
   })
 
   it.each(rooms.map((room) => [room.name, room] as const))(
-    "%s refuses what its row does not name",
+    "%s refuses imports that its row does not name",
     (_, room) => {
       const inside = (other: Room) => other.files?.[0] ?? `${other.name}/planted`
       for (const other of rooms) {

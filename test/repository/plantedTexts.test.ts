@@ -16,7 +16,7 @@ describe("planted bugs", () => {
       [mutation, ...(mutation.also ?? [])].flatMap(({ file, find, replace }) => {
         const text = replaced(Fs.readFileSync(Path.join(source, file), "utf8"), { find, replace })
         return typeof text === "number"
-          ? [`${mutation.name}: its text stands ${text} times in ${file}`]
+          ? [`${mutation.name}: its text occurs ${text} times in ${file}`]
           : []
       })
     )

@@ -52,7 +52,7 @@ const suites = [
 const misplaced = (file: string): string | undefined => {
   const folder = folderOf(file)
   if (suites.includes(file.split("/")[0]!)) return undefined
-  if (!rooms.has(folder)) return `test/${file} lies in no room of src`
+  if (!rooms.has(folder)) return `test/${file} is in no room of src`
   const tested = `${file.slice(0, file.indexOf(".", folder.length + 1))}.ts`
   return halls.has(folder) && !sources.includes(tested)
     ? `test/${file} tests no src/${tested}: move it to a room`

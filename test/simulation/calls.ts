@@ -175,7 +175,7 @@ export const checkNothingLeft = (world: World, stream: number) =>
     }
     if (left.size > 0) {
       const what =
-        `opening stream ${stream} was given up and goes on, on connection ` +
+        `opening stream ${stream} was given up, but continues on connection ` +
         `${[...left].join(", ")}`
       world.history.add({ e: "broken", what })
     }

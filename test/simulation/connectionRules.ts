@@ -96,7 +96,7 @@ const checkViolation = (connection: Connection, report: Report): void => {
   if (released.quiet > bad.quiet)
     report(
       "violation",
-      `connection ${conn} goes on after ${JSON.stringify(bad.text)}, which breaks the protocol`
+      `connection ${conn} continues after ${JSON.stringify(bad.text)}, which breaks the protocol`
     )
 }
 

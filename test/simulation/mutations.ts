@@ -314,7 +314,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: "true || (rejected"
   },
   {
-    name: "sending goes on after the server announced its end",
+    name: "sending continues after the server announced its end",
     file: session,
     find: "!closeRequested.isDone\n  sending.stop()\n",
     replace: "!closeRequested.isDone\n"
@@ -353,7 +353,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     by: "replies"
   },
   {
-    name: "waiters stand in the wrong order",
+    name: "waiters are in the wrong order",
     file: "internal/receipts/offsetHeap.ts",
     find: "a.offset < b.offset ||",
     replace: "a.offset > b.offset ||",

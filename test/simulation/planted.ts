@@ -62,7 +62,7 @@ const plant = (mutation: Mutation | undefined): string => {
     if (typeof text === "number") {
       Fs.rmSync(folder, { recursive: true })
       throw new Error(
-        `"${mutation!.name}": its text stands ${text} times in ${file}; rewrite the mutation`
+        `"${mutation!.name}": its text occurs ${text} times in ${file}; rewrite the mutation`
       )
     }
     Fs.writeFileSync(path, text)

@@ -249,7 +249,7 @@ class Sequence {
       fiber: this.run(this.core.acks.await(Offset(offset))),
       given: false
     })
-    this.note(`somebody waits for offset ${offset}`)
+    this.note(`a waiter for offset ${offset}`)
   }
 
   private pass(millis: number): void {
@@ -333,7 +333,7 @@ class Sequence {
     core.zone.acknowledgeUnsafe(core.zone.window.inFlight)
     const later = core.acks.pollUnsafe(Offset(this.reference.accepted))
     if (later === undefined || Exit.isSuccess(later))
-      return "an offset that nobody acknowledged is not refused after the end"
+      return "an unacknowledged offset is not refused after the end"
     if (time.fibers !== 0 || time.sleeps !== 0)
       return `${time.fibers} fibers and ${time.sleeps} timers are left`
     return undefined

@@ -342,7 +342,7 @@ describe("the history checker", () => {
     ],
     [
       "reader",
-      "a reader who misses the last offset",
+      "a reader that misses the last offset",
       withMore([
         { e: "watermark", stream: 0, reader: 1, offset: 0 },
         { e: "readerEnd", stream: 0, reader: 1, outcome: { _tag: "Done" } }

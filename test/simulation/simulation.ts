@@ -155,8 +155,7 @@ export const simulate = (
   const violations: Array<string> = []
   if (!terminated)
     violations.push("LIVE: the run did not come to an end (more than 1,000,000 turns)")
-  else if (exit === undefined)
-    violations.push("LIVE: the program is stuck: nothing is left that could wake it")
+  else if (exit === undefined) violations.push("LIVE: the program is stuck: nothing can wake it")
   else if (Exit.isFailure(exit)) violations.push(`the program died: ${String(exit.cause)}`)
   // Watchers end by themselves once their stream has ended.
   if (exit !== undefined) {

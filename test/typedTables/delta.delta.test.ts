@@ -107,7 +107,7 @@ layer(ZerobusLocal.layer({ dataDir }), { excludeTestServices: true })(
   "typed table in delta-rs",
   (it) => {
     it.effect(
-      "reads as it was sent, every type",
+      "reads every type as it was sent",
       () =>
         Effect.gen(function* () {
           const local = yield* ZerobusLocal

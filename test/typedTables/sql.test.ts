@@ -71,7 +71,7 @@ layer(ZerobusLocal.layer({ dataDir }), { excludeTestServices: true })(
   "typed table in SQL",
   (it) => {
     it.effect(
-      "reads as it was sent, every type",
+      "reads every type as it was sent",
       () =>
         Effect.gen(function* () {
           const local = yield* ZerobusLocal

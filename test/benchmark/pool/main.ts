@@ -60,7 +60,7 @@ const measure = async (way: PoolOrder["way"], seed: number): Promise<Round> => {
       if (!holds) problems.push(`${way}, seed ${seed}: ${what}`)
     }
     expect(arrived.records === records, `${arrived.records} records arrived, not ${records}`)
-    expect(loaded.returned === 0, `${loaded.returned} records came back`)
+    expect(loaded.returned === 0, `${loaded.returned} records were returned`)
     expect(arrived.mostCalls <= open, `${arrived.mostCalls} streams were open`)
     expect(arrived.violation === undefined, String(arrived.violation))
     return { ...loaded, opened: arrived.opened, mostCalls: arrived.mostCalls }

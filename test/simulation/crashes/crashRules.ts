@@ -231,7 +231,7 @@ const checkStatements = (view: View, report: Report): void => {
       }
     } else if (event.e === "durable" || event.e === "letter") settle(event.records)
     else if (event.e === "watermark") claim(event.offset, `the watermark of stream ${event.stream}`)
-    else if (event.e === "noted") claim(event.offset, "the file of what is acknowledged")
+    else if (event.e === "noted") claim(event.offset, "the file of acknowledgements")
     else if (event.e === "return") {
       const call = view.calls.get(event.id)
       if (call?.op !== "await" || event.outcome._tag !== "Offset") continue

@@ -170,7 +170,7 @@ export const runCrashSeed = async (
   const terminated = await time.runAsync(() => over)
   if (!terminated)
     violations.push("LIVE: the run did not come to an end (more than 1,000,000 turns)")
-  else if (!over) violations.push("LIVE: the program is stuck: nothing is left that could wake it")
+  else if (!over) violations.push("LIVE: the program is stuck: nothing can wake it")
   else violations.push(...judged(history, plan, (record) => records.keyOf(record)))
   return {
     seed,

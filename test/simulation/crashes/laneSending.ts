@@ -119,7 +119,8 @@ const checkStream = (
       if (place.batch !== whole || (whole && (offset !== first.offset || place.index !== i))) {
         report(
           "batch",
-          `message ${index} of connection ${conn} holds [${records.join(",")}], not what was logged`
+          `message ${index} of connection ${conn} holds [${records.join(",")}], not the logged ` +
+            `records`
         )
         break
       }

@@ -69,7 +69,7 @@ export const laneMutations: ReadonlyArray<Mutation> = [
     replace: "      return lanes[0]!\n"
   },
   {
-    name: "a stream ends while some of its lanes go on",
+    name: "a stream ends while some of its lanes continue",
     by: "lanes",
     file: stream,
     find: "    if (--open > 0) return decides\n",
