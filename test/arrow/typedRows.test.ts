@@ -1,6 +1,6 @@
 /**
- * Typed tables whose rows travel as Arrow batches (`format: "arrow"`): the rows are those of
- * protobuf, and streams have everything that they have there.
+ * Typed tables whose rows are sent as Arrow batches (`format: "arrow"`): the rows equal those sent
+ * as protobuf, and streams have the same features.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, Effect, Layer } from "effect"
@@ -93,7 +93,7 @@ const text = (value: unknown): string =>
   )
 
 describe("typed rows as Arrow batches", () => {
-  it.live("are in the table what they are as protobuf, every type", () =>
+  it.live("give the same table as protobuf, with every type", () =>
     Effect.gen(function* () {
       const local = yield* ZerobusLocal
       const zerobus = yield* Zerobus
@@ -123,7 +123,7 @@ describe("typed rows as Arrow batches", () => {
     }).pipe(Effect.provide(client))
   )
 
-  it.live("follow a column that is added", () =>
+  it.live("follow an added column", () =>
     Effect.gen(function* () {
       const local = yield* ZerobusLocal
       const zerobus = yield* Zerobus
@@ -182,7 +182,7 @@ describe("a stream of typed rows as Arrow batches", () => {
     })
   )
 
-  it.effect("splits what takes more than 2 MiB as columns", () =>
+  it.effect("splits rows that take more than 2 MiB as columns", () =>
     Effect.gen(function* () {
       const { server, stream } = yield* opened({})
       const rows = F.numbers(0, 60).map((n) => ({ n, text: "x".repeat(50_000) }))
@@ -273,7 +273,7 @@ describe("a stream of typed rows as Arrow batches", () => {
     })
   )
 
-  it.effect("can be recreated with what is not durable", () =>
+  it.effect("can be recreated with the rows that are not durable", () =>
     Effect.gen(function* () {
       const { server, stream, zerobus } = yield* opened({ recovery: false }, F.silent, {})
       yield* stream.ingestRecords([reading(0), reading(1), reading(2)])
@@ -289,7 +289,7 @@ describe("a stream of typed rows as Arrow batches", () => {
     })
   )
 
-  it.live("goes on from its spool, which holds protobuf records", () =>
+  it.live("continues from its spool, which holds protobuf records", () =>
     Effect.gen(function* () {
       const folder = `${spools}/rows`
       const spool = Spool.directory(folder)

@@ -134,7 +134,7 @@ it.live("a lost connection in the middle loses nothing", () =>
   }).pipe(Effect.provide(server))
 )
 
-it.live("the rotation of a stream loses nothing", () =>
+it.live("rotating a stream loses nothing", () =>
   Effect.gen(function* () {
     const { local, stream, table } = yield* opened("json")
     yield* local.inject(table, Faults.closeSignal({ afterRecords: 3000, duration: "2 seconds" }))
