@@ -47,10 +47,25 @@ const secret: Effect.Effect<
   ),
   Effect.mapError(() =>
     failed(
-      "DATABRICKS_CLIENT_SECRET is not set. Set it, or run the command in a terminal for a prompt."
+      "DATABRICKS_CLIENT_SECRET is not set. Set it, or DATABRICKS_OIDC_TOKEN_FILEPATH with the " +
+        "token of an identity provider, or run the command in a terminal for a prompt."
     )
   )
 )
+
+/** The token of another identity provider, if the environment has one and no secret. */
+const principalOf = Effect.fnUntraced(function* (client: Option.Option<string>) {
+  const { principalConfig } = yield* Effect.promise(() => import("../ZerobusOptions.ts"))
+  const { credentials } = yield* Effect.orElseSucceed(principalConfig, () => ({
+    credentials: undefined
+  }))
+  if (credentials !== undefined) {
+    const clientId = Option.getOrElse(client, () => credentials.clientId)
+    return { credentials: { ...credentials, clientId } }
+  }
+  const clientId = yield* setting(client, "DATABRICKS_CLIENT_ID", "--client-id")
+  return { clientId, clientSecret: yield* secret }
+})
 
 const fromCatalog = Effect.fnUntraced(function* (
   table: string,
@@ -59,12 +74,11 @@ const fromCatalog = Effect.fnUntraced(function* (
 ) {
   const { UnityCatalog } = yield* Effect.promise(() => import("../UnityCatalog.ts"))
   const workspaceUrl = yield* setting(endpoint, "DATABRICKS_WORKSPACE_URL", "--uc-endpoint")
-  const clientId = yield* setting(client, "DATABRICKS_CLIENT_ID", "--client-id")
-  const clientSecret = yield* secret
+  const principal = yield* principalOf(client)
   const { definition } = yield* Effect.flatMap(UnityCatalog, (catalog) =>
     catalog.getTable(table)
   ).pipe(
-    Effect.provide(UnityCatalog.layer({ workspaceUrl, clientId, clientSecret })),
+    Effect.provide(UnityCatalog.layer({ workspaceUrl, ...principal })),
     Effect.mapError(because)
   )
   return definition
@@ -150,7 +164,7 @@ export const generate = Command.make(
     clientId: Flag.String("client-id").pipe(
       Flag.withDescription(
         "The service principal; default DATABRICKS_CLIENT_ID. Its secret comes from " +
-          "DATABRICKS_CLIENT_SECRET or a prompt"
+          "DATABRICKS_CLIENT_SECRET or a prompt; or a token from DATABRICKS_OIDC_TOKEN_FILEPATH"
       ),
       Flag.optional
     ),

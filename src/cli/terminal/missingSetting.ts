@@ -13,7 +13,7 @@ export const missingSetting = (error: { readonly message: string }): CommandFail
     `${names.length === 0 ? "A setting" : [...new Set(names)].join(", ")} is not set, or its ` +
       `value cannot be used. The environment needs ` +
       "ZEROBUS_SERVER_ENDPOINT, DATABRICKS_WORKSPACE_URL, DATABRICKS_CLIENT_ID and " +
-      "DATABRICKS_CLIENT_SECRET; " +
+      "DATABRICKS_CLIENT_SECRET (or DATABRICKS_OIDC_TOKEN_FILEPATH in place of the secret); " +
       "`zerobus local` prints them for a local server."
   )
 }
