@@ -229,7 +229,7 @@ describe.skipIf(executablePath === undefined)("the console", () => {
     await page.getByRole("alert").waitFor()
     assert.include(await page.getByRole("alert").innerText(), "has stopped or cannot be reached")
     const second = await startLocal({ httpPort })
-    await page.getByText("The server was started anew").waitFor()
+    await page.getByText("The server was restarted").waitFor()
     await page.goto(Redacted.value(second.local.consoleUrl!))
     await untilLive(page)
     await page.getByText("No tables yet").waitFor()

@@ -290,7 +290,7 @@ describe("zerobus ingest --follow --spool", () => {
         "has no position of these files with these flags"
       ],
       [[...args, "--ignore-unknown"], "has no position of these files with these flags"],
-      [[...args, "--state", "s"], "--spool keeps how far --follow got"],
+      [[...args, "--state", "s"], "--spool keeps the position of --follow"],
       [[...args, "--skip", "1"], "--skip does not go with it"],
       [zipped, "neither compressed nor UTF-16"],
       [utf16, "neither compressed nor UTF-16"]
