@@ -35,6 +35,9 @@ const own = makeCertificates(["127.0.0.1"], Date.now())
 const others = makeCertificates(["127.0.0.1"], Date.now())
 const elsewhere = makeCertificates(["elsewhere.example"], Date.now())
 
+/** Node 22 reports a reset connection as a dropped one. */
+const hasOldNode = Number(process.versions.node.split(".")[0]) < 24
+
 const lost = (
   name: string,
   texts: ReadonlyArray<string>,
@@ -191,8 +194,8 @@ const drops: ReadonlyArray<Provoked> = [-1, 0].flatMap((at) => {
     ),
     lost(
       `RST ${when}`,
-      ["read E"],
-      "read ECONNRESET",
+      hasOldNode ? ["Connection dropped"] : ["read E"],
+      hasOldNode ? "Connection dropped" : "read ECONNRESET",
       faulty(once(at, ({ socket }) => socket.resetAndDestroy()))
     ),
     lost(`GOAWAY with code 0 ${when}`, ["Stream refused"], "Stream refused by server", goaway(0)),
@@ -220,14 +223,21 @@ const calls: ReadonlyArray<Provoked> = [
     `${broken}write EPIPE`,
     socketFails("write", "EPIPE")
   ),
-  lost(
-    "a frame above the size limit",
-    reset,
-    `${broken}Protocol error`,
-    faulty(
-      once(0, ({ raw, stream }) => raw(frame(frameTypes.data, 0, stream, new Uint8Array(20_000))))
-    )
-  ),
+  // Node 22 does not end the connection there: the call waits for its own time limit.
+  ...(hasOldNode
+    ? []
+    : [
+        lost(
+          "a frame above the size limit",
+          reset,
+          `${broken}Protocol error`,
+          faulty(
+            once(0, ({ raw, stream }) =>
+              raw(frame(frameTypes.data, 0, stream, new Uint8Array(20_000)))
+            )
+          )
+        )
+      ]),
   lost(
     "a header that HTTP/2 forbids",
     ["Failed to start HTTP/2 stream"],
