@@ -103,7 +103,7 @@ const values: Readonly<Record<string, string>> = {
   zerobus: 'import("effect-zerobus").ZerobusShape'
 }
 
-/** A module with the example in it. Apache Arrow's Schema has the name of Effect's. */
+/** A module with the example in it. Apache Arrow's Schema has the same name as Effect's. */
 const moduleOf = ({ code }: Example): string => {
   // A member of that name does not count; a spread value does.
   const uses = (name: string) =>

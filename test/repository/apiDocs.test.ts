@@ -42,7 +42,7 @@ const entries = Object.entries<Record<string, string> | string>(manifest.exports
 const tagged = (comment: string, tag: string): ReadonlyArray<string> =>
   [...comment.matchAll(new RegExp(`^ *\\* @${tag}(?: (.*))?$`, "gm"))].map(([, text]) => text ?? "")
 
-/** What is wrong with the doc comment of a declaration or of a module, one text each. */
+/** The problems of the doc comment of a declaration or of a module, one text each. */
 const faultsOf = (comment: string | undefined, hasCategory: boolean): ReadonlyArray<string> => {
   if (comment === undefined) return ["has no doc comment"]
   const [since, ...others] = tagged(comment, "since")

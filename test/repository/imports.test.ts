@@ -124,7 +124,7 @@ const offencesOf = (
     return allowed ? [] : [`${file} (${room.name}) may not import ${target}`]
   })
 
-/** Each room as a module whose imports are the rooms that its files import. */
+/** Each room as a module that imports the rooms of its files' imports. */
 const roomGraph = rooms.map((room) => ({
   name: room.name,
   imports: sources

@@ -123,7 +123,7 @@ const declarationsOf = (file: string, name: string): ReadonlyArray<Declaration> 
     : declarationsOf(passed.file, passed.name)
 }
 
-/** Everything that an entry point exports. */
+/** All exports of an entry point. */
 export const publicExportsOf = (entry: string, file: string) => {
   const exports: Array<PublicExport> = []
   const modules: Array<PublicModule> = []
