@@ -1,6 +1,6 @@
 /**
- * Which columns fit a table's, and what they become. Whatever is sent is read back by the Arrow
- * library.
+ * Which columns fit those of a table, and what they are cast to. The Arrow library reads back
+ * everything that is sent.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Arrow from "apache-arrow"
@@ -8,7 +8,7 @@ import { ArrowTable } from "../../src/arrow/index.ts"
 import { ChunkWriter } from "../../src/internal/landing/chunk.ts"
 import { InvalidArgument } from "../../src/ZerobusError.ts"
 
-/** What a table with this column makes of a record. */
+/** The record after a table with this column has encoded it. */
 const through = (
   type: Arrow.DataType,
   record: ArrowTable.ArrowRecord,
@@ -102,7 +102,7 @@ describe("texts and bytes", () => {
   })
 })
 
-/** A decimal of 128 bits as the library holds it. */
+/** A decimal of 128 bits in the library's representation. */
 const words = (value: bigint): Uint32Array =>
   Uint32Array.from({ length: 4 }, (_, word) =>
     Number((BigInt.asUintN(128, value) >> BigInt(32 * word)) & 0xffff_ffffn)

@@ -31,7 +31,7 @@ const columns = {
   place: Column.nullable(Column.Struct({ lat: Column.Double, name: Column.String }))
 }
 
-/** Rows as a program has them: dictionaries, narrow integers, milliseconds. */
+/** Rows in the form of a program: dictionaries, narrow integers, milliseconds. */
 const rowsOf = (first: number, count: number): Arrow.Table => {
   const each = <A>(make: (n: number) => A) =>
     Array.from({ length: count }, (_, row) => make(first + row))

@@ -88,7 +88,7 @@ const run = (seed: number) =>
     const flush = yield* A.started(stream.flush)
     for (let step = 0; step < 400 && !flush.done(); step++) {
       yield* A.advance(100, 50)
-      // No receipt before its rows.
+      // No receipt completes before its rows.
       const known = upTo(server.connections, durable)
       for (const [index, ack] of acks.entries()) {
         if (Option.isSome(yield* ack.poll)) assert.isAtLeast(known, ends[index]!, `offset ${index}`)

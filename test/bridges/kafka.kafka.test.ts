@@ -25,7 +25,7 @@ const perBatch = 20
 const pace = Schedule.spaced("20 millis")
 const events = "main.default.events"
 
-/** What the group had committed just before an event. */
+/** The offsets that the group had committed just before an event. */
 interface Event {
   readonly name: string
   readonly at: number

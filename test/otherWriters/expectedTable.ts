@@ -104,7 +104,7 @@ interface Sent {
   readonly acknowledged: ReadonlySet<number>
 }
 
-/** Replays a table: `changes` are those of the other writer by tag. */
+/** Replays a table. `changes` are those of the other writer by tag. */
 export const expectedTable = async (
   location: string,
   client: Sent,

@@ -42,7 +42,7 @@ const served = (local: ZerobusLocalShape, location: string) => {
   return {
     delta,
     location,
-    /** Sends records by a client and commits them. */
+    /** Sends records with a client and commits them. */
     send: (...records: ReadonlyArray<object>) =>
       Effect.gen(function* () {
         const stream = yield* (yield* Zerobus).createStream(TableProperties.json(name))
