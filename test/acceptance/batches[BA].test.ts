@@ -158,7 +158,7 @@ describe("ingesting batches", () => {
           stream.ingestRecords(Array.from({ length: 100 }, () => empty))
         )
         assert.strictEqual(A.tagged(error, "PayloadTooLarge").option, "maxInflightBytes")
-        // Nothing of the refused batch is still charged: the whole budget can be used.
+        // The refused batch no longer takes bytes of the budget: the whole budget can be used.
         yield* stream.ingestRecords(Array.from({ length: 84 }, () => empty))
         yield* stream.flush
         assert.strictEqual(server.last.messages[1]?.records.length, 84)

@@ -94,9 +94,9 @@ const holds = ({ call, ends, limit, name, underWay }: Case) =>
     })
   )
 
-// The parties that never answer.
+// Parties that never answer.
 const unanswered: Script = { onCreate: () => {} }
-/** Acknowledges nothing and does not end the call when the client half-closes it. */
+/** Acknowledges nothing, and does not end the call when the client half-closes it. */
 const dumb: Script = { onMessage: () => {}, onHalfClose: () => {} }
 /** Reads no bytes after the create request. */
 const stalled: Script = {

@@ -15,7 +15,7 @@ class Issuer {
   mints = 0
   readonly keys: Array<string> = []
   life: number | undefined = hour
-  /** Milliseconds that a mint takes; `undefined` for one that ends at its limit of 30 seconds. */
+  /** Milliseconds that a mint takes. `undefined` for one that ends at its limit of 30 seconds. */
   takes: number | undefined = 0
   failure: StreamFailure | undefined
 
