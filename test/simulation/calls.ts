@@ -197,7 +197,7 @@ export const hasOpened = (world: World, stream: number): boolean => {
 export const closeScope = (world: World, life: Life, scope: Scope.Closeable) =>
   recorded(world, { stream: life.id, op: "closeScope" }, Scope.close(scope, Exit.void))
 
-/** Makes a new record of the stream's format. */
+/** Makes a new record in the stream's format. */
 export const makeRecord = (
   world: World,
   { format }: StreamPlan,

@@ -109,7 +109,7 @@ interface Silence {
   readonly most: number
 }
 
-/** A moment that feeds the silence timer, and whether something was in flight after it. */
+/** A moment that restarts the silence timer, and whether something was in flight after it. */
 interface Moment {
   readonly t: number
   readonly quiet: number
@@ -118,7 +118,7 @@ interface Moment {
   readonly progress: boolean
 }
 
-/** The moments that feed the silence timer. */
+/** The moments that restart the silence timer. */
 const feeding = (connection: Connection): ReadonlyArray<Moment> => {
   const { messages, sent } = connection
   const moments: Array<{
@@ -168,7 +168,7 @@ const silenceAt = (moments: ReadonlyArray<Moment>, released: number, before: num
   return last.busy ? released - last.t + (progress ? 0 : before) : 0
 }
 
-/** Checks one connection and returns the silence that the next one inherits. */
+/** Checks one connection and returns the silence that the next one starts with. */
 const checkSilence = (
   stream: StreamView,
   connection: Connection,

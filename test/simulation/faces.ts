@@ -178,7 +178,7 @@ export const sinkLife = (
     checkGone(world, current.id)
   })
 
-/** Runs some records into the sink of an open stream, which stays open. */
+/** Runs some records into the sink of an open stream. The stream stays open. */
 export const runToSink = (world: World, life: Life, random: SeededRandom) =>
   Effect.suspend(() => {
     const feed = makeFeed(world, life.plan, life.id, random, random.int(12))

@@ -135,7 +135,7 @@ const attemptsOf = (view: View, stream: StreamView): ReadonlyArray<Attempt> => {
   })
 }
 
-/** Whether a stream holds nothing unacknowledged at some moment. */
+/** Whether a stream has nothing unacknowledged at some moment. */
 interface Empty {
   readonly maybe: boolean
   readonly surely: boolean

@@ -58,7 +58,7 @@ export interface StreamSettings {
    */
   readonly lanes?: number
   readonly keys?: number
-  /** A schedule of the user's, instead of backoff and retries. */
+  /** A schedule of the user, instead of backoff and retries. */
   readonly policy?: PolicySettings
 }
 
@@ -114,7 +114,7 @@ export type Happening =
       readonly reader: number
       readonly state: string
     }
-  /** A request to the token endpoint begins, and ends. */
+  /** A request to the token endpoint starts, and ends. */
   | { readonly e: "mint"; readonly request: number; readonly lead: number }
   | {
       readonly e: "minted"
@@ -180,7 +180,7 @@ export type Happening =
   | { readonly e: "noted"; readonly offset: number }
   /** A second process has the spool's lock, at a moment when the first one did not hold it. */
   | { readonly e: "rival" }
-  /** A spool was opened; `text` is its latest position. */
+  /** A spool was opened. `text` is its latest position. */
   | { readonly e: "restored"; readonly text: string | undefined }
   /** The log takes more bytes than before. */
   | { readonly e: "logBytes"; readonly bytes: number }

@@ -15,9 +15,9 @@ import * as Scheduler from "effect/Scheduler"
 import * as Tracer from "effect/Tracer"
 import type { SeededRandom } from "./seededRandom.ts"
 
-/** How often each kind throws; probabilities. */
+/** How often each kind throws, as probabilities. */
 export interface HostilePlan {
-  /** The end of a fiber that waits in a call. */
+  /** At the end of a fiber that waits in a call. */
   readonly observers: number
   readonly logs: number
   readonly spans: number

@@ -129,7 +129,7 @@ const chunkSizes: Record<Kind, number> = {
   replies: 500
 }
 
-/** Runs all pieces of a kind; returns how many passed and failed. */
+/** Runs all pieces of a kind. Returns how many passed and failed. */
 const runAll = async (
   kind: Kind,
   seeds: number

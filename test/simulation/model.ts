@@ -328,7 +328,7 @@ const execute = (world: World, commands: ReadonlyArray<Command>, differences: Ar
             expect(command, got, "InvalidState")
             break
           }
-          // The old stream's scope is still open and must have nothing to report later.
+          // The scope of the old stream is still open and must have nothing to report later.
           yield* say("unacked", life.stream.getUnackedBatches, (groups): Outcome => ({
             _tag: "Records",
             groups: groups.map((group) => group.map((record) => world.records.recognise(record)))

@@ -43,7 +43,7 @@ export interface Link {
   readonly arrow: boolean
   /** The process that opened it has crashed. */
   gone: boolean
-  /** Until when a direction delivers nothing. */
+  /** Until when each direction delivers nothing. */
   readonly stalled: { up: number; down: number }
   /** Ingest messages that the client has passed to the transport. */
   sent: number
@@ -88,7 +88,7 @@ export class Network {
     return this.links.filter((link) => !link.over)
   }
 
-  /** The transport for the client; `accept` is the server. */
+  /** The transport for the client. `accept` is the server. */
   layer(
     accept: (link: Link, headers: Readonly<Record<string, string>>) => MemoryTransport.MemoryCall
   ): Layer.Layer<Transport> {

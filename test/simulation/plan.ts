@@ -91,7 +91,7 @@ export interface StreamPlan {
   readonly workers: number
   readonly operations: number
   readonly pace: number
-  /** Probability that a call is interrupted. */
+  /** The probability that a call is interrupted. */
   readonly interrupts: number
   readonly leave: "close" | "flushAndClose" | "scope" | "concurrentCloses"
   readonly recreates: number
@@ -111,7 +111,7 @@ export interface Plan {
   /** All streams share one connection, so that its faults affect all of them. */
   readonly shared?: boolean
   /**
-   * The token service behind the real cache; without it each stream's provider makes its own
+   * The token service behind the real cache. Without it, each stream's provider makes its own
    * tokens.
    */
   readonly tokens?: TokenPlan | undefined

@@ -6,7 +6,7 @@ import { Effect, Schedule } from "effect"
 import type { Retryable } from "effect-zerobus"
 import type { SeededRandom } from "./seededRandom.ts"
 
-/** A schedule as data; milliseconds. */
+/** A schedule as data, in milliseconds. */
 export interface PolicyPlan {
   readonly kind: "exponential" | "fibonacci" | "patient" | "immediate" | "picky"
   readonly base: number

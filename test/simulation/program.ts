@@ -298,7 +298,7 @@ const flushAndProbe = (world: World, life: Life) =>
     yield* Effect.sync(() => probe(world, life, life.plan.settings.maxInflightRecords))
   })
 
-/** The users are done: the ways to leave a stream. */
+/** The users have finished: the ways to leave a stream. */
 const leave = (world: World, life: Life) =>
   Effect.gen(function* () {
     const { plan, stream } = life

@@ -6,7 +6,7 @@ import { Effect, Fiber, Stream } from "effect"
 import type { Life, World } from "./calls.ts"
 import { outcomeOf } from "./outcomes.ts"
 
-/** Starts the readers of a life; they end with the stream. */
+/** Starts the readers of a stream. They end with it. */
 export const startReaders = (world: World, life: Life) =>
   Effect.gen(function* () {
     const { plan, random } = life

@@ -32,7 +32,7 @@ export const checkRefusals = (view: View, report: Report): void => {
       const suspects = suspectsOf(connection)
       const next = stream.connections[index + 1]
       if (suspects.length === 0 || next === undefined) continue
-      // Once a record was found, searches guess.
+      // Once a record was found, later searches guess.
       if (!stream.refused.some(({ seq }) => seq < next.open.seq)) checkAlone(stream, next, report)
       const [only] = suspects
       const found = stream.refused.some(
@@ -104,7 +104,8 @@ const checkNext = (
 }
 
 /**
- * A refused record is one that the store refuses, was alone in flight, and did not become durable.
+ * A refused record is one that the store refuses, that was alone in flight, and that did not become
+ * durable.
  */
 const checkRefused = (
   view: View,

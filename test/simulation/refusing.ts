@@ -10,7 +10,7 @@ import { makeRandom, type SeededRandom } from "./seededRandom.ts"
 
 /** Settings of one stream since the fourth generation. */
 export interface Refusing {
-  /** Whether refused records go to `onRefused`; otherwise they end the stream. */
+  /** Whether refused records go to `onRefused`. Otherwise they end the stream. */
   readonly handles: boolean
 }
 

@@ -123,7 +123,7 @@ export class ReplyReference {
     else this.end("Rotated", at)
   }
 
-  /** The connection ended at that time, which may be earlier than now; its silence ends with it. */
+  /** The connection ended at that time, which may be earlier than now. Its silence ends with it. */
   private end(cause: string, at: number): void {
     const { connection } = this
     this.ended = cause

@@ -32,7 +32,7 @@ const mix = (text: string): ReadonlyArray<number> => {
 /** Creates the source for `name`. */
 export const makeRandom = (name: string): SeededRandom => {
   let [a, b, c, d] = mix(name) as [number, number, number, number]
-  // sfc32: small, fast, and good enough to pick faults with.
+  // sfc32: small, fast, and good enough to pick faults.
   const next = (): number => {
     const t = (((a + b) >>> 0) + d) >>> 0
     d = (d + 1) >>> 0

@@ -215,7 +215,10 @@ const allowed: Record<Exclude<keyof Sample, "day">, number> = {
 const median = (values: ReadonlyArray<number>): number =>
   values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
 
-/** Compares the beginning with the end. The first days do not count: caches and pools fill then. */
+/**
+ * Compares the beginning with the end. The first days do not count, since caches and pools fill
+ * then.
+ */
 const checkGrowth = (samples: ReadonlyArray<Sample>): ReadonlyArray<string> => {
   const third = Math.max(1, Math.floor(samples.length / 3))
   return (Object.keys(allowed) as Array<keyof typeof allowed>).flatMap((what) => {

@@ -57,7 +57,7 @@ export interface StreamView {
   readonly invalidations: Array<Of<"invalidate">>
   /** All accepted calls in order, as far as the evidence shows; set by the journal. */
   order: Array<Call>
-  /** How many of them the client was told are durable when the stream ended. */
+  /** How many of them the client had been told are durable when the stream ended. */
   durable: number
 }
 

@@ -20,9 +20,9 @@ import type { SeededRandom } from "./seededRandom.ts"
 
 /** How the loop treats fibers. */
 export interface SchedulePlan {
-  /** Probability that the next task is not the oldest one. */
+  /** The probability that the next task is not the oldest one. */
   readonly shuffle: number
-  /** Probability that a fiber yields before an operation. */
+  /** The probability that a fiber yields before an operation. */
   readonly yields: number
 }
 
@@ -46,7 +46,7 @@ export interface FiberCounts {
 
 /** The event loop of one run. */
 export class VirtualTime {
-  /** Milliseconds since the start; never goes back. */
+  /** Milliseconds since the start. Never decreases. */
   now = 0
   /** The offset of the wall clock, in milliseconds. */
   wallSkew = 0

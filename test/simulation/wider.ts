@@ -22,7 +22,7 @@ export interface Wider {
   readonly readers: number
   /** Records offered from plain callbacks. */
   readonly callbacks: number
-  /** Probability of a step that only these plans have. */
+  /** The probability of a step that only these plans have. */
   readonly steps: number
   /** Probability that the user's code fails, in `use` and in the source of a sink. */
   readonly fails: number
@@ -33,7 +33,7 @@ export interface TokenPlan {
   readonly life: number
   readonly lead: number
   readonly latency: readonly [number, number]
-  /** Probability that a request to the endpoint fails, and that it is never answered. */
+  /** The probability that a request to the endpoint fails, and that it is never answered. */
   readonly failures: number
   readonly hangs: number
   /** From when to when the endpoint always fails. */

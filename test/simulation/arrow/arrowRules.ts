@@ -9,7 +9,7 @@
  * | I8 | a stream has one connection at a time |
  * | I4 | offsets count the accepted batches |
  * | I2, I3 | what a receipt, a wait, a flush or the watermark reports is acknowledged and durable |
- * | I1 | an accepted row is acknowledged, or handed back in order; receipts agree with that |
+ * | I1 | an accepted row is acknowledged or handed back in order, and receipts agree with that |
  * | I9 | batches in flight stay within the bounds of the stream |
  * | duplicates | without faults each row is stored once |
  */
@@ -102,7 +102,7 @@ const checkClaims = (
   }
 }
 
-/** The rows that a stream hands back are those that were not acknowledged. */
+/** A stream hands back exactly the rows that were not acknowledged. */
 const checkEnd = (
   stream: StreamView,
   { atMost, calls, left, rows, surely }: RowOrder,

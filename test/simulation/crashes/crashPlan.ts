@@ -52,7 +52,7 @@ export interface CrashPlan {
   readonly troubles: ReadonlyArray<DiskTrouble>
   /** When another process tries to open the spool. */
   readonly rivals: ReadonlyArray<number>
-  /** Milliseconds that the handler of a refused record takes to write it down. */
+  /** Milliseconds in which the handler of a refused record writes it down. */
   readonly letters: readonly [number, number]
   /** Whether processes may have several lanes. */
   readonly lanes: boolean

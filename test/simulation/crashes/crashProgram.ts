@@ -34,7 +34,10 @@ export interface Workplace {
   readonly last: boolean
 }
 
-/** Attempts of the last process to open the spool and drain it; each takes half a minute. */
+/**
+ * How often the last process tries to open the spool and drain it. Each attempt takes half a
+ * minute.
+ */
 const mostAttempts = 80
 
 /** Runs the users. Succeeds with whether everything was acknowledged at the end. */

@@ -22,7 +22,7 @@ export const checkCrashes = (
   const violations: Array<string> = []
   const report: Report = (rule, text) => void violations.push(`${rule}: ${text}`)
   const view = makeView(events, plan.base.profile)
-  // A stream whose spool fails gives its connection up at once.
+  // A stream whose spool fails gives up its connection at once.
   const spoolFailed = events.some(({ e }) => e === "diskFailure")
   const aboutConnections: Report = (rule, text) => {
     if (spoolFailed && (rule === "silence" || rule === "connect")) return

@@ -12,8 +12,8 @@
  * | I9 | what is accepted and not settled stays within the bounds of the stream |
  * | I13 | all receipts that fail have the same cause |
  *
- * I2 covers receipts, waits, flushes and the watermark. By I1 the receipts of exactly the calls
- * that are handed back fail.
+ * I2 covers receipts, waits, flushes and the watermark. By I1, receipts fail for exactly the calls
+ * that are handed back.
  */
 import { checkConnection } from "../connectionRules.ts"
 import type { HistoryEvent } from "../history.ts"

@@ -43,7 +43,7 @@ describe("simulation with lanes", () => {
         if (event.e === "state") recovering = event.state === "recovering"
         if (event.e === "send" && recovering)
           happened.add("a lane recovers while another one sends")
-        // Of streams whose number of lanes follows the load.
+        // Streams whose number of lanes follows the load.
         const of =
           event.e === "open" && event.stream === 0 && plan.streams[0]!.options.lanes === "auto"
         if (of) links.add(event.conn)

@@ -12,7 +12,7 @@ import type { SeededRandom } from "../seededRandom.ts"
 /** Whether the number of lanes of a stream follows the load. */
 export const isAuto = ({ options }: StreamPlan): boolean => options.lanes === "auto"
 
-/** Runs all streams of a plan, whose lanes follow the load. */
+/** Runs all streams of a plan whose lanes follow the load. */
 export const loadedProgram = (world: World): Effect.Effect<void, never, Zerobus> =>
   Effect.forEach(
     world.plan.streams,
@@ -23,7 +23,7 @@ export const loadedProgram = (world: World): Effect.Effect<void, never, Zerobus>
     }
   )
 
-/** A plan for such users: acknowledgements take so long that callers wait. */
+/** A plan for such users. Acknowledgements take so long that callers wait. */
 export const loaded = (plan: Plan): Plan => ({
   ...plan,
   fsync: [50, 200],

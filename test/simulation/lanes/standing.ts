@@ -16,18 +16,18 @@ export interface Standing {
   surely: number
   /** The quiet moment of the latter. */
   quiet: number
-  /** Whether the acknowledgement came before the records were durable. */
+  /** Whether the acknowledgement arrived before the records were durable. */
   lie: boolean
 }
 
-/** What became of a stream's calls. */
+/** The results of a stream's calls. */
 export interface Settled {
   readonly standings: ReadonlyMap<Call, Standing>
   /** When a call's record was passed to `onRefused`. */
   readonly refused: ReadonlyMap<Call, number>
 }
 
-/** What became of the calls of a stream. */
+/** Derives the results of a stream's calls. */
 export const settledOf = (view: View, stream: StreamView, report: Report): Settled => {
   const standings = new Map<Call, Standing>()
   const standingOf = (call: Call): Standing => {
