@@ -79,8 +79,8 @@ describe("addColumns", () => {
       )
       for (const [text, says] of [
         ["s.C INT", /has the column s\.c already/],
-        ["list.y INT", /list is no STRUCT.*Its fields are those of list\.element\./],
-        ["id.y INT", /id is no STRUCT/],
+        ["list.y INT", /list is not a STRUCT.*Its fields are those of list\.element\./],
+        ["id.y INT", /id is not a STRUCT/],
         ["s.n INT NOT NULL", /cannot be added as NOT NULL/]
       ] as const) {
         assert.match(
