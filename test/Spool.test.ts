@@ -67,6 +67,37 @@ describe("a stream with a spool", () => {
     })
   )
 
+  it.effect("S-21 keeps its folder and files private to their owner", () =>
+    Effect.gen(function* () {
+      const folder = Path.join(yield* temporaryFolder, "spool")
+      const modes = Effect.promise(async () => {
+        const names = [".", ...(await Fs.readdir(folder))]
+        return Promise.all(
+          names.map(async (name) => [name, (await Fs.stat(Path.join(folder, name))).mode & 0o077])
+        )
+      })
+      // Without a mask of the process, a file has the mode that the program gave it.
+      const { result } = yield* Effect.acquireUseRelease(
+        Effect.sync(() => process.umask(0)),
+        () =>
+          session(folder, [{}], (stream) =>
+            Effect.gen(function* () {
+              yield* stream.ingestRecord(A.record(0))
+              yield* stream.flush
+              return yield* modes
+            })
+          ),
+        (before) => Effect.sync(() => void process.umask(before))
+      )
+      // The folder, its log, and the lock.
+      assert.isAtLeast(result.length, 3)
+      assert.deepStrictEqual(
+        result.filter(([, shared]) => shared !== 0),
+        []
+      )
+    })
+  )
+
   it.effect(
     "first sends the records of an earlier stream, in order, and continues its offsets",
     () =>

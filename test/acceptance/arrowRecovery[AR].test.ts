@@ -32,7 +32,7 @@ const inFlight = (
   })
 
 describe("a lost connection", () => {
-  it.effect("AR-16 AR-27 CB-12 sends the remaining rows again, without the durable ones", () =>
+  it.effect("H-15 AR-16 AR-27 CB-12 sends the remaining rows again, without the durable ones", () =>
     Effect.gen(function* () {
       const { acks, old, server, stream } = yield* inFlight({}, 4, 10, {})
       assert.strictEqual(yield* acks[1]!.await, 1)

@@ -31,7 +31,5 @@ export const notApplicable: Readonly<Record<string, string>> = {
   "CV-18": "there is no builder: options are plain values",
   "LZ-04":
     "the zone removes by count from its head; the session refuses an acknowledgement beyond the " +
-    "sent requests (AK-03)",
-  "S-21": "the client writes no files: tokens and records live in memory only",
-  "H-15": "Arrow only: acknowledgements cover whole messages, never a part of one"
+    "sent requests (AK-03)"
 }
