@@ -184,7 +184,8 @@ export interface StreamConfigurationOptions<in out A = any, out R = never> {
    * one record does when `onRefused` is set. `"reopen"`: the stream first opens another session,
    * once per offset. A table of `Table.fromCatalog` is then read again; it is also read again when
    * a record has a column that the table lacked. Added nullable columns are written from then on.
-   * Needs `recovery`; not allowed with `lanes`, `spool` or a persistent stream.
+   * Needs `recovery`; not allowed with `spool` or a persistent stream. With several lanes, all of
+   * them open a new session together.
    */
   readonly onSchemaChange?: "fail" | "reopen" | undefined
   /**
@@ -343,13 +344,17 @@ export const streamRules: OptionRules<StreamConfigurationOptions> = {
 /**
  * Why a stream with these options cannot follow the columns of its table, as the end of a sentence.
  */
-const followProblem = (
-  { recovery, spool }: Pick<StreamConfigurationOptions, "recovery" | "spool">,
-  lanes: number
-): string | undefined => {
+const followProblem = ({
+  recovery,
+  spool
+}: Pick<StreamConfigurationOptions, "recovery" | "spool">): string | undefined => {
   if (recovery === false) return "needs recovery: leave one of them out."
-  if (lanes > 1) return "does not go with more than one lane yet: leave one of them out."
-  return spool === undefined ? undefined : "does not go with a spool yet: leave one of them out."
+  if (spool === undefined) return undefined
+  return (
+    "does not go with a spool, which keeps records with the columns that the stream was opened " +
+    "with. Leave it out, and open the stream again with the table read anew when the table got " +
+    "columns: the spool is continued with them."
+  )
 }
 
 const millisOf = (duration: Duration.Input): number =>
@@ -368,10 +373,7 @@ export const resolve = <A>(
   const { lanes = defaults.lanes } = options
   const unfit = lanes === "auto" ? unfitForAuto(options) : undefined
   if (unfit !== undefined) return Result.fail(unfit)
-  const unfollowed =
-    options.onSchemaChange === "reopen"
-      ? followProblem(options, lanes === "auto" ? MOST_LANES : lanes)
-      : undefined
+  const unfollowed = options.onSchemaChange === "reopen" ? followProblem(options) : undefined
   if (unfollowed !== undefined) {
     const message = `The option onSchemaChange: "reopen" ${unfollowed}`
     return Result.fail(new InvalidArgument({ message, path: ["onSchemaChange"] }))

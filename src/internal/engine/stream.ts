@@ -204,7 +204,7 @@ const open = Effect.fnUntraced(function* <A>(
           ended
         )
   prepared.core = core
-  core.followed = followed
+  for (const each of [core, ...core.lanes]) each.followed = followed
 
   const origin: Origin = { core, scope, options, handedBack: "nothing", recreated: false }
   const leave = Effect.suspend(() => (core.ended ? leaveScope(origin) : Effect.void))

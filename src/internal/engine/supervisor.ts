@@ -146,7 +146,10 @@ export const supervise = Effect.fnUntraced(function* <A>(
     // The stream closed during a pause: no more credentials are requested.
     if (core.closeRequested.isDone) return yield* close
     attempts++
-    core.followed?.beginUnsafe()
+    if (core.followed !== undefined) {
+      yield* core.followed.begin(core.closeRequested.await)
+      if (core.closeRequested.isDone) return yield* close
+    }
     const attempt = yield* Effect.scoped(attemptSession(core, provider, opened))
     const reformed = core.followed?.endUnsafe() === true
     // A record that arrives after the attempt, while credentials are invalidated, does not count

@@ -8,6 +8,9 @@
  * A session is opened with one descriptor, and its records must be written for it. So the form of
  * the table changes between two sessions, never during one. Records written for the old form fit
  * the new one, which only has more columns.
+ *
+ * The lanes of a stream share the form, because any of them may take the next record. So it changes
+ * once the sessions of all lanes have ended, and a lane opens no session while a change is due.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -30,14 +33,15 @@ const NOTHING_NEW = 5_000
 export class FollowedTable<in out A> {
   /** The table for the engine. */
   readonly table: TableProperties<A>
-  /** Completed when the open session is to end for a new form; a new one for each form. */
+  /** Completed when the open sessions are to end for a new form; a new one for each form. */
   requested = new Answer<void>()
-  /** Identifies the latest mismatch that led to a new session. */
-  private answered: number | undefined
+  /** Identifies the latest mismatch of each lane that led to a new session. */
+  private readonly answered = new WeakMap<object, number>()
   private form: TableForm<A>
   private next: TableForm<A> | undefined
   private switched = new Answer<void>()
-  private inSession = false
+  /** Sessions that are open or about to open. */
+  private sessions = 0
   private nothingNewUntil = -Infinity
   private readonly reading = Semaphore.makeUnsafe(1)
   private readonly limitMillis: number
@@ -74,34 +78,51 @@ export class FollowedTable<in out A> {
     )
   }
 
-  /** Notes that a session is about to open with the current form. */
-  beginUnsafe(): void {
-    this.inSession = true
-  }
-
-  /** Notes that the session has ended, or did not open. Returns true when the form has changed. */
-  endUnsafe(): boolean {
-    this.inSession = false
-    return this.switchUnsafe()
+  /**
+   * Notes that a session is about to open with the current form, after a change that is due. The
+   * end of the stream, `ended`, also ends the wait for that.
+   */
+  begin(ended: Effect.Effect<void>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.requestUnsafe()
+      if (this.next === undefined) {
+        this.sessions++
+        return Effect.void
+      }
+      const changed = Effect.as(this.switched.await, true)
+      return Effect.flatMap(Effect.raceFirst(changed, Effect.as(ended, false)), (again) =>
+        again ? this.begin(ended) : Effect.void
+      )
+    })
   }
 
   /**
-   * Whether a schema mismatch leads to a new session: true once for the oldest unacknowledged
-   * offset, and once while there is none.
+   * Notes that a session has ended, or did not open. Returns true when it ended for a new form.
+   */
+  endUnsafe(): boolean {
+    this.sessions--
+    const due = this.next !== undefined
+    this.switchUnsafe()
+    return due
+  }
+
+  /**
+   * Whether a schema mismatch leads to a new session of a lane: true once for its oldest
+   * unacknowledged offset, and once while there is none.
    */
   answersUnsafe(zone: {
     readonly nextOffset: number
     oldestUnsafe(): { readonly offset: number } | undefined
   }): boolean {
     const mismatch = zone.oldestUnsafe()?.offset ?? -zone.nextOffset - 1
-    if (this.answered === mismatch) return false
-    this.answered = mismatch
+    if (this.answered.get(zone) === mismatch) return false
+    this.answered.set(zone, mismatch)
     return true
   }
 
-  /** Reads the table again while no session is open. */
+  /** Reads the table again while the lane has no session. Ends the sessions of other lanes. */
   get reread(): Effect.Effect<void> {
-    return Effect.map(this.read, () => void this.switchUnsafe())
+    return Effect.map(this.read, () => this.requestUnsafe())
   }
 
   /**
@@ -111,11 +132,11 @@ export class FollowedTable<in out A> {
   follow(ended: Effect.Effect<void>): Effect.Effect<boolean> {
     return Effect.flatMap(this.read, (found) => {
       if (!found) return Effect.succeed(false)
-      if (this.next === undefined) return Effect.succeed(true)
-      if (!this.inSession) return Effect.sync(() => this.switchUnsafe())
-      const { requested, switched } = this
-      requested.doneUnsafe(Exit.void)
-      return Effect.as(Effect.raceFirst(switched.await, ended), true)
+      const { switched } = this
+      this.requestUnsafe()
+      return this.next === undefined
+        ? Effect.succeed(true)
+        : Effect.as(Effect.raceFirst(switched.await, ended), true)
     })
   }
 
@@ -148,15 +169,21 @@ export class FollowedTable<in out A> {
     })
   }
 
-  private switchUnsafe(): boolean {
+  /** Changes the form, at once or when the sessions that this ends are gone. */
+  private requestUnsafe(): void {
+    if (this.next === undefined) return
+    if (this.sessions > 0) this.requested.doneUnsafe(Exit.void)
+    else this.switchUnsafe()
+  }
+
+  private switchUnsafe(): void {
     const { next, switched } = this
-    if (next === undefined) return false
+    if (next === undefined || this.sessions > 0) return
     this.form = next
     this.next = undefined
     this.requested = new Answer()
     this.switched = new Answer()
     switched.doneUnsafe(Exit.void)
-    return true
   }
 }
 

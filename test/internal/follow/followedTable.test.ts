@@ -4,7 +4,7 @@
  */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, FileSystem, Layer } from "effect"
+import { Effect, Fiber, FileSystem, Layer } from "effect"
 import {
   type CatalogTable,
   Column,
@@ -17,7 +17,8 @@ import {
 } from "effect-zerobus"
 import { Faults, ZerobusLocal } from "effect-zerobus/testing"
 import { parseColumns } from "../../../src/internal/columns/columnType.ts"
-import { rereadOf } from "../../../src/internal/tableForm.ts"
+import { FollowedTable } from "../../../src/internal/follow/followedTable.ts"
+import { rereadOf, type TableForm, withReread } from "../../../src/internal/tableForm.ts"
 import { schemaMismatch } from "../../../src/local/stream/serverStatus.ts"
 
 const name = "main.default.events"
@@ -100,6 +101,45 @@ describe('onSchemaChange: "reopen"', () => {
           }),
           { timeToLive: "1 hour" }
         )
+    )
+  }
+
+  for (const lanes of [3, "auto"] as const) {
+    it.live(`opens all sessions of ${lanes} lanes with the added columns before they get one`, () =>
+      onServer(
+        Effect.gen(function* () {
+          const zerobus = yield* Zerobus
+          const local = yield* ZerobusLocal
+          const table = yield* Table.fromCatalog(name, { recordType: "proto" })
+          yield* zerobus.withStream(
+            table,
+            { ...reopen, lanes, ...(lanes === 3 ? { laneKey: ({ id }) => Number(id) % 7 } : {}) },
+            (stream) =>
+              Effect.gen(function* () {
+                const before = yield* local.httpRequests("catalog")
+                for (let id = 0; id < 300; id++) yield* stream.ingestRecord({ id: BigInt(id) })
+                yield* addColumns("note STRING")
+                const read = yield* local.httpRequests("catalog")
+                yield* Effect.forEach(
+                  Array.from({ length: 300 }, (_, index) => index + 300),
+                  (id) => stream.ingestRecord({ id: BigInt(id), note: `n${id}` }),
+                  { concurrency: 50, discard: true }
+                )
+                assert.isAbove(read, before)
+                assert.strictEqual((yield* local.httpRequests("catalog")) - read, 1)
+                yield* stream.flush
+              })
+          )
+          const stored = yield* rows
+          assert.deepStrictEqual(
+            stored.map(({ id }) => Number(id)).sort((a, b) => a - b),
+            Array.from({ length: 600 }, (_, id) => id)
+          )
+          for (const { id, note = null } of stored)
+            assert.strictEqual(note, Number(id) < 300 ? null : `n${String(id)}`)
+          if (lanes === 3) assert.strictEqual(yield* sessions, 6)
+        })
+      )
     )
   }
 
@@ -243,6 +283,61 @@ describe("a table from the catalog", () => {
   )
 })
 
+describe("the form of a table that lanes share", () => {
+  const formOf = (descriptor: number): TableForm<unknown> => ({
+    codec: { write: () => undefined, read: (payload) => payload },
+    descriptor: Uint8Array.of(descriptor)
+  })
+  const follows = () => {
+    const table = withReread(
+      { ...TableProperties.json(name), ...formOf(1) },
+      Effect.sync(() => formOf(2))
+    )
+    return new FollowedTable<unknown>(table, 1_000, () => 0)
+  }
+  const shown = ({ table }: FollowedTable<unknown>) => table.descriptor![0]
+
+  it.effect("changes once all sessions have ended, and none opens before", () =>
+    Effect.gen(function* () {
+      const followed = follows()
+      yield* followed.begin(Effect.never)
+      yield* followed.begin(Effect.never)
+      const record = yield* Effect.forkChild(followed.follow(Effect.never))
+      yield* followed.requested.await
+      assert.isTrue(followed.endUnsafe())
+      const next = yield* Effect.forkChild(followed.begin(Effect.never))
+      const closing = yield* Effect.forkChild(followed.begin(Effect.yieldNow))
+      yield* Fiber.join(closing)
+      assert.deepStrictEqual([shown(followed), next.pollUnsafe()], [1, undefined])
+      assert.isTrue(followed.endUnsafe())
+      yield* Fiber.join(next)
+      assert.deepStrictEqual([shown(followed), yield* Fiber.join(record)], [2, true])
+      assert.isFalse(followed.requested.isDone)
+      assert.isFalse(followed.endUnsafe())
+    })
+  )
+
+  it.effect("changes for a lane whose session was refused, which ends those of the others", () =>
+    Effect.gen(function* () {
+      const followed = follows()
+      const [one, other] = [{ nextOffset: 0 }, { nextOffset: 0 }].map((zone) => ({
+        ...zone,
+        oldestUnsafe: () => undefined
+      }))
+      yield* followed.begin(Effect.never)
+      assert.deepStrictEqual(
+        [one!, one!, other!].map((zone) => followed.answersUnsafe(zone)),
+        [true, false, true]
+      )
+      yield* followed.reread
+      assert.isTrue(followed.requested.isDone)
+      assert.strictEqual(shown(followed), 1)
+      followed.endUnsafe()
+      assert.strictEqual(shown(followed), 2)
+    })
+  )
+})
+
 describe("the option onSchemaChange", () => {
   it.live("is refused where the form of a table cannot change", () =>
     onServer(
@@ -251,10 +346,13 @@ describe("the option onSchemaChange", () => {
         const table = Table.make(name, { id: Column.BigInt })
         const files = yield* FileSystem.FileSystem
         const folder = yield* files.makeTempDirectoryScoped({ prefix: "zerobus-follow-" })
+        const withSpool = zerobus.createStream(table, {
+          ...reopen,
+          spool: Spool.directory(`${folder}/spool`)
+        })
         for (const opened of [
+          withSpool,
           zerobus.createStream(table, { ...reopen, recovery: false }),
-          zerobus.createStream(table, { ...reopen, lanes: 2 }),
-          zerobus.createStream(table, { ...reopen, spool: Spool.directory(`${folder}/spool`) }),
           zerobus.createPersistentStream(table, reopen)
         ]) {
           const refused = yield* Effect.flip(opened)
@@ -262,6 +360,7 @@ describe("the option onSchemaChange", () => {
             [refused._tag, "path" in refused ? refused.path : undefined],
             ["InvalidArgument", ["onSchemaChange"]]
           )
+          if (opened === withSpool) assert.match(refused.message, /spool.*open the stream again/)
         }
       }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
     )
