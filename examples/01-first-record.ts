@@ -2,6 +2,13 @@
  * One record and its acknowledgement.
  *
  * Every example reads the four variables that `zerobus local` prints, or those of a workspace.
+ *
+ * The table must exist. A local server creates it:
+ *
+ * ```sh
+ * npx effect-zerobus local \
+ *   --table 'main.default.air_quality(device_name STRING, temp INT, humidity BIGINT)'
+ * ```
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect } from "effect"

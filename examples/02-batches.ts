@@ -1,5 +1,12 @@
 /**
  * Atomic batches. Each has one offset and is durable as a whole or not at all.
+ *
+ * The table must exist. A local server creates it:
+ *
+ * ```sh
+ * npx effect-zerobus local \
+ *   --table 'main.default.air_quality(device_name STRING, temp INT, humidity BIGINT)'
+ * ```
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Array, Console, Effect } from "effect"

@@ -1,6 +1,13 @@
 /**
  * JSON records typed by an Effect Schema. A record that the schema refuses fails at the call, and
  * the stream stays open.
+ *
+ * The table must exist. A local server creates it:
+ *
+ * ```sh
+ * npx effect-zerobus local \
+ *   --table 'main.default.air_quality(device_name STRING, temp INT, humidity BIGINT)'
+ * ```
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Schema } from "effect"

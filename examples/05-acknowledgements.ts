@@ -1,5 +1,12 @@
 /**
  * Follows the durable offset while a plain callback, here a timer, ingests records.
+ *
+ * The table must exist. A local server creates it:
+ *
+ * ```sh
+ * npx effect-zerobus local \
+ *   --table 'main.default.air_quality(device_name STRING, temp INT, humidity BIGINT)'
+ * ```
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Fiber, Option, Stream } from "effect"

@@ -1,5 +1,12 @@
 /**
  * For programs without Effect: one runtime for the process, promises at its edge.
+ *
+ * The table must exist. A local server creates it:
+ *
+ * ```sh
+ * npx effect-zerobus local \
+ *   --table 'main.default.air_quality(device_name STRING, temp INT, humidity BIGINT)'
+ * ```
  */
 import { Exit, ManagedRuntime, Scope } from "effect"
 import { TableProperties, Zerobus, ZerobusLayer } from "effect-zerobus"

@@ -2,6 +2,13 @@
  * Telemetry of the client: metrics as Prometheus text, and metrics, spans and logs over OTLP to a
  * collector, which runs in this program for the example. The client names metrics and spans; the
  * application chooses the exporters.
+ *
+ * The table must exist. A local server creates it:
+ *
+ * ```sh
+ * npx effect-zerobus local \
+ *   --table 'main.default.air_quality(device_name STRING, temp INT, humidity BIGINT)'
+ * ```
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer } from "effect"

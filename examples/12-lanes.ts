@@ -1,6 +1,13 @@
 /**
  * A fast table over several sessions: four lanes behind one stream. The records of each device stay
  * in order.
+ *
+ * The table must exist. A local server creates it:
+ *
+ * ```sh
+ * npx effect-zerobus local \
+ *   --table 'main.default.air_quality(device_name STRING, temp INT, humidity BIGINT)'
+ * ```
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect } from "effect"

@@ -1,6 +1,13 @@
 /**
  * Avro records: values that are encoded by an Avro schema, and bytes that another program has
  * encoded already. A value that does not fit fails at the call, and the stream stays open.
+ *
+ * The table must exist. A local server creates it:
+ *
+ * ```sh
+ * npx effect-zerobus local \
+ *   --table 'main.default.air_quality(device_name STRING, temp INT, humidity BIGINT)'
+ * ```
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect } from "effect"

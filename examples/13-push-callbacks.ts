@@ -2,6 +2,13 @@
  * The push callbacks of other SDKs, `onAck(offset)` and `onError(offset, message)`, for a program
  * with promises: one call per offset, in order, and one for each remaining offset when the stream
  * fails.
+ *
+ * The table must exist. A local server creates it:
+ *
+ * ```sh
+ * npx effect-zerobus local \
+ *   --table 'main.default.air_quality(device_name STRING, temp INT, humidity BIGINT)'
+ * ```
  */
 import { Effect, Exit, ManagedRuntime, Scope, Stream } from "effect"
 import { TableProperties, Zerobus, ZerobusLayer } from "effect-zerobus"
