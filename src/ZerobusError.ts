@@ -346,7 +346,7 @@ export class StreamClosed extends Data.TaggedError("StreamClosed")<
   /** What happened and what to do, as full sentences. */
   override get message(): string {
     return this.cause === undefined
-      ? `The stream is closed, which ended or refused ${this.operation}. Open a new stream with ` +
+      ? `The stream is closed, so ${this.operation} could not complete. Open a new stream with ` +
           `createStream.`
       : `${this.operation} was called on a stream that ended with ${this.cause._tag}: ` +
           `${this.cause.message} ` +

@@ -162,6 +162,8 @@ describe("a workspace that only the proxy reaches", () => {
       distrusting.err,
       /TLS handshake with https:\/\/workspace\.example\.com:\d+ was refused/
     )
+    assert.match(distrusting.err, /tls\.ca or the variable NODE_EXTRA_CA_CERTS/)
+    assert.notInclude(distrusting.err, "use-system-ca")
     assert.deepStrictEqual(distrusting.requests, [])
   }, 120_000)
 })

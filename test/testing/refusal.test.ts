@@ -41,7 +41,7 @@ describe("the local server", () => {
         assert.strictEqual(refused[0]!.offset, 321)
         assert.match(
           refused[0]!.message,
-          /The server refused the record at offset 321\..*At offset \d+: Record 0 of the batch was refused, column n/
+          /^The server refused the record at offset 321\. The server returned INVALID_ARGUMENT: Record 0 of the batch was refused, column n/
         )
         const audit = yield* local.audit(untyped)
         assert.strictEqual(audit.distinctRecords, 499)

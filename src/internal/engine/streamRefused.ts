@@ -77,7 +77,7 @@ export const isolate = Effect.fnUntraced(function* <A>(
   const { records } = refused
   const offset = core.acks.givenOffset(refused.offset)
   const cause = new InvalidArgument({
-    message: `The server refused the record at offset ${offset}. ${withoutValues(failure.message)}`,
+    message: `The server refused the record at offset ${offset}. ${reasonIn(failure.message)}`,
     path: [],
     offset
   })
@@ -152,6 +152,12 @@ const report = (core: StreamCore<any>, cause: InvalidArgument): Effect.Effect<vo
     return logRefused(core, cause, unlogged)
   })
 
-/** Removes quoted text from a server's message: it may be a value of the record. */
-const withoutValues = (words: string): string =>
-  words.replace(/"[^"]*"|'[^']*'|`[^`]*`/g, "(value)")
+/**
+ * The server's reason alone: without the sentence about the whole stream and the offset within the
+ * session, and without quoted text, which may be a value of the record.
+ */
+const reasonIn = (message: string): string =>
+  message
+    .replace(/^The stream to \S+ was refused\. /, "")
+    .replace(/: At offset \d+: /, ": ")
+    .replace(/"[^"]*"|'[^']*'|`[^`]*`/g, "(value)")

@@ -18,6 +18,7 @@ import {
   TlsFailure,
   Unsupported
 } from "../../ZerobusError.ts"
+import { tlsAdvice } from "../net/connector.ts"
 import { scrub } from "../scrub.ts"
 import { forEachField, MalformedMessage } from "../protobuf/reader.ts"
 
@@ -74,27 +75,15 @@ export const classify = (
       })
     case "TlsRefused":
       return new TlsFailure({
-        message:
-          sentence(
-            `The TLS handshake was refused (${failure.code}): ${scrub(failure.message, secrets)}`
-          ) +
-          (NOT_TLS.includes(failure.code)
-            ? " The other side does not speak TLS: check the port, or begin the endpoint with " +
-              "http:// for a server without TLS."
-            : " Check the endpoint's host name and certificate, or give the issuing authority " +
-              "with the tls.ca option."),
+        message: `${sentence(
+          `The TLS handshake was refused (${failure.code}): ${scrub(failure.message, secrets)}`
+        )} ${tlsAdvice(failure.code)}`,
         code: failure.code
       })
     case "Status":
       return classifyStatus(failure, tableName, secrets, persistent)
   }
 }
-
-/** OpenSSL error codes that mean the peer does not speak TLS. */
-export const NOT_TLS: ReadonlyArray<string> = [
-  "ERR_SSL_WRONG_VERSION_NUMBER",
-  "ERR_SSL_HTTP_REQUEST"
-]
 
 /** Prefixes of texts that mean the server was never reached. */
 export const UNREACHED: ReadonlyArray<string> = [

@@ -42,6 +42,26 @@ export interface Route {
 const tlsCode =
   /^(ERR_TLS|ERR_SSL|ERR_OSSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH|EPROTO)/
 
+/**
+ * The flag that Node recommends for an unknown authority. It does not help: the client trusts the
+ * authorities of the operating system already.
+ */
+const nodeAdvice = /; if the root CA is installed locally, try running Node\.js with \S+$/
+
+/** OpenSSL error codes that mean the peer does not speak TLS. */
+export const NOT_TLS: ReadonlyArray<string> = [
+  "ERR_SSL_WRONG_VERSION_NUMBER",
+  "ERR_SSL_HTTP_REQUEST"
+]
+
+/** What to do about a refused TLS handshake with this code, as a sentence. */
+export const tlsAdvice = (code: string): string =>
+  NOT_TLS.includes(code)
+    ? "The other side does not speak TLS: check the port, or begin the URL with http:// for a " +
+      "server without TLS."
+    : "Check the URL's host name and the certificate, or give the issuing authority with the " +
+      "setting tls.ca or the variable NODE_EXTRA_CA_CERTS."
+
 /** Converts Node's error of a socket to a failure to connect. */
 export const toFailure = (error: unknown): ConnectFailure => {
   if (error instanceof ConnectFailure) return error
@@ -55,7 +75,7 @@ export const toFailure = (error: unknown): ConnectFailure => {
   const text =
     code === "EPROTO" || code.startsWith("ERR_SSL")
       ? (reason ?? /:([^:]+):[^:]*\.c:\d+:?$/.exec(message.trim())?.[1] ?? message)
-      : message
+      : message.replace(nodeAdvice, "")
   return new ConnectFailure({ message: text === "" ? code : text, code, tls })
 }
 

@@ -10,7 +10,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import { type InvalidArgument, type InvalidEndpoint, TlsFailure } from "../../ZerobusError.ts"
 import type { ZerobusOptions } from "../../ZerobusOptions.ts"
-import type { ConnectFailure, Route } from "./connector.ts"
+import { type ConnectFailure, type Route, tlsAdvice } from "./connector.ts"
 import { parseEndpoint } from "./endpoint.ts"
 import { httpRequest, type HttpRequest } from "./httpRequest.ts"
 import { routeTo } from "./route.ts"
@@ -93,7 +93,7 @@ export const workspaceRequest = (
     if (tls) {
       return Effect.fail(
         new TlsFailure({
-          message: `The TLS handshake with ${origin} was refused: ${message}.`,
+          message: `The TLS handshake with ${origin} was refused: ${message}. ${tlsAdvice(code)}`,
           code
         })
       )

@@ -77,7 +77,7 @@ describe("the log of a stream", () => {
                 streamId: "stream-7",
                 records: 3,
                 cause:
-                  "The stream is closed, which ended or refused close. Open a new stream with " +
+                  "The stream is closed, so close could not complete. Open a new stream with " +
                   "createStream."
               }
             ],

@@ -175,9 +175,8 @@ describe("the words of an error", () => {
       assert.strictEqual(
         refused.message,
         "The TLS handshake was refused (CERT_HAS_EXPIRED): expired Bearer <redacted>. " +
-          "Check the endpoint's host name and certificate, or give the issuing authority with " +
-          "the " +
-          "tls.ca option."
+          "Check the URL's host name and the certificate, or give the issuing authority with the " +
+          "setting tls.ca or the variable NODE_EXTRA_CA_CERTS."
       )
       assert.strictEqual(refused._tag === "TlsFailure" && refused.code, "CERT_HAS_EXPIRED")
     }
