@@ -31,7 +31,8 @@ import { avroCodec } from "./avroCodec.ts"
  * One record: an object with the schema's fields, or an encoded record as bytes: raw binary data
  * without container, header or registry id. Bytes are sent unchanged.
  *
- * A missing field is null if its type allows null. In a union, the first branch that fits is used.
+ * A missing field is null if its type allows null. In a union, a value that fits several branches
+ * needs the name of one, as in Avro's JSON encoding: `{ "com.example.Color": "RED" }`.
  * `long` accepts numbers and bigints, `date` and `timestamp` also a `Date`, `decimal` a string such
  * as "12.50", `uuid` a string, and `bytes`, `fixed` and `duration` bytes. A value that does not fit
  * fails with `InvalidArgument`, whose `path` names the field, and the stream continues.

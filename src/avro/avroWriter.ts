@@ -8,6 +8,7 @@ import { shownKey } from "../internal/codec/protoEncode.ts"
 import type { ByteSink } from "../internal/recordCodec.ts"
 import { putByte, putInteger, putText } from "./avroBytes.ts"
 import { bytesWriter, fixedWriter, floatWriter, integerWriter } from "./avroScalars.ts"
+import { unionWriter } from "./unionWriter.ts"
 
 /** Writes one value. Returns why it does not fit; the sink's position is then undefined. */
 export type WriteAvro = (value: unknown, sink: ByteSink) => BadValue | undefined
@@ -50,34 +51,16 @@ class Writers {
       case "enum":
         return enumWriter(type.symbols)
       case "union":
-        return this.union(type.branches)
+        return unionWriter(
+          type.branches,
+          type.branches.map((branch) => this.of(branch))
+        )
       case "array":
         return this.array(type.items)
       case "map":
         return this.map(type.values)
       case "record":
         return this.record(type)
-    }
-  }
-
-  private union(branches: ReadonlyArray<AvroType>): WriteAvro {
-    const writers = branches.map((branch) => this.of(branch))
-    const names = branches.map((branch) => ("name" in branch ? branch.name : branch.type))
-    const others = branches.filter(({ type }) => type !== "null")
-    return (value, sink) => {
-      // Relative to the record, because the sink may move its content.
-      const start = sink.position - sink.mark
-      let last: BadValue | undefined
-      for (const [index, write] of writers.entries()) {
-        sink.position = sink.mark + start
-        putInteger(sink, index)
-        const bad = write(value, sink)
-        if (bad === undefined) return undefined
-        if (branches[index]!.type !== "null") last = bad
-      }
-      const isMissing = value === null || value === undefined
-      if (others.length === 1 && last !== undefined && !isMissing) return last
-      return new BadValue(`one of ${names.join(", ")}`, describeValue(value))
     }
   }
 

@@ -85,6 +85,33 @@ layer(ZerobusLocal.layerMemory, { excludeTestServices: true })(
       })
     )
 
+    it.effect("take the values of a union by the names of their branches", () =>
+      Effect.gen(function* () {
+        const { local, name } = yield* freshTable("text STRING, n BIGINT")
+        const color = { type: "enum", name: "com.example.Color", symbols: ["RED", "BLUE"] }
+        const table = AvroTable.make(
+          name,
+          record(field("text", ["null", "string", color]), field("n", ["int", "long"]))
+        )
+        const zerobus = yield* Zerobus
+        yield* zerobus.withStream(table, (stream) =>
+          Effect.gen(function* () {
+            yield* stream.ingestRecord({ text: { "com.example.Color": "BLUE" }, n: 1 })
+            const refused = yield* Effect.flip(stream.ingestRecord({ text: "RED", n: 2 }))
+            assert.strictEqual(refused._tag, "InvalidArgument")
+            assert.match(refused.message, /Column text .*"com\.example\.Color": value/)
+            yield* stream.ingestRecord({ text: { string: "RED" }, n: { long: 3n } })
+            yield* stream.ingestRecord({ text: "other", n: 2 ** 40 })
+          })
+        )
+        assert.deepStrictEqual(yield* local.records(name), [
+          { text: "BLUE", n: 1n },
+          { text: "RED", n: 3n },
+          { text: "other", n: 2n ** 40n }
+        ])
+      })
+    )
+
     it.effect("AV-16 take the logical types in the units of the columns", () =>
       Effect.gen(function* () {
         const { local, name } = yield* freshTable(

@@ -128,6 +128,112 @@ describe("a value", () => {
   })
 })
 
+describe("a value of a union", () => {
+  const symbols = { type: "enum", name: "a.E", symbols: ["A", "B"] }
+  const record = (name: string, field: string) => ({
+    type: "record",
+    name,
+    fields: [{ name: field, type: ["null", "string"] }]
+  })
+  const records = [record("a.R", "r"), record("a.S", "s")]
+  const texts = { type: "map", values: "string" }
+  const day = { type: "int", logicalType: "date" }
+  const text = (letter: string) => [2, letter.charCodeAt(0)]
+
+  const written: ReadonlyArray<readonly [string, unknown, unknown, ReadonlyArray<number>]> = [
+    ["the only branch by name", ["null", "string"], { string: "a" }, [2, ...text("a")]],
+    ["a text by name", ["null", "string", symbols], { string: "A" }, [2, ...text("A")]],
+    ["a symbol by name", ["null", "string", symbols], { "a.E": "B" }, [4, 2]],
+    ["a text that is no symbol", [symbols, "string"], "C", [2, ...text("C")]],
+    ["bytes by name", ["bytes", fixed(2, "none")], { f: Uint8Array.of(1, 2) }, [2, 1, 2]],
+    ["a record by name", records, { "a.S": {} }, [2, 0]],
+    ["a record by its fields", records, { s: "a" }, [2, 2, ...text("a")]],
+    ["a record with one field", ["null", records[0]], { r: "a" }, [2, 2, ...text("a")]],
+    [
+      "a map by name",
+      [texts, "string"],
+      { map: { string: "a" } },
+      [0, 2, 12, ...[..."string"].map((c) => c.charCodeAt(0)), ...text("a"), 0]
+    ],
+    ["an array by name", ["int", { type: "array", items: "int" }], { array: [1] }, [2, 2, 2, 0]],
+    ["a date by name", [day, long("timestamp-millis")], { long: new Date(0) }, [2, 0]],
+    ["a time of day", [day, long("timestamp-millis")], new Date(1), [2, 2]],
+    ["a number by name", ["int", "long"], { long: 1 }, [2, 2]],
+    ["a number that fits both", ["int", "long"], 1, [0, 2]],
+    [
+      "a number that float would round",
+      ["float", "double"],
+      0.1,
+      [2, ...Buffer.from(new Float64Array([0.1]).buffer)]
+    ],
+    ["a number that float holds", ["float", "double"], 0.5, [0, 0, 0, 0, 0x3f]],
+    ["a negative zero", ["int", "double"], -0, [2, 0, 0, 0, 0, 0, 0, 0, 0x80]],
+    [
+      "in an array",
+      { type: "array", items: ["string", symbols] },
+      [{ "a.E": "A" }, "x"],
+      [4, 2, 0, 0, ...text("x"), 0]
+    ]
+  ]
+  for (const [label, type, value, bytes] of written) {
+    it(`is written: ${label}`, () => assert.deepStrictEqual(bytesOf(type, value), bytes))
+  }
+
+  const refused: ReadonlyArray<readonly [unknown, unknown, ReadonlyArray<string>, string]> = [
+    [
+      ["string", symbols],
+      "A",
+      ["x"],
+      'such as { "a.E": value }, got a string that fits string and a.E'
+    ],
+    [["string", decimal], "1.5", ["x"], '{ "bytes": value }'],
+    [["bytes", fixed(2, "none")], Uint8Array.of(1, 2), ["x"], '{ "f": value }'],
+    [records, {}, ["x"], "an object that fits a.R and a.S"],
+    [[day, long("timestamp-millis")], new Date(0), ["x"], '{ "long": value }'],
+    [[day, "long"], 5, ["x"], "an integer that fits int and long"],
+    [[texts, "string"], { string: "a" }, ["x"], 'fits { "string": value } and map'],
+    [["string", "int"], { int: "a" }, ["x", "int"], "expects int, got a string"],
+    [["string", "int"], { int: 1, string: "a" }, ["x"], "one of string, int"],
+    [["null", "int"], { null: null }, ["x"], "int"],
+    [["string", "int"], null, ["x"], "one of string, int"],
+    [records, { "a.S": { s: 1 } }, ["x", "a.S", "s"], "expects string"]
+  ]
+  for (const [index, [type, value, path, words]] of refused.entries()) {
+    it(`is refused: ${index} ${words}`, () => {
+      const error = encode(tableOf(type).codec, { x: value })
+      if (!(error instanceof InvalidArgument)) return assert.fail("was written")
+      assert.deepStrictEqual(error.path, path)
+      assert.include(error.message, words)
+    })
+  }
+
+  it("keeps what precedes it, and is not tried again for each union around it", () => {
+    const node = {
+      type: "record",
+      name: "N",
+      fields: [
+        { name: "kind", type: ["string", symbols] },
+        { name: "next", type: ["null", "N", { type: "map", values: "N" }] }
+      ]
+    }
+    type Node = { readonly kind: unknown; readonly next?: Node }
+    const deep = (kind: unknown) => {
+      let value: Node = { kind }
+      for (let i = 0; i < 200; i++) value = { kind: "x", next: value }
+      return value
+    }
+    const bytes = bytesOf(node, deep({ "a.E": "B" }))
+    assert.deepStrictEqual(bytes, [
+      ...Array.from({ length: 200 }, () => [0, ...text("x"), 2]).flat(),
+      2,
+      2,
+      0
+    ])
+    const error = encode(tableOf(node).codec, { x: deep("A") })
+    assert.deepStrictEqual(error instanceof InvalidArgument ? error.path.length : error, 202)
+  })
+})
+
 describe("a table", () => {
   it("has the given schema", () => {
     const text = '{ "type": "record", "name": "r", "fields": [] }'
