@@ -48,8 +48,8 @@ describe("docs/local-server.md", () => {
 
   it("names every kind of what cannot be changed, and no other", () => {
     const change = changeOf(
-      table("a.b.c(id INT, x INT NOT NULL) PARTITIONED BY (id)"),
-      table("a.b.c(id BIGINT, gone INT)")
+      table("a.b.c(id INT, v VARIANT, x INT NOT NULL) PARTITIONED BY (id)"),
+      table("a.b.c(id BIGINT, v VARIANT TAGS ('zerobus-rescue'), gone INT)")
     )
     const kinds = change.unchangeable.map(({ kind }) => kind)
     assert.deepStrictEqual(

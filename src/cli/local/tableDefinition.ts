@@ -8,6 +8,7 @@ import {
   type TableDefinition,
   typeText
 } from "../../internal/columns/columnType.ts"
+import { rescueTag } from "../../internal/columns/rescueTag.ts"
 import { type ScalarTag, scalarTypes, sqlName } from "../../internal/columns/scalarTypes.ts"
 import { diffDefinitions } from "../../internal/columns/tableDiff.ts"
 import { type CommandFailed, failed } from "../terminal/CommandFailed.ts"
@@ -37,6 +38,16 @@ export const partitionsOf = ({ partitionColumns = [] }: TableDefinition): string
   partitionColumns.length === 0
     ? "not partitioned"
     : `partitioned by ${partitionColumns.join(", ")}`
+
+/** A phrase that describes how the tag of an existing column differs; undefined if it does not. */
+export const tagDifference = (
+  wanted: ColumnDefinition,
+  existing: ColumnDefinition
+): string | undefined => {
+  const has = existing.rescue === true
+  if (has === (wanted.rescue === true)) return undefined
+  return `column ${existing.name} ${has ? "has the" : "lacks the"} tag ${rescueTag} in the table`
+}
 
 /** The SQL that adds the column. */
 const sqlOf = ({ name, type }: ColumnDefinition): string =>
@@ -70,6 +81,12 @@ export const differenceText = (
       }
     }
   )
+  const here = new Map(wanted.columns.map((column) => [column.name, column]))
+  for (const column of existing.columns) {
+    const now = here.get(column.name)
+    const tagged = now === undefined ? undefined : tagDifference(now, column)
+    if (tagged !== undefined) found.push(`its ${tagged}`)
+  }
   if (partitionsOf(wanted) !== partitionsOf(existing)) {
     found.push(`it is ${partitionsOf(existing)}, not ${partitionsOf(wanted)}`)
   }

@@ -19,11 +19,16 @@ import {
 import type { ZerobusLocalShape } from "../../testing/ZerobusLocal.ts"
 import { because, type CommandFailed, failed } from "../terminal/CommandFailed.ts"
 import { counted } from "../terminal/progress.ts"
-import { partitionsOf, problemText } from "./tableDefinition.ts"
+import { partitionsOf, problemText, tagDifference } from "./tableDefinition.ts"
 
 /** A difference between the file and the table that cannot be applied. */
 export interface Unchangeable {
-  readonly kind: "COLUMN_LEFT_OUT" | "COLUMN_CHANGED" | "NEW_COLUMN_NOT_NULL" | "PARTITIONING"
+  readonly kind:
+    | "COLUMN_LEFT_OUT"
+    | "COLUMN_CHANGED"
+    | "COLUMN_TAG"
+    | "NEW_COLUMN_NOT_NULL"
+    | "PARTITIONING"
   /** The column, or the path of a field; undefined for the partitioning. */
   readonly column?: string
   /** A sentence. */
@@ -102,6 +107,9 @@ export const changeOf = (wanted: TableDefinition, existing: TableDefinition): Ta
       const message = `The column ${name} is ${sql} in the table.`
       unchangeable.push({ kind: "COLUMN_CHANGED", column: name, message })
     }
+    const tagged = tagDifference(now, column)
+    if (tagged !== undefined)
+      unchangeable.push({ kind: "COLUMN_TAG", column: name, message: `The ${tagged}.` })
   }
   add([...left.values()])
   const [here, there] = [partitionsOf(wanted), partitionsOf(existing)]

@@ -44,6 +44,20 @@ describe("differenceText", () => {
       assert.include(text, part)
   })
 
+  it("names columns whose tag differs", () => {
+    const plain = table("main.default.t(id INT, rest VARIANT)")
+    const tagged = table("main.default.t(id INT, rest VARIANT TAGS ('zerobus-rescue'))")
+    assert.include(
+      differenceText(tagged, plain)!,
+      "its column rest lacks the tag zerobus-rescue in the table."
+    )
+    assert.include(
+      differenceText(plain, tagged)!,
+      "its column rest has the tag zerobus-rescue in the table."
+    )
+    assert.isUndefined(differenceText(tagged, tagged))
+  })
+
   it("names ten differences at most", () => {
     const many = Array.from({ length: 30 }, (_, index) => `c${index} INT`).join(", ")
     assert.match(

@@ -142,6 +142,18 @@ describe("zerobus local --watch", () => {
       refused.err.replace(/\s+/g, " "),
       /main\.default\.a: The table also has the column note\./
     )
+    Fs.writeFileSync(file, "CREATE TABLE main.default.r(rest VARIANT);")
+    const untagged = ["--data-dir", Path.join(folder, "tagged"), "--tables", file]
+    const plain = await startServer(untagged)
+    plain.child.kill("SIGTERM")
+    await plain.end
+    Fs.writeFileSync(file, "CREATE TABLE main.default.r(rest VARIANT TAGS ('zerobus-rescue'));")
+    const tagged = await start(["local", ...untagged, "--port", "0", "--http-port", "0"]).end
+    assert.strictEqual(tagged.code, 2)
+    assert.match(
+      tagged.err.replace(/\s+/g, " "),
+      /main\.default\.r: The column rest lacks the tag zerobus-rescue in the table\./
+    )
   }, 60_000)
 })
 

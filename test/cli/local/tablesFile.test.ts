@@ -143,4 +143,22 @@ describe("the change of a table", () => {
   ])("%s", (columns, added, unchangeable) => {
     assert.deepStrictEqual(change(columns), [added, unchangeable])
   })
+
+  it("names a column whose tag differs", () => {
+    const plain = "main.default.t(id INT, rest VARIANT)"
+    const tagged = "main.default.t(id INT, REST VARIANT TAGS ('zerobus-rescue'), more INT)"
+    const messages = (wanted: string, existing: string) =>
+      changeOf(table(wanted), table(existing)).unchangeable.map(({ column, kind, message }) => [
+        kind,
+        column,
+        message
+      ])
+    assert.deepStrictEqual(messages(tagged, plain), [
+      ["COLUMN_TAG", "rest", "The column rest lacks the tag zerobus-rescue in the table."]
+    ])
+    assert.deepStrictEqual(messages(`${plain.slice(0, -1)}, more INT)`, tagged), [
+      ["COLUMN_TAG", "REST", "The column REST has the tag zerobus-rescue in the table."]
+    ])
+    assert.deepStrictEqual(messages(tagged, tagged), [])
+  })
 })
