@@ -150,7 +150,7 @@ describe("what the pages list", () => {
   })
 
   it("is every command, with its flags", async () => {
-    const commands = [...read("README.md").matchAll(/^(?:zerobus|npx effect-zerobus) (.*)$/gm)].map(
+    const commands = [...read("README.md").matchAll(/^npx (?:effect-)?zerobus (.*)$/gm)].map(
       ([, line]) => line!
     )
     assert.isAtLeast(commands.length, 6)
