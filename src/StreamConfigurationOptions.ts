@@ -123,7 +123,10 @@ export interface StreamConfigurationOptions<in out A = any, out R = never> {
    * the call fails with `FlushTimeout` and has ingested nothing.
    */
   readonly ingestTimeout?: Duration.Input | undefined
-  /** Time limit of `flush`, `waitForOffset` and the flush in `close`. Default 300 seconds. */
+  /**
+   * Time limit of `flush`, `waitForOffset`, the `await` of a receipt, and the flush in `close`.
+   * Default 300 seconds.
+   */
   readonly flushTimeout?: Duration.Input | undefined
   /**
    * Upper bound for the pause before the server ends a connection. Default: the full time that the
