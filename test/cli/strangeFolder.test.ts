@@ -59,7 +59,7 @@ describe.runIf(process.platform !== "win32")("a data folder of any name", () => 
         )
         assert.match(
           await run("table", "rewrite", readings),
-          /No file of main\.default\.readings needs it/
+          /No file of main\.default\.readings needs to be rewritten/
         )
         await run("table", "alter", readings, "add", "column", "more INT")
         assert.match(
