@@ -100,6 +100,8 @@ export class Sending {
   private unlisten: (() => void) | undefined
   /** The fiber that waits for the transport, or searches for a refused record. */
   private waiting: Fiber.Fiber<void> | undefined
+  /** How many waits have begun. */
+  private waits = 0
 
   constructor(core: StreamCore<any>, flight: Flight, ending: Ending) {
     this.core = core
@@ -131,7 +133,10 @@ export class Sending {
     const guarded = Effect.catchDefect(effect, (defect) =>
       Effect.sync(() => this.ending.die(defect))
     )
-    this.waiting = this.core.fork(guarded)
+    const wait = ++this.waits
+    const fiber = this.core.fork(guarded)
+    // The effect may end within the fork and begin the next wait. Then that one is stopped.
+    if (this.waits === wait) this.waiting = fiber
   }
 
   private listen(): void {
