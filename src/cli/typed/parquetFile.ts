@@ -17,14 +17,25 @@ import { TypedRow } from "../records/typedRow.ts"
 import { badFile } from "./badFile.ts"
 import { textValue } from "./fileValues.ts"
 import { type ParquetColumn, parquetColumns, withoutAnnotations } from "./parquetColumns.ts"
+import { checkFooter, type ParquetLeaf } from "./parquetFooter.ts"
+import { checkPages, type PagePlace } from "./parquetPages.ts"
 import type { BytesRead, OpenTypedFile } from "./typedFile.ts"
 
-/** Bytes of a row group, decompressed, whose values are in memory at a time, and their rows. */
+/** Bytes, values and rows of a row group, decompressed, that are in memory at a time. */
 const bytesAtOnce = 32 * 1024 * 1024
+const valuesAtOnce = 4_000_000
 const rowsAtOnce = 131_072
 
-/** Rows that are given at a time. */
+/** Values of one page: it is decoded as a whole. Those of lists take several times the memory. */
+const valuesOfPage = 32_000_000
+const itemsOfPage = 8_000_000
+
+/** Rows that are given at a time, and about how many bytes they may have before that. */
 const rowsGiven = 1024
+const bytesGiven = 4 * 1024 * 1024
+
+/** Bytes of a single row. */
+const bytesOfRow = 256 * 1024 * 1024
 
 const limited = (size: number) => ({ maxOutputLength: Math.max(size, 1) })
 
@@ -76,9 +87,10 @@ export const openParquet = async (
     )
   }
   const metadata = await readFooter(file, head)
+  const leaves = checkFooter(metadata, size)
   const columns = parquetColumns(metadata.schema)
   const physical = { ...metadata, schema: withoutAnnotations(metadata.schema) }
-  const rows = readRows(file, physical, columns, read)
+  const rows = readRows(file, physical, leaves, columns, read)
   return { columns, rows }
 }
 
@@ -112,14 +124,10 @@ const readFooter = async (file: File, head: Uint8Array): Promise<FileMetaData> =
   }
 }
 
-const sumOf = (
-  { columns }: RowGroup,
-  key: "total_compressed_size" | "total_uncompressed_size"
-): number => columns.reduce((sum, { meta_data }) => sum + Number(meta_data?.[key] ?? 0n), 0)
-
 const readRows = async function* (
   file: File,
   metadata: FileMetaData,
+  leaves: ReadonlyArray<ReadonlyArray<ParquetLeaf>>,
   columns: ReadonlyArray<ParquetColumn>,
   read: BytesRead
 ): AsyncGenerator<ReadonlyArray<TypedRow>> {
@@ -127,17 +135,24 @@ const readRows = async function* (
   for (const [index, group] of metadata.row_groups.entries()) {
     const rows = Number(group.num_rows)
     checkCodecs(group)
-    const stored = sumOf(group, "total_compressed_size")
-    const bytes = sumOf(group, "total_uncompressed_size")
-    const parts = Math.max(1, Math.ceil(bytes / bytesAtOnce), Math.ceil(rows / rowsAtOnce))
-    const each = Math.ceil(rows / parts)
-    for (const end = row + rows; row < end;) {
-      const rowEnd = Math.min(end, row + each)
-      const found = await readSlice(file, metadata, row, rowEnd, index)
-      read.stored += stored / parts
-      read.bytes += bytes / parts
-      for (let at = 0; at < found.length; at += rowsGiven) {
-        yield found.slice(at, at + rowsGiven).map((values) => typedRow(++row, columns, values))
+    const pages = await readPages(file, leaves[index]!, index, row)
+    const all = [...pages.values()].flat()
+    const stored = all.reduce((sum, { size }) => sum + size, 0)
+    const bytes = all.reduce((sum, page) => sum + page.bytes, 0)
+    const first = row
+    while (row < first + rows) {
+      const count = rowsOfSlice(pages, row - first, rows)
+      const found = await readSlice(file, metadata, pages, row, row + count, index)
+      read.stored += (stored * count) / rows
+      read.bytes += (bytes * count) / rows
+      for (let at = 0; at < found.length;) {
+        const some: Array<TypedRow> = []
+        for (let size = 0; at < found.length && some.length < rowsGiven && size < bytesGiven;) {
+          const values = found[at++]!
+          size += sizeOfRow(++row, values)
+          some.push(typedRow(row, columns, values))
+        }
+        yield some
       }
     }
   }
@@ -145,6 +160,68 @@ const readRows = async function* (
   read.stored = file.byteLength
   read.bytes = Math.round(read.bytes)
 }
+
+type Pages = ReadonlyMap<ParquetLeaf, ReadonlyArray<PagePlace>>
+
+/** Checks the columns of a row group, and returns where their pages are. */
+const readPages = async (
+  file: File,
+  leaves: ReadonlyArray<ParquetLeaf>,
+  group: number,
+  row: number
+): Promise<Pages> => {
+  const pages = new Map<ParquetLeaf, ReadonlyArray<PagePlace>>()
+  for (const leaf of leaves) {
+    const chunk = new Uint8Array(await file.slice(leaf.start, leaf.end))
+    try {
+      pages.set(leaf, checkPages(chunk, leaf, compressors))
+    } catch {
+      badGroup(group, row, ` in column ${leaf.name}`)
+    }
+    const most = leaf.maxRepetition === 0 ? valuesOfPage : itemsOfPage
+    const large = pages.get(leaf)!.find(({ values }) => values > most)
+    if (large !== undefined) {
+      badFile(
+        `has a page of ${large.values} values in column ${leaf.name}; at most ${most} are read ` +
+          "at a time. Write it with smaller pages."
+      )
+    }
+  }
+  return pages
+}
+
+/** How many rows from `at` on are in memory at a time, by the pages in which they begin. */
+const rowsOfSlice = (pages: Pages, at: number, rows: number): number => {
+  let bytes = 0
+  let values = 0
+  for (const places of pages.values()) {
+    const place = places.findLast(({ firstRow }) => firstRow <= at)
+    if (place === undefined || place.rows === 0) continue
+    bytes += place.bytes / place.rows
+    values += place.values / place.rows
+  }
+  const fitting = Math.min(bytesAtOnce / bytes, valuesAtOnce / values, rowsAtOnce)
+  return Math.min(rows - at, Math.max(1, Math.floor(fitting)))
+}
+
+/** About how many bytes a value takes. */
+const sizeOf = (value: unknown): number => {
+  if (typeof value === "string") return value.length
+  if (typeof value !== "object" || value === null) return 8
+  if (ArrayBuffer.isView(value)) return value.byteLength
+  let size = 8
+  for (const part of Array.isArray(value) ? value : Object.values(value)) size += sizeOf(part)
+  return size
+}
+
+const sizeOfRow = (row: number, values: Values): number => {
+  const size = sizeOf(values)
+  if (size <= bytesOfRow) return size
+  return badFile(`has more than ${bytesOfRow / 1024 / 1024} MB in row ${row}.`)
+}
+
+const badGroup = (group: number, row: number, where: string): never =>
+  badFile(`cannot be read: its row group ${group + 1} (from row ${row + 1}) is damaged${where}.`)
 
 const checkCodecs = ({ columns }: RowGroup): void => {
   for (const { meta_data } of columns) {
@@ -157,23 +234,36 @@ const checkCodecs = ({ columns }: RowGroup): void => {
 
 type Values = Readonly<Record<string, unknown>>
 
+/** As hyparquet takes the places of pages, by the path of the column. */
+const locationsOf = (pages: Pages) =>
+  Object.fromEntries(
+    Array.from(pages, ([{ chunk }, places]) => [
+      chunk.path_in_schema.join("."),
+      places.map(({ firstRow, offset, size }) => ({
+        offset: BigInt(offset),
+        compressed_page_size: size,
+        first_row_index: BigInt(firstRow)
+      }))
+    ])
+  )
+
 const readSlice = async (
   file: File,
   metadata: FileMetaData,
+  pages: Pages,
   rowStart: number,
   rowEnd: number,
   group: number
 ): Promise<ReadonlyArray<Values>> => {
+  const pageLocationsByGroup = { [group]: locationsOf(pages) }
   try {
-    const options = { file, metadata, rowStart, rowEnd, compressors, parsers, utf8: false }
-    const rows = await parquetReadObjects({ ...options, geoparquet: false })
-    if (rows.length === rowEnd - rowStart) return rows
+    const where = { file, metadata, rowStart, rowEnd, pageLocationsByGroup }
+    const how = { compressors, parsers, utf8: false, geoparquet: false }
+    return await parquetReadObjects({ ...where, ...how })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EIO") throw error
   }
-  return badFile(
-    `cannot be read: its row group ${group + 1} (from row ${rowStart + 1}) is damaged.`
-  )
+  return badGroup(group, rowStart, "")
 }
 
 const typedRow = (row: number, columns: ReadonlyArray<ParquetColumn>, values: Values): TypedRow => {
