@@ -181,11 +181,12 @@ const streamThroughCuts = (
           stream: {
             maxInflightRecords: WINDOW,
             batching: "off",
-            recoveryTimeout: "250 millis",
-            serverLackOfAckTimeout: "250 millis",
+            // Long enough that a busy machine does not run into them without a fault.
+            recoveryTimeout: "1 second",
+            serverLackOfAckTimeout: "1 second",
             drainTimeout: "50 millis",
             recoverySchedule: Schedule.forever,
-            flushTimeout: "30 seconds",
+            flushTimeout: "2 minutes",
             headersProvider: HeadersProvider.make({ getHeaders: Effect.succeed(headers) })
           }
         })
