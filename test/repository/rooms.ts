@@ -564,7 +564,7 @@ export const rooms: ReadonlyArray<Room> = [
   {
     name: "cli/typed",
     imports: [
-      "internal/arrow/lz4Frame",
+      "internal/arrow",
       "internal/avro",
       "internal/columns",
       "local/parquet/codecs",

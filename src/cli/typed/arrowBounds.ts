@@ -7,6 +7,13 @@ import { type Data, DataType } from "apache-arrow"
 /** Most rows of a batch: offsets of 32 bits lead no further. */
 const mostRows = 0x7fff_ffff
 
+/** Most values that take no bytes, such as NULLs of a column without a type. */
+const mostEmpty = 1_000_000
+
+/** Whether the bytes of a column may hold this number of values: each takes a bit at least. */
+export const isHeld = (data: Data, length: number): boolean =>
+  length <= mostEmpty || length <= data.byteLength * 8
+
 /** Whether a column has so many values. */
 export const columnHolds = (data: Data, length: number): boolean =>
   length <= mostRows && holds(data, length)
@@ -25,7 +32,10 @@ const holds = (data: Data, length: number): boolean => {
     )
   }
   if (DataType.isStruct(type)) return children.every((child) => holds(child, length))
-  if (DataType.isFixedSizeList(type)) return holds(children[0]!, length * type.listSize)
+  if (DataType.isFixedSizeList(type)) {
+    const [items] = children
+    return isHeld(items!, items!.length) && holds(items!, length * type.listSize)
+  }
   if (data.valueOffsets !== undefined) {
     const end = lastOffset(data.valueOffsets as unknown as ArrayLike<number | bigint>, length)
     const [child] = children
@@ -36,7 +46,8 @@ const holds = (data: Data, length: number): boolean => {
 }
 
 const isWhole = (child: Data | undefined): boolean =>
-  child === undefined || (child.length <= mostRows && holds(child, child.length))
+  child === undefined ||
+  (child.length <= mostRows && isHeld(child, child.length) && holds(child, child.length))
 
 const sizeOf = ({ values }: Data): number => (values as ArrayLike<unknown> | undefined)?.length ?? 0
 

@@ -14,8 +14,9 @@ import { lz4Decompress } from "../../internal/arrow/lz4Frame.ts"
 import { decompressZstdTo } from "../../local/parquet/codecs.ts"
 import { UnreadableFile } from "../input/recordBytes.ts"
 import { TypedRow } from "../records/typedRow.ts"
-import { columnHolds } from "./arrowBounds.ts"
+import { columnHolds, isHeld } from "./arrowBounds.ts"
 import { type ArrowColumn, arrowColumns } from "./arrowColumns.ts"
+import { CheckedFile, checkedStream } from "./arrowMessages.ts"
 import { BadFile, badFile } from "./badFile.ts"
 import { PulledBytes } from "./pulledBytes.ts"
 import type { BytesRead, OpenTypedFile } from "./typedFile.ts"
@@ -74,7 +75,9 @@ export const openArrowFile = async (
     },
     close: () => Promise.resolve()
   }
-  const reader = await reading("is an Arrow file whose end is damaged or cut off.", async () => {
+  const problem = "is an Arrow file whose end is damaged or cut off."
+  const checked = await reading(problem, () => CheckedFile.open(handle))
+  const reader = await reading(problem, async () => {
     const found = await RecordBatchReader.from(file as unknown as Fs.FileHandle)
     return found.open()
   })
@@ -83,7 +86,16 @@ export const openArrowFile = async (
   const end = async (batches: number) => {
     if (batches < numRecordBatches) badFile(`is damaged behind record batch ${batches}.`)
   }
-  return { columns, rows: readBatches(reader, columns, end) }
+  const batches = async function* () {
+    const source = reader[Symbol.asyncIterator]()
+    for (let index = 0; ; index++) {
+      await checked.checkBatch(index)
+      const next = await source.next()
+      if (next.done === true) return
+      yield next.value
+    }
+  }
+  return { columns, rows: readBatches(batches(), columns, end) }
 }
 
 /**
@@ -106,7 +118,7 @@ export const openArrow = async (source: AsyncIterable<Uint8Array>): Promise<Open
   } else if (!start.startsWith(continuation)) {
     badFile("is not an Arrow file or stream: its first bytes are not those of one.")
   }
-  const rest = new Remaining(bytes.rest())
+  const rest = new Remaining(checkedStream(bytes))
   const reader = await reading("cannot be read as Arrow: its schema is damaged or cut off.", () =>
     RecordBatchReader.from(rest).then((found) => found.open())
   )
@@ -174,6 +186,7 @@ const readBatches = async function* (
     const next = await reading(problem, () => source.next())
     if (next.done === true) return await end(count)
     const batch: RecordBatch = next.value
+    if (!isHeld(batch.data, batch.numRows)) badFile(problem)
     const bound = await reading(problem, async () =>
       columns.map(({ bind }, index) => {
         const data = batch.data.children[index]!
