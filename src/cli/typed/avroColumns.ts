@@ -1,7 +1,7 @@
 /**
  * The column types that hold the values of an Avro schema; `docs/cli.md` has the table.
  */
-import type { AvroField, AvroRecord, AvroType } from "../../internal/avro/avroSchema.ts"
+import type { AvroField, AvroRecord, AvroType, AvroUnion } from "../../internal/avro/avroSchema.ts"
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
 import type { FileColumn } from "../records/typedRow.ts"
 
@@ -16,6 +16,10 @@ export const avroColumns = ({ fields }: AvroRecord): ReadonlyArray<FileColumn> =
     typeText: typeText(type),
     nullable: isNullable(type)
   }))
+
+/** Whether the values of a union are VARIANT. */
+export const isVariant = (union: AvroUnion): boolean =>
+  columnType(union, new Set())?._tag === "Variant"
 
 const isNullable = (type: AvroType): boolean =>
   type.type === "null" || (type.type === "union" && type.branches.some(isNullable))

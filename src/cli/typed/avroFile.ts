@@ -1,6 +1,6 @@
 /**
  * Reads Avro's container files: a header with the schema, then blocks of records, each of which
- * may be compressed. One block is in memory at a time.
+ * may be compressed. The bytes of one block are in memory at a time, and few of its rows.
  */
 import { crc32, inflateRawSync, zstdDecompressSync } from "node:zlib"
 import { AvroProblem } from "../../internal/avro/avroProblem.ts"
@@ -8,7 +8,7 @@ import { type AvroRecord, parseAvroSchema } from "../../internal/avro/avroSchema
 import { blockReader } from "../../internal/avro/datumReader.ts"
 import { snappyUncompress } from "../../local/parquet/parquetLibrary.ts"
 import { TypedRow } from "../records/typedRow.ts"
-import { avroColumns } from "./avroColumns.ts"
+import { avroColumns, isVariant } from "./avroColumns.ts"
 import { badFile } from "./badFile.ts"
 import { PulledBytes } from "./pulledBytes.ts"
 import type { OpenTypedFile } from "./typedFile.ts"
@@ -21,9 +21,6 @@ const mostBytes = 256 * 1024 * 1024
 
 /** Most records of a block that take no bytes. */
 const mostEmptyRecords = 1_000_000
-
-/** Rows that are given at a time. */
-const rowsAtOnce = 1024
 
 type Decompress = (bytes: Buffer) => Uint8Array
 
@@ -112,7 +109,7 @@ const readBlocks = async function* (
   schema: AvroRecord,
   columns: OpenTypedFile["columns"]
 ): AsyncGenerator<ReadonlyArray<TypedRow>> {
-  const read = blockReader(schema, { cutNanos: true })
+  const read = blockReader(schema, { cutNanos: true, asJson: isVariant })
   const names = columns.map(({ name }) => name)
   let row = 0
   while ((await bytes.peek(1)).length > 0) {
@@ -127,23 +124,19 @@ const readBlocks = async function* (
     const plain = unpacked(decompress, packed, first)
     // Records of NULLs alone take no bytes.
     if (count > Math.max(plain.length, mostEmptyRecords)) badFile(`is damaged in ${block}.`)
-    const rows: Array<TypedRow> = []
-    // Rows in front of one that cannot be read are given all the same.
-    let problem: string | undefined
     try {
-      read(plain, count, (record) => {
-        row++
-        const values = names.map((name) => record[name] ?? null)
-        rows.push(new TypedRow(row, columns, values))
-      })
+      for (const records of read(plain, count)) {
+        yield records.map((record) => {
+          const values = names.map((name) => record[name] ?? null)
+          return new TypedRow(++row, columns, values)
+        })
+      }
     } catch (error) {
       if (!(error instanceof AvroProblem)) throw error
       const { message, path } = error
       const where = path.length === 0 ? "" : `, field ${path.join(".")}`
-      problem = `cannot be read at row ${row + 1}${where}: ${message}`
+      badFile(`cannot be read at row ${row + 1}${where}: ${message}`)
     }
-    for (let at = 0; at < rows.length; at += rowsAtOnce) yield rows.slice(at, at + rowsAtOnce)
-    if (problem !== undefined) badFile(problem)
   }
 }
 

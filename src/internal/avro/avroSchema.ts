@@ -38,6 +38,9 @@ export type AvroType =
   | { readonly type: "union"; readonly branches: ReadonlyArray<AvroType> }
   | AvroRecord
 
+/** A union: one of several types. */
+export type AvroUnion = Extract<AvroType, { readonly type: "union" }>
+
 /** A fixed number of bytes. */
 export interface AvroFixed {
   readonly type: "fixed"

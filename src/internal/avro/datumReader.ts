@@ -7,11 +7,13 @@
  */
 import { base64OfBytes } from "../columns/base64Text.ts"
 import type { ColumnType } from "../columns/columnType.ts"
+import { shortFloat } from "../columns/shortFloat.ts"
 import { AvroProblem, refuseAvro } from "./avroProblem.ts"
 import {
   type AvroRecord,
   type AvroTime,
   type AvroType,
+  type AvroUnion,
   maxAvroDepth,
   shownName
 } from "./avroSchema.ts"
@@ -21,23 +23,19 @@ import { decimalTextOf } from "./decimalBytes.ts"
 type Read = (cursor: Cursor) => unknown
 
 /** Reads one record: all of the bytes, or those from `start` to `end`. Throws an `AvroProblem`. */
-export type ReadDatum = (
-  bytes: Uint8Array,
-  start?: number,
-  end?: number
-) => { readonly [field: string]: unknown }
+export type ReadDatum = (bytes: Uint8Array, start?: number, end?: number) => AvroValues
 
 /**
  * The reader for records of a schema. With a column type, fields get the names of its columns,
  * matched case-insensitively.
  */
 export const datumReader = (schema: AvroRecord, columns?: ColumnType): ReadDatum => {
-  const read = new Readers(false).of(schema, columns)
+  const read = new Readers({}).of(schema, columns)
   return (bytes, start = 0, end = bytes.length) => {
     const cursor = new Cursor(bytes, start, end)
     const value = read(cursor)
     if (cursor.at !== end) refuseAvro("Bytes follow the value.")
-    return value as { readonly [field: string]: unknown }
+    return value as AvroValues
   }
 }
 
@@ -45,40 +43,69 @@ export const datumReader = (schema: AvroRecord, columns?: ColumnType): ReadDatum
 export interface BlockOptions {
   /** Whether parts of a microsecond are cut off, towards the past. Default: they are refused. */
   readonly cutNanos?: boolean | undefined
+  /**
+   * Whether the values of a union are given as JSON text, in which numbers have all their digits.
+   * NULL stays null. Default: no union is.
+   */
+  readonly asJson?: ((union: AvroUnion) => boolean) | undefined
 }
 
+/** A record by the names of its fields. */
+export type AvroValues = { readonly [field: string]: unknown }
+
+/** Most records that are given at a time, and most bytes of them but for the last record. */
+const recordsAtOnce = 1024
+const bytesAtOnce = 1024 * 1024
+
 /**
- * Reads `count` records that stand one after another and gives each to `take`. Throws an
- * `AvroProblem` at the first one that cannot be read, and where bytes are left.
+ * Reads `count` records that stand one after another, and gives them in pieces, so that few of them
+ * are in memory. Throws an `AvroProblem` at the first one that cannot be read, with the records in
+ * front of it given before, and where bytes are left.
  */
 export const blockReader = (
   schema: AvroRecord,
   options: BlockOptions = {}
-): ((
-  bytes: Uint8Array,
-  count: number,
-  take: (record: { readonly [field: string]: unknown }) => void
-) => void) => {
-  const read = new Readers(options.cutNanos === true).of(schema, undefined)
-  return (bytes, count, take) => {
+): ((bytes: Uint8Array, count: number) => Generator<ReadonlyArray<AvroValues>>) => {
+  const read = new Readers(options).of(schema, undefined)
+  const empty = mayBeEmpty(schema)
+  return function* (bytes, count) {
+    if (!empty && count > bytes.length) refuseAvro("The block has more records than bytes.")
     const cursor = new Cursor(bytes, 0, bytes.length)
-    for (let left = count; left > 0; left--) {
-      cursor.begin()
-      take(read(cursor) as { readonly [field: string]: unknown })
+    let left = count
+    while (left > 0) {
+      const records: Array<AvroValues> = []
+      const start = cursor.at
+      let problem: unknown
+      try {
+        while (left > 0 && records.length < recordsAtOnce && cursor.at - start < bytesAtOnce) {
+          cursor.begin()
+          records.push(read(cursor) as AvroValues)
+          left--
+        }
+      } catch (error) {
+        problem = error
+      }
+      yield records
+      if (problem !== undefined) throw problem
     }
     if (cursor.at !== bytes.length) refuseAvro("Bytes are left behind the records.")
   }
 }
 
 /** The JSON text of a record that was read. A negative zero keeps its sign. */
-export const datumText = (record: { readonly [field: string]: unknown }): string =>
-  JSON.stringify(record, (_, value: unknown) => (Object.is(value, -0) ? negativeZero : value))
+export const datumText = (record: AvroValues): string => jsonText(record)
 
-const negativeZero = (JSON as unknown as { readonly rawJSON: (text: string) => unknown }).rawJSON(
-  "-0.0"
-)
+const jsonText = (value: unknown): string =>
+  JSON.stringify(value, (_, value: unknown) => (Object.is(value, -0) ? negativeZero : value))
+
+const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => unknown }
+
+const negativeZero = rawJSON("-0.0")
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+/** Most items in the arrays and maps of a record: more than a record that can be sent has. */
+const mostItems = 11 * 1024 * 1024
 
 class Cursor {
   readonly bytes: Uint8Array
@@ -87,6 +114,7 @@ class Cursor {
   readonly view: DataView
   depth = 0
   private recordsLeft: number
+  private itemsLeft = mostItems
 
   constructor(bytes: Uint8Array, start: number, end: number) {
     this.bytes = bytes
@@ -100,6 +128,7 @@ class Cursor {
   begin(): void {
     this.depth = 0
     this.recordsLeft = this.mostRecords()
+    this.itemsLeft = mostItems
   }
 
   private mostRecords(): number {
@@ -110,6 +139,12 @@ class Cursor {
   enter(): void {
     if (++this.depth > maxAvroDepth) refuseAvro(`Values are nested deeper than ${maxAvroDepth}.`)
     if (--this.recordsLeft < 0) refuseAvro("A value contains too many empty records.")
+  }
+
+  /** Begins items of an array or a map. */
+  spend(items: number): void {
+    this.itemsLeft -= items
+    if (this.itemsLeft < 0) refuseAvro("The arrays and maps of a record have too many items.")
   }
 
   /** Skips the next `count` bytes and returns their position. */
@@ -175,6 +210,10 @@ class Cursor {
 /** A long in its JSON form. */
 const integer = (value: number | bigint): number | string =>
   typeof value === "bigint" ? String(value) : value
+
+/** A long as the JSON of a number. */
+const exactInteger = (value: number | bigint): unknown =>
+  typeof value === "bigint" ? rawJSON(String(value)) : value
 
 /** Microseconds of a time. */
 const micros = (value: number | bigint, time: AvroTime, cutNanos: boolean): number | string => {
@@ -244,9 +283,14 @@ class Readers {
   /** Readers of records without columns, for recursive types. */
   private readonly known = new Map<AvroType, Read>()
   private readonly cutNanos: boolean
+  private readonly asJson: (union: AvroUnion) => boolean
+  /** Whether numbers are written as JSON with all their digits. */
+  private readonly exact: boolean
 
-  constructor(cutNanos: boolean) {
-    this.cutNanos = cutNanos
+  constructor({ asJson, cutNanos }: BlockOptions, exact = false) {
+    this.cutNanos = cutNanos === true
+    this.asJson = asJson ?? (() => false)
+    this.exact = exact
   }
 
   of(type: AvroType, column: ColumnType | undefined): Read {
@@ -267,10 +311,16 @@ class Readers {
         }
       case "long": {
         const { time } = type
-        if (time?.includes("timestamp") !== true) return (cursor) => integer(cursor.long())
+        if (time?.includes("timestamp") !== true) {
+          const form = this.exact ? exactInteger : integer
+          return (cursor) => form(cursor.long())
+        }
         return (cursor) => micros(cursor.long(), time, this.cutNanos)
       }
       case "float":
+        if (this.exact) {
+          return (cursor) => float(shortFloat(cursor.view.getFloat32(cursor.take(4), true)))
+        }
         return (cursor) => float(cursor.view.getFloat32(cursor.take(4), true))
       case "double":
         return (cursor) => float(cursor.view.getFloat64(cursor.take(8), true))
@@ -294,6 +344,13 @@ class Readers {
           refuseAvro(`The enum ${shownName(name)} has no such symbol.`)
       }
       case "union": {
+        if (!this.exact && this.asJson(type)) {
+          const read = new Readers({ cutNanos: this.cutNanos }, true).of(type, undefined)
+          return (cursor) => {
+            const value = read(cursor)
+            return value === null ? null : jsonText(value)
+          }
+        }
         const reads = type.branches.map((branch) => this.of(branch, column))
         return (cursor) => {
           const read = reads[Number(cursor.long())]
@@ -365,7 +422,9 @@ const block = (cursor: Cursor, empty: boolean): number => {
     cursor.size()
   }
   if (empty && count > 0) return refuseAvro("The items of an array take no bytes.")
-  return count > cursor.end - cursor.at
-    ? refuseAvro("An array or map has more items than bytes.")
-    : count
+  if (count > cursor.end - cursor.at) {
+    return refuseAvro("An array or map has more items than bytes.")
+  }
+  cursor.spend(count)
+  return count
 }
