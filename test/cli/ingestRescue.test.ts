@@ -61,10 +61,7 @@ describe("zerobus ingest into a table with a rescue column", () => {
     assert.strictEqual(code, 0, err)
     const [first] = await rowsOf(table, 3)
     const { long_list, millis, u64 } = first.rest
-    assert.deepStrictEqual(
-      [long_list, millis, u64],
-      [[1, 2], 1764576000123000, "18446744073709551615"]
-    )
+    assert.deepStrictEqual([long_list, millis, u64], [[1, 2], 1764576000123000, 2 ** 64 - 1])
   })
 
   it("leaves them out with --ignore-unknown, and rejects values that do not fit", async () => {

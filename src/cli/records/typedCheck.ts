@@ -7,7 +7,6 @@
  */
 import type { ColumnDefinition, ColumnType } from "../../internal/columns/columnType.ts"
 import { shownTypeText } from "../../internal/columns/columnType.ts"
-import * as ExactJson from "./exactJson.ts"
 import { NameMatch } from "./nameMatch.ts"
 import {
   csvColumns,
@@ -16,8 +15,8 @@ import {
   sizedRecord,
   writtenRecord
 } from "./recordCheck.ts"
-import { type FileColumn, TypedRow } from "./typedRow.ts"
-import { type Convert, fieldConverter, readCell, type Report, refused } from "./valueCheck.ts"
+import { columnReader, type FileColumn, jsonReader, same, TypedRow } from "./typedRow.ts"
+import { type Convert, fieldConverter, type Report, refused } from "./valueCheck.ts"
 import type { ValueForms } from "./valueForms.ts"
 
 type Tag = ColumnType["_tag"]
@@ -45,6 +44,12 @@ const takenBy = (tag: Tag): ReadonlyArray<Tag> => {
     default:
       return [tag]
   }
+}
+
+/** A column that takes values of a file. */
+export interface TypedTarget extends ColumnDefinition {
+  /** Whether the table lacks the column, so that its values go into the rescue column. */
+  readonly isRescued?: boolean | undefined
 }
 
 /** Types whose values in JSON are text or numbers of another meaning. */
@@ -96,7 +101,7 @@ export const typedTargets = (
   columns: ReadonlyArray<ColumnDefinition>,
   file: ReadonlyArray<FileColumn>,
   options: ValueForms = {}
-): ReadonlyArray<ColumnDefinition | undefined> | HeaderProblem => {
+): ReadonlyArray<TypedTarget | undefined> | HeaderProblem => {
   const targets = csvColumns(
     columns,
     file.map(({ name }) => name),
@@ -120,7 +125,7 @@ export const typedTargets = (
   return targets.map((target, index) => {
     const { type } = file[index]!
     if (target === undefined || columns.includes(target)) return target
-    return type === undefined ? undefined : { ...target, type }
+    return type === undefined ? undefined : { ...target, type, isRescued: true }
   })
 }
 
@@ -134,82 +139,52 @@ const formsFor = (type: ColumnType, forms: ValueForms): ValueForms => {
   }
 }
 
-/** Reads a value of the file; never null. */
-type Read = (value: any) => unknown
-
-/** Brings a value of the file into the form that its column takes; undefined where it has it. */
-const reading = (from: ColumnType, to: ColumnType, forms: ValueForms): Read | undefined => {
-  const isVariant = to._tag === "Variant"
-  switch (from._tag) {
-    case "String":
-      return to._tag === "String" || isVariant ? undefined : (text) => readCell(to, text, forms)
-    case "TinyInt":
-    case "SmallInt":
-    case "Int":
-    case "BigInt":
-    case "Decimal":
-      if (to._tag === from._tag) return undefined
-      return (value) => (typeof value === "string" ? new ExactJson.ExactNumber(value) : value)
-    case "Array": {
-      const part = to._tag === "Array" ? to.element : to
-      const read = orNull(reading(from.element, part, forms))
-      return read && ((items: ReadonlyArray<unknown>) => items.map(read))
-    }
-    case "Map": {
-      const read = orNull(reading(from.value, to._tag === "Map" ? to.value : to, forms))
-      return read && ((value: object) => withValues(value, () => read))
-    }
-    case "Struct": {
-      const fields = to._tag === "Struct" ? to.fields : undefined
-      const places = fields && new NameMatch(fields.map(({ name }) => name))
-      const names = from.fields.map(({ name }) => name)
-      const found = places?.columnsOf(names)
-      const reads = new Map<string, Read>()
-      from.fields.forEach(({ name, type }, index) => {
-        const place = found?.[index]
-        const part = typeof place === "number" ? fields![place]!.type : isVariant ? to : undefined
-        const read = part && orNull(reading(type, part, forms))
-        if (read !== undefined) reads.set(name, read)
-      })
-      return reads.size === 0 ? undefined : (value) => withValues(value, (name) => reads.get(name))
-    }
-    default:
-      return undefined
-  }
-}
-
-const orNull = (read: Read | undefined): Read | undefined =>
-  read && ((value) => (value === null ? null : read(value)))
-
-const withValues = (value: object, readOf: (name: string) => Read | undefined): object => {
-  const read: Record<string, unknown> = Object.create(null)
-  for (const [name, item] of Object.entries(value)) read[name] = (readOf(name) ?? same)(item)
-  return read
-}
-
-const same: Read = (value) => value
-
 interface Cell {
   readonly name: string
   readonly index: number
-  readonly read: Read
   readonly convert: Convert
+}
+
+/** How the values of a column of the file go into a column of the table. */
+const cellConvert = (column: ColumnDefinition, from: ColumnType, options: ValueForms): Convert => {
+  const forms = formsFor(from, options)
+  const convert = fieldConverter([column.name], column, forms)
+  const read = columnReader(from, column.type, forms) ?? same
+  return (value, report) => convert(value === null ? null : read(value), report)
+}
+
+/**
+ * How the values of a column without one in the table go into the rescue column: as JSON values.
+ * They are checked as those of a column of their type.
+ */
+const rescuedConvert = (
+  column: ColumnDefinition,
+  from: ColumnType,
+  options: ValueForms
+): Convert => {
+  const check = cellConvert(column, from, options)
+  const rescue = jsonReader(from, formsFor(from, options).nullWords) ?? same
+  return (value, report) => {
+    if (value === null) return null
+    // The check may change the parts of a value.
+    const rescued = rescue(value)
+    const checked = check(value, report)
+    report.exact = true
+    return checked === refused || checked === null ? checked : rescued
+  }
 }
 
 /** Check of rows whose values belong to these columns. */
 export const typedCheck = (
-  targets: ReadonlyArray<ColumnDefinition | undefined>,
+  targets: ReadonlyArray<TypedTarget | undefined>,
   file: ReadonlyArray<FileColumn>,
   options: ValueForms = {}
 ): RecordCheck => {
   const cells = targets.flatMap((column, index): ReadonlyArray<Cell> => {
     const from = file[index]!.type
     if (column === undefined || from === undefined) return []
-    const forms = formsFor(from, options)
-    const read = reading(from, column.type, forms) ?? same
-    return [
-      { name: column.name, index, read, convert: fieldConverter([column.name], column, forms) }
-    ]
+    const convertOf = column.isRescued === true ? rescuedConvert : cellConvert
+    return [{ name: column.name, index, convert: convertOf(column, from, options) }]
   })
   const report: Report = { changed: false, exact: false, problem: "" }
   return (row) => {
@@ -217,9 +192,8 @@ export const typedCheck = (
     report.exact = false
     // Without a prototype a column may be called __proto__.
     const record: Record<string, unknown> = Object.create(null)
-    for (const { convert, index, name, read } of cells) {
-      const given = row.values[index]
-      const value = convert(given === null ? null : read(given), report)
+    for (const { convert, index, name } of cells) {
+      const value = convert(row.values[index], report)
       if (value === refused) return { problem: report.problem }
       if (value !== null) record[name] = value
     }
