@@ -50,10 +50,12 @@ export const settle: Effect.Effect<void> = Effect.gen(function* () {
 
 /**
  * Settles until the condition is true. Fails when it does not become true without moving the clock.
+ * A disk may be slow, so it gives up only after 5,000 turns and 10 seconds.
  */
 export const until = (what: string, condition: () => boolean): Effect.Effect<void> =>
   Effect.gen(function* () {
-    for (let i = 0; i < 5000; i++) {
+    const end = performance.now() + 10_000
+    for (let i = 0; i < 5000 || performance.now() < end; i++) {
       if (condition()) return
       yield* turn
     }
