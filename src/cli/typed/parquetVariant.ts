@@ -1,17 +1,17 @@
 /**
- * VARIANT values of Parquet as JSON text. Writers may keep parts of the values in columns of their
- * own ("shredded"), as DuckDB does: these are put together with the rest.
+ * VARIANT values of Parquet as JSON text. Writers may store parts of the values in separate columns
+ * ("shredded"), as DuckDB does. The reader joins those with the other parts.
  */
 import type { ColumnType } from "../../internal/columns/columnType.ts"
 import { decodeVariant } from "../../local/parquet/variant.ts"
 
-/** A part of a value: its rest in the encoding of VARIANT, and what stands in columns. */
+/** A part of a value: bytes in the encoding of VARIANT, and values of columns. */
 interface Part {
   readonly value?: Uint8Array | null | undefined
   readonly typed_value?: unknown
 }
 
-/** The JSON text of what stands in the columns of a part, with the rest of an object. */
+/** The JSON text of the columns of a part. `rest` is the text of the other fields of an object. */
 type Typed = (typed: any, metadata: Uint8Array, rest: string | undefined) => string
 
 /** The JSON text of a part; undefined for a field that the object does not have. */
