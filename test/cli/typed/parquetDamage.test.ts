@@ -15,10 +15,11 @@ const folder = temporaryFolder()
 afterAll(() => Fs.rmSync(folder, { recursive: true, force: true }))
 
 const whole = Fs.readFileSync(Path.join(fixtures, "twoRows.parquet"))
+const checked = Fs.readFileSync(Path.join(fixtures, "checksums.parquet"))
 
-/** The rows of the fixture with one byte changed. */
-const read = (at: number, bits: number) => {
-  const content = Buffer.from(whole)
+/** The rows of a fixture with one byte changed. */
+const read = (at: number, bits: number, fixture = whole) => {
+  const content = Buffer.from(fixture)
   content[at] = content[at]! ^ bits
   const path = Path.join(folder, "damaged.parquet")
   Fs.writeFileSync(path, content)
@@ -53,6 +54,16 @@ describe("damaged Parquet files", () => {
     Effect.map(Effect.flip(read(at, bits)), ({ message }) =>
       assert.match(message, /is a Parquet file whose end is damaged or cut off\.$/)
     )
+  )
+
+  it.effect("refuses a changed value where the writer stored checksums of pages", () =>
+    Effect.gen(function* () {
+      // The second id, a number of 64 bits.
+      assert.strictEqual(checked.readBigInt64LE(87), 2n)
+      assert.lengthOf(yield* read(87, 0, checked), 2)
+      const { message } = yield* Effect.flip(read(87, 1, checked))
+      assert.match(message, /its row group 1 \(from row 1\) is damaged in column id\.$/)
+    })
   )
 
   it.effect("gives both rows with all values, or a sentence, for each bit", () =>
